@@ -1,0 +1,92 @@
+"""What a customer says about an agent: `AgentConfig`, and `TurnConfig` for its manners in conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from voice_host_sdk.speech_config import STTConfig, TTSConfig
+
+DEFAULT_INSTRUCTIONS = "You are a helpful, friendly assistant on the telephone."
+
+DEFAULT_VOICE_RULES = (
+    "Your answers are spoken aloud. Answer in one to three short sentences of plain prose: no lists, no markdown, "
+    "no emoji, no web addresses. Ask for one thing at a time. When a tool can answer, use it rather than guess."
+)
+
+
+class TurnConfig(BaseModel):
+    """The manners of a conversation. Times are in milliseconds (`_ms`) or seconds (`_s`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    barge_in: bool = Field(default=True, description="Whether a caller who speaks may stop the agent's speech.")
+    barge_in_min_words: int = Field(default=2, ge=1, description="Recognised words that stop the agent's speech.")
+    barge_in_min_speech_ms: int = Field(
+        default=500,
+        ge=0,
+        description="Sustained speech that stops the agent before a word is recognised.",
+    )
+    playout_lead_ms: int = Field(
+        default=200, ge=20, le=5000, description="How far audio may be sent ahead of real time."
+    )
+
+
+class AgentConfig(BaseModel):
+    """One voice agent. Immutable; unknown fields are errors.
+
+    `tools` are plain functions (sync or async), functions decorated with `voice_host_sdk.tool`, or `pydantic_ai.Tool`
+    objects. `model` is a pydantic-ai name (`openai:gpt-4.1-mini`), a bare name for the platform's gateway, or None for
+    whatever the platform offers; the platform's own settings win over it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    title: str = Field(default="Voice agent", min_length=1, max_length=120)
+    description: str = Field(default="", max_length=1000)
+    instructions: str = Field(default=DEFAULT_INSTRUCTIONS, min_length=1)
+    voice_rules: str = Field(
+        default=DEFAULT_VOICE_RULES, description="Appended to the instructions: how to word things that are spoken."
+    )
+    greeting: str = Field(default="", description="Spoken when a call begins; empty: the caller speaks first.")
+    tools: tuple[Any, ...] = ()
+    model: str | None = Field(default=None, min_length=1)
+    tts_config: TTSConfig = TTSConfig()
+    stt_config: STTConfig = STTConfig()
+    turns: TurnConfig = TurnConfig()
+    tool_timeout_s: float = Field(default=20.0, gt=0, description="For tools that do not set a time of their own.")
+    max_steps: int = Field(default=8, ge=1, le=100, description="Requests to the model within one reply.")
+    error_phrase: str = Field(
+        default="Sorry, something went wrong on my side. Could you say that again?",
+        min_length=1,
+        description="Spoken when a reply fails: silence is never the answer.",
+    )
+
+    @field_validator("tools")
+    @classmethod
+    def _tools_are_callable(cls, tools: tuple[Any, ...]) -> tuple[Any, ...]:
+        names: set[str] = set()
+        for candidate in tools:
+            name = tool_name(candidate)
+            if name in names:
+                raise ValueError(f"two tools are called {name!r}: rename one of the functions")
+            names.add(name)
+        return tools
+
+
+def tool_name(candidate: Callable[..., Any] | Any) -> str:
+    """Return the name under which the model knows a tool.
+
+    Raises:
+        ValueError: `candidate` is neither a function nor a `pydantic_ai.Tool`.
+    """
+    # A pydantic_ai.Tool is not callable; it is recognised by shape because the SDK does not import pydantic-ai.
+    name = getattr(candidate, "name", None)
+    if isinstance(name, str) and callable(getattr(candidate, "function", None)):
+        return name
+    name = getattr(candidate, "__name__", None)
+    if callable(candidate) and isinstance(name, str):
+        return name
+    raise ValueError(f"{candidate!r} is not a tool: pass a function, or a pydantic_ai.Tool")

@@ -1,0 +1,57 @@
+"""What a plain function cannot say about itself as a tool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+OnInterrupt = Literal["cancel", "finish", "detach"]
+
+_ATTRIBUTE = "__voice_host_tool__"
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOptions:
+    """How the host runs a tool.
+
+    Attributes:
+        timeout_s: after so many seconds the model is told that the tool took too long. None: the agent's default.
+        on_interrupt: what happens to it when the caller interrupts the reply it works for: `cancel` it, `finish` it
+            before the next reply begins, or `detach` it, which lets it outlive its reply but never its session.
+        terminal: an action that cannot be taken back (hang up, pay). It runs only for a reply that is still alive.
+    """
+
+    timeout_s: float | None = None
+    on_interrupt: OnInterrupt = "cancel"
+    terminal: bool = False
+
+    def __post_init__(self) -> None:
+        if self.timeout_s is not None and self.timeout_s <= 0:
+            raise ValueError(f"timeout_s must be greater than 0, not {self.timeout_s}")
+        if self.on_interrupt not in ("cancel", "finish", "detach"):
+            raise ValueError(f"on_interrupt must be 'cancel', 'finish' or 'detach', not {self.on_interrupt!r}")
+
+
+def tool(
+    *, timeout_s: float | None = None, on_interrupt: OnInterrupt = "cancel", terminal: bool = False
+) -> Callable[[_F], _F]:
+    """Attach `ToolOptions` to a function, which stays a plain function.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+    options = ToolOptions(timeout_s=timeout_s, on_interrupt=on_interrupt, terminal=terminal)
+
+    def decorate(function: _F) -> _F:
+        setattr(function, _ATTRIBUTE, options)
+        return function
+
+    return decorate
+
+
+def tool_options(function: Callable[..., Any]) -> ToolOptions:
+    """Return the options of a tool; the defaults when it was not decorated."""
+    options = getattr(function, _ATTRIBUTE, None)
+    return options if isinstance(options, ToolOptions) else ToolOptions()
