@@ -1,1 +1,59 @@
-"""x"""
+"""One server for many voice agents. What a platform or a customer imports; everything else is the host's own.
+
+Names are handed on lazily: the command line answers `--help` without importing the web framework or a model library.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic_ai import Tool
+
+    from voice_host.agent.manager import VoiceAgentManager
+    from voice_host.agent.voice_agent import ChatReply, VoiceAgent
+    from voice_host.router import create_voice_router
+    from voice_host.session.handler import VoiceSessionHandler
+    from voice_host.text import VoiceCleaner, normalize_voice_text
+    from voice_host.voice_app import create_voice_app
+    from voice_host.web_tools import duckduckgo_search_tool, visit_url_tool
+    from voice_host_sdk import AgentConfig, STTConfig, TTSConfig
+
+_HOMES = {
+    "AgentConfig": "voice_host_sdk",
+    "ChatReply": "voice_host.agent.voice_agent",
+    "STTConfig": "voice_host_sdk",
+    "TTSConfig": "voice_host_sdk",
+    "Tool": "pydantic_ai",
+    "VoiceAgent": "voice_host.agent.voice_agent",
+    "VoiceAgentManager": "voice_host.agent.manager",
+    "VoiceCleaner": "voice_host.text",
+    "VoiceSessionHandler": "voice_host.session.handler",
+    "create_voice_app": "voice_host.voice_app",
+    "create_voice_router": "voice_host.router",
+    "duckduckgo_search_tool": "voice_host.web_tools",
+    "normalize_voice_text": "voice_host.text",
+    "visit_url_tool": "voice_host.web_tools",
+}
+
+__all__ = [
+    "AgentConfig",
+    "ChatReply",
+    "STTConfig",
+    "TTSConfig",
+    "Tool",
+    "VoiceAgent",
+    "VoiceAgentManager",
+    "VoiceCleaner",
+    "VoiceSessionHandler",
+    "create_voice_app",
+    "create_voice_router",
+    "duckduckgo_search_tool",
+    "normalize_voice_text",
+    "visit_url_tool",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

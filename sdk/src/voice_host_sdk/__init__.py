@@ -1,6 +1,6 @@
 """The contract between voice-host and the voice agents it runs."""
 
-from voice_host_sdk.agent_config import DEFAULT_INSTRUCTIONS, DEFAULT_VOICE_RULES, AgentConfig, TurnConfig
+from voice_host_sdk.agent_config import DEFAULT_INSTRUCTIONS, DEFAULT_VOICE_RULES, AgentConfig, TurnConfig, tool_name
 from voice_host_sdk.callbacks import LifecycleCallbacks
 from voice_host_sdk.hooks import AGENT_ID_PATTERN, ENTRY_POINT_GROUP, PROJECT_NAME, hookimpl
 from voice_host_sdk.providers import (
@@ -57,5 +57,6 @@ __all__ = [
     "WordTiming",
     "hookimpl",
     "tool",
+    "tool_name",
     "tool_options",
 ]

@@ -83,6 +83,10 @@ class SpeechToText(Protocol):
     def name(self) -> str:
         """As shown to people, e.g. `assemblyai`, `embedded`."""
 
+    @property
+    def reports_speech_end(self) -> bool:
+        """Whether its streams yield `SpeechEnded`; without it only words, not sustained speech, can interrupt."""
+
     async def open(self, config: STTConfig) -> SpeechToTextStream:
         """Connect. Raises `ProviderError` when the service cannot be had."""
 

@@ -1,0 +1,1 @@
+"""Agents: the shared runtime, one caller's conversation, and the manager that owns their life."""

@@ -1,0 +1,87 @@
+"""Runs the callbacks of one session: in order, beside the call, each under a time limit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from voice_host import metrics
+from voice_host_sdk import AgentReply, LifecycleCallbacks, Session, SessionEnd, SessionError, ToolCall, UserTurn
+
+log = structlog.get_logger(__name__)
+
+QUEUE_LENGTH = 256
+"""Callbacks waiting in one session. Further ones are dropped and counted; the call never waits."""
+
+CALLBACK_TIMEOUT_S = 5.0
+
+
+class CallbackRunner:
+    """The callbacks of one session. Used by the manager, which starts and finishes it."""
+
+    def __init__(
+        self, callbacks: LifecycleCallbacks, session: Session, *, timeout_s: float = CALLBACK_TIMEOUT_S
+    ) -> None:
+        self._callbacks = callbacks
+        self._session = session
+        self._timeout_s = timeout_s
+        self._queue: asyncio.Queue[tuple[str, Callable[[], Awaitable[None]]]] = asyncio.Queue(QUEUE_LENGTH)
+        self._worker: asyncio.Task[None] | None = None
+
+    def created(self) -> None:
+        """Begin: `on_session_created` is the first of all."""
+        self._worker = asyncio.create_task(self._work(), name=f"callbacks-{self._session.id}")
+        self._post("on_session_created", lambda: self._callbacks.on_session_created(self._session))
+
+    def user_turn(self, turn: UserTurn) -> None:
+        self._post("on_user_turn", lambda: self._callbacks.on_user_turn(self._session, turn))
+
+    def agent_reply(self, reply: AgentReply) -> None:
+        self._post("on_agent_reply", lambda: self._callbacks.on_agent_reply(self._session, reply))
+
+    def tool_call(self, call: ToolCall) -> None:
+        self._post("on_tool_call", lambda: self._callbacks.on_tool_call(self._session, call))
+
+    def error(self, error: SessionError) -> None:
+        self._post("on_error", lambda: self._callbacks.on_error(self._session, error))
+
+    async def destroyed(self, end: SessionEnd) -> None:
+        """Finish: let what is queued run, then `on_session_destroyed`, then stop the worker."""
+        if self._worker is None:
+            return
+        # Everything queued has a time limit of its own, so this ends.
+        await self._queue.put(
+            ("on_session_destroyed", lambda: self._callbacks.on_session_destroyed(self._session, end))
+        )
+        await self._queue.join()
+        self._worker.cancel()
+        await asyncio.wait([self._worker])
+        self._worker = None
+
+    def _post(self, name: str, call: Callable[[], Awaitable[None]]) -> None:
+        if self._worker is None:
+            return
+        try:
+            self._queue.put_nowait((name, call))
+        except asyncio.QueueFull:
+            metrics.CALLBACKS_DROPPED.labels(self._session.agent_id, name).inc()
+
+    async def _work(self) -> None:
+        while True:
+            name, call = await self._queue.get()
+            try:
+                await run_callback(self._session.agent_id, name, call, self._timeout_s)
+            finally:
+                self._queue.task_done()
+
+
+async def run_callback(agent_id: str, name: str, call: Callable[[], Awaitable[None]], timeout_s: float) -> None:
+    """Run one callback; what it raises is logged under the agent's id and counted, and goes no further."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await call()
+    except (Exception, SystemExit) as error:
+        metrics.CALLBACK_ERRORS.labels(agent_id, name).inc()
+        log.warning("callback_failed", agent_id=agent_id, callback=name, exc_info=error)

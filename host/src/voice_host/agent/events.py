@@ -1,0 +1,38 @@
+"""What one run of an agent reports while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the reply's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """The model called a tool."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool has a result, or failed; in both cases the model was told."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+    ok: bool
+    result: Any
+    duration_ms: float
+
+
+AgentEvent = TextDelta | ToolStarted | ToolFinished

@@ -1,0 +1,99 @@
+"""What a conversation remembers: what was heard, and what tools did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelRequestPart,
+    ModelResponse,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+
+CUT_MARK = " [interrupted by the caller]"
+"""Ends the text of a reply that the caller cut, so that the model knows the rest was never heard."""
+
+MAX_MESSAGES = 400
+"""Messages a history keeps; older ones are forgotten, whole turns at a time. Some hours of talk."""
+
+
+def settle(
+    messages: Sequence[ModelMessage], prompt: str, heard: str | None, results: Mapping[str, tuple[Any, bool]]
+) -> list[ModelMessage]:
+    """Turn the messages of one run into what the history keeps of it.
+
+    Args:
+        messages: what the run produced, complete or not.
+        prompt: the user's turn; kept even if the run never got to record it.
+        heard: None when the reply was heard whole. Otherwise what was audible of it: generated text that nobody heard
+            is dropped, and tools that ran are kept with their results, since what happened, happened.
+        results: result and success of each tool call by id, for calls the run was cancelled out of.
+    """
+    if not messages:
+        messages = [ModelRequest(parts=[UserPromptPart(prompt)])]
+    if heard is None:
+        return list(messages)
+
+    kept: list[ModelMessage] = []
+    for message in messages:
+        if isinstance(message, ModelResponse):
+            calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
+            if calls:
+                kept.append(ModelResponse(parts=calls, model_name=message.model_name))
+                kept.append(ModelRequest(parts=_returns(calls, messages, results)))
+        else:
+            prompts = [part for part in message.parts if isinstance(part, UserPromptPart)]
+            if prompts:
+                kept.append(ModelRequest(parts=prompts))
+    if heard.strip():
+        kept.append(ModelResponse(parts=[TextPart(heard.rstrip() + CUT_MARK)]))
+    return kept
+
+
+def spoken(text: str) -> ModelResponse:
+    """Return something the agent said of itself (a greeting, `Session.say`) as a message."""
+    return ModelResponse(parts=[TextPart(text)])
+
+
+def trim(history: list[ModelMessage]) -> None:
+    """Forget the oldest turns beyond `MAX_MESSAGES`, cutting only where a user's turn begins."""
+    if len(history) <= MAX_MESSAGES:
+        return
+    start = len(history) - MAX_MESSAGES
+    while start < len(history) and not _begins_turn(history[start]):
+        start += 1
+    del history[:start]
+
+
+def _begins_turn(message: ModelMessage) -> bool:
+    return isinstance(message, ModelRequest) and any(isinstance(part, UserPromptPart) for part in message.parts)
+
+
+def _returns(
+    calls: Sequence[ToolCallPart], messages: Sequence[ModelMessage], results: Mapping[str, tuple[Any, bool]]
+) -> list[ModelRequestPart]:
+    """One answer per call: a provider refuses a history in which a call has none."""
+    recorded = {
+        part.tool_call_id: part for message in messages for part in message.parts if isinstance(part, ToolReturnPart)
+    }
+    answers: list[ModelRequestPart] = []
+    for call in calls:
+        if answer := recorded.get(call.tool_call_id):
+            answers.append(answer)
+        elif call.tool_call_id in results:
+            content, ok = results[call.tool_call_id]
+            outcome = "success" if ok else "failed"
+            answers.append(ToolReturnPart(call.tool_name, content, call.tool_call_id, outcome=outcome))  # type: ignore[arg-type]
+        else:
+            answers.append(
+                ToolReturnPart(
+                    call.tool_name, "Interrupted before it had a result.", call.tool_call_id, outcome="interrupted"
+                )
+            )
+    return answers

@@ -1,0 +1,264 @@
+"""`VoiceAgentManager`: creates conversations, keeps them while they are wanted, and ends each exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from voice_host import metrics
+from voice_host.agent.callback_runner import CALLBACK_TIMEOUT_S, CallbackRunner, run_callback
+from voice_host.agent.defaults import default_runtime
+from voice_host.agent.runtime import AgentRuntime
+from voice_host.agent.session import LiveSession
+from voice_host.agent.voice_agent import VoiceAgent
+from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, SessionEnd, TTSConfig
+from voice_host_sdk.session import EndReason
+
+log = structlog.get_logger(__name__)
+
+OnCreated = Callable[[str, VoiceAgent], Awaitable[None]]
+OnDestroyed = Callable[[str], Awaitable[None]]
+
+DEFAULT_TTL_S = 1800.0
+CLOSE_TIMEOUT_S = 10.0
+"""How long `aclose_all` waits for connected calls to say goodbye before it ends their sessions itself."""
+
+
+class SessionRefused(Exception):
+    """The agent's `on_session_starting` failed: this one call cannot begin."""
+
+
+class Connection(Protocol):
+    """A call that is connected to a session, as far as the manager may use it."""
+
+    def drop(self, reason: EndReason) -> None:
+        """Tell the caller why, and end the call. Returns at once."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    agent: VoiceAgent
+    callbacks: CallbackRunner
+    created_at: float
+    last_used: float
+    turns: int = 0
+    connection: Connection | None = None
+
+
+class VoiceAgentManager:
+    """All conversations of one agent.
+
+    Args:
+        config: the agent. Default: a plain assistant.
+        tools: added to those of `config`.
+        tts_config: wins over the one of `config`.
+        on_session_created: `async (session_id, agent)`, when `get_or_create` creates.
+        on_session_destroyed: `async (session_id)`, when a session ends for whatever reason.
+        callbacks: an installed agent's callbacks.
+        runtime: an installed agent's shared runtime; without one the manager builds its own.
+        ttl_s: idle seconds after which a session that no call is connected to ends.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        config: AgentConfig | None = None,
+        *,
+        tools: Sequence[Any] = (),
+        tts_config: TTSConfig | None = None,
+        on_session_created: OnCreated | None = None,
+        on_session_destroyed: OnDestroyed | None = None,
+        callbacks: LifecycleCallbacks | None = None,
+        runtime: AgentRuntime | None = None,
+        ttl_s: float = DEFAULT_TTL_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        base = config or (runtime.config if runtime else AgentConfig())
+        self.config = _revised(base, tools, tts_config)
+        self._owns_runtime = runtime is None
+        self._runtime = runtime.variant(self.config) if runtime else default_runtime(self.config)
+        self._on_created = on_session_created
+        self._on_destroyed = on_session_destroyed
+        self._callbacks = callbacks or LifecycleCallbacks()
+        self._ttl_s = ttl_s
+        self._clock = clock
+        self._entries: dict[str, _Entry] = {}
+        self._starting: dict[str, asyncio.Lock] = {}
+        self._emptied = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def agent_id(self) -> str:
+        """The id of the agent whose conversations these are."""
+        return self._runtime.agent_id
+
+    @property
+    def tts_config(self) -> TTSConfig:
+        """The voice a new session gets."""
+        return self.config.tts_config
+
+    @property
+    def model_name(self) -> str:
+        """The model that answers, as shown to people."""
+        return self._runtime.model.name
+
+    @property
+    def active_sessions(self) -> int:
+        """Sessions that have begun and not ended, connected or not."""
+        return len(self._entries)
+
+    @property
+    def connected_calls(self) -> int:
+        """Sessions a caller is connected to now."""
+        return sum(entry.connection is not None for entry in self._entries.values())
+
+    async def get_or_create(
+        self, session_id: str, *, caller: Caller | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> VoiceAgent:
+        """Return the conversation of that id, beginning it when there is none.
+
+        Raises:
+            SessionRefused: the agent does not take this call.
+        """
+        lock = self._starting.setdefault(session_id, asyncio.Lock())
+        try:
+            async with lock:
+                if entry := self._entries.get(session_id):
+                    entry.last_used = self._clock()
+                    return entry.agent
+                return await self._create(session_id, caller, metadata)
+        finally:
+            if not lock.locked():
+                self._starting.pop(session_id, None)
+
+    async def _create(self, session_id: str, caller: Caller | None, metadata: Mapping[str, Any] | None) -> VoiceAgent:
+        session = LiveSession(session_id, self.agent_id, caller=caller, metadata=metadata)
+        agent = VoiceAgent(await self._starting_config(session), runtime=self._runtime, session=session)
+        callbacks = CallbackRunner(self._callbacks, session)
+        now = self._clock()
+        self._entries[session_id] = _Entry(agent, callbacks, created_at=now, last_used=now)
+        self._start_sweeper()
+        callbacks.created()
+        if (on_created := self._on_created) is not None:
+            await self._run("on_session_created", lambda: on_created(session_id, agent))
+        return agent
+
+    async def _starting_config(self, session: LiveSession) -> AgentConfig:
+        try:
+            async with asyncio.timeout(CALLBACK_TIMEOUT_S):
+                config = await self._callbacks.on_session_starting(session, self.config)
+            if not isinstance(config, AgentConfig):
+                raise TypeError(f"on_session_starting returned {type(config).__name__}, not AgentConfig")
+            # model_copy(update=...) does not validate, and it is the natural way to write this callback.
+            return config if config is self.config else AgentConfig.model_validate(dict(config))
+        except (Exception, SystemExit) as error:
+            metrics.CALLBACK_ERRORS.labels(self.agent_id, "on_session_starting").inc()
+            log.warning("session_refused", agent_id=self.agent_id, session_id=session.id, exc_info=error)
+            raise SessionRefused("this agent cannot take the call just now") from error
+
+    def callbacks_of(self, session_id: str) -> CallbackRunner | None:
+        """Return what reports a session's events to the agent's callbacks."""
+        entry = self._entries.get(session_id)
+        return entry.callbacks if entry else None
+
+    @asynccontextmanager
+    async def connected(self, session_id: str, connection: Connection) -> AsyncIterator[None]:
+        """While inside, the session counts as connected: it does not expire."""
+        entry = self._entries[session_id]
+        entry.connection = connection
+        metrics.CALLS_ACTIVE.labels(self.agent_id).inc()
+        try:
+            yield
+        finally:
+            metrics.CALLS_ACTIVE.labels(self.agent_id).dec()
+            entry.connection = None
+            entry.last_used = self._clock()
+
+    def count_turn(self, session_id: str) -> None:
+        """Note that the caller finished a turn."""
+        if entry := self._entries.get(session_id):
+            entry.turns += 1
+            entry.last_used = self._clock()
+
+    async def remove(self, session_id: str, reason: EndReason = "removed", detail: str = "") -> bool:
+        """End a session: stop its agent, run its last callbacks. False when there is none of that id (any more)."""
+        entry = self._entries.pop(session_id, None)
+        if entry is None:
+            return False
+        if not self._entries:
+            self._emptied.set()
+        if entry.connection is not None:
+            entry.connection.drop(reason)
+        metrics.CALLS_ENDED.labels(self.agent_id, reason).inc()
+        await entry.agent.aclose()
+        end = SessionEnd(reason, detail, duration_s=self._clock() - entry.created_at, turns=entry.turns)
+        await entry.callbacks.destroyed(end)
+        if (on_destroyed := self._on_destroyed) is not None:
+            await self._run("on_session_destroyed", lambda: on_destroyed(session_id))
+        return True
+
+    async def expire_idle(self) -> None:
+        """End the sessions that nobody is connected to and that have been idle for longer than the TTL."""
+        oldest = self._clock() - self._ttl_s
+        idle = [id_ for id_, e in self._entries.items() if e.connection is None and e.last_used <= oldest]
+        for session_id in idle:
+            await self.remove(session_id, "expired")
+
+    async def aclose_all(self) -> None:
+        """End every session, connected ones after telling their callers, and stop the sweeper. Idempotent."""
+        if self._sweeper is not None:
+            # Asked to stop rather than cancelled: a session it is just ending must get its last callback.
+            self._stopping.set()
+            await self._sweeper
+            self._sweeper = None
+        connected = [entry.connection for entry in self._entries.values() if entry.connection is not None]
+        if connected:
+            self._emptied.clear()
+        for connection in connected:
+            connection.drop("shutdown")
+        for session_id in [id_ for id_, entry in self._entries.items() if entry.connection is None]:
+            await self.remove(session_id, "shutdown")
+        if connected and self._entries:
+            await self._wait_until_empty()
+        for session_id in list(self._entries):
+            await self.remove(session_id, "shutdown")
+        if self._owns_runtime:
+            await self._runtime.aclose()
+
+    async def _wait_until_empty(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._emptied.wait()
+        except TimeoutError:
+            log.warning("calls_did_not_end", agent_id=self.agent_id, calls=len(self._entries))
+
+    def _start_sweeper(self) -> None:
+        if self._sweeper is None:
+            self._stopping.clear()
+            self._sweeper = asyncio.create_task(self._sweep(), name=f"sweeper-{self.agent_id}")
+
+    async def _sweep(self) -> None:
+        interval_s = max(0.05, min(self._ttl_s / 4, 30))
+        while not self._stopping.is_set():
+            try:
+                async with asyncio.timeout(interval_s):
+                    await self._stopping.wait()
+            except TimeoutError:
+                await self.expire_idle()
+
+    async def _run(self, name: str, call: Callable[[], Awaitable[None]]) -> None:
+        await run_callback(self.agent_id, name, call, CALLBACK_TIMEOUT_S)
+
+
+def _revised(config: AgentConfig, tools: Sequence[Any], tts_config: TTSConfig | None) -> AgentConfig:
+    if not tools and tts_config is None:
+        return config
+    changes = {"tools": (*config.tools, *tools), "tts_config": tts_config or config.tts_config}
+    return AgentConfig.model_validate({**dict(config), **changes})

@@ -1,0 +1,74 @@
+"""The expensive half of an agent, built once per installed agent and shared by its calls."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from pydantic_ai import Agent
+from pydantic_ai.toolsets import FunctionToolset
+
+from voice_host.agent.tool_policy import PolicyToolset
+from voice_host.agent.tools import build_tool, options_of
+from voice_host.models import ModelRegistry, ResolvedModel
+from voice_host_sdk import AgentConfig, Session, tool_name
+
+TOOL_THREADS = 8
+"""Threads for the sync tools of one agent. A pool per agent: a slow one must not delay another's."""
+
+
+class AgentRuntime:
+    """Model client, pydantic-ai agent, tool schemas and thread pool of one agent.
+
+    Args:
+        agent_id: for logs and thread names.
+        config: the agent.
+        model: the shared client.
+        parent: whose threads it uses, for the configuration of a single caller.
+        registry: closed with the runtime when it belongs to it alone.
+
+    Raises:
+        pydantic_ai.UserError: a tool has a signature no schema can be made of.
+    """
+
+    def __init__(
+        self,
+        agent_id: str,
+        config: AgentConfig,
+        model: ResolvedModel,
+        *,
+        parent: AgentRuntime | None = None,
+        registry: ModelRegistry | None = None,
+    ) -> None:
+        self.agent_id = agent_id
+        self.config = config
+        self.model = model
+        self._parent = parent
+        self._registry = registry
+        self.threads: ThreadPoolExecutor = (
+            parent.threads if parent else ThreadPoolExecutor(TOOL_THREADS, thread_name_prefix=f"tools-{agent_id}")
+        )
+        toolset = PolicyToolset(
+            FunctionToolset([build_tool(tool, self.threads) for tool in config.tools]),
+            agent_id=agent_id,
+            options={tool_name(tool): options_of(tool) for tool in config.tools},
+            default_timeout_s=config.tool_timeout_s,
+        )
+        self.agent: Agent[Session, str] = Agent(
+            model.model,
+            deps_type=Session,
+            instructions=f"{config.instructions}\n\n{config.voice_rules}".strip(),
+            toolsets=[toolset],
+            name=agent_id,
+        )
+
+    def variant(self, config: AgentConfig) -> AgentRuntime:
+        """Return the runtime for one caller's own configuration; it shares the model client and the threads."""
+        return self if config == self.config else AgentRuntime(self.agent_id, config, self.model, parent=self)
+
+    async def aclose(self) -> None:
+        """Give back what it owns. A sync tool that still runs cannot be killed; its result is dropped."""
+        if self._parent is not None:
+            return
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        if self._registry is not None:
+            await self._registry.aclose()

@@ -1,0 +1,85 @@
+"""How tools are run: time limits, errors that become results, and what an interruption does to them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from pydantic_ai import ModelRetry, RunContext, ToolReturn
+from pydantic_ai.exceptions import ToolFailed
+from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
+from pydantic_core import to_jsonable_python
+
+from voice_host.agent.session import active_turn
+from voice_host.agent.turn import ToolOutcome
+from voice_host_sdk import Session, ToolOptions
+
+log = structlog.get_logger(__name__)
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+@dataclass
+class PolicyToolset(WrapperToolset[Session]):
+    """Runs every tool of an agent under its `ToolOptions`.
+
+    Whatever a tool does, the model gets a result it can speak about, and the call goes on.
+    """
+
+    agent_id: str = ""
+    options: Mapping[str, ToolOptions] = field(default_factory=dict)
+    default_timeout_s: float = 20.0
+
+    async def call_tool(
+        self, name: str, tool_args: dict[str, Any], ctx: RunContext[Session], tool: ToolsetTool[Session]
+    ) -> Any:
+        options = self.options.get(name, ToolOptions())
+        turn = active_turn.get()
+        if options.terminal and turn is not None and not turn.alive:
+            raise ToolFailed(f"{name} was not done: the caller interrupted.")
+
+        started = time.monotonic()
+        work = self._run(name, tool_args, ctx, tool, options)
+        if turn is None or options.on_interrupt == "cancel":
+            outcome = await work
+        else:
+            # The reply may be cancelled while this waits; the tool's own task then goes on.
+            outcome = await asyncio.shield(turn.keep(ctx.tool_call_id or name, work, options.on_interrupt))
+        outcome.duration_ms = (time.monotonic() - started) * 1000
+        if turn is not None and ctx.tool_call_id:
+            turn.outcomes[ctx.tool_call_id] = outcome
+        if outcome.failure is not None:
+            raise outcome.failure
+        return outcome.result
+
+    async def _run(
+        self, name: str, tool_args: dict[str, Any], ctx: RunContext[Session], tool: ToolsetTool[Session], o: ToolOptions
+    ) -> ToolOutcome:
+        timeout_s = o.timeout_s or self.default_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                return ToolOutcome(_speakable(await super().call_tool(name, tool_args, ctx, tool)))
+        except (ModelRetry, ToolFailed) as error:
+            return ToolOutcome(error.message, failure=error)
+        except TimeoutError:
+            log.warning("tool_timed_out", agent_id=self.agent_id, tool=name, timeout_s=timeout_s)
+            return _failed(f"{name} took longer than {timeout_s:g} seconds and was given up.")
+        except (Exception, SystemExit) as error:
+            # SystemExit in a task would stop the whole event loop, and with it every other call.
+            log.warning("tool_failed", agent_id=self.agent_id, tool=name, exc_info=error)
+            return _failed(f"{name} failed ({type(error).__name__}).")
+
+
+def _failed(message: str) -> ToolOutcome:
+    return ToolOutcome(message, failure=ToolFailed(message))
+
+
+def _speakable(result: Any) -> Any:
+    """Make sure that a result can be sent to a model; what has no JSON form goes as its `str`."""
+    if isinstance(result, (*_PLAIN, ToolReturn)):
+        return result
+    return to_jsonable_python(result, fallback=str)

@@ -1,0 +1,69 @@
+"""From a customer's function to a tool the model can call: schema, hidden `Session` parameter, thread pool."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any, get_type_hints
+
+from pydantic_ai import RunContext, Tool
+
+from voice_host_sdk import Session, ToolOptions, tool_options
+
+
+def build_tool(candidate: Any, executor: Executor) -> Tool[Session]:
+    """Return the pydantic-ai tool for a plain function; a `pydantic_ai.Tool` is returned as it is.
+
+    Args:
+        candidate: a sync or async function, or a `pydantic_ai.Tool`.
+        executor: where sync functions run.
+
+    Raises:
+        pydantic_ai.UserError: no schema can be made of the function's signature.
+    """
+    if isinstance(candidate, Tool):
+        return candidate
+    return Tool(_with_context(candidate, executor), takes_ctx=True, name=candidate.__name__)
+
+
+def options_of(candidate: Any) -> ToolOptions:
+    """Return what the author said with `@tool`; for a `pydantic_ai.Tool` its own timeout counts."""
+    if isinstance(candidate, Tool):
+        options = tool_options(candidate.function)
+        if options.timeout_s is None and candidate.timeout is not None:
+            return ToolOptions(candidate.timeout, options.on_interrupt, options.terminal)
+        return options
+    return tool_options(candidate)
+
+
+def _with_context(function: Callable[..., Any], executor: Executor) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """Wrap `function` so that it takes a `RunContext` first and gets the session where it asks for one."""
+    hints = get_type_hints(function, include_extras=True)
+    signature = inspect.signature(function)
+    session_parameters = [name for name in signature.parameters if _is_session(hints.get(name))]
+    visible = {name: p for name, p in signature.parameters.items() if name not in session_parameters}
+    is_async = inspect.iscoroutinefunction(function)
+
+    async def call(ctx: RunContext[Session], *args: Any, **kwargs: Any) -> Any:
+        kwargs.update(dict.fromkeys(session_parameters, ctx.deps))
+        if is_async:
+            return await function(*args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(executor, partial(function, *args, **kwargs))
+
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=RunContext[Session])
+    shown = [p.replace(annotation=hints.get(name, Any)) for name, p in visible.items()]
+    call.__name__ = function.__name__
+    call.__qualname__ = getattr(function, "__qualname__", function.__name__)
+    call.__doc__ = inspect.getdoc(function)
+    call.__annotations__ = {"ctx": RunContext[Session], **{p.name: p.annotation for p in shown}, "return": Any}
+    call.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[context, *shown], return_annotation=Any
+    )
+    return call
+
+
+def _is_session(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Session)

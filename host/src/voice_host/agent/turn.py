@@ -1,0 +1,161 @@
+"""One turn of an agent: the caller's words in, events out, and at the end what the history keeps of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic_ai import Agent, UsageLimits
+from pydantic_ai.exceptions import ModelRetry, ToolFailed
+from pydantic_ai.messages import (
+    FunctionToolCallEvent,
+    FunctionToolResultEvent,
+    ModelMessage,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ToolCallPart,
+    ToolReturnPart,
+)
+
+from voice_host.agent.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
+from voice_host.agent.history import settle
+from voice_host.agent.session import active_turn
+from voice_host_sdk import Session
+
+if TYPE_CHECKING:
+    from pydantic_ai.run import AgentRun
+
+    from voice_host.agent.runtime import AgentRuntime
+
+
+@dataclass(slots=True)
+class ToolOutcome:
+    """What came of a tool: its result, or the failure the model is told."""
+
+    result: Any
+    failure: ModelRetry | ToolFailed | None = None
+    duration_ms: float = 0.0
+
+
+@dataclass(slots=True)
+class AgentTurn:
+    """A run of the model over one user turn.
+
+    Iterate `events()` once, then call `settle()`; both in one task. `alive` turns False when the turn is cancelled, and
+    with it whatever its tools still try to do to the call.
+    """
+
+    runtime: AgentRuntime
+    session: Session
+    prompt: str
+    history: Sequence[ModelMessage]
+    tool_tasks: set[asyncio.Task[Any]]
+    alive: bool = True
+    text: str = ""
+    steps: list[str] = field(default_factory=list)
+    outcomes: dict[str, ToolOutcome] = field(default_factory=dict)
+    _calls: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _messages: list[ModelMessage] = field(default_factory=list)
+    _finishing: dict[str, asyncio.Task[ToolOutcome]] = field(default_factory=dict)
+
+    async def events(self) -> AsyncGenerator[AgentEvent, None]:
+        """Run the model and its tools. Model failures are raised as pydantic-ai raises them."""
+        token = active_turn.set(self)
+        try:
+            async with self.runtime.agent.iter(
+                self.prompt,
+                message_history=list(self.history),
+                deps=self.session,
+                usage_limits=UsageLimits(request_limit=self.runtime.config.max_steps),
+            ) as run:
+                try:
+                    async for event in self._stream(run):
+                        yield event
+                finally:
+                    self._messages = list(run.new_messages())
+        finally:
+            active_turn.reset(token)
+
+    async def _stream(self, run: AgentRun[Session, str]) -> AsyncGenerator[AgentEvent, None]:
+        async for node in run:
+            if Agent.is_model_request_node(node):
+                async with node.stream(run.ctx) as stream:
+                    async for event in stream:
+                        if text := _text_of(event):
+                            yield self._delta(text, new_part=isinstance(event, PartStartEvent))
+            elif Agent.is_call_tools_node(node):
+                async with node.stream(run.ctx) as tools:
+                    async for event in tools:
+                        if isinstance(event, FunctionToolCallEvent):
+                            yield self._started(event.part)
+                        elif isinstance(event, FunctionToolResultEvent):
+                            yield self._finished(event)
+
+    def _delta(self, text: str, *, new_part: bool) -> TextDelta:
+        # What the model says before and after a tool are two parts; a space keeps their words apart.
+        if new_part and self.text and not self.text[-1].isspace() and not text[0].isspace():
+            text = " " + text
+        self.text += text
+        return TextDelta(text)
+
+    def _started(self, call: ToolCallPart) -> ToolStarted:
+        self.steps.append(f"Using {call.tool_name}")
+        self._calls[call.tool_call_id] = arguments = _arguments(call)
+        return ToolStarted(call.tool_call_id, call.tool_name, arguments)
+
+    def _finished(self, event: FunctionToolResultEvent) -> ToolFinished:
+        part = event.part
+        outcome = self.outcomes.get(part.tool_call_id)
+        return ToolFinished(
+            id=part.tool_call_id,
+            name=part.tool_name,
+            arguments=self._calls.get(part.tool_call_id, {}),
+            ok=isinstance(part, ToolReturnPart) and part.outcome == "success",
+            result=part.content,
+            duration_ms=outcome.duration_ms if outcome else 0.0,
+        )
+
+    def keep(
+        self, call_id: str, work: Coroutine[Any, Any, ToolOutcome], how: Literal["finish", "detach", "cancel"]
+    ) -> asyncio.Task[ToolOutcome]:
+        """Run a tool in a task that outlives this turn's cancellation, though never `VoiceAgent.aclose`."""
+        task = asyncio.create_task(work, name=f"tool-{call_id}")
+        self.tool_tasks.add(task)
+        task.add_done_callback(self.tool_tasks.discard)
+        if how == "finish":
+            self._finishing[call_id] = task
+        return task
+
+    async def settle(self, heard: str | None = None) -> list[ModelMessage]:
+        """Return the messages this turn leaves in the history.
+
+        Args:
+            heard: the part of the reply that was audible when it was cut; None: all of it was heard.
+        """
+        if self._finishing:
+            await asyncio.wait(self._finishing.values())
+            for call_id, task in self._finishing.items():
+                if not task.cancelled() and task.exception() is None:
+                    self.outcomes.setdefault(call_id, task.result())
+        results = {call_id: (o.result, o.failure is None) for call_id, o in self.outcomes.items()}
+        return settle(self._messages, self.prompt, heard, results)
+
+
+def _text_of(event: Any) -> str:
+    if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
+        return event.part.content
+    if isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
+        return event.delta.content_delta
+    return ""
+
+
+def _arguments(part: ToolCallPart) -> dict[str, Any]:
+    try:
+        return part.args_as_dict()
+    except ValueError:
+        # A model may write arguments that are no JSON; pydantic-ai asks it to try again.
+        return {}

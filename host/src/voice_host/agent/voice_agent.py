@@ -1,0 +1,155 @@
+"""`VoiceAgent`: one caller's conversation with an agent. Light: a history over a shared runtime."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_ai.messages import ModelMessage
+
+from voice_host.agent.defaults import default_runtime
+from voice_host.agent.events import AgentEvent
+from voice_host.agent.history import spoken, trim
+from voice_host.agent.runtime import AgentRuntime
+from voice_host.agent.session import LiveSession
+from voice_host.agent.turn import AgentTurn
+from voice_host_sdk import AgentConfig, STTConfig, TTSConfig
+
+TOOL_CLOSE_TIMEOUT_S = 2.0
+"""How long a cancelled tool may take to stop before it is left to itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """A reply in text: `steps` names the tools used, `interrupted` says that `cancel()` cut it."""
+
+    text: str
+    steps: tuple[str, ...] = ()
+    interrupted: bool = False
+
+
+class VoiceAgent:
+    """One conversation.
+
+    Args:
+        config: what the customer says of the agent.
+        tts_config: the voice; default: the one in `config`.
+        runtime: the shared half. Without one the agent builds, and on `aclose()` frees, its own.
+        session: what tools see. Without one a session of its own that nobody listens to.
+    """
+
+    def __init__(
+        self,
+        config: AgentConfig | None = None,
+        *,
+        tts_config: TTSConfig | None = None,
+        runtime: AgentRuntime | None = None,
+        session: LiveSession | None = None,
+    ) -> None:
+        self._owns_runtime = runtime is None
+        if runtime is None:
+            runtime = default_runtime(config or AgentConfig())
+        self._runtime = runtime if config is None else runtime.variant(config)
+        self.config = self._runtime.config
+        self.tts_config = tts_config or self.config.tts_config
+        self.session = session or LiveSession("local", runtime.agent_id)
+        self.memory: list[ModelMessage] = []
+        self._tool_tasks: set[asyncio.Task[Any]] = set()
+        self._chat: asyncio.Task[None] | None = None
+        self._turn: AgentTurn | None = None
+
+    @property
+    def greeting(self) -> str:
+        """What is said when the call begins; may be empty."""
+        return self.config.greeting
+
+    @property
+    def stt_config(self) -> STTConfig:
+        """How the agent listens."""
+        return self.config.stt_config
+
+    @property
+    def model_name(self) -> str:
+        """The model that answers, as shown to people."""
+        return self._runtime.model.name
+
+    async def greet(self) -> str:
+        """Return the greeting and remember that it was said."""
+        self.remember_spoken(self.greeting)
+        return self.greeting
+
+    def remember_spoken(self, text: str) -> None:
+        """Remember something the agent said of itself, as far as it was heard."""
+        if text.strip():
+            self.memory.append(spoken(text))
+
+    def begin_turn(self, text: str) -> AgentTurn:
+        """Begin a turn whose events the caller of this method consumes; `end_turn()` it afterwards."""
+        self._turn = AgentTurn(self._runtime, self.session, text, tuple(self.memory), self._tool_tasks)
+        return self._turn
+
+    async def end_turn(self, turn: AgentTurn, heard: str | None = None) -> None:
+        """Remember a turn that is over. `heard`: what was audible of a reply that was cut; None: all of it."""
+        messages = await turn.settle(heard)
+        if self._turn is turn:
+            self._turn = None
+            self.memory += messages
+            trim(self.memory)
+
+    async def chat(self, text: str, on_event: Callable[[AgentEvent], Awaitable[None]] | None = None) -> ChatReply:
+        """Answer `text` and remember both. A chat that is still under way is cancelled first.
+
+        Raises:
+            Exception: what the model raised; the history then holds the user's turn alone.
+        """
+        await self.cancel()
+        turn = self.begin_turn(text)
+        self._chat = task = asyncio.create_task(self._consume(turn, on_event), name="chat")
+        try:
+            await asyncio.wait([task])
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+            interrupted = task.cancelled()
+            failed = interrupted or task.exception() is not None
+            await self.end_turn(turn, heard=turn.text if failed else None)
+            if self._chat is task:
+                self._chat = None
+        if not interrupted:
+            task.result()
+        return ChatReply(turn.text, tuple(turn.steps), interrupted)
+
+    async def _consume(self, turn: AgentTurn, on_event: Callable[[AgentEvent], Awaitable[None]] | None) -> None:
+        async with aclosing(turn.events()) as events:
+            async for event in events:
+                if on_event is not None:
+                    await on_event(event)
+
+    async def cancel(self) -> None:
+        """Stop the chat under way, if any, and wait until it has stopped."""
+        if self._turn is not None:
+            self._turn.alive = False
+        if (task := self._chat) is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def reset(self) -> None:
+        """Forget the conversation. `Session.state` is the plugin's and stays."""
+        await self.cancel()
+        self._turn = None
+        self.memory.clear()
+
+    async def aclose(self) -> None:
+        """Stop everything that still runs for this conversation. Idempotent."""
+        await self.cancel()
+        tasks = list(self._tool_tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=TOOL_CLOSE_TIMEOUT_S)
+        if self._owns_runtime:
+            await self._runtime.aclose()

@@ -1,0 +1,168 @@
+"""A caller: plays audio or types, hears the agent out, and hangs up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.typing import Subprotocol
+
+from voice_host.session.messages import SUBPROTOCOL
+
+FRAME_MS = 20
+"""What a browser's microphone sends at a time, about."""
+
+GREETING_WAIT_S = 1.0
+"""An agent that greets begins at once; if nothing has come by then the caller speaks first."""
+
+ANSWER_TIMEOUT_S = 30.0
+SETTLE_S = 1.5
+"""After the last reply the caller listens so long before hanging up: another turn may still be on its way."""
+
+
+class CallFailed(Exception):
+    """The call did not come about, broke off, or got no answer. The message says why."""
+
+
+class CallerClient:
+    """One call, seen from the caller's end.
+
+    Args:
+        ws: connected to a session's endpoint.
+        on_message: is shown every JSON message.
+    """
+
+    def __init__(self, ws: ClientConnection, on_message: Callable[[dict[str, Any]], None]) -> None:
+        self._ws = ws
+        self._on_message = on_message
+        self._changed = asyncio.Condition()
+        self._turns = 0
+        self._replying = False
+        self.ready: dict[str, Any] = {}
+        self.speech = bytearray()
+        """What the agent said, PCM16 mono at `ready["tts_sample_rate"]`."""
+
+    async def listen(self) -> None:
+        """Take what comes until the call ends.
+
+        Raises:
+            CallFailed: it did not end well.
+        """
+        try:
+            async for frame in self._ws:
+                if isinstance(frame, bytes):
+                    self.speech += frame
+                else:
+                    await self._take(json.loads(frame))
+        except ConnectionClosed:
+            raise CallFailed(self._why_closed()) from None
+
+    def _why_closed(self) -> str:
+        if self._ws.close_code in (None, 1006):
+            return "the connection was lost"
+        return f"the host closed the call: {self._ws.close_reason or 'no reason given'} ({self._ws.close_code})"
+
+    async def _take(self, message: dict[str, Any]) -> None:
+        self._on_message(message)
+        async with self._changed:
+            match message["type"]:
+                case "ready":
+                    self.ready = message
+                case "greeting":
+                    self._replying = True
+                case "turn":
+                    self._turns += 1
+                    self._replying = True
+                case "tts_done" | "cancelled":
+                    self._replying = False
+            self._changed.notify_all()
+
+    # --- what a caller does -----------------------------------------------------------------------------------------
+
+    async def wait_until_ready(self) -> None:
+        """Wait for `ready`, and let the agent finish its greeting if it has one."""
+        await self._until(lambda: bool(self.ready), ANSWER_TIMEOUT_S, "the host accepted the call but said nothing")
+        try:
+            async with asyncio.timeout(GREETING_WAIT_S), self._changed:
+                await self._changed.wait_for(lambda: self._replying)
+        except TimeoutError:
+            return
+        await self._until(lambda: not self._replying, ANSWER_TIMEOUT_S, "the greeting did not end")
+
+    async def say(self, pcm: bytes) -> None:
+        """Speak: send PCM16 mono at `ready["sample_rate"]` in real time."""
+        size = self.ready["sample_rate"] * 2 * FRAME_MS // 1000
+        loop = asyncio.get_running_loop()
+        due_s = loop.time()
+        for start in range(0, len(pcm), size):
+            await self._ws.send(pcm[start : start + size])
+            due_s += FRAME_MS / 1000
+            await asyncio.sleep(max(0.0, due_s - loop.time()))
+
+    async def be_silent(self) -> None:
+        """Send silence until cancelled: a microphone never stops sending."""
+        while True:
+            await self.say(bytes(self.ready["sample_rate"] * 2))
+
+    async def type(self, text: str) -> None:
+        """Send a typed turn and hear the answer out."""
+        turns = self._turns + 1
+        await self._ws.send(json.dumps({"type": "text", "text": text}))
+        await self._until(lambda: self._turns >= turns and not self._replying, ANSWER_TIMEOUT_S, "no answer came")
+
+    async def hear_out(self) -> None:
+        """Wait until what was said has been answered and nothing more comes."""
+        await self._until(lambda: self._turns > 0, ANSWER_TIMEOUT_S, "nothing was recognised in the audio")
+        while True:
+            await self._until(lambda: not self._replying, ANSWER_TIMEOUT_S, "no answer came")
+            try:
+                async with asyncio.timeout(SETTLE_S), self._changed:
+                    await self._changed.wait_for(lambda: self._replying)
+            except TimeoutError:
+                return
+
+    async def _until(self, condition: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
+        try:
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait_for(condition)
+        except TimeoutError:
+            raise CallFailed(f"{otherwise} within {timeout_s:g} s") from None
+
+
+async def place_call(
+    url: str,
+    script: Callable[[CallerClient], Awaitable[None]],
+    on_message: Callable[[dict[str, Any]], None],
+) -> CallerClient:
+    """Dial, do what `script` does, hang up.
+
+    Returns:
+        the client, with all it has heard.
+
+    Raises:
+        CallFailed: the host cannot be reached, refuses, breaks off, or does not answer.
+    """
+    try:
+        # Opened within the timeout of `connect`; audio does not compress.
+        async with connect(url, subprotocols=[Subprotocol(SUBPROTOCOL)], compression=None, max_size=None) as ws:
+            client = CallerClient(ws, on_message)
+            listening = asyncio.ensure_future(client.listen())
+            talking = asyncio.ensure_future(script(client))
+            try:
+                await asyncio.wait({listening, talking}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (listening, talking):
+                    task.cancel()
+                await asyncio.wait({listening, talking})
+            for task in (listening, talking):
+                if not task.cancelled():
+                    task.result()
+            return client
+    except ConnectionClosed:
+        raise CallFailed("the host hung up") from None
+    except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
+        raise CallFailed(f"{url} cannot be called: {error}") from error

@@ -1,0 +1,54 @@
+"""Shows a call on a terminal while it goes on, and its latencies at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from voice_host.session.latency import STAGES
+
+
+class CallReport:
+    """Prints what was heard, the tools used and the replies; `latencies()` prints a table of every reply's stages."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._stages: list[tuple[int, dict[str, float]]] = []
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Show one message of the call protocol."""
+        match message["type"]:
+            case "ready":
+                self._line("call", f"{message['agent']}, session {message['session_id']}", "dim")
+            case "greeting" | "chat":
+                self._line("agent", message["text"], "bold")
+            case "turn":
+                self._line("heard", message["text"], "cyan")
+            case "tool_call":
+                arguments = ", ".join(f"{key}={value!r}" for key, value in message["arguments"].items())
+                self._line("tool", f"{message['name']}({arguments})", "magenta")
+            case "tool_result" if not message["ok"]:
+                self._line("tool", f"{message['name']} failed", "red")
+            case "cancelled":
+                self._line("cut", f"heard of it: {message['heard'] or 'nothing'}", "yellow")
+            case "error":
+                self._line("error", f"{message['message']} ({message['code']})", "red")
+            case "metrics":
+                self._stages.append((message["reply"], message["stages_ms"]))
+
+    def latencies(self) -> None:
+        """Print the stages of each reply, in ms from the end of the caller's turn."""
+        table = Table(title="ms since the end of the turn", title_justify="left", box=None, pad_edge=False)
+        table.add_column("reply", justify="right")
+        for stage in STAGES:
+            table.add_column(stage.replace("_", " "), justify="right")
+        for reply, stages in self._stages:
+            table.add_row(str(reply), *(f"{stages[stage]:.0f}" if stage in stages else "-" for stage in STAGES))
+        self._console.print()
+        self._console.print(table)
+
+    def _line(self, who: str, text: str, style: str) -> None:
+        self._console.print(Text.assemble((f"{who:>6}  ", "dim"), (text, style)), soft_wrap=True)

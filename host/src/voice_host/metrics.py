@@ -1,0 +1,29 @@
+"""What the host counts, for `GET /metrics`. Labels are agent ids and fixed names, never anything a caller said."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+CALLS = Counter("voice_host_calls", "Calls accepted.", ["agent"])
+CALLS_REFUSED = Counter("voice_host_calls_refused", "Calls refused, by close code.", ["agent", "code"])
+CALLS_ENDED = Counter("voice_host_calls_ended", "Sessions ended, by reason.", ["agent", "reason"])
+CALLS_ACTIVE = Gauge("voice_host_calls_active", "Calls connected now.", ["agent"])
+TURNS = Counter("voice_host_turns", "Turns of callers.", ["agent", "kind"])
+REPLIES = Counter("voice_host_replies", "Replies, by how they ended.", ["agent", "end"])
+ERRORS = Counter("voice_host_errors", "Errors told to callers, by code.", ["agent", "code"])
+TOOL_CALLS = Counter("voice_host_tool_calls", "Tools run.", ["agent", "ok"])
+CALLBACK_ERRORS = Counter(
+    "voice_host_callback_errors", "Callbacks that raised or took too long.", ["agent", "callback"]
+)
+CALLBACKS_DROPPED = Counter(
+    "voice_host_callbacks_dropped", "Callbacks dropped because too many waited.", ["agent", "callback"]
+)
+MICROPHONE_DROPPED = Counter(
+    "voice_host_microphone_dropped_bytes", "Microphone audio dropped while speech-to-text was slow.", ["agent"]
+)
+STAGE_SECONDS = Histogram(
+    "voice_host_stage_seconds",
+    "Time from the end of the caller's turn to each stage of the reply.",
+    ["agent", "stage"],
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30),
+)

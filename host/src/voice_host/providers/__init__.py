@@ -1,0 +1,1 @@
+"""Adapters to speech services, one file each, behind the protocols of the SDK."""

@@ -1,0 +1,81 @@
+"""The HTTP and WebSocket surface of a running host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Response, WebSocket
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from voice_host import metrics
+from voice_host.discovery import BrokenAgent
+from voice_host.server.host import Host
+from voice_host.session.close_codes import CloseCode, fit_reason
+
+PAGE = Path(__file__).parent.parent / "page"
+
+
+def create_host_app(host: Host) -> FastAPI:
+    """Return the application that shows `host` to the network. Whoever made the host starts and stops it."""
+    app = FastAPI(title="voice-host", docs_url=None, redoc_url=None)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+
+    @app.get("/", include_in_schema=False)
+    async def talk_page() -> FileResponse:
+        return FileResponse(PAGE / "index.html")
+
+    @app.get("/agents")
+    async def agents() -> list[dict[str, Any]]:
+        return host.describe()
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/ready")
+    async def ready() -> JSONResponse:
+        described = host.describe()
+        counts = {
+            "status": host.state,
+            "agents": sum(agent["status"] == "ready" for agent in described),
+            "broken": sum(agent["status"] == "broken" for agent in described),
+            "calls": host.active_calls,
+        }
+        return JSONResponse(counts, status_code=200 if host.state == "ready" else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def prometheus() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.websocket("/agents/{agent_id}/session")
+    async def session(ws: WebSocket, agent_id: str) -> None:
+        agent = host.agents.get(agent_id)
+        if not _same_origin(ws):
+            await _refuse(ws, "", CloseCode.ORIGIN_NOT_ALLOWED, "this page may not call here")
+        elif agent is None:
+            await _refuse(ws, "", CloseCode.NO_SUCH_AGENT, f"there is no agent {agent_id!r}")
+        elif isinstance(agent, BrokenAgent):
+            await _refuse(ws, agent_id, CloseCode.AGENT_BROKEN, f"the agent is broken ({agent.phase})")
+        elif host.state != "ready":
+            await _refuse(ws, agent_id, CloseCode.DRAINING, "the server is shutting down")
+        else:
+            await agent.handler.handle(ws)
+
+    return app
+
+
+def _same_origin(ws: WebSocket) -> bool:
+    """A page of another site must not use a visitor's host. Whoever sends no Origin is no browser."""
+    origin = ws.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc.lower() == ws.headers.get("host", "").lower()
+
+
+async def _refuse(ws: WebSocket, agent_id: str, code: CloseCode, reason: str) -> None:
+    """Close with a code that a browser can see, which takes accepting first."""
+    metrics.CALLS_REFUSED.labels(agent_id, str(code.value)).inc()
+    await ws.accept()
+    await ws.close(code, fit_reason(reason))

@@ -1,0 +1,154 @@
+"""The running host: which agents take calls, over which services, and when it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import structlog
+from pydantic_ai.exceptions import UserError
+
+from voice_host.agent.defaults import model_settings
+from voice_host.agent.manager import VoiceAgentManager
+from voice_host.agent.runtime import AgentRuntime
+from voice_host.discovery import BrokenAgent, LoadedAgent, Phase, start_agent, stop_agent
+from voice_host.models import ModelConfigError, ModelRegistry
+from voice_host.providers.select import SpeechProviders
+from voice_host.session.handler import VoiceSessionHandler
+from voice_host.settings import Settings
+from voice_host_sdk import AgentConfig
+
+log = structlog.get_logger(__name__)
+
+State = Literal["starting", "ready", "draining", "stopped"]
+
+
+class RequiredAgentBroken(Exception):
+    """The host must not run without an agent that is broken."""
+
+    def __init__(self, agent: BrokenAgent) -> None:
+        super().__init__(str(agent))
+        self.agent_id = agent.id
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyAgent:
+    """An agent that takes calls."""
+
+    loaded: LoadedAgent
+    manager: VoiceAgentManager
+    handler: VoiceSessionHandler
+
+    @property
+    def config(self) -> AgentConfig:
+        """As the plugin returned it."""
+        return self.loaded.config
+
+
+class Host:
+    """All agents of one process. The web framework knows nothing of it; `server.app` shows it to the network.
+
+    Args:
+        settings: what the platform said.
+        speech: the speech services; closed with the host.
+        strict: every broken agent is fatal, not only the required ones.
+    """
+
+    def __init__(self, settings: Settings, speech: SpeechProviders, *, strict: bool = False) -> None:
+        self._settings = settings
+        self._speech = speech
+        self._strict = strict
+        self._models = ModelRegistry(model_settings(settings))
+        self._runtimes: list[AgentRuntime] = []
+        self.agents: dict[str, ReadyAgent | BrokenAgent] = {}
+        self.state: State = "starting"
+
+    async def start(self, outcomes: list[LoadedAgent | BrokenAgent]) -> None:
+        """Take every loaded agent to its first call.
+
+        Raises:
+            RequiredAgentBroken: an agent that the host must have is broken.
+        """
+        for outcome in outcomes:
+            self.agents[outcome.id] = await self._ready(outcome) if isinstance(outcome, LoadedAgent) else outcome
+        for agent in self.agents.values():
+            if isinstance(agent, BrokenAgent):
+                log.error("agent_broken", agent_id=agent.id, phase=str(agent.phase), error=agent.error, hint=agent.hint)
+                if self._strict or agent.id in self._settings.agents.required:
+                    raise RequiredAgentBroken(agent)
+        self.state = "ready"
+
+    async def _ready(self, loaded: LoadedAgent) -> ReadyAgent | BrokenAgent:
+        try:
+            model = self._models.resolve(self._settings.for_agent(loaded.id).model, loaded.config.model)
+            runtime = AgentRuntime(loaded.id, loaded.config, model)
+        except (ModelConfigError, UserError) as error:
+            # UserError: no schema can be made of a tool's signature.
+            return BrokenAgent(loaded.discovered, Phase.CONFIGURED, str(error), import_ms=loaded.import_ms)
+        self._runtimes.append(runtime)
+        started = await start_agent(loaded)
+        if isinstance(started, BrokenAgent):
+            return started
+        manager = VoiceAgentManager(loaded.config, runtime=runtime, callbacks=loaded.callbacks)
+        return ReadyAgent(loaded, manager, VoiceSessionHandler(agent_manager=manager, speech=self._speech))
+
+    async def drain(self) -> None:
+        """Take no more calls, tell those that are connected, and end them."""
+        if self.state in ("draining", "stopped"):
+            return
+        self.state = "draining"
+        async with asyncio.TaskGroup() as tasks:
+            for agent in self._ready_agents():
+                tasks.create_task(agent.manager.aclose_all())
+
+    async def stop(self) -> None:
+        """End what still runs and give everything back. Idempotent."""
+        if self.state == "stopped":
+            return
+        await self.drain()
+        self.state = "stopped"
+        for agent in self._ready_agents():
+            await stop_agent(agent.loaded)
+        for runtime in self._runtimes:
+            await runtime.aclose()
+        await self._speech.aclose()
+        await self._models.aclose()
+
+    # --- what it tells about itself -------------------------------------------------------------------------------
+
+    @property
+    def speech_names(self) -> Mapping[str, str]:
+        """The names of the speech services."""
+        return {"stt": self._speech.stt.name, "tts": self._speech.tts.name}
+
+    @property
+    def active_calls(self) -> int:
+        """Calls that are connected now."""
+        return sum(agent.manager.connected_calls for agent in self._ready_agents())
+
+    def describe(self) -> list[dict[str, Any]]:
+        """The agents as `GET /agents` lists them."""
+        return [self._describe(agent) for agent in self.agents.values()]
+
+    def _describe(self, agent: ReadyAgent | BrokenAgent) -> dict[str, Any]:
+        found = agent.discovered if isinstance(agent, BrokenAgent) else agent.loaded.discovered
+        listed: dict[str, Any] = {"id": found.id, "distribution": found.distribution, "version": found.version}
+        if isinstance(agent, BrokenAgent):
+            return listed | {
+                "title": found.id,
+                "description": "",
+                "status": "broken",
+                "phase": str(agent.phase),
+                "error": agent.error,
+            }
+        return listed | {
+            "title": agent.config.title,
+            "description": agent.config.description,
+            "status": "ready",
+            "providers": {**self.speech_names, "model": agent.manager.model_name},
+        }
+
+    def _ready_agents(self) -> list[ReadyAgent]:
+        return [agent for agent in self.agents.values() if isinstance(agent, ReadyAgent)]

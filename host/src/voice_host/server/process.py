@@ -1,0 +1,85 @@
+"""The process around the host: sockets, signals, start-up and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import FrameType
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from voice_host.server.host import Host
+
+log = structlog.get_logger(__name__)
+
+MAX_FRAME_BYTES = 1 << 20
+"""Largest WebSocket frame a client may send: half a minute of audio at 16 kHz."""
+
+SHUTDOWN_TIMEOUT_S = 5
+"""How long connections may take to close after the host has drained."""
+
+
+class PortTaken(Exception):
+    """The address cannot be listened on. The message says what to do."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; port 0 takes a free one.
+
+    Raises:
+        PortTaken: somebody else listens there, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    return listener
+
+
+class HostServer(uvicorn.Server):
+    """A uvicorn server that drains its calls on the first signal and hurries on the second.
+
+    uvicorn itself would close every WebSocket with 1012 at once, and leave with the signal's exit code.
+    """
+
+    def __init__(self, app: FastAPI, host: Host) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,  # it would print query strings, and with them tokens
+                ws_per_message_deflate=False,  # audio does not compress
+                ws_max_size=MAX_FRAME_BYTES,
+                timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+                lifespan="off",
+                server_header=False,
+            )
+        )
+        self._host = host
+        self._draining: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGINT and SIGTERM: drain; a second one: leave at once."""
+        if self._draining is not None:
+            self.should_exit = self.force_exit = True
+            return
+        # A signal handler runs between any two instructions: leave it to the loop to begin.
+        asyncio.get_running_loop().call_soon_threadsafe(self._begin_drain)
+
+    def _begin_drain(self) -> None:
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain(), name="drain")
+
+    async def _drain(self) -> None:
+        log.info("draining", calls=self._host.active_calls)
+        try:
+            await self._host.drain()
+        finally:
+            self.should_exit = True

@@ -1,0 +1,92 @@
+"""Runs the host until it is told to stop: the body of `voice-host serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import socket
+import threading
+from collections.abc import Callable
+
+from rich.console import Console
+
+from voice_host.discovery import BrokenAgent, LoadedAgent, absent_agents, load_agents
+from voice_host.logs import configure_logging
+from voice_host.providers.select import speech_providers
+from voice_host.server.app import create_host_app
+from voice_host.server.banner import print_banner
+from voice_host.server.host import Host
+from voice_host.server.process import HostServer, listen
+from voice_host.settings import Settings
+
+
+class CannotServe(Exception):
+    """The host cannot start. The message says why, `hint` what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def serve(settings: Settings, *, strict: bool, insecure: bool) -> None:
+    """Run the host until SIGINT or SIGTERM.
+
+    Raises:
+        CannotServe, PortTaken, ProviderConfigError, RequiredAgentBroken: before anything is served.
+    """
+    server = settings.server
+    configure_logging(server.log_format, server.log_level)
+    if not insecure and not is_loopback(server.host):
+        raise CannotServe(
+            f"{server.host} can be reached from outside, and this version has no authentication yet",
+            "listen on 127.0.0.1 behind a proxy that authenticates, or accept the risk with --insecure",
+        )
+    listener = listen(server.host, server.port)
+    try:
+        outcomes = loaded_agents(settings)
+        host = Host(settings, speech_providers(settings), strict=strict)
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        port = listener.getsockname()[1]
+        name = f"[{server.host}]" if ":" in server.host else server.host
+        url = f"http://{'localhost' if name == '127.0.0.1' else name}:{port}"
+        asyncio.run(_serve(host, outcomes, listener, lambda: print_banner(host, url, console)))
+    finally:
+        listener.close()
+    if any(thread.name.startswith("tools-") for thread in threading.enumerate()):
+        # A sync tool that was given up still runs; Python would wait for it before it leaves.
+        os._exit(0)
+
+
+def loaded_agents(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
+    """Discover and load the agents the settings allow.
+
+    Raises:
+        CannotServe: an agent that is required is not installed.
+    """
+    outcomes = load_agents(settings)
+    for absent in absent_agents(settings, {outcome.id for outcome in outcomes}):
+        if absent.required:
+            raise CannotServe(str(absent), "install it, or take it out of agents.required")
+    return outcomes
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _serve(
+    host: Host, outcomes: list[LoadedAgent | BrokenAgent], listener: socket.socket, started: Callable[[], None]
+) -> None:
+    try:
+        await host.start(outcomes)
+        started()
+        await HostServer(create_host_app(host), host).serve(sockets=[listener])
+    finally:
+        await host.stop()

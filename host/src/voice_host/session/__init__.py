@@ -1,0 +1,1 @@
+"""One call: the handler, its turn engine, and the way of audio in and out."""

@@ -1,0 +1,105 @@
+"""One call: a connection, the session it serves, and everything that lives only as long as the connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from voice_host import metrics
+from voice_host.agent.callback_runner import CallbackRunner
+from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.session import messages
+from voice_host.session.client_link import ClientLink
+from voice_host.session.microphone import MicrophoneBuffer
+from voice_host.session.reply import Reply
+from voice_host.session.turn_engine import HangUpRequested, SpeechRequested, TurnEngine, TurnEvent
+from voice_host_sdk import SessionError, TextToSpeechStream
+from voice_host_sdk.session import EndReason
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    """How a call ended: the kind, and words."""
+
+    reason: EndReason
+    detail: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """The state of one call. `VoiceSessionHandler` is what acts on it."""
+
+    session_id: str
+    agent_id: str
+    link: ClientLink
+    agent: VoiceAgent
+    callbacks: CallbackRunner
+    engine: TurnEngine
+    tasks: asyncio.TaskGroup
+    over: asyncio.Future[CallEnd]
+    microphone: MicrophoneBuffer
+    dispatch: Callable[[TurnEvent], Coroutine[Any, Any, None]]
+    """Takes an event of this call to the turn engine and carries out what comes of it."""
+    voice: TextToSpeechStream | None = None
+    """None: the voice could not be had, replies are text only."""
+    reply: Reply | None = None
+    speech_ended_at_s: float | None = None
+    turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the actions of one event are carried out, so that those of two are never mixed."""
+    timer: asyncio.TimerHandle | None = None
+    _children: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def end(self, reason: EndReason, detail: str = "") -> None:
+        """End the call. The first reason counts."""
+        if not self.over.done():
+            self.over.set_result(CallEnd(reason, detail))
+
+    def drop(self, reason: EndReason) -> None:
+        """The manager ends the session, whatever the caller is doing (`Connection`)."""
+        self.end(reason)
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Start a task that ends with the call at the latest."""
+        task = self.tasks.create_task(work, name=f"{name}-{self.session_id}")
+        self._children.add(task)
+        task.add_done_callback(self._children.discard)
+        return task
+
+    def set_timer(self, at_s: float | None, event: TurnEvent) -> None:
+        """Dispatch `event` at `at_s`, instead of what was set before; None: only clear that."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = None if at_s is None else asyncio.get_running_loop().call_at(at_s, self._later, event)
+
+    def cancel_tasks(self) -> None:
+        """Stop everything that was spawned."""
+        if self.timer is not None:
+            self.timer.cancel()
+        for task in tuple(self._children):
+            task.cancel()
+
+    # --- what tools and callbacks may do (`voice_host.agent.session.Line`) -----------------------------------------
+
+    async def say(self, text: str) -> None:
+        self._later(SpeechRequested(text))
+
+    async def hang_up(self, reason: str) -> None:
+        self._later(HangUpRequested(reason))
+
+    def _later(self, event: TurnEvent) -> None:
+        # In a task of its own: whoever asks may itself be what the event's actions stop and wait for.
+        if not self.over.done():
+            self.spawn(self.dispatch(event), "request")
+
+    async def report(self, code: str, message: str, *, fatal: bool = False) -> None:
+        """Tell the caller, the agent's callbacks and the metrics that something went wrong."""
+        metrics.ERRORS.labels(self.agent_id, code).inc()
+        log.warning("call_error", agent_id=self.agent_id, session_id=self.session_id, code=code, fatal=fatal)
+        self.callbacks.error(SessionError(code, message, fatal))
+        await self.link.send(messages.error(code, message, fatal=fatal))

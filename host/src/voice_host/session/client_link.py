@@ -1,0 +1,61 @@
+"""The WebSocket to the caller: one frame at a time, and none on behalf of a reply that is dead."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Protocol
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from voice_host.session.close_codes import CloseCode, fit_reason
+from voice_host.session.messages import Message
+
+
+class Sender(Protocol):
+    """Whoever a frame is sent for: a reply, which may have been cancelled in the meantime."""
+
+    @property
+    def alive(self) -> bool: ...
+
+
+class ClientLink:
+    """Sends to one client. After the client has gone, sending does nothing: the reading side sees it leave."""
+
+    def __init__(self, ws: WebSocket) -> None:
+        self._ws = ws
+        self._lock = asyncio.Lock()
+        self._gone = False
+
+    async def send(self, message: Message, sender: Sender | None = None) -> None:
+        """Send JSON, unless `sender` has died before its turn came."""
+        await self._send({"type": "websocket.send", "text": json.dumps(message, ensure_ascii=False)}, sender)
+
+    async def send_audio(self, pcm: bytes, sender: Sender) -> None:
+        """Send PCM16 speech, unless `sender` has died before its turn came."""
+        await self._send({"type": "websocket.send", "bytes": pcm}, sender)
+
+    async def _send(self, frame: dict[str, object], sender: Sender | None) -> None:
+        async with self._lock:
+            # Looked at under the lock: a frame that waited behind `cancelled` must not follow it.
+            if self._gone or (sender is not None and not sender.alive):
+                return
+            try:
+                await self._ws.send(frame)
+            except WebSocketDisconnect:
+                self._gone = True
+
+    async def close(self, code: CloseCode, reason: str = "") -> None:
+        """Close with a code and words. Does nothing when the client has gone."""
+        async with self._lock:
+            if self._gone or self._ws.client_state is not WebSocketState.CONNECTED:
+                return
+            self._gone = True
+            try:
+                await self._ws.close(code, fit_reason(reason))
+            except WebSocketDisconnect:
+                return
+
+    def mark_gone(self) -> None:
+        """The reading side saw the client leave."""
+        self._gone = True

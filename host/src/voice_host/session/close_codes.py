@@ -1,0 +1,27 @@
+"""Why a call was refused or ended, as WebSocket close codes."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+MAX_REASON_BYTES = 123
+"""RFC 6455: a control frame carries 125 bytes, two of them the code."""
+
+
+class CloseCode(IntEnum):
+    """The codes of the call protocol."""
+
+    ENDED = 1000
+    INTERNAL_ERROR = 1011
+    NOT_AUTHORISED = 4401
+    ORIGIN_NOT_ALLOWED = 4403
+    NO_SUCH_AGENT = 4404
+    OVER_A_LIMIT = 4429
+    COULD_NOT_START = 4500
+    AGENT_BROKEN = 4503
+    DRAINING = 4504
+
+
+def fit_reason(reason: str) -> str:
+    """Cut a reason to what a close frame can carry, at a character's boundary."""
+    return reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")

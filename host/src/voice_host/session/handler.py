@@ -1,0 +1,405 @@
+"""`VoiceSessionHandler`: runs calls. Microphone -> speech-to-text -> agent -> text-to-speech -> speaker."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import structlog
+from starlette.websockets import WebSocket
+
+from voice_host import metrics
+from voice_host.agent.manager import SessionRefused, VoiceAgentManager
+from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.providers.select import SpeechProviders, speech_providers_from_environment
+from voice_host.session import messages
+from voice_host.session import turn_engine as turns
+from voice_host.session.call import Call, CallEnd
+from voice_host.session.client_link import ClientLink
+from voice_host.session.close_codes import CloseCode
+from voice_host.session.generation import generate
+from voice_host.session.latency import Stages
+from voice_host.session.microphone import MicrophoneBuffer
+from voice_host.session.playout import Playout
+from voice_host.session.reply import Reply
+from voice_host.session.speech_out import clauses, speak
+from voice_host.text import VoiceCleaner
+from voice_host_sdk import (
+    AgentReply,
+    Caller,
+    ProviderError,
+    SpeechEnded,
+    SpeechEvent,
+    SpeechStarted,
+    SpeechToTextStream,
+    Transcript,
+    UserTurn,
+)
+
+log = structlog.get_logger(__name__)
+
+DEAF_PHRASE = "Sorry, I cannot hear you at the moment. You can still type to me."
+"""Spoken when speech-to-text is lost: silence is never the answer."""
+
+
+class VoiceSessionHandler:
+    """Runs any number of calls of one agent.
+
+    Args:
+        agent_manager: whose agent answers.
+        tts_api_key: the key of the voice; default: `ASSEMBLYAI_TTS_API_KEY`.
+        cleaner: makes text fit to be spoken; default: `VoiceCleaner()`.
+        speech: the speech services; default: what the environment configures.
+    """
+
+    def __init__(
+        self,
+        *,
+        agent_manager: VoiceAgentManager,
+        tts_api_key: str | None = None,
+        cleaner: Callable[[str], str] | None = None,
+        speech: SpeechProviders | None = None,
+    ) -> None:
+        self._manager = agent_manager
+        self._cleaner = cleaner or VoiceCleaner()
+        self._speech = speech or speech_providers_from_environment(tts_api_key=tts_api_key)
+
+    # --- one call, from accept to close ---------------------------------------------------------------------------
+
+    async def handle(self, ws: WebSocket, *, caller: Caller | None = None) -> None:
+        """Run one call. When this returns, every task and socket of the call is gone.
+
+        Args:
+            ws: a WebSocket that was not accepted yet.
+            caller: whom the platform's own auth let in.
+        """
+        offered = ws.scope.get("subprotocols", [])
+        await ws.accept(subprotocol=messages.SUBPROTOCOL if messages.SUBPROTOCOL in offered else None)
+        link = ClientLink(ws)
+        session_id = secrets.token_urlsafe(16)
+        try:
+            agent = await self._manager.get_or_create(session_id, caller=caller, metadata=_metadata(ws))
+        except SessionRefused as refusal:
+            metrics.CALLS_REFUSED.labels(self._manager.agent_id, str(CloseCode.COULD_NOT_START.value)).inc()
+            await link.close(CloseCode.COULD_NOT_START, str(refusal))
+            return
+
+        metrics.CALLS.labels(self._manager.agent_id).inc()
+        end = CallEnd("shutdown")
+        try:
+            async with self._open(link, session_id, agent) as call:
+                end = await self._run(call, ws)
+        except Exception as error:
+            log.error("call_failed", agent_id=self._manager.agent_id, session_id=session_id, exc_info=error)
+            end = CallEnd("failed", "something went wrong")
+            await link.send(messages.error("internal", "Something went wrong on our side.", fatal=True))
+        finally:
+            await _say_goodbye(link, end)
+            await self._manager.remove(session_id, end.reason, end.detail)
+
+    @asynccontextmanager
+    async def _open(self, link: ClientLink, session_id: str, agent: VoiceAgent) -> AsyncIterator[Call]:
+        """A call with its tasks; leaving it, they are cancelled and awaited, and the voice is closed after them."""
+        callbacks = self._manager.callbacks_of(session_id)
+        if callbacks is None:
+            raise RuntimeError("the session ended before its call began")
+        voice = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                call = Call(
+                    session_id=session_id,
+                    agent_id=self._manager.agent_id,
+                    link=link,
+                    agent=agent,
+                    callbacks=callbacks,
+                    engine=turns.TurnEngine(agent.config.turns, hears_speech_end=self._speech.stt.reports_speech_end),
+                    tasks=tasks,
+                    over=asyncio.get_running_loop().create_future(),
+                    microphone=MicrophoneBuffer(agent.stt_config.sample_rate),
+                    dispatch=lambda event: self._dispatch(call, event),
+                )
+                async with self._manager.connected(session_id, call):
+                    await link.send(_ready(call))
+                    voice = call.voice = await self._open_voice(call)
+                    agent.session.attach(call)
+                    try:
+                        yield call
+                    finally:
+                        agent.session.attach(None)
+                        call.cancel_tasks()
+        finally:
+            if voice is not None:
+                await voice.aclose()
+
+    async def _run(self, call: Call, ws: WebSocket) -> CallEnd:
+        call.spawn(self._client_loop(call, ws), "client")
+        call.spawn(self._stt_listener(call), "speech-to-text")
+        if call.agent.greeting.strip():
+            await call.dispatch(turns.SpeechRequested(call.agent.greeting, greeting=True))
+        return await call.over
+
+    # --- from the client ------------------------------------------------------------------------------------------
+
+    async def _client_loop(self, call: Call, ws: WebSocket) -> None:
+        while True:
+            frame = await ws.receive()
+            if frame["type"] == "websocket.disconnect":
+                call.link.mark_gone()
+                call.end("goodbye" if frame.get("code") in (None, 1000, 1005) else "lost")
+                return
+            if (audio := frame.get("bytes")) is not None:
+                if dropped := call.microphone.put(audio):
+                    metrics.MICROPHONE_DROPPED.labels(call.agent_id).inc(dropped)
+            else:
+                await self._client_message(call, frame["text"])
+
+    async def _client_message(self, call: Call, raw: str) -> None:
+        try:
+            message = messages.parse(raw)
+        except messages.BadMessage as error:
+            await call.report("bad_message", str(error))
+            return
+        match message:
+            case messages.TypedText(text=text):
+                await call.dispatch(turns.TurnFinished(text, typed=True))
+            case messages.Cancel():
+                await call.dispatch(turns.StopRequested())
+            case messages.Reset():
+                await call.dispatch(turns.ResetRequested())
+            case messages.Playback(reply=reply, played_ms=played_ms):
+                if call.reply is not None and call.reply.id == reply:
+                    call.reply.playout.report_played(played_ms)
+            case messages.Ping():
+                await call.link.send(messages.pong())
+
+    # --- from the recogniser --------------------------------------------------------------------------------------
+
+    async def _connect_stt(self, call: Call) -> SpeechToTextStream:
+        return await self._speech.stt.open(call.agent.stt_config)
+
+    async def _stt_listener(self, call: Call) -> None:
+        """Listen until the call ends. When the recogniser is lost, say so and keep the call: typing still works."""
+        try:
+            stream = await self._connect_stt(call)
+        except ProviderError as error:
+            await self._deaf(call, error)
+            return
+        try:
+            async with asyncio.TaskGroup() as both:
+                feeding = both.create_task(_feed(call.microphone, stream), name=f"microphone-{call.session_id}")
+                async for event in stream:
+                    await self._on_speech(call, event)
+                feeding.cancel()
+        except* ProviderError as group:
+            await self._deaf(call, group.exceptions[0])
+        finally:
+            await stream.aclose()
+
+    async def _on_speech(self, call: Call, event: SpeechEvent) -> None:
+        match event:
+            case SpeechStarted():
+                call.speech_ended_at_s = None
+                await call.dispatch(turns.CallerSpeechStarted())
+            case SpeechEnded():
+                call.speech_ended_at_s = time.monotonic()
+                await call.dispatch(turns.CallerSpeechEnded())
+            case Transcript(text, final):
+                await call.link.send(messages.transcript(text, final=final))
+                await call.dispatch(turns.TurnFinished(text) if final else turns.PartialTranscript(text))
+
+    async def _deaf(self, call: Call, error: BaseException) -> None:
+        assert isinstance(error, ProviderError)
+        await call.report(error.code, _with_setting(error))
+        await call.dispatch(turns.SpeechRequested(DEAF_PHRASE))
+
+    # --- the turn engine's actions ----------------------------------------------------------------------------------
+
+    async def _dispatch(self, call: Call, event: turns.TurnEvent) -> None:
+        async with call.turn_lock:
+            for action in call.engine.handle(event, time.monotonic()):
+                await self._perform(call, action)
+
+    async def _perform(self, call: Call, action: turns.TurnAction) -> None:
+        match action:
+            case turns.AnnounceTurn(text, typed):
+                self._manager.count_turn(call.session_id)
+                metrics.TURNS.labels(call.agent_id, "typed" if typed else "spoken").inc()
+                call.callbacks.user_turn(UserTurn(text, typed))
+                await call.link.send(messages.turn(text))
+            case turns.StartReply(_, text):
+                self._start(call, action.reply, partial(self._handle_turn, call, text))
+            case turns.StartSpeech(_, text, greeting):
+                self._start(call, action.reply, partial(self._speak_text, call, text, greeting))
+            case turns.AppendSpeech(_, text):
+                if call.reply is not None:
+                    await _append(call, call.reply, f" {text.strip()}\n")
+            case turns.HoldPlayout() if call.reply is not None:
+                call.reply.playout.hold()
+            case turns.ReleasePlayout() if call.reply is not None:
+                call.reply.playout.release()
+            case turns.CancelReply(_, by):
+                await self._cancel_inflight(call, by)
+            case turns.ConfirmNothingToCancel(reply):
+                heard = call.reply.text.strip() if call.reply is not None else ""
+                await call.link.send(messages.cancelled(reply, heard))
+            case turns.ForgetConversation():
+                if call.reply is not None:
+                    call.reply.remember = False
+                await call.agent.reset()
+                await call.link.send(messages.reset())
+            case turns.SetTimer(at_s):
+                call.set_timer(at_s, turns.TimerExpired())
+            case turns.HangUp(reason):
+                call.end("ended", reason)
+
+    async def _cancel_inflight(self, call: Call, by: str) -> None:
+        """Kill the current reply: after `cancelled`, not one byte or word of it follows."""
+        if (reply := call.reply) is None:
+            return
+        heard = reply.cut()
+        await call.link.send(messages.cancelled(reply.id, heard))
+        self._record(call, reply, f"cancelled_by_{by}")
+
+    # --- replies ----------------------------------------------------------------------------------------------------
+
+    def _start(self, call: Call, reply_id: int, run: Callable[[Reply], Any]) -> None:
+        now_s = time.monotonic()
+        origin_s, call.speech_ended_at_s = call.speech_ended_at_s or now_s, None
+
+        async def audible() -> None:
+            reply.stages.reach("first_audio_out")
+            await call.dispatch(turns.ReplyAudible(reply.id))
+
+        reply = Reply(
+            id=reply_id,
+            stages=Stages(origin_s),
+            playout=Playout(
+                lambda pcm: call.link.send_audio(pcm, reply),
+                sample_rate=call.agent.tts_config.sample_rate,
+                lead_ms=call.agent.config.turns.playout_lead_ms,
+                on_first_audio=audible,
+            ),
+        )
+        reply.stages.reach("transcript_final")
+        previous, call.reply = call.reply, reply
+        reply.task = call.spawn(self._run_reply(call, reply, previous, run), f"reply-{reply_id}")
+
+    async def _run_reply(self, call: Call, reply: Reply, previous: Reply | None, run: Callable[[Reply], Any]) -> None:
+        if previous is not None and previous.task is not None:
+            # It was cancelled or has ended; its last words must be in the history before this one reads it.
+            await asyncio.wait([previous.task])
+        await run(reply)
+        self._record(call, reply, "completed")
+        await call.link.send(messages.metrics(reply.id, reply.stages.since_origin_ms()), reply)
+        await call.dispatch(turns.ReplyEnded(reply.id))
+
+    async def _handle_turn(self, call: Call, text: str, reply: Reply) -> None:
+        """Answer the caller's turn: model, voice and playout side by side."""
+        turn = reply.turn = call.agent.begin_turn(text)
+        finished = False
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._tts_relay(call, reply), name=f"voice-{reply.id}")
+                finished = await generate(call, reply, turn)
+        finally:
+            heard = reply.heard if reply.heard is not None else (None if finished else turn.text)
+            if reply.remember:
+                await call.agent.end_turn(turn, heard)
+
+    async def _speak_text(self, call: Call, text: str, greeting: bool, reply: Reply) -> None:
+        """Speak something of the agent's own, as a reply without a model."""
+        reply.text = text
+        shown = messages.greeting(reply.id, text) if greeting else messages.chat(reply.id, text, [])
+        await call.link.send(shown, reply)
+        await reply.texts.put(text)
+        await reply.texts.put(None)
+        await call.dispatch(turns.ReplyTextComplete(reply.id))
+        try:
+            await self._tts_relay(call, reply)
+        finally:
+            if reply.remember:
+                call.agent.remember_spoken(text if reply.heard is None else reply.heard)
+
+    async def _tts_relay(self, call: Call, reply: Reply) -> None:
+        """Speak the reply's text as it comes. `tts_done` follows in any case, after the last audio."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(reply.playout.run(), name=f"playout-{reply.id}")
+            async for clause in clauses(reply.texts):
+                if call.voice is None:
+                    continue  # text only; still read to the end, so that the model is not held up
+                try:
+                    await speak(call.voice, reply, clause, self._cleaner)
+                except ProviderError as error:
+                    await call.report(error.code, _with_setting(error))
+                    if not error.retryable:
+                        call.voice = None
+            reply.playout.complete()
+        await call.link.send(messages.tts_done(reply.id), reply)
+        await reply.playout.played()
+
+    async def _open_voice(self, call: Call) -> Any:
+        try:
+            return await self._speech.tts.open(call.agent.tts_config)
+        except ProviderError as error:
+            await call.report(error.code, _with_setting(error))
+            return None
+
+    def _record(self, call: Call, reply: Reply, how: str) -> None:
+        metrics.REPLIES.labels(call.agent_id, how).inc()
+        for stage, ms in reply.stages.since_origin_ms().items():
+            metrics.STAGE_SECONDS.labels(call.agent_id, stage).observe(max(0.0, ms / 1000))
+        text = reply.text.strip()
+        cut = reply.heard is not None
+        call.callbacks.agent_reply(AgentReply(reply.id, text, reply.heard if cut else text, interrupted=cut))  # type: ignore[arg-type]
+
+
+async def _append(call: Call, reply: Reply, text: str) -> None:
+    # Never waits for room: whoever dispatches holds the turn's lock, and the voice may need it to go on.
+    try:
+        reply.texts.put_nowait(text)
+    except asyncio.QueueFull:
+        log.warning("say_dropped", agent_id=call.agent_id, session_id=call.session_id)
+        return
+    reply.text += text
+    await call.link.send(messages.reply_delta(reply.id, text), reply)
+
+
+async def _feed(microphone: MicrophoneBuffer, stream: SpeechToTextStream) -> None:
+    while True:
+        await stream.send_audio(await microphone.get())
+
+
+async def _say_goodbye(link: ClientLink, end: CallEnd) -> None:
+    if end.reason == "shutdown":
+        await link.send(messages.error("draining", "The server is shutting down.", fatal=True))
+        await link.close(CloseCode.DRAINING, "the server is shutting down")
+    elif end.reason == "failed":
+        await link.close(CloseCode.INTERNAL_ERROR, end.detail)
+    else:
+        await link.close(CloseCode.ENDED, end.detail)
+
+
+def _ready(call: Call) -> messages.Message:
+    return messages.ready(
+        sample_rate=call.agent.stt_config.sample_rate,
+        tts_sample_rate=call.agent.tts_config.sample_rate,
+        session_id=call.session_id,
+        agent=call.agent_id,
+    )
+
+
+def _metadata(ws: WebSocket) -> Mapping[str, Any]:
+    """What the connection sent along: the query's parameters, less those that are credentials."""
+    return {key: value for key, value in ws.query_params.items() if key not in ("token", "resume")}
+
+
+def _with_setting(error: ProviderError) -> str:
+    """Words that name the variable to look at when a key was refused; a variable's name is no secret."""
+    if error.setting is None or error.setting in error.message:
+        return error.message
+    return f"{error.message} Check {error.setting}."

@@ -1,0 +1,77 @@
+"""Which part of a reply the caller heard, from how much of its audio was played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from voice_host_sdk import WordTiming
+
+TYPICAL_MS_PER_CHARACTER = 65.0
+"""Speech runs at about 15 characters a second (150-165 words a minute); used while a clause is still being made."""
+
+
+@dataclass(slots=True)
+class _Clause:
+    text: str
+    start_ms: float
+    end_ms: float
+    complete: bool = False
+    words: list[WordTiming] = field(default_factory=list)
+
+
+class HeardText:
+    """The clauses of one reply beside their audio. Times are in ms from the reply's first audio."""
+
+    def __init__(self) -> None:
+        self._clauses: list[_Clause] = []
+        self._total_ms = 0.0
+
+    def begin_clause(self, text: str) -> None:
+        """The audio that follows belongs to `text`."""
+        self._clauses.append(_Clause(text, self._total_ms, self._total_ms))
+
+    def add_audio(self, duration_ms: float, words: tuple[WordTiming, ...] = ()) -> None:
+        """More audio of the clause begun last."""
+        self._total_ms += duration_ms
+        if self._clauses:
+            self._clauses[-1].end_ms = self._total_ms
+            self._clauses[-1].words += words
+
+    def end_clause(self) -> None:
+        """The clause begun last has all its audio."""
+        if self._clauses:
+            self._clauses[-1].complete = True
+
+    def at(self, played_ms: float) -> str:
+        """Return what was audible after `played_ms`, cut at a word."""
+        heard = ""
+        for clause in self._clauses:
+            if clause.complete and played_ms >= clause.end_ms:
+                heard += clause.text
+            else:
+                heard += _part(clause, played_ms - clause.start_ms)
+                break
+        return heard.strip()
+
+
+def _part(clause: _Clause, played_ms: float) -> str:
+    if played_ms <= 0:
+        return ""
+    if clause.words:
+        spoken = sum(word.start_ms < played_ms for word in clause.words)
+        return _first_words(clause.text, spoken)
+    duration_ms = clause.end_ms - clause.start_ms
+    if not clause.complete:
+        duration_ms = max(duration_ms, len(clause.text) * TYPICAL_MS_PER_CHARACTER)
+    cut = int(len(clause.text) * min(1.0, played_ms / duration_ms)) if duration_ms > 0 else 0
+    if cut < len(clause.text) and not clause.text[cut].isspace():
+        # Snap back to the last whole word.
+        cut = max(clause.text.rfind(" ", 0, cut), clause.text.rfind("\n", 0, cut), 0)
+    return clause.text[:cut]
+
+
+def _first_words(text: str, count: int) -> str:
+    position = 0
+    for word in text.split()[:count]:
+        position = text.index(word, position) + len(word)
+    return text[:position]

@@ -1,0 +1,47 @@
+"""The caller's audio on its way to speech-to-text."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+BUFFER_S = 10.0
+"""Seconds kept while speech-to-text connects or is slow. When full, the oldest audio is dropped and counted."""
+
+
+class MicrophoneBuffer:
+    """A bounded buffer of PCM16 mono; whole samples come out whatever frames go in."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._limit = int(BUFFER_S * sample_rate) * 2
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+        self._odd = b""
+        self._filled = asyncio.Event()
+
+    def put(self, frame: bytes) -> int:
+        """Add a frame of any length; a sample may be split over two. Returns the bytes dropped to make room."""
+        data = self._odd + frame
+        whole = len(data) & ~1
+        self._odd = data[whole:]
+        if not whole:
+            return 0
+        dropped = 0
+        self._chunks.append(data[:whole])
+        self._size += whole
+        while self._size > self._limit and len(self._chunks) > 1:
+            oldest = len(self._chunks.popleft())
+            self._size -= oldest
+            dropped += oldest
+        self._filled.set()
+        return dropped
+
+    async def get(self) -> bytes:
+        """Wait for audio and return all there is."""
+        while not self._chunks:
+            self._filled.clear()
+            await self._filled.wait()
+        data = b"".join(self._chunks)
+        self._chunks.clear()
+        self._size = 0
+        return data

@@ -1,0 +1,119 @@
+"""A handler with simulated services around it, served on loopback: what the end-to-end tests call."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, WebSocket
+
+from tests.simulators.assemblyai import AssemblyAISimulator
+from tests.simulators.gateway import GatewaySimulator
+from tests.simulators.orpheus import OrpheusSimulator
+from tests.simulators.waiting import Observable
+from voice_host import VoiceAgentManager, VoiceSessionHandler
+from voice_host.agent.runtime import AgentRuntime
+from voice_host.models import ModelRegistry, ModelSettings
+from voice_host.providers.assemblyai_stt import AssemblyAISpeechToText
+from voice_host.providers.orpheus_tts import OrpheusTextToSpeech
+from voice_host.providers.select import SpeechProviders
+from voice_host_sdk import AgentConfig, LifecycleCallbacks
+
+
+class _Server(uvicorn.Server):
+    def capture_signals(self) -> Any:  # signals belong to pytest
+        from contextlib import nullcontext
+
+        return nullcontext()
+
+
+@asynccontextmanager
+async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
+    """Serve an application on a free loopback port. Yields `127.0.0.1:port`."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_config=None, access_log=False, ws_per_message_deflate=False, **options)
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        async with asyncio.timeout(10):
+            await task
+        listener.close()
+
+
+@dataclass(eq=False)
+class Studio(Observable):
+    """Everything of one test. `leaks` holds, for each call that ended, the tasks of the host that were left then."""
+
+    stt: AssemblyAISimulator
+    tts: OrpheusSimulator
+    llm: GatewaySimulator
+    manager: VoiceAgentManager
+    handler: VoiceSessionHandler
+    url: str = ""
+    leaks: list[list[asyncio.Task[Any]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    async def handle(self, ws: WebSocket) -> None:
+        before = asyncio.all_tasks()
+        try:
+            await self.handler.handle(ws)
+        finally:
+            left = asyncio.all_tasks() - before
+            self.leaks.append([task for task in left if _is_ours(task)])
+            self.changed()
+
+
+def _is_ours(task: asyncio.Task[Any]) -> bool:
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and "voice_host" in code.co_filename and not task.get_name().startswith("sweeper")
+
+
+@asynccontextmanager
+async def studio(
+    config: AgentConfig | None = None,
+    *,
+    callbacks: LifecycleCallbacks | None = None,
+    stt_key: str = "stt-key",
+    tts_key: str = "tts-key",
+    llm_key: str = "gateway-key",
+    ms_per_word: int = 40,
+    prepare: Callable[[Studio], None] | None = None,
+    **manager_options: Any,
+) -> AsyncIterator[Studio]:
+    """Serve one agent with simulated services. Words are short, so that a reply takes a fraction of a second."""
+    async with (
+        AssemblyAISimulator(api_key="stt-key") as stt,
+        OrpheusSimulator(api_key="tts-key", ms_per_word=ms_per_word) as tts,
+        GatewaySimulator(api_key="gateway-key") as llm,
+    ):
+        registry = ModelRegistry(ModelSettings(llm_base_url=llm.base_url, llm_api_key=llm_key))
+        config = config or AgentConfig()
+        runtime = AgentRuntime("desk", config, registry.resolve(None, config.model or "test-model"), registry=registry)
+        manager = VoiceAgentManager(config, runtime=runtime, callbacks=callbacks, **manager_options)
+        speech = SpeechProviders(
+            AssemblyAISpeechToText(stt_key, url=stt.url), OrpheusTextToSpeech(tts_key, url=tts.url)
+        )
+        handler = VoiceSessionHandler(agent_manager=manager, speech=speech)
+        made = Studio(stt, tts, llm, manager, handler)
+        app = FastAPI()
+        app.add_api_websocket_route("/session", made.handle)
+        if prepare:
+            prepare(made)
+        try:
+            async with serving(app) as address:
+                made.url = f"ws://{address}/session"
+                yield made
+        finally:
+            await manager.aclose_all()
+            await runtime.aclose()
+            await speech.aclose()
