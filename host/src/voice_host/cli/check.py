@@ -1,0 +1,88 @@
+"""`voice-host check`: every phase of every agent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from voice_host.cli.checkup import Status, Verdict, check_agents, required_but_absent
+from voice_host.cli.output import (
+    FAILED,
+    ConfigOption,
+    JsonOption,
+    fail,
+    print_json,
+    print_table,
+    say_error,
+    say_warning,
+    settings_or_exit,
+)
+from voice_host.discovery import absent_agents, discover_agents
+from voice_host.settings import did_you_mean
+
+_STYLES: dict[Status, str] = {"ok": "green", "broken": "bold red", "not allowed": "dim"}
+
+
+def check(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="ID", help="The agents to check. Default: all of them.")
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Take agents through every phase, `on_startup` and `on_shutdown` included, and say what fails.
+
+    It imports the agents and runs their code. Exit code 1 if any of them is broken.
+
+    Examples:
+
+    `voice-host check`
+
+    `voice-host check front-desk --json`
+    """
+    settings = settings_or_exit(config)
+    outcomes = discover_agents()
+    installed = {outcome.id for outcome in outcomes}
+    for agent_id in ids or ():
+        if agent_id not in installed:
+            fail(f"no agent {agent_id!r} is installed; {did_you_mean(agent_id, installed)}", "see `voice-host agents`")
+    absent = absent_agents(settings, installed)
+    # What an agent prints must not end up in our JSON.
+    with contextlib.redirect_stdout(sys.stderr):
+        verdicts = asyncio.run(check_agents(settings, outcomes, ids or None))
+    verdicts += required_but_absent(absent) if not ids else []
+    if as_json:
+        print_json([verdict.as_data() for verdict in verdicts])
+    else:
+        _print(verdicts)
+    for agent in absent:
+        (say_error if agent.required else say_warning)(str(agent))
+    if not verdicts:
+        fail("no agents are installed, so nothing was checked", "install one with `pip install`", FAILED)
+    if any(verdict.status == "broken" for verdict in verdicts):
+        raise typer.Exit(FAILED)
+
+
+def _print(verdicts: list[Verdict]) -> None:
+    if verdicts:
+        print_table(
+            ["id", "phase", "status", "import ms", "error"],
+            (
+                [
+                    verdict.id,
+                    verdict.phase,
+                    Text(verdict.status, style=_STYLES[verdict.status]),
+                    "-" if verdict.import_ms is None else f"{verdict.import_ms:.0f}",
+                    verdict.details(),
+                ]
+                for verdict in verdicts
+            ),
+        )
+    for verdict in verdicts:
+        for warning in verdict.warnings:
+            say_warning(f"{verdict.id}: {warning}")

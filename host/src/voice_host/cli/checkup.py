@@ -1,0 +1,127 @@
+"""Taking agents through every phase for `voice-host check`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from voice_host.discovery import (
+    AbsentAgent,
+    BrokenAgent,
+    DiscoveredAgent,
+    LoadedAgent,
+    Phase,
+    clashing_pins,
+    load_agent,
+    start_agent,
+    stop_agent,
+)
+from voice_host.settings import Settings
+
+Status = Literal["ok", "broken", "not allowed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one agent.
+
+    Attributes:
+        phase: the one it reached, or, when it is broken, the one it did not pass.
+        import_ms: None when it was not imported.
+        error: why it is broken; `hint` says what to do, `where` is file and line.
+        warnings: what should be put right although it runs.
+    """
+
+    id: str
+    distribution: str | None
+    version: str | None
+    phase: Phase
+    status: Status
+    import_ms: float | None = None
+    error: str | None = None
+    hint: str | None = None
+    where: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def details(self) -> str:
+        """Return error, place and hint as one text."""
+        place = f" ({self.where})" if self.where else ""
+        hint = f" - {self.hint}" if self.hint else ""
+        return f"{self.error or ''}{place}{hint}"
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self)
+
+
+async def check_agents(
+    settings: Settings, outcomes: Sequence[DiscoveredAgent | BrokenAgent], ids: Collection[str] | None
+) -> list[Verdict]:
+    """Return a verdict for each agent, or for those that `ids` names, one agent after the other.
+
+    Loading blocks the event loop, which nothing else uses. An agent that is asked for by name and not allowed to run
+    is broken, because it will not run; otherwise leaving it out is what the platform wants.
+    """
+    verdicts = []
+    for outcome in outcomes:
+        if ids is not None and outcome.id not in ids:
+            continue
+        required = ids is not None or outcome.id in settings.agents.required
+        verdict = await _check(outcome, settings, required=required)
+        verdicts.append(replace(verdict, warnings=(*verdict.warnings, *_clashes(outcome))))
+    return verdicts
+
+
+def required_but_absent(absent: Sequence[AbsentAgent]) -> list[Verdict]:
+    """Return a verdict for each agent that has to run and is not installed."""
+    return [
+        Verdict(agent.id, None, None, Phase.DISCOVERED, "broken", error="required, but not installed")
+        for agent in absent
+        if agent.required
+    ]
+
+
+async def _check(outcome: DiscoveredAgent | BrokenAgent, settings: Settings, *, required: bool) -> Verdict:
+    if not settings.agents.allows(outcome.id):
+        discovered = outcome.discovered if isinstance(outcome, BrokenAgent) else outcome
+        if not required:
+            named = (discovered.id, discovered.distribution, discovered.version)
+            return Verdict(*named, Phase.DISCOVERED, "not allowed")
+        hint = "add it to [agents] allow"
+        return _broken(BrokenAgent(discovered, Phase.ALLOWED, "the allow-list leaves it out", hint))
+    if isinstance(outcome, BrokenAgent):
+        return _broken(outcome)
+    result = load_agent(outcome, settings.for_agent(outcome.id).settings)
+    if isinstance(result, LoadedAgent):
+        result = await start_agent(result)
+    if isinstance(result, LoadedAgent):
+        result = await stop_agent(result)
+    return _broken(result) if isinstance(result, BrokenAgent) else _ok(result)
+
+
+def _ok(agent: LoadedAgent) -> Verdict:
+    found = agent.discovered
+    return Verdict(
+        found.id, found.distribution, found.version, Phase.STARTED, "ok", agent.import_ms, warnings=agent.warnings
+    )
+
+
+def _broken(agent: BrokenAgent) -> Verdict:
+    found = agent.discovered
+    return Verdict(
+        found.id,
+        found.distribution,
+        found.version,
+        agent.phase,
+        "broken",
+        agent.import_ms,
+        agent.error,
+        agent.hint,
+        agent.where,
+    )
+
+
+def _clashes(outcome: DiscoveredAgent | BrokenAgent) -> list[str]:
+    found = outcome.discovered if isinstance(outcome, BrokenAgent) else outcome
+    return [str(clash) for clash in clashing_pins(found.distribution)]

@@ -1,0 +1,45 @@
+"""`voice-host config`: the resolved settings."""
+
+from __future__ import annotations
+
+import json
+
+from voice_host.cli.output import ConfigOption, JsonOption, print_json, print_table, settings_or_exit
+from voice_host.settings import list_settings
+
+
+def config(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Show every setting, its value and where it came from. Secrets are redacted.
+
+    Examples:
+
+    `voice-host config`
+
+    `VOICE_HOST_SERVER__PORT=9000 voice-host config --config production.toml --json`
+    """
+    settings = settings_or_exit(config)
+    entries = list_settings(settings)
+    if as_json:
+        print_json(
+            {
+                "file": str(settings.path) if settings.path else None,
+                "settings": [
+                    {
+                        "key": entry.key,
+                        "value": entry.value,
+                        "origin": entry.origin.kind,
+                        "source": entry.origin.source or None,
+                        "reference": entry.origin.reference or None,
+                    }
+                    for entry in entries
+                ],
+            }
+        )
+    else:
+        print_table(["key", "value", "from"], ([entry.key, _text(entry.value), str(entry.origin)] for entry in entries))
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

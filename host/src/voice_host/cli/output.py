@@ -1,0 +1,87 @@
+"""Talking to people on a terminal: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from voice_host.settings import Settings, SettingsError, load_settings
+
+FAILED = 1
+"""Exit code: it was tried, and something is broken."""
+
+USAGE = 2
+"""Exit code: it was not tried: an unknown verb, option or agent, or settings that cannot be used."""
+
+_PIPED_COLUMNS = 160
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The settings file. Default: $VOICE_HOST_CONFIG, then ./voice-host.toml."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+
+
+def say_error(message: str, hint: str | None = None) -> None:
+    """Print an error to stderr, and below it what to do next."""
+    _stderr(Text.assemble(("error: ", "bold red"), message))
+    if hint:
+        _stderr(Text.assemble(("  next: ", "bold"), hint))
+
+
+def say_warning(message: str) -> None:
+    """Print a warning to stderr."""
+    _stderr(Text.assemble(("warning: ", "bold yellow"), message))
+
+
+def fail(message: str, hint: str | None = None, code: int = USAGE) -> NoReturn:
+    """Print an error and leave."""
+    say_error(message, hint)
+    raise typer.Exit(code)
+
+
+def settings_or_exit(config: Path | None, options: dict[str, Any] | None = None) -> Settings:
+    """Return the settings; print all that is wrong with them and leave with `USAGE` when they cannot be used."""
+    try:
+        return load_settings(config, options=options)
+    except SettingsError as error:
+        for problem in error.problems:
+            say_error(str(problem))
+        fail(f"the settings cannot be used: {_count(len(error.problems))}", "put that right and run it again")
+
+
+def print_json(value: object) -> None:
+    """Print a value as indented JSON."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_table(columns: Iterable[str], rows: Iterable[Iterable[str | Text]]) -> None:
+    """Print a table as wide as the terminal, or wide enough to be searched when it goes into a pipe."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        # Text is not read as markup: brackets in a message are brackets.
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS).print(table)
+
+
+def print_line(text: str) -> None:
+    """Print a line to stdout as it is."""
+    Console(soft_wrap=True, markup=False, highlight=False).print(text)
+
+
+def _count(problems: int) -> str:
+    return "1 problem" if problems == 1 else f"{problems} problems"
+
+
+def _stderr(text: Text) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(text)

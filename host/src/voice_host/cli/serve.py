@@ -1,0 +1,63 @@
+"""`voice-host serve`: run the host."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from voice_host.cli.output import FAILED, ConfigOption, fail, settings_or_exit
+
+
+class LogFormat(StrEnum):
+    """What the log looks like: for people, or one JSON object a line."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on. Default: 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one. Default: 8000.")] = None,
+    agents: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Run only these agents. Default: all that are allowed.")
+    ] = None,
+    config: ConfigOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Do not start when any agent is broken.")] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Accept callers without authentication on a public address.")
+    ] = False,
+    log_format: Annotated[LogFormat | None, typer.Option(help="text for people, json for programs.")] = None,
+) -> None:
+    """Run the host: every installed agent, one WebSocket endpoint each, and a page to talk to them.
+
+    Without any API key it speaks and listens with the embedded demo voice.
+
+    Examples:
+
+    `voice-host serve`
+
+    `voice-host serve --agents front-desk --port 9000 --log-format json`
+    """
+    settings = settings_or_exit(
+        config,
+        {"server.host": host, "server.port": port, "server.log_format": log_format, "agents.allow": agents},
+    )
+    # Imported when it is needed: it brings the web framework and the model library along.
+    from voice_host.providers.select import ProviderConfigError
+    from voice_host.server.host import RequiredAgentBroken
+    from voice_host.server.process import PortTaken
+    from voice_host.server.run import CannotServe
+    from voice_host.server.run import serve as run
+
+    try:
+        run(settings, strict=strict, insecure=insecure)
+    except CannotServe as error:
+        fail(str(error), error.hint)
+    except PortTaken as error:
+        fail(str(error), "stop what listens there, or choose another port with --port")
+    except ProviderConfigError as error:
+        fail(str(error))
+    except RequiredAgentBroken as error:
+        fail(str(error), f"`voice-host check {error.agent_id}` shows more", code=FAILED)

@@ -1,0 +1,31 @@
+"""Finding the installed agents and taking them to their first call. A broken one is an outcome, not an exception."""
+
+from voice_host.discovery.compatibility import PinClash, clashing_pins, sdk_mismatch, sdk_version
+from voice_host.discovery.expected import AbsentAgent, absent_agents
+from voice_host.discovery.load import load_agent, load_agents
+from voice_host.discovery.metadata import discover_agents
+from voice_host.discovery.phases import SLOW_IMPORT_MS, BrokenAgent, DiscoveredAgent, LoadedAgent, Phase
+from voice_host.discovery.start import start_agent, stop_agent
+from voice_host.discovery.validate import InvalidReturn, valid_callbacks, valid_config
+
+__all__ = [
+    "SLOW_IMPORT_MS",
+    "AbsentAgent",
+    "BrokenAgent",
+    "DiscoveredAgent",
+    "InvalidReturn",
+    "LoadedAgent",
+    "Phase",
+    "PinClash",
+    "absent_agents",
+    "clashing_pins",
+    "discover_agents",
+    "load_agent",
+    "load_agents",
+    "sdk_mismatch",
+    "sdk_version",
+    "start_agent",
+    "stop_agent",
+    "valid_callbacks",
+    "valid_config",
+]

@@ -1,0 +1,75 @@
+"""Whether what an agent's distribution declares fits what is installed. Metadata only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import importlib_metadata
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from voice_host.discovery.metadata import SDK_DISTRIBUTION, requirements
+from voice_host.discovery.phases import DiscoveredAgent
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """An agent was made for another SDK: what it declares, and what to do."""
+
+    error: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class PinClash:
+    """A distribution pins exactly what is installed here in another version."""
+
+    requirement: str
+    installed: str
+
+    def __str__(self) -> str:
+        return f"it pins {self.requirement}, but {self.installed} is installed here"
+
+
+def sdk_version() -> str:
+    """Return the version of the SDK that this host runs: the version of the contract."""
+    return importlib_metadata.version(SDK_DISTRIBUTION)
+
+
+def sdk_mismatch(agent: DiscoveredAgent) -> Mismatch | None:
+    """Return why the SDK that an agent declares is not the one this host runs, or None when it is."""
+    declared, running = SpecifierSet(agent.sdk_requirement or ""), sdk_version()
+    if declared.contains(running, prereleases=True):
+        return None
+    wants_newer = any(
+        Version(specifier.version.removesuffix(".*")) > Version(running)
+        for specifier in declared
+        if specifier.operator in (">=", ">", "~=", "==")
+    )
+    return Mismatch(
+        f"it declares {SDK_DISTRIBUTION}{agent.sdk_requirement}, this host runs {running}",
+        f"upgrade voice-host, or install an older version of {agent.distribution}"
+        if wants_newer
+        else f"install a version of {agent.distribution} that was made for {SDK_DISTRIBUTION} {running}",
+    )
+
+
+def clashing_pins(distribution: str) -> list[PinClash]:
+    """Return the exact pins (`==`) of a distribution that the installed versions do not meet.
+
+    Installing such an agent beside the host makes pip exchange what the host itself depends on.
+
+    Raises:
+        importlib_metadata.PackageNotFoundError: the distribution is not installed.
+    """
+    clashes = []
+    for requirement in requirements(importlib_metadata.distribution(distribution).requires or ()):
+        if not any(specifier.operator in ("==", "===") for specifier in requirement.specifier):
+            continue
+        try:
+            installed = importlib_metadata.version(requirement.name)
+        except importlib_metadata.PackageNotFoundError:
+            continue
+        if not requirement.specifier.contains(installed, prereleases=True):
+            clashes.append(PinClash(f"{requirement.name}{requirement.specifier}", installed))
+    return clashes

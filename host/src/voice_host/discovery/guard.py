@@ -1,0 +1,91 @@
+"""Running customers' code so that whatever it does ends up in one outcome of one agent."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+from voice_host.discovery.phases import BrokenAgent, DiscoveredAgent, Phase
+from voice_host.settings import redact
+
+_MAX_ERROR_CHARS = 300
+_OURS = ("voice_host", "pluggy", "importlib", "asyncio")
+"""What stands between the host and a plugin in a traceback."""
+
+
+class PhaseFailed(Exception):
+    """An agent did not pass a phase. See `BrokenAgent` for the fields; secrets may still be in them."""
+
+    def __init__(self, phase: Phase, error: str, hint: str | None = None, where: str | None = None) -> None:
+        super().__init__(error)
+        self.phase = phase
+        self.error = error
+        self.hint = hint
+        self.where = where
+
+    def outcome(self, agent: DiscoveredAgent, secrets: Iterable[str], import_ms: float | None) -> BrokenAgent:
+        """Return what may be shown: without the secrets, and short."""
+        known = list(secrets)
+        hint = redact(self.hint, known) if self.hint else None
+        return BrokenAgent(agent, self.phase, _shortened(redact(self.error, known)), hint, self.where, import_ms)
+
+
+class guarded:
+    """Turn whatever a plugin raises into `PhaseFailed`: `SystemExit` and home-made `BaseException`s included.
+
+    Args:
+        phase: the phase that is not passed then.
+        doing: the beginning of the message, e.g. `importing front_desk failed`.
+        hint: what to do about it.
+        passing: what is let through: an interrupt from the keyboard, and what cancels the host's own task.
+    """
+
+    def __init__(
+        self, phase: Phase, doing: str, hint: str | None = None, *, passing: tuple[type[BaseException], ...] = ()
+    ) -> None:
+        self._phase = phase
+        self._doing = doing
+        self._hint = hint
+        self._passing = (KeyboardInterrupt, PhaseFailed, *passing)
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if error is not None and not isinstance(error, self._passing):
+            raise PhaseFailed(self._phase, f"{self._doing}: {describe(error)}", self._hint, place(error)) from error
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception as one line: its type and its message."""
+    if isinstance(error, SystemExit):
+        return f"it called sys.exit({error.code!r})" if error.code is not None else "it called sys.exit()"
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - a customer's exception whose __str__ raises; its type still says something
+        message = ""
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def place(error: BaseException) -> str | None:
+    """Return file and line of the last frame in the plugin's own package, where its author should look."""
+    if isinstance(error, SyntaxError) and error.filename:  # it has no frame: the code never ran
+        return _short(error.filename, error.lineno)
+    package, found = None, None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        top = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package is None and top not in _OURS:
+            package = top
+        if package is not None and top == package:
+            found = _short(frame.f_code.co_filename, line)
+    return found
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_ERROR_CHARS else f"{text[: _MAX_ERROR_CHARS - 3]}..."
+
+
+def _short(filename: str, line: int | None) -> str:
+    path = Path(filename)
+    return f"{path.parent.name}/{path.name}:{line}"

@@ -1,0 +1,140 @@
+"""Taking an agent from its metadata to a valid configuration."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import pluggy
+from pydantic import ValidationError
+
+from voice_host.discovery.compatibility import sdk_mismatch
+from voice_host.discovery.guard import PhaseFailed, guarded, place
+from voice_host.discovery.hooks import register
+from voice_host.discovery.metadata import SDK_DISTRIBUTION, discover_agents
+from voice_host.discovery.phases import SLOW_IMPORT_MS, BrokenAgent, DiscoveredAgent, LoadedAgent, Phase
+from voice_host.discovery.validate import InvalidReturn, explained, valid_callbacks, valid_config
+from voice_host.settings import Settings, read_only, secret_texts
+from voice_host_sdk import AgentConfig, LifecycleCallbacks
+
+log = logging.getLogger(__name__)
+
+_NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
+
+
+def load_agent(discovered: DiscoveredAgent, settings: Mapping[str, Any] = _NO_SETTINGS) -> LoadedAgent | BrokenAgent:
+    """Import an agent and ask its hooks for the configuration. Never raises for what the agent does.
+
+    It runs the customer's code in the calling thread, without a time limit: what a plugin makes on import (a database
+    connection, say) may belong to the thread that will use it. Call it before the host serves.
+
+    Args:
+        discovered: an agent that the allow-list lets run.
+        settings: the agent's own settings, secrets resolved. The hooks see them read-only.
+    """
+    log.info("loading agent %s from %s", discovered.id, discovered.entry_point)  # so that one that hangs can be named
+    stopwatch = _Stopwatch()
+    try:
+        with guarded(Phase.CONFIGURED, "loading it failed"):
+            return _load(discovered, read_only(settings), stopwatch)
+    except PhaseFailed as failed:
+        return failed.outcome(discovered, secret_texts(settings), stopwatch.elapsed_ms)
+
+
+def load_agents(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
+    """Discover and load every installed agent that the allow-list lets run, one after the other.
+
+    It runs customers' code and may take seconds, like `load_agent`.
+    """
+    return [
+        load_agent(agent, settings.for_agent(agent.id).settings) if isinstance(agent, DiscoveredAgent) else agent
+        for agent in discover_agents()
+        if settings.agents.allows(agent.id)
+    ]
+
+
+@dataclass(slots=True)
+class _Stopwatch:
+    elapsed_ms: float | None = None
+    _start_s: float = field(default=0.0)
+
+    def __enter__(self) -> None:
+        self._start_s = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.elapsed_ms = (time.perf_counter() - self._start_s) * 1000
+
+
+def _load(discovered: DiscoveredAgent, settings: Mapping[str, Any], stopwatch: _Stopwatch) -> LoadedAgent:
+    mismatch = sdk_mismatch(discovered)
+    if mismatch:
+        raise PhaseFailed(Phase.COMPATIBLE, mismatch.error, mismatch.hint)
+    with stopwatch:
+        plugin = _import(discovered.entry_point)
+    manager = register(plugin)
+    config = _agent_config(manager, settings)
+    callbacks = _callbacks(manager, settings)
+    import_ms = stopwatch.elapsed_ms or 0.0
+    return LoadedAgent(
+        discovered,
+        config,
+        callbacks,
+        import_ms,
+        warnings=tuple(_warnings(discovered, import_ms)),
+        secrets=tuple(secret_texts(settings)),
+    )
+
+
+def _import(entry_point: str) -> object:
+    module, _, attributes = entry_point.partition(":")
+    with guarded(Phase.IMPORTED, f"importing {module.strip()} failed"):
+        plugin: object = importlib.import_module(module.strip())
+    for attribute in attributes.split(".") if attributes else ():
+        name = attribute.strip()
+        with guarded(Phase.IMPORTED, f"{entry_point!r} cannot be found", "check the entry point of the distribution"):
+            plugin = getattr(plugin, name)
+    return plugin
+
+
+def _agent_config(manager: pluggy.PluginManager, settings: Mapping[str, Any]) -> AgentConfig:
+    returned = _call(manager, "agent_config", settings)
+    try:
+        return valid_config(returned)
+    except InvalidReturn as error:
+        raise PhaseFailed(Phase.CONFIGURED, str(error), error.hint) from error
+
+
+def _callbacks(manager: pluggy.PluginManager, settings: Mapping[str, Any]) -> LifecycleCallbacks:
+    if not manager.hook.lifecycle_callbacks.get_hookimpls():
+        return LifecycleCallbacks()
+    returned = _call(manager, "lifecycle_callbacks", settings)
+    try:
+        return valid_callbacks(returned)
+    except InvalidReturn as error:
+        raise PhaseFailed(Phase.CONFIGURED, str(error), error.hint) from error
+
+
+def _call(manager: pluggy.PluginManager, hook: str, settings: Mapping[str, Any]) -> object:
+    with guarded(Phase.CONFIGURED, f"{hook} failed"):
+        try:
+            returned: object = getattr(manager.hook, hook)(settings=settings)
+        except ValidationError as error:
+            message = f"{hook} failed: {error.title} is invalid: {explained(error)}"
+            raise PhaseFailed(Phase.CONFIGURED, message, where=place(error)) from error
+    return returned
+
+
+def _warnings(discovered: DiscoveredAgent, import_ms: float) -> list[str]:
+    warnings = []
+    if import_ms > SLOW_IMPORT_MS:
+        warnings.append(f"importing it took {import_ms / 1000:.1f} s: import what is heavy where it is used")
+    if discovered.sdk_requirement is None:
+        warnings.append(f"it declares no range of {SDK_DISTRIBUTION}: add `{SDK_DISTRIBUTION}>=1,<2`")
+    for warning in warnings:
+        log.warning("agent %s: %s", discovered.id, warning)
+    return warnings

@@ -1,0 +1,93 @@
+"""Checking what a plugin's hooks returned."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from voice_host.settings import explain
+from voice_host_sdk import AgentConfig, LifecycleCallbacks
+
+_Returned = TypeVar("_Returned")
+
+
+class InvalidReturn(Exception):
+    """A hook or callback returned something else than it promised. `hint` says what to do about it."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def valid_config(value: object, source: str = "agent_config") -> AgentConfig:
+    """Return `value` as a valid `AgentConfig`.
+
+    It is validated again: `model_copy(update=...)` and `model_construct()` check nothing.
+
+    Args:
+        value: what the hook or callback `source` returned.
+        source: its name, for the message.
+
+    Raises:
+        InvalidReturn: it is something else, or one of its fields is wrong.
+    """
+    config = _instance(value, AgentConfig, source)
+    try:
+        return type(config).model_validate(_fields(config))
+    except ValidationError as error:
+        raise InvalidReturn(f"{source} returned an invalid AgentConfig: {explained(error, type(config))}") from error
+
+
+def valid_callbacks(value: object, source: str = "lifecycle_callbacks") -> LifecycleCallbacks:
+    """Return `value` as `LifecycleCallbacks` whose methods are all asynchronous.
+
+    Raises:
+        InvalidReturn: it is something else, or a callback is a plain function.
+    """
+    callbacks = _instance(value, LifecycleCallbacks, source)
+    for name in (name for name in vars(LifecycleCallbacks) if name.startswith("on_")):
+        method = getattr(callbacks, name)
+        # A decorator may wrap an async method into a plain function that returns what is to be awaited.
+        if inspect.isroutine(method) and not (inspect.iscoroutinefunction(method) or hasattr(method, "__wrapped__")):
+            raise InvalidReturn(
+                f"the callback {type(callbacks).__name__}.{name} is a plain `def`", f"write `async def {name}`"
+            )
+    return callbacks
+
+
+def explained(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """Return a validation error as one line: field, why, what is allowed."""
+    known = {cls.__name__: cls for cls in _models(AgentConfig)}
+    return "; ".join(str(problem) for problem in explain(error, model or known.get(error.title)))
+
+
+def _instance(value: object, kind: type[_Returned], source: str) -> _Returned:
+    name = kind.__name__
+    if isinstance(value, kind):
+        return value
+    if inspect.iscoroutine(value):
+        value.close()
+        raise InvalidReturn(f"{source} returned a coroutine", "hooks are synchronous: return the object itself")
+    if value is None:
+        raise InvalidReturn(f"{source} returned None, it must return a {name}", "is there a `return` missing?")
+    if isinstance(value, type):
+        hint = f"return an instance: `{value.__name__}()`" if issubclass(value, kind) else None
+        raise InvalidReturn(f"{source} returned the class {value.__name__}, it must return a {name}", hint)
+    hint = None
+    if kind is AgentConfig and isinstance(value, dict):
+        hint = "return AgentConfig(**the_dict)"
+    elif kind is LifecycleCallbacks:
+        hint = f"derive {type(value).__name__} from LifecycleCallbacks"
+    raise InvalidReturn(f"{source} returned a {type(value).__name__}, it must return a {name}", hint)
+
+
+def _fields(model: BaseModel) -> dict[str, Any]:
+    """Return the fields with inner models unfolded too. Not `model_dump()`: it would turn tools into dictionaries."""
+    return {name: _fields(value) if isinstance(value, BaseModel) else value for name, value in model}
+
+
+def _models(model: type[BaseModel]) -> list[type[BaseModel]]:
+    inner = [field.annotation for field in model.model_fields.values()]
+    return [model, *(cls for cls in inner if isinstance(cls, type) and issubclass(cls, BaseModel))]

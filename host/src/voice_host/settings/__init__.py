@@ -1,0 +1,46 @@
+"""What the host was told: by file, by variables, by options."""
+
+from voice_host.settings.errors import Problem, SettingsError, did_you_mean, suggestion
+from voice_host.settings.explain import FieldProblem, explain
+from voice_host.settings.listing import Entry, list_settings
+from voice_host.settings.load import DEFAULT_FILE, load_settings
+from voice_host.settings.model import (
+    AgentSettings,
+    AgentsSettings,
+    ProvidersSettings,
+    ServerSettings,
+    ServiceKeys,
+    Settings,
+    agent_id_hint,
+    read_only,
+)
+from voice_host.settings.origins import Origin
+from voice_host.settings.secrets import SecretText, redact, secret_texts
+from voice_host.settings.variables import colliding_ids, variable_name
+
+__all__ = [
+    "DEFAULT_FILE",
+    "AgentSettings",
+    "AgentsSettings",
+    "Entry",
+    "FieldProblem",
+    "Origin",
+    "Problem",
+    "ProvidersSettings",
+    "SecretText",
+    "ServerSettings",
+    "ServiceKeys",
+    "Settings",
+    "SettingsError",
+    "agent_id_hint",
+    "colliding_ids",
+    "did_you_mean",
+    "explain",
+    "list_settings",
+    "load_settings",
+    "read_only",
+    "redact",
+    "secret_texts",
+    "suggestion",
+    "variable_name",
+]

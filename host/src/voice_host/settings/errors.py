@@ -1,0 +1,41 @@
+"""What is wrong with the settings: all of it at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to put right: `where` names the file and key, or the variable, that has to change."""
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. `problems` holds everything that was found, in a stable order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def suggestion(word: str, known: Iterable[str]) -> str | None:
+    """Return what somebody who wrote `word` probably meant."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a clause for the end of a message: the nearest known word, or else all of them."""
+    names = sorted(known)
+    close = suggestion(word, names)
+    if close:
+        return f"did you mean {close!r}?"
+    return f"known are {', '.join(names)}" if names else "none is known here"

@@ -1,0 +1,146 @@
+"""Pydantic's errors in the words of somebody who edits a file: which field, why not, what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic_core import ErrorDetails
+
+from voice_host.settings.errors import did_you_mean
+from voice_host.settings.secrets import REDACTED, SecretText
+
+_KINDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One field that is wrong. `path` leads to it, with numbers for places in a list."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+    def __str__(self) -> str:
+        field = ".".join(str(part) for part in self.path)
+        return f"{field}: {self.message}" if field else self.message
+
+
+def explain(error: ValidationError, model: type[BaseModel] | None) -> list[FieldProblem]:
+    """Return what is wrong, field by field. The values of secrets are not repeated.
+
+    Args:
+        error: what pydantic raised.
+        model: the model that it was raised for; None when it is not known: what is allowed is then left out.
+    """
+    schema = _schema(model) if model else {}
+    problems = []
+    for details in error.errors(include_url=False):
+        path = tuple(part for part in details["loc"] if part != "[key]")
+        problems.append(FieldProblem(path, _message(details, path, schema)))
+    return problems
+
+
+def _message(details: ErrorDetails, path: tuple[str | int, ...], schema: dict[str, Any]) -> str:
+    kind, value = details["type"], details.get("input")
+    if kind == "extra_forbidden":
+        known = _properties(_at(schema, path[:-1], schema), schema)
+        return f"there is no such key; {did_you_mean(str(path[-1]), known)}" if known else "there is no such key"
+    if kind == "missing":
+        return "is missing"
+    if kind in ("value_error", "assertion_error"):
+        return str(details["ctx"]["error"])
+    allowed = "; ".join(_words(node, schema) for node in _branches(_at(schema, path, schema), schema))
+    why = f"must be {allowed}" if allowed else details["msg"].replace("Input should", "must").replace("  ", " ")
+    return f"{why}, not {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (SecretText, SecretStr)):
+        return REDACTED
+    if value is not None and not isinstance(value, (str, int, float)):
+        return f"a {type(value).__name__}"  # not its repr: it may be long, or a customer's and raise
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    try:
+        return model.model_json_schema()
+    except PydanticInvalidForJsonSchema:  # a customer's subclass may hold anything; the message then lacks the range
+        return {}
+
+
+def _resolved(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    reference = node.get("$ref")
+    if isinstance(reference, str):
+        found = root.get("$defs", {}).get(reference.rpartition("/")[2], {})
+        return found if isinstance(found, dict) else {}
+    return node
+
+
+def _branches(node: dict[str, Any], root: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the alternatives of a node, None left out: whoever sets a key does not mean to leave it unset."""
+    node = _resolved(node, root)
+    for branch in node.get("anyOf", [node]):
+        if branch and branch.get("type") != "null":
+            yield _resolved(branch, root)
+
+
+def _properties(node: dict[str, Any], root: dict[str, Any]) -> set[str]:
+    return {name for branch in _branches(node, root) for name in branch.get("properties", {})}
+
+
+def _at(node: dict[str, Any], path: tuple[str | int, ...], root: dict[str, Any]) -> dict[str, Any]:
+    for part in path:
+        for branch in _branches(node, root):
+            inner = branch.get("items") if isinstance(part, int) else branch.get("properties", {}).get(part)
+            inner = inner if inner is not None else branch.get("additionalProperties")
+            if isinstance(inner, dict):
+                node = inner
+                break
+        else:
+            return {}
+    return node
+
+
+def _words(node: dict[str, Any], root: dict[str, Any]) -> str:
+    node = _resolved(node, root)
+    if "enum" in node:
+        return "one of " + ", ".join(str(value) for value in node["enum"])
+    if "pattern" in node:
+        return f"text that matches {node['pattern']}"
+    kind = _KINDS.get(str(node.get("type")), str(node.get("type", "valid")))
+    return " ".join([kind, *_range(node)])
+
+
+def _range(node: dict[str, Any]) -> Iterator[str]:
+    low, high = node.get("minimum"), node.get("maximum")
+    above, below = node.get("exclusiveMinimum"), node.get("exclusiveMaximum")
+    if low is not None and high is not None:
+        yield f"from {low} to {high}"
+        return
+    bounds = [
+        f"{words} {bound}"
+        for words, bound in (("at least", low), ("greater than", above), ("at most", high), ("less than", below))
+        if bound is not None
+    ]
+    lengths = node.get("minLength"), node.get("maxLength")
+    if lengths != (None, None):
+        shortest, longest = lengths
+        bounds.append(
+            f"of at least {shortest} character{'s' if shortest != 1 else ''}"
+            if longest is None
+            else f"of {shortest or 0} to {longest} characters"
+        )
+    if bounds:
+        yield " and ".join(bounds)

@@ -1,0 +1,136 @@
+"""The layers of the settings laid over each other, with a note of where each value came from."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from voice_host.settings.errors import Problem
+from voice_host.settings.origins import KeyPath, Origin, dotted
+from voice_host.settings.secrets import MissingSource, SecretText, is_reference, protect, references, resolve
+from voice_host.settings.variables import spelling
+
+_KINDS: dict[type, str] = {bool: "truth value (true or false)", int: "whole number", float: "number"}
+_TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+class Layers:
+    """Values by path; what is put later wins.
+
+    Attributes:
+        values: the tables as they stand, for validation.
+        problems: what went wrong on the way.
+    """
+
+    def __init__(self, file: str, raw: Mapping[str, Any]) -> None:
+        self.values: dict[str, Any] = copy.deepcopy(dict(raw))
+        self.problems: list[Problem] = []
+        self._origins = {path: Origin("file", file) for path in _leaves(raw)}
+        self._file = file
+
+    def put(self, path: KeyPath, value: Any, origin: Origin) -> None:
+        """Set a value and note its origin."""
+        table = self.values
+        for place, part in enumerate(path[:-1], start=1):
+            # A table with an origin of its own is empty or a reference, which is a value and gives way.
+            if not isinstance(table.get(part), dict) or path[:place] in self._origins:
+                table[part] = {}
+                self._origins.pop(path[:place], None)
+            table = table[part]
+        table[path[-1]] = value
+        self._origins = {known: at for known, at in self._origins.items() if known[: len(path)] != path}
+        self._origins[path] = origin
+
+    def put_text(self, path: KeyPath, text: str, origin: Origin) -> None:
+        """Set a value from a variable.
+
+        In an agent's free settings the path is spelled; a key of the file that has this spelling is overridden and
+        lends its type, so that a number stays a number. A key that the file does not have becomes lower-case text.
+        """
+        if path[0] != "agent" or path[2] != "settings":
+            self.put(path, text, origin)
+            return
+        keys = list(path[:3])
+        value: Any = self._table(path[:3])
+        for part in path[3:]:
+            same = [key for key in value if spelling(key) == part] if isinstance(value, dict) else []
+            if len(same) > 1:
+                names = " and ".join(repr(key) for key in same)
+                self.problems.append(Problem(origin.source, f"means {names} alike; rename one of them in the file"))
+                return
+            keys.append(same[0] if same else part.lower())
+            value = value[same[0]] if same else None
+        try:
+            self.put(tuple(keys), _like(text, value), origin)
+        except ValueError:
+            kind = _KINDS.get(type(value), "list like the one")
+            self.problems.append(Problem(origin.source, f"must be a {kind}, as in {self._file}, not {text!r}"))
+
+    def resolve(self, environ: Mapping[str, str], folder: Path) -> None:
+        """Replace references by what they refer to, and keep secrets of the agents' settings from being shown."""
+        for path, origin in list(self._origins.items()):
+            table = self._table(path[:-1])
+            value = table[path[-1]]
+            named = [f"{kind} {name}" for kind, name in references(value)] if origin.kind == "file" else []
+            if named:
+                self._origins[path] = replace(origin, reference=", ".join(named))
+                try:
+                    value = resolve(value, environ, folder)
+                except MissingSource as error:
+                    self.problems.append(Problem(origin.where(path), str(error)))
+                    value = ""
+            if path[0] == "agent" and "settings" in path[2:3]:
+                value = protect(path[-1], value)
+            table[path[-1]] = value
+
+    def agent_ids(self) -> set[str]:
+        """Return the ids that have a table by now, in the file or by a variable."""
+        agent = self.values.get("agent")
+        return set(agent) if isinstance(agent, dict) else set()
+
+    def where(self, path: tuple[str | int, ...]) -> str:
+        """Return words that lead a reader to what set the value at `path`, which may lie within a list."""
+        keys = tuple(str(part) for part in path)
+        for end in range(len(keys), 0, -1):
+            origin = self._origins.get(keys[:end])
+            if origin is not None:
+                return origin.where(keys[:end])
+        below = next((origin for known, origin in self._origins.items() if known[: len(keys)] == keys), None)
+        return below.where(keys) if below else dotted(keys)
+
+    @property
+    def origins(self) -> dict[KeyPath, Origin]:
+        """Where each value came from."""
+        return dict(self._origins)
+
+    def _table(self, path: KeyPath) -> dict[str, Any]:
+        table: Any = self.values
+        for part in path:
+            table = table.get(part) if isinstance(table, dict) else None
+        return table if isinstance(table, dict) else {}
+
+
+def _leaves(table: Mapping[str, Any], path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yield the path of everything that is not a table. A reference is one value; an empty table is kept as it is."""
+    for key, value in table.items():
+        if isinstance(value, dict) and value and not is_reference(value):
+            yield from _leaves(value, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def _like(text: str, model: Any) -> Any:
+    """Return `text` as the type of `model`. Raises `ValueError` when it cannot be read so."""
+    if isinstance(model, bool):
+        if text.lower() not in _TRUTH:
+            raise ValueError(text)
+        return _TRUTH[text.lower()]
+    if isinstance(model, (int, float)):
+        return type(model)(text)
+    if isinstance(model, list):
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        return [_like(part, model[0]) for part in parts] if model else parts
+    return SecretText(text) if is_reference(model) else text

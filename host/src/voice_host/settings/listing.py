@@ -1,0 +1,67 @@
+"""The settings as a list for people: every key, its value, where it came from; secrets redacted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from voice_host.settings.model import ServiceKeys, Settings, Tables
+from voice_host.settings.origins import DEFAULT, KeyPath, Origin, dotted
+from voice_host.settings.secrets import REDACTED, SecretText
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of `voice-host config`."""
+
+    key: str
+    value: Any
+    origin: Origin
+
+
+def list_settings(settings: Settings) -> list[Entry]:
+    """Return every setting, defaults included, in the order of the tables."""
+    entries = [
+        Entry(dotted(path), _shown(value), settings.origin(*path))
+        for name in Tables.model_fields
+        for path, value in _leaves((name,), getattr(settings, name))
+    ]
+    for name, field in ServiceKeys.model_fields.items():
+        value, variable = getattr(settings.keys, name), field.alias or name
+        entries.append(Entry(variable, _shown(value), Origin("variable", variable) if value else DEFAULT))
+    return entries
+
+
+def _leaves(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:
+    if isinstance(value, BaseModel):
+        value = dict(value)
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves((*path, str(key)), inner)
+    else:
+        yield path, value
+
+
+def _shown(value: Any) -> Any:
+    """Return a value that JSON can hold and anybody may see."""
+    if isinstance(value, (SecretText, SecretStr)):
+        return REDACTED
+    if isinstance(value, tuple):
+        return [_shown(inner) for inner in value]
+    if isinstance(value, Mapping):
+        return {key: _shown(inner) for key, inner in value.items()}
+    if isinstance(value, str):
+        return _without_credentials(value)
+    return value if value is None or isinstance(value, (bool, int, float)) else str(value)
+
+
+def _without_credentials(text: str) -> str:
+    """Return an address without the user and the query, where credentials tend to be; other text as it is."""
+    if re.match(r"^[a-z][a-z0-9+.-]*://", text) is None:
+        return text
+    text = re.sub(r"//[^/?#]*@", f"//{REDACTED}@", text)
+    return re.sub(r"\?.*$", f"?{REDACTED}", text)

@@ -1,0 +1,152 @@
+"""Reading the settings: file, then variables, then options, and every problem at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from voice_host.settings.errors import Problem, SettingsError
+from voice_host.settings.explain import explain
+from voice_host.settings.layers import Layers
+from voice_host.settings.model import AgentsSettings, ServiceKeys, Settings, Tables
+from voice_host.settings.origins import Origin
+from voice_host.settings.secrets import references
+from voice_host.settings.variables import (
+    CONFIG_VARIABLE,
+    VariableReader,
+    colliding_ids,
+    service_variables,
+)
+from voice_host_sdk import AGENT_ID_PATTERN
+
+DEFAULT_FILE = "voice-host.toml"
+
+_OPTIONS = {"agents.allow": "--agents"}
+"""Options that are not called like the key they set."""
+
+
+def load_settings(
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Return the settings.
+
+    The file is `path`, else the one that `VOICE_HOST_CONFIG` names, else `./voice-host.toml` if there is one. A
+    variable wins over the file, an option over both. An empty variable counts as unset.
+
+    Args:
+        path: the file given by `--config`.
+        environ: the environment; None: this process's.
+        options: what the command line sets, by dotted key: `{"server.port": 9000}`. None values are left out.
+
+    Raises:
+        SettingsError: the file cannot be read, or anything in it, in a variable or in an option is wrong.
+    """
+    environ = os.environ if environ is None else environ
+    file = _find_file(path, environ)
+    raw = _read(file) if file else {}
+    layers = Layers(str(file) if file else "", raw)
+
+    ids = _named_ids(raw)
+    reader = VariableReader(ids, ignore=[name for kind, name in references(raw) if kind == "env"])
+    for variable, key_path, text in reader.read(environ):
+        layers.put_text(key_path, text, Origin("variable", variable))
+    for key, value in (options or {}).items():
+        if value is not None:
+            key_path = tuple(key.split("."))
+            layers.put(key_path, value, Origin("option", _OPTIONS.get(key) or f"--{key_path[-1].replace('_', '-')}"))
+    layers.resolve(environ, file.parent if file else Path())
+
+    keys, key_problems = _keys(environ)
+    problems = [*reader.problems, *layers.problems, *key_problems, *_collisions({*ids, *layers.agent_ids()})]
+    settings = _validated(layers, keys, file, problems)
+    problems += _missing_keys(settings)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    source = "--config"
+    if path is None and environ.get(CONFIG_VARIABLE):
+        path, source = Path(environ[CONFIG_VARIABLE]), CONFIG_VARIABLE
+    if path is None:
+        default = Path(DEFAULT_FILE)
+        return default if default.exists() else None
+    if not path.is_file():
+        raise SettingsError([Problem(source, f"there is no file {path}")])
+    return path
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or type(error).__name__}"
+    except UnicodeDecodeError:
+        problem = "is not UTF-8 text"
+    except tomllib.TOMLDecodeError as error:
+        problem = f"is not valid TOML: {error}"
+    raise SettingsError([Problem(str(file), problem)])
+
+
+def _named_ids(raw: Mapping[str, Any]) -> set[str]:
+    """Return the agent ids that the file names anywhere. It has not been checked yet: anything may stand there."""
+    agent, agents = raw.get("agent"), raw.get("agents")
+    ids = set(agent) if isinstance(agent, dict) else set()
+    if isinstance(agents, dict):
+        for key in AgentsSettings.model_fields:
+            value = agents.get(key)
+            ids.update(entry for entry in (value if isinstance(value, list) else []) if isinstance(entry, str))
+    return ids
+
+
+def _collisions(ids: set[str]) -> list[Problem]:
+    return [
+        Problem(
+            f"[agent.{first}] and [agent.{second}]",
+            "variables cannot tell these two ids apart; rename one of them, without '--' and without a '-' at the end",
+        )
+        for first, second in colliding_ids(name for name in ids if re.fullmatch(AGENT_ID_PATTERN, name))
+    ]
+
+
+def _keys(environ: Mapping[str, str]) -> tuple[ServiceKeys, list[Problem]]:
+    given = {name: environ[name].strip() for name in service_variables() if environ.get(name, "").strip()}
+    try:
+        return ServiceKeys.model_validate(given), []
+    except ValidationError as error:
+        return ServiceKeys(), [Problem(str(found.path[0]), found.message) for found in explain(error, ServiceKeys)]
+
+
+def _validated(layers: Layers, keys: ServiceKeys, file: Path | None, problems: list[Problem]) -> Settings:
+    """Return the settings, or add what is wrong with them to `problems` and return the defaults."""
+    try:
+        tables = Tables.model_validate(layers.values)
+    except ValidationError as error:
+        problems += [Problem(layers.where(found.path), found.message) for found in explain(error, Tables)]
+        tables = Tables()
+    return Settings(**dict(tables), keys=keys, path=file, origins=layers.origins)
+
+
+def _missing_keys(settings: Settings) -> list[Problem]:
+    """A service that was named needs its key: taking another one instead would be a silent fallback."""
+    wanted = (
+        ("speech_to_text", "assemblyai", "ASSEMBLYAI_API_KEY", settings.keys.assemblyai_api_key),
+        ("text_to_speech", "orpheus", "ASSEMBLYAI_TTS_API_KEY", settings.keys.assemblyai_tts_api_key),
+    )
+    return [
+        Problem(
+            settings.origin("providers", field).where(("providers", field)),
+            f"{name!r} needs the variable {variable}, which is not set",
+        )
+        for field, name, variable, key in wanted
+        if getattr(settings.providers, field) == name and key is None
+    ]

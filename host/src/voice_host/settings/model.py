@@ -1,0 +1,187 @@
+"""The settings themselves: one model per table of the file, and the keys of services."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from voice_host.settings.origins import DEFAULT, KeyPath, Origin
+from voice_host_sdk import AGENT_ID_PATTERN
+
+_TABLE = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def agent_id_hint(name: str) -> str | None:
+    """Return a valid agent id near `name`, or None when nothing of it can be used."""
+    near = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63]
+    return near or None
+
+
+def _agent_id(name: str) -> str:
+    if re.fullmatch(AGENT_ID_PATTERN, name) is None:
+        hint = agent_id_hint(name)
+        raise ValueError(
+            f"{name!r} is not an agent id: lower-case letters, digits and hyphens, at most 63"
+            + (f"; did you mean {hint!r}?" if hint else "")
+        )
+    return name
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def read_only(value: Any) -> Any:
+    """Return `value` with every table a read-only mapping and every list a tuple, all the way down."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: read_only(inner) for key, inner in value.items()})
+    if isinstance(value, (list, tuple)):
+        return tuple(read_only(inner) for inner in value)
+    return value
+
+
+def _nothing() -> Mapping[Any, Any]:
+    return MappingProxyType({})  # a factory: pydantic copies defaults, and this type cannot be copied
+
+
+def _address(*schemes: str) -> AfterValidator:
+    begins = tuple(f"{scheme}://" for scheme in schemes)
+
+    def check(url: str) -> str:
+        # The address is not repeated: it may hold a password.
+        if not url.startswith(begins) or url in begins:
+            raise ValueError(f"must be an address that begins with {' or '.join(begins)}")
+        return url
+
+    return AfterValidator(check)
+
+
+WebSocketUrl = Annotated[str, _address("wss", "ws")]
+HttpUrl = Annotated[str, _address("https", "http")]
+AgentId = Annotated[str, AfterValidator(_agent_id)]
+AgentIds = Annotated[tuple[AgentId, ...], BeforeValidator(_split)]
+"""A list of agent ids; in a variable or an option they are separated by commas."""
+
+
+class ServerSettings(BaseModel):
+    """`[server]`: how the host is reached and how it logs."""
+
+    model_config = _TABLE
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="The address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="0 takes a free port.")
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
+
+
+class AgentsSettings(BaseModel):
+    """`[agents]`: which of the installed agents run."""
+
+    model_config = _TABLE
+
+    allow: AgentIds | None = Field(default=None, description="The agents that may run; None: all that are installed.")
+    required: AgentIds = Field(default=(), description="Agents without which the host does not start.")
+
+    def allows(self, agent_id: str) -> bool:
+        """Tell whether the allow-list lets an agent run."""
+        return self.allow is None or agent_id in self.allow
+
+
+class AgentSettings(BaseModel):
+    """`[agent.<id>]`: what the platform says about one agent."""
+
+    model_config = _TABLE
+
+    model: str | None = Field(default=None, min_length=1, description="Wins over what the agent asks for.")
+    settings: Annotated[Mapping[str, Any], AfterValidator(read_only)] = Field(
+        default_factory=_nothing, description="Handed to the agent's hooks: its own, and nobody else's."
+    )
+
+
+class ProvidersSettings(BaseModel):
+    """`[providers]`: the speech services, by name. `auto` takes the cloud service whose key is set, else `embedded`."""
+
+    model_config = _TABLE
+
+    speech_to_text: str = Field(default="auto", min_length=1)
+    text_to_speech: str = Field(default="auto", min_length=1)
+    embedded_processes: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        le=256,
+        description="Recogniser processes on this machine; turns beyond it wait.",
+    )
+
+
+class ServiceKeys(BaseModel):
+    """Keys and addresses of services: plain environment variables, never in the file.
+
+    The addresses may hold a password: they are left out of the repr too.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    assemblyai_api_key: SecretStr | None = Field(default=None, alias="ASSEMBLYAI_API_KEY")
+    assemblyai_ws_url: WebSocketUrl | None = Field(default=None, alias="VOICE_HOST_ASSEMBLYAI_WS_URL", repr=False)
+    assemblyai_tts_api_key: SecretStr | None = Field(default=None, alias="ASSEMBLYAI_TTS_API_KEY")
+    assemblyai_tts_wss_url: WebSocketUrl | None = Field(default=None, alias="ASSEMBLYAI_TTS_WSS_URL", repr=False)
+    llm_base_url: HttpUrl | None = Field(default=None, alias="VOICE_HOST_LLM_BASE_URL", repr=False)
+    llm_api_key: SecretStr | None = Field(default=None, alias="VOICE_HOST_LLM_API_KEY")
+    model: str | None = Field(default=None, alias="VOICE_HOST_MODEL")
+
+
+class Tables(BaseModel):
+    """The file. A field added to a table here is at once a key, a variable and a line of `voice-host config`."""
+
+    model_config = _TABLE
+
+    server: ServerSettings = ServerSettings()
+    agents: AgentsSettings = AgentsSettings()
+    agent: Annotated[Mapping[AgentId, AgentSettings], AfterValidator(read_only)] = Field(default_factory=_nothing)
+    providers: ProvidersSettings = Field(default_factory=ProvidersSettings)
+
+
+class Settings(Tables):
+    """Everything the host was told, resolved and checked.
+
+    Attributes:
+        keys: the services' keys and addresses.
+        path: the file that was read, or None.
+        origins: where each value that is not a default came from, by path.
+    """
+
+    keys: ServiceKeys = ServiceKeys()
+    path: Path | None = None
+    origins: Mapping[KeyPath, Origin] = Field(default_factory=_nothing, repr=False)
+
+    def for_agent(self, agent_id: str) -> AgentSettings:
+        """Return the settings of one agent; the defaults when it has no table."""
+        return self.agent.get(agent_id) or AgentSettings()
+
+    def origin(self, *path: str) -> Origin:
+        """Return where a setting came from: `origin("server", "port")`."""
+        return self.origins.get(path, DEFAULT)
+
+    @property
+    def speech_to_text(self) -> str:
+        """The recogniser's name, `auto` resolved."""
+        if self.providers.speech_to_text != "auto":
+            return self.providers.speech_to_text
+        return "assemblyai" if self.keys.assemblyai_api_key else "embedded"
+
+    @property
+    def text_to_speech(self) -> str:
+        """The voice's name, `auto` resolved."""
+        if self.providers.text_to_speech != "auto":
+            return self.providers.text_to_speech
+        return "orpheus" if self.keys.assemblyai_tts_api_key else "embedded"

@@ -1,0 +1,119 @@
+"""Values that must not be seen, and values that are kept elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+REDACTED = "********"
+
+_SECRET_NAME = re.compile(
+    r"(^|[-_.])(api_?-?key|key|token|secret|password|passwd|passphrase|credentials?)$", re.IGNORECASE
+)
+
+
+class SecretText(str):
+    """Text that a plugin uses like any other, and that shows itself to nobody who prints what contains it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(REDACTED)
+
+
+class MissingSource(Exception):
+    """A reference points at nothing. The message names the source."""
+
+
+def is_reference(value: object) -> bool:
+    """Tell whether a value of the file reads `{ env = "NAME" }` or `{ file = "/path" }`."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    [(kind, name)] = value.items()
+    return kind in ("env", "file") and isinstance(name, str)
+
+
+def references(value: object) -> Iterator[tuple[str, str]]:
+    """Yield `(kind, name)` of every reference in a value, however deep."""
+    if isinstance(value, dict):
+        if is_reference(value):
+            yield next(iter(value.items()))
+        else:
+            for inner in value.values():
+                yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+def resolve(value: Any, environ: Mapping[str, str], folder: Path) -> Any:
+    """Return `value` with every reference replaced by the `SecretText` it stands for.
+
+    Args:
+        value: what the file holds.
+        environ: where `{ env = ... }` is looked up; an empty variable counts as unset.
+        folder: what a relative `{ file = ... }` is relative to.
+
+    Raises:
+        MissingSource: a variable is unset, or a file cannot be read.
+    """
+    if isinstance(value, list):
+        return [resolve(inner, environ, folder) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if not is_reference(value):
+        return {key: resolve(inner, environ, folder) for key, inner in value.items()}
+    [(kind, name)] = value.items()
+    return _from_variable(name, environ) if kind == "env" else _from_file(folder / name)
+
+
+def _from_variable(name: str, environ: Mapping[str, str]) -> SecretText:
+    if not environ.get(name):
+        raise MissingSource(f"it is read from the variable {name}, which is not set")
+    return SecretText(environ[name])
+
+
+def _from_file(path: Path) -> SecretText:
+    try:
+        return SecretText(path.read_text(encoding="utf-8").rstrip("\r\n"))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise MissingSource(f"it is read from the file {path}, which cannot be read: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise MissingSource(f"it is read from the file {path}, which is not UTF-8 text") from error
+
+
+def looks_secret(key: str) -> bool:
+    """Tell whether a key's name says that its value is a secret: `api_key`, `crm-token`, `password`."""
+    return _SECRET_NAME.search(key) is not None
+
+
+def protect(key: str, value: Any) -> Any:
+    """Return `value` with text under keys that are named like secrets turned into `SecretText`."""
+    if isinstance(value, dict):
+        return {name: protect(name, inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [protect(key, inner) for inner in value]
+    return SecretText(value) if isinstance(value, str) and looks_secret(key) else value
+
+
+def secret_texts(value: object) -> Iterator[str]:
+    """Yield every `SecretText` within a value."""
+    if isinstance(value, SecretText):
+        yield str.__str__(value)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from secret_texts(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from secret_texts(inner)
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Return `text` without the secrets. Those shorter than 4 characters are left: they would blank out words."""
+    for secret in sorted(set(secrets), key=len, reverse=True):
+        if len(secret) >= 4:
+            text = text.replace(secret, REDACTED)
+    return text

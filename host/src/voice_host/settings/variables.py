@@ -1,0 +1,116 @@
+"""How keys are spelled as environment variables: `[agent.front-desk] model` is `VOICE_HOST_AGENT__FRONT_DESK__MODEL`.
+
+Tables are separated by two underscores, hyphens become underscores. Agent ids contain no underscore, so a spelling
+leads back to one id, with one exception: `a--b` and `a-` are spelled with the separator itself. See `colliding_ids`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+from pydantic import BaseModel
+
+from voice_host.settings.errors import Problem, did_you_mean, suggestion
+from voice_host.settings.model import AgentSettings, ServiceKeys, Tables
+from voice_host.settings.origins import KeyPath
+
+PREFIX = "VOICE_HOST_"
+AGENT_PREFIX = f"{PREFIX}AGENT__"
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+SEPARATOR = "__"
+
+
+def spelling(name: str) -> str:
+    """Return a key or an agent id as it stands in a variable's name."""
+    return name.replace("-", "_").upper()
+
+
+def variable_name(path: KeyPath) -> str:
+    """Return the variable of a setting."""
+    return PREFIX + SEPARATOR.join(spelling(part) for part in path)
+
+
+def colliding_ids(ids: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the pairs of ids that variables cannot tell apart.
+
+    `a` and `a--model` collide: `VOICE_HOST_AGENT__A__MODEL` may begin either of their keys.
+    """
+    return [
+        (first, second)
+        for first, second in combinations(sorted(set(ids), key=lambda name: (len(name), name)), 2)
+        if (spelling(second) + SEPARATOR).startswith(spelling(first) + SEPARATOR)
+    ]
+
+
+def service_variables() -> list[str]:
+    """Return the variables of `ServiceKeys`, in its order."""
+    return [field.alias for field in ServiceKeys.model_fields.values() if field.alias]
+
+
+class VariableReader:
+    """Turns the `VOICE_HOST_...` variables into paths and texts.
+
+    Args:
+        agent_ids: the ids that the settings name elsewhere; any other is read up to the next separator.
+        ignore: variables that are something else, such as those a `{ env = ... }` refers to.
+    """
+
+    def __init__(self, agent_ids: Iterable[str], ignore: Iterable[str]) -> None:
+        self._agent_ids = sorted(agent_ids, key=len, reverse=True)
+        self._fixed = {variable_name(path): path for path in leaf_paths(Tables) if path[0] != "agent"}
+        self._agent_keys = {SEPARATOR.join(map(spelling, path)): path for path in leaf_paths(AgentSettings)}
+        self._ignore = {CONFIG_VARIABLE, *service_variables(), *ignore}
+        self.problems: list[Problem] = []
+
+    def read(self, environ: Mapping[str, str]) -> Iterator[tuple[str, KeyPath, str]]:
+        """Yield `(variable, path, text)` and note unknown variables as problems. Empty variables count as unset.
+
+        The path of something in an agent's free `settings` ends in spellings (`"MAX_GUESTS"`), for which the caller
+        has to find the keys.
+        """
+        for name in sorted(environ):
+            if not name.startswith(PREFIX) or name in self._ignore or not environ[name]:
+                continue
+            path = self._agent_path(name) if name.startswith(AGENT_PREFIX) else self._fixed.get(name)
+            if path is None:
+                self.problems.append(Problem(name, f"there is no such variable; {self._meant(name)}"))
+            else:
+                yield name, path, environ[name]
+
+    def _agent_path(self, name: str) -> KeyPath | None:
+        agent_id, rest = self._split_agent(name.removeprefix(AGENT_PREFIX))
+        if rest in self._agent_keys and rest != "SETTINGS":
+            return ("agent", agent_id, *self._agent_keys[rest])
+        table, _, keys = rest.partition(SEPARATOR)
+        if table == "SETTINGS" and keys:
+            return ("agent", agent_id, "settings", *keys.split(SEPARATOR))
+        return None
+
+    def _split_agent(self, rest: str) -> tuple[str, str]:
+        for agent_id in self._agent_ids:
+            begin = spelling(agent_id) + SEPARATOR
+            if rest.startswith(begin):
+                return agent_id, rest.removeprefix(begin)
+        spelled, _, key = rest.partition(SEPARATOR)
+        return spelled.lower().replace("_", "-"), key
+
+    def _meant(self, name: str) -> str:
+        if not name.startswith(AGENT_PREFIX):
+            close = suggestion(name, [*self._fixed, *service_variables(), CONFIG_VARIABLE])
+            return f"did you mean {close}?" if close else "`voice-host config` lists the settings"
+        agent_id, key = self._split_agent(name.removeprefix(AGENT_PREFIX))
+        begin = f"{AGENT_PREFIX}{spelling(agent_id)}{SEPARATOR}"
+        known = [begin + end for end in self._agent_keys if end != "SETTINGS"]
+        return did_you_mean(begin + key, [*known, f"{begin}SETTINGS__..."])
+
+
+def leaf_paths(model: type[BaseModel]) -> Iterator[KeyPath]:
+    """Yield the path of every key of a table and the tables within it."""
+    for name, field in model.model_fields.items():
+        inner: Any = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from ((name, *path) for path in leaf_paths(inner))
+        else:
+            yield (name,)

@@ -1,0 +1,43 @@
+"""`voice-host agents`."""
+
+import json
+import sys
+
+from tests.cli.conftest import Run
+from tests.plugins import PluginFolder
+
+
+def test_the_list_for_programs(run: Run, plugins: PluginFolder) -> None:
+    module = plugins.install("hello", distribution="hello-agent")
+    result = run("agents", "--json", VOICE_HOST_AGENTS__ALLOW="hello", VOICE_HOST_AGENTS__REQUIRED="hello")
+    rows = {row["id"]: row for row in json.loads(result.stdout)}
+    assert result.exit_code == 0
+    assert rows["hello"] == {
+        "id": "hello",
+        "distribution": "hello-agent",
+        "version": "1.2.3",
+        "entry_point": module,
+        "sdk_requirement": "<2,>=1",
+        "allowed": True,
+        "required": True,
+        "error": None,
+    }
+    assert rows["front-desk"]["allowed"] is False
+    assert module not in sys.modules
+
+
+def test_the_list_for_people(run: Run, plugins: PluginFolder) -> None:
+    plugins.install("hello", distribution="hello-agent")
+    plugins.install("old", requires=("voice-host-sdk<1",))
+    result = run("agents", VOICE_HOST_AGENTS__ALLOW="hello,old")
+    lines = {line.split()[0]: " ".join(line.split()) for line in result.stdout.splitlines()}
+    assert lines["hello"] == "hello hello-agent 1.2.3 yes <2,>=1"
+    assert "it declares voice-host-sdk<1, this host runs 1." in lines["old"]
+    assert " no " in lines["front-desk"]
+
+
+def test_names_in_the_settings_that_nobody_installed_are_warned_about(run: Run, plugins: PluginFolder) -> None:
+    plugins.install("hello")
+    result = run("agents", VOICE_HOST_AGENTS__ALLOW="helo")
+    assert result.exit_code == 0
+    assert "VOICE_HOST_AGENTS__ALLOW: no agent 'helo' is installed; did you mean 'hello'?" in result.stderr

@@ -1,0 +1,71 @@
+"""Mistakes are all reported at once, each with its source, what is wrong, and what is allowed."""
+
+import pytest
+
+from tests.settings.conftest import Load
+from voice_host.settings import SettingsError
+
+
+def problems(load: Load, text: str = "", **environ: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load(text, **environ)
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("server.port = 70000", "voice-host.toml: [server] port: must be a whole number from 0 to 65535, not 70000"),
+        ("server.port = 'x'", "voice-host.toml: [server] port: must be a whole number from 0 to 65535, not 'x'"),
+        ("server.log_format = 'xml'", "voice-host.toml: [server] log_format: must be one of text, json, not 'xml'"),
+        ("server.host = ''", "voice-host.toml: [server] host: must be text of at least 1 character, not ''"),
+        ("server.prt = 1", "voice-host.toml: [server] prt: there is no such key; did you mean 'port'?"),
+        ("serv.port = 1", "voice-host.toml: serv: there is no such key; did you mean 'server'?"),
+        ("agent.a.modl = 'x'", "voice-host.toml: [agent.a] modl: there is no such key; did you mean 'model'?"),
+        ("server = 5", "voice-host.toml: server: must be a table, not 5"),
+        ("agents.allow = [5]", "voice-host.toml: [agents] allow: must be text, not 5"),
+        (
+            "agent.front_desk.model = 'x'",
+            "voice-host.toml: [agent] front_desk: 'front_desk' is not an agent id: lower-case letters, digits and "
+            "hyphens, at most 63; did you mean 'front-desk'?",
+        ),
+    ],
+)
+def test_a_mistake_in_the_file(load: Load, text: str, problem: str) -> None:
+    assert problems(load, text) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("VOICE_HOST_SERVER__PORT", "-1", "must be a whole number from 0 to 65535, not '-1'"),
+        ("VOICE_HOST_SERVR__PORT", "1", "there is no such variable; did you mean VOICE_HOST_SERVER__PORT?"),
+        ("VOICE_HOST_PORT", "1", "there is no such variable; did you mean VOICE_HOST_SERVER__PORT?"),
+        ("VOICE_HOST_LLM_KEY", "x", "there is no such variable; did you mean VOICE_HOST_LLM_API_KEY?"),
+        (
+            "VOICE_HOST_AGENT__A__MODL",
+            "x",
+            "there is no such variable; did you mean 'VOICE_HOST_AGENT__A__MODEL'?",
+        ),
+        ("VOICE_HOST_LLM_BASE_URL", "example.com", "must be an address that begins with https:// or http://"),
+        ("ASSEMBLYAI_TTS_WSS_URL", "https://pass@x", "must be an address that begins with wss:// or ws://"),
+    ],
+)
+def test_a_mistake_in_a_variable(load: Load, variable: str, value: str, problem: str) -> None:
+    assert problems(load, **{variable: value}) == [f"{variable}: {problem}"]
+
+
+def test_a_mistake_in_an_option_names_the_option(load: Load) -> None:
+    with pytest.raises(SettingsError, match="--agents: 'No' is not an agent id"):
+        load(options={"agents.allow": "No"})
+
+
+def test_all_mistakes_are_reported_at_once(load: Load) -> None:
+    found = problems(load, "server.port = -1\n[agent.a.settings]\nx = { env = 'NOPE' }", VOICE_HOST_TYPO="1")
+    assert len(found) == 3
+
+
+def test_a_secret_of_the_wrong_kind_is_not_repeated(load: Load) -> None:
+    found = problems(load, "server.port = { env = 'SECRET' }", SECRET="hunter2")
+    assert len(found) == 1
+    assert "hunter2" not in found[0]
