@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -42,10 +42,8 @@ class TestCaller(Observable):
 
     async def expect(self, kind: str, *, count: int = 1, timeout_s: float = 10.0, **fields: Any) -> Frame:
         """Wait for the n-th frame of a kind with these fields."""
-        try:
+        with suppress(TimeoutError):
             await self.until(lambda _: len(self.all(kind, **fields)) >= count or self.closed is not None, timeout_s)
-        except TimeoutError:
-            pass
         found = self.all(kind, **fields)
         assert len(found) >= count, f"no {kind} {fields}; closed {self.closed}; got {self.kinds()}"
         return found[count - 1]

@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import structlog
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 
 from voice_host.agent.manager import VoiceAgentManager
+from voice_host.logs import get_logger
 from voice_host.router import create_voice_router
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def create_voice_app(

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from voice_host import metrics
+from voice_host.logs import get_logger
 from voice_host_sdk import AgentReply, LifecycleCallbacks, Session, SessionEnd, SessionError, ToolCall, UserTurn
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 QUEUE_LENGTH = 256
 """Callbacks waiting in one session. Further ones are dropped and counted; the call never waits."""

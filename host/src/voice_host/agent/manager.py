@@ -9,18 +9,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import structlog
-
 from voice_host import metrics
 from voice_host.agent.callback_runner import CALLBACK_TIMEOUT_S, CallbackRunner, run_callback
 from voice_host.agent.defaults import default_runtime
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.session import LiveSession
 from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.discovery import valid_config
+from voice_host.logs import get_logger
 from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, SessionEnd, TTSConfig
 from voice_host_sdk.session import EndReason
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 OnCreated = Callable[[str, VoiceAgent], Awaitable[None]]
 OnDestroyed = Callable[[str], Awaitable[None]]
@@ -141,7 +141,7 @@ class VoiceAgentManager:
     async def _create(self, session_id: str, caller: Caller | None, metadata: Mapping[str, Any] | None) -> VoiceAgent:
         session = LiveSession(session_id, self.agent_id, caller=caller, metadata=metadata)
         agent = VoiceAgent(await self._starting_config(session), runtime=self._runtime, session=session)
-        callbacks = CallbackRunner(self._callbacks, session)
+        callbacks = CallbackRunner(self._callbacks, session, timeout_s=CALLBACK_TIMEOUT_S)
         now = self._clock()
         self._entries[session_id] = _Entry(agent, callbacks, created_at=now, last_used=now)
         self._start_sweeper()
@@ -154,10 +154,8 @@ class VoiceAgentManager:
         try:
             async with asyncio.timeout(CALLBACK_TIMEOUT_S):
                 config = await self._callbacks.on_session_starting(session, self.config)
-            if not isinstance(config, AgentConfig):
-                raise TypeError(f"on_session_starting returned {type(config).__name__}, not AgentConfig")
             # model_copy(update=...) does not validate, and it is the natural way to write this callback.
-            return config if config is self.config else AgentConfig.model_validate(dict(config))
+            return config if config is self.config else valid_config(config, "on_session_starting")
         except (Exception, SystemExit) as error:
             metrics.CALLBACK_ERRORS.labels(self.agent_id, "on_session_starting").inc()
             log.warning("session_refused", agent_id=self.agent_id, session_id=session.id, exc_info=error)

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
-import structlog
-
+from voice_host.logs import get_logger
 from voice_host_sdk import Caller, Session
 
 if TYPE_CHECKING:
     from voice_host.agent.turn import AgentTurn
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 active_turn: ContextVar[AgentTurn | None] = ContextVar("active_turn", default=None)
 """The turn on whose behalf the current task runs; a tool inherits it."""

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
 from pydantic_ai import ModelRetry, RunContext, ToolReturn
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
@@ -16,9 +15,10 @@ from pydantic_core import to_jsonable_python
 
 from voice_host.agent.session import active_turn
 from voice_host.agent.turn import ToolOutcome
+from voice_host.logs import get_logger
 from voice_host_sdk import Session, ToolOptions
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _PLAIN = (str, int, float, bool, type(None))
 

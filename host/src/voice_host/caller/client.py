@@ -19,6 +19,9 @@ FRAME_MS = 20
 GREETING_WAIT_S = 1.0
 """An agent that greets begins at once; if nothing has come by then the caller speaks first."""
 
+PLAYOUT_S = 0.5
+"""The last audio of a reply is sent ahead of its playing; a caller who speaks at once would cut it."""
+
 ANSWER_TIMEOUT_S = 30.0
 SETTLE_S = 1.5
 """After the last reply the caller listens so long before hanging up: another turn may still be on its way."""
@@ -92,6 +95,7 @@ class CallerClient:
         except TimeoutError:
             return
         await self._until(lambda: not self._replying, ANSWER_TIMEOUT_S, "the greeting did not end")
+        await asyncio.sleep(PLAYOUT_S)
 
     async def say(self, pcm: bytes) -> None:
         """Speak: send PCM16 mono at `ready["sample_rate"]` in real time."""
@@ -113,6 +117,7 @@ class CallerClient:
         turns = self._turns + 1
         await self._ws.send(json.dumps({"type": "text", "text": text}))
         await self._until(lambda: self._turns >= turns and not self._replying, ANSWER_TIMEOUT_S, "no answer came")
+        await asyncio.sleep(PLAYOUT_S)
 
     async def hear_out(self) -> None:
         """Wait until what was said has been answered and nothing more comes."""

@@ -41,7 +41,9 @@ class CallReport:
 
     def latencies(self) -> None:
         """Print the stages of each reply, in ms from the end of the caller's turn."""
-        table = Table(title="ms since the end of the turn", title_justify="left", box=None, pad_edge=False)
+        table = Table(
+            title="Latency, ms since the end of the caller's turn", title_justify="left", box=None, pad_edge=False
+        )
         table.add_column("reply", justify="right")
         for stage in STAGES:
             table.add_column(stage.replace("_", " "), justify="right")

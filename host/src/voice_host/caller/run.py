@@ -76,8 +76,9 @@ def session_url(url: str, agent_id: str) -> str:
 @asynccontextmanager
 async def _own_host(settings: Settings, agent_id: str) -> AsyncIterator[str]:
     """A host of this process with one agent, on a free port of this machine. Yields its address."""
-    only = settings.model_copy(update={"agents": settings.agents.model_copy(update={"allow": (agent_id,)})})
-    outcomes = await asyncio.to_thread(loaded_agents, only)
+    alone = settings.agents.model_copy(update={"allow": (agent_id,), "required": ()})
+    only = settings.model_copy(update={"agents": alone})
+    outcomes = loaded_agents(only)  # in this thread, as in `serve`: a plugin may bind what it opens to it
     if not outcomes:
         raise CallFailed(f"there is no agent {agent_id!r}; `voice-host agents` lists what is installed")
     host = Host(only, speech_providers(only))
@@ -88,12 +89,12 @@ async def _own_host(settings: Settings, agent_id: str) -> AsyncIterator[str]:
         if isinstance(agent, BrokenAgent):
             raise CallFailed(str(agent))
         server = HostServer(create_host_app(host), host)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(server.serve(sockets=[listener]))
-            try:
-                yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
-            finally:
-                server.should_exit = True
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
     finally:
         listener.close()
         await host.stop()

@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import structlog
 from pydantic_ai.exceptions import UserError
 
 from voice_host.agent.defaults import model_settings
 from voice_host.agent.manager import VoiceAgentManager
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.discovery import BrokenAgent, LoadedAgent, Phase, start_agent, stop_agent
+from voice_host.logs import get_logger
 from voice_host.models import ModelConfigError, ModelRegistry
 from voice_host.providers.select import SpeechProviders
 from voice_host.session.handler import VoiceSessionHandler
 from voice_host.settings import Settings
 from voice_host_sdk import AgentConfig
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 State = Literal["starting", "ready", "draining", "stopped"]
 

@@ -6,13 +6,13 @@ import asyncio
 import socket
 from types import FrameType
 
-import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from voice_host.logs import get_logger
 from voice_host.server.host import Host
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 MAX_FRAME_BYTES = 1 << 20
 """Largest WebSocket frame a client may send: half a minute of audio at 16 kHz."""

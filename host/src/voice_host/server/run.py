@@ -11,14 +11,16 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from voice_host.discovery import BrokenAgent, LoadedAgent, absent_agents, load_agents
-from voice_host.logs import configure_logging
+from voice_host.discovery import BrokenAgent, LoadedAgent, absent_agents, discover_agents, load_agents
+from voice_host.logs import configure_logging, get_logger
 from voice_host.providers.select import speech_providers
 from voice_host.server.app import create_host_app
 from voice_host.server.banner import print_banner
 from voice_host.server.host import Host
 from voice_host.server.process import HostServer, listen
 from voice_host.settings import Settings
+
+log = get_logger(__name__)
 
 
 class CannotServe(Exception):
@@ -62,13 +64,16 @@ def loaded_agents(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
     """Discover and load the agents the settings allow.
 
     Raises:
-        CannotServe: an agent that is required is not installed.
+        CannotServe: an agent that is required is not installed, or not allowed.
     """
-    outcomes = load_agents(settings)
-    for absent in absent_agents(settings, {outcome.id for outcome in outcomes}):
+    for absent in absent_agents(settings, {agent.id for agent in discover_agents()}):
         if absent.required:
             raise CannotServe(str(absent), "install it, or take it out of agents.required")
-    return outcomes
+        log.warning("agent_not_installed", agent_id=absent.id, where=absent.where)
+    for agent_id in settings.agents.required:
+        if not settings.agents.allows(agent_id):
+            raise CannotServe(f"agent {agent_id!r} is required but not allowed", "add it to agents.allow or --agents")
+    return load_agents(settings)
 
 
 def is_loopback(host: str) -> bool:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from voice_host import metrics
 from voice_host.agent.callback_runner import CallbackRunner
 from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.logs import get_logger
 from voice_host.session import messages
 from voice_host.session.client_link import ClientLink
 from voice_host.session.microphone import MicrophoneBuffer
@@ -20,7 +19,7 @@ from voice_host.session.turn_engine import HangUpRequested, SpeechRequested, Tur
 from voice_host_sdk import SessionError, TextToSpeechStream
 from voice_host_sdk.session import EndReason
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

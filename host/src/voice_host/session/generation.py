@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-import structlog
-
 from voice_host import metrics
 from voice_host.agent.events import TextDelta, ToolFinished, ToolStarted
 from voice_host.agent.turn import AgentTurn
+from voice_host.logs import get_logger
 from voice_host.models import describe_model_error
 from voice_host.session import messages
 from voice_host.session.call import Call
@@ -16,7 +15,7 @@ from voice_host.session.reply import Reply
 from voice_host.session.turn_engine import ReplyTextComplete
 from voice_host_sdk import ToolCall
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 async def generate(call: Call, reply: Reply, turn: AgentTurn) -> bool:
@@ -37,7 +36,11 @@ async def generate(call: Call, reply: Reply, turn: AgentTurn) -> bool:
         finished = False
         problem = describe_model_error(error)
         log.warning(
-            "model_failed", agent_id=call.agent_id, session_id=call.session_id, code=problem.code, exc_info=error
+            "model_failed",
+            agent_id=call.agent_id,
+            session_id=call.session_id,
+            code=problem.code,
+            exc_info=problem.code == "model_failed",
         )
         await _apologise(call, reply, problem.code, problem.message)
     await call.link.send(messages.chat(reply.id, reply.text.strip(), turn.steps), reply)

@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-import structlog
 from starlette.websockets import WebSocket
 
 from voice_host import metrics
 from voice_host.agent.manager import SessionRefused, VoiceAgentManager
 from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.logs import get_logger
 from voice_host.providers.select import SpeechProviders, speech_providers_from_environment
 from voice_host.session import messages
 from voice_host.session import turn_engine as turns
@@ -41,7 +41,7 @@ from voice_host_sdk import (
     UserTurn,
 )
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 DEAF_PHRASE = "Sorry, I cannot hear you at the moment. You can still type to me."
 """Spoken when speech-to-text is lost: silence is never the answer."""
@@ -150,7 +150,7 @@ class VoiceSessionHandler:
             frame = await ws.receive()
             if frame["type"] == "websocket.disconnect":
                 call.link.mark_gone()
-                call.end("goodbye" if frame.get("code") in (None, 1000, 1005) else "lost")
+                call.end("goodbye" if _said_goodbye(frame) else "lost")
                 return
             if (audio := frame.get("bytes")) is not None:
                 if dropped := call.microphone.put(audio):
@@ -372,6 +372,15 @@ async def _append(call: Call, reply: Reply, text: str) -> None:
 async def _feed(microphone: MicrophoneBuffer, stream: SpeechToTextStream) -> None:
     while True:
         await stream.send_audio(await microphone.get())
+
+
+def _said_goodbye(disconnect: Mapping[str, Any]) -> bool:
+    """Whether the client closed on purpose: with 1000, or with a close frame that has no code.
+
+    A connection that broke may come as 1005, too; but only a close frame has a reason.
+    """
+    code = disconnect.get("code")
+    return code == 1000 or (code == 1005 and "reason" in disconnect)
 
 
 async def _say_goodbye(link: ClientLink, end: CallEnd) -> None:

@@ -1,0 +1,178 @@
+"""Playout in virtual time: pacing, holding, stopping, and what was heard."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.session.virtual_time import run_virtually
+from voice_host.session.heard import HeardText
+from voice_host.session.playout import BUFFER_S, Playout, PlayoutClock
+from voice_host_sdk import SpeechAudio, WordTiming
+
+RATE = 24000
+
+
+class Line:
+    """Notes what was sent, and when."""
+
+    def __init__(self, *, lead_ms: float = 200) -> None:
+        self.sent: list[tuple[float, bytes]] = []
+        self.audible = 0
+        self.playout = Playout(
+            self._send,
+            sample_rate=RATE,
+            lead_ms=lead_ms,
+            on_first_audio=self._on_first,
+            clock=asyncio.get_running_loop().time,
+        )
+
+    async def _send(self, pcm: bytes) -> None:
+        self.sent.append((asyncio.get_running_loop().time(), pcm))
+
+    async def _on_first(self) -> None:
+        self.audible += 1
+
+    @property
+    def sent_ms(self) -> float:
+        return sum(len(pcm) for _, pcm in self.sent) / 48
+
+
+def pcm(ms: float) -> bytes:
+    return bytes(int(ms * 48) & ~1)
+
+
+def test_audio_goes_out_ahead_of_real_time_by_the_lead_at_most() -> None:
+    async def main() -> None:
+        line = Line()
+        running = asyncio.create_task(line.playout.run())
+        line.playout.begin_clause("Hello there.")
+        await line.playout.write(SpeechAudio(pcm(3000)))
+        line.playout.end_clause()
+        line.playout.complete()
+        await running
+        start = line.sent[0][0]
+        sent_ms = 0.0
+        for at, frame in line.sent:
+            sent_ms += len(frame) / 48
+            assert sent_ms <= (at - start) * 1000 + 200 + 0.1
+        assert round(sent_ms) == 3000
+        assert line.audible == 1
+        await line.playout.played()
+        assert asyncio.get_running_loop().time() >= start + 3.0 - 1e-6
+        assert line.playout.heard() == "Hello there."
+
+    run_virtually(main())
+
+
+def test_nothing_is_sent_while_held_and_nothing_at_all_after_stop() -> None:
+    async def main() -> None:
+        line = Line()
+        running = asyncio.create_task(line.playout.run())
+        line.playout.begin_clause("one two three four five six seven eight nine ten")
+        await line.playout.write(SpeechAudio(pcm(2000)))
+        await asyncio.sleep(0.5)
+        line.playout.hold()
+        held_at = line.sent_ms
+        await asyncio.sleep(5)
+        assert line.sent_ms == held_at
+        line.playout.release()
+        await asyncio.sleep(0.3)
+        assert line.sent_ms > held_at
+        heard = line.playout.stop()
+        stopped_at = line.sent_ms
+        await running
+        await line.playout.write(SpeechAudio(pcm(1000)))
+        assert line.sent_ms == stopped_at
+        assert heard
+        assert "one two three four five six seven eight nine ten".startswith(heard)
+        assert "ten" not in heard
+
+    run_virtually(main())
+
+
+def test_the_buffer_is_bounded_and_the_voice_waits() -> None:
+    async def main() -> None:
+        line = Line()
+        line.playout.begin_clause("long")
+        written = 0
+
+        async def write() -> None:
+            nonlocal written
+            for _ in range(100):
+                await line.playout.write(SpeechAudio(pcm(100)))
+                written += 1
+
+        writing = asyncio.create_task(write())
+        await asyncio.sleep(1)
+        assert written <= BUFFER_S * 10 + 1
+        running = asyncio.create_task(line.playout.run())
+        await writing
+        line.playout.complete()
+        await running
+        assert line.sent_ms == 10_000
+
+    run_virtually(main())
+
+
+def test_stop_frees_a_voice_that_waits_for_room() -> None:
+    async def main() -> None:
+        line = Line()
+        line.playout.begin_clause("long")
+        await line.playout.write(SpeechAudio(pcm(BUFFER_S * 1000)))
+        writing = asyncio.create_task(line.playout.write(SpeechAudio(pcm(100))))
+        await asyncio.sleep(0.1)
+        assert not writing.done()
+        line.playout.stop()
+        await asyncio.sleep(0.1)
+        assert writing.done()
+        await writing
+
+    run_virtually(main())
+
+
+def test_the_clients_own_word_beats_the_estimate() -> None:
+    clock = PlayoutClock()
+    clock.add_sent(1000, now_ms=0)
+    assert clock.played_ms(400) == 400
+    clock.report(100, now_ms=400)
+    assert clock.played_ms(400) == 100
+    assert clock.played_ms(450) == 150
+    assert clock.played_ms(5000) == 1000
+
+
+def test_a_client_that_ran_dry_plays_from_when_audio_comes_again() -> None:
+    clock = PlayoutClock()
+    clock.add_sent(100, now_ms=0)
+    clock.add_sent(100, now_ms=1000)
+    assert clock.played_ms(1000) == 100
+    assert clock.played_ms(1050) == 150
+
+
+def test_heard_is_exact_where_the_voice_times_its_words() -> None:
+    heard = HeardText()
+    heard.begin_clause("We open at nine. ")
+    words = tuple(WordTiming(w, i * 100, i * 100 + 90) for i, w in enumerate(["We", "open", "at", "nine."]))
+    heard.add_audio(400, words)
+    assert heard.at(0) == ""
+    assert heard.at(150) == "We open"
+    heard.end_clause()
+    assert heard.at(400) == "We open at nine."
+
+
+@given(st.lists(st.tuples(st.text("abc ,.", min_size=1, max_size=30), st.integers(1, 3000)), max_size=6), st.data())
+def test_more_playing_never_means_less_heard(clauses: list[tuple[str, int]], data: st.DataObject) -> None:
+    heard = HeardText()
+    for text, duration_ms in clauses:
+        heard.begin_clause(text)
+        heard.add_audio(duration_ms)
+        heard.end_clause()
+    whole = "".join(text for text, _ in clauses).strip()
+    total = sum(duration for _, duration in clauses)
+    first = data.draw(st.integers(0, total + 10))
+    second = data.draw(st.integers(first, total + 10))
+    assert len(heard.at(first)) <= len(heard.at(second))
+    assert whole.startswith(heard.at(first))
+    assert heard.at(total) == whole
