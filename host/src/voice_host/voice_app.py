@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from voice_host.agent.manager import VoiceAgentManager
 from voice_host.logs import get_logger
 from voice_host.router import create_voice_router
+from voice_host.session.handler import VoiceSessionHandler
 
 log = get_logger(__name__)
 
@@ -30,7 +31,7 @@ def create_voice_app(
 
     Args:
         tools: functions the agent may use; for everything else about the agent pass an `agent_manager`.
-        agent_manager: whose agent answers; it is closed with the application.
+        agent_manager: whose agent answers; its sessions end with the application.
         cors_origins: other sites whose pages may use the HTTP routes.
         static_dir: a folder of pages served at `/`; one that is missing is a warning. None: no pages.
         api_prefix: of the session's route.
@@ -41,6 +42,7 @@ def create_voice_app(
     if tools and agent_manager is not None:
         raise TypeError("pass the tools to the VoiceAgentManager: VoiceAgentManager(tools=[...])")
     manager = agent_manager or VoiceAgentManager(tools=tools)
+    handler = VoiceSessionHandler(agent_manager=manager)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -48,6 +50,7 @@ def create_voice_app(
             yield
         finally:
             await manager.aclose_all()
+            await handler.aclose()
 
     app = FastAPI(title="voice agent", lifespan=life)
     if cors_origins:
@@ -57,7 +60,7 @@ def create_voice_app(
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    app.include_router(create_voice_router(agent_manager=manager), prefix=api_prefix)
+    app.include_router(create_voice_router(agent_manager=manager, handler=handler), prefix=api_prefix)
     if static_dir is not None:
         if Path(static_dir).is_dir():
             app.mount("/", StaticFiles(directory=static_dir, html=True), name="static")

@@ -24,7 +24,7 @@ from voice_host.session.client_link import ClientLink
 from voice_host.session.close_codes import CloseCode
 from voice_host.session.generation import generate
 from voice_host.session.latency import Stages
-from voice_host.session.microphone import MicrophoneBuffer
+from voice_host.session.microphone import MicrophoneBuffer, feed
 from voice_host.session.playout import Playout
 from voice_host.session.reply import Reply
 from voice_host.session.speech_out import clauses, speak
@@ -54,7 +54,7 @@ class VoiceSessionHandler:
         agent_manager: whose agent answers.
         tts_api_key: the key of the voice; default: `ASSEMBLYAI_TTS_API_KEY`.
         cleaner: makes text fit to be spoken; default: `VoiceCleaner()`.
-        speech: the speech services; default: what the environment configures.
+        speech: the speech services; default: what the environment configures, to be given back with `aclose()`.
     """
 
     def __init__(
@@ -67,7 +67,13 @@ class VoiceSessionHandler:
     ) -> None:
         self._manager = agent_manager
         self._cleaner = cleaner or VoiceCleaner()
+        self._owns_speech = speech is None
         self._speech = speech or speech_providers_from_environment(tts_api_key=tts_api_key)
+
+    async def aclose(self) -> None:
+        """Give back the speech services, if they are the handler's own. Idempotent."""
+        if self._owns_speech:
+            await self._speech.aclose()
 
     # --- one call, from accept to close ---------------------------------------------------------------------------
 
@@ -191,7 +197,9 @@ class VoiceSessionHandler:
             return
         try:
             async with asyncio.TaskGroup() as both:
-                feeding = both.create_task(_feed(call.microphone, stream), name=f"microphone-{call.session_id}")
+                feeding = both.create_task(
+                    feed(call.microphone, stream, call.agent.stt_config), name=f"microphone-{call.session_id}"
+                )
                 async for event in stream:
                     await self._on_speech(call, event)
                 feeding.cancel()
@@ -367,11 +375,6 @@ async def _append(call: Call, reply: Reply, text: str) -> None:
         return
     reply.text += text
     await call.link.send(messages.reply_delta(reply.id, text), reply)
-
-
-async def _feed(microphone: MicrophoneBuffer, stream: SpeechToTextStream) -> None:
-    while True:
-        await stream.send_audio(await microphone.get())
 
 
 def _said_goodbye(disconnect: Mapping[str, Any]) -> bool:

@@ -5,8 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from voice_host_sdk import SpeechToTextStream, STTConfig
+
 BUFFER_S = 10.0
 """Seconds kept while speech-to-text connects or is slow. When full, the oldest audio is dropped and counted."""
+
+GAP_S = 0.25
+"""A microphone that sent nothing for so long has stopped; frames come every 10 to 100 ms."""
+
+TAIL_MARGIN_S = 1.0
+"""Silence sent beyond what ends a turn."""
 
 
 class MicrophoneBuffer:
@@ -45,3 +53,25 @@ class MicrophoneBuffer:
         self._chunks.clear()
         self._size = 0
         return data
+
+
+async def feed(microphone: MicrophoneBuffer, stream: SpeechToTextStream, config: STTConfig) -> None:
+    """Send the microphone's audio to the recogniser until cancelled.
+
+    A recogniser hears a turn end by the silence after it. A client that stops sending instead (a muted microphone, a
+    push-to-talk button) gets that silence made for it.
+
+    Raises:
+        ProviderError: the recogniser is lost.
+    """
+    silence = bytes(int(GAP_S * config.sample_rate) * 2)
+    tail_s = 0.0
+    while True:
+        try:
+            async with asyncio.timeout(GAP_S if tail_s > 0 else None):
+                audio = await microphone.get()
+            tail_s = config.max_turn_silence / 1000 + TAIL_MARGIN_S
+        except TimeoutError:
+            audio = silence
+            tail_s -= GAP_S
+        await stream.send_audio(audio)

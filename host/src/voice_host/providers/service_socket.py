@@ -1,0 +1,94 @@
+"""Opening and dropping a WebSocket to a speech service."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus, InvalidURI, WebSocketException
+
+OPEN_TIMEOUT_S = 10.0
+"""For DNS, TCP, TLS and the upgrade together. About eight times the 1.2 s that connecting takes in the field."""
+
+CLOSE_TIMEOUT_S = 1.0
+"""How long a closing handshake may take before the connection is cut. Nothing of value arrives after a close frame."""
+
+MAX_MESSAGE_BYTES = 8 * 2**20
+"""Above the 960 kB that 20 s of speech at 24 kHz takes in one message; the library's own limit is 1 MiB."""
+
+MAX_QUEUED_FRAMES = 256
+"""Frames that may wait for a slow reader; then the connection is not read until most are taken. About 20 s of speech,
+1 MB. The library's own 16 frames are too few: a connection that is not read answers neither pings nor closing
+handshakes, and after 10 to 20 s without an answer a service cuts it, with the speech that is still under way."""
+
+# At DEBUG the library logs request headers, and with them the key. This logger of its own never goes that far.
+_quiet = logging.getLogger("voice_host.providers.websocket")
+_quiet.setLevel(logging.INFO)
+
+
+class ConnectFailed(Exception):
+    """A service could not be reached, or refused the upgrade.
+
+    Attributes:
+        status: the HTTP status of a refused upgrade, or None.
+        retryable: False where the address itself is wrong.
+    """
+
+    def __init__(self, reason: str, *, status: int | None = None, retryable: bool = True) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.retryable = retryable
+
+
+class ServiceSockets:
+    """Opens authorised sockets to one service. They share one TLS context, which takes tens of ms to make.
+
+    Args:
+        authorization: the whole value of the `Authorization` header.
+    """
+
+    def __init__(self, authorization: str, *, open_timeout_s: float = OPEN_TIMEOUT_S) -> None:
+        self._authorization = authorization
+        self._open_timeout_s = open_timeout_s
+        self._tls: ssl.SSLContext | None = None
+
+    async def open(self, url: str) -> ClientConnection:
+        """Connect to `url`. Whoever asked owns the socket and closes it.
+
+        Raises:
+            ConnectFailed: with words that contain neither the key nor the address.
+        """
+        tls: dict[str, Any] = {}
+        if url.lower().startswith("wss:"):
+            if self._tls is None:
+                self._tls = await asyncio.to_thread(ssl.create_default_context)  # reads the certificates from disk
+            tls = {"ssl": self._tls}
+        try:
+            return await connect(
+                url,
+                additional_headers={"Authorization": self._authorization},
+                compression=None,
+                open_timeout=self._open_timeout_s,
+                close_timeout=CLOSE_TIMEOUT_S,
+                max_size=MAX_MESSAGE_BYTES,
+                max_queue=MAX_QUEUED_FRAMES,
+                logger=_quiet,
+                **tls,
+            )
+        except InvalidStatus as refused:
+            status = refused.response.status_code
+            raise ConnectFailed(f"the upgrade was answered with HTTP {status}", status=status) from refused
+        except InvalidURI as invalid:
+            raise ConnectFailed("the address is no WebSocket address", retryable=False) from invalid
+        except TimeoutError as slow:
+            raise ConnectFailed("connecting took too long") from slow
+        except (OSError, WebSocketException) as failed:
+            raise ConnectFailed("the connection failed") from failed
+
+
+def cut(socket: ClientConnection) -> None:
+    """Drop the connection without a closing handshake and without waiting."""
+    socket.transport.abort()

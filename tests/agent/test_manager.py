@@ -1,0 +1,178 @@
+"""Sessions begin once, end once, and never merely drop out of a cache."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.agent.models import ScriptedModel
+from tests.session.virtual_time import run_virtually
+from voice_host.agent.manager import SessionRefused, VoiceAgentManager
+from voice_host.agent.voice_agent import VoiceAgent
+from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, Session, SessionEnd, TTSConfig
+from voice_host_sdk.session import EndReason
+
+
+class Connected:
+    """A call that ends when it is told to."""
+
+    def __init__(self, manager: VoiceAgentManager, session_id: str) -> None:
+        self.dropped: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
+        self._manager, self._session_id = manager, session_id
+
+    def drop(self, reason: EndReason) -> None:
+        self.dropped.set_result(reason)
+
+    async def stay(self) -> None:
+        async with self._manager.connected(self._session_id, self):
+            reason = await self.dropped
+        await self._manager.remove(self._session_id, reason)
+
+
+class Log(LifecycleCallbacks):
+    def __init__(self) -> None:
+        self.ends: list[tuple[str, SessionEnd]] = []
+
+    async def on_session_destroyed(self, session: Session, end: SessionEnd) -> None:
+        self.ends.append((session.id, end))
+
+
+async def test_one_session_for_one_id() -> None:
+    created: list[tuple[str, VoiceAgent]] = []
+
+    async def on_created(session_id: str, agent: VoiceAgent) -> None:
+        created.append((session_id, agent))
+
+    manager = VoiceAgentManager(
+        runtime=ScriptedModel().runtime(), tts_config=TTSConfig(voice="leo"), on_session_created=on_created
+    )
+    first, again = await asyncio.gather(manager.get_or_create("a"), manager.get_or_create("a"))
+    other = await manager.get_or_create("b", caller=Caller("anna"), metadata={"k": "v"})
+    assert first is again
+    assert created == [("a", first), ("b", other)]
+    assert manager.active_sessions == 2
+    assert (manager.tts_config.voice, first.tts_config.voice) == ("leo", "leo")
+    assert other.session.caller == Caller("anna")
+    assert other.session.metadata["k"] == "v"
+    await manager.aclose_all()
+    assert manager.active_sessions == 0
+
+
+async def test_conversations_share_what_is_expensive() -> None:
+    manager = VoiceAgentManager(runtime=ScriptedModel().runtime())
+    one, two = await manager.get_or_create("a"), await manager.get_or_create("b")
+    assert one._runtime is two._runtime
+    assert one._runtime.agent is two._runtime.agent
+    assert one.memory is not two.memory
+    await manager.aclose_all()
+
+
+def test_idle_sessions_expire_and_are_told_and_connected_ones_do_not() -> None:
+    async def main() -> None:
+        log = Log()
+        destroyed: list[str] = []
+
+        async def on_destroyed(session_id: str) -> None:
+            destroyed.append(session_id)
+
+        manager = VoiceAgentManager(
+            runtime=ScriptedModel().runtime(),
+            callbacks=log,
+            on_session_destroyed=on_destroyed,
+            ttl_s=60,
+            clock=asyncio.get_running_loop().time,
+        )
+        idle = await manager.get_or_create("idle")
+        await manager.get_or_create("busy")
+        call = Connected(manager, "busy")
+        staying = asyncio.create_task(call.stay())
+        await asyncio.sleep(30)
+        assert await manager.get_or_create("idle") is idle  # used: its time begins anew
+        await asyncio.sleep(50)
+        assert manager.active_sessions == 2
+        await asyncio.sleep(50)
+        assert destroyed == ["idle"]
+        assert log.ends[0][1].reason == "expired"
+        assert await manager.get_or_create("idle") is not idle
+        await asyncio.sleep(500)
+        assert manager.connected_calls == 1
+        call.drop("goodbye")
+        await staying
+        assert log.ends[-1][1].reason == "goodbye"
+        assert log.ends[-1][1].duration_s == 630
+        await manager.aclose_all()
+
+    run_virtually(main())
+
+
+def test_closing_ends_connected_calls_first_and_waits_for_them() -> None:
+    async def main() -> None:
+        log = Log()
+        manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log)
+        for session_id in ("idle", "busy"):
+            await manager.get_or_create(session_id)
+        call = Connected(manager, "busy")
+        staying = asyncio.create_task(call.stay())
+        await asyncio.sleep(0)
+        await manager.aclose_all()
+        await staying
+        assert call.dropped.result() == "shutdown"
+        assert sorted((id_, end.reason) for id_, end in log.ends) == [("busy", "shutdown"), ("idle", "shutdown")]
+        await manager.aclose_all()
+        assert len(log.ends) == 2
+        assert len(asyncio.all_tasks()) == 1
+
+    run_virtually(main())
+
+
+async def test_removing_twice_ends_once() -> None:
+    log = Log()
+    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log)
+    await manager.get_or_create("a")
+    assert await asyncio.gather(manager.remove("a"), manager.remove("a")) == [True, False]
+    assert [id_ for id_, _ in log.ends] == ["a"]
+    await manager.aclose_all()
+
+
+@pytest.mark.parametrize("returned", [None, "text", AgentConfig().model_copy(update={"max_steps": -1})])
+async def test_a_wrong_starting_configuration_refuses_the_session(returned: object) -> None:
+    class Wrong(Log):
+        async def on_session_starting(self, session: Session, config: AgentConfig) -> AgentConfig:
+            return returned  # type: ignore[return-value]
+
+    log = Wrong()
+    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log)
+    with pytest.raises(SessionRefused):
+        await manager.get_or_create("a")
+    assert manager.active_sessions == 0
+    await manager.aclose_all()
+    assert log.ends == []
+
+
+async def test_callbacks_beyond_the_queue_are_dropped_and_the_last_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    from voice_host_sdk import UserTurn
+
+    monkeypatch.setattr("voice_host.agent.callback_runner.QUEUE_LENGTH", 4)
+    release = asyncio.Event()
+
+    class Slow(Log):
+        turns = 0
+
+        async def on_user_turn(self, session: Session, turn: UserTurn) -> None:
+            self.turns += 1
+            await release.wait()
+
+    log = Slow()
+    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log)
+    await manager.get_or_create("a")
+    await asyncio.sleep(0)
+    callbacks = manager.callbacks_of("a")
+    assert callbacks is not None
+    for number in range(20):
+        callbacks.user_turn(UserTurn(str(number)))
+    release.set()
+    await manager.remove("a")
+    assert 0 < log.turns < 20
+    assert len(log.ends) == 1
+    await manager.aclose_all()

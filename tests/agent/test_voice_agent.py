@@ -1,0 +1,266 @@
+"""One conversation: chat, history, tools, interruption."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from pydantic_ai import RunContext, Tool
+from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, ToolReturnPart, UserPromptPart
+
+from tests.agent.models import ScriptedModel
+from voice_host.agent.events import ToolFinished
+from voice_host.agent.history import CUT_MARK, MAX_MESSAGES, settle, trim
+from voice_host.agent.voice_agent import VoiceAgent
+from voice_host_sdk import AgentConfig, Session, tool
+
+
+def spoken(agent: VoiceAgent) -> list[str]:
+    """The conversation as its texts."""
+    texts = []
+    for message in agent.memory:
+        for part in message.parts:
+            if isinstance(part, UserPromptPart):
+                texts.append(f"user: {part.content}")
+            elif isinstance(part, TextPart):
+                texts.append(f"agent: {part.content.strip()}")
+            elif isinstance(part, ToolReturnPart):
+                texts.append(f"tool: {part.content}")
+    return texts
+
+
+async def test_chat_answers_and_remembers() -> None:
+    model = ScriptedModel("Hello Anna.", "Your name is Anna.")
+    agent = VoiceAgent(AgentConfig(greeting="Welcome."), runtime=model.runtime())
+    assert await agent.greet() == "Welcome." == agent.greeting
+    reply = await agent.chat("I am Anna")
+    assert (reply.text.strip(), reply.steps, reply.interrupted) == ("Hello Anna.", (), False)
+    await agent.chat("Who am I?")
+    assert spoken(agent)[:3] == ["agent: Welcome.", "user: I am Anna", "agent: Hello Anna."]
+    assert len(model.requests[1]) == 4
+    await agent.reset()
+    assert agent.memory == []
+    await agent.aclose()
+
+
+async def test_tools_of_every_kind_run_and_the_session_is_hidden_from_the_model() -> None:
+    def sync_tool(number: int) -> str:
+        """Double.
+
+        Args:
+            number: what to double
+        """
+        return f"{number * 2} in {threading.current_thread().name.split('_')[0]}"
+
+    async def async_tool(session: Session, word: str = "x") -> dict[str, Any]:
+        """Remember."""
+        session.state["word"] = word
+        return {"seen": session.agent_id, "odd": object}
+
+    async def context_tool(ctx: RunContext[Session]) -> str:
+        """Look."""
+        return ctx.deps.state["word"]
+
+    model = ScriptedModel(
+        ("sync_tool", {"number": 21}), ("async_tool", {"word": "blue"}), ("context_tool", {}), "All done."
+    )
+    config = AgentConfig(tools=(sync_tool, async_tool, Tool(context_tool)))
+    agent = VoiceAgent(runtime=model.runtime(config))
+    finished: list[ToolFinished] = []
+
+    async def note(event: Any) -> None:
+        if isinstance(event, ToolFinished):
+            finished.append(event)
+
+    reply = await agent.chat("go", note)
+    assert reply.steps == ("Using sync_tool", "Using async_tool", "Using context_tool")
+    assert [(f.name, f.ok) for f in finished] == [("sync_tool", True), ("async_tool", True), ("context_tool", True)]
+    assert finished[0].result == "42 in tools-scripted"
+    assert finished[0].arguments == {"number": 21}
+    assert finished[1].result["seen"] == "scripted"
+    assert finished[2].result == "blue"
+    schema = agent._runtime.agent.toolsets[-1].wrapped.tools["async_tool"].function_schema.json_schema  # type: ignore[attr-defined]
+    assert list(schema["properties"]) == ["word"]
+    await agent.aclose()
+
+
+async def test_tools_of_one_step_run_side_by_side() -> None:
+    both = asyncio.Barrier(2)
+
+    async def one() -> str:
+        """One."""
+        await both.wait()
+        return "1"
+
+    async def two() -> str:
+        """Two."""
+        await both.wait()
+        return "2"
+
+    class TwoCalls(ScriptedModel):
+        async def stream(self, messages: Any, info: Any) -> Any:
+            from pydantic_ai.models.function import DeltaToolCall
+
+            self.requests.append(messages)
+            if len(self.requests) == 1:
+                yield {i: DeltaToolCall(name, "{}", tool_call_id=name) for i, name in enumerate(["one", "two"])}
+            else:
+                yield "Both."
+
+    agent = VoiceAgent(runtime=TwoCalls().runtime(AgentConfig(tools=(one, two))))
+    async with asyncio.timeout(10):
+        assert (await agent.chat("go")).text == "Both."
+    await agent.aclose()
+
+
+async def test_cancel_stops_a_chat_and_keeps_the_users_turn() -> None:
+    started = asyncio.Event()
+
+    async def forever() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    agent = VoiceAgent(runtime=ScriptedModel(["One two", forever], "Next.").runtime())
+    chatting = asyncio.create_task(agent.chat("count"))
+    await started.wait()
+    await agent.cancel()
+    reply = await chatting
+    assert reply.interrupted
+    assert reply.text.strip() == "One two"
+    assert spoken(agent) == ["user: count", f"agent: One two{CUT_MARK}"]
+    assert (await agent.chat("go on")).text.strip() == "Next."
+    await agent.aclose()
+
+
+async def test_a_failed_chat_raises_and_leaves_the_users_turn() -> None:
+    agent = VoiceAgent(runtime=ScriptedModel(ValueError("no"), "Better.").runtime())
+    with pytest.raises(ValueError, match="no"):
+        await agent.chat("first")
+    assert spoken(agent) == ["user: first"]
+    assert (await agent.chat("second")).text.strip() == "Better."
+    await agent.aclose()
+
+
+@pytest.mark.parametrize("how", ["cancel", "finish", "detach"])
+async def test_on_interrupt(how: str) -> None:
+    started, release = asyncio.Event(), asyncio.Event()
+    done: list[str] = []
+
+    @tool(on_interrupt=how)  # type: ignore[arg-type]
+    async def work() -> str:
+        """Work."""
+        started.set()
+        await release.wait()
+        done.append("done")
+        return "worked"
+
+    agent = VoiceAgent(runtime=ScriptedModel(("work", {}), "Next.").runtime(AgentConfig(tools=(work,))))
+    chatting = asyncio.create_task(agent.chat("go"))
+    await started.wait()
+    cancelling = asyncio.create_task(agent.cancel())
+    await asyncio.sleep(0)
+    if how == "finish":
+        release.set()
+    await cancelling
+    await chatting
+    if how == "finish":
+        assert spoken(agent) == ["user: go", "tool: worked"]
+    else:
+        assert spoken(agent) == ["user: go", "tool: Interrupted before it had a result."]
+        release.set()
+    if how == "detach":
+        await asyncio.wait(agent._tool_tasks)
+    await agent.aclose()
+    assert done == ([] if how == "cancel" else ["done"])
+
+
+async def test_what_is_detached_does_not_outlive_the_agent() -> None:
+    started = asyncio.Event()
+
+    @tool(on_interrupt="detach")
+    async def work() -> str:
+        """Work."""
+        started.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    agent = VoiceAgent(runtime=ScriptedModel(("work", {})).runtime(AgentConfig(tools=(work,))))
+    chatting = asyncio.create_task(agent.chat("go"))
+    await started.wait()
+    await agent.cancel()
+    await chatting
+    await agent.aclose()
+    assert agent._tool_tasks == set()
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_tool_that_outlived_its_reply_neither_speaks_nor_hangs_up() -> None:
+    acted: list[str] = []
+    started, release = asyncio.Event(), asyncio.Event()
+
+    class Line:
+        async def say(self, text: str) -> None:
+            acted.append(text)
+
+        async def hang_up(self, reason: str) -> None:
+            acted.append(reason)
+
+    @tool(on_interrupt="detach")
+    async def work(session: Session) -> str:
+        """Work."""
+        await session.say("started")
+        started.set()
+        await release.wait()
+        await session.say("too late")
+        await session.end("too late")
+        return "done"
+
+    agent = VoiceAgent(runtime=ScriptedModel(("work", {})).runtime(AgentConfig(tools=(work,))))
+    agent.session.attach(Line())
+    chatting = asyncio.create_task(agent.chat("go"))
+    await started.wait()
+    await agent.cancel()
+    await chatting
+    release.set()
+    await asyncio.wait(agent._tool_tasks)
+    assert acted == ["started"]
+    await agent.aclose()
+
+
+async def test_a_terminal_tool_needs_a_reply_that_is_alive() -> None:
+    paid: list[int] = []
+    turns: list[Any] = []
+
+    @tool(terminal=True)
+    async def pay() -> str:
+        """Pay."""
+        paid.append(1)
+        return "paid"
+
+    agent = VoiceAgent(runtime=ScriptedModel(("pay", {}), "No.").runtime(AgentConfig(tools=(pay,))))
+    turn = agent.begin_turn("pay")
+    turns.append(turn)
+    turn.alive = False  # the caller interrupted between the model's decision and the tool
+    async for _ in turn.events():
+        pass
+    await agent.end_turn(turn)
+    assert paid == []
+    assert "was not done" in spoken(agent)[1]
+    await agent.aclose()
+
+
+def test_trim_forgets_whole_turns() -> None:
+    history: list[Any] = []
+    for number in range(MAX_MESSAGES):
+        history += [ModelRequest(parts=[UserPromptPart(f"{number}")]), ModelResponse(parts=[TextPart("ok")])]
+    trim(history)
+    assert len(history) <= MAX_MESSAGES
+    assert isinstance(history[0].parts[0], UserPromptPart)
+    assert history[-1].parts[0].content == "ok"
+
+
+def test_a_turn_that_was_never_recorded_is_kept() -> None:
+    kept = settle([], "hello", "", {})
+    assert [part.content for message in kept for part in message.parts] == ["hello"]  # type: ignore[union-attr]
