@@ -84,3 +84,12 @@ def test_the_audio_held_is_bounded() -> None:
     drafts = [step.pcm for step in steps if isinstance(step, Draft)]
     assert len(drafts) == steps.count(Verdict.KEEP) == 5
     assert max(map(len, drafts)) * 32 <= 30_000
+
+
+def test_digital_silence_before_speech_is_left_out() -> None:
+    endpointer = Endpointer()
+    for _ in range(10):
+        assert list(endpointer.feed(Window(b"0", 0.0, 0.0))) == []
+    run(endpointer, 0.1, 2, label=b"-")
+    run(endpointer, 0.9, 3, label=b"a")
+    assert run(endpointer, 0.1, 8, label=b".")[-1] == Draft(b"--aaa" + b"." * 8)

@@ -30,7 +30,7 @@ def call(
     Raises:
         CallFailed, WrongAudio, CannotServe, PortTaken, ProviderConfigError: with words for people.
     """
-    configure_logging("text", "error")
+    configure_logging("text", "critical")  # what matters is printed
     asyncio.run(_call(settings, agent_id, audio, texts, save, url))
 
 

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Response, WebSocket
-from fastapi.responses import FileResponse, JSONResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from voice_host import metrics
 from voice_host.discovery import BrokenAgent
 from voice_host.server.host import Host
+from voice_host.server.talk_page import add_talk_page
 from voice_host.session.close_codes import CloseCode, fit_reason
-
-PAGE = Path(__file__).parent.parent / "page"
 
 
 def create_host_app(host: Host) -> FastAPI:
     """Return the application that shows `host` to the network. Whoever made the host starts and stops it."""
     app = FastAPI(title="voice-host", docs_url=None, redoc_url=None)
-    app.mount("/page", StaticFiles(directory=PAGE), name="page")
-
-    @app.get("/", include_in_schema=False)
-    async def talk_page() -> FileResponse:
-        return FileResponse(PAGE / "index.html")
+    add_talk_page(app)
 
     @app.get("/agents")
     async def agents() -> list[dict[str, Any]]:

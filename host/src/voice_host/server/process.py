@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -49,7 +50,7 @@ class HostServer(uvicorn.Server):
     uvicorn itself would close every WebSocket with 1012 at once, and leave with the signal's exit code.
     """
 
-    def __init__(self, app: FastAPI, host: Host) -> None:
+    def __init__(self, app: FastAPI, host: Host, started: Callable[[], None] = lambda: None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -63,7 +64,13 @@ class HostServer(uvicorn.Server):
             )
         )
         self._host = host
+        self._started = started
         self._draining: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, and say so: calls are taken and signals are heard from here on."""
+        await super().startup(sockets)
+        self._started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGINT and SIGTERM: drain; a second one: leave at once."""

@@ -91,7 +91,6 @@ async def _serve(
 ) -> None:
     try:
         await host.start(outcomes)
-        started()
-        await HostServer(create_host_app(host), host).serve(sockets=[listener])
+        await HostServer(create_host_app(host), host, started).serve(sockets=[listener])
     finally:
         await host.stop()

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import dropwhile
 
 from voice_host_sdk import SpeechEnded, SpeechStarted
 
@@ -128,7 +129,7 @@ class Endpointer:
         self._silent_windows = 0
         yield SpeechStarted()
         if not self._segment:
-            self._segment = list(self._pre_roll)
+            self._segment = list(dropwhile(_is_digital_silence, self._pre_roll))
             self._pre_roll.clear()
             self._listened_windows = 0
         elif self._drafted_windows >= _LONG_WINDOWS:
@@ -159,6 +160,11 @@ class Endpointer:
         self._segment = self._segment[at:]
         self._listened_windows = 0
         yield Verdict.KEEP
+
+
+def _is_digital_silence(window: Window) -> bool:
+    # It holds no phoneme, and the less of it the recogniser must normalise by the better.
+    return window.loudness == 0.0
 
 
 def _softest(windows: list[Window], last: int) -> int:

@@ -1,0 +1,15 @@
+"""Which language model an agent gets, and the models the host brings along."""
+
+from voice_host.models.demo import demo_model
+from voice_host.models.errors import ModelConfigError, ModelKeyRefusedError, describe_model_error
+from voice_host.models.select import ModelRegistry, ModelSettings, ResolvedModel
+
+__all__ = [
+    "ModelConfigError",
+    "ModelKeyRefusedError",
+    "ModelRegistry",
+    "ModelSettings",
+    "ResolvedModel",
+    "demo_model",
+    "describe_model_error",
+]

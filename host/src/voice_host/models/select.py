@@ -1,0 +1,199 @@
+"""Which model an agent gets, and the clients that agents share."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.models import Model, infer_model
+from pydantic_ai.providers import Provider, infer_provider, infer_provider_class
+
+from voice_host.models.demo import demo_model
+from voice_host.models.errors import ModelConfigError
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+DEMO = "demo"
+DEFAULT_GATEWAY_MODEL = "claude-haiku-4-5-20251001"
+DEFAULT_GATEWAY_URL = "https://llm-gateway.assemblyai.com/v1"
+DEMO_NOTICE = (
+    "No language model is configured: the demo model answers by matching words. "
+    "Set VOICE_HOST_MODEL, or ASSEMBLYAI_API_KEY for the gateway's default model."
+)
+
+_MODEL, _BASE_URL = "VOICE_HOST_MODEL", "VOICE_HOST_LLM_BASE_URL"
+_LLM_KEY, _ASSEMBLYAI_KEY = "VOICE_HOST_LLM_API_KEY", "ASSEMBLYAI_API_KEY"
+_NO_KEY = "not-needed"  # the OpenAI client insists on a key; local servers ignore it
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The platform's settings for models. Keys, and the address, which may hold a password, do not show in the repr.
+
+    Attributes:
+        platform_model: `VOICE_HOST_MODEL`.
+        assemblyai_api_key: `ASSEMBLYAI_API_KEY`; sent to the gateway's own address and nowhere else.
+        llm_base_url: `VOICE_HOST_LLM_BASE_URL`; replaces the gateway's address.
+        llm_api_key: `VOICE_HOST_LLM_API_KEY`; goes with whatever address is used.
+        default_model: the gateway's model when none is named.
+    """
+
+    platform_model: str | None = None
+    assemblyai_api_key: str | None = field(default=None, repr=False)
+    llm_base_url: str | None = field(default=None, repr=False)
+    llm_api_key: str | None = field(default=None, repr=False)
+    default_model: str = DEFAULT_GATEWAY_MODEL
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """The model of an agent.
+
+    Attributes:
+        name: as configured, e.g. `openai:gpt-4.1-mini`, `claude-haiku-4-5-20251001`, `demo`.
+        model: shared by all agents that use this name.
+        notice: words for the platform's start-up output; None when there is nothing to say.
+    """
+
+    name: str
+    model: Model
+    notice: str | None = None
+
+
+class ModelRegistry:
+    """Resolves names to models and owns their HTTP clients: one pool for each service and credential.
+
+    Names: `provider:name` is pydantic-ai's; a bare name is a model of the gateway; `demo` is the demo model. With
+    `VOICE_HOST_LLM_BASE_URL` set, bare names and `openai:` and `openai-chat:` names go to that address, as chat
+    completions, with `VOICE_HOST_LLM_API_KEY` or without a key. `openai-responses:` names another protocol and still
+    means OpenAI.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self._settings = settings
+        self._models: dict[str, Model] = {}
+        self._providers: dict[object, Provider[Any]] = {}
+        self._gateway: AsyncOpenAI | None = None
+
+    def resolve(self, agent_override: str | None, agent_model: str | None) -> ResolvedModel:
+        """Choose a model: `[agent.<id>] model`, `VOICE_HOST_MODEL`, `AgentConfig.model`, the gateway's default, `demo`.
+
+        Args:
+            agent_override: `[agent.<id>] model` of the platform's configuration.
+            agent_model: `AgentConfig.model`.
+
+        Raises:
+            ModelConfigError: the model is unknown, has no key, or its package is not installed.
+        """
+        wanted = (agent_override, self._settings.platform_model, agent_model)
+        name = next((name.strip() for name in wanted if name and name.strip()), None) or self._default_name()
+        if name not in self._models:
+            self._models[name] = self._build(name)
+        return ResolvedModel(name, self._models[name], DEMO_NOTICE if name == DEMO else None)
+
+    async def aclose(self) -> None:
+        """Close every HTTP client. Idempotent; models resolved before must not be used any more."""
+        self._models.clear()
+        providers, self._providers = list(self._providers.values()), {}
+        gateway, self._gateway = self._gateway, None
+        try:
+            for provider in providers:
+                async with provider:  # leaving a provider closes the client it made
+                    pass
+        finally:
+            if gateway is not None:
+                await gateway.close()
+
+    def _default_name(self) -> str:
+        settings = self._settings
+        if self._custom_url is not None:
+            raise ModelConfigError(f"{_BASE_URL} is set but no model is named: set {_MODEL} to a model of that server.")
+        return settings.default_model if settings.assemblyai_api_key or settings.llm_api_key else DEMO
+
+    @property
+    def _custom_url(self) -> str | None:
+        """The platform's own address, unless it is the gateway's."""
+        url = (self._settings.llm_base_url or "").strip().rstrip("/")
+        return url if url and url != DEFAULT_GATEWAY_URL else None
+
+    def _build(self, name: str) -> Model:
+        if name == DEMO:
+            return demo_model()
+        provider, _, model_name = name.partition(":")
+        if not model_name and ":" not in name:
+            return self._gateway_model(name)
+        if not provider or not model_name:
+            raise ModelConfigError(f"The model name {name!r} is incomplete: write provider:name.")
+        if provider in ("openai", "openai-chat") and self._custom_url is not None:
+            return self._gateway_model(model_name)
+        return self._pydantic_ai_model(name, provider)
+
+    # --- the gateway, or the server that replaces it ------------------------------------------------------------
+
+    def _gateway_model(self, model_name: str) -> Model:
+        from voice_host.models.gateway import GatewayModel, gateway_client  # imports `openai`, which takes long
+
+        settings = self._settings
+        key, setting = settings.llm_api_key, _LLM_KEY
+        if self._custom_url is not None:
+            key = key or _NO_KEY
+        elif not key:
+            key, setting = settings.assemblyai_api_key, _ASSEMBLYAI_KEY
+        if not key:
+            raise ModelConfigError(
+                f"The model {model_name!r} is one of the gateway's and needs a key: "
+                f"set {_ASSEMBLYAI_KEY} or {_LLM_KEY}."
+            )
+        if self._gateway is None:
+            self._gateway = gateway_client(self._custom_url or DEFAULT_GATEWAY_URL, key)
+        return GatewayModel(model_name, self._gateway, key_setting=setting)
+
+    # --- everything pydantic-ai knows ---------------------------------------------------------------------------
+
+    def _pydantic_ai_model(self, name: str, provider: str) -> Model:
+        try:
+            if not _is_known(provider):
+                raise ModelConfigError(
+                    f"The model {name!r} names no known provider. For a model of a server of your own "
+                    f"write 'openai:{name}' and set {_BASE_URL}."
+                )
+            return infer_model(name, provider_factory=self._provider)
+        except ImportError as error:
+            raise ModelConfigError(f"The model {name!r} needs a package: {_install_hint(error, provider)}") from error
+        except UserError as error:
+            raise ModelConfigError(_missing_setting(name, error)) from error
+        except ModelConfigError:
+            raise
+        except Exception as error:  # provider packages raise what they like when credentials are missing
+            raise ModelConfigError(f"The model {name!r} cannot be used: check its name and its credentials.") from error
+
+    def _provider(self, name: str) -> Provider[Any]:
+        """Return the provider of that name; names of one service (`openai`, `openai-chat`) share it and its pool."""
+        key: object = name if name.startswith("gateway/") else infer_provider_class(name)
+        if key not in self._providers:
+            self._providers[key] = infer_provider(name)
+        return self._providers[key]
+
+
+def _is_known(provider: str) -> bool:
+    try:
+        infer_provider_class(provider)
+    except ValueError:
+        return False
+    return True
+
+
+def _install_hint(error: ImportError, provider: str) -> str:
+    found = re.search(r'pip install "?(pydantic-ai-slim\[[\w,-]+\])"?', str(error))
+    package = found.group(1) if found else f"pydantic-ai-slim[{provider}]"
+    return f'pip install "{package}"'
+
+
+def _missing_setting(name: str, error: UserError) -> str:
+    variables = dict.fromkeys(re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", str(error)))
+    if variables:
+        return f"The model {name!r} is not configured: set {' or '.join(variables)}."
+    return f"The model {name!r} cannot be used: {error}"

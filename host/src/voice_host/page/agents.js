@@ -1,0 +1,61 @@
+// The list of agents: loaded from the host, shown as radio buttons, remembered in the address (#agent-id).
+
+import { element } from "./dom.js";
+
+/** Fetches the installed agents. Rejects when the host does not answer with a list. */
+export async function loadAgents() {
+  const response = await fetch("agents", { headers: { accept: "application/json" } });
+  if (!response.ok) throw new Error(`the host answered ${response.status}`);
+  const agents = await response.json();
+  if (!Array.isArray(agents)) throw new Error("the host did not answer with a list");
+  return agents;
+}
+
+/** The agent that the address asks for, or null. */
+export function agentInAddress() {
+  try {
+    return decodeURIComponent(location.hash.slice(1)) || null;
+  } catch {
+    return null; // a broken escape is nobody's id
+  }
+}
+
+/** Puts an agent's id into the address without adding a step to the browser's history. */
+export function rememberInAddress(id) {
+  history.replaceState(null, "", `#${encodeURIComponent(id)}`);
+}
+
+/** Fills `list` with a radio button for each agent; calls `choose(agent)` when the user picks one. */
+export function showAgents(list, agents, choose) {
+  list.replaceChildren(...agents.map((agent) => agentItem(agent, choose)));
+}
+
+/** Marks an agent as chosen. */
+export function markChosen(list, agent) {
+  for (const radio of list.querySelectorAll("input")) radio.checked = radio.value === agent.id;
+}
+
+function agentItem(agent, choose) {
+  const ready = agent.status === "ready";
+  const radio = element("input", { type: "radio", name: "agent", value: agent.id, disabled: !ready });
+  radio.addEventListener("change", () => choose(agent));
+  const card = element(
+    "label",
+    { className: ready ? "agent-card" : "agent-card broken" },
+    radio,
+    element("span", { className: "agent-title", dir: "auto", textContent: agent.title || agent.id }),
+    element("span", { className: "agent-package", textContent: packageWords(agent) }),
+  );
+  if (!ready) {
+    const phase = agent.phase ? `broken at “${agent.phase}”` : "broken";
+    card.append(
+      element("span", { className: "agent-phase", textContent: phase }),
+      element("span", { className: "agent-error", dir: "auto", textContent: agent.error || "The host gave no reason." }),
+    );
+  }
+  return element("li", {}, card);
+}
+
+function packageWords({ distribution, version }) {
+  return [distribution, version].filter(Boolean).join(" ");
+}

@@ -1,0 +1,133 @@
+// The call protocol (version 1), client side: a WebSocket in, named messages out. It knows nothing of page or audio.
+
+const PING_EVERY_MS = 10_000;
+const SILENT_AFTER_MS = 25_000; // no message, not even a pong: the connection is half-open
+const READY_WITHIN_MS = 20_000;
+const LONGEST_BACKLOG_S = 1; // microphone audio that the network has not taken yet; beyond it frames are dropped
+const OPENS_REPLY = new Set(["greeting", "reply_delta", "chat"]);
+
+export class Call {
+  #socket;
+  #handlers;
+  #ready = null;
+  #openReplies = []; // ids whose text has begun and whose audio is not over, oldest first
+  #lastOver = -Infinity; // the newest id whose audio is over
+  #lastHeard = Date.now();
+  #timers = [];
+
+  /** Microphone frames dropped because the network was too slow. */
+  droppedFrames = 0;
+
+  /**
+   * Opens the call. `handlers` has `message(message)` for every JSON message, `audio(reply, arrayBuffer)` and, once and
+   * last, `closed(code, reason)`.
+   */
+  constructor(url, handlers) {
+    this.#handlers = handlers;
+    this.#socket = new WebSocket(url, ["voice-host.v1"]);
+    this.#socket.binaryType = "arraybuffer";
+    this.#socket.onmessage = ({ data }) => this.#onMessage(data);
+    this.#socket.onclose = ({ code, reason }) => this.#close(code, reason);
+    this.#timers.push(setTimeout(() => this.#ready ?? this.#giveUp(), READY_WITHIN_MS));
+    this.#timers.push(setInterval(() => this.#keepAlive(), PING_EVERY_MS));
+  }
+
+  get isReady() {
+    return this.#ready !== null;
+  }
+
+  sendAudio(pcm) {
+    if (!this.#ready || this.#socket.readyState !== WebSocket.OPEN) return;
+    const longest = LONGEST_BACKLOG_S * this.#ready.sample_rate * Int16Array.BYTES_PER_ELEMENT;
+    if (this.#socket.bufferedAmount > longest) this.droppedFrames += 1;
+    else this.#socket.send(pcm);
+  }
+
+  sendText(text) {
+    this.#send({ type: "text", text });
+  }
+
+  cancel() {
+    this.#send({ type: "cancel" });
+  }
+
+  reset() {
+    this.#send({ type: "reset" });
+  }
+
+  reportPlayback(reply, playedMs) {
+    if (reply !== null) this.#send({ type: "playback", reply, played_ms: playedMs });
+  }
+
+  hangUp() {
+    this.#socket.close(1000);
+    this.#close(1000, "");
+  }
+
+  #send(message) {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  #onMessage(data) {
+    this.#lastHeard = Date.now();
+    if (typeof data !== "string") {
+      // Frames carry no id. Replies are never interleaved, so audio is of the oldest reply that is not over.
+      this.#handlers.audio(this.#openReplies[0] ?? null, data);
+      return;
+    }
+    let message;
+    try {
+      message = JSON.parse(data);
+    } catch {
+      return; // not ours to repair; the call goes on
+    }
+    if (typeof message?.type !== "string") return;
+    this.#follow(message);
+    this.#handlers.message(message);
+  }
+
+  #follow(message) {
+    const { type, reply } = message;
+    if (type === "ready") this.#ready = message;
+    if (type === "reset") {
+      this.#openReplies = [];
+      this.#lastOver = -Infinity;
+    }
+    if (!Number.isInteger(reply)) return; // a host of the first protocol gives no ids
+    if (type === "tts_done" || type === "cancelled") {
+      // Everything older is over as well: a reply that had nothing to say must not claim the later ones' audio.
+      this.#openReplies = this.#openReplies.filter((open) => open > reply);
+      this.#lastOver = Math.max(this.#lastOver, reply);
+    } else if (OPENS_REPLY.has(type) && reply > this.#lastOver && !this.#openReplies.includes(reply)) {
+      this.#openReplies.push(reply);
+    }
+  }
+
+  #keepAlive() {
+    if (Date.now() - this.#lastHeard > SILENT_AFTER_MS) this.#giveUp();
+    else this.#send({ type: "ping" });
+  }
+
+  #giveUp() {
+    // A half-open connection would take a minute to close; the caller should know now.
+    this.#socket.close();
+    this.#close(1006, "");
+  }
+
+  #close(code, reason) {
+    if (this.#handlers === null) return;
+    const { closed } = this.#handlers;
+    this.#handlers = null;
+    this.#socket.onmessage = this.#socket.onclose = null;
+    for (const timer of this.#timers) clearInterval(timer);
+    closed(code, reason);
+  }
+}
+
+/** The address of an agent's session on the host that served this page. */
+export function sessionUrl(agentId) {
+  const url = new URL(`agents/${encodeURIComponent(agentId)}/session`, document.baseURI);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  url.hash = "";
+  return url.href;
+}

@@ -1,0 +1,67 @@
+// Buttons, status line and level meter: shows the state of a conversation, decides nothing.
+
+const STATUS = {
+  idle: "Not in a call",
+  connecting: "Connecting …",
+  listening: "Listening",
+  thinking: "Thinking …",
+  speaking: "Speaking",
+};
+
+const LISTENING_WITHOUT = { off: "Your turn: type, or turn on the microphone", opening: "Waiting for the microphone …" };
+
+export class Controls {
+  #page;
+
+  /** `page` holds the elements by name, see talk.js. */
+  constructor(page) {
+    this.#page = page;
+  }
+
+  /**
+   * `conversation` is null outside a call; `agent` is null as long as none can be called; `isEmpty` says that nothing
+   * has been said yet.
+   */
+  show(conversation, agent, isEmpty) {
+    const { body, status, talk, talkLabel, stop, reset, hangUp, message, send, agents, empty } = this.#page;
+    const phase = conversation?.phase ?? "idle";
+    const microphone = conversation?.microphoneState ?? "off";
+    const inCall = phase !== "idle" && phase !== "connecting";
+    body.dataset.phase = phase;
+    body.dataset.microphone = microphone;
+    body.dataset.view = conversation === null && isEmpty ? "start" : "call";
+    empty.hidden = !isEmpty || agent === null;
+    status.textContent = statusWords(phase, microphone);
+    talkLabel.textContent = talkWords(phase, microphone);
+    talk.disabled = agent === null;
+    talk.setAttribute("aria-pressed", String(microphone === "on"));
+    // A focused button that is disabled loses the focus to nowhere: who uses the keyboard gets the next best button.
+    const focused = document.activeElement;
+    stop.disabled = phase !== "speaking" && phase !== "thinking";
+    reset.disabled = !inCall && (phase !== "idle" || isEmpty);
+    hangUp.disabled = phase === "idle";
+    if (focused?.disabled && focused !== talk) talk.focus();
+    message.disabled = send.disabled = agent === null;
+    agents.disabled = conversation !== null; // one call at a time: hang up to call somebody else
+  }
+
+  /** `level` is the microphone's, from 0 to 1 (root mean square). */
+  level(level) {
+    // Speech lies between about -50 and -10 dB: a linear meter would hardly move.
+    const decibels = 20 * Math.log10(Math.max(level, 1e-5));
+    const shown = Math.max(0, Math.min(1, (decibels + 55) / 45));
+    this.#page.talk.style.setProperty("--level", shown.toFixed(2));
+  }
+}
+
+function statusWords(phase, microphone) {
+  if (phase !== "listening") return STATUS[phase];
+  if (microphone === "muted") return "Microphone muted";
+  return LISTENING_WITHOUT[microphone] ?? STATUS.listening;
+}
+
+function talkWords(phase, microphone) {
+  if (phase === "idle") return "Start talking";
+  if (phase === "connecting") return "Connecting …";
+  return { off: "Use microphone", opening: "Allow microphone", on: "Mute", muted: "Unmute" }[microphone];
+}

@@ -1,0 +1,242 @@
+// One call as the caller lives it: joins the call, the microphone, the speaker and the transcript.
+
+import { audioIsAvailable, createAudioContext, prepareAudioContext } from "./audio-context.js";
+import { Call, sessionUrl } from "./call.js";
+import { Microphone } from "./microphone.js";
+import { Speaker } from "./speaker.js";
+import { NO_AUDIO_HERE, closeWords, microphoneWords } from "./words.js";
+
+export class Conversation {
+  #agent;
+  #transcript;
+  #view;
+  #context = null;
+  #call = null;
+  #microphone = null;
+  #speaker = null;
+  #ready = null; // the message
+  #thinking = false;
+  #over = false;
+  #unsent = []; // typed before the host was ready
+  #turnEndedAt = null; // performance.now()
+  #sounding = null; // the reply that sounds, or sounded last
+  #silenced; // the reply that the caller stopped by button, until the host has said so too
+
+  /** "off", "opening", "on" or "muted". */
+  microphoneState = "off";
+
+  /** `view` has `changed()`, `level(0..1)`, `problem(text)` and, once and last, `ended({ text, failed })`. */
+  constructor(agent, transcript, view) {
+    this.#agent = agent;
+    this.#transcript = transcript;
+    this.#view = view;
+  }
+
+  /** "connecting", "listening", "thinking" or "speaking". */
+  get phase() {
+    if (!this.#call?.isReady) return "connecting";
+    if (this.#speaker?.facts.playing) return "speaking";
+    return this.#thinking ? "thinking" : "listening";
+  }
+
+  /** For tests and curious people; see talk.js. */
+  get facts() {
+    return {
+      speaker: this.#speaker?.facts ?? null,
+      microphoneFrames: this.#microphone?.frames ?? 0,
+      droppedFrames: this.#call?.droppedFrames ?? 0,
+    };
+  }
+
+  /** Opens the call. To be called directly from a click or key press, or browsers will not let it sound. */
+  async start() {
+    if (audioIsAvailable()) this.#context = createAudioContext();
+    else this.#view.problem(NO_AUDIO_HERE);
+    this.#view.changed();
+    // Before the call, so that the greeting's first audio finds a speaker.
+    if (this.#context) await prepareAudioContext(this.#context);
+    if (this.#over) return;
+    this.#call = new Call(sessionUrl(this.#agent.id), {
+      message: (message) => this.#onMessage(message),
+      audio: (reply, pcm) => this.#onAudio(reply, pcm),
+      closed: (code, reason) => this.#end(closeWords(code, reason)),
+    });
+  }
+
+  async openMicrophone() {
+    if (this.microphoneState !== "off") return;
+    this.#setMicrophone("opening");
+    try {
+      const microphone = await Microphone.open();
+      if (this.#over) return void microphone.close();
+      this.#microphone = microphone;
+      this.#setMicrophone("on");
+      this.#startMicrophone();
+    } catch (error) {
+      if (this.#over) return;
+      this.#setMicrophone("off");
+      this.#view.problem(microphoneWords(error));
+    }
+  }
+
+  toggleMicrophone() {
+    if (!this.#microphone) return void this.openMicrophone();
+    this.#microphone.muted = !this.#microphone.muted;
+    this.#setMicrophone(this.#microphone.muted ? "muted" : "on");
+  }
+
+  say(text) {
+    this.#transcript.typed(text);
+    this.#turnEndedAt = performance.now();
+    if (this.#call?.isReady) this.#call.sendText(text);
+    else this.#unsent.push(text);
+  }
+
+  /** Silence now, without waiting for the host to agree. */
+  stopSpeaking() {
+    if (this.#speaker?.facts.playing) {
+      this.#silenced = this.#sounding;
+      this.#speaker.drop();
+    }
+    this.#call.cancel();
+    this.#view.changed();
+  }
+
+  reset() {
+    this.#call.reset();
+  }
+
+  hangUp() {
+    if (this.#call) this.#call.hangUp();
+    else this.#end({ text: "You hung up.", failed: false });
+  }
+
+  #onMessage(message) {
+    const reply = message.reply ?? null;
+    const transcript = this.#transcript;
+    switch (message.type) {
+      case "ready":
+        this.#onReady(message);
+        break;
+      case "greeting":
+        transcript.greeting(reply, message.text);
+        break;
+      case "transcript":
+        // A partial only: the finished turn comes as `turn`.
+        if (!message.final) transcript.partial(message.text);
+        break;
+      case "turn":
+        this.#turnEndedAt ??= performance.now();
+        transcript.turn(message.text);
+        this.#think();
+        break;
+      case "thinking":
+        this.#think();
+        break;
+      case "tool_call":
+        transcript.toolCall(reply, message.id, message.name, message.arguments);
+        break;
+      case "tool_result":
+        transcript.toolResult(message.id, message.name, message.ok === true);
+        break;
+      case "reply_delta":
+        transcript.replyDelta(reply, message.text);
+        break;
+      case "chat":
+        transcript.replyWhole(reply, message.text, message.steps);
+        if (!this.#speaker) this.#stopThinking();
+        break;
+      case "tts_done":
+        this.#silenced = undefined;
+        this.#speaker?.end(reply);
+        this.#stopThinking();
+        break;
+      case "cancelled":
+        this.#silenced = undefined;
+        this.#speaker?.drop();
+        transcript.cut(reply, message.heard ?? "");
+        this.#stopThinking();
+        break;
+      case "reset":
+        this.#speaker?.drop();
+        this.#stopThinking();
+        transcript.clear();
+        break;
+      case "error":
+        transcript.note(message.message, "error");
+        this.#stopThinking();
+        break;
+      default: // a type of a later protocol, or `pong`
+    }
+    if (!this.#over) this.#view.changed();
+  }
+
+  #onReady(message) {
+    this.#ready = message;
+    if (this.#context) {
+      this.#speaker = new Speaker(this.#context, message.tts_sample_rate, {
+        started: (reply) => this.#onSound(reply),
+        played: (reply, playedMs) => this.#call.reportPlayback(reply, playedMs),
+        finished: () => this.#view.changed(),
+      });
+    }
+    this.#startMicrophone();
+    for (const text of this.#unsent.splice(0)) this.#call.sendText(text);
+  }
+
+  #onAudio(reply, pcm) {
+    if (this.#silenced === undefined || reply !== this.#silenced) this.#speaker?.play(reply, pcm);
+  }
+
+  #onSound(reply) {
+    this.#sounding = reply;
+    this.#stopThinking();
+    if (this.#turnEndedAt !== null) this.#transcript.latency(reply, performance.now() - this.#turnEndedAt);
+    this.#turnEndedAt = null;
+    this.#view.changed();
+  }
+
+  #startMicrophone() {
+    if (!this.#ready || !this.#microphone) return;
+    this.#microphone.start(this.#context, this.#ready.sample_rate, {
+      frame: (pcm, level) => {
+        this.#call.sendAudio(pcm);
+        this.#view.level(level);
+      },
+      lost: () => {
+        this.#microphone.close();
+        this.#microphone = null;
+        this.#setMicrophone("off");
+        this.#view.problem("The microphone was disconnected. Plug it in and turn it on again, or type.");
+      },
+    });
+  }
+
+  #setMicrophone(state) {
+    this.microphoneState = state;
+    this.#view.level(0);
+    this.#view.changed();
+  }
+
+  #think() {
+    this.#silenced = undefined;
+    this.#thinking = true;
+    this.#transcript.thinking(true);
+  }
+
+  #stopThinking() {
+    this.#thinking = false;
+    this.#transcript.thinking(false);
+  }
+
+  #end(words) {
+    if (this.#over) return;
+    this.#over = true;
+    this.#microphone?.close();
+    this.#speaker?.close();
+    this.#context?.close();
+    this.#transcript.endCall();
+    this.#view.level(0);
+    this.#view.ended(words);
+  }
+}

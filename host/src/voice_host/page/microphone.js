@@ -1,0 +1,61 @@
+// The caller's voice: the browser's microphone as frames of PCM16 at the call's rate.
+
+const FRAME_S = 0.02;
+
+export class Microphone {
+  #stream;
+  #source;
+  #node;
+
+  /** Frames sent so far; for tests and curious people. */
+  frames = 0;
+
+  constructor(stream) {
+    this.#stream = stream;
+  }
+
+  /** Asks the browser for the microphone. Rejects with the browser's error, see `microphoneWords` in words.js. */
+  static async open() {
+    if (!navigator.mediaDevices) throw new DOMException("not a secure context", "SecurityError");
+    const audio = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+    return new Microphone(await navigator.mediaDevices.getUserMedia({ audio }));
+  }
+
+  /**
+   * Starts sending. `rate` in Hz; handlers: `frame(arrayBuffer, level)` with a level from 0 to 1, and `lost()` when the
+   * device goes away. The context must have the capture worklet loaded (see audio-context.js).
+   */
+  start(context, rate, handlers) {
+    this.#source = context.createMediaStreamSource(this.#stream);
+    this.#node = new AudioWorkletNode(context, "voice-host-capture", {
+      numberOfOutputs: 0,
+      channelCount: 1,
+      channelCountMode: "explicit", // a stereo microphone is mixed down by the browser
+      processorOptions: { targetRate: rate, frameSamples: Math.round(rate * FRAME_S) },
+    });
+    this.#node.port.onmessage = ({ data }) => {
+      this.frames += 1;
+      handlers.frame(data.pcm, data.level);
+    };
+    this.#stream.getAudioTracks()[0].onended = handlers.lost;
+    this.#source.connect(this.#node);
+  }
+
+  get muted() {
+    return !this.#stream.getAudioTracks()[0].enabled;
+  }
+
+  /** A muted microphone goes on sending, silence: the host must hear that the sentence before it has ended. */
+  set muted(muted) {
+    this.#stream.getAudioTracks()[0].enabled = !muted;
+  }
+
+  close() {
+    if (this.#node) this.#node.port.onmessage = null;
+    this.#source?.disconnect();
+    for (const track of this.#stream.getTracks()) {
+      track.onended = null;
+      track.stop();
+    }
+  }
+}

@@ -1,0 +1,182 @@
+// The talk page: finds its elements, loads the agents, and lets one conversation at a time happen.
+
+import { agentInAddress, loadAgents, markChosen, rememberInAddress, showAgents } from "./agents.js";
+import { Controls } from "./controls.js";
+import { Conversation } from "./conversation.js";
+import { element } from "./dom.js";
+import { Transcript } from "./transcript.js";
+import { HOST_SILENT, providerNotices } from "./words.js";
+
+const byId = (id) => document.getElementById(id);
+const page = {
+  body: document.body,
+  agents: byId("agents"),
+  agentList: byId("agent-list"),
+  agentsHint: byId("agents-hint"),
+  title: byId("agent-title"),
+  description: byId("agent-description"),
+  providers: byId("providers"),
+  notices: byId("notices"),
+  empty: byId("empty"),
+  problem: byId("problem"),
+  problemText: byId("problem-text"),
+  again: byId("call-again"),
+  dismiss: byId("dismiss"),
+  status: byId("status-text"),
+  talk: byId("talk"),
+  talkLabel: byId("talk-label"),
+  stop: byId("stop"),
+  reset: byId("reset"),
+  hangUp: byId("hang-up"),
+  form: byId("type"),
+  message: byId("message"),
+  send: byId("send"),
+};
+const controls = new Controls(page);
+const transcript = new Transcript(byId("transcript"), byId("announcer"));
+
+let agents = [];
+let agent = null; // the one chosen, if it can be called
+let conversation = null;
+let lastFacts = null; // of the last call, once it is over
+let again = null; // what "Call again" does
+
+// What the page measured, for tests and curious people. Nothing can be changed through it.
+Object.defineProperty(window, "voiceHost", {
+  value: Object.freeze({
+    get facts() {
+      return structuredClone(conversation?.facts ?? lastFacts);
+    },
+  }),
+});
+
+async function load() {
+  hideProblem();
+  try {
+    agents = await loadAgents();
+  } catch {
+    page.agentsHint.textContent = "";
+    showProblem(HOST_SILENT, "Try again", load);
+    return;
+  }
+  showAgents(page.agentList, agents, choose);
+  page.agentsHint.textContent = agents.length === 0 ? "No agent is installed. Install an agent’s package and restart." : "";
+  chooseFromAddress();
+}
+
+function chooseFromAddress() {
+  if (conversation) return;
+  const ready = agents.filter(({ status }) => status === "ready");
+  const wanted = agentInAddress();
+  const found = agents.find(({ id }) => id === wanted);
+  hideProblem();
+  if (wanted && !found) showProblem(`There is no agent “${wanted}” on this host.`);
+  if (found && found.status !== "ready") {
+    showProblem(`${found.title || found.id} is broken and cannot take calls. ${found.error ?? ""}`);
+  }
+  const next = found?.status === "ready" ? found : ready[0];
+  if (next) choose(next, { remember: next === found });
+  else showAgent();
+}
+
+function choose(next, { remember = true } = {}) {
+  if (next.id !== agent?.id) transcript.clear();
+  agent = next;
+  if (remember) {
+    rememberInAddress(agent.id);
+    hideProblem();
+  }
+  showAgent();
+}
+
+function showAgent() {
+  if (agent) markChosen(page.agentList, agent);
+  const { stt, tts, model } = agent?.providers ?? {};
+  page.title.textContent = agent ? agent.title || agent.id : "No agent to talk to";
+  page.description.textContent = agent?.description ?? "";
+  transcript.agentTitle = page.title.textContent;
+  const providers = [["Speech-to-text", stt], ["Voice", tts], ["Model", model]].filter(([, name]) => name);
+  page.providers.replaceChildren(
+    ...providers.map(([label, name]) =>
+      element("div", {}, element("dt", { textContent: label }), element("dd", { textContent: name })),
+    ),
+  );
+  page.notices.replaceChildren(
+    ...providerNotices(agent?.providers).map((text) => element("p", { textContent: text })),
+  );
+  showState();
+}
+
+function showState() {
+  controls.show(conversation, agent, transcript.isEmpty);
+}
+
+/** Begins a call. Called directly from a click or key press, as sound and microphone ask for one. */
+function startCall({ withMicrophone }) {
+  hideProblem();
+  const started = new Conversation(agent, transcript, {
+    changed: showState,
+    level: (level) => controls.level(level),
+    problem: (text) => showProblem(text),
+    ended: (words) => endCall(words, withMicrophone),
+  });
+  conversation = started;
+  if (withMicrophone) void started.openMicrophone();
+  started.start().catch(() => {
+    started.hangUp();
+    showProblem("Sound could not be started in this browser.");
+  });
+  showState();
+  return started;
+}
+
+function endCall({ text, failed }, withMicrophone) {
+  lastFacts = conversation.facts;
+  conversation = null;
+  if (failed) showProblem(text, "Call again", () => startCall({ withMicrophone }));
+  else transcript.note(text);
+  showState();
+}
+
+function showProblem(text, action = "", act = null) {
+  page.problemText.textContent = text;
+  page.again.textContent = action;
+  page.again.hidden = act === null;
+  again = act;
+  page.problem.hidden = false;
+}
+
+function hideProblem() {
+  page.problem.hidden = true;
+  page.problemText.textContent = "";
+}
+
+page.talk.addEventListener("click", () => {
+  if (conversation) conversation.toggleMicrophone();
+  else startCall({ withMicrophone: true });
+});
+page.stop.addEventListener("click", () => conversation.stopSpeaking());
+page.reset.addEventListener("click", () => {
+  if (conversation) {
+    conversation.reset(); // the transcript goes when the host says that it has forgotten
+  } else {
+    transcript.clear();
+    hideProblem();
+    showState();
+  }
+});
+page.hangUp.addEventListener("click", () => conversation.hangUp());
+page.dismiss.addEventListener("click", hideProblem);
+page.again.addEventListener("click", () => again());
+page.form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = page.message.value.trim();
+  if (text === "") return;
+  page.message.value = "";
+  (conversation ?? startCall({ withMicrophone: false })).say(text);
+  showState();
+});
+window.addEventListener("hashchange", chooseFromAddress);
+
+showState();
+void load();

@@ -1,0 +1,179 @@
+// The conversation as it is read: bubbles of both sides, tools, notes, and what is being understood right now.
+
+import { element } from "./dom.js";
+import { ReplyEntry } from "./reply-entry.js";
+
+const LONGEST = 500; // entries kept on the page; the oldest go first
+const ANNOUNCEMENTS = 4; // kept in the live region
+const NEAR_END_PX = 80; // scrolled up further than this, the reader is reading and is left alone
+
+export class Transcript {
+  #list;
+  #announcer;
+  #partial = element("li", { className: "entry user partial" }, element("p", { className: "bubble", dir: "auto" }));
+  #dots = element("li", { className: "entry agent dots", ariaHidden: "true" }, element("p", { className: "bubble" }));
+  #lastUser = null; // { bubble, typed } until a reply begins
+  #replies = new Map(); // id -> ReplyEntry
+  #current = null; // the ReplyEntry that tools belong to
+  #following = true; // the reader is at the end, and stays there as it grows
+  #runningTools = new Map(); // id, or name when there is none -> marks the outcome
+
+  /** Shown to screen readers as the speaker of replies. */
+  agentTitle = "Agent";
+
+  /**
+   * `list` is an <ol>. `announcer` is a live region: it hears of whole turns and replies, for a screen reader that read
+   * every streamed word would never finish a sentence.
+   */
+  constructor(list, announcer) {
+    this.#list = list;
+    this.#announcer = announcer;
+    const scroller = list.parentElement;
+    scroller.addEventListener("scroll", () => {
+      this.#following = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END_PX;
+    });
+    new ResizeObserver(() => this.#follow()).observe(scroller);
+    this.#dots.firstChild.append(element("span"), element("span"), element("span"));
+  }
+
+  get isEmpty() {
+    return this.#list.childElementCount === 0;
+  }
+
+  clear() {
+    this.#list.replaceChildren();
+    this.#announcer.replaceChildren();
+    this.endCall();
+  }
+
+  /** Forgets what belongs to a call's ids; what is written stays. The next call counts its replies from the start. */
+  endCall() {
+    this.partial("");
+    this.thinking(false);
+    this.#replies.clear();
+    this.#runningTools.clear();
+    this.#lastUser = this.#current = null;
+  }
+
+  /** Shows what has been understood so far of a turn that goes on; empty text takes it away. */
+  partial(text) {
+    this.#partial.firstChild.textContent = text;
+    if (text === "") this.#partial.remove();
+    else if (this.#list.lastChild !== this.#partial) this.#add(this.#partial);
+    else this.#follow();
+  }
+
+  /** Shows a typed turn at once; the host's `turn` for it is recognised later. */
+  typed(text) {
+    this.#addUser(text, true);
+  }
+
+  /** Shows a finished turn. One that extends the last (nothing was answered in between) replaces it. */
+  turn(text) {
+    this.partial("");
+    const last = this.#lastUser;
+    if (last && (last.typed ? text.trim() === last.text.trim() : text.startsWith(last.text))) {
+      last.bubble.textContent = last.text = text;
+      last.typed = false;
+    } else {
+      this.#addUser(text, false);
+    }
+    this.#announce(`You: ${text}`);
+  }
+
+  thinking(on) {
+    if (!on) this.#dots.remove();
+    else this.#add(this.#dots);
+  }
+
+  replyDelta(reply, text) {
+    this.#entry(reply).append(text);
+    this.#follow();
+  }
+
+  replyWhole(reply, text, steps = []) {
+    this.#entry(reply).finish(text, steps);
+    this.#announce(`${this.agentTitle}: ${text}`);
+    this.#follow();
+  }
+
+  greeting(reply, text) {
+    this.#entry(reply).isGreeting = true;
+    this.replyWhole(reply, text);
+  }
+
+  toolCall(reply, id, name, toolArguments) {
+    this.thinking(false);
+    const entry = reply === null && this.#current ? this.#current : this.#entry(reply);
+    this.#runningTools.set(id ?? name, entry.addTool(name, toolArguments));
+    this.#follow();
+  }
+
+  toolResult(id, name, ok) {
+    this.#runningTools.get(id ?? name)?.(ok);
+    this.#runningTools.delete(id ?? name);
+  }
+
+  cut(reply, heard) {
+    const entry = this.#replies.get(reply) ?? (reply === null ? this.#current : null);
+    if (!entry) return; // cut before its first word: there is nothing to mark
+    if (entry.isGreeting && heard === "") {
+      entry.element.remove(); // who types first has no use for a greeting that never sounded
+      return;
+    }
+    entry.cut(heard);
+    this.#follow();
+    this.#announce(`${this.agentTitle} was interrupted.`);
+  }
+
+  latency(reply, milliseconds) {
+    this.#replies.get(reply)?.setLatency(milliseconds);
+    this.#follow();
+  }
+
+  /** A remark of the page itself; `kind` is "plain" or "error". */
+  note(text, kind = "plain") {
+    this.#add(element("li", { className: `note ${kind}`, dir: "auto", textContent: text }));
+    this.#announce(text);
+  }
+
+  #entry(reply) {
+    const known = this.#replies.get(reply);
+    if (known && reply !== null) return known;
+    this.thinking(false);
+    // Tools run before their reply has an id: its first words claim what stands there without one.
+    const adopts = this.#current?.reply === null && !this.#current.isOver;
+    const entry = adopts ? this.#current : new ReplyEntry(reply);
+    entry.reply = reply;
+    if (!adopts) this.#add(entry.element);
+    if (reply !== null) this.#replies.set(reply, entry);
+    this.#current = entry;
+    this.#lastUser = null;
+    return entry;
+  }
+
+  #addUser(text, typed) {
+    const bubble = element("p", { className: "bubble", dir: "auto", textContent: text });
+    this.#add(element("li", { className: "entry user" }, bubble));
+    this.#lastUser = { bubble, text, typed };
+    this.#current = null;
+  }
+
+  #add(entry) {
+    // What is still being said stays below what has been said.
+    const before = entry !== this.#partial && this.#partial.isConnected ? this.#partial : null;
+    this.#list.insertBefore(entry, before);
+    while (this.#list.childElementCount > LONGEST) this.#list.firstChild.remove();
+    this.#follow();
+  }
+
+  #follow() {
+    const scroller = this.#list.parentElement;
+    if (this.#following) scroller.scrollTop = scroller.scrollHeight;
+  }
+
+  #announce(text) {
+    this.#announcer.append(element("p", { textContent: text }));
+    while (this.#announcer.childElementCount > ANNOUNCEMENTS) this.#announcer.firstChild.remove();
+  }
+}

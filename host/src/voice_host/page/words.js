@@ -1,0 +1,54 @@
+// What goes wrong, in plain words.
+
+const CLOSE_WORDS = {
+  4401: "This host wants to know who is calling, and this page has no access key.",
+  4403: "This host does not take calls from the address of this page.",
+  4404: "There is no such agent on this host.",
+  4429: "The host is at its limit of calls. Try again in a moment.",
+  4500: "The call could not be started.",
+  4503: "This agent is broken and cannot take calls.",
+  4504: "The host is shutting down or restarting.",
+};
+
+/** Says why a call is over: `{ text, failed }`. `reason` is what the host gave with the close code, or empty. */
+export function closeWords(code, reason) {
+  const said = reason ? ` The host says: ${reason}` : "";
+  if (code === 1000) return { text: `The call has ended.${said}`, failed: false };
+  if (code in CLOSE_WORDS) return { text: CLOSE_WORDS[code] + said, failed: true };
+  if (code === 1008 || code === 1009 || code === 1011) {
+    return { text: `The host ended the call because of an error.${said}`, failed: true };
+  }
+  return { text: `The connection to the host was lost.${said}`, failed: true };
+}
+
+export const HOST_SILENT = "The host does not answer. Is it still running?";
+
+export const NO_AUDIO_HERE =
+  "Browsers give the microphone and sound only to pages served over HTTPS or from this very machine (localhost). " +
+  "You can type, and read the replies.";
+
+/** Says why there is no microphone, from the error of `getUserMedia`. */
+export function microphoneWords(error) {
+  const words = {
+    NotAllowedError: "The browser was not allowed to use the microphone. Allow it in the address bar, or type instead.",
+    NotFoundError: "No microphone was found. Plug one in, or type instead.",
+    NotReadableError: "The microphone is in use by another program. Close that one, or type instead.",
+    SecurityError: NO_AUDIO_HERE,
+  };
+  return words[error.name] ?? "The microphone could not be opened. You can type instead.";
+}
+
+/** Notices about the providers in use, most important first. */
+export function providerNotices({ stt, tts, model } = {}) {
+  const notices = [];
+  if (stt === "embedded" || tts === "embedded") {
+    notices.push(
+      "Demo speech on this machine: English, one close microphone, a quiet room, short everyday sentences. " +
+        "No API key is configured.",
+    );
+  }
+  if (model === "demo") {
+    notices.push("No language model is configured: a small built-in demo answers, and knows only the agent’s own tools.");
+  }
+  return notices;
+}

@@ -1,0 +1,147 @@
+"""Where a clause may end: the patterns and rules behind `ClauseSplitter`.
+
+Every rule looks at a bounded neighbourhood of one candidate, so that the work per character is constant. A verdict is
+True (a clause ends here), False (it does not) or None (that depends on characters that have not arrived).
+"""
+
+from __future__ import annotations
+
+import re
+
+_CLOSERS = "\"'”’»›)]}*_`」』）】》〉"
+_CLOSER = f"[{re.escape(_CLOSERS)}]"
+_PICTOGRAPH = r"\u2190-\u2bff\U0001f000-\U0001faff"
+
+BOUNDARY = re.compile(
+    rf"""
+    (?P<newline> \n )
+  | (?P<fence> `+ | ~+ )
+  | (?P<sentence> [.!?…‽。．｡！？।॥؟۔]+ {_CLOSER}* )
+  | (?P<soft> [,;:،؛，、；：—–-] {_CLOSER}* )
+    """,
+    re.VERBOSE,
+)
+"""Whatever a clause may end with. A match that touches the end of the text may still grow."""
+
+FENCE = re.compile(r"`+|~+")
+_FENCE_LENGTH = 3
+
+LETTER = re.compile(r"[^\W\d_]")
+
+# Scripts that put no space after a full stop or a comma.
+_SPACELESS_END = re.compile(r"[。｡！？।॥؟]")
+_SPACELESS_COMMAS = frozenset("，、；：")
+_AFTER_SENTENCE = re.compile(rf"[\s{_PICTOGRAPH}]")
+
+_NEIGHBOURHOOD = 16  # characters: longer than any abbreviation below with what precedes it
+
+# Followed by what it belongs to: no clause ends here.
+_LEADING_ABBREVIATION = re.compile(
+    r"""(?<![\w.])(?:
+        mr | mrs | ms | mx | dr | st | mt | ft | prof | rev | hon | pres | gov | sen | rep | gen | col | maj | capt
+      | cpt | lt | sgt | adm | messrs | mme | mlle | e\.g | i\.e | eg | ie | vs | cf | viz | approx | ca | resp
+      | incl | excl | esp | [^\W\d_]
+    )\.\Z""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# Abbreviations only in front of a number: "No. 5", but "No. That is wrong."
+_NUMBERING_ABBREVIATION = re.compile(
+    r"""(?<![\w.])(?:
+        no | nos | nr | p | pp | fig | figs | vol | ch | art | sec | ext | apt | rm | tel
+      | jan | feb | mar | apr | jun | jul | aug | sept? | oct | nov | dec
+    )\.\Z""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# May also be the last word of a sentence, so the next word decides.
+_CLOSING_ABBREVIATION = re.compile(
+    r"""(?<![\w.])(?:
+        etc | inc | ltd | corp | co | bros | jr | sr | esq | al | ave | rd | blvd | hwy | dept | est | misc
+      | ph\.d | (?:[^\W\d_]\.){1,4}[^\W\d_]
+    )\.\Z""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_SENTENCE_STARTER = re.compile(
+    r"""\s+(?:
+        The | This | That | There | These | Those | It | I | We | You | He | She | They | If | When | What | Which | Who
+      | Where | Why | How | Is | Are | Was | Do | Does | Did | Can | Could | Would | Will | Shall | Should | May | Have
+      | Please | Thanks | Thank | And | But | So | Or | Then | Also | Let | Yes | No | My | Our | Your | In | On | At
+    )(?=[\s,.!?'’])""",
+    re.VERBOSE,
+)
+_NEXT_WORD = re.compile(r"\s+(?:\w+\W|[^\w\s])")
+_NEXT_VISIBLE = re.compile(r"[^\S\n]*(\n|\S)")
+_LIST_NUMBER = re.compile(r"(?:\A|[\n:;])\s{0,8}\(?\d{1,3}\.\Z")
+_ENDS_SENTENCE = re.compile(rf"[.!?…‽。．｡！？।॥؟۔]{_CLOSER}{{0,4}}\Z")
+_ENDS_SOFTLY = re.compile(r"(?<!\d)[,;:،؛，、；：—]\Z")
+
+
+def is_fence(marker: str) -> bool:
+    """Whether a run of backticks or tildes is long enough to fence code."""
+    return len(marker) >= _FENCE_LENGTH
+
+
+def sentence_may_end(text: str, start: int, end: int) -> bool | None:
+    """Judge a sentence end with its closing quotes at `text[start:end]`; at least one character follows it."""
+    if _SPACELESS_END.search(text, start, end):
+        return True
+    if not _AFTER_SENTENCE.match(text, end):
+        return False  # a decimal, a web address, an initial: the next character belongs to it
+    if text[end - 1] in _CLOSERS:
+        following = _NEXT_VISIBLE.match(text, end)
+        return None if following is None else not following[1].islower()
+    if text[start:end] == ".":
+        return _full_stop_may_end(text, end)
+    return True
+
+
+def _full_stop_may_end(text: str, end: int) -> bool | None:
+    if _found(_LEADING_ABBREVIATION, text, end) or _found(_LIST_NUMBER, text, end):
+        return False
+    following = _NEXT_VISIBLE.match(text, end)
+    if _found(_NUMBERING_ABBREVIATION, text, end):
+        return None if following is None else not following[1].isdigit()
+    if _found(_CLOSING_ABBREVIATION, text, end):
+        if following is not None and following[1] == "\n":
+            return True
+        return None if _NEXT_WORD.match(text, end) is None else _SENTENCE_STARTER.match(text, end) is not None
+    return True
+
+
+def _found(pattern: re.Pattern[str], text: str, end: int) -> bool:
+    return pattern.search(text, max(0, end - _NEIGHBOURHOOD), end) is not None
+
+
+def soft_may_end(text: str, start: int, end: int) -> bool | None:
+    """Judge a comma, semicolon, colon or dash at `text[start:end]`; at least one character follows it."""
+    mark = text[start]
+    if mark in _SPACELESS_COMMAS:
+        return True
+    following = _NEXT_VISIBLE.match(text, end)
+    if following is None:
+        return None
+    if following[1].isdigit() and text[:start].rstrip()[-1:].isdigit():
+        return False  # "November 22, 2026", "10 - 12", "1, 2, 3"
+    if mark == "—":
+        return True
+    return text[end].isspace() and (mark not in "-–" or text[start - 1 : start].isspace())
+
+
+def may_end_here(text: str, soft_minimum: int) -> bool:
+    """Whether `text`, after which nothing has come for a while, is plausibly a whole clause.
+
+    A full stop after a digit is not enough: the rest of a price may follow.
+    """
+    text = text.rstrip()
+    if not LETTER.search(text):
+        return False
+    if _found(_ENDS_SOFTLY, text, len(text)):
+        return len(text.lstrip()) >= soft_minimum
+    if not _found(_ENDS_SENTENCE, text, len(text)):
+        return False
+    if text[-1] != "." or text[-2] == ".":
+        return True
+    return not (
+        text[-2].isdigit()
+        or _found(_LEADING_ABBREVIATION, text, len(text))
+        or _found(_NUMBERING_ABBREVIATION, text, len(text))
+    )

@@ -1,0 +1,141 @@
+"""A Chromium of the system, fresh pages in it, and the two hosts that a page can be served by."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.browser.fake_microphone import padded_recording
+from tests.browser.scripted_host import ScriptedHost, agent, serving
+
+READY_WITHIN_S = 60.0
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+    # A name that is not this machine to the browser: pages from it are no secure context.
+    "--host-resolver-rules=MAP elsewhere.test 127.0.0.1",
+]
+
+
+def find_chromium() -> str:
+    """The path of a Chromium. Without one the tests are skipped; in continuous integration they fail."""
+    named = os.environ.get("VOICE_HOST_CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found:
+        return found
+    message = "no Chromium found: `apt-get install chromium`, or name one in VOICE_HOST_CHROMIUM"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
+    """One headless Chromium for a module, its microphone a recording of a person."""
+    executable = find_chromium()
+    recording = padded_recording(tmp_path_factory.mktemp("microphone"))
+    flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={recording}%noloop"]
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=executable, args=["--headless=new", *flags])
+        yield chromium
+        await chromium.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """A fresh profile that may use the microphone."""
+    fresh = await browser.new_context(permissions=["microphone"], viewport={"width": 1280, "height": 800})
+    yield fresh
+    await fresh.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(context: BrowserContext) -> AsyncIterator[Page]:
+    """A page that fails its test on any uncaught error or breach of the content security policy."""
+    tab = await context.new_page()
+    tab.set_default_timeout(15_000)
+    faults: list[str] = []
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
+    yield tab
+    await tab.close()
+    assert faults == []
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def host() -> AsyncIterator[ScriptedHost]:
+    """The scripted host with one agent that works and one that does not."""
+    scripted = ScriptedHost()
+    scripted.agents = [
+        agent("front-desk", "Front desk"),
+        agent("night-shift", "Night shift", status="broken", phase="imported", error="No module named 'moon'"),
+    ]
+    async with serving(scripted):
+        yield scripted
+    assert scripted.failures == []
+
+
+@pytest.fixture(scope="module")
+def real_host_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The real host in a process of its own, without any API key, as `voice-host serve` starts it."""
+    folder = tmp_path_factory.mktemp("host")
+    port = _free_port()
+    command = [sys.executable, "-m", "voice_host", "serve", "--port", str(port), "--agents", "front-desk"]
+    kept = {"PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV"}
+    environment = {name: value for name, value in os.environ.items() if name in kept}
+    log = folder / "host.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        _wait_until_ready(f"http://127.0.0.1:{port}", process, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail(f"the host ended with {process.returncode}:\n{log.read_text()}")
+        try:
+            with urllib.request.urlopen(f"{url}/ready", timeout=2):
+                return
+        except urllib.error.HTTPError as not_yet:
+            not_yet.close()
+        except OSError:
+            pass  # it does not listen yet
+        time.sleep(0.1)
+    pytest.fail(f"the host was not ready within {READY_WITHIN_S} s:\n{log.read_text()}")

@@ -1,0 +1,179 @@
+"""The talk page when things go wrong: it says so in words, and offers what can be done."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.scripted_host import ScriptedCall, ScriptedHost
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+
+async def type_message(page: Page, text: str) -> None:
+    await page.get_by_label("Message").fill(text)
+    await page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (4401, "no access key"),
+        (4403, "does not take calls from the address of this page"),
+        (4404, "no such agent"),
+        (4429, "limit of calls"),
+        (4500, "could not be started"),
+        (4503, "broken"),
+        (4504, "shutting down"),
+        (1011, "because of an error"),
+        (1012, "connection to the host was lost"),
+    ],
+)
+async def test_refused_call_is_explained_with_the_reason_of_the_host(
+    page: Page, host: ScriptedHost, code: int, words: str
+) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.close(code, "because of the weather")
+
+    host.script = script
+    await page.goto(host.url)
+    await type_message(page, "Hello")
+    await expect(page.get_by_role("alert")).to_contain_text("because of the weather")
+    assert words in await page.get_by_role("alert").inner_text()
+    assert await page.locator("body").get_attribute("data-phase") == "idle"
+
+
+async def test_call_that_was_lost_can_be_made_again(page: Page, host: ScriptedHost) -> None:
+    async def first(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.message("text")
+        await call.send("chat", reply=1, text="I am here.", steps=[])
+        await call.message("text")
+        await call.close(1012)
+
+    host.script = first
+    await page.goto(host.url)
+    await type_message(page, "Hello")
+    await expect(page.locator(".entry.agent")).to_have_count(1)
+    await type_message(page, "Still there?")
+    await expect(page.get_by_role("alert")).to_contain_text("connection to the host was lost")
+
+    async def second(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.send("greeting", reply=1, text="Hello again.")
+
+    host.script = second
+    await page.get_by_role("button", name="Call again").click()
+    # The new call counts its replies from one again: they are new bubbles all the same.
+    await expect(page.locator(".entry.agent .bubble")).to_have_text(["I am here.", "Hello again."])
+    assert len(host.calls) == 2
+    assert await page.get_by_role("alert").count() == 0
+
+
+async def test_host_that_falls_silent_is_noticed(page: Page, host: ScriptedHost) -> None:
+    await page.clock.install()
+    await page.goto(host.url)
+    await type_message(page, "Hello")
+    await expect(page.locator("body")).to_have_attribute("data-phase", "listening")
+    call = await host.call()
+    await page.clock.fast_forward(11_000)
+    await call.message("ping")  # the scripted host does not answer it
+    await page.clock.fast_forward(11_000)
+    await call.message("ping")
+    await page.clock.fast_forward(11_000)
+    await expect(page.get_by_role("alert")).to_contain_text("connection to the host was lost")
+    assert await page.locator("body").get_attribute("data-phase") == "idle"
+
+
+async def test_host_that_never_becomes_ready_is_given_up(page: Page, host: ScriptedHost) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.message("never")
+
+    host.script = script
+    await page.clock.install()
+    await page.goto(host.url)
+    await type_message(page, "Hello")
+    await host.call()
+    await page.clock.fast_forward(21_000)
+    await expect(page.get_by_role("alert")).to_contain_text("connection to the host was lost")
+    assert await page.get_by_role("button", name="Call again").is_visible()
+    host.failures.clear()  # the script's own deadline, if it was reached
+
+
+async def test_end_of_the_call_by_the_agent_is_no_failure(page: Page, host: ScriptedHost) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.message("text")
+        await call.close(1000, "goodbye")
+
+    host.script = script
+    await page.goto(host.url)
+    await type_message(page, "Bye")
+    await expect(page.locator(".note")).to_have_text("The call has ended. The host says: goodbye")
+    assert await page.get_by_role("alert").count() == 0
+
+
+async def test_error_message_is_shown_and_the_call_goes_on(page: Page, host: ScriptedHost) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.message("text")
+        await call.send("thinking")
+        await call.send("error", code="model_failed", message="The model does not answer.", fatal=False)
+
+    host.script = script
+    await page.goto(host.url)
+    await type_message(page, "Hello")
+    await expect(page.locator(".note.error")).to_have_text("The model does not answer.")
+    assert await page.locator("body").get_attribute("data-phase") == "listening"
+
+
+async def test_what_the_page_does_not_understand_does_not_end_the_call(page: Page, host: ScriptedHost) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        for nonsense in ("{", "null", "[]", '"text"', '{"type": 7}', '{"type": "constructor"}', '{"type": "later"}'):
+            await call.send_raw(nonsense)
+        await call.speak(b"\x01")  # half a sample
+        await call.send("chat", reply=1, text="Still here.", steps=[])
+
+    host.script = script
+    await page.goto(host.url)
+    await type_message(page, "Hello")
+    await expect(page.locator(".entry.agent .bubble")).to_have_text("Still here.")
+    assert await page.locator("body").get_attribute("data-phase") == "listening"
+
+
+async def test_denied_microphone_leaves_a_call_by_keyboard(page: Page, host: ScriptedHost) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.message("text")
+        await call.send("chat", reply=1, text="I can read.", steps=[])
+
+    host.script = script
+    await page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError'); }"
+    )
+    await page.goto(host.url)
+    await page.get_by_role("button", name="Start talking").click()
+    await expect(page.get_by_role("alert")).to_contain_text("not allowed to use the microphone")
+    await type_message(page, "Hello")
+    await expect(page.locator(".entry.agent .bubble")).to_have_text("I can read.")
+    assert await page.get_by_role("button", name="Use microphone").is_enabled()
+
+
+async def test_page_without_https_says_why_it_is_mute(browser: Browser, host: ScriptedHost) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.message("text")
+        await call.send("chat", reply=1, text="In writing, then.", steps=[])
+        await call.speak(b"\0\0" * 480)
+        await call.send("tts_done", reply=1)
+
+    host.script = script
+    page = await browser.new_page()
+    await page.goto(f"http://elsewhere.test:{host.port}")
+    await page.get_by_role("button", name="Start talking").click()
+    await expect(page.get_by_role("alert")).to_contain_text("only to pages served over HTTPS")
+    await type_message(page, "Hello")
+    await expect(page.locator(".entry.agent .bubble")).to_have_text("In writing, then.")
+    assert await page.evaluate("isSecureContext") is False
+    await page.close()

@@ -1,0 +1,165 @@
+"""Which model an agent gets: precedence, keys, addresses, and errors that say what to set."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic_ai import Agent
+from pydantic_ai.models.function import FunctionModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+
+from tests.simulators.gateway import GatewaySimulator
+from voice_host.models import ModelConfigError, ModelRegistry, ModelSettings
+from voice_host.models.gateway import GatewayModel
+
+DEFAULT = "claude-haiku-4-5-20251001"
+GATEWAY = "https://llm-gateway.assemblyai.com/v1"
+LOCAL = "http://127.0.0.1:11434/v1"
+KEY = ModelSettings(assemblyai_api_key="aai")
+
+
+@pytest.fixture(autouse=True)
+def _no_keys_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_BASE_URL", "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[GatewaySimulator]:
+    async with GatewaySimulator(api_key="not-needed") as simulator:
+        yield simulator
+
+
+def registry(**settings: str | None) -> ModelRegistry:
+    return ModelRegistry(ModelSettings(**settings))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("override", "platform", "agent", "key", "expected"),
+    [
+        ("over", "platform", "agent", "aai", "over"),
+        ("", "platform", "agent", "aai", "platform"),
+        (None, "platform", "agent", "aai", "platform"),
+        (None, None, "agent", "aai", "agent"),
+        (None, " ", "agent", "aai", "agent"),
+        (None, None, None, "aai", DEFAULT),
+        (None, None, None, None, "demo"),
+        ("demo", "platform", "agent", "aai", "demo"),
+        (None, None, "demo", "aai", "demo"),
+    ],
+)
+async def test_precedence(
+    override: str | None, platform: str | None, agent: str | None, key: str | None, expected: str
+) -> None:
+    models = registry(platform_model=platform, assemblyai_api_key=key)
+    resolved = models.resolve(override, agent)
+    assert resolved.name == expected
+    assert isinstance(resolved.model, FunctionModel if expected == "demo" else GatewayModel)
+    assert (resolved.notice is not None) == (expected == "demo")
+    await models.aclose()
+
+
+async def test_the_gateway_with_either_key() -> None:
+    for settings in (KEY, ModelSettings(llm_api_key="llm")):
+        models = ModelRegistry(settings)
+        model = models.resolve(None, None).model
+        assert isinstance(model, GatewayModel)
+        assert model.base_url == f"{GATEWAY}/"
+        assert model.client.api_key in ("aai", "llm")
+        await models.aclose()
+
+
+async def test_the_platforms_own_llm_key_wins_at_the_gateway() -> None:
+    models = registry(assemblyai_api_key="aai", llm_api_key="llm", llm_base_url=f"{GATEWAY}/")
+    model = models.resolve(None, "claude").model
+    assert isinstance(model, GatewayModel)
+    assert model.client.api_key == "llm"
+    await models.aclose()
+
+
+@pytest.mark.parametrize("name", ["llama3", "openai:llama3", "openai-chat:llama3"])
+async def test_a_custom_address_never_gets_the_assemblyai_key(sim: GatewaySimulator, name: str) -> None:
+    models = registry(assemblyai_api_key="aai", llm_base_url=sim.base_url)
+    sim.reply("Hello.")
+    result = await Agent(models.resolve(None, name).model).run("hi")
+    assert result.output == "Hello."
+    assert sim.requests[0].body["model"] == "llama3"
+    assert "aai" not in str(sim.requests[0].headers)
+    await models.aclose()
+
+
+async def test_a_custom_address_gets_its_own_key(sim: GatewaySimulator) -> None:
+    sim.api_key = "llm"
+    models = registry(assemblyai_api_key="aai", llm_base_url=sim.base_url, llm_api_key="llm")
+    sim.reply("Hello.")
+    result = await Agent(models.resolve("openai:llama3.2:3b", None).model).run("hi")
+    assert result.output == "Hello."
+    assert sim.requests[0].body["model"] == "llama3.2:3b"
+    await models.aclose()
+
+
+@pytest.mark.parametrize("key", [None, "aai"])
+def test_a_custom_address_without_a_model_is_an_error(key: str | None) -> None:
+    with pytest.raises(ModelConfigError, match="VOICE_HOST_MODEL"):
+        registry(llm_base_url=LOCAL, assemblyai_api_key=key).resolve(None, None)
+
+
+async def test_a_custom_address_leaves_other_providers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk")
+    models = registry(llm_base_url=LOCAL)
+    model = models.resolve(None, "openai-responses:gpt-5").model
+    assert isinstance(model, OpenAIResponsesModel)
+    assert "api.openai.com" in model.base_url
+    assert models.resolve("demo", None).name == "demo"
+    await models.aclose()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("claude-haiku", "ASSEMBLYAI_API_KEY or VOICE_HOST_LLM_API_KEY"),
+        ("openai:gpt-4.1-mini", "set OPENAI_API_KEY"),
+        ("ollama:llama3", "set OLLAMA_BASE_URL"),
+        ("groq:llama3", 'pip install "pydantic-ai-slim[groq]"'),
+        ("llama3.2:3b", "write 'openai:llama3.2:3b' and set VOICE_HOST_LLM_BASE_URL"),
+        ("openai:", "incomplete"),
+        (":gpt", "incomplete"),
+    ],
+)
+def test_what_is_missing_is_named(name: str, words: str) -> None:
+    with pytest.raises(ModelConfigError) as caught:
+        registry().resolve(None, name)
+    assert words in str(caught.value)
+
+
+async def test_models_and_pools_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk")
+    models = ModelRegistry(KEY)
+    assert models.resolve("a", None).model is models.resolve(None, "a").model
+    a, b = models.resolve("a", None).model, models.resolve("b", None).model
+    assert isinstance(a, GatewayModel)
+    assert isinstance(b, GatewayModel)
+    assert a.client is b.client
+    chat, responses = models.resolve("openai-chat:x", None).model, models.resolve("openai:x", None).model
+    assert isinstance(chat, OpenAIChatModel)
+    assert isinstance(responses, OpenAIResponsesModel)
+    assert chat.client is responses.client
+    await models.aclose()
+
+
+async def test_closing_closes_what_was_opened_and_may_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk")
+    models = ModelRegistry(KEY)
+    gateway, chat = models.resolve("a", None).model, models.resolve("openai-chat:x", None).model
+    assert isinstance(gateway, GatewayModel)
+    assert isinstance(chat, OpenAIChatModel)
+    await models.aclose()
+    await models.aclose()
+    assert gateway.client.is_closed()
+    assert chat.client.is_closed()
+
+
+def test_keys_do_not_show() -> None:
+    settings = ModelSettings(
+        assemblyai_api_key="aai-secret", llm_api_key="llm-secret", llm_base_url="http://u:secret@h"
+    )
+    assert "secret" not in repr(settings)

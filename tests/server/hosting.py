@@ -1,0 +1,96 @@
+"""A whole host with simulated speech services and the demo model, on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.calls.studio import serving
+from tests.plugins import PluginFolder, plugin_folder
+from tests.simulators.assemblyai import AssemblyAISimulator
+from tests.simulators.orpheus import OrpheusSimulator
+from voice_host.discovery import load_agents
+from voice_host.providers.select import speech_providers
+from voice_host.server.app import create_host_app
+from voice_host.server.host import Host
+from voice_host.settings import load_settings
+
+COUNTING = """
+from voice_host_sdk import AgentConfig, LifecycleCallbacks, hookimpl
+from pathlib import Path
+
+class Callbacks(LifecycleCallbacks):
+    def __init__(self, folder):
+        self.log = Path(folder) / "log.txt"
+    def note(self, text):
+        with self.log.open("a") as file:
+            file.write(text + "\\n")
+    async def on_startup(self): self.note("startup")
+    async def on_shutdown(self): self.note("shutdown")
+    async def on_session_created(self, session): self.note("created")
+    async def on_session_destroyed(self, session, end): self.note("destroyed " + end.reason)
+
+def opening_hours(day: str) -> str:
+    \"\"\"Tell the opening hours of a day.\"\"\"
+    return f"On {day} we open at nine."
+
+@hookimpl
+def agent_config(settings):
+    return AgentConfig(title="Counting", description="Counts.", greeting="Hello.", tools=[opening_hours],
+                       model=settings.get("model"))
+
+@hookimpl
+def lifecycle_callbacks(settings):
+    return Callbacks(settings["folder"])
+"""
+
+
+@dataclass
+class Running:
+    """A host that serves, and where."""
+
+    host: Host
+    address: str
+    stt: AssemblyAISimulator
+    tts: OrpheusSimulator
+
+    def session(self, agent_id: str) -> str:
+        return f"ws://{self.address}/agents/{agent_id}/session"
+
+
+@contextmanager
+def installed(folder: Path) -> Iterator[PluginFolder]:
+    """A folder to install throw-away agents into."""
+    with plugin_folder(folder) as plugins:
+        yield plugins
+
+
+@asynccontextmanager
+async def running(folder: Path, toml: str = "", *, allow: str = "", strict: bool = False) -> AsyncIterator[Running]:
+    """Run the agents that `allow` names."""
+    file = folder / "voice-host.toml"
+    file.write_text(toml, encoding="utf-8")
+    async with (
+        AssemblyAISimulator(api_key="stt-key") as stt,
+        OrpheusSimulator(api_key="tts-key", ms_per_word=40) as tts,
+    ):
+        settings = load_settings(
+            file,
+            {
+                "ASSEMBLYAI_API_KEY": "stt-key",
+                "ASSEMBLYAI_TTS_API_KEY": "tts-key",
+                "VOICE_HOST_ASSEMBLYAI_WS_URL": stt.url,
+                "ASSEMBLYAI_TTS_WSS_URL": tts.url,
+                "VOICE_HOST_MODEL": "demo",
+            },
+            {"agents.allow": allow},
+        )
+        host = Host(settings, speech_providers(settings), strict=strict)
+        try:
+            await host.start(load_agents(settings))
+            async with serving(create_host_app(host), lifespan="off") as address:
+                yield Running(host, address, stt, tts)
+        finally:
+            await host.stop()

@@ -1,0 +1,132 @@
+"""The surface of a running host: routes, refusals, and one broken agent beside a good one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.calls.client import calling
+from tests.server.hosting import COUNTING, installed, running
+from voice_host.server.host import RequiredAgentBroken
+
+
+def settings_for(folder: Path, agent_id: str = "counting") -> str:
+    return f'[agent.{agent_id}.settings]\nfolder = "{folder}"\n'
+
+
+async def test_a_broken_agent_is_listed_with_its_phase_while_the_others_serve(tmp_path: Path) -> None:
+    with installed(tmp_path) as plugins:
+        plugins.install("counting", COUNTING, distribution="count-on-it")
+        plugins.install("sick", "raise RuntimeError('no database')")
+        async with running(tmp_path, settings_for(tmp_path), allow="counting,sick") as r:
+            async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+                good, sick = (await http.get("/agents")).json()
+                ready = await http.get("/ready")
+                assert (await http.get("/health")).json() == {"status": "ok"}
+            assert good == {
+                "id": "counting",
+                "distribution": "count-on-it",
+                "version": "1.2.3",
+                "title": "Counting",
+                "description": "Counts.",
+                "status": "ready",
+                "providers": {"stt": "assemblyai", "tts": "orpheus", "model": "demo"},
+            }
+            assert (sick["status"], sick["phase"]) == ("broken", "imported")
+            assert "no database" in sick["error"]
+            assert (ready.status_code, ready.json()) == (
+                200,
+                {"status": "ready", "agents": 1, "broken": 1, "calls": 0},
+            )
+            async with calling(r.session("sick")) as caller:
+                code, reason = await caller.ended()
+                assert code == 4503
+                assert "imported" in reason
+            async with calling(r.session("counting")) as caller:
+                await caller.expect("tts_done", reply=1)
+                await caller.type("when do you open on friday")
+                await caller.expect("chat", text="On friday we open at nine.")
+        assert (tmp_path / "log.txt").read_text().splitlines() == [
+            "startup",
+            "created",
+            "destroyed goodbye",
+            "shutdown",
+        ]
+
+
+async def test_refusals_have_a_code_and_a_reason_that_fits(tmp_path: Path) -> None:
+    with installed(tmp_path) as plugins:
+        plugins.install("counting", COUNTING)
+        async with running(tmp_path, settings_for(tmp_path), allow="counting") as r:
+            async with calling(r.session("x" * 300)) as caller:
+                code, reason = await caller.ended()
+                assert code == 4404
+                assert len(reason.encode()) <= 123
+            async with calling(r.session("counting"), origin="https://evil.example") as caller:
+                assert (await caller.ended())[0] == 4403
+            async with calling(r.session("counting"), origin=f"http://{r.address}") as caller:
+                await caller.expect("ready")
+
+
+async def test_draining_tells_callers_and_takes_no_more(tmp_path: Path) -> None:
+    with installed(tmp_path) as plugins:
+        plugins.install("counting", COUNTING)
+        async with running(tmp_path, settings_for(tmp_path), allow="counting") as r:
+            async with calling(r.session("counting")) as caller:
+                await caller.expect("ready")
+                await r.host.drain()
+                assert (await caller.expect("error"))["code"] == "draining"
+                assert (await caller.ended())[0] == 4504
+            async with calling(r.session("counting")) as caller:
+                assert (await caller.ended())[0] == 4504
+            async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+                assert (await http.get("/ready")).status_code == 503
+        assert "destroyed shutdown" in (tmp_path / "log.txt").read_text()
+
+
+async def test_a_named_model_without_a_key_breaks_the_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with installed(tmp_path) as plugins:
+        plugins.install("counting", COUNTING)
+        toml = settings_for(tmp_path) + '[agent.counting]\nmodel = "openai:gpt-4.1-mini"\n'
+        async with running(tmp_path, toml, allow="counting") as r:
+            (listed,) = r.host.describe()
+            assert (listed["status"], listed["phase"]) == ("broken", "configured")
+            assert "OPENAI_API_KEY" in listed["error"]
+
+
+@pytest.mark.parametrize(("toml", "strict"), [('[agents]\nrequired = ["sick"]\n', False), ("", True)])
+async def test_a_required_agent_that_is_broken_stops_the_host(tmp_path: Path, toml: str, strict: bool) -> None:
+    with installed(tmp_path) as plugins:
+        plugins.install("sick", "raise SystemExit(1)")
+        with pytest.raises(RequiredAgentBroken, match="sick"):
+            async with running(tmp_path, toml, allow="sick", strict=strict):
+                pytest.fail("it started")
+
+
+async def test_metrics_count_calls_and_refusals(tmp_path: Path) -> None:
+    with installed(tmp_path) as plugins:
+        plugins.install("metered", COUNTING)
+        async with running(tmp_path, settings_for(tmp_path, "metered"), allow="metered") as r:
+            async with calling(r.session("metered")) as caller:
+                await caller.expect("metrics")
+            async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+                text = (await http.get("/metrics")).text
+    assert 'voice_host_calls_total{agent="metered"} 1.0' in text
+    assert 'voice_host_stage_seconds_count{agent="metered",stage="first_audio_out"} 1.0' in text
+
+
+async def test_the_talk_page_and_its_files_are_served(tmp_path: Path) -> None:
+    async with running(tmp_path, allow="nobody") as r, httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+        page = await http.get("/")
+        assert page.status_code == 200
+        assert "text/html" in page.headers["content-type"]
+        script = await http.get("/page/talk.js")
+        assert script.headers["content-type"].startswith("text/javascript")
+        for answer in (page, script):
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["cache-control"] == "no-cache"
+        assert (await http.get("/agents")).json() == []

@@ -1,0 +1,144 @@
+"""`voice-host serve` as a process: start-up output, signals, ports, and the log."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals")
+
+DEADLINE_S = 60.0
+
+
+class Process:
+    """A host in a process of its own, its output read as it comes."""
+
+    def __init__(self, *arguments: str, cwd: Path) -> None:
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(("VOICE_HOST_", "ASSEMBLYAI_"))}
+        self._popen = subprocess.Popen(
+            [sys.executable, "-m", "voice_host", *arguments],
+            cwd=cwd,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.output = ""
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._popen.stdout is not None
+        for line in self._popen.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def until(self, text: str) -> None:
+        """Read the output until it holds `text`."""
+        end = time.monotonic() + DEADLINE_S
+        while text not in self.output:
+            line = self._lines.get(timeout=max(0.0, end - time.monotonic()))
+            assert line is not None, self.output
+            self.output += line
+
+    def signal(self, number: signal.Signals) -> None:
+        self._popen.send_signal(number)
+
+    def ended(self) -> int:
+        code = self._popen.wait(DEADLINE_S)
+        while (line := self._lines.get(timeout=10)) is not None:
+            self.output += line
+        return code
+
+    def close(self) -> None:
+        if self._popen.poll() is None:
+            self._popen.kill()
+        self._popen.wait()
+        self._reader.join()
+        assert self._popen.stdout is not None
+        self._popen.stdout.close()
+
+
+@contextmanager
+def process(*arguments: str, cwd: Path) -> Iterator[Process]:
+    started = Process(*arguments, cwd=cwd)
+    try:
+        yield started
+    finally:
+        started.close()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def get(port: int, path: str) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_calls_in_order_and_the_process_with_zero(tmp_path: Path, number: signal.Signals) -> None:
+    port = free_port()
+    with process("serve", "--port", str(port), "--agents", "front-desk", cwd=tmp_path) as host:
+        host.until("No language model is configured")
+        assert "text-to-speech: embedded" in host.output
+        assert json.loads(get(port, "/agents"))[0]["status"] == "ready"
+        with connect(f"ws://127.0.0.1:{port}/agents/front-desk/session?token=topsecret") as call:
+            assert json.loads(call.recv())["type"] == "ready"
+            host.signal(number)
+            told: list[str] = []
+            with pytest.raises(ConnectionClosed) as closed:
+                while True:
+                    frame = call.recv()
+                    told += [json.loads(frame).get("code")] if isinstance(frame, str) else []
+            assert told[-1] == "draining"
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4504
+        assert host.ended() == 0
+        assert "topsecret" not in host.output
+        assert "Traceback" not in host.output
+
+
+def test_a_port_that_is_taken_is_said_in_words(tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        process("serve", "--port", str(taken.getsockname()[1]), cwd=tmp_path) as host,
+    ):
+        assert host.ended() == 2
+    assert "cannot listen" in host.output
+    assert "--port" in host.output
+    assert "Traceback" not in host.output
+
+
+def test_a_public_address_needs_a_decision(tmp_path: Path) -> None:
+    with process("serve", "--host", "0.0.0.0", "--port", "0", cwd=tmp_path) as host:
+        assert host.ended() == 2
+    assert "--insecure" in host.output
+
+
+def test_the_log_can_be_read_by_programs(tmp_path: Path) -> None:
+    with process("serve", "--port", "0", "--log-format", "json", cwd=tmp_path) as host:
+        host.until("Talk to your agents")
+        host.signal(signal.SIGTERM)
+        assert host.ended() == 0
+    logged = [json.loads(line) for line in host.output.splitlines() if line.startswith("{")]
+    assert {"draining"} <= {line["event"] for line in logged}
+    assert all("level" in line and "timestamp" in line for line in logged)
