@@ -264,3 +264,31 @@ def test_trim_forgets_whole_turns() -> None:
 def test_a_turn_that_was_never_recorded_is_kept() -> None:
     kept = settle([], "hello", "", {})
     assert [part.content for message in kept for part in message.parts] == ["hello"]  # type: ignore[union-attr]
+
+
+async def test_slow_sync_tools_of_one_agent_do_not_delay_anothers() -> None:
+    release = threading.Event()
+
+    def slow() -> str:
+        """Block."""
+        release.wait(30)
+        return "slow"
+
+    def quick() -> str:
+        """Answer."""
+        return "quick"
+
+    slow_runtime = ScriptedModel(*[("slow", {})] * 40, *["Done."] * 40).runtime(AgentConfig(tools=(slow,)))
+    busy = [VoiceAgent(runtime=slow_runtime) for _ in range(40)]
+    other = VoiceAgent(runtime=ScriptedModel(("quick", {}), "Done.").runtime(AgentConfig(tools=(quick,))))
+    chats = [asyncio.create_task(agent.chat("go")) for agent in busy]
+    try:
+        async with asyncio.timeout(20):
+            assert (await other.chat("go")).text.strip() == "Done."
+        assert not any(chat.done() for chat in chats)
+    finally:
+        release.set()
+        await asyncio.gather(*chats)
+    for agent in [*busy, other]:
+        await agent.aclose()
+    await slow_runtime.aclose()

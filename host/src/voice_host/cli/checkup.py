@@ -94,10 +94,29 @@ async def _check(outcome: DiscoveredAgent | BrokenAgent, settings: Settings, *, 
         return _broken(outcome)
     result = load_agent(outcome, settings.for_agent(outcome.id).settings)
     if isinstance(result, LoadedAgent):
+        result = await _with_model_and_tools(result, settings)
+    if isinstance(result, LoadedAgent):
         result = await start_agent(result)
     if isinstance(result, LoadedAgent):
         result = await stop_agent(result)
     return _broken(result) if isinstance(result, BrokenAgent) else _ok(result)
+
+
+async def _with_model_and_tools(loaded: LoadedAgent, settings: Settings) -> LoadedAgent | BrokenAgent:
+    # Imported here: a check of metadata alone should not wait for the model library.
+    from voice_host.agent.defaults import model_settings
+    from voice_host.models import ModelRegistry
+    from voice_host.server.readiness import build_runtime
+
+    models = ModelRegistry(model_settings(settings))
+    try:
+        runtime = build_runtime(loaded, settings, models)
+        if isinstance(runtime, BrokenAgent):
+            return runtime
+        await runtime.aclose()
+    finally:
+        await models.aclose()
+    return loaded
 
 
 def _ok(agent: LoadedAgent) -> Verdict:

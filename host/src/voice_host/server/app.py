@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Response, WebSocket
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -16,9 +18,16 @@ from voice_host.server.talk_page import add_talk_page
 from voice_host.session.close_codes import CloseCode, fit_reason
 
 
-def create_host_app(host: Host) -> FastAPI:
-    """Return the application that shows `host` to the network. Whoever made the host starts and stops it."""
+def create_host_app(host: Host, *, allowed_hosts: Sequence[str] = ("*",)) -> FastAPI:
+    """Return the application that shows `host` to the network. Whoever made the host starts and stops it.
+
+    Args:
+        host: the agents.
+        allowed_hosts: names in the `Host` header that are answered. A page that rebinds its own name to this machine
+            would pass a comparison of `Origin` and `Host`; it does not know these names.
+    """
     app = FastAPI(title="voice-host", docs_url=None, redoc_url=None)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False)
     add_talk_page(app)
 
     @app.get("/agents")

@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic_ai.exceptions import UserError
-
 from voice_host.agent.defaults import model_settings
 from voice_host.agent.manager import VoiceAgentManager
 from voice_host.agent.runtime import AgentRuntime
-from voice_host.discovery import BrokenAgent, LoadedAgent, Phase, start_agent, stop_agent
+from voice_host.discovery import BrokenAgent, LoadedAgent, start_agent, stop_agent
 from voice_host.logs import get_logger
-from voice_host.models import ModelConfigError, ModelRegistry
+from voice_host.models import ModelRegistry
 from voice_host.providers.select import SpeechProviders
+from voice_host.server.readiness import build_runtime
 from voice_host.session.handler import VoiceSessionHandler
 from voice_host.settings import Settings
 from voice_host_sdk import AgentConfig
@@ -81,12 +80,9 @@ class Host:
         self.state = "ready"
 
     async def _ready(self, loaded: LoadedAgent) -> ReadyAgent | BrokenAgent:
-        try:
-            model = self._models.resolve(self._settings.for_agent(loaded.id).model, loaded.config.model)
-            runtime = AgentRuntime(loaded.id, loaded.config, model)
-        except (ModelConfigError, UserError) as error:
-            # UserError: no schema can be made of a tool's signature.
-            return BrokenAgent(loaded.discovered, Phase.CONFIGURED, str(error), import_ms=loaded.import_ms)
+        runtime = build_runtime(loaded, self._settings, self._models)
+        if isinstance(runtime, BrokenAgent):
+            return runtime
         self._runtimes.append(runtime)
         started = await start_agent(loaded)
         if isinstance(started, BrokenAgent):

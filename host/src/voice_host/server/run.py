@@ -7,7 +7,6 @@ import ipaddress
 import os
 import socket
 import threading
-from collections.abc import Callable
 
 from rich.console import Console
 
@@ -21,6 +20,8 @@ from voice_host.server.process import HostServer, listen
 from voice_host.settings import Settings
 
 log = get_logger(__name__)
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 
 class CannotServe(Exception):
@@ -52,7 +53,9 @@ def serve(settings: Settings, *, strict: bool, insecure: bool) -> None:
         port = listener.getsockname()[1]
         name = f"[{server.host}]" if ":" in server.host else server.host
         url = f"http://{'localhost' if name == '127.0.0.1' else name}:{port}"
-        asyncio.run(_serve(host, outcomes, listener, lambda: print_banner(host, url, console)))
+        app = create_host_app(host, allowed_hosts=allowed_hosts(settings))
+        http = HostServer(app, host, started=lambda: print_banner(host, url, console))
+        asyncio.run(_serve(host, outcomes, http, listener))
     finally:
         listener.close()
     if any(thread.name.startswith("tools-") for thread in threading.enumerate()):
@@ -76,6 +79,13 @@ def loaded_agents(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
     return load_agents(settings)
 
 
+def allowed_hosts(settings: Settings) -> tuple[str, ...]:
+    """The names by which this host may be addressed."""
+    if settings.server.allowed_hosts is not None:
+        return settings.server.allowed_hosts
+    return LOOPBACK_NAMES if is_loopback(settings.server.host) else ("*",)
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach the address."""
     if host == "localhost":
@@ -87,10 +97,10 @@ def is_loopback(host: str) -> bool:
 
 
 async def _serve(
-    host: Host, outcomes: list[LoadedAgent | BrokenAgent], listener: socket.socket, started: Callable[[], None]
+    host: Host, outcomes: list[LoadedAgent | BrokenAgent], http: HostServer, listener: socket.socket
 ) -> None:
     try:
         await host.start(outcomes)
-        await HostServer(create_host_app(host), host, started).serve(sockets=[listener])
+        await http.serve(sockets=[listener])
     finally:
         await host.stop()

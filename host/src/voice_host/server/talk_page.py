@@ -28,7 +28,7 @@ HEADERS = {
 
 def add_talk_page(app: FastAPI) -> None:
     """Add the page's routes to an application."""
-    app.mount("/page", _WithHeaders(StaticFiles(directory=FOLDER)), name="page")
+    app.mount("/page", _WithHeaders(StaticFiles(directory=FOLDER, check_dir=False)), name="page")
 
     @app.get("/", include_in_schema=False)
     async def talk_page() -> FileResponse:

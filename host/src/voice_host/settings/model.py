@@ -80,6 +80,11 @@ class ServerSettings(BaseModel):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="The address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="0 takes a free port.")
+    allowed_hosts: Annotated[tuple[str, ...] | None, BeforeValidator(_split)] = Field(
+        default=None,
+        description="Names by which the host may be addressed, e.g. voice.example.com or *.example.com. "
+        "None: the names of this machine while it listens to this machine alone, else any.",
+    )
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
 

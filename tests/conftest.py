@@ -1,0 +1,18 @@
+"""What all tests share: a guard against code of ours that blocks the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+ON_THE_LOOP = [f"voice_host.{room}" for room in ("agent", "models", "providers", "server", "session", "text")]
+"""The rooms whose code runs while calls go on; discovery and settings do their work before."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks_the_event_loop() -> Iterator[None]:
+    """Sleeping, waiting for a socket or a lock within a coroutine of the host raises `BlockingError`."""
+    with blockbuster_ctx(ON_THE_LOOP):
+        yield
