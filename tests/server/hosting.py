@@ -20,17 +20,20 @@ from voice_host.settings import load_settings
 COUNTING = """
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, hookimpl
 from pathlib import Path
+import asyncio
 
 class Callbacks(LifecycleCallbacks):
     def __init__(self, folder):
         self.log = Path(folder) / "log.txt"
-    def note(self, text):
+    async def note(self, text):
+        await asyncio.to_thread(self.write, text)
+    def write(self, text):
         with self.log.open("a") as file:
             file.write(text + "\\n")
-    async def on_startup(self): self.note("startup")
-    async def on_shutdown(self): self.note("shutdown")
-    async def on_session_created(self, session): self.note("created")
-    async def on_session_destroyed(self, session, end): self.note("destroyed " + end.reason)
+    async def on_startup(self): await self.note("startup")
+    async def on_shutdown(self): await self.note("shutdown")
+    async def on_session_created(self, session): await self.note("created")
+    async def on_session_destroyed(self, session, end): await self.note("destroyed " + end.reason)
 
 def opening_hours(day: str) -> str:
     \"\"\"Tell the opening hours of a day.\"\"\"

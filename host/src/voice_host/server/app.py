@@ -50,7 +50,7 @@ def create_host_app(host: Host, *, allowed_hosts: Sequence[str] = ("*",)) -> Fas
         return JSONResponse(counts, status_code=200 if host.state == "ready" else 503)
 
     @app.get("/metrics", include_in_schema=False)
-    async def prometheus() -> Response:
+    def prometheus() -> Response:  # in a thread: the collector of process figures reads files
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     @app.websocket("/agents/{agent_id}/session")
