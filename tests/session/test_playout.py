@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.session.virtual_time import run_virtually
-from voice_host.session.heard import HeardText
+from voice_host.session.heard import HeardText, SpokenClause, unheard
 from voice_host.session.playout import BUFFER_S, Playout, PlayoutClock
 from voice_host_sdk import SpeechAudio, WordTiming
 
@@ -48,9 +48,9 @@ def test_audio_goes_out_ahead_of_real_time_by_the_lead_at_most() -> None:
     async def main() -> None:
         line = Line()
         running = asyncio.create_task(line.playout.run())
-        line.playout.begin_clause("Hello there.")
+        line.playout.begin_clause(clause := SpokenClause("Hello there."))
         await line.playout.write(SpeechAudio(pcm(3000)))
-        line.playout.end_clause()
+        clause.complete = True
         line.playout.complete()
         await running
         start = line.sent[0][0]
@@ -71,7 +71,7 @@ def test_nothing_is_sent_while_held_and_nothing_at_all_after_stop() -> None:
     async def main() -> None:
         line = Line()
         running = asyncio.create_task(line.playout.run())
-        line.playout.begin_clause("one two three four five six seven eight nine ten")
+        line.playout.begin_clause(SpokenClause("one two three four five six seven eight nine ten"))
         await line.playout.write(SpeechAudio(pcm(2000)))
         await asyncio.sleep(0.5)
         line.playout.hold()
@@ -96,7 +96,7 @@ def test_nothing_is_sent_while_held_and_nothing_at_all_after_stop() -> None:
 def test_the_buffer_is_bounded_and_the_voice_waits() -> None:
     async def main() -> None:
         line = Line()
-        line.playout.begin_clause("long")
+        line.playout.begin_clause(SpokenClause("long"))
         written = 0
 
         async def write() -> None:
@@ -120,7 +120,7 @@ def test_the_buffer_is_bounded_and_the_voice_waits() -> None:
 def test_stop_frees_a_voice_that_waits_for_room() -> None:
     async def main() -> None:
         line = Line()
-        line.playout.begin_clause("long")
+        line.playout.begin_clause(SpokenClause("long"))
         await line.playout.write(SpeechAudio(pcm(BUFFER_S * 1000)))
         writing = asyncio.create_task(line.playout.write(SpeechAudio(pcm(100))))
         await asyncio.sleep(0.1)
@@ -153,12 +153,12 @@ def test_a_client_that_ran_dry_plays_from_when_audio_comes_again() -> None:
 
 def test_heard_is_exact_where_the_voice_times_its_words() -> None:
     heard = HeardText()
-    heard.begin_clause("We open at nine. ")
+    heard.begin(clause := SpokenClause("We open at nine. "))
     words = tuple(WordTiming(w, i * 100, i * 100 + 90) for i, w in enumerate(["We", "open", "at", "nine."]))
     heard.add_audio(400, words)
     assert heard.at(0) == ""
     assert heard.at(150) == "We open"
-    heard.end_clause()
+    clause.complete = True
     assert heard.at(400) == "We open at nine."
 
 
@@ -166,9 +166,8 @@ def test_heard_is_exact_where_the_voice_times_its_words() -> None:
 def test_more_playing_never_means_less_heard(clauses: list[tuple[str, int]], data: st.DataObject) -> None:
     heard = HeardText()
     for text, duration_ms in clauses:
-        heard.begin_clause(text)
+        heard.begin(SpokenClause(text, complete=True))
         heard.add_audio(duration_ms)
-        heard.end_clause()
     whole = "".join(text for text, _ in clauses).strip()
     total = sum(duration for _, duration in clauses)
     first = data.draw(st.integers(0, total + 10))
@@ -176,3 +175,29 @@ def test_more_playing_never_means_less_heard(clauses: list[tuple[str, int]], dat
     assert len(heard.at(first)) <= len(heard.at(second))
     assert whole.startswith(heard.at(first))
     assert heard.at(total) == whole
+
+
+def test_what_is_said_beside_a_reply_is_not_heard_of_it() -> None:
+    heard = HeardText()
+    for text in ("We open", "", " at nine."):
+        heard.begin(SpokenClause(text, complete=True))
+        heard.add_audio(100)
+    assert heard.at(200) == "We open"
+    assert heard.at(300) == "We open at nine."
+
+
+def test_a_clause_may_grow_while_it_is_spoken() -> None:
+    heard = HeardText()
+    heard.begin(clause := SpokenClause("We open"))
+    heard.add_audio(300)
+    clause.text += " at nine."
+    assert heard.at(300) == "We"  # 300 ms of an estimated 1,040 ms
+    clause.complete = True
+    assert heard.at(300) == "We open at nine."
+
+
+def test_the_rest_of_a_reply_begins_a_little_before_the_cut() -> None:
+    text = "We open at nine. And we close at ten."
+    assert unheard(text, "We open at nine. And we", 3) == "nine. And we close at ten."
+    assert unheard(text, "", 3) == text
+    assert unheard(text, text, 3) == ""

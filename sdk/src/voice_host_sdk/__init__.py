@@ -1,6 +1,13 @@
 """The contract between voice-host and the voice agents it runs."""
 
-from voice_host_sdk.agent_config import DEFAULT_INSTRUCTIONS, DEFAULT_VOICE_RULES, AgentConfig, TurnConfig, tool_name
+from voice_host_sdk.agent_config import (
+    DEFAULT_INSTRUCTIONS,
+    DEFAULT_VOICE_RULES,
+    AgentConfig,
+    SilenceConfig,
+    TurnConfig,
+    tool_name,
+)
 from voice_host_sdk.callbacks import LifecycleCallbacks
 from voice_host_sdk.hooks import AGENT_ID_PATTERN, ENTRY_POINT_GROUP, PROJECT_NAME, hookimpl
 from voice_host_sdk.providers import (
@@ -39,6 +46,7 @@ __all__ = [
     "Session",
     "SessionEnd",
     "SessionError",
+    "SilenceConfig",
     "SpeechAudio",
     "SpeechEnded",
     "SpeechEvent",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from voice_host_sdk.speech_config import STTConfig, TTSConfig
 
@@ -18,20 +18,65 @@ DEFAULT_VOICE_RULES = (
 
 
 class TurnConfig(BaseModel):
-    """The manners of a conversation. Times are in milliseconds (`_ms`) or seconds (`_s`)."""
+    """Who speaks when. Times are in milliseconds (`_ms`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     barge_in: bool = Field(default=True, description="Whether a caller who speaks may stop the agent's speech.")
     barge_in_min_words: int = Field(default=2, ge=1, description="Recognised words that stop the agent's speech.")
     barge_in_min_speech_ms: int = Field(
-        default=500,
-        ge=0,
-        description="Sustained speech that stops the agent before a word is recognised.",
+        default=500, ge=0, description="Sustained speech that stops the agent before a word is recognised."
     )
-    playout_lead_ms: int = Field(
-        default=200, ge=20, le=5000, description="How far audio may be sent ahead of real time."
+    false_interruption_ms: int | None = Field(
+        default=2000,
+        ge=200,
+        description="Speech that stopped the agent and was no turn after so long: the rest of the reply is spoken. "
+        "None: it is not.",
     )
+    speculation_confidence: float | None = Field(
+        default=0.7,
+        gt=0,
+        le=1,
+        description="How sure speech-to-text must be that a turn has ended for the model to begin before it is final. "
+        "None: never. What was begun for a turn that then changed is thrown away, and paid for.",
+    )
+    playout_lead_ms: int = Field(default=200, ge=20, le=5000, description="How far audio is sent ahead of real time.")
+
+
+class SilenceConfig(BaseModel):
+    """What happens when nobody speaks, and how long a call may last. Times are in seconds (`_s`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    filler_after_s: float | None = Field(
+        default=5.0,
+        gt=0,
+        description="Dead air within a reply (a slow model, a long tool) that is covered. None: never.",
+    )
+    fillers: tuple[str, ...] = Field(
+        default=("One moment, please.", "I am still working on it."),
+        description="Spoken one after the other within one reply; kept out of the history.",
+    )
+    nudge_after_s: float | None = Field(
+        default=30.0, gt=0, description="Silence of the caller after which the agent asks. None: it never does."
+    )
+    nudges: tuple[str, ...] = Field(
+        default=("Are you still there?", "Hello? I can hear nothing."),
+        description="Asked one after the other until the caller says something.",
+    )
+    idle_timeout_s: float | None = Field(
+        default=180.0, gt=0, description="Silence of the caller that ends the call. None: it never does."
+    )
+    max_call_s: float | None = Field(default=3600.0, gt=0, description="Longest call. None: no limit.")
+
+    @model_validator(mode="after")
+    def _ask_before_hanging_up(self) -> SilenceConfig:
+        ask, leave = self.nudge_after_s, self.idle_timeout_s
+        if self.nudges and ask is not None and leave is not None and ask >= leave:
+            raise ValueError(
+                f"nudge_after_s ({ask:g}) must be less than idle_timeout_s ({leave:g}): nobody could answer any more"
+            )
+        return self
 
 
 class AgentConfig(BaseModel):
@@ -56,12 +101,18 @@ class AgentConfig(BaseModel):
     tts_config: TTSConfig = TTSConfig()
     stt_config: STTConfig = STTConfig()
     turns: TurnConfig = TurnConfig()
+    silence: SilenceConfig = SilenceConfig()
     tool_timeout_s: float = Field(default=20.0, gt=0, description="For tools that do not set a time of their own.")
     max_steps: int = Field(default=8, ge=1, le=100, description="Requests to the model within one reply.")
     error_phrase: str = Field(
         default="Sorry, something went wrong on my side. Could you say that again?",
         min_length=1,
         description="Spoken when a reply fails: silence is never the answer.",
+    )
+    step_limit_phrase: str = Field(
+        default="Sorry, I did not get that done. Could we take it one step at a time?",
+        min_length=1,
+        description="Spoken when a reply has used up `max_steps`.",
     )
 
     @field_validator("tools")

@@ -45,7 +45,7 @@ class ToolOutcome:
 class AgentTurn:
     """A run of the model over one user turn.
 
-    Iterate `events()` once, then call `settle()`; both in one task. `alive` turns False when the turn is cancelled, and
+    Iterate `events()` once, then call `settle()`. `alive` turns False when the turn is cancelled, and
     with it whatever its tools still try to do to the call.
     """
 
@@ -55,6 +55,8 @@ class AgentTurn:
     history: Sequence[ModelMessage]
     tool_tasks: set[asyncio.Task[Any]]
     alive: bool = True
+    committed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the caller's turn is final. Until then the model may think, but no tool runs."""
     text: str = ""
     steps: list[str] = field(default_factory=list)
     outcomes: dict[str, ToolOutcome] = field(default_factory=dict)
@@ -88,6 +90,7 @@ class AgentTurn:
                         if text := _text_of(event):
                             yield self._delta(text, new_part=isinstance(event, PartStartEvent))
             elif Agent.is_call_tools_node(node):
+                await self.committed.wait()
                 async with node.stream(run.ctx) as tools:
                     async for event in tools:
                         if isinstance(event, FunctionToolCallEvent):

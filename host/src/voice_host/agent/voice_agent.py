@@ -88,8 +88,21 @@ class VoiceAgent:
 
     def begin_turn(self, text: str) -> AgentTurn:
         """Begin a turn whose events the caller of this method consumes; `end_turn()` it afterwards."""
-        self._turn = AgentTurn(self._runtime, self.session, text, tuple(self.memory), self._tool_tasks)
-        return self._turn
+        turn = self.speculate(text)
+        self.commit(turn)
+        return turn
+
+    def speculate(self, text: str) -> AgentTurn:
+        """Begin a turn that may come to nothing: no tool runs and nothing is remembered before `commit()`."""
+        return AgentTurn(self._runtime, self.session, text, tuple(self.memory), self._tool_tasks)
+
+    def commit(self, turn: AgentTurn) -> bool:
+        """The caller's turn is final: let `turn` answer it. False: the conversation has moved on since it began."""
+        if len(turn.history) != len(self.memory):
+            return False
+        turn.committed.set()
+        self._turn = turn
+        return True
 
     async def end_turn(self, turn: AgentTurn, heard: str | None = None) -> None:
         """Remember a turn that is over. `heard`: what was audible of a reply that was cut; None: all of it."""

@@ -9,13 +9,16 @@ from typing import Any
 
 from voice_host import metrics
 from voice_host.agent.callback_runner import CallbackRunner
+from voice_host.agent.turn import AgentTurn
 from voice_host.agent.voice_agent import VoiceAgent
 from voice_host.logs import get_logger
 from voice_host.session import messages
 from voice_host.session.client_link import ClientLink
+from voice_host.session.head_start import HeadStart
 from voice_host.session.microphone import MicrophoneBuffer
 from voice_host.session.reply import Reply
-from voice_host.session.turn_engine import HangUpRequested, SpeechRequested, TurnEngine, TurnEvent
+from voice_host.session.turn_engine import TurnEngine
+from voice_host.session.turn_events import HangUpRequested, SpeechRequested, TimePassed, TurnEvent
 from voice_host_sdk import SessionError, TextToSpeechStream
 from voice_host_sdk.session import EndReason
 
@@ -51,6 +54,8 @@ class Call:
     speech_ended_at_s: float | None = None
     turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the actions of one event are carried out, so that those of two are never mixed."""
+    head_start: HeadStart | None = None
+    """What the model was let begin for a turn that is not final yet."""
     timer: asyncio.TimerHandle | None = None
     _children: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -70,11 +75,33 @@ class Call:
         task.add_done_callback(self._children.discard)
         return task
 
-    def set_timer(self, at_s: float | None, event: TurnEvent) -> None:
-        """Dispatch `event` at `at_s`, instead of what was set before; None: only clear that."""
+    def arm_timer(self) -> None:
+        """Come back to the turn engine when its next deadline comes."""
+        at_s = self.engine.deadline_s
         if self.timer is not None:
+            if self.timer.when() == at_s and not self.timer.cancelled():
+                return
             self.timer.cancel()
-        self.timer = None if at_s is None else asyncio.get_running_loop().call_at(at_s, self._later, event)
+        self.timer = None if at_s is None else asyncio.get_running_loop().call_at(at_s, self._deadline)
+
+    def _deadline(self) -> None:
+        self.timer = None
+        self._later(TimePassed())
+
+    def begin_head_start(self, turn: AgentTurn) -> None:
+        """Let the model begin on a turn that is not final."""
+        self.head_start = HeadStart(turn)
+        self.head_start.task = self.spawn(self.head_start.run(), "head-start")
+
+    def take_head_start(self) -> HeadStart | None:
+        """Hand over what the model was let begin, for the reply it was meant for."""
+        head_start, self.head_start = self.head_start, None
+        return head_start
+
+    async def drop_head_start(self) -> None:
+        """Throw away what the model was let begin."""
+        if (head_start := self.take_head_start()) is not None:
+            await head_start.drop()
 
     def cancel_tasks(self) -> None:
         """Stop everything that was spawned."""

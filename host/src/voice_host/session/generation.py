@@ -1,69 +1,89 @@
-"""The model's half of a reply: runs the agent's turn and hands its text on, to the client and to the voice."""
+"""The model's half of a reply: its text on to the client and to the voice, its tools reported, its failures spoken."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from pydantic_ai.exceptions import UsageLimitExceeded
+
 from voice_host import metrics
-from voice_host.agent.events import TextDelta, ToolFinished, ToolStarted
+from voice_host.agent.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
 from voice_host.agent.turn import AgentTurn
 from voice_host.logs import get_logger
 from voice_host.models import describe_model_error
 from voice_host.session import messages
 from voice_host.session.call import Call
-from voice_host.session.reply import Reply
-from voice_host.session.turn_engine import ReplyTextComplete
-from voice_host_sdk import ToolCall
+from voice_host.session.reply import Aside, Reply
+from voice_host.session.turn_events import ReplyTextComplete
+from voice_host_sdk import SilenceConfig, ToolCall
 
 log = get_logger(__name__)
 
 
-async def generate(call: Call, reply: Reply, turn: AgentTurn) -> bool:
-    """Run the turn to its end. When the model fails, the agent's error phrase is spoken instead of silence.
+async def generate(call: Call, reply: Reply, turn: AgentTurn, events: AsyncGenerator[AgentEvent, None]) -> bool:
+    """Take a turn to its end. When the model fails, the agent says so instead of falling silent.
 
     Returns:
         whether the model got to the end of its reply.
     """
-    await call.link.send(messages.thinking(), reply)
-    reply.stages.reach("model_request")
     finished = True
+    filler = asyncio.create_task(cover_dead_air(reply, call.agent.config.silence), name=f"filler-{reply.id}")
     try:
-        await _relay_events(call, reply, turn)
+        await _relay_events(call, reply, events)
         if not turn.text.strip():
             finished = False
-            await _apologise(call, reply, "model_empty", "The language model gave no answer.")
+            await _say_instead(call, reply, "model_empty", "The language model gave no answer.")
+    except UsageLimitExceeded:
+        finished = False
+        phrase = call.agent.config.step_limit_phrase
+        await _say_instead(call, reply, "step_limit", "The reply took too many steps.", phrase)
     except Exception as error:
         finished = False
         problem = describe_model_error(error)
-        log.warning(
-            "model_failed",
-            agent_id=call.agent_id,
-            session_id=call.session_id,
-            code=problem.code,
-            exc_info=problem.code == "model_failed",
-        )
-        await _apologise(call, reply, problem.code, problem.message)
-    await call.link.send(messages.chat(reply.id, reply.text.strip(), turn.steps), reply)
-    await call.dispatch(ReplyTextComplete(reply.id))
-    await reply.texts.put(None)
+        # A traceback only for what nobody foresaw: the service's answer may repeat what the caller said.
+        trace = error if problem.code == "model_failed" else None
+        log.warning("model_failed", agent_id=call.agent_id, code=problem.code, exc_info=trace)
+        await _say_instead(call, reply, problem.code, problem.message)
+    finally:
+        filler.cancel()
+        await asyncio.wait([filler])
+    await complete(call, reply, messages.chat(reply.id, reply.text.strip(), turn.steps))
     return finished
 
 
-async def add_text(call: Call, reply: Reply, text: str) -> None:
-    """Show a piece of the reply and queue it to be spoken."""
-    reply.text += text
-    await call.link.send(messages.reply_delta(reply.id, text), reply)
-    await reply.texts.put(text)
+async def complete(call: Call, reply: Reply, shown: messages.Message) -> None:
+    """Show the whole reply; no text of it follows."""
+    await call.link.send(shown, reply)
+    await call.dispatch(ReplyTextComplete(reply.id))
+    await reply.texts.put(None)
 
 
-async def _relay_events(call: Call, reply: Reply, turn: AgentTurn) -> None:
-    async with aclosing(turn.events()) as events:
+async def cover_dead_air(reply: Reply, config: SilenceConfig) -> None:
+    """Say something when neither the model nor a tool has brought anything to say for a while."""
+    for filler in config.fillers if config.filler_after_s is not None else ():
+        while True:
+            reply.text_came.clear()
+            try:
+                async with asyncio.timeout(config.filler_after_s):
+                    await reply.text_came.wait()
+            except TimeoutError:
+                if not reply.playout.busy:  # what was said before is still being spoken: no dead air yet
+                    break
+        await reply.texts.put(Aside(filler))
+
+
+async def _relay_events(call: Call, reply: Reply, events: AsyncGenerator[AgentEvent, None]) -> None:
+    async with aclosing(events):
         async for event in events:
             match event:
                 case TextDelta(text):
                     reply.stages.reach("first_token")
-                    await add_text(call, reply, text)
+                    await _add_text(call, reply, text)
                 case ToolStarted():
+                    # What was said before a tool is not to wait for it.
+                    await reply.texts.put("\n")
                     await call.link.send(messages.tool_call(event.id, event.name, dict(event.arguments)), reply)
                 case ToolFinished():
                     metrics.TOOL_CALLS.labels(call.agent_id, str(event.ok).lower()).inc()
@@ -73,7 +93,14 @@ async def _relay_events(call: Call, reply: Reply, turn: AgentTurn) -> None:
                     await call.link.send(messages.tool_result(event.id, event.name, ok=event.ok), reply)
 
 
-async def _apologise(call: Call, reply: Reply, code: str, message: str) -> None:
+async def _add_text(call: Call, reply: Reply, text: str) -> None:
+    reply.text += text
+    reply.text_came.set()
+    await call.link.send(messages.reply_delta(reply.id, text), reply)
+    await reply.texts.put(text)
+
+
+async def _say_instead(call: Call, reply: Reply, code: str, message: str, phrase: str | None = None) -> None:
     await call.report(code, message)
     separator = " " if reply.text else ""
-    await add_text(call, reply, separator + call.agent.config.error_phrase)
+    await _add_text(call, reply, separator + (phrase or call.agent.config.error_phrase))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -18,16 +18,18 @@ from voice_host.agent.voice_agent import VoiceAgent
 from voice_host.logs import get_logger
 from voice_host.providers.select import SpeechProviders, speech_providers_from_environment
 from voice_host.session import messages
-from voice_host.session import turn_engine as turns
+from voice_host.session import turn_events as turns
 from voice_host.session.call import Call, CallEnd
 from voice_host.session.client_link import ClientLink
 from voice_host.session.close_codes import CloseCode
-from voice_host.session.generation import generate
+from voice_host.session.generation import complete, generate
+from voice_host.session.head_start import HeadStart
 from voice_host.session.latency import Stages
 from voice_host.session.microphone import MicrophoneBuffer, feed
 from voice_host.session.playout import Playout
 from voice_host.session.reply import Reply
-from voice_host.session.speech_out import clauses, speak
+from voice_host.session.speech_out import SpeechOut
+from voice_host.session.turn_engine import TurnEngine
 from voice_host.text import VoiceCleaner
 from voice_host_sdk import (
     AgentReply,
@@ -37,6 +39,7 @@ from voice_host_sdk import (
     SpeechEvent,
     SpeechStarted,
     SpeechToTextStream,
+    TextToSpeechStream,
     Transcript,
     UserTurn,
 )
@@ -123,7 +126,12 @@ class VoiceSessionHandler:
                     link=link,
                     agent=agent,
                     callbacks=callbacks,
-                    engine=turns.TurnEngine(agent.config.turns, hears_speech_end=self._speech.stt.reports_speech_end),
+                    engine=TurnEngine(
+                        agent.config.turns,
+                        agent.config.silence,
+                        hears_speech_end=self._speech.stt.reports_speech_end,
+                        start_s=time.monotonic(),
+                    ),
                     tasks=tasks,
                     over=asyncio.get_running_loop().create_future(),
                     microphone=MicrophoneBuffer(agent.stt_config.sample_rate),
@@ -143,6 +151,7 @@ class VoiceSessionHandler:
                 await voice.aclose()
 
     async def _run(self, call: Call, ws: WebSocket) -> CallEnd:
+        call.arm_timer()
         call.spawn(self._client_loop(call, ws), "client")
         call.spawn(self._stt_listener(call), "speech-to-text")
         if call.agent.greeting.strip():
@@ -204,7 +213,9 @@ class VoiceSessionHandler:
                     await self._on_speech(call, event)
                 feeding.cancel()
         except* ProviderError as group:
-            await self._deaf(call, group.exceptions[0])
+            lost = group.exceptions[0]
+            assert isinstance(lost, ProviderError)
+            await self._deaf(call, lost)
         finally:
             await stream.aclose()
 
@@ -216,12 +227,11 @@ class VoiceSessionHandler:
             case SpeechEnded():
                 call.speech_ended_at_s = time.monotonic()
                 await call.dispatch(turns.CallerSpeechEnded())
-            case Transcript(text, final):
+            case Transcript(text, final, confidence):
                 await call.link.send(messages.transcript(text, final=final))
-                await call.dispatch(turns.TurnFinished(text) if final else turns.PartialTranscript(text))
+                await call.dispatch(turns.TurnFinished(text) if final else turns.PartialTranscript(text, confidence))
 
-    async def _deaf(self, call: Call, error: BaseException) -> None:
-        assert isinstance(error, ProviderError)
+    async def _deaf(self, call: Call, error: ProviderError) -> None:
         await call.report(error.code, _with_setting(error))
         await call.dispatch(turns.SpeechRequested(DEAF_PHRASE))
 
@@ -231,23 +241,28 @@ class VoiceSessionHandler:
         async with call.turn_lock:
             for action in call.engine.handle(event, time.monotonic()):
                 await self._perform(call, action)
+            call.arm_timer()
 
     async def _perform(self, call: Call, action: turns.TurnAction) -> None:
         match action:
+            case turns.Speculate(text):
+                call.begin_head_start(call.agent.speculate(text))
+            case turns.DropSpeculation():
+                await call.drop_head_start()
             case turns.AnnounceTurn(text, typed):
-                self._manager.count_turn(call.session_id)
-                metrics.TURNS.labels(call.agent_id, "typed" if typed else "spoken").inc()
-                call.callbacks.user_turn(UserTurn(text, typed))
-                await call.link.send(messages.turn(text))
-            case turns.StartReply(_, text):
-                self._start(call, action.reply, partial(self._handle_turn, call, text))
-            case turns.StartSpeech(_, text, greeting):
-                self._start(call, action.reply, partial(self._speak_text, call, text, greeting))
+                await self._announce(call, UserTurn(text, typed))
+            case turns.StartReply(reply, text, speculated):
+                head_start = call.take_head_start() if speculated else None
+                self._start(call, reply, partial(self._handle_turn, call, text, head_start))
+            case turns.StartSpeech(reply, text, greeting):
+                self._start(call, reply, partial(self._speak_text, call, text, greeting))
+            case turns.ResumeReply(reply):
+                rest = call.reply.unheard() if call.reply is not None else ""
+                self._start(call, reply, partial(self._speak_text, call, rest, False))
             case turns.AppendSpeech(_, text):
-                if call.reply is not None:
-                    await _append(call, call.reply, f" {text.strip()}\n")
+                await _append(call, f" {text.strip()}\n")
             case turns.HoldPlayout() if call.reply is not None:
-                call.reply.playout.hold()
+                call.reply.hold()
             case turns.ReleasePlayout() if call.reply is not None:
                 call.reply.playout.release()
             case turns.CancelReply(_, by):
@@ -260,60 +275,72 @@ class VoiceSessionHandler:
                     call.reply.remember = False
                 await call.agent.reset()
                 await call.link.send(messages.reset())
-            case turns.SetTimer(at_s):
-                call.set_timer(at_s, turns.TimerExpired())
             case turns.HangUp(reason):
                 call.end("ended", reason)
 
-    async def _cancel_inflight(self, call: Call, by: str) -> None:
+    async def _announce(self, call: Call, turn: UserTurn) -> None:
+        self._manager.count_turn(call.session_id)
+        metrics.TURNS.labels(call.agent_id, "typed" if turn.typed else "spoken").inc()
+        call.callbacks.user_turn(turn)
+        await call.link.send(messages.turn(turn.text))
+
+    async def _cancel_inflight(self, call: Call, by: turns.Interruption) -> None:
         """Kill the current reply: after `cancelled`, not one byte or word of it follows."""
         if (reply := call.reply) is None:
             return
         heard = reply.cut()
+        await self._record(call, reply, f"cancelled_by_{by}")
         await call.link.send(messages.cancelled(reply.id, heard))
-        self._record(call, reply, f"cancelled_by_{by}")
 
     # --- replies ----------------------------------------------------------------------------------------------------
 
-    def _start(self, call: Call, reply_id: int, run: Callable[[Reply], Any]) -> None:
-        now_s = time.monotonic()
-        origin_s, call.speech_ended_at_s = call.speech_ended_at_s or now_s, None
+    def _start(self, call: Call, reply_id: int, run: Callable[[Reply], Coroutine[Any, Any, None]]) -> None:
+        speech_ended_at_s, call.speech_ended_at_s = call.speech_ended_at_s, None
+        stages = Stages(speech_ended_at_s or time.monotonic())
+        if speech_ended_at_s is not None:
+            stages.lasted("speech_end", 0.0)
+        stages.reach("transcript_final")
 
         async def audible() -> None:
-            reply.stages.reach("first_audio_out")
-            await call.dispatch(turns.ReplyAudible(reply.id))
+            stages.reach("first_audio_out")
+            await call.dispatch(turns.ReplyAudible(reply_id))
 
-        reply = Reply(
-            id=reply_id,
-            stages=Stages(origin_s),
-            playout=Playout(
-                lambda pcm: call.link.send_audio(pcm, reply),
-                sample_rate=call.agent.tts_config.sample_rate,
-                lead_ms=call.agent.config.turns.playout_lead_ms,
-                on_first_audio=audible,
-            ),
+        playout = Playout(
+            lambda pcm: call.link.send_audio(pcm, reply),
+            sample_rate=call.agent.tts_config.sample_rate,
+            lead_ms=call.agent.config.turns.playout_lead_ms,
+            on_first_audio=audible,
         )
-        reply.stages.reach("transcript_final")
+        reply = Reply(reply_id, playout, stages)
         previous, call.reply = call.reply, reply
         reply.task = call.spawn(self._run_reply(call, reply, previous, run), f"reply-{reply_id}")
 
-    async def _run_reply(self, call: Call, reply: Reply, previous: Reply | None, run: Callable[[Reply], Any]) -> None:
+    async def _run_reply(
+        self, call: Call, reply: Reply, previous: Reply | None, run: Callable[[Reply], Coroutine[Any, Any, None]]
+    ) -> None:
         if previous is not None and previous.task is not None:
             # It was cancelled or has ended; its last words must be in the history before this one reads it.
             await asyncio.wait([previous.task])
         await run(reply)
-        self._record(call, reply, "completed")
-        await call.link.send(messages.metrics(reply.id, reply.stages.since_origin_ms()), reply)
+        reply.stages.reach("audible_end")
+        await self._record(call, reply, "completed")
         await call.dispatch(turns.ReplyEnded(reply.id))
 
-    async def _handle_turn(self, call: Call, text: str, reply: Reply) -> None:
+    async def _handle_turn(self, call: Call, text: str, head_start: HeadStart | None, reply: Reply) -> None:
         """Answer the caller's turn: model, voice and playout side by side."""
-        turn = reply.turn = call.agent.begin_turn(text)
+        if head_start is not None and call.agent.commit(head_start.turn):
+            turn, events = head_start.turn, head_start.events()
+        else:
+            turn = call.agent.begin_turn(text)
+            events = turn.events()
+        reply.turn = turn
         finished = False
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._tts_relay(call, reply), name=f"voice-{reply.id}")
-                finished = await generate(call, reply, turn)
+                tasks.create_task(self._tts_relay(call, reply), name=f"speech-{reply.id}")
+                await call.link.send(messages.thinking(), reply)
+                reply.stages.reach("model_request")
+                finished = await generate(call, reply, turn, events)
         finally:
             heard = reply.heard if reply.heard is not None else (None if finished else turn.text)
             if reply.remember:
@@ -322,11 +349,9 @@ class VoiceSessionHandler:
     async def _speak_text(self, call: Call, text: str, greeting: bool, reply: Reply) -> None:
         """Speak something of the agent's own, as a reply without a model."""
         reply.text = text
-        shown = messages.greeting(reply.id, text) if greeting else messages.chat(reply.id, text, [])
-        await call.link.send(shown, reply)
         await reply.texts.put(text)
-        await reply.texts.put(None)
-        await call.dispatch(turns.ReplyTextComplete(reply.id))
+        shown = messages.greeting(reply.id, text) if greeting else messages.chat(reply.id, text, [])
+        await complete(call, reply, shown)
         try:
             await self._tts_relay(call, reply)
         finally:
@@ -335,45 +360,46 @@ class VoiceSessionHandler:
 
     async def _tts_relay(self, call: Call, reply: Reply) -> None:
         """Speak the reply's text as it comes. `tts_done` follows in any case, after the last audio."""
+
+        async def on_error(error: ProviderError) -> None:
+            if not error.retryable:
+                call.voice = None  # later replies need not find out again
+            await call.report(error.code, _with_setting(error))
+
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(reply.playout.run(), name=f"playout-{reply.id}")
-            async for clause in clauses(reply.texts):
-                if call.voice is None:
-                    continue  # text only; still read to the end, so that the model is not held up
-                try:
-                    await speak(call.voice, reply, clause, self._cleaner)
-                except ProviderError as error:
-                    await call.report(error.code, _with_setting(error))
-                    if not error.retryable:
-                        call.voice = None
+            await SpeechOut(call.voice, reply, self._cleaner, on_error).run()
             reply.playout.complete()
         await call.link.send(messages.tts_done(reply.id), reply)
         await reply.playout.played()
 
-    async def _open_voice(self, call: Call) -> Any:
+    async def _open_voice(self, call: Call) -> TextToSpeechStream | None:
         try:
             return await self._speech.tts.open(call.agent.tts_config)
         except ProviderError as error:
             await call.report(error.code, _with_setting(error))
             return None
 
-    def _record(self, call: Call, reply: Reply, how: str) -> None:
+    async def _record(self, call: Call, reply: Reply, how: str) -> None:
+        """Report a reply that is over to the metrics, to the agent's callbacks and to the client."""
+        stages_ms = reply.stages.in_ms()
         metrics.REPLIES.labels(call.agent_id, how).inc()
-        for stage, ms in reply.stages.since_origin_ms().items():
+        for stage, ms in stages_ms.items():
             metrics.STAGE_SECONDS.labels(call.agent_id, stage).observe(max(0.0, ms / 1000))
         text = reply.text.strip()
-        cut = reply.heard is not None
-        call.callbacks.agent_reply(AgentReply(reply.id, text, reply.heard if cut else text, interrupted=cut))  # type: ignore[arg-type]
+        heard = text if reply.heard is None else reply.heard
+        call.callbacks.agent_reply(AgentReply(reply.id, text, heard, interrupted=reply.heard is not None))
+        await call.link.send(messages.metrics(reply.id, stages_ms))
 
 
-async def _append(call: Call, reply: Reply, text: str) -> None:
+async def _append(call: Call, text: str) -> None:
     # Never waits for room: whoever dispatches holds the turn's lock, and the voice may need it to go on.
-    try:
-        reply.texts.put_nowait(text)
-    except asyncio.QueueFull:
+    if (reply := call.reply) is None or reply.texts.full():
         log.warning("say_dropped", agent_id=call.agent_id, session_id=call.session_id)
         return
+    reply.texts.put_nowait(text)
     reply.text += text
+    reply.text_came.set()
     await call.link.send(messages.reply_delta(reply.id, text), reply)
 
 

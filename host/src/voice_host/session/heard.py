@@ -10,25 +10,32 @@ TYPICAL_MS_PER_CHARACTER = 65.0
 """Speech runs at about 15 characters a second (150-165 words a minute); used while a clause is still being made."""
 
 
-@dataclass(slots=True)
-class _Clause:
-    text: str
-    start_ms: float
-    end_ms: float
+@dataclass(slots=True, eq=False)
+class SpokenClause:
+    """A clause beside its audio. Times are in ms from the reply's first audio.
+
+    `text` is what the model wrote, and may still grow while the clause is already being spoken; empty for what is said
+    beside the reply, such as a filler.
+    """
+
+    text: str = ""
     complete: bool = False
+    start_ms: float = 0.0
+    end_ms: float = 0.0
     words: list[WordTiming] = field(default_factory=list)
 
 
 class HeardText:
-    """The clauses of one reply beside their audio. Times are in ms from the reply's first audio."""
+    """The clauses of one reply, in the order in which they are spoken."""
 
     def __init__(self) -> None:
-        self._clauses: list[_Clause] = []
+        self._clauses: list[SpokenClause] = []
         self._total_ms = 0.0
 
-    def begin_clause(self, text: str) -> None:
-        """The audio that follows belongs to `text`."""
-        self._clauses.append(_Clause(text, self._total_ms, self._total_ms))
+    def begin(self, clause: SpokenClause) -> None:
+        """The audio that follows belongs to `clause`."""
+        clause.start_ms = clause.end_ms = self._total_ms
+        self._clauses.append(clause)
 
     def add_audio(self, duration_ms: float, words: tuple[WordTiming, ...] = ()) -> None:
         """More audio of the clause begun last."""
@@ -36,11 +43,6 @@ class HeardText:
         if self._clauses:
             self._clauses[-1].end_ms = self._total_ms
             self._clauses[-1].words += words
-
-    def end_clause(self) -> None:
-        """The clause begun last has all its audio."""
-        if self._clauses:
-            self._clauses[-1].complete = True
 
     def at(self, played_ms: float) -> str:
         """Return what was audible after `played_ms`, cut at a word."""
@@ -54,12 +56,12 @@ class HeardText:
         return heard.strip()
 
 
-def _part(clause: _Clause, played_ms: float) -> str:
+def _part(clause: SpokenClause, played_ms: float) -> str:
     if played_ms <= 0:
         return ""
     if clause.words:
         spoken = sum(word.start_ms < played_ms for word in clause.words)
-        return _first_words(clause.text, spoken)
+        return first_words(clause.text, spoken)
     duration_ms = clause.end_ms - clause.start_ms
     if not clause.complete:
         duration_ms = max(duration_ms, len(clause.text) * TYPICAL_MS_PER_CHARACTER)
@@ -70,8 +72,16 @@ def _part(clause: _Clause, played_ms: float) -> str:
     return clause.text[:cut]
 
 
-def _first_words(text: str, count: int) -> str:
+def first_words(text: str, count: int) -> str:
+    """Return the beginning of `text` with its first `count` words, white space as it is."""
     position = 0
     for word in text.split()[:count]:
         position = text.index(word, position) + len(word)
     return text[:position]
+
+
+def unheard(text: str, heard: str, overlap_words: int) -> str:
+    """Return what of `text` was not heard, beginning with the last few words that were."""
+    words = text.split()
+    begin = len(heard.split())
+    return " ".join(words[max(0, begin - overlap_words) :]) if begin < len(words) else ""

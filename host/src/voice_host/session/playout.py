@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from voice_host.session.heard import HeardText
+from voice_host.session.heard import HeardText, SpokenClause
 from voice_host_sdk import SpeechAudio
 
 BUFFER_S = 4.0
@@ -87,13 +87,9 @@ class Playout:
 
     # --- from the voice -----------------------------------------------------------------------------------------
 
-    def begin_clause(self, text: str) -> None:
-        """The audio written next speaks `text` (as the model wrote it)."""
-        self._heard.begin_clause(text)
-
-    def end_clause(self) -> None:
-        """The clause has all its audio."""
-        self._heard.end_clause()
+    def begin_clause(self, clause: SpokenClause) -> None:
+        """The audio written next speaks `clause`."""
+        self._heard.begin(clause)
 
     async def write(self, audio: SpeechAudio) -> None:
         """Add speech; waits while the buffer is full."""
@@ -136,10 +132,20 @@ class Playout:
                 first = False
                 await self._on_first_audio()
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is speech that the caller has not heard yet."""
+        return bool(self._buffer) or self.ahead_ms > 0
+
+    @property
+    def ahead_ms(self) -> float:
+        """How much audio was sent that the caller has not heard yet, by the server's clock."""
+        return self._clock.ahead_ms(self._now_ms())
+
     async def played(self) -> None:
         """Wait until the client has played what was sent."""
         if not self._stopped:
-            await asyncio.sleep(self._clock.ahead_ms(self._now_ms()) / 1000)
+            await asyncio.sleep(self.ahead_ms / 1000)
 
     def hold(self) -> None:
         """Send nothing more for now."""
@@ -151,8 +157,8 @@ class Playout:
         self._changed.set()
 
     def stop(self) -> str:
-        """Drop what is buffered, for good. Returns what the caller heard."""
-        heard = self.heard()
+        """Drop what is buffered, for good. Returns what the caller heard, white space made single."""
+        heard = " ".join(self.heard().split())
         self._stopped = True
         self._buffer.clear()
         self._buffered = 0

@@ -6,11 +6,23 @@ import asyncio
 from dataclasses import dataclass, field
 
 from voice_host.agent.turn import AgentTurn
+from voice_host.session.heard import unheard
 from voice_host.session.latency import Stages
 from voice_host.session.playout import Playout
 
-TEXT_QUEUE_LENGTH = 64
-"""Pieces of text between the model and the voice. When full, the model waits: a voice is slower than any model."""
+TEXT_QUEUE_LENGTH = 2048
+"""Pieces of text between the model and the voice, some 1500 words. When full, the model waits for the voice."""
+
+
+OVERLAP_WORDS = 3
+"""Words that are said again when a reply is resumed: somebody who was interrupted goes back a little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Something said within a reply that is not part of it: shown to nobody, and kept out of the history."""
+
+    text: str
 
 
 @dataclass(slots=True, eq=False)
@@ -28,9 +40,21 @@ class Reply:
     text: str = ""
     heard: str | None = None
     """What was audible when it was cut; None while it was not cut."""
-    texts: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(TEXT_QUEUE_LENGTH))
+    text_came: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set whenever the model brings text."""
+    texts: asyncio.Queue[str | Aside | None] = field(default_factory=lambda: asyncio.Queue(TEXT_QUEUE_LENGTH))
     """What is to be spoken; None ends it."""
     task: asyncio.Task[None] | None = None
+
+    def hold(self) -> None:
+        """The caller began to speak over it: send nothing more for now."""
+        # What was sent ahead is still played, and only then is there silence.
+        self.stages.lasted("barge_in_to_silence", self.playout.ahead_ms)
+        self.playout.hold()
+
+    def unheard(self) -> str:
+        """What was not heard of it, beginning with the last words that were."""
+        return unheard(self.text, self.heard, OVERLAP_WORDS) if self.heard is not None else ""
 
     def cut(self) -> str:
         """Kill it: no audio or message of it goes out any more. Returns what was heard."""

@@ -1,209 +1,55 @@
 """Who speaks when: a state machine without I/O, without tasks and without a clock of its own.
 
-Events go in with the time they happened, actions come out, to be carried out in order. Every reply has a generation id;
-whatever arrives for a generation that is no longer the current one is ignored here, by number and never by luck.
-`docs/architecture.md` shows the states.
+Events go in with the time they happened, actions come out, to be carried out in order; `deadline_s` says when to come
+back if nothing happens. Every reply has a generation id; whatever arrives for a generation that is not the current one
+is ignored here, by number and never by luck. `docs/architecture.md` shows the states.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
 
-from voice_host_sdk import TurnConfig
-
-# --- what happens -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CallerSpeechStarted:
-    """The caller's voice was detected."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallerSpeechEnded:
-    """The caller's voice fell silent."""
-
-
-@dataclass(frozen=True, slots=True)
-class PartialTranscript:
-    """What has been recognised of a turn that goes on."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TurnFinished:
-    """The caller finished a turn, spoken or typed."""
-
-    text: str
-    typed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StopRequested:
-    """The caller pressed the button."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResetRequested:
-    """The caller wants the conversation forgotten."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechRequested:
-    """The agent has something to say of itself: its greeting, or `Session.say`."""
-
-    text: str
-    greeting: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class HangUpRequested:
-    """The agent wants to hang up once it has been heard out."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyAudible:
-    """The first audio of a reply went out."""
-
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyTextComplete:
-    """All text of a reply is known; its speech may take a while yet."""
-
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyEnded:
-    """A reply was played to its end, or gave up after saying so."""
-
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class TimerExpired:
-    """The time of the last `SetTimer` has come."""
-
-
-TurnEvent = (
-    CallerSpeechStarted
-    | CallerSpeechEnded
-    | PartialTranscript
-    | TurnFinished
-    | StopRequested
-    | ResetRequested
-    | SpeechRequested
-    | HangUpRequested
-    | ReplyAudible
-    | ReplyTextComplete
-    | ReplyEnded
-    | TimerExpired
+from voice_host.session.silence import CallerSilence
+from voice_host.session.speculation import SpeculatedTurn
+from voice_host.session.turn_events import (
+    AnnounceTurn,
+    AppendSpeech,
+    CallerSpeechEnded,
+    CallerSpeechStarted,
+    CancelReply,
+    ConfirmNothingToCancel,
+    ForgetConversation,
+    HangUp,
+    HangUpRequested,
+    HoldPlayout,
+    Interruption,
+    PartialTranscript,
+    ReleasePlayout,
+    ReplyAudible,
+    ReplyEnded,
+    ReplyTextComplete,
+    ResetRequested,
+    ResumeReply,
+    SpeechRequested,
+    StartReply,
+    StartSpeech,
+    StopRequested,
+    TimePassed,
+    TurnAction,
+    TurnEvent,
+    TurnFinished,
 )
+from voice_host_sdk import SilenceConfig, TurnConfig
 
-# --- what is to be done -----------------------------------------------------------------------------------------
+WORDS_TIMEOUT_S = 1.2
+"""How long a hold waits for words where the recogniser does not report the end of speech: the slowest first partial
+that was seen in the field comes 1.2 s after the onset."""
 
+MAX_TO_SAY = 8
+"""Sentences of `Session.say` that wait for the reply under way to end; further ones are dropped."""
 
-@dataclass(frozen=True, slots=True)
-class AnnounceTurn:
-    """Tell everybody what the caller said."""
-
-    text: str
-    typed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StartReply:
-    """Let the model answer `text`."""
-
-    reply: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class StartSpeech:
-    """Speak `text` as a reply of its own."""
-
-    reply: int
-    text: str
-    greeting: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AppendSpeech:
-    """Speak `text` within the reply that is under way."""
-
-    reply: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class HoldPlayout:
-    """Send no more audio of the reply for now."""
-
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReleasePlayout:
-    """Go on sending."""
-
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class CancelReply:
-    """The reply is dead: stop all that belongs to it, and tell the client. `by`: what the caller did."""
-
-    reply: int
-    by: Literal["speech", "turn", "button", "reset"]
-
-
-@dataclass(frozen=True, slots=True)
-class ConfirmNothingToCancel:
-    """The button was pressed while nothing was under way; `reply` is the last one there was, or 0."""
-
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class ForgetConversation:
-    """Clear the history."""
-
-
-@dataclass(frozen=True, slots=True)
-class SetTimer:
-    """Send `TimerExpired` at `at_s`; replaces the timer before, None clears it."""
-
-    at_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class HangUp:
-    """End the call."""
-
-    reason: str
-
-
-TurnAction = (
-    AnnounceTurn
-    | StartReply
-    | StartSpeech
-    | AppendSpeech
-    | HoldPlayout
-    | ReleasePlayout
-    | CancelReply
-    | ConfirmNothingToCancel
-    | ForgetConversation
-    | SetTimer
-    | HangUp
-)
+MAX_DEFERRED_CHARACTERS = 1000
+"""What is kept of speech that did not stop the agent; older words go first."""
 
 
 class TurnState(Enum):
@@ -227,20 +73,39 @@ class TurnEngine:
 
     Args:
         config: the agent's manners.
+        silence: what happens when nobody speaks. Default: nothing does.
         hears_speech_end: whether the recogniser reports `CallerSpeechEnded`. Without it sustained speech cannot be
             told from a cough, so only recognised words stop the agent, and a hold without words is let go.
+        start_s: when the call began, by the clock of the events.
     """
 
-    def __init__(self, config: TurnConfig, *, hears_speech_end: bool = True) -> None:
+    def __init__(
+        self,
+        config: TurnConfig,
+        silence: SilenceConfig | None = None,
+        *,
+        hears_speech_end: bool = True,
+        start_s: float = 0.0,
+    ) -> None:
         self._config = config
         self._hears_speech_end = hears_speech_end
+        self._silence = CallerSilence(silence, start_s)
+        self._speculated = SpeculatedTurn(config.speculation_confidence)
         self._hang_up: str | None = None
         self._deferred = ""  # said over the agent without stopping it; belongs to the caller's next turn
         self._to_say: list[str] = []
         self._text_complete = False
+        self._hold_until_s: float | None = None
+        self._resume_at_s: float | None = None
         self.state = TurnState.LISTENING
         self.reply = 0
         """Generation id of the current or, while listening, the last reply; 0 before the first."""
+
+    @property
+    def deadline_s(self) -> float | None:
+        """When `TimePassed` is due if nothing else happens before; None: never."""
+        quiet = self._silence.deadline_s(listening=self.state is TurnState.LISTENING)
+        return min((at for at in (self._hold_until_s, self._resume_at_s, quiet) if at is not None), default=None)
 
     def handle(self, event: TurnEvent, now_s: float) -> list[TurnAction]:
         """Take one event, in the order of their times, and return what is to be done about it."""
@@ -248,18 +113,21 @@ class TurnEngine:
             case CallerSpeechStarted():
                 return self._onset(now_s)
             case CallerSpeechEnded():
+                self._silence.broken(now_s)
                 return self._release()
-            case PartialTranscript(text):
-                return self._partial(text, now_s)
+            case PartialTranscript(text, confidence):
+                return self._partial(text, confidence, now_s)
             case TurnFinished(text, typed):
-                return self._turn(text, typed)
+                return self._turn(text, typed, now_s)
             case StopRequested():
-                return self._stop()
+                self._silence.broken(now_s)
+                return self._cancel("button") or [ConfirmNothingToCancel(self.reply)]
             case ResetRequested():
+                self._silence.broken(now_s)
                 self._deferred = ""
-                return [*self._cancel("reset"), ForgetConversation()]
+                return [*self._cancel("reset"), *self._speculated.drop(), ForgetConversation()]
             case SpeechRequested(text, greeting):
-                return self._speak(text, greeting)
+                return self._say(text, greeting)
             case HangUpRequested(reason):
                 return self._hang_up_after_playout(reason)
             case ReplyAudible(reply):
@@ -270,58 +138,67 @@ class TurnEngine:
                 self._text_complete = self._text_complete or reply == self.reply
                 return []
             case ReplyEnded(reply):
-                return self._ended(reply)
-            case TimerExpired():
-                return self._hold_is_over()
+                return self._ended(reply, now_s)
+            case TimePassed():
+                return self._time_passed(now_s)
 
-    # --- the caller speaks over the agent -----------------------------------------------------------------------
+    # --- the caller speaks ----------------------------------------------------------------------------------------
 
     def _onset(self, now_s: float) -> list[TurnAction]:
+        self._silence.broken(now_s)
+        self._put_off_resuming(now_s)
         # Only while the agent is audible: thinking is not speaking.
         if not self._config.barge_in or self.state is not TurnState.SPEAKING:
             return []
         self.state = TurnState.HOLDING
-        return [HoldPlayout(self.reply), SetTimer(now_s + self._hold_s)]
+        self._hold_until_s = now_s + self._hold_s
+        return [HoldPlayout(self.reply)]
 
     @property
     def _hold_s(self) -> float:
-        if self._hears_speech_end:
-            return self._config.barge_in_min_speech_ms / 1000
-        return WORDS_TIMEOUT_S
+        return self._config.barge_in_min_speech_ms / 1000 if self._hears_speech_end else WORDS_TIMEOUT_S
 
-    def _partial(self, text: str, now_s: float) -> list[TurnAction]:
-        if not self._config.barge_in or self.state not in (TurnState.SPEAKING, TurnState.HOLDING):
+    def _partial(self, text: str, confidence: float | None, now_s: float) -> list[TurnAction]:
+        if not text.strip():
+            return []
+        self._silence.broken(now_s)
+        self._put_off_resuming(now_s)
+        if self.state is TurnState.LISTENING:
+            return self._speculated.partial(self._with_deferred(text), confidence)
+        if not self._config.barge_in or self.state is TurnState.THINKING:
             return []
         if len(text.split()) >= self._config.barge_in_min_words:
-            return self._cancel("speech")
-        return self._onset(now_s) if text.strip() else []
+            return self._interrupt(now_s)
+        return self._onset(now_s)
+
+    def _interrupt(self, now_s: float) -> list[TurnAction]:
+        actions = self._cancel("speech")
+        if self._config.false_interruption_ms is not None:
+            self._resume_at_s = now_s + self._config.false_interruption_ms / 1000
+        return actions
+
+    def _put_off_resuming(self, now_s: float) -> None:
+        if self._resume_at_s is not None and self._config.false_interruption_ms is not None:
+            self._resume_at_s = now_s + self._config.false_interruption_ms / 1000
 
     def _release(self) -> list[TurnAction]:
         if self.state is not TurnState.HOLDING:
             return []
         self.state = TurnState.SPEAKING
-        return [SetTimer(None), ReleasePlayout(self.reply)]
+        self._hold_until_s = None
+        return [ReleasePlayout(self.reply)]
 
-    def _hold_is_over(self) -> list[TurnAction]:
-        if self.state is not TurnState.HOLDING:
-            return []
-        return self._cancel("speech") if self._hears_speech_end else self._release()
+    # --- turns ----------------------------------------------------------------------------------------------------
 
-    # --- turns and replies --------------------------------------------------------------------------------------
-
-    def _turn(self, text: str, typed: bool) -> list[TurnAction]:
+    def _turn(self, text: str, typed: bool, now_s: float) -> list[TurnAction]:
         if not text.strip():
             return self._release()
+        self._silence.broken(now_s)
         if self._is_below_threshold(text, typed):
-            self._deferred = f"{self._deferred} {text}".strip()
+            self._deferred = self._with_deferred(text)[-MAX_DEFERRED_CHARACTERS:]
             return self._release()
         cancelled = self._cancel("turn")
-        return [*cancelled, *self._answer(f"{self._deferred} {text}".strip(), typed)]
-
-    def _answer(self, text: str, typed: bool) -> list[TurnAction]:
-        self._deferred = ""
-        self._begin()
-        return [AnnounceTurn(text, typed), StartReply(self.reply, text)]
+        return [*cancelled, *self._answer(self._with_deferred(text), typed)]
 
     def _is_below_threshold(self, text: str, typed: bool) -> bool:
         """A spoken "uh-huh" over an audible agent is no turn yet, nor is anything where barge-in is off."""
@@ -329,47 +206,59 @@ class TurnEngine:
             return False
         return not self._config.barge_in or len(text.split()) < self._config.barge_in_min_words
 
-    def _speak(self, text: str, greeting: bool) -> list[TurnAction]:
+    def _with_deferred(self, text: str) -> str:
+        return f"{self._deferred} {text}".strip()
+
+    def _answer(self, text: str, typed: bool) -> list[TurnAction]:
+        self._deferred = ""
+        actions, speculated = self._speculated.commit(text)
+        return [*actions, AnnounceTurn(text, typed), StartReply(self._begin(), text, speculated)]
+
+    # --- replies --------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> int:
+        self.reply += 1
+        self.state = TurnState.THINKING
+        self._text_complete = False
+        self._resume_at_s = None
+        return self.reply
+
+    def _say(self, text: str, greeting: bool) -> list[TurnAction]:
         if not text.strip():
             return []
         if self.state is TurnState.LISTENING:
-            self._begin()
-            return [StartSpeech(self.reply, text, greeting)]
+            return [*self._speculated.drop(), StartSpeech(self._begin(), text, greeting)]
         if not self._text_complete:
             return [AppendSpeech(self.reply, text)]
         if len(self._to_say) < MAX_TO_SAY:
             self._to_say.append(text)
         return []
 
-    def _begin(self) -> None:
-        self.reply += 1
-        self.state = TurnState.THINKING
-        self._text_complete = False
-
-    def _stop(self) -> list[TurnAction]:
-        return self._cancel("button") or [ConfirmNothingToCancel(self.reply)]
-
-    def _cancel(self, by: Literal["speech", "turn", "button", "reset"]) -> list[TurnAction]:
+    def _cancel(self, by: Interruption) -> list[TurnAction]:
+        self._resume_at_s = None
         if self.state is TurnState.LISTENING:
             return []
-        timer: list[TurnAction] = [SetTimer(None)] if self.state is TurnState.HOLDING else []
-        self.state = TurnState.LISTENING
         self._to_say.clear()
         self._hang_up = None  # whoever interrupts does not want to be hung up on
-        return [*timer, CancelReply(self.reply, by)]
+        self._listen()
+        return [CancelReply(self.reply, by)]
 
-    def _ended(self, reply: int) -> list[TurnAction]:
+    def _ended(self, reply: int, now_s: float) -> list[TurnAction]:
         if reply != self.reply or self.state is TurnState.LISTENING:
             return []
-        timer: list[TurnAction] = [SetTimer(None)] if self.state is TurnState.HOLDING else []
-        self.state = TurnState.LISTENING
+        self._silence.begins(now_s)
+        self._listen()
         if self._to_say:
-            return [*timer, *self._speak(self._to_say.pop(0), greeting=False)]
+            return self._say(self._to_say.pop(0), greeting=False)
         if self._hang_up is not None:
-            return [*timer, HangUp(self._hang_up)]
+            return [HangUp(self._hang_up)]
         if self._deferred and not self._config.barge_in:
-            return [*timer, *self._answer(self._deferred, typed=False)]
-        return timer
+            return self._answer(self._deferred, typed=False)
+        return []
+
+    def _listen(self) -> None:
+        self.state = TurnState.LISTENING
+        self._hold_until_s = None
 
     def _hang_up_after_playout(self, reason: str) -> list[TurnAction]:
         if self.state is TurnState.LISTENING:
@@ -377,10 +266,17 @@ class TurnEngine:
         self._hang_up = reason
         return []
 
+    # --- time -----------------------------------------------------------------------------------------------------
 
-WORDS_TIMEOUT_S = 1.2
-"""How long a hold waits for words where the recogniser does not report the end of speech: the slowest first partial
-that was seen in the field comes 1.2 s after the onset."""
-
-MAX_TO_SAY = 8
-"""Sentences of `Session.say` that wait for the reply under way to end; further ones are dropped."""
+    def _time_passed(self, now_s: float) -> list[TurnAction]:
+        if self._hold_until_s is not None and now_s >= self._hold_until_s:
+            return self._interrupt(now_s) if self._hears_speech_end else self._release()
+        if self._resume_at_s is not None and now_s >= self._resume_at_s:
+            interrupted = self.reply
+            return [*self._speculated.drop(), ResumeReply(self._begin(), interrupted)]
+        listening = self.state is TurnState.LISTENING
+        if (reason := self._silence.over(now_s, listening=listening)) is not None:
+            return [HangUp(reason)]
+        if listening and (nudge := self._silence.nudge(now_s)) is not None:
+            return self._say(nudge, greeting=False)
+        return []
