@@ -14,23 +14,16 @@ from voice_host.agent.voice_agent import VoiceAgent
 from voice_host.logs import get_logger
 from voice_host.session import messages
 from voice_host.session.client_link import ClientLink
+from voice_host.session.connection import CallEnd
 from voice_host.session.head_start import HeadStart
 from voice_host.session.microphone import MicrophoneBuffer
 from voice_host.session.reply import Reply
 from voice_host.session.turn_engine import TurnEngine
 from voice_host.session.turn_events import HangUpRequested, SpeechRequested, TimePassed, TurnEvent
-from voice_host_sdk import SessionError, TextToSpeechStream
+from voice_host_sdk import ProviderError, SessionError, TextToSpeechStream
 from voice_host_sdk.session import EndReason
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class CallEnd:
-    """How a call ended: the kind, and words."""
-
-    reason: EndReason
-    detail: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +51,15 @@ class Call:
     """What the model was let begin for a turn that is not final yet."""
     timer: asyncio.TimerHandle | None = None
     _children: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def ready(self) -> messages.Message:
+        """The first message of the call."""
+        return messages.ready(
+            sample_rate=self.agent.stt_config.sample_rate,
+            tts_sample_rate=self.agent.tts_config.sample_rate,
+            session_id=self.session_id,
+            agent=self.agent_id,
+        )
 
     def end(self, reason: EndReason, detail: str = "") -> None:
         """End the call. The first reason counts."""
@@ -129,3 +131,8 @@ class Call:
         log.warning("call_error", agent_id=self.agent_id, session_id=self.session_id, code=code, fatal=fatal)
         self.callbacks.error(SessionError(code, message, fatal))
         await self.link.send(messages.error(code, message, fatal=fatal))
+
+    async def report_failure(self, error: ProviderError) -> None:
+        """Report that a speech service failed; a refused key with the variable to look at, which is no secret."""
+        named = error.setting is None or error.setting in error.message
+        await self.report(error.code, error.message if named else f"{error.message} Check {error.setting}.")

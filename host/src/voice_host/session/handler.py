@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -19,9 +19,10 @@ from voice_host.logs import get_logger
 from voice_host.providers.select import SpeechProviders, speech_providers_from_environment
 from voice_host.session import messages
 from voice_host.session import turn_events as turns
-from voice_host.session.call import Call, CallEnd
+from voice_host.session.call import Call
 from voice_host.session.client_link import ClientLink
 from voice_host.session.close_codes import CloseCode
+from voice_host.session.connection import CallEnd, metadata_of, said_goodbye, say_goodbye
 from voice_host.session.generation import complete, generate
 from voice_host.session.head_start import HeadStart
 from voice_host.session.latency import Stages
@@ -92,7 +93,7 @@ class VoiceSessionHandler:
         link = ClientLink(ws)
         session_id = secrets.token_urlsafe(16)
         try:
-            agent = await self._manager.get_or_create(session_id, caller=caller, metadata=_metadata(ws))
+            agent = await self._manager.get_or_create(session_id, caller=caller, metadata=metadata_of(ws))
         except SessionRefused as refusal:
             metrics.CALLS_REFUSED.labels(self._manager.agent_id, str(CloseCode.COULD_NOT_START.value)).inc()
             await link.close(CloseCode.COULD_NOT_START, str(refusal))
@@ -108,7 +109,7 @@ class VoiceSessionHandler:
             end = CallEnd("failed", "something went wrong")
             await link.send(messages.error("internal", "Something went wrong on our side.", fatal=True))
         finally:
-            await _say_goodbye(link, end)
+            await say_goodbye(link, end)
             await self._manager.remove(session_id, end.reason, end.detail)
 
     @asynccontextmanager
@@ -138,7 +139,7 @@ class VoiceSessionHandler:
                     dispatch=lambda event: self._dispatch(call, event),
                 )
                 async with self._manager.connected(session_id, call):
-                    await link.send(_ready(call))
+                    await link.send(call.ready())
                     voice = call.voice = await self._open_voice(call)
                     agent.session.attach(call)
                     try:
@@ -165,7 +166,7 @@ class VoiceSessionHandler:
             frame = await ws.receive()
             if frame["type"] == "websocket.disconnect":
                 call.link.mark_gone()
-                call.end("goodbye" if _said_goodbye(frame) else "lost")
+                call.end("goodbye" if said_goodbye(frame) else "lost")
                 return
             if (audio := frame.get("bytes")) is not None:
                 if dropped := call.microphone.put(audio):
@@ -232,7 +233,7 @@ class VoiceSessionHandler:
                 await call.dispatch(turns.TurnFinished(text) if final else turns.PartialTranscript(text, confidence))
 
     async def _deaf(self, call: Call, error: ProviderError) -> None:
-        await call.report(error.code, _with_setting(error))
+        await call.report_failure(error)
         await call.dispatch(turns.SpeechRequested(DEAF_PHRASE))
 
     # --- the turn engine's actions ----------------------------------------------------------------------------------
@@ -364,7 +365,7 @@ class VoiceSessionHandler:
         async def on_error(error: ProviderError) -> None:
             if not error.retryable:
                 call.voice = None  # later replies need not find out again
-            await call.report(error.code, _with_setting(error))
+            await call.report_failure(error)
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(reply.playout.run(), name=f"playout-{reply.id}")
@@ -377,7 +378,7 @@ class VoiceSessionHandler:
         try:
             return await self._speech.tts.open(call.agent.tts_config)
         except ProviderError as error:
-            await call.report(error.code, _with_setting(error))
+            await call.report_failure(error)
             return None
 
     async def _record(self, call: Call, reply: Reply, how: str) -> None:
@@ -401,43 +402,3 @@ async def _append(call: Call, text: str) -> None:
     reply.text += text
     reply.text_came.set()
     await call.link.send(messages.reply_delta(reply.id, text), reply)
-
-
-def _said_goodbye(disconnect: Mapping[str, Any]) -> bool:
-    """Whether the client closed on purpose: with 1000, or with a close frame that has no code.
-
-    A connection that broke may come as 1005, too; but only a close frame has a reason.
-    """
-    code = disconnect.get("code")
-    return code == 1000 or (code == 1005 and "reason" in disconnect)
-
-
-async def _say_goodbye(link: ClientLink, end: CallEnd) -> None:
-    if end.reason == "shutdown":
-        await link.send(messages.error("draining", "The server is shutting down.", fatal=True))
-        await link.close(CloseCode.DRAINING, "the server is shutting down")
-    elif end.reason == "failed":
-        await link.close(CloseCode.INTERNAL_ERROR, end.detail)
-    else:
-        await link.close(CloseCode.ENDED, end.detail)
-
-
-def _ready(call: Call) -> messages.Message:
-    return messages.ready(
-        sample_rate=call.agent.stt_config.sample_rate,
-        tts_sample_rate=call.agent.tts_config.sample_rate,
-        session_id=call.session_id,
-        agent=call.agent_id,
-    )
-
-
-def _metadata(ws: WebSocket) -> Mapping[str, Any]:
-    """What the connection sent along: the query's parameters, less those that are credentials."""
-    return {key: value for key, value in ws.query_params.items() if key not in ("token", "resume")}
-
-
-def _with_setting(error: ProviderError) -> str:
-    """Words that name the variable to look at when a key was refused; a variable's name is no secret."""
-    if error.setting is None or error.setting in error.message:
-        return error.message
-    return f"{error.message} Check {error.setting}."
