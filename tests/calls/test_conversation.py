@@ -221,3 +221,31 @@ async def test_button_without_a_reply_is_answered() -> None:
     async with studio() as s, calling(s.url) as caller:
         await caller.send("cancel")
         assert await caller.expect("cancelled") == {"type": "cancelled", "reply": 0, "heard": ""}
+
+
+async def test_a_client_of_the_first_version_holds_a_conversation() -> None:
+    """It knows these types, no reply ids, no subprotocol; it plays what comes and drops it on `cancelled`."""
+    known = {"ready", "transcript", "turn", "thinking", "chat", "greeting", "tts_done", "error", "cancelled", "reset"}
+    async with studio(AgentConfig(greeting="Hello."), ms_per_word=300) as s:
+        s.llm.reply("One two three four five.")
+        s.llm.reply("Done.")
+        async with calling(s.url) as caller:
+            assert (await caller.expect("ready"))["sample_rate"] == 16000
+            assert (await caller.expect("greeting"))["text"] == "Hello."
+            await caller.expect("tts_done")
+            await caller.speak(bytes(6400))
+            session = await s.stt.connected()
+            await session.speak_turn("count to five")
+            assert (await caller.expect("turn"))["text"] == "count to five"
+            await caller.expect("audio", count=6)
+            await caller.send("cancel")
+            cancelled = await caller.expect("cancelled")
+            assert caller.audio_after(cancelled) == b""
+            await caller.send("reset")
+            await caller.expect("reset")
+            await session.speak_turn("and now")
+            assert (await caller.expect("chat", text="Done."))["steps"] == []
+            await caller.expect("tts_done", count=2)
+            order = [kind for kind in caller.kinds() if kind in known]
+    assert order[:3] == ["ready", "greeting", "tts_done"]
+    assert order[order.index("turn") : order.index("turn") + 3] == ["turn", "thinking", "chat"]
