@@ -89,12 +89,14 @@ def test_a_recording_in_another_format_is_refused_with_the_way_to_convert_it(tmp
         wav.setsampwidth(2)
         wav.setframerate(44100)
         wav.writeframes(bytes(400))
-    with pytest.raises(WrongAudio, match=r"2 channels at 44100 Hz.*ffmpeg .*-ar 16000"):
-        read_wav(stereo, 16000)
+    with pytest.raises(WrongAudio, match=r"16 bits and 2 channels.*ffmpeg .*-ar 16000"):
+        read_wav(stereo)
     text = tmp_path / "text.wav"
     text.write_text("not audio")
     with pytest.raises(WrongAudio, match="cannot be read as a WAV"):
-        read_wav(text, 16000)
+        read_wav(text)
     good = tmp_path / "good.wav"
     write_wav(good, b"\x01\x00" * 10, 16000)
-    assert read_wav(good, 16000) == b"\x01\x00" * 10
+    assert read_wav(good).at(16000) == b"\x01\x00" * 10
+    with pytest.raises(WrongAudio, match=r"16000 Hz, the agent listens at 8000 Hz.*-ar 8000"):
+        read_wav(good).at(8000)

@@ -12,7 +12,7 @@ from tests.plugins import PluginFolder, plugin_folder
 from tests.simulators.assemblyai import AssemblyAISimulator
 from tests.simulators.orpheus import OrpheusSimulator
 from voice_host.discovery import load_agents
-from voice_host.providers.select import speech_providers
+from voice_host.providers.select import SpeechServices
 from voice_host.server.app import create_host_app
 from voice_host.server.host import Host
 from voice_host.settings import load_settings
@@ -71,7 +71,9 @@ def installed(folder: Path) -> Iterator[PluginFolder]:
 
 
 @asynccontextmanager
-async def running(folder: Path, toml: str = "", *, allow: str = "", strict: bool = False) -> AsyncIterator[Running]:
+async def running(
+    folder: Path, toml: str = "", *, allow: str = "", strict: bool = False, model: str | None = "demo"
+) -> AsyncIterator[Running]:
     """Run the agents that `allow` names."""
     file = folder / "voice-host.toml"
     file.write_text(toml, encoding="utf-8")
@@ -86,11 +88,11 @@ async def running(folder: Path, toml: str = "", *, allow: str = "", strict: bool
                 "ASSEMBLYAI_TTS_API_KEY": "tts-key",
                 "VOICE_HOST_ASSEMBLYAI_WS_URL": stt.url,
                 "ASSEMBLYAI_TTS_WSS_URL": tts.url,
-                "VOICE_HOST_MODEL": "demo",
+                "VOICE_HOST_MODEL": model or "",
             },
             {"agents.allow": allow},
         )
-        host = Host(settings, speech_providers(settings), strict=strict)
+        host = Host(settings, SpeechServices(settings), strict=strict)
         try:
             await host.start(load_agents(settings))
             async with serving(create_host_app(host), lifespan="off") as address:

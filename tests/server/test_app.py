@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.calls.client import calling
+from tests.plugins import HELLO
 from tests.server.hosting import COUNTING, installed, running
 from voice_host.server.host import RequiredAgentBroken
 
@@ -130,3 +131,46 @@ async def test_the_talk_page_and_its_files_are_served(tmp_path: Path) -> None:
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert answer.headers["cache-control"] == "no-cache"
         assert (await http.get("/agents")).json() == []
+
+
+async def test_an_agent_chooses_its_voice_by_name_and_the_platform_has_the_last_word(tmp_path: Path) -> None:
+    code = HELLO.replace('AgentConfig(title="Hello",', 'AgentConfig(title="Hello", text_to_speech="assemblyai",')
+    with installed(tmp_path) as plugins:
+        plugins.install("picky", code)
+        plugins.install("plain", HELLO)
+        plugins.install("wrong", code.replace('"assemblyai"', '"gramophone"'))
+        async with running(tmp_path, allow="picky,plain,wrong") as r:
+            picky, plain, wrong = r.host.describe()
+            assert picky["providers"]["tts"] == "assemblyai"
+            assert plain["providers"]["tts"] == "orpheus"
+            assert wrong["phase"] == "configured"
+            assert "no text-to-speech service 'gramophone'" in wrong["error"]
+        async with running(tmp_path, '[providers]\ntext_to_speech = "orpheus"\n', allow="picky") as r:
+            assert r.host.describe()[0]["providers"]["tts"] == "orpheus"
+
+
+async def test_a_caller_may_get_a_model_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = """
+    from voice_host_sdk import AgentConfig, LifecycleCallbacks, hookimpl
+
+    class Callbacks(LifecycleCallbacks):
+        async def on_session_starting(self, session, config):
+            return config.model_copy(update={"model": session.metadata["model"]})
+
+    @hookimpl
+    def agent_config(settings):
+        return AgentConfig()
+
+    @hookimpl
+    def lifecycle_callbacks(settings):
+        return Callbacks()
+    """
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with installed(tmp_path) as plugins:
+        plugins.install("choosy", code)
+        async with running(tmp_path, allow="choosy", model=None) as r:
+            async with calling(r.session("choosy") + "?model=demo") as caller:
+                await caller.type("hello")
+                await caller.expect("chat")
+            async with calling(r.session("choosy") + "?model=openai:gpt-4.1") as caller:
+                assert (await caller.ended())[0] == 4500

@@ -109,7 +109,7 @@ def test_a_signal_ends_calls_in_order_and_the_process_with_zero(tmp_path: Path, 
     port = free_port()
     with process("serve", "--port", str(port), "--agents", "front-desk", cwd=tmp_path) as host:
         host.until("No language model is configured")
-        assert "text-to-speech: embedded" in host.output
+        assert host.output.count("embedded") >= 2
         assert json.loads(get(port, "/agents"))[0]["status"] == "ready"
         assert refused(port, "evil.example") == 400
         with connect(f"ws://127.0.0.1:{port}/agents/front-desk/session?token=topsecret") as call:
@@ -146,9 +146,9 @@ def test_a_public_address_needs_a_decision(tmp_path: Path) -> None:
 
 def test_the_log_can_be_read_by_programs(tmp_path: Path) -> None:
     with process("serve", "--port", "0", "--log-format", "json", cwd=tmp_path) as host:
-        host.until("Talk to your agents")
+        host.until('"event": "serving"')
         host.signal(signal.SIGTERM)
         assert host.ended() == 0
-    logged = [json.loads(line) for line in host.output.splitlines() if line.startswith("{")]
+    logged = [json.loads(line) for line in host.output.splitlines()]
     assert {"draining"} <= {line["event"] for line in logged}
     assert all("level" in line and "timestamp" in line for line in logged)

@@ -75,6 +75,7 @@ def test_service_keys_are_plain_variables(load: Load) -> None:
         ASSEMBLYAI_TTS_API_KEY="key-two",
         ASSEMBLYAI_TTS_WSS_URL="wss://voice.example/ws",
         VOICE_HOST_ASSEMBLYAI_WS_URL="ws://127.0.0.1:9/ws",
+        VOICE_HOST_ASSEMBLYAI_TTS_WS_URL="ws://u:key-four@127.0.0.1:9/v1/ws",
         VOICE_HOST_LLM_BASE_URL="http://127.0.0.1:9/v1",
         VOICE_HOST_LLM_API_KEY="key-three",
         VOICE_HOST_MODEL="openai:any",
@@ -84,6 +85,7 @@ def test_service_keys_are_plain_variables(load: Load) -> None:
     assert keys.assemblyai_api_key.get_secret_value() == "key-one"
     assert keys.assemblyai_tts_wss_url == "wss://voice.example/ws"
     assert keys.assemblyai_ws_url == "ws://127.0.0.1:9/ws"
+    assert keys.assemblyai_tts_ws_url == "ws://u:key-four@127.0.0.1:9/v1/ws"
     assert (keys.llm_base_url, keys.model) == ("http://127.0.0.1:9/v1", "openai:any")
     assert "key-" not in repr(settings)
 
@@ -95,6 +97,12 @@ def test_auto_takes_the_cloud_service_whose_key_is_set(load: Load) -> None:
     assert (cloud.speech_to_text, cloud.text_to_speech) == ("assemblyai", "orpheus")
     chosen = load("providers.speech_to_text = 'embedded'", ASSEMBLYAI_API_KEY="k")
     assert chosen.speech_to_text == "embedded"
+
+
+def test_the_voice_of_assemblyai_is_taken_only_when_it_is_named(load: Load) -> None:
+    assert load(ASSEMBLYAI_API_KEY="k").text_to_speech == "embedded"
+    named = load("providers.text_to_speech = 'assemblyai'", ASSEMBLYAI_API_KEY="k", ASSEMBLYAI_TTS_API_KEY="k")
+    assert named.text_to_speech == "assemblyai"
 
 
 def test_a_service_that_is_named_needs_its_key(load: Load) -> None:

@@ -98,6 +98,12 @@ class AgentConfig(BaseModel):
     greeting: str = Field(default="", description="Spoken when a call begins; empty: the caller speaks first.")
     tools: tuple[Any, ...] = ()
     model: str | None = Field(default=None, min_length=1)
+    speech_to_text: str | None = Field(
+        default=None, min_length=1, description="A recogniser by name, e.g. assemblyai; the platform's choice wins."
+    )
+    text_to_speech: str | None = Field(
+        default=None, min_length=1, description="A voice by name, e.g. orpheus, assemblyai; the platform's choice wins."
+    )
     tts_config: TTSConfig = TTSConfig()
     stt_config: STTConfig = STTConfig()
     turns: TurnConfig = TurnConfig()

@@ -108,7 +108,10 @@ class WordTiming:
 
 @dataclass(frozen=True, slots=True)
 class SpeechAudio:
-    """A piece of speech: whole PCM16 samples at `TTSConfig.sample_rate`, and the words that begin in it if known."""
+    """A piece of speech: whole PCM16 samples at `TTSConfig.sample_rate`, and words of the utterance if they are timed.
+
+    Words that become known late come with a later piece, or with an empty one.
+    """
 
     pcm: bytes
     words: tuple[WordTiming, ...] = ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pydantic import SecretStr
 
 from voice_host.agent.runtime import AgentRuntime
@@ -30,7 +32,8 @@ def default_runtime(config: AgentConfig) -> AgentRuntime:
         ModelConfigError: the model that is named cannot be had.
     """
     registry = ModelRegistry(model_settings(load_settings()))
-    return AgentRuntime(DEFAULT_AGENT_ID, config, registry.resolve(None, config.model), registry=registry)
+    choose = partial(registry.resolve, None)
+    return AgentRuntime(DEFAULT_AGENT_ID, config, choose(config.model), registry=registry, choose=choose)
 
 
 def _plain(key: SecretStr | None) -> str | None:

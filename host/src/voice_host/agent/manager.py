@@ -140,7 +140,7 @@ class VoiceAgentManager:
 
     async def _create(self, session_id: str, caller: Caller | None, metadata: Mapping[str, Any] | None) -> VoiceAgent:
         session = LiveSession(session_id, self.agent_id, caller=caller, metadata=metadata)
-        agent = VoiceAgent(await self._starting_config(session), runtime=self._runtime, session=session)
+        agent = await self._begin(session)
         callbacks = CallbackRunner(self._callbacks, session, timeout_s=CALLBACK_TIMEOUT_S)
         now = self._clock()
         self._entries[session_id] = _Entry(agent, callbacks, created_at=now, last_used=now)
@@ -150,12 +150,14 @@ class VoiceAgentManager:
             await self._run("on_session_created", lambda: on_created(session_id, agent))
         return agent
 
-    async def _starting_config(self, session: LiveSession) -> AgentConfig:
+    async def _begin(self, session: LiveSession) -> VoiceAgent:
+        """The agent as it is configured for this caller."""
         try:
             async with asyncio.timeout(CALLBACK_TIMEOUT_S):
                 config = await self._callbacks.on_session_starting(session, self.config)
             # model_copy(update=...) does not validate, and it is the natural way to write this callback.
-            return config if config is self.config else valid_config(config, "on_session_starting")
+            config = config if config is self.config else valid_config(config, "on_session_starting")
+            return VoiceAgent(config, runtime=self._runtime, session=session)
         except (Exception, SystemExit) as error:
             metrics.CALLBACK_ERRORS.labels(self.agent_id, "on_session_starting").inc()
             log.warning("session_refused", agent_id=self.agent_id, session_id=session.id, exc_info=error)

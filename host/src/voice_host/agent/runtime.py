@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from pydantic_ai import Agent
@@ -25,6 +26,7 @@ class AgentRuntime:
         model: the shared client.
         parent: whose threads it uses, for the configuration of a single caller.
         registry: closed with the runtime when it belongs to it alone.
+        choose: the model for a name, for a caller's configuration that names another one; None: there is only `model`.
 
     Raises:
         pydantic_ai.UserError: a tool has a signature no schema can be made of.
@@ -38,12 +40,14 @@ class AgentRuntime:
         *,
         parent: AgentRuntime | None = None,
         registry: ModelRegistry | None = None,
+        choose: Callable[[str | None], ResolvedModel] | None = None,
     ) -> None:
         self.agent_id = agent_id
         self.config = config
         self.model = model
         self._parent = parent
         self._registry = registry
+        self._choose = choose
         self.threads: ThreadPoolExecutor = (
             parent.threads if parent else ThreadPoolExecutor(TOOL_THREADS, thread_name_prefix=f"tools-{agent_id}")
         )
@@ -62,8 +66,16 @@ class AgentRuntime:
         )
 
     def variant(self, config: AgentConfig) -> AgentRuntime:
-        """Return the runtime for one caller's own configuration; it shares the model client and the threads."""
-        return self if config == self.config else AgentRuntime(self.agent_id, config, self.model, parent=self)
+        """Return the runtime for one caller's own configuration; it shares model clients and threads.
+
+        Raises:
+            ModelConfigError: the configuration names a model that cannot be had.
+        """
+        if config == self.config:
+            return self
+        same = config.model == self.config.model or self._choose is None
+        model = self.model if same or self._choose is None else self._choose(config.model)
+        return AgentRuntime(self.agent_id, config, model, parent=self, choose=self._choose)
 
     async def aclose(self) -> None:
         """Give back what it owns. A sync tool that still runs cannot be killed; its result is dropped."""

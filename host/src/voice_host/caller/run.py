@@ -14,11 +14,11 @@ from voice_host.caller.report import CallReport
 from voice_host.caller.wav import read_wav, write_wav
 from voice_host.discovery import BrokenAgent
 from voice_host.logs import configure_logging
-from voice_host.providers.select import speech_providers
+from voice_host.providers.select import SpeechServices
 from voice_host.server.app import create_host_app
 from voice_host.server.host import Host
 from voice_host.server.process import HostServer, listen
-from voice_host.server.run import loaded_agents
+from voice_host.server.run import CannotServe, loaded_agents
 from voice_host.settings import Settings
 
 
@@ -38,13 +38,14 @@ async def _call(
     settings: Settings, agent_id: str, audio: Path | None, texts: tuple[str, ...], save: Path | None, url: str | None
 ) -> None:
     report = CallReport(Console(highlight=False))
+    recording = read_wav(audio) if audio is not None else None
 
     async def script(client: CallerClient) -> None:
         await client.wait_until_ready()
         for text in texts:
             await client.type(text)
-        if audio is not None:
-            await client.say(read_wav(audio, client.ready["sample_rate"]))
+        if recording is not None:
+            await client.say(recording.at(client.ready["sample_rate"]))
             async with asyncio.TaskGroup() as tasks:
                 silence = tasks.create_task(client.be_silent())
                 await client.hear_out()
@@ -80,8 +81,8 @@ async def _own_host(settings: Settings, agent_id: str) -> AsyncIterator[str]:
     only = settings.model_copy(update={"agents": alone})
     outcomes = loaded_agents(only)  # in this thread, as in `serve`: a plugin may bind what it opens to it
     if not outcomes:
-        raise CallFailed(f"there is no agent {agent_id!r}; `voice-host agents` lists what is installed")
-    host = Host(only, speech_providers(only))
+        raise CannotServe(f"there is no agent {agent_id!r}", "`voice-host agents` lists what is installed")
+    host = Host(only, SpeechServices(only))
     listener = listen("127.0.0.1", 0)
     try:
         await host.start(outcomes)

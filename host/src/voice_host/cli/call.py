@@ -43,7 +43,9 @@ def call(
 
     try:
         run(settings, agent_id, audio=audio, texts=tuple(text or ()), save=save, url=url)
-    except (WrongAudio, CannotServe, ProviderConfigError) as error:
+    except CannotServe as error:
+        fail(str(error), error.hint)
+    except (WrongAudio, ProviderConfigError) as error:
         fail(str(error))
     except CallFailed as error:
         fail(str(error), code=FAILED)

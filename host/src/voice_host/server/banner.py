@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,31 +16,31 @@ EMBEDDED_NOTICE = (
 )
 DEMO_MODEL_NOTICE = (
     "No language model is configured for {agents}: answers are found by matching words. "
-    "Set VOICE_HOST_MODEL (e.g. ollama:qwen3, openai:gpt-4.1-mini) or ASSEMBLYAI_API_KEY."
+    "Set VOICE_HOST_MODEL, e.g. to openai:gpt-4.1-mini with OPENAI_API_KEY, or ASSEMBLYAI_API_KEY."
 )
+COLUMNS = ("agent", "status", "speech-to-text", "text-to-speech", "model", "package")
 
 
 def print_banner(host: Host, url: str, console: Console) -> None:
     """Print the start-up output."""
-    table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
-    for column in ("agent", "status", "model", "package"):
-        table.add_column(column, overflow="fold")
-    demo: list[str] = []
-    for agent in host.describe():
-        ready = agent["status"] == "ready"
-        model = agent["providers"]["model"] if ready else ""
-        if model == "demo":
-            demo.append(agent["id"])
-        status = Text("ready", "green") if ready else Text(f"broken ({agent['phase']}): {agent['error']}", "red")
-        table.add_row(agent["id"], status, model, f"{agent['distribution']} {agent['version']}")
-    console.print(Text.assemble("Talk to your agents at ", (url, "bold cyan"), "   (Ctrl-C stops the host)"))
-    names = host.speech_names
-    console.print(f"speech-to-text: [bold]{names['stt']}[/]   text-to-speech: [bold]{names['tts']}[/]\n")
-    if host.agents:
-        console.print(table)
-    else:
+    console.print(Text.assemble("Talk to your agents at ", (url, "bold cyan"), "   (Ctrl-C stops the host)\n"))
+    agents = host.describe()
+    if not agents:
         console.print("No agents are installed. Install one with pip, or begin with the tutorial in docs/.")
-    if "embedded" in names.values():
+        return
+    table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
+    for agent in agents:
+        table.add_row(agent["id"], *_cells(agent), f"{agent['distribution']} {agent['version']}")
+    console.print(table)
+    used = [agent.get("providers", {}) for agent in agents]
+    if any("embedded" in (providers.get("stt"), providers.get("tts")) for providers in used):
         console.print(Text(f"\n{EMBEDDED_NOTICE}", "yellow"))
-    if demo:
+    if demo := [agent["id"] for agent in agents if agent.get("providers", {}).get("model") == "demo"]:
         console.print(Text(DEMO_MODEL_NOTICE.format(agents=", ".join(demo)), "yellow"))
+
+
+def _cells(agent: dict[str, Any]) -> list[Text]:
+    if agent["status"] == "ready":
+        providers = agent["providers"]
+        return [Text("ready", "green"), *(Text(providers[kind]) for kind in ("stt", "tts", "model"))]
+    return [Text(f"broken ({agent['phase']}): {agent['error']}", "red"), Text(), Text(), Text()]

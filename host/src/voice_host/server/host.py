@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from voice_host.agent.defaults import model_settings
 from voice_host.agent.manager import VoiceAgentManager
 from voice_host.agent.runtime import AgentRuntime
-from voice_host.discovery import BrokenAgent, LoadedAgent, start_agent, stop_agent
+from voice_host.discovery import BrokenAgent, LoadedAgent, Phase, start_agent, stop_agent
 from voice_host.logs import get_logger
 from voice_host.models import ModelRegistry
-from voice_host.providers.select import SpeechProviders
+from voice_host.providers.select import ProviderConfigError, SpeechServices
 from voice_host.server.readiness import build_runtime
 from voice_host.session.handler import VoiceSessionHandler
 from voice_host.settings import Settings
@@ -55,7 +54,7 @@ class Host:
         strict: every broken agent is fatal, not only the required ones.
     """
 
-    def __init__(self, settings: Settings, speech: SpeechProviders, *, strict: bool = False) -> None:
+    def __init__(self, settings: Settings, speech: SpeechServices, *, strict: bool = False) -> None:
         self._settings = settings
         self._speech = speech
         self._strict = strict
@@ -80,6 +79,10 @@ class Host:
         self.state = "ready"
 
     async def _ready(self, loaded: LoadedAgent) -> ReadyAgent | BrokenAgent:
+        try:
+            speech = self._speech.for_agent(loaded.config)
+        except ProviderConfigError as error:
+            return BrokenAgent(loaded.discovered, Phase.CONFIGURED, str(error), import_ms=loaded.import_ms)
         runtime = build_runtime(loaded, self._settings, self._models)
         if isinstance(runtime, BrokenAgent):
             return runtime
@@ -88,7 +91,7 @@ class Host:
         if isinstance(started, BrokenAgent):
             return started
         manager = VoiceAgentManager(loaded.config, runtime=runtime, callbacks=loaded.callbacks)
-        return ReadyAgent(loaded, manager, VoiceSessionHandler(agent_manager=manager, speech=self._speech))
+        return ReadyAgent(loaded, manager, VoiceSessionHandler(agent_manager=manager, speech=speech))
 
     async def drain(self) -> None:
         """Take no more calls, tell those that are connected, and end them."""
@@ -115,11 +118,6 @@ class Host:
     # --- what it tells about itself -------------------------------------------------------------------------------
 
     @property
-    def speech_names(self) -> Mapping[str, str]:
-        """The names of the speech services."""
-        return {"stt": self._speech.stt.name, "tts": self._speech.tts.name}
-
-    @property
     def active_calls(self) -> int:
         """Calls that are connected now."""
         return sum(agent.manager.connected_calls for agent in self._ready_agents())
@@ -143,7 +141,7 @@ class Host:
             "title": agent.config.title,
             "description": agent.config.description,
             "status": "ready",
-            "providers": {**self.speech_names, "model": agent.manager.model_name},
+            "providers": {**agent.handler.speech_names, "model": agent.manager.model_name},
         }
 
     def _ready_agents(self) -> list[ReadyAgent]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pydantic_ai.exceptions import UserError
 
 from voice_host.agent.runtime import AgentRuntime
@@ -13,8 +15,8 @@ from voice_host.settings import Settings
 def build_runtime(loaded: LoadedAgent, settings: Settings, models: ModelRegistry) -> AgentRuntime | BrokenAgent:
     """Choose the agent's model and build the schemas of its tools; what fails is an outcome, not an exception."""
     try:
-        model = models.resolve(settings.for_agent(loaded.id).model, loaded.config.model)
-        return AgentRuntime(loaded.id, loaded.config, model)
+        choose = partial(models.resolve, settings.for_agent(loaded.id).model)
+        return AgentRuntime(loaded.id, loaded.config, choose(loaded.config.model), choose=choose)
     except ModelConfigError as error:
         problem = str(error)
     except (UserError, NameError, TypeError, ValueError) as error:

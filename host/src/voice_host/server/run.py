@@ -12,7 +12,7 @@ from rich.console import Console
 
 from voice_host.discovery import BrokenAgent, LoadedAgent, absent_agents, discover_agents, load_agents
 from voice_host.logs import configure_logging, get_logger
-from voice_host.providers.select import speech_providers
+from voice_host.providers.select import SpeechServices
 from voice_host.server.app import create_host_app
 from voice_host.server.banner import print_banner
 from voice_host.server.host import Host
@@ -48,13 +48,20 @@ def serve(settings: Settings, *, strict: bool, insecure: bool) -> None:
     listener = listen(server.host, server.port)
     try:
         outcomes = loaded_agents(settings)
-        host = Host(settings, speech_providers(settings), strict=strict)
+        host = Host(settings, SpeechServices(settings), strict=strict)
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         port = listener.getsockname()[1]
         name = f"[{server.host}]" if ":" in server.host else server.host
         url = f"http://{'localhost' if name == '127.0.0.1' else name}:{port}"
         app = create_host_app(host, allowed_hosts=allowed_hosts(settings))
-        http = HostServer(app, host, started=lambda: print_banner(host, url, console))
+
+        def started() -> None:
+            if server.log_format == "json":
+                log.info("serving", url=url, agents=host.describe())
+            else:
+                print_banner(host, url, console)
+
+        http = HostServer(app, host, started)
         asyncio.run(_serve(host, outcomes, http, listener))
     finally:
         listener.close()
@@ -67,11 +74,13 @@ def loaded_agents(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
     """Discover and load the agents the settings allow.
 
     Raises:
-        CannotServe: an agent that is required is not installed, or not allowed.
+        CannotServe: an agent that is required, or that was asked for, is not installed or not allowed.
     """
     for absent in absent_agents(settings, {agent.id for agent in discover_agents()}):
         if absent.required:
             raise CannotServe(str(absent), "install it, or take it out of agents.required")
+        if settings.origin("agents", "allow").kind == "option":
+            raise CannotServe(str(absent), "`voice-host agents` lists what is installed")
         log.warning("agent_not_installed", agent_id=absent.id, where=absent.where)
     for agent_id in settings.agents.required:
         if not settings.agents.allows(agent_id):

@@ -16,7 +16,7 @@ from voice_host import metrics
 from voice_host.agent.manager import SessionRefused, VoiceAgentManager
 from voice_host.agent.voice_agent import VoiceAgent
 from voice_host.logs import get_logger
-from voice_host.providers.select import SpeechProviders, speech_providers_from_environment
+from voice_host.providers.select import SpeechProviders, SpeechServices, speech_services_from_environment
 from voice_host.session import messages
 from voice_host.session import turn_events as turns
 from voice_host.session.call import Call
@@ -71,13 +71,21 @@ class VoiceSessionHandler:
     ) -> None:
         self._manager = agent_manager
         self._cleaner = cleaner or VoiceCleaner()
-        self._owns_speech = speech is None
-        self._speech = speech or speech_providers_from_environment(tts_api_key=tts_api_key)
+        self._own_services: SpeechServices | None = None
+        if speech is None:
+            self._own_services = speech_services_from_environment(tts_api_key=tts_api_key)
+            speech = self._own_services.for_agent(agent_manager.config)
+        self._speech = speech
+
+    @property
+    def speech_names(self) -> dict[str, str]:
+        """The names of the speech services, as shown to people."""
+        return {"stt": self._speech.stt.name, "tts": self._speech.tts.name}
 
     async def aclose(self) -> None:
         """Give back the speech services, if they are the handler's own. Idempotent."""
-        if self._owns_speech:
-            await self._speech.aclose()
+        if self._own_services is not None:
+            await self._own_services.aclose()
 
     # --- one call, from accept to close ---------------------------------------------------------------------------
 

@@ -96,12 +96,13 @@ class Playout:
         while self._buffered >= self._limit and not self._stopped:
             self._room.clear()
             await self._room.wait()
-        if self._stopped or not audio.pcm:
+        if self._stopped:
             return
         self._heard.add_audio(len(audio.pcm) / self._bytes_per_ms, audio.words)
-        self._buffer.append(audio.pcm)
-        self._buffered += len(audio.pcm)
-        self._changed.set()
+        if audio.pcm:
+            self._buffer.append(audio.pcm)
+            self._buffered += len(audio.pcm)
+            self._changed.set()
 
     def complete(self) -> None:
         """No more speech follows."""

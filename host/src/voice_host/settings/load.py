@@ -141,6 +141,7 @@ def _missing_keys(settings: Settings) -> list[Problem]:
     wanted = (
         ("speech_to_text", "assemblyai", "ASSEMBLYAI_API_KEY", settings.keys.assemblyai_api_key),
         ("text_to_speech", "orpheus", "ASSEMBLYAI_TTS_API_KEY", settings.keys.assemblyai_tts_api_key),
+        ("text_to_speech", "assemblyai", "ASSEMBLYAI_API_KEY", settings.keys.assemblyai_api_key),
     )
     return [
         Problem(

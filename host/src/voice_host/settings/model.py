@@ -138,6 +138,9 @@ class ServiceKeys(BaseModel):
 
     assemblyai_api_key: SecretStr | None = Field(default=None, alias="ASSEMBLYAI_API_KEY")
     assemblyai_ws_url: WebSocketUrl | None = Field(default=None, alias="VOICE_HOST_ASSEMBLYAI_WS_URL", repr=False)
+    assemblyai_tts_ws_url: WebSocketUrl | None = Field(
+        default=None, alias="VOICE_HOST_ASSEMBLYAI_TTS_WS_URL", repr=False
+    )
     assemblyai_tts_api_key: SecretStr | None = Field(default=None, alias="ASSEMBLYAI_TTS_API_KEY")
     assemblyai_tts_wss_url: WebSocketUrl | None = Field(default=None, alias="ASSEMBLYAI_TTS_WSS_URL", repr=False)
     llm_base_url: HttpUrl | None = Field(default=None, alias="VOICE_HOST_LLM_BASE_URL", repr=False)
