@@ -10,9 +10,15 @@ from blockbuster import blockbuster_ctx
 ON_THE_LOOP = [f"voice_host.{room}" for room in ("agent", "models", "providers", "server", "session", "text")]
 """The rooms whose code runs while calls go on; discovery and settings do their work before."""
 
+ONCE = {"voice_host/settings/load.py": {"load_settings"}, "voice_host/providers/select.py": {"_shared"}}
+"""What reads files when a manager or a handler is made, not while it works."""
+
 
 @pytest.fixture(autouse=True)
 def nothing_blocks_the_event_loop() -> Iterator[None]:
     """Sleeping, waiting for a socket or a lock within a coroutine of the host raises `BlockingError`."""
-    with blockbuster_ctx(ON_THE_LOOP):
+    with blockbuster_ctx(ON_THE_LOOP) as guard:
+        for function in guard.functions.values():
+            for file, names in ONCE.items():
+                function.can_block_in(file, names)
         yield

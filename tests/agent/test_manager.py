@@ -8,9 +8,9 @@ import pytest
 
 from tests.agent.models import ScriptedModel
 from tests.session.virtual_time import run_virtually
-from voice_host.agent.manager import SessionRefused, VoiceAgentManager
+from voice_host.agent.manager import SessionRefused, ShuttingDown, VoiceAgentManager
 from voice_host.agent.voice_agent import VoiceAgent
-from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, Session, SessionEnd, TTSConfig
+from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, Session, SessionEnd, TTSConfig, UserTurn
 from voice_host_sdk.session import EndReason
 
 
@@ -151,8 +151,6 @@ async def test_a_wrong_starting_configuration_refuses_the_session(returned: obje
 
 
 async def test_callbacks_beyond_the_queue_are_dropped_and_the_last_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    from voice_host_sdk import UserTurn
-
     monkeypatch.setattr("voice_host.agent.callback_runner.QUEUE_LENGTH", 4)
     release = asyncio.Event()
 
@@ -176,3 +174,171 @@ async def test_callbacks_beyond_the_queue_are_dropped_and_the_last_one_is_not(mo
     assert 0 < log.turns < 20
     assert len(log.ends) == 1
     await manager.aclose_all()
+
+
+async def test_an_end_that_is_cancelled_midway_is_finished_all_the_same() -> None:
+    started, release = asyncio.Event(), asyncio.Event()
+    destroyed: list[str] = []
+
+    class Slow(Log):
+        async def on_user_turn(self, session: Session, turn: UserTurn) -> None:
+            started.set()
+            await release.wait()
+
+    async def on_destroyed(session_id: str) -> None:
+        destroyed.append(session_id)
+
+    log = Slow()
+    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log, on_session_destroyed=on_destroyed)
+    await manager.get_or_create("a")
+    report(manager, "a", "x")
+    await started.wait()
+    removing = asyncio.create_task(manager.remove("a"))
+    await asyncio.sleep(0)
+    removing.cancel()
+    await asyncio.wait([removing])
+    release.set()
+    await manager.aclose_all()
+    assert ([id_ for id_, _ in log.ends], destroyed) == (["a"], ["a"])
+
+
+async def test_a_session_begins_anew_only_after_the_old_one_was_told_its_end() -> None:
+    order: list[str] = []
+    release = asyncio.Event()
+
+    class Slow(Log):
+        async def on_session_destroyed(self, session: Session, end: SessionEnd) -> None:
+            await release.wait()
+
+    async def on_created(session_id: str, agent: VoiceAgent) -> None:
+        order.append("created")
+
+    async def on_destroyed(session_id: str) -> None:
+        order.append("destroyed")
+
+    manager = VoiceAgentManager(
+        runtime=ScriptedModel().runtime(),
+        callbacks=Slow(),
+        on_session_created=on_created,
+        on_session_destroyed=on_destroyed,
+    )
+    await manager.get_or_create("a")
+    removing = asyncio.create_task(manager.remove("a"))
+    await asyncio.sleep(0)
+    again = asyncio.create_task(manager.get_or_create("a"))
+    await asyncio.sleep(0)
+    release.set()
+    await removing
+    await again
+    assert order == ["created", "destroyed", "created"]
+    await manager.aclose_all()
+
+
+async def test_a_session_that_is_starting_does_not_survive_the_shutdown() -> None:
+    starting, release = asyncio.Event(), asyncio.Event()
+
+    class Slow(Log):
+        async def on_session_starting(self, session: Session, config: AgentConfig) -> AgentConfig:
+            starting.set()
+            await release.wait()
+            return config
+
+    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=Slow())
+    creating = asyncio.create_task(manager.get_or_create("a"))
+    await starting.wait()
+    await manager.aclose_all()
+    release.set()
+    with pytest.raises(ShuttingDown):
+        await creating
+    assert manager.active_sessions == 0
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_session_that_is_used_while_another_expires_stays() -> None:
+    now = 0.0
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    class Slow(Log):
+        async def on_session_destroyed(self, session: Session, end: SessionEnd) -> None:
+            entered.set()
+            await release.wait()
+
+    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=Slow(), ttl_s=1000, clock=lambda: now)
+    await manager.get_or_create("a")
+    kept = await manager.get_or_create("b")
+    now = 2000.0
+    expiring = asyncio.create_task(manager.expire_idle())
+    await entered.wait()
+    assert await manager.get_or_create("b") is kept
+    release.set()
+    await expiring
+    assert await manager.get_or_create("b") is kept
+    await manager.aclose_all()
+
+
+async def test_whoever_gives_up_waiting_for_a_session_leaves_none_behind() -> None:
+    entered = asyncio.Event()
+
+    async def hang(session_id: str, agent: VoiceAgent) -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    log = Log()
+    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log, on_session_created=hang)
+    creating = asyncio.create_task(manager.get_or_create("a"))
+    await entered.wait()
+    creating.cancel()
+    await asyncio.wait([creating])
+    assert manager.active_sessions == 0
+    assert [id_ for id_, _ in log.ends] == ["a"]
+    await manager.aclose_all()
+
+
+async def test_a_callback_may_remove_its_own_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voice_host.agent.manager.CALLBACK_TIMEOUT_S", 0.05)
+
+    class Removing(Log):
+        async def on_user_turn(self, session: Session, turn: UserTurn) -> None:
+            await manager.remove(session.id)
+
+    ended = asyncio.Event()
+
+    async def on_destroyed(session_id: str) -> None:
+        ended.set()
+
+    log = Removing()
+    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log, on_session_destroyed=on_destroyed)
+    await manager.get_or_create("a")
+    report(manager, "a", "x")
+    async with asyncio.timeout(10):
+        await ended.wait()
+    await manager.aclose_all()
+    assert [id_ for id_, _ in log.ends] == ["a"]
+
+
+async def test_callbacks_that_hang_one_after_the_other_do_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voice_host.agent.manager.CALLBACK_TIMEOUT_S", 0.02)
+    begun = 0
+
+    class Hanging(Log):
+        async def on_user_turn(self, session: Session, turn: UserTurn) -> None:
+            nonlocal begun
+            begun += 1
+            await asyncio.Event().wait()
+
+    log = Hanging()
+    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log)
+    await manager.get_or_create("a")
+    for number in range(200):
+        report(manager, "a", str(number))
+    await manager.remove("a")
+    assert begun < 20
+    assert len(log.ends) == 1
+    await manager.aclose_all()
+
+
+def report(manager: VoiceAgentManager, session_id: str, text: str) -> None:
+    """Let the session's callbacks know of a turn."""
+    callbacks = manager.callbacks_of(session_id)
+    assert callbacks is not None
+    callbacks.user_turn(UserTurn(text))

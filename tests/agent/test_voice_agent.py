@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from typing import Any
 
@@ -12,7 +13,8 @@ from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, ToolRetu
 
 from tests.agent.models import ScriptedModel
 from voice_host.agent.events import ToolFinished
-from voice_host.agent.history import CUT_MARK, MAX_MESSAGES, settle, trim
+from voice_host.agent.history import CUT_MARK, FAULT_MARK, MAX_MESSAGES, settle, trim
+from voice_host.agent.session import active_turn
 from voice_host.agent.voice_agent import VoiceAgent
 from voice_host_sdk import AgentConfig, Session, tool
 
@@ -218,7 +220,7 @@ async def test_a_tool_that_outlived_its_reply_neither_speaks_nor_hangs_up() -> N
         return "done"
 
     agent = VoiceAgent(runtime=ScriptedModel(("work", {})).runtime(AgentConfig(tools=(work,))))
-    agent.session.attach(Line())
+    await agent.session.attach(Line())
     chatting = asyncio.create_task(agent.chat("go"))
     await started.wait()
     await agent.cancel()
@@ -292,3 +294,86 @@ async def test_slow_sync_tools_of_one_agent_do_not_delay_anothers() -> None:
     for agent in [*busy, other]:
         await agent.aclose()
     await slow_runtime.aclose()
+
+
+async def test_a_second_chat_waits_for_what_the_first_one_must_finish() -> None:
+    started, release = asyncio.Event(), asyncio.Event()
+
+    @tool(on_interrupt="finish")
+    async def book() -> str:
+        """Book."""
+        started.set()
+        await release.wait()
+        return "booked"
+
+    agent = VoiceAgent(runtime=ScriptedModel(("book", {}), "Next.").runtime(AgentConfig(tools=(book,))))
+    first = asyncio.create_task(agent.chat("book it"))
+    await started.wait()
+    second = asyncio.create_task(agent.chat("and hello"))
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(first, second)
+    assert spoken(agent) == ["user: book it", "tool: booked", "user: and hello", "agent: Next."]
+    await agent.aclose()
+
+
+async def test_a_model_that_breaks_off_is_not_taken_for_an_interruption() -> None:
+    async def break_off() -> None:
+        raise ValueError("x")
+
+    agent = VoiceAgent(runtime=ScriptedModel(["One two", break_off]).runtime())
+    with pytest.raises(ValueError, match="x"):
+        await agent.chat("count")
+    assert spoken(agent) == ["user: count", f"agent: One two{FAULT_MARK}"]
+    await agent.aclose()
+
+
+@pytest.mark.parametrize("plain", [True, False])
+async def test_a_sync_tool_runs_in_its_agents_threads_with_its_context_and_is_given_up_in_time(plain: bool) -> None:
+    release = threading.Event()
+    seen: list[Any] = []
+
+    def slow() -> str:
+        """Slow."""
+        seen.append((threading.current_thread().name.split("_")[0], active_turn.get() is not None))
+        release.wait(30)
+        return "slow"
+
+    config = AgentConfig(tools=(slow if plain else Tool(slow),), tool_timeout_s=0.1)
+    agent = VoiceAgent(runtime=ScriptedModel(("slow", {}), "Done.").runtime(config))
+    try:
+        async with asyncio.timeout(20):
+            assert (await agent.chat("go")).text.strip() == "Done."
+    finally:
+        release.set()
+    assert seen == [("tools-scripted", True)]
+    assert "longer than 0.1 seconds" in spoken(agent)[1]
+    await agent.aclose()
+
+
+async def test_an_async_function_behind_a_plain_wrapper_is_awaited() -> None:
+    def decorated(function: Any) -> Any:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    @decorated
+    async def look() -> str:
+        """Look."""
+        return "seen"
+
+    agent = VoiceAgent(runtime=ScriptedModel(("look", {}), "Done.").runtime(AgentConfig(tools=(look,))))
+    await agent.chat("go")
+    assert spoken(agent)[1] == "tool: seen"
+    await agent.aclose()
+
+
+def test_a_callers_own_greeting_costs_no_new_agent_and_own_tools_do() -> None:
+    runtime = ScriptedModel().runtime()
+    greeted = runtime.variant(AgentConfig(greeting="Hello Anna."))
+    taught = runtime.variant(AgentConfig(instructions="Be brief."))
+    assert greeted.agent is runtime.agent
+    assert taught.agent is not runtime.agent
+    assert taught.threads is runtime.threads

@@ -201,3 +201,11 @@ def test_the_rest_of_a_reply_begins_a_little_before_the_cut() -> None:
     assert unheard(text, "We open at nine. And we", 3) == "nine. And we close at ten."
     assert unheard(text, "", 3) == text
     assert unheard(text, text, 3) == ""
+
+
+def test_what_follows_a_clause_the_voice_failed_in_is_heard() -> None:
+    heard = HeardText()
+    heard.begin(SpokenClause("One two three."))  # the voice failed before any audio
+    heard.begin(SpokenClause(" Four five six.", complete=True))
+    heard.add_audio(1000)
+    assert heard.at(1000) == "Four five six."

@@ -15,6 +15,7 @@ from voice_host.session.turn_events import (
     CancelReply,
     ConfirmNothingToCancel,
     DropSpeculation,
+    DropSpeech,
     ForgetConversation,
     HangUp,
     HangUpRequested,
@@ -136,8 +137,9 @@ def test_say_joins_the_reply_or_waits_for_its_end() -> None:
     engine.handle(TurnFinished("hello"), 2)
     assert engine.handle(SpeechRequested("One moment."), 3) == [AppendSpeech(2, "One moment.")]
     engine.handle(ReplyTextComplete(2), 4)
-    for number in range(MAX_TO_SAY + 3):
+    for number in range(MAX_TO_SAY):
         assert engine.handle(SpeechRequested(f"Number {number}."), 5) == []
+    assert engine.handle(SpeechRequested("One too many."), 5) == [DropSpeech("One too many.")]
     assert engine.handle(ReplyEnded(2), 6) == [StartSpeech(3, "Number 0.", False)]
 
 
@@ -356,3 +358,17 @@ def test_what_is_deferred_is_bounded() -> None:
     announced = engine.handle(TurnFinished("and now"), 3.0)[0]
     assert isinstance(announced, AnnounceTurn)
     assert len(announced.text) <= MAX_DEFERRED_CHARACTERS + 8
+
+
+def test_words_that_come_late_after_a_cough_do_not_kill() -> None:
+    engine = speaking()
+    engine.handle(CallerSpeechStarted(), 1.0)
+    engine.handle(CallerSpeechEnded(), 1.3)
+    assert engine.handle(PartialTranscript("uh-huh"), 1.4) == [HoldPlayout(1)]
+    assert engine.handle(TimePassed(), 1.9) == [ReleasePlayout(1)]
+
+
+def test_what_was_said_over_an_agent_that_cannot_be_interrupted_is_answered_after_the_button() -> None:
+    engine = speaking(TurnConfig(barge_in=False))
+    engine.handle(TurnFinished("a table for two"), 1.0)
+    assert engine.handle(StopRequested(), 2.0)[-1] == StartReply(2, "a table for two")

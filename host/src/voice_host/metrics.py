@@ -12,12 +12,14 @@ TURNS = Counter("voice_host_turns", "Turns of callers.", ["agent", "kind"])
 REPLIES = Counter("voice_host_replies", "Replies, by how they ended.", ["agent", "end"])
 ERRORS = Counter("voice_host_errors", "Errors told to callers, by code.", ["agent", "code"])
 TOOL_CALLS = Counter("voice_host_tool_calls", "Tools run.", ["agent", "ok"])
+TOOL_TIMEOUTS = Counter("voice_host_tool_timeouts", "Tools given up after their time limit.", ["agent", "tool"])
 CALLBACK_ERRORS = Counter(
     "voice_host_callback_errors", "Callbacks that raised or took too long.", ["agent", "callback"]
 )
 CALLBACKS_DROPPED = Counter(
     "voice_host_callbacks_dropped", "Callbacks dropped because too many waited.", ["agent", "callback"]
 )
+SAYS_DROPPED = Counter("voice_host_says_dropped", "Session.say calls dropped because too many waited.", ["agent"])
 MICROPHONE_DROPPED = Counter(
     "voice_host_microphone_dropped_bytes", "Microphone audio dropped while speech-to-text was slow.", ["agent"]
 )

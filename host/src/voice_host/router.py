@@ -15,7 +15,8 @@ def create_voice_router(
 
     Args:
         agent_manager: whose agent answers.
-        handler: runs the calls; default: one with the services the environment configures.
+        handler: runs the calls, and is closed by whoever made it; default: one with the services the environment
+            configures, which stay open as long as the process.
         path: of the route.
     """
     router = APIRouter()

@@ -50,7 +50,11 @@ class CallbackRunner:
         """Finish: let what is queued run, then `on_session_destroyed`, then stop the worker."""
         if self._worker is None:
             return
-        # Everything queued has a time limit of its own, so this ends.
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._queue.join()
+        except TimeoutError:
+            self._drop_backlog()
         await self._queue.put(
             ("on_session_destroyed", lambda: self._callbacks.on_session_destroyed(self._session, end))
         )
@@ -58,6 +62,12 @@ class CallbackRunner:
         self._worker.cancel()
         await asyncio.wait([self._worker])
         self._worker = None
+
+    def _drop_backlog(self) -> None:
+        while not self._queue.empty():
+            name, _ = self._queue.get_nowait()
+            self._queue.task_done()
+            metrics.CALLBACKS_DROPPED.labels(self._session.agent_id, name).inc()
 
     def _post(self, name: str, call: Callable[[], Awaitable[None]]) -> None:
         if self._worker is None:
@@ -76,11 +86,19 @@ class CallbackRunner:
                 self._queue.task_done()
 
 
+def being_cancelled() -> bool:
+    """Whether somebody cancels this task; else a `CancelledError` is only what customer code let through."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 async def run_callback(agent_id: str, name: str, call: Callable[[], Awaitable[None]], timeout_s: float) -> None:
     """Run one callback; what it raises is logged under the agent's id and counted, and goes no further."""
     try:
         async with asyncio.timeout(timeout_s):
             await call()
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and being_cancelled():
+            raise
         metrics.CALLBACK_ERRORS.labels(agent_id, name).inc()
         log.warning("callback_failed", agent_id=agent_id, callback=name, exc_info=error)

@@ -19,12 +19,20 @@ from pydantic_ai.messages import (
 CUT_MARK = " [interrupted by the caller]"
 """Ends the text of a reply that the caller cut, so that the model knows the rest was never heard."""
 
+FAULT_MARK = " [broke off]"
+"""The same for a reply that the model did not finish."""
+
 MAX_MESSAGES = 400
 """Messages a history keeps; older ones are forgotten, whole turns at a time. Some hours of talk."""
 
 
 def settle(
-    messages: Sequence[ModelMessage], prompt: str, heard: str | None, results: Mapping[str, tuple[Any, bool]]
+    messages: Sequence[ModelMessage],
+    prompt: str,
+    heard: str | None,
+    results: Mapping[str, tuple[Any, bool]],
+    *,
+    mark: str = CUT_MARK,
 ) -> list[ModelMessage]:
     """Turn the messages of one run into what the history keeps of it.
 
@@ -34,6 +42,7 @@ def settle(
         heard: None when the reply was heard whole. Otherwise what was audible of it: generated text that nobody heard
             is dropped, and tools that ran are kept with their results, since what happened, happened.
         results: result and success of each tool call by id, for calls the run was cancelled out of.
+        mark: ends what was heard of a reply that was cut.
     """
     if not messages:
         messages = [ModelRequest(parts=[UserPromptPart(prompt)])]
@@ -52,7 +61,7 @@ def settle(
             if prompts:
                 kept.append(ModelRequest(parts=prompts))
     if heard.strip():
-        kept.append(ModelResponse(parts=[TextPart(heard.rstrip() + CUT_MARK)]))
+        kept.append(ModelResponse(parts=[TextPart(heard.rstrip() + mark)]))
     return kept
 
 

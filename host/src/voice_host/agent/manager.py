@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from voice_host import metrics
@@ -34,6 +34,10 @@ class SessionRefused(Exception):
     """The agent's `on_session_starting` failed: this one call cannot begin."""
 
 
+class ShuttingDown(SessionRefused):
+    """The manager is closed, or closes: no session begins any more."""
+
+
 class Connection(Protocol):
     """A call that is connected to a session, as far as the manager may use it."""
 
@@ -49,6 +53,14 @@ class _Entry:
     last_used: float
     turns: int = 0
     connection: Connection | None = None
+
+
+@dataclass(slots=True)
+class _Start:
+    """A session that is being begun: one caller does it, others of the same id wait."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
 
 
 class VoiceAgentManager:
@@ -89,7 +101,9 @@ class VoiceAgentManager:
         self._ttl_s = ttl_s
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
-        self._starting: dict[str, asyncio.Lock] = {}
+        self._starting: dict[str, _Start] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}
+        self._closed = False
         self._emptied = asyncio.Event()
         self._stopping = asyncio.Event()
         self._sweeper: asyncio.Task[None] | None = None
@@ -127,27 +141,37 @@ class VoiceAgentManager:
         Raises:
             SessionRefused: the agent does not take this call.
         """
-        lock = self._starting.setdefault(session_id, asyncio.Lock())
+        start = self._starting.setdefault(session_id, _Start())
+        start.waiting += 1
         try:
-            async with lock:
+            async with start.lock:
                 if entry := self._entries.get(session_id):
                     entry.last_used = self._clock()
                     return entry.agent
+                if ending := self._ending.get(session_id):
+                    await asyncio.wait([ending])  # the old one is told its end before the new one its beginning
                 return await self._create(session_id, caller, metadata)
         finally:
-            if not lock.locked():
-                self._starting.pop(session_id, None)
+            start.waiting -= 1
+            if not start.waiting:
+                del self._starting[session_id]
 
     async def _create(self, session_id: str, caller: Caller | None, metadata: Mapping[str, Any] | None) -> VoiceAgent:
         session = LiveSession(session_id, self.agent_id, caller=caller, metadata=metadata)
         agent = await self._begin(session)
+        if self._closed:
+            raise ShuttingDown("the server is shutting down")
         callbacks = CallbackRunner(self._callbacks, session, timeout_s=CALLBACK_TIMEOUT_S)
         now = self._clock()
         self._entries[session_id] = _Entry(agent, callbacks, created_at=now, last_used=now)
         self._start_sweeper()
         callbacks.created()
         if (on_created := self._on_created) is not None:
-            await self._run("on_session_created", lambda: on_created(session_id, agent))
+            try:
+                await self._run("on_session_created", lambda: on_created(session_id, agent))
+            except asyncio.CancelledError:
+                await self.remove(session_id, "failed")  # whoever asked for it will never have it
+                raise
         return agent
 
     async def _begin(self, session: LiveSession) -> VoiceAgent:
@@ -191,28 +215,40 @@ class VoiceAgentManager:
         """End a session: stop its agent, run its last callbacks. False when there is none of that id (any more)."""
         entry = self._entries.pop(session_id, None)
         if entry is None:
+            if ending := self._ending.get(session_id):
+                await asyncio.wait([ending])
             return False
         if not self._entries:
             self._emptied.set()
         if entry.connection is not None:
             entry.connection.drop(reason)
+        # In a task of its own: whoever removes may be cancelled, the session must get its last callback all the same.
+        ending = asyncio.create_task(self._end(session_id, entry, reason, detail), name=f"end-{session_id}")
+        self._ending[session_id] = ending
+        ending.add_done_callback(lambda _: self._ending.pop(session_id, None))
+        await asyncio.shield(ending)
+        return True
+
+    async def _end(self, session_id: str, entry: _Entry, reason: EndReason, detail: str) -> None:
         metrics.CALLS_ENDED.labels(self.agent_id, reason).inc()
         await entry.agent.aclose()
         end = SessionEnd(reason, detail, duration_s=self._clock() - entry.created_at, turns=entry.turns)
         await entry.callbacks.destroyed(end)
         if (on_destroyed := self._on_destroyed) is not None:
             await self._run("on_session_destroyed", lambda: on_destroyed(session_id))
-        return True
 
     async def expire_idle(self) -> None:
         """End the sessions that nobody is connected to and that have been idle for longer than the TTL."""
         oldest = self._clock() - self._ttl_s
         idle = [id_ for id_, e in self._entries.items() if e.connection is None and e.last_used <= oldest]
         for session_id in idle:
-            await self.remove(session_id, "expired")
+            entry = self._entries.get(session_id)  # ending the one before took time: it may be in use again
+            if entry is not None and entry.connection is None and entry.last_used <= oldest:
+                await self.remove(session_id, "expired")
 
     async def aclose_all(self) -> None:
         """End every session, connected ones after telling their callers, and stop the sweeper. Idempotent."""
+        self._closed = True
         if self._sweeper is not None:
             # Asked to stop rather than cancelled: a session it is just ending must get its last callback.
             self._stopping.set()
@@ -229,6 +265,8 @@ class VoiceAgentManager:
             await self._wait_until_empty()
         for session_id in list(self._entries):
             await self.remove(session_id, "shutdown")
+        if self._ending:
+            await asyncio.wait(self._ending.values())
         if self._owns_runtime:
             await self._runtime.aclose()
 

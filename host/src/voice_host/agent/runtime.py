@@ -51,13 +51,17 @@ class AgentRuntime:
         self.threads: ThreadPoolExecutor = (
             parent.threads if parent else ThreadPoolExecutor(TOOL_THREADS, thread_name_prefix=f"tools-{agent_id}")
         )
+        if parent is not None and parent.model is model and _for_model(parent.config) == _for_model(config):
+            self.agent: Agent[Session, str] = parent.agent  # only the greeting, the voice or the manners differ
+            return
         toolset = PolicyToolset(
             FunctionToolset([build_tool(tool, self.threads) for tool in config.tools]),
             agent_id=agent_id,
             options={tool_name(tool): options_of(tool) for tool in config.tools},
             default_timeout_s=config.tool_timeout_s,
+            threads=self.threads,
         )
-        self.agent: Agent[Session, str] = Agent(
+        self.agent = Agent(
             model.model,
             deps_type=Session,
             instructions=f"{config.instructions}\n\n{config.voice_rules}".strip(),
@@ -84,3 +88,8 @@ class AgentRuntime:
         self.threads.shutdown(wait=False, cancel_futures=True)
         if self._registry is not None:
             await self._registry.aclose()
+
+
+def _for_model(config: AgentConfig) -> tuple[object, ...]:
+    """The part of a configuration that the pydantic-ai agent is built of."""
+    return config.instructions, config.voice_rules, config.tools, config.tool_timeout_s

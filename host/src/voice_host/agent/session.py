@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +16,10 @@ log = get_logger(__name__)
 
 active_turn: ContextVar[AgentTurn | None] = ContextVar("active_turn", default=None)
 """The turn on whose behalf the current task runs; a tool inherits it."""
+
+
+MAX_EARLY = 8
+"""Requests kept for a call that is being connected (`on_session_created` may speak); further ones are dropped."""
 
 
 class Line(Protocol):
@@ -34,18 +38,32 @@ class LiveSession(Session):
     ) -> None:
         super().__init__(session_id, agent_id, caller=caller, metadata=metadata)
         self._line: Line | None = None
+        self._early: list[Callable[[Line], Awaitable[None]]] | None = []  # until the first line
 
-    def attach(self, line: Line | None) -> None:
-        """Connect the session to a line, or with None take it off."""
+    async def attach(self, line: Line) -> None:
+        """Connect the session to a line. What was asked for before its first line is done now."""
         self._line = line
+        early, self._early = self._early or [], None
+        for request in early:
+            await request(line)
+
+    def detach(self) -> None:
+        """Take the session off its line."""
+        self._line = None
 
     async def say(self, text: str) -> None:
-        if self._may_act("say") and self._line is not None and text.strip():
-            await self._line.say(text)
+        if self._may_act("say") and text.strip():
+            await self._ask(lambda line: line.say(text))
 
     async def end(self, reason: str = "") -> None:
-        if self._may_act("end") and self._line is not None:
-            await self._line.hang_up(reason)
+        if self._may_act("end"):
+            await self._ask(lambda line: line.hang_up(reason))
+
+    async def _ask(self, request: Callable[[Line], Awaitable[None]]) -> None:
+        if self._line is not None:
+            await request(self._line)
+        elif self._early is not None and len(self._early) < MAX_EARLY:
+            self._early.append(request)
 
     def _may_act(self, action: str) -> bool:
         # A tool that outlived its reply must not hang up on, or talk into, a conversation that has moved on.

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic_ai import ModelRetry, RunContext, ToolReturn
+from pydantic_ai import Agent, ModelRetry, RunContext, ToolReturn
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 from pydantic_core import to_jsonable_python
 
+from voice_host import metrics
+from voice_host.agent.callback_runner import being_cancelled
 from voice_host.agent.session import active_turn
 from voice_host.agent.turn import ToolOutcome
 from voice_host.logs import get_logger
@@ -33,6 +37,8 @@ class PolicyToolset(WrapperToolset[Session]):
     agent_id: str = ""
     options: Mapping[str, ToolOptions] = field(default_factory=dict)
     default_timeout_s: float = 20.0
+    threads: Executor | None = None
+    """Where sync functions run that came as a `pydantic_ai.Tool`, as the others do."""
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[Session], tool: ToolsetTool[Session]
@@ -61,14 +67,20 @@ class PolicyToolset(WrapperToolset[Session]):
     ) -> ToolOutcome:
         timeout_s = o.timeout_s or self.default_timeout_s
         try:
-            async with asyncio.timeout(timeout_s):
-                return ToolOutcome(_speakable(await super().call_tool(name, tool_args, ctx, tool)))
+            pool = Agent.using_thread_executor(self.threads) if self.threads else nullcontext()
+            with pool:
+                async with asyncio.timeout(timeout_s):
+                    return ToolOutcome(_speakable(await super().call_tool(name, tool_args, ctx, tool)))
         except (ModelRetry, ToolFailed) as error:
             return ToolOutcome(error.message, failure=error)
         except TimeoutError:
+            # A sync tool cannot be killed: its thread goes on, and what it returns is dropped.
+            metrics.TOOL_TIMEOUTS.labels(self.agent_id, name).inc()
             log.warning("tool_timed_out", agent_id=self.agent_id, tool=name, timeout_s=timeout_s)
             return _failed(f"{name} took longer than {timeout_s:g} seconds and was given up.")
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and being_cancelled():
+                raise
             # SystemExit in a task would stop the whole event loop, and with it every other call.
             log.warning("tool_failed", agent_id=self.agent_id, tool=name, exc_info=error)
             return _failed(f"{name} failed ({type(error).__name__}).")

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from contextvars import copy_context
 from functools import partial
 from typing import Any, get_type_hints
 
@@ -51,7 +52,9 @@ def _with_context(function: Callable[..., Any], executor: Executor) -> Callable[
         kwargs.update(dict.fromkeys(session_parameters, ctx.deps))
         if is_async:
             return await function(*args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(executor, partial(function, *args, **kwargs))
+        work = partial(copy_context().run, partial(function, *args, **kwargs))
+        result = await asyncio.get_running_loop().run_in_executor(executor, work)
+        return await result if inspect.isawaitable(result) else result  # an async function behind a plain wrapper
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=RunContext[Session])
     shown = [p.replace(annotation=hints.get(name, Any)) for name, p in visible.items()]

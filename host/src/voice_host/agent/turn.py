@@ -22,7 +22,7 @@ from pydantic_ai.messages import (
 )
 
 from voice_host.agent.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
-from voice_host.agent.history import settle
+from voice_host.agent.history import FAULT_MARK, settle
 from voice_host.agent.session import active_turn
 from voice_host_sdk import Session
 
@@ -60,7 +60,8 @@ class AgentTurn:
     text: str = ""
     steps: list[str] = field(default_factory=list)
     outcomes: dict[str, ToolOutcome] = field(default_factory=dict)
-    _calls: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _reported: set[str] = field(default_factory=set)
+    _calls: dict[str, ToolStarted] = field(default_factory=dict)
     _messages: list[ModelMessage] = field(default_factory=list)
     _finishing: dict[str, asyncio.Task[ToolOutcome]] = field(default_factory=dict)
 
@@ -102,25 +103,40 @@ class AgentTurn:
         # What the model says before and after a tool are two parts; a space keeps their words apart.
         if new_part and self.text and not self.text[-1].isspace() and not text[0].isspace():
             text = " " + text
+        if not text.isascii():
+            # Half a surrogate pair is no text: neither a voice nor a provider could take it.
+            text = text.encode("utf-8", "replace").decode()
         self.text += text
         return TextDelta(text)
 
     def _started(self, call: ToolCallPart) -> ToolStarted:
         self.steps.append(f"Using {call.tool_name}")
-        self._calls[call.tool_call_id] = arguments = _arguments(call)
-        return ToolStarted(call.tool_call_id, call.tool_name, arguments)
+        started = ToolStarted(call.tool_call_id, call.tool_name, _arguments(call))
+        self._calls[started.id] = started
+        return started
 
     def _finished(self, event: FunctionToolResultEvent) -> ToolFinished:
         part = event.part
+        self._reported.add(part.tool_call_id)
         outcome = self.outcomes.get(part.tool_call_id)
         return ToolFinished(
             id=part.tool_call_id,
             name=part.tool_name,
-            arguments=self._calls.get(part.tool_call_id, {}),
+            arguments=self._calls[part.tool_call_id].arguments if part.tool_call_id in self._calls else {},
             ok=isinstance(part, ToolReturnPart) and part.outcome == "success",
             result=part.content,
             duration_ms=outcome.duration_ms if outcome else 0.0,
         )
+
+    def unreported(self) -> list[ToolFinished]:
+        """The tools that ran to their end after the turn was cut, so that no event told of them. To be asked last."""
+        return [
+            ToolFinished(
+                call_id, call.name, call.arguments, outcome.failure is None, outcome.result, outcome.duration_ms
+            )
+            for call_id, outcome in self.outcomes.items()
+            if call_id not in self._reported and (call := self._calls.get(call_id)) is not None
+        ]
 
     def keep(
         self, call_id: str, work: Coroutine[Any, Any, ToolOutcome], how: Literal["finish", "detach", "cancel"]
@@ -133,11 +149,12 @@ class AgentTurn:
             self._finishing[call_id] = task
         return task
 
-    async def settle(self, heard: str | None = None) -> list[ModelMessage]:
+    async def settle(self, heard: str | None = None, *, failed: bool = False) -> list[ModelMessage]:
         """Return the messages this turn leaves in the history.
 
         Args:
-            heard: the part of the reply that was audible when it was cut; None: all of it was heard.
+            heard: the part of the reply that was audible when the caller cut it; None: nobody cut it.
+            failed: the model did not get to the end of its reply.
         """
         if self._finishing:
             await asyncio.wait(self._finishing.values())
@@ -145,6 +162,8 @@ class AgentTurn:
                 if not task.cancelled() and task.exception() is None:
                     self.outcomes.setdefault(call_id, task.result())
         results = {call_id: (o.result, o.failure is None) for call_id, o in self.outcomes.items()}
+        if failed and heard is None:
+            return settle(self._messages, self.prompt, self.text, results, mark=FAULT_MARK)
         return settle(self._messages, self.prompt, heard, results)
 
 

@@ -12,7 +12,7 @@ from pydantic_ai.messages import ModelMessage
 
 from voice_host.agent.defaults import default_runtime
 from voice_host.agent.events import AgentEvent
-from voice_host.agent.history import spoken, trim
+from voice_host.agent.history import CUT_MARK, spoken, trim
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.session import LiveSession
 from voice_host.agent.turn import AgentTurn
@@ -60,6 +60,7 @@ class VoiceAgent:
         self._tool_tasks: set[asyncio.Task[Any]] = set()
         self._chat: asyncio.Task[None] | None = None
         self._turn: AgentTurn | None = None
+        self._chatting = asyncio.Lock()
 
     @property
     def greeting(self) -> str:
@@ -81,10 +82,11 @@ class VoiceAgent:
         self.remember_spoken(self.greeting)
         return self.greeting
 
-    def remember_spoken(self, text: str) -> None:
-        """Remember something the agent said of itself, as far as it was heard."""
-        if text.strip():
-            self.memory.append(spoken(text))
+    def remember_spoken(self, text: str, heard: str | None = None) -> None:
+        """Remember something the agent said of itself. `heard`: what was audible of it when it was cut; None: all."""
+        if (text if heard is None else heard).strip():
+            self.memory.append(spoken(text if heard is None else heard + CUT_MARK))
+            trim(self.memory)
 
     def begin_turn(self, text: str) -> AgentTurn:
         """Begin a turn whose events the caller of this method consumes; `end_turn()` it afterwards."""
@@ -104,9 +106,15 @@ class VoiceAgent:
         self._turn = turn
         return True
 
-    async def end_turn(self, turn: AgentTurn, heard: str | None = None) -> None:
-        """Remember a turn that is over. `heard`: what was audible of a reply that was cut; None: all of it."""
-        messages = await turn.settle(heard)
+    async def end_turn(self, turn: AgentTurn, heard: str | None = None, *, failed: bool = False) -> None:
+        """Remember a turn that is over.
+
+        Args:
+            turn: as `begin_turn` returned it.
+            heard: what was audible of a reply that the caller cut; None: nobody cut it.
+            failed: the model did not get to the end of its reply.
+        """
+        messages = await turn.settle(heard, failed=failed)
         if self._turn is turn:
             self._turn = None
             self.memory += messages
@@ -116,9 +124,13 @@ class VoiceAgent:
         """Answer `text` and remember both. A chat that is still under way is cancelled first.
 
         Raises:
-            Exception: what the model raised; the history then holds the user's turn alone.
+            Exception: what the model raised; the history keeps the user's turn and what had been written, marked.
         """
         await self.cancel()
+        async with self._chatting:  # the one before must have settled: its words belong into this one's history
+            return await self._answer(text, on_event)
+
+    async def _answer(self, text: str, on_event: Callable[[AgentEvent], Awaitable[None]] | None) -> ChatReply:
         turn = self.begin_turn(text)
         self._chat = task = asyncio.create_task(self._consume(turn, on_event), name="chat")
         try:
@@ -129,7 +141,7 @@ class VoiceAgent:
                 await asyncio.wait([task])
             interrupted = task.cancelled()
             failed = interrupted or task.exception() is not None
-            await self.end_turn(turn, heard=turn.text if failed else None)
+            await self.end_turn(turn, heard=turn.text if interrupted else None, failed=failed)
             if self._chat is task:
                 self._chat = None
         if not interrupted:

@@ -44,6 +44,7 @@ class CallerClient:
         self._on_message = on_message
         self._changed = asyncio.Condition()
         self._turns = 0
+        self._typed = 0
         self._replying = False
         self.ready: dict[str, Any] = {}
         self.speech = bytearray()
@@ -117,11 +118,12 @@ class CallerClient:
         turns = self._turns + 1
         await self._ws.send(json.dumps({"type": "text", "text": text}))
         await self._until(lambda: self._turns >= turns and not self._replying, ANSWER_TIMEOUT_S, "no answer came")
+        self._typed = turns
         await asyncio.sleep(PLAYOUT_S)
 
     async def hear_out(self) -> None:
         """Wait until what was said has been answered and nothing more comes."""
-        await self._until(lambda: self._turns > 0, ANSWER_TIMEOUT_S, "nothing was recognised in the audio")
+        await self._until(lambda: self._turns > self._typed, ANSWER_TIMEOUT_S, "nothing was recognised in the audio")
         while True:
             await self._until(lambda: not self._replying, ANSWER_TIMEOUT_S, "no answer came")
             try:
@@ -159,15 +161,16 @@ async def place_call(
             talking = asyncio.ensure_future(script(client))
             try:
                 await asyncio.wait({listening, talking}, return_when=asyncio.FIRST_COMPLETED)
+                if talking.done() and isinstance(talking.exception(), ConnectionClosed):
+                    await asyncio.wait({listening})  # which knows how the call ended
             finally:
                 for task in (listening, talking):
                     task.cancel()
                 await asyncio.wait({listening, talking})
-            for task in (listening, talking):
-                if not task.cancelled():
-                    task.result()
+            if not listening.cancelled():
+                listening.result()
+            elif not talking.cancelled():
+                talking.result()
             return client
-    except ConnectionClosed:
-        raise CallFailed("the host hung up") from None
     except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
         raise CallFailed(f"{url} cannot be called: {error}") from error

@@ -46,10 +46,12 @@ async def _call(
             await client.type(text)
         if recording is not None:
             await client.say(recording.at(client.ready["sample_rate"]))
-            async with asyncio.TaskGroup() as tasks:
-                silence = tasks.create_task(client.be_silent())
+            silence = asyncio.create_task(client.be_silent())
+            try:
                 await client.hear_out()
+            finally:
                 silence.cancel()
+                await asyncio.wait([silence])
 
     if url is not None:
         client = await place_call(session_url(url, agent_id), script, report.take)

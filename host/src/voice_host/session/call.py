@@ -44,6 +44,8 @@ class Call:
     voice: TextToSpeechStream | None = None
     """None: the voice could not be had, replies are text only."""
     reply: Reply | None = None
+    forgotten: int = 0
+    """The last reply of the conversation that the caller asked to forget."""
     speech_ended_at_s: float | None = None
     turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the actions of one event are carried out, so that those of two are never mixed."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from voice_host.session.close_codes import CloseCode, fit_reason
 from voice_host.session.messages import Message
+
+SEND_TIMEOUT_S = 5.0
+"""A client that takes no frame for so long is gone; a server's ping alone does not end a socket that is full."""
 
 
 class Sender(Protocol):
@@ -26,10 +30,12 @@ class ClientLink:
         self._ws = ws
         self._lock = asyncio.Lock()
         self._gone = False
+        self.on_stalled: Callable[[], None] = lambda: None
+        """Called when the client has taken nothing for `SEND_TIMEOUT_S`."""
 
     async def send(self, message: Message, sender: Sender | None = None) -> None:
         """Send JSON, unless `sender` has died before its turn came."""
-        await self._send({"type": "websocket.send", "text": json.dumps(message, ensure_ascii=False)}, sender)
+        await self._send({"type": "websocket.send", "text": json.dumps(message)}, sender)
 
     async def send_audio(self, pcm: bytes, sender: Sender) -> None:
         """Send PCM16 speech, unless `sender` has died before its turn came."""
@@ -41,9 +47,13 @@ class ClientLink:
             if self._gone or (sender is not None and not sender.alive):
                 return
             try:
-                await self._ws.send(frame)
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await self._ws.send(frame)
             except WebSocketDisconnect:
                 self._gone = True
+            except TimeoutError:
+                self._gone = True
+                self.on_stalled()
 
     async def close(self, code: CloseCode, reason: str = "") -> None:
         """Close with a code and words. Does nothing when the client has gone."""
@@ -52,8 +62,9 @@ class ClientLink:
                 return
             self._gone = True
             try:
-                await self._ws.close(code, fit_reason(reason))
-            except WebSocketDisconnect:
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await self._ws.close(code, fit_reason(reason))
+            except (WebSocketDisconnect, TimeoutError):
                 return
 
     def mark_gone(self) -> None:

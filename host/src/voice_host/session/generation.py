@@ -49,15 +49,10 @@ async def generate(call: Call, reply: Reply, turn: AgentTurn, events: AsyncGener
     finally:
         filler.cancel()
         await asyncio.wait([filler])
-    await complete(call, reply, messages.chat(reply.id, reply.text.strip(), turn.steps))
-    return finished
-
-
-async def complete(call: Call, reply: Reply, shown: messages.Message) -> None:
-    """Show the whole reply; no text of it follows."""
-    await call.link.send(shown, reply)
+    await call.link.send(messages.chat(reply.id, reply.text.strip(), turn.steps), reply)
     await call.dispatch(ReplyTextComplete(reply.id))
     await reply.texts.put(None)
+    return finished
 
 
 async def cover_dead_air(reply: Reply, config: SilenceConfig) -> None:
@@ -86,11 +81,14 @@ async def _relay_events(call: Call, reply: Reply, events: AsyncGenerator[AgentEv
                     await reply.texts.put("\n")
                     await call.link.send(messages.tool_call(event.id, event.name, dict(event.arguments)), reply)
                 case ToolFinished():
-                    metrics.TOOL_CALLS.labels(call.agent_id, str(event.ok).lower()).inc()
-                    call.callbacks.tool_call(
-                        ToolCall(event.id, event.name, event.arguments, event.ok, event.result, event.duration_ms)
-                    )
+                    report_tool(call, event)
                     await call.link.send(messages.tool_result(event.id, event.name, ok=event.ok), reply)
+
+
+def report_tool(call: Call, tool: ToolFinished) -> None:
+    """Let the metrics and the agent's callbacks know of a tool that ran."""
+    metrics.TOOL_CALLS.labels(call.agent_id, str(tool.ok).lower()).inc()
+    call.callbacks.tool_call(ToolCall(tool.id, tool.name, tool.arguments, tool.ok, tool.result, tool.duration_ms))
 
 
 async def _add_text(call: Call, reply: Reply, text: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.websockets import WebSocket
 
 from voice_host import metrics
-from voice_host.agent.manager import SessionRefused, VoiceAgentManager
+from voice_host.agent.manager import SessionRefused, ShuttingDown, VoiceAgentManager
 from voice_host.agent.voice_agent import VoiceAgent
 from voice_host.logs import get_logger
 from voice_host.providers.select import SpeechProviders, SpeechServices, speech_services_from_environment
@@ -23,7 +23,7 @@ from voice_host.session.call import Call
 from voice_host.session.client_link import ClientLink
 from voice_host.session.close_codes import CloseCode
 from voice_host.session.connection import CallEnd, metadata_of, said_goodbye, say_goodbye
-from voice_host.session.generation import complete, generate
+from voice_host.session.generation import generate, report_tool
 from voice_host.session.head_start import HeadStart
 from voice_host.session.latency import Stages
 from voice_host.session.microphone import MicrophoneBuffer, feed
@@ -103,8 +103,9 @@ class VoiceSessionHandler:
         try:
             agent = await self._manager.get_or_create(session_id, caller=caller, metadata=metadata_of(ws))
         except SessionRefused as refusal:
-            metrics.CALLS_REFUSED.labels(self._manager.agent_id, str(CloseCode.COULD_NOT_START.value)).inc()
-            await link.close(CloseCode.COULD_NOT_START, str(refusal))
+            code = CloseCode.DRAINING if isinstance(refusal, ShuttingDown) else CloseCode.COULD_NOT_START
+            metrics.CALLS_REFUSED.labels(self._manager.agent_id, str(code.value)).inc()
+            await link.close(code, str(refusal))
             return
 
         metrics.CALLS.labels(self._manager.agent_id).inc()
@@ -117,8 +118,10 @@ class VoiceSessionHandler:
             end = CallEnd("failed", "something went wrong")
             await link.send(messages.error("internal", "Something went wrong on our side.", fatal=True))
         finally:
-            await say_goodbye(link, end)
-            await self._manager.remove(session_id, end.reason, end.detail)
+            try:
+                await say_goodbye(link, end)
+            finally:
+                await self._manager.remove(session_id, end.reason, end.detail)
 
     @asynccontextmanager
     async def _open(self, link: ClientLink, session_id: str, agent: VoiceAgent) -> AsyncIterator[Call]:
@@ -146,14 +149,14 @@ class VoiceSessionHandler:
                     microphone=MicrophoneBuffer(agent.stt_config.sample_rate),
                     dispatch=lambda event: self._dispatch(call, event),
                 )
+                link.on_stalled = lambda: call.end("lost")
                 async with self._manager.connected(session_id, call):
                     await link.send(call.ready())
                     voice = call.voice = await self._open_voice(call)
-                    agent.session.attach(call)
                     try:
                         yield call
                     finally:
-                        agent.session.attach(None)
+                        agent.session.detach()
                         call.cancel_tasks()
         finally:
             if voice is not None:
@@ -165,6 +168,7 @@ class VoiceSessionHandler:
         call.spawn(self._stt_listener(call), "speech-to-text")
         if call.agent.greeting.strip():
             await call.dispatch(turns.SpeechRequested(call.agent.greeting, greeting=True))
+        await call.agent.session.attach(call)
         return await call.over
 
     # --- from the client ------------------------------------------------------------------------------------------
@@ -215,12 +219,12 @@ class VoiceSessionHandler:
             return
         try:
             async with asyncio.TaskGroup() as both:
-                feeding = both.create_task(
+                both.create_task(
                     feed(call.microphone, stream, call.agent.stt_config), name=f"microphone-{call.session_id}"
                 )
                 async for event in stream:
                     await self._on_speech(call, event)
-                feeding.cancel()
+                raise ProviderError("Speech recognition has ended.", code="stt_closed")  # nobody asked it to
         except* ProviderError as group:
             lost = group.exceptions[0]
             assert isinstance(lost, ProviderError)
@@ -270,6 +274,8 @@ class VoiceSessionHandler:
                 self._start(call, reply, partial(self._speak_text, call, rest, False))
             case turns.AppendSpeech(_, text):
                 await _append(call, f" {text.strip()}\n")
+            case turns.DropSpeech():
+                metrics.SAYS_DROPPED.labels(call.agent_id).inc()
             case turns.HoldPlayout() if call.reply is not None:
                 call.reply.hold()
             case turns.ReleasePlayout() if call.reply is not None:
@@ -280,8 +286,7 @@ class VoiceSessionHandler:
                 heard = call.reply.text.strip() if call.reply is not None else ""
                 await call.link.send(messages.cancelled(reply, heard))
             case turns.ForgetConversation():
-                if call.reply is not None:
-                    call.reply.remember = False
+                call.forgotten = call.engine.reply
                 await call.agent.reset()
                 await call.link.send(messages.reset())
             case turns.HangUp(reason):
@@ -290,6 +295,8 @@ class VoiceSessionHandler:
     async def _announce(self, call: Call, turn: UserTurn) -> None:
         self._manager.count_turn(call.session_id)
         metrics.TURNS.labels(call.agent_id, "typed" if turn.typed else "spoken").inc()
+        if turn.typed:
+            call.speech_ended_at_s = None  # what was heard before it has nothing to do with it
         call.callbacks.user_turn(turn)
         await call.link.send(messages.turn(turn.text))
 
@@ -330,7 +337,10 @@ class VoiceSessionHandler:
         if previous is not None and previous.task is not None:
             # It was cancelled or has ended; its last words must be in the history before this one reads it.
             await asyncio.wait([previous.task])
+        reply.running = True
         await run(reply)
+        if not reply.alive:  # cut before it began
+            return
         reply.stages.reach("audible_end")
         await self._record(call, reply, "completed")
         await call.dispatch(turns.ReplyEnded(reply.id))
@@ -345,27 +355,34 @@ class VoiceSessionHandler:
         reply.turn = turn
         finished = False
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._tts_relay(call, reply), name=f"speech-{reply.id}")
-                await call.link.send(messages.thinking(), reply)
-                reply.stages.reach("model_request")
-                finished = await generate(call, reply, turn, events)
+            if reply.alive:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._tts_relay(call, reply), name=f"speech-{reply.id}")
+                    await call.link.send(messages.thinking(), reply)
+                    reply.stages.reach("model_request")
+                    finished = await generate(call, reply, turn, events)
         finally:
-            heard = reply.heard if reply.heard is not None else (None if finished else turn.text)
-            if reply.remember:
-                await call.agent.end_turn(turn, heard)
+            if head_start is not None:
+                await head_start.drop()
+            if reply.id > call.forgotten:
+                await call.agent.end_turn(turn, reply.heard, failed=not finished)
+            for late in turn.unreported():
+                report_tool(call, late)
 
     async def _speak_text(self, call: Call, text: str, greeting: bool, reply: Reply) -> None:
         """Speak something of the agent's own, as a reply without a model."""
+        if not reply.alive:
+            return
         reply.text = text
         await reply.texts.put(text)
         shown = messages.greeting(reply.id, text) if greeting else messages.chat(reply.id, text, [])
-        await complete(call, reply, shown)
+        await call.link.send(shown, reply)
+        await reply.texts.put(None)
         try:
             await self._tts_relay(call, reply)
         finally:
-            if reply.remember:
-                call.agent.remember_spoken(text if reply.heard is None else reply.heard)
+            if reply.id > call.forgotten:
+                call.agent.remember_spoken(text, reply.heard)
 
     async def _tts_relay(self, call: Call, reply: Reply) -> None:
         """Speak the reply's text as it comes. `tts_done` follows in any case, after the last audio."""
@@ -404,7 +421,7 @@ class VoiceSessionHandler:
 async def _append(call: Call, text: str) -> None:
     # Never waits for room: whoever dispatches holds the turn's lock, and the voice may need it to go on.
     if (reply := call.reply) is None or reply.texts.full():
-        log.warning("say_dropped", agent_id=call.agent_id, session_id=call.session_id)
+        metrics.SAYS_DROPPED.labels(call.agent_id).inc()
         return
     reply.texts.put_nowait(text)
     reply.text += text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from voice_host_sdk import WordTiming
 
@@ -47,12 +48,13 @@ class HeardText:
     def at(self, played_ms: float) -> str:
         """Return what was audible after `played_ms`, cut at a word."""
         heard = ""
-        for clause in self._clauses:
+        for clause, following in zip_longest(self._clauses, self._clauses[1:]):
             if clause.complete and played_ms >= clause.end_ms:
                 heard += clause.text
-            else:
-                heard += _part(clause, played_ms - clause.start_ms)
-                break
+                continue
+            heard += _part(clause, min(played_ms, clause.end_ms) - clause.start_ms)
+            if following is None or played_ms < clause.end_ms:
+                break  # else the voice failed in this clause, and spoke the next
         return heard.strip()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
 PROTOCOL_VERSION = 1
 SUBPROTOCOL = "voice-host.v1"
@@ -19,9 +19,17 @@ class BadMessage(Exception):
     """A client sent something that is not the call protocol. The words are fit for the client."""
 
 
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode") from None
+    return text
+
+
 class TypedText(BaseModel):
     type: Literal["text"]
-    text: str = Field(min_length=1, max_length=MAX_TEXT_LENGTH)
+    text: Annotated[str, AfterValidator(_encodable)] = Field(min_length=1, max_length=MAX_TEXT_LENGTH)
 
 
 class Cancel(BaseModel):

@@ -33,8 +33,6 @@ class Reply:
     playout: Playout
     stages: Stages
     alive: bool = True
-    remember: bool = True
-    """False once the caller asked to forget the conversation."""
     turn: AgentTurn | None = None
     """The model's part of it; None for a greeting and the like."""
     text: str = ""
@@ -45,6 +43,8 @@ class Reply:
     texts: asyncio.Queue[str | Aside | None] = field(default_factory=lambda: asyncio.Queue(TEXT_QUEUE_LENGTH))
     """What is to be spoken; None ends it."""
     task: asyncio.Task[None] | None = None
+    running: bool = False
+    """False while it waits for the reply before it; cutting it then only marks it, so that its turn is remembered."""
 
     def hold(self) -> None:
         """The caller began to speak over it: send nothing more for now."""
@@ -62,6 +62,6 @@ class Reply:
         if self.turn is not None:
             self.turn.alive = False
         self.heard = self.playout.stop()
-        if self.task is not None:
+        if self.task is not None and self.running:
             self.task.cancel()
         return self.heard

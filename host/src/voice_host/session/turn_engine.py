@@ -18,6 +18,7 @@ from voice_host.session.turn_events import (
     CallerSpeechStarted,
     CancelReply,
     ConfirmNothingToCancel,
+    DropSpeech,
     ForgetConversation,
     HangUp,
     HangUpRequested,
@@ -95,6 +96,7 @@ class TurnEngine:
         self._deferred = ""  # said over the agent without stopping it; belongs to the caller's next turn
         self._to_say: list[str] = []
         self._text_complete = False
+        self._caller_speaks = False
         self._hold_until_s: float | None = None
         self._resume_at_s: float | None = None
         self.state = TurnState.LISTENING
@@ -111,8 +113,10 @@ class TurnEngine:
         """Take one event, in the order of their times, and return what is to be done about it."""
         match event:
             case CallerSpeechStarted():
+                self._caller_speaks = True
                 return self._onset(now_s)
             case CallerSpeechEnded():
+                self._caller_speaks = False
                 self._silence.broken(now_s)
                 return self._release()
             case PartialTranscript(text, confidence):
@@ -121,7 +125,7 @@ class TurnEngine:
                 return self._turn(text, typed, now_s)
             case StopRequested():
                 self._silence.broken(now_s)
-                return self._cancel("button") or [ConfirmNothingToCancel(self.reply)]
+                return self._stop()
             case ResetRequested():
                 self._silence.broken(now_s)
                 self._deferred = ""
@@ -227,12 +231,21 @@ class TurnEngine:
         if not text.strip():
             return []
         if self.state is TurnState.LISTENING:
-            return [*self._speculated.drop(), StartSpeech(self._begin(), text, greeting)]
+            reply = self._begin()
+            self._text_complete = True
+            return [*self._speculated.drop(), StartSpeech(reply, text, greeting)]
         if not self._text_complete:
             return [AppendSpeech(self.reply, text)]
-        if len(self._to_say) < MAX_TO_SAY:
-            self._to_say.append(text)
+        if len(self._to_say) >= MAX_TO_SAY:
+            return [DropSpeech(text)]
+        self._to_say.append(text)
         return []
+
+    def _stop(self) -> list[TurnAction]:
+        cancelled = self._cancel("button")
+        if cancelled and self._deferred and not self._config.barge_in:
+            return [*cancelled, *self._answer(self._deferred, typed=False)]
+        return cancelled or [ConfirmNothingToCancel(self.reply)]
 
     def _cancel(self, by: Interruption) -> list[TurnAction]:
         self._resume_at_s = None
@@ -270,10 +283,13 @@ class TurnEngine:
 
     def _time_passed(self, now_s: float) -> list[TurnAction]:
         if self._hold_until_s is not None and now_s >= self._hold_until_s:
-            return self._interrupt(now_s) if self._hears_speech_end else self._release()
+            # A recogniser's words may come late, after the cough they stand for.
+            sustained = self._hears_speech_end and self._caller_speaks
+            return self._interrupt(now_s) if sustained else self._release()
         if self._resume_at_s is not None and now_s >= self._resume_at_s:
-            interrupted = self.reply
-            return [*self._speculated.drop(), ResumeReply(self._begin(), interrupted)]
+            interrupted, resumed = self.reply, self._begin()
+            self._text_complete = True
+            return [*self._speculated.drop(), ResumeReply(resumed, interrupted)]
         listening = self.state is TurnState.LISTENING
         if (reason := self._silence.over(now_s, listening=listening)) is not None:
             return [HangUp(reason)]

@@ -161,6 +161,13 @@ class AppendSpeech:
 
 
 @dataclass(frozen=True, slots=True)
+class DropSpeech:
+    """Too much waits to be said already: `text` will not be."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class HoldPlayout:
     """Send no more audio of the reply for now."""
 
@@ -209,6 +216,7 @@ TurnAction = (
     | StartSpeech
     | ResumeReply
     | AppendSpeech
+    | DropSpeech
     | HoldPlayout
     | ReleasePlayout
     | CancelReply
