@@ -10,6 +10,9 @@ from voice_host_sdk import SpeechToTextStream, STTConfig
 BUFFER_S = 10.0
 """Seconds kept while speech-to-text connects or is slow. When full, the oldest audio is dropped and counted."""
 
+BATCH_MS = 60
+"""Audio is handed on in pieces of at least this length: the cloud takes no less than 50 ms, and each piece costs."""
+
 GAP_S = 0.25
 """A microphone that sent nothing for so long has stopped; frames come every 10 to 100 ms."""
 
@@ -22,6 +25,7 @@ class MicrophoneBuffer:
 
     def __init__(self, sample_rate: int) -> None:
         self._limit = int(BUFFER_S * sample_rate) * 2
+        self._batch = BATCH_MS * sample_rate // 1000 * 2
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self._odd = b""
@@ -34,24 +38,28 @@ class MicrophoneBuffer:
         self._odd = data[whole:]
         if not whole:
             return 0
-        dropped = 0
         self._chunks.append(data[:whole])
         self._size += whole
+        dropped = 0
         while self._size > self._limit and len(self._chunks) > 1:
             oldest = len(self._chunks.popleft())
             self._size -= oldest
             dropped += oldest
-        self._filled.set()
+        if self._size >= self._batch:
+            self._filled.set()
         return dropped
 
     async def get(self) -> bytes:
-        """Wait for audio and return all there is."""
-        while not self._chunks:
-            self._filled.clear()
-            await self._filled.wait()
+        """Wait for a batch of audio, and return all there is."""
+        await self._filled.wait()
+        return self.take()
+
+    def take(self) -> bytes:
+        """Return all audio there is, perhaps none."""
         data = b"".join(self._chunks)
         self._chunks.clear()
         self._size = 0
+        self._filled.clear()
         return data
 
 
@@ -65,13 +73,14 @@ async def feed(microphone: MicrophoneBuffer, stream: SpeechToTextStream, config:
         ProviderError: the recogniser is lost.
     """
     silence = bytes(int(GAP_S * config.sample_rate) * 2)
+    whole_tail_s = config.max_turn_silence / 1000 + TAIL_MARGIN_S
     tail_s = 0.0
     while True:
         try:
             async with asyncio.timeout(GAP_S if tail_s > 0 else None):
                 audio = await microphone.get()
-            tail_s = config.max_turn_silence / 1000 + TAIL_MARGIN_S
+            tail_s = whole_tail_s
         except TimeoutError:
-            audio = silence
+            audio = microphone.take() + silence
             tail_s -= GAP_S
         await stream.send_audio(audio)
