@@ -98,3 +98,11 @@ def test_every_result_can_be_spoken(content: Any) -> None:
     assert isinstance(decision, Say)
     assert decision.text.strip()
     assert len(decision.text) <= 420
+
+
+def test_a_tool_whose_optional_parameter_cannot_be_said_is_called_without_it() -> None:
+    schema = {"type": "object", "properties": {"options": {"type": "object"}}}
+    offered = [ToolDefinition(name="book_table", parameters_json_schema=schema)]
+    decision = decide([ModelRequest([UserPromptPart("book")])], offered, date(2026, 11, 22))
+    assert isinstance(decision, Call)
+    assert arguments_json(decision.arguments) == "{}"

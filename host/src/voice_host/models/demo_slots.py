@@ -41,12 +41,13 @@ def fill(
         trigger: words of the tool, which are not values ("weather" in "the weather in paris").
     """
     values = dict(known)
-    open_ones = [parameter for parameter in parameters if parameter.name not in values]
+    # What cannot be said in words (an object) is left to its default.
+    open_ones = [parameter for parameter in parameters if parameter.name not in values and parameter.kind in _ORDER]
     # What was asked for is looked for first among values of its kind.
     open_ones.sort(
         key=lambda parameter: (_ORDER.index(parameter.kind), parameter.name != asked, not parameter.required)
     )
-    for parameter in (parameter for parameter in open_ones if parameter.kind in _ORDER):
+    for parameter in open_ones:
         value = _find(said, parameter, asked=parameter.name == asked, trigger=trigger, today=today)
         if value is not None:
             values[parameter.name] = [value] if parameter.many else value
