@@ -8,6 +8,8 @@ import time
 from tests.calls.client import calling
 from tests.calls.studio import studio
 from tests.simulators.orpheus import Fault
+from voice_host.providers.orpheus_tts import OrpheusTextToSpeech
+from voice_host.providers.select import SpeechProviders
 from voice_host.session.handler import DEAF_PHRASE
 from voice_host_sdk import AgentConfig, tool
 
@@ -194,3 +196,20 @@ async def test_a_sync_tool_of_one_agent_does_not_hold_up_the_call() -> None:
             await caller.expect("pong")
             assert not caller.all("tool_result")
             await caller.expect("tts_done")
+
+
+async def test_a_voice_that_cannot_be_reached_is_said_once_a_reply_and_nothing_counts_as_heard() -> None:
+    async with studio() as s:
+        s.handler._speech = SpeechProviders(
+            s.handler._speech.stt, OrpheusTextToSpeech("tts-key", url="ws://127.0.0.1:9/websocket")
+        )
+        s.llm.reply("One two three four. Five six seven eight.")
+        async with calling(s.url) as caller:
+            await caller.type("Count")
+            await caller.expect("metrics", reply=1)
+            (error,) = caller.all("error")
+            assert error["code"] == "tts_unreachable"
+            assert "ASSEMBLYAI_TTS_WSS_URL" in error["message"]
+            assert caller.all("chat")[0]["text"] == "One two three four. Five six seven eight."
+            await caller.send("cancel")
+            assert (await caller.expect("cancelled"))["heard"] == ""

@@ -392,7 +392,7 @@ async def test_a_reserve_that_failed_shows_only_when_it_is_needed(simulator: Orp
 async def test_a_service_that_is_not_there() -> None:
     line = await OrpheusTextToSpeech(KEY, url="ws://127.0.0.1:1/").open(TTSConfig())
     error = await failure_of(line)
-    assert (error.code, error.retryable) == ("tts_failed", True)
+    assert (error.code, error.retryable) == ("tts_unreachable", True)
     await line.aclose()
 
 

@@ -81,7 +81,8 @@ def test_nothing_is_sent_while_held_and_nothing_at_all_after_stop() -> None:
         line.playout.release()
         await asyncio.sleep(0.3)
         assert line.sent_ms > held_at
-        heard = line.playout.stop()
+        heard = line.playout.heard()
+        line.playout.stop()
         stopped_at = line.sent_ms
         await running
         await line.playout.write(SpeechAudio(pcm(1000)))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection
 
@@ -18,6 +19,7 @@ from voice_host_sdk import ProviderError, TTSConfig
 logger = logging.getLogger(__name__)
 
 KEY_SETTING = "ASSEMBLYAI_TTS_API_KEY"
+URL_SETTING = "ASSEMBLYAI_TTS_WSS_URL"
 SAMPLE_RATE = 24000
 """Hz, of the model's audio."""
 
@@ -56,7 +58,10 @@ class OrpheusTextToSpeech:
             try:
                 return await self._sockets.open(url)
             except ConnectFailed as failed:
-                raise _connect_error(failed) from failed
+                logger.warning(
+                    "orpheus: cannot connect to %s (%s)", urlsplit(url).hostname, failed.status or "no answer"
+                )
+                raise _connect_error(failed, URL_SETTING if self._url else None) from failed
 
         return OrpheusStream(connect, config, self._audio_timeout_s)
 
@@ -80,7 +85,7 @@ class OrpheusStream:
         """Begin an utterance on the socket that was opened ahead, or else on a fresh one.
 
         Raises:
-            ProviderError: `tts_auth` or `tts_failed`.
+            ProviderError: `tts_auth`, `tts_unreachable` or `tts_failed`.
         """
         utterance = OrpheusUtterance(self._sockets, self._first_message, self._resampler(), self._audio_timeout_s)
         try:
@@ -120,9 +125,16 @@ async def _check_resampling(sample_rate: int) -> None:
         ) from missing
 
 
-def _connect_error(failed: ConnectFailed) -> ProviderError:
+def _connect_error(failed: ConnectFailed, url_setting: str | None) -> ProviderError:
     if failed.status in (401, 403):
         return ProviderError(
             "The voice service refused the credentials.", code="tts_auth", setting=KEY_SETTING, retryable=False
+        )
+    if failed.status is None:
+        return ProviderError(
+            "The voice service cannot be reached.",
+            code="tts_unreachable",
+            setting=url_setting,
+            retryable=failed.retryable,
         )
     return tts_failed(retryable=failed.retryable)

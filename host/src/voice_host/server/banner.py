@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from voice_host.discovery import BrokenAgent
 from voice_host.server.host import Host
 
 EMBEDDED_NOTICE = (
@@ -18,7 +19,7 @@ DEMO_MODEL_NOTICE = (
     "No language model is configured for {agents}: answers are found by matching words. "
     "Set VOICE_HOST_MODEL, e.g. to openai:gpt-4.1-mini with OPENAI_API_KEY, or ASSEMBLYAI_API_KEY."
 )
-COLUMNS = ("agent", "status", "speech-to-text", "text-to-speech", "model", "package")
+COLUMNS = ("agent", "status", "listens", "speaks", "model", "from")
 
 
 def print_banner(host: Host, url: str, console: Console) -> None:
@@ -32,6 +33,9 @@ def print_banner(host: Host, url: str, console: Console) -> None:
     for agent in agents:
         table.add_row(agent["id"], *_cells(agent), f"{agent['distribution']} {agent['version']}")
     console.print(table)
+    for broken in host.agents.values():
+        if isinstance(broken, BrokenAgent):
+            _print_broken(broken, console)
     used = [agent.get("providers", {}) for agent in agents]
     if any("embedded" in (providers.get("stt"), providers.get("tts")) for providers in used):
         console.print(Text(f"\n{EMBEDDED_NOTICE}", "yellow"))
@@ -43,4 +47,11 @@ def _cells(agent: dict[str, Any]) -> list[Text]:
     if agent["status"] == "ready":
         providers = agent["providers"]
         return [Text("ready", "green"), *(Text(providers[kind]) for kind in ("stt", "tts", "model"))]
-    return [Text(f"broken ({agent['phase']}): {agent['error']}", "red"), Text(), Text(), Text()]
+    return [Text("broken", "red"), Text("-"), Text("-"), Text("-")]
+
+
+def _print_broken(agent: BrokenAgent, console: Console) -> None:
+    """The whole story below the table, where it has room."""
+    place = f" ({agent.where})" if agent.where else ""
+    console.print(Text.assemble("\n", (agent.id, "bold"), f" was not {agent.phase}: {agent.error}{place}"))
+    console.print(Text(f"  next: {agent.hint or f'`voice-host check {agent.id}` shows more'}"))

@@ -283,8 +283,7 @@ class VoiceSessionHandler:
             case turns.CancelReply(_, by):
                 await self._cancel_inflight(call, by)
             case turns.ConfirmNothingToCancel(reply):
-                heard = call.reply.text.strip() if call.reply is not None else ""
-                await call.link.send(messages.cancelled(reply, heard))
+                await call.link.send(messages.cancelled(reply, call.reply.audible() if call.reply is not None else ""))
             case turns.ForgetConversation():
                 call.forgotten = call.engine.reply
                 await call.agent.reset()

@@ -157,15 +157,13 @@ class Playout:
         self._held = False
         self._changed.set()
 
-    def stop(self) -> str:
-        """Drop what is buffered, for good. Returns what the caller heard, white space made single."""
-        heard = " ".join(self.heard().split())
+    def stop(self) -> None:
+        """Drop what is buffered, for good."""
         self._stopped = True
         self._buffer.clear()
         self._buffered = 0
         self._changed.set()
         self._room.set()
-        return heard
 
     def report_played(self, played_ms: float) -> None:
         """Take the client's own word for how much it has played."""

@@ -52,6 +52,10 @@ class Reply:
         self.stages.lasted("barge_in_to_silence", self.playout.ahead_ms)
         self.playout.hold()
 
+    def audible(self) -> str:
+        """What of it has been heard so far, white space made single."""
+        return " ".join(self.playout.heard().split())
+
     def unheard(self) -> str:
         """What was not heard of it, beginning with the last words that were."""
         return unheard(self.text, self.heard, OVERLAP_WORDS) if self.heard is not None else ""
@@ -61,7 +65,8 @@ class Reply:
         self.alive = False
         if self.turn is not None:
             self.turn.alive = False
-        self.heard = self.playout.stop()
+        self.heard = self.audible()
+        self.playout.stop()
         if self.task is not None and self.running:
             self.task.cancel()
         return self.heard

@@ -94,7 +94,8 @@ class SpeechOut:
             speaking = _Speaking(await self._voice.utterance(), SpokenClause(text))
         except ProviderError as error:
             self._free.release()
-            await self._failed(error)
+            self._voice = None  # it was tried more than once: the rest of this reply is text
+            await self._on_error(error)
             return None
         self._speaking.put_nowait(speaking)
         return speaking
