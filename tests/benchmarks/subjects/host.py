@@ -1,0 +1,69 @@
+"""The host as `voice-host serve` runs it, with AssemblyAI, Orpheus and the gateway's model at given addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.child import Parent
+from tests.plugins import plugin_folder
+from voice_host.discovery import load_agents
+from voice_host.logs import configure_logging
+from voice_host.providers.select import SpeechServices
+from voice_host.server.app import create_host_app
+from voice_host.server.host import Host
+from voice_host.server.listener import listen
+from voice_host.server.process import HostServer
+from voice_host.settings import load_settings
+
+AGENT = """
+from voice_host_sdk import AgentConfig, hookimpl
+
+def opening_hours(day: str) -> str:
+    \"\"\"Tell when the desk is open.
+
+    Args:
+        day: weekday name
+    \"\"\"
+    return f"On {day} from nine to five."
+
+@hookimpl
+def agent_config(settings):
+    return AgentConfig(title="Benchmark", tools=[opening_hours])
+"""
+
+
+async def main(stt_port: int, llm_port: int, tts_port: int) -> None:
+    parent = Parent()
+    configure_logging("text", "warning")
+    environment = {
+        "ASSEMBLYAI_API_KEY": "stt-key",
+        "ASSEMBLYAI_TTS_API_KEY": "tts-key",
+        "VOICE_HOST_ASSEMBLYAI_WS_URL": f"ws://127.0.0.1:{stt_port}/v3/ws",
+        "ASSEMBLYAI_TTS_WSS_URL": f"ws://127.0.0.1:{tts_port}/websocket",
+        "VOICE_HOST_LLM_BASE_URL": f"http://127.0.0.1:{llm_port}/v1",
+        "VOICE_HOST_LLM_API_KEY": "llm-key",
+        "VOICE_HOST_MODEL": "benchmark",
+    }
+    with tempfile.TemporaryDirectory() as folder, plugin_folder(Path(folder)) as plugins:
+        plugins.install("benchmark", AGENT)
+        settings = load_settings(None, environment, {"agents.allow": "benchmark"})
+        host = Host(settings, SpeechServices(settings), strict=True)
+        listener = listen("127.0.0.1", 0)
+        try:
+            await host.start(load_agents(settings))
+            server = HostServer(create_host_app(host), host)
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            parent.tell({"told": "ready", "port": listener.getsockname()[1], "path": "/agents/benchmark/session"})
+            await parent.obey()
+            server.should_exit = True
+            await serving
+        finally:
+            await host.stop()
+            listener.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*map(int, sys.argv[1:])))
