@@ -22,7 +22,8 @@ from pydantic_ai.messages import (
 
 from tests.simulators.gateway import ALL_QUIRKS, GatewaySimulator, Quirks, RawStream, Reply
 from voice_host.models import ModelKeyRefusedError, describe_model_error
-from voice_host.models.gateway import GatewayModel, gateway_client
+from voice_host.models.gateway import GatewayModel
+from voice_host.models.gateway_client import gateway_client
 from voice_host.models.gateway_quirks import EMPTY_RESULT
 
 QUIRKS = {

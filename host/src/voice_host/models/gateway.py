@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
 
-from openai import APIConnectionError, AsyncOpenAI, AsyncStream, Timeout
+from openai import APIConnectionError, AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 from pydantic_ai import RunContext
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
@@ -26,23 +26,10 @@ from voice_host.models.gateway_quirks import (
     without_empty_content,
 )
 
-CONNECT_TIMEOUT_S = 5.0
-SILENCE_TIMEOUT_S = 20.0
-"""How long the service may stay silent, before its first byte and between two: nobody waits longer on a telephone."""
-
 FIRST_EVENT_TIMEOUT_S = 20.0
 """Until the first piece of a streamed reply, retries and the waits that the service asks for included."""
 
-MAX_RETRIES = 1
-"""Of a request that was refused with 408, 409, 429 or 5xx, or not connected. Nothing has been said by then."""
-
 _log = logging.getLogger(__name__)
-
-
-def gateway_client(base_url: str, api_key: str) -> AsyncOpenAI:
-    """Return a client with a connection pool of its own: one for each address and key. Whoever asks closes it."""
-    timeout = Timeout(SILENCE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-    return AsyncOpenAI(base_url=base_url, api_key=api_key, timeout=timeout, max_retries=MAX_RETRIES)
 
 
 class GatewayModel(OpenAIChatModel):

@@ -134,7 +134,8 @@ class ModelRegistry:
     # --- the gateway, or the server that replaces it ------------------------------------------------------------
 
     def _gateway_model(self, model_name: str) -> Model:
-        from voice_host.models.gateway import GatewayModel, gateway_client  # imports `openai`, which takes long
+        from voice_host.models.gateway import GatewayModel  # imports `openai`, which takes long
+        from voice_host.models.gateway_client import gateway_client
 
         settings = self._settings
         key, setting = settings.llm_api_key, _LLM_KEY
