@@ -14,7 +14,7 @@ from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, ToolRetu
 from tests.agent.models import ScriptedModel
 from voice_host.agent.events import ToolFinished
 from voice_host.agent.history import CUT_MARK, FAULT_MARK, MAX_MESSAGES, settle, trim
-from voice_host.agent.session import active_turn
+from voice_host.agent.turn import active_turn
 from voice_host.agent.voice_agent import VoiceAgent
 from voice_host_sdk import AgentConfig, Session, tool
 

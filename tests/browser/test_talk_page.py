@@ -41,9 +41,11 @@ async def test_demo_providers_are_named_and_their_limits_told(page: Page, host: 
     notices = page.locator("#notices")
     await expect(notices).to_contain_text(
         "Demo speech on this machine: English, one close microphone, a quiet room, short everyday sentences. "
-        "No API key is configured."
+        "Set ASSEMBLYAI_API_KEY and ASSEMBLYAI_TTS_API_KEY for the cloud services."
     )
-    assert "No language model is configured" in await notices.inner_text()
+    shown = await notices.inner_text()
+    assert "No language model is configured" in shown
+    assert "Set VOICE_HOST_MODEL or ASSEMBLYAI_API_KEY." in shown
 
 
 async def test_other_providers_get_no_notice(page: Page, host: ScriptedHost) -> None:
@@ -112,6 +114,43 @@ async def test_typing_opens_a_call_without_the_microphone(page: Page, host: Scri
     call = await host.call()
     assert call.audio == b""
     assert host.subprotocols == ["voice-host.v1"]
+
+
+async def test_text_typed_before_the_greeting_stays_one_turn(page: Page, host: ScriptedHost) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        typed = await call.message("text")
+        await call.send("greeting", reply=1, text="Welcome.")
+        await call.send("cancelled", reply=1, heard="", by="turn")
+        await call.send("turn", text=typed["text"])
+        await call.send("thinking")
+        await call.send("tool_call", id="a", name="opening_hours", arguments={"day": "Friday"})
+        await call.send("chat", reply=2, text="From nine to five.", steps=[])
+
+    host.script = script
+    await page.goto(host.url)
+    await type_message(page, "When do you open?")
+    await expect(page.locator(".entry.agent .bubble")).to_have_text(["From nine to five."])
+    await expect(page.locator('[data-reply="2"] .chip')).to_contain_text("opening_hours")
+    await expect(page.locator(".entry.user .bubble")).to_have_text(["When do you open?"])
+
+
+async def test_texts_typed_in_a_row_are_each_recognised(page: Page, host: ScriptedHost) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        first, second = await call.message("text"), await call.message("text")
+        await call.send("turn", text=first["text"])
+        await call.send("cancelled", reply=1, heard="")
+        # What was said over the agent and had to wait is answered together with what was typed.
+        await call.send("turn", text=f"uh-huh {second['text']}")
+        await call.send("chat", reply=2, text="From noon.", steps=[])
+
+    host.script = script
+    await page.goto(host.url)
+    await type_message(page, "Friday?")
+    await type_message(page, "Or Sunday?")
+    await expect(page.locator(".entry.agent .bubble")).to_have_text(["From noon."])
+    await expect(page.locator(".entry.user .bubble")).to_have_text(["Friday?", "uh-huh Or Sunday?"])
 
 
 async def test_reply_streams_in_while_the_host_thinks_and_speaks(page: Page, host: ScriptedHost) -> None:

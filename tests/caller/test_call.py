@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import os
+import signal
+import socket
 import subprocess
 import sys
 import wave
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.server.hosting import COUNTING, installed, running
+from voice_host.caller.address import WrongAddress, parameter, session_url
 from voice_host.caller.client import CallFailed, place_call
-from voice_host.caller.run import session_url
-from voice_host.caller.wav import WrongAudio, read_wav, write_wav
+from voice_host.caller.report import HEADINGS, CallReport
+from voice_host.caller.wav import CannotSave, WrongAudio, check_writable, read_wav, write_wav
+from voice_host.session.latency import STAGES
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -30,6 +38,8 @@ def test_a_recording_is_heard_answered_and_saved(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "heard  what's the weather like" in done.stdout
+    assert "tool  weather_on_the_terrace()" in done.stdout
+    assert "agent  The weather is fine, and the terrace is open." in done.stdout
     assert "Latency" in done.stdout
     with wave.open(str(saved)) as wav:
         assert (wav.getframerate(), wav.getnchannels(), wav.getsampwidth()) == (24000, 1, 2)
@@ -76,10 +86,166 @@ async def test_a_host_that_is_not_there_is_said_in_words() -> None:
         ("https://example.org", "wss://example.org/agents/a/session"),
         ("localhost:8000", "ws://localhost:8000/agents/a/session"),
         ("ws://localhost/api/session", "ws://localhost/api/session"),
+        ("ws://localhost/agents/x/session?name=Ada", "ws://localhost/agents/x/session?name=Ada"),
+        ("https://localhost:8000/voice/?name=Ada", "wss://localhost:8000/voice/agents/a/session?name=Ada"),
+        ("http://[::1]:8000", "ws://[::1]:8000/agents/a/session"),
     ],
 )
 def test_urls(given: str, expected: str) -> None:
     assert session_url(given, "a") == expected
+
+
+def test_parameters_follow_the_query_that_the_url_has() -> None:
+    parameters = [parameter("city=Bad Homburg"), parameter("sum=1+1=2"), parameter("none=")]
+    expected = "ws://h/agents/a/session?name=Ada&city=Bad+Homburg&sum=1%2B1%3D2&none="
+    assert session_url("ws://h?name=Ada", "a", parameters) == expected
+
+
+@pytest.mark.parametrize("url", ["nonsense://x", "ws://", "ws://[::1", "ws://h:port", ""])
+def test_what_is_no_address_is_refused_without_its_query(url: str) -> None:
+    with pytest.raises(WrongAddress, match="is not the address of a host") as refused:
+        session_url(f"{url}?token=secret", "a")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["name", "=value", ""])
+def test_a_parameter_needs_a_name_and_a_value(text: str) -> None:
+    with pytest.raises(WrongAddress, match="name=value"):
+        parameter(text)
+
+
+async def test_parameters_are_the_metadata_of_the_session(tmp_path: Path) -> None:
+    with installed(tmp_path) as plugins:
+        plugins.install("counting", COUNTING.replace('self.note("created")', 'self.note(f"{dict(session.metadata)}")'))
+        async with running(tmp_path, f'[agent.counting.settings]\nfolder = "{tmp_path}"\n', allow="counting") as r:
+            done = await voice_host(
+                "call",
+                "counting",
+                "--text",
+                "hello",
+                "--param",
+                "name=Ada",
+                "--url",
+                f"http://{r.address}",
+                cwd=tmp_path,
+            )
+    assert done.returncode == 0, done.stderr
+    assert "{'name': 'Ada'}" in (tmp_path / "log.txt").read_text()
+
+
+async def voice_host(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command while this loop goes on."""
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "voice_host", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+
+async def test_silence_ends_in_words(tmp_path: Path) -> None:
+    write_wav(tmp_path / "silence.wav", bytes(32000), 16000)
+    done = await voice_host("call", "front-desk", "--audio", "silence.wav", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: nothing was recognised in silence.wav\n  next: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--text", " "], "a typed turn is empty"),
+        (["--text", "hi", "--save", "nowhere/x.wav"], "there is no folder nowhere"),
+        (["--text", "hi", "--param", "name"], "'name' is not of the form name=value"),
+        (["--text", "hi", "--url", "nonsense://x"], "nonsense://x is not the address of a host"),
+        (["--audio", "empty.wav"], "empty.wav has no samples"),
+    ],
+)
+async def test_what_cannot_work_is_refused_before_the_call(tmp_path: Path, arguments: list[str], said: str) -> None:
+    write_wav(tmp_path / "empty.wav", b"", 16000)
+    done = await voice_host("call", "front-desk", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr.partition("\n")[0]
+    assert "session" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("agent", "code", "hint"),
+    [
+        ("nobody", 4404, "`GET /agents` of that host lists them"),
+        ("broken", 4503, "`voice-host check broken` on that host says why"),
+        ("refusing", 4500, "its log says why"),
+    ],
+)
+async def test_a_refusal_says_what_to_do_next(tmp_path: Path, agent: str, code: int, hint: str) -> None:
+    with installed(tmp_path) as plugins:
+        plugins.install("broken", "raise RuntimeError('no')")
+        plugins.install(
+            "refusing",
+            COUNTING.replace(
+                "    async def on_startup",
+                "    async def on_session_starting(self, session, config): raise ValueError('no')\n"
+                "    async def on_startup",
+            ),
+        )
+        toml = f'[agent.refusing.settings]\nfolder = "{tmp_path}"\n'
+        async with running(tmp_path, toml, allow="broken,refusing") as r:
+            url = f"ws://{r.address}"
+            done = await voice_host("call", agent, "--text", "hello", "--url", url, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"({code})" in done.stderr
+    assert f"  next: {hint}\n" in done.stderr
+
+
+async def test_where_no_host_runs_the_next_step_is_to_start_one(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    done = await voice_host("call", "a", "--text", "hi", "--url", f"localhost:{port}?token=secret", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "cannot be called: the connection was refused\n  next: is a host running there?" in done.stderr
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("agent_speaks", [False, True])
+def test_ctrl_c_hangs_up(tmp_path: Path, agent_speaks: bool) -> None:
+    write_wav(tmp_path / "long.wav", bytes(32000 * 60), 16000)
+    command = [sys.executable, "-u", "-m", "voice_host", "call", "front-desk", "--audio", "long.wav"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as calling:
+        assert calling.stdout is not None
+        assert calling.stdout.readline().startswith("  call  front-desk")
+        if agent_speaks:
+            assert calling.stdout.readline().startswith(" agent")
+        calling.send_signal(signal.SIGINT)
+        output, errors = calling.communicate(timeout=60)
+    assert errors == "interrupted\n"
+    assert "shutting down" not in output
+    assert calling.returncode == 130
+
+
+def test_the_latency_table_fits_a_terminal() -> None:
+    assert tuple(HEADINGS) == STAGES
+    console = Console(width=80, record=True, file=io.StringIO())
+    report = CallReport(console)
+    report.take({"type": "metrics", "reply": 12, "stages_ms": dict.fromkeys(STAGES, 12345.6)})
+    report.latencies()
+    lines = console.export_text().splitlines()
+    assert ["reply", *HEADINGS.values()] in [line.split() for line in lines]
+    assert ["12", *["12346"] * len(STAGES)] in [line.split() for line in lines]
+
+
+def test_what_cannot_be_saved_is_known_before(tmp_path: Path) -> None:
+    file = tmp_path / "file.wav"
+    check_writable(file)
+    assert not file.exists()
+    file.write_bytes(b"")
+    check_writable(file)
+    for place in (tmp_path, tmp_path / "missing" / "x.wav", file / "x.wav"):
+        with pytest.raises(CannotSave):
+            check_writable(place)
 
 
 def test_a_recording_in_another_format_is_refused_with_the_way_to_convert_it(tmp_path: Path) -> None:
@@ -95,6 +261,16 @@ def test_a_recording_in_another_format_is_refused_with_the_way_to_convert_it(tmp
     text.write_text("not audio")
     with pytest.raises(WrongAudio, match="cannot be read as a WAV"):
         read_wav(text)
+    text.write_bytes(b"")
+    with pytest.raises(WrongAudio, match=r"PCM samples: it ends too early\. Convert"):
+        read_wav(text)
+    floating = tmp_path / "floating point.wav"
+    write_wav(floating, bytes(40), 16000)
+    header = bytearray(floating.read_bytes())
+    header[20:22] = b"\x03\x00"  # WAVE_FORMAT_IEEE_FLOAT
+    floating.write_bytes(header)
+    with pytest.raises(WrongAudio, match=r"unknown format: 3\. Convert it: ffmpeg -i '.*floating point\.wav' -ac 1"):
+        read_wav(floating)
     good = tmp_path / "good.wav"
     write_wav(good, b"\x01\x00" * 10, 16000)
     assert read_wav(good).at(16000) == b"\x01\x00" * 10

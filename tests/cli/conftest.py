@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.plugins import PluginFolder, plugin_folder
-from voice_host.cli.main import app
+from voice_host.cli.verbs import app
 
 Run = Callable[..., Result]
 

@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
+import pytest
 from typer.testing import Result
 
 from tests.cli.conftest import Run
 from tests.plugins import HELLO, PluginFolder
+from voice_host.providers import embedded
 
 LIFE = (
     HELLO
@@ -123,3 +125,75 @@ def test_the_agents_own_settings_reach_it(run: Run, plugins: PluginFolder) -> No
     plugins.install("picky", HELLO.replace('settings.get("greeting", "Hello!")', 'settings["greeting"]'))
     assert run("check", "picky").exit_code == 1
     assert run("check", "picky", VOICE_HOST_AGENT__PICKY__SETTINGS__GREETING="Hi").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("services", "environ", "problem"),
+    [
+        ('speech_to_text="assembly"', {}, "there is no speech-to-text service 'assembly'"),
+        ('text_to_speech="orfeus"', {}, "there is no text-to-speech service 'orfeus'"),
+        ('text_to_speech="orpheus"', {}, "set ASSEMBLYAI_TTS_API_KEY"),
+        ('speech_to_text="assemblyai"', {"ASSEMBLYAI_TTS_API_KEY": "k"}, "set ASSEMBLYAI_API_KEY"),
+    ],
+)
+def test_speech_services_that_cannot_be_had_break_the_agent_as_they_do_when_it_is_served(
+    run: Run, plugins: PluginFolder, services: str, environ: dict[str, str], problem: str
+) -> None:
+    plugins.install("wanting", HELLO.replace('title="Hello"', services))
+    result = run("check", "wanting", "--json", **environ)
+    assert result.exit_code == 1
+    verdict = verdicts(result)["wanting"]
+    assert (verdict["phase"], verdict["status"]) == ("configured", "broken")
+    assert problem in verdict["error"]
+
+
+def test_a_missing_extra_breaks_the_agent(run: Run, plugins: PluginFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "missing_extra", lambda: "install voice-host[embedded]")
+    plugins.install("hello")
+    result = run("check", "hello", "--json")
+    assert result.exit_code == 1
+    assert verdicts(result)["hello"]["error"] == "install voice-host[embedded]"
+
+
+def test_tools_that_leave_something_unsaid_are_warned_about(run: Run, plugins: PluginFolder) -> None:
+    code = "def vague(x):\n    pass\n" + HELLO.replace("AgentConfig(t", "AgentConfig(tools=[vague], t")
+    module = plugins.install("terse", code)
+    result = run("check", "terse", "--json")
+    assert result.exit_code == 0
+    assert verdicts(result)["terse"]["warnings"] == [
+        f"tool vague(x): parameter x has no type; the model is told nothing about it ({module}/__init__.py:1)",
+        f"tool vague(x) has no docstring; the model is told only its name ({module}/__init__.py:1)",
+    ]
+    assert "warning: terse: tool vague(x)" in run("check", "terse").stderr
+
+
+def test_a_type_that_no_schema_can_be_made_of_breaks_the_agent(run: Run, plugins: PluginFolder) -> None:
+    code = """
+    from voice_host_sdk import AgentConfig, hookimpl
+
+    class Guest:
+        pass
+
+    def greet(guest: Guest) -> str:
+        \"\"\"Greet a guest.\"\"\"
+        return "Hello"
+
+    @hookimpl
+    def agent_config(settings):
+        return AgentConfig(tools=[greet])
+    """
+    plugins.install("untold", code)
+    result = run("check", "untold", "--json")
+    assert result.exit_code == 1
+    verdict = verdicts(result)["untold"]
+    assert (verdict["phase"], verdict["status"]) == ("configured", "broken")
+    assert verdict["error"].startswith("a tool cannot be offered to the model: ")
+    assert "Guest" in verdict["error"]
+
+
+def test_an_allow_list_that_leaves_out_every_agent_fails_the_check(run: Run, plugins: PluginFolder) -> None:
+    plugins.install("hello")
+    result = run("check", VOICE_HOST_AGENTS__ALLOW="helo")
+    assert result.exit_code == 1
+    assert "no agent 'helo' is installed; did you mean 'hello'?" in result.stderr
+    assert "agents are installed, but none is allowed by VOICE_HOST_AGENTS__ALLOW." in " ".join(result.stderr.split())

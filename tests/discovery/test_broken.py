@@ -89,7 +89,12 @@ CALLBACKS = CONFIG + "return AgentConfig()\n\n@hookimpl\ndef lifecycle_callbacks
             "return an instance",
         ),
         (CALLBACKS + "return None", Phase.CONFIGURED, "lifecycle_callbacks returned None", "`return` missing"),
-        (CALLBACKS + "return object()", Phase.CONFIGURED, "returned a object", "derive object from LifecycleCallbacks"),
+        (
+            CALLBACKS + "return object()",
+            Phase.CONFIGURED,
+            "returned an object",
+            "derive object from LifecycleCallbacks",
+        ),
         (
             "from pydantic import BaseModel, ConfigDict\n"
             "class Own(BaseModel):\n    model_config = ConfigDict(extra='forbid')\n    region: str\n"

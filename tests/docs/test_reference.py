@@ -15,7 +15,7 @@ from pydantic import BaseModel
 import voice_host_sdk
 from tests.docs.markdown import ROOT, entries, read, rows, section
 from voice_host import metrics
-from voice_host.cli.main import app
+from voice_host.cli.verbs import app
 from voice_host.discovery.hooks import KNOWN_HOOKS
 from voice_host.discovery.phases import Phase
 from voice_host.session import messages

@@ -102,3 +102,8 @@ async def test_hanging_up_ends_the_session(desk: FrontDesk, session: RecordingSe
 )
 def test_times_as_callers_say_them(text: str, expected: time | None) -> None:
     assert parse_time(text) == expected
+
+
+def test_the_terrace_is_as_the_platform_says() -> None:
+    assert "the terrace is open" in FrontDesk(Bookings()).weather_on_the_terrace()
+    assert FrontDesk(Bookings(), terrace_open=False).weather_on_the_terrace() == "The terrace is closed today."

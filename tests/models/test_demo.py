@@ -161,6 +161,80 @@ async def test_it_asks_for_one_thing_at_a_time() -> None:
     assert await caller.say("four") == "A table for 4 on saturday at 7:30, Anna."
 
 
+def order_taxi(street: str) -> str:
+    """Send a cab to a street."""
+    return f"A cab comes to {street}."
+
+
+def book_cab(street: str) -> str:
+    """Send somebody."""
+    return f"A cab comes to {street}."
+
+
+@pytest.mark.parametrize(
+    ("tool", "opening"),
+    [
+        (order_taxi, "Send a cab"),
+        (order_taxi, "could you please send me a cab to my street"),
+        (order_taxi, "order a taxi"),
+        (order_taxi, "order a cab"),
+        (book_cab, "Send a cab"),
+        (order_taxi, "fetch me a cab please"),
+    ],
+)
+async def test_words_that_picked_the_tool_are_no_free_text(tool: Callable[..., Any], opening: str) -> None:
+    caller = Caller(tool)
+    assert await caller.say(opening) == "Which street?"
+    assert await caller.say("Twelve Oak Lane") == "A cab comes to Twelve Oak Lane."
+
+
+async def test_a_turn_that_ends_with_what_the_tool_does_holds_no_free_text() -> None:
+    def take_note(note: str) -> str:
+        """Take down a note."""
+        return f"Noted: {note}."
+
+    caller = Caller(take_note)
+    assert await caller.say("leave a note") == "What is the note?"
+    assert await caller.say("the owner must call back") == "Noted: owner must call back."
+
+
+@pytest.mark.parametrize(
+    ("tool", "opening", "street"),
+    [
+        (order_taxi, "send a cab to Oak Lane", "Oak Lane"),
+        (book_cab, "book a cab to Main Street", "Main Street"),
+    ],
+)
+async def test_free_text_beside_the_words_that_picked_the_tool_is_taken(
+    tool: Callable[..., Any], opening: str, street: str
+) -> None:
+    assert await Caller(tool).say(opening) == f"A cab comes to {street}."
+
+
+@pytest.mark.parametrize("answer", ["four", "4", "four people", "one hundred", "twenty one"])
+async def test_a_number_is_no_name(answer: str) -> None:
+    caller = Caller(find_booking)
+    assert await caller.say("find my booking", answer) == "Sorry, I did not understand that. What is the name, please?"
+    assert await caller.say("anna") == "Anna has a table at eight."
+
+
+async def test_an_answer_that_does_not_fit_is_not_taken_for_something_else() -> None:
+    def register(name: str, address: str) -> str:
+        """Register a customer."""
+        return f"{name}, {address}."
+
+    caller = Caller(register)
+    assert await caller.say("register me", "twelve") == "Sorry, I did not understand that. What is the name, please?"
+    assert await caller.say("anna", "12 Oak Lane") == "Anna, 12 Oak Lane."
+
+
+async def test_a_number_instead_of_the_name_fills_the_number_that_is_still_open() -> None:
+    caller = Caller(*FRONT_DESK)
+    assert await caller.say("Book a table", "four") == "What is the name, please?"
+    await caller.say("anna", "saturday", "seven thirty")
+    assert caller.calls == [("book_table", ANNA)]
+
+
 async def test_what_it_does_not_understand_is_asked_again_and_then_dropped() -> None:
     caller = Caller(*FRONT_DESK)
     assert await caller.say("when are you open") == "For which day?"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import queue
@@ -20,6 +21,8 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+
+from voice_host.server.listener import PortTaken, listen
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals")
 
@@ -134,8 +137,72 @@ def test_a_port_that_is_taken_is_said_in_words(tmp_path: Path) -> None:
     ):
         assert host.ended() == 2
     assert "cannot listen" in host.output
-    assert "--port" in host.output
+    assert "another port with --port" in host.output
     assert "Traceback" not in host.output
+
+
+def test_a_port_that_is_taken_is_said_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from voice_host.cli import main\n"
+        "try: main()\n"
+        "finally: print('HEAVY', {'uvicorn', 'fastapi', 'pydantic_ai'} & set(sys.modules))"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = subprocess.run(
+            [sys.executable, "-c", script, "serve", "--port", str(taken.getsockname()[1])],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert "cannot listen" in done.stderr
+    assert done.stdout == "HEAVY set()\n"
+
+
+def test_an_address_of_another_machine_is_said_in_words() -> None:
+    with pytest.raises(PortTaken, match="cannot listen on") as error:
+        listen("192.0.2.1", 0)
+    assert "this machine has no such address" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("refusal", "hint"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), "ports below 1024 need privileges"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "this machine has no such address"),
+    ],
+)
+def test_every_refusal_has_its_own_hint(monkeypatch: pytest.MonkeyPatch, refusal: OSError, hint: str) -> None:
+    def bind(self: socket.socket, address: object) -> None:
+        raise refusal
+
+    # Made up, since who runs the tests may have the privilege, and names are not looked up outside of this machine.
+    monkeypatch.setattr(socket, "socket", type("Refused", (socket.socket,), {"bind": bind}))
+    with pytest.raises(PortTaken, match=str(refusal.strerror)) as error:
+        listen("localhost", 80)
+    assert hint in error.value.hint
+
+
+@pytest.mark.parametrize("module", ["typer", "voice_host.settings", "voice_host.server.run"])
+def test_ctrl_c_while_libraries_load_shows_no_stack_trace(tmp_path: Path, module: str) -> None:
+    script = (
+        "import runpy, signal, sys\n"
+        "class Impatient:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Impatient())\n"
+        "runpy.run_module('voice_host', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "serve", "--port", "0"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
 
 def test_a_public_address_needs_a_decision(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """Which source wins, and that each value knows where it came from."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.settings.conftest import Load
-from voice_host.settings import SettingsError, load_settings
+from voice_host.providers import select
+from voice_host.settings import SettingsError, load_settings, services
 
 
 def test_without_a_file_or_variables_there_are_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,3 +111,15 @@ def test_the_voice_of_assemblyai_is_taken_only_when_it_is_named(load: Load) -> N
 def test_a_service_that_is_named_needs_its_key(load: Load) -> None:
     with pytest.raises(SettingsError, match=r"\[providers\] text_to_speech: 'orpheus' needs .*ASSEMBLYAI_TTS_API_KEY"):
         load("providers.text_to_speech = 'orpheus'")
+
+
+def test_the_names_of_services_are_those_that_can_be_built() -> None:
+    assert set(services.SPEECH_TO_TEXT) == set(select._SPEECH_TO_TEXT)
+    assert set(services.TEXT_TO_SPEECH) == set(select._TEXT_TO_SPEECH)
+
+
+def test_settings_load_without_any_adapter() -> None:
+    code = "import sys, voice_host.settings as s; s.load_settings(environ={}); print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "voice_host.settings" in result.stdout
+    assert "voice_host.providers" not in result.stdout

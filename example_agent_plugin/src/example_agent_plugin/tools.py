@@ -29,8 +29,9 @@ TIME_FORMATS = ("%H:%M", "%I:%M %p", "%I %p", "%H")
 class FrontDesk:
     """The tools of one agent, around its book of reservations."""
 
-    def __init__(self, bookings: Bookings) -> None:
+    def __init__(self, bookings: Bookings, *, terrace_open: bool = True) -> None:
         self._bookings = bookings
+        self._terrace_open = terrace_open
 
     def opening_hours(self, day: Weekday) -> str:
         """Tell the opening hours: when the restaurant is open or closed.
@@ -50,6 +51,10 @@ class FrontDesk:
         """
         dish = DISHES.get(day)
         return f"On {day.capitalize()} we cook {dish}." if dish else f"We are closed on {day.capitalize()}."
+
+    def weather_on_the_terrace(self) -> str:
+        """Tell what the weather is like, and whether guests can sit outside."""
+        return "The weather is fine, and the terrace is open." if self._terrace_open else "The terrace is closed today."
 
     # Asynchronous, although nothing is awaited: plain functions run in threads, where two calls could book at once.
     # An interruption must not leave the caller guessing whether the table is booked, so the tool finishes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 OnInterrupt = Literal["cancel", "finish", "detach"]
 
@@ -34,21 +34,39 @@ class ToolOptions:
             raise ValueError(f"on_interrupt must be 'cancel', 'finish' or 'detach', not {self.on_interrupt!r}")
 
 
+@overload
+def tool(function: _F, /) -> _F: ...
+
+
+@overload
 def tool(
     *, timeout_s: float | None = None, on_interrupt: OnInterrupt = "cancel", terminal: bool = False
-) -> Callable[[_F], _F]:
-    """Attach `ToolOptions` to a function, which stays a plain function.
+) -> Callable[[_F], _F]: ...
+
+
+def tool(
+    function: _F | None = None,
+    /,
+    *,
+    timeout_s: float | None = None,
+    on_interrupt: OnInterrupt = "cancel",
+    terminal: bool = False,
+) -> _F | Callable[[_F], _F]:
+    """Attach `ToolOptions` to a function, which stays a plain function: `@tool` or `@tool(timeout_s=5)`.
 
     Raises:
         ValueError: an option is out of range.
+        TypeError: an option was given without its name.
     """
+    if function is not None and not callable(function):
+        raise TypeError(f"@tool takes options by name, e.g. @tool(timeout_s=5), not {function!r}")
     options = ToolOptions(timeout_s=timeout_s, on_interrupt=on_interrupt, terminal=terminal)
 
     def decorate(function: _F) -> _F:
         setattr(function, _ATTRIBUTE, options)
         return function
 
-    return decorate
+    return decorate if function is None else decorate(function)
 
 
 def tool_options(function: Callable[..., Any]) -> ToolOptions:

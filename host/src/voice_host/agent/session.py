@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from voice_host.agent.turn import active_turn
 from voice_host.logs import get_logger
 from voice_host_sdk import Caller, Session
 
-if TYPE_CHECKING:
-    from voice_host.agent.turn import AgentTurn
-
 log = get_logger(__name__)
-
-active_turn: ContextVar[AgentTurn | None] = ContextVar("active_turn", default=None)
-"""The turn on whose behalf the current task runs; a tool inherits it."""
-
 
 MAX_EARLY = 8
 """Requests kept for a call that is being connected (`on_session_created` may speak); further ones are dropped."""

@@ -17,8 +17,7 @@ from pydantic_core import to_jsonable_python
 
 from voice_host import metrics
 from voice_host.agent.callback_runner import being_cancelled
-from voice_host.agent.session import active_turn
-from voice_host.agent.turn import ToolOutcome
+from voice_host.agent.turn import ToolOutcome, active_turn
 from voice_host.logs import get_logger
 from voice_host_sdk import Session, ToolOptions
 

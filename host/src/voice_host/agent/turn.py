@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,13 +24,13 @@ from pydantic_ai.messages import (
 
 from voice_host.agent.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
 from voice_host.agent.history import FAULT_MARK, settle
-from voice_host.agent.session import active_turn
 from voice_host_sdk import Session
 
 if TYPE_CHECKING:
     from pydantic_ai.run import AgentRun
 
-    from voice_host.agent.runtime import AgentRuntime
+active_turn: ContextVar[AgentTurn | None] = ContextVar("active_turn", default=None)
+"""The turn on whose behalf the current task runs; a tool inherits it."""
 
 
 @dataclass(slots=True)
@@ -49,7 +50,8 @@ class AgentTurn:
     with it whatever its tools still try to do to the call.
     """
 
-    runtime: AgentRuntime
+    agent: Agent[Session, str]
+    max_steps: int
     session: Session
     prompt: str
     history: Sequence[ModelMessage]
@@ -69,11 +71,11 @@ class AgentTurn:
         """Run the model and its tools. Model failures are raised as pydantic-ai raises them."""
         token = active_turn.set(self)
         try:
-            async with self.runtime.agent.iter(
+            async with self.agent.iter(
                 self.prompt,
                 message_history=list(self.history),
                 deps=self.session,
-                usage_limits=UsageLimits(request_limit=self.runtime.config.max_steps),
+                usage_limits=UsageLimits(request_limit=self.max_steps),
             ) as run:
                 try:
                     async for event in self._stream(run):

@@ -96,7 +96,8 @@ class VoiceAgent:
 
     def speculate(self, text: str) -> AgentTurn:
         """Begin a turn that may come to nothing: no tool runs and nothing is remembered before `commit()`."""
-        return AgentTurn(self._runtime, self.session, text, tuple(self.memory), self._tool_tasks)
+        model, steps = self._runtime.agent, self.config.max_steps
+        return AgentTurn(model, steps, self.session, text, tuple(self.memory), self._tool_tasks)
 
     def commit(self, turn: AgentTurn) -> bool:
         """The caller's turn is final: let `turn` answer it. False: the conversation has moved on since it began."""

@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Subprotocol
 
+from voice_host.caller.hints import describe_failure
 from voice_host.session.messages import SUBPROTOCOL
 
 FRAME_MS = 20
@@ -23,12 +24,27 @@ PLAYOUT_S = 0.5
 """The last audio of a reply is sent ahead of its playing; a caller who speaks at once would cut it."""
 
 ANSWER_TIMEOUT_S = 30.0
+
+RECOGNITION_TIMEOUT_S = 10.0
+"""After the end of the audio. Silence follows it, in which every recogniser ends a turn within a few seconds."""
+
 SETTLE_S = 1.5
 """After the last reply the caller listens so long before hanging up: another turn may still be on its way."""
 
 
 class CallFailed(Exception):
-    """The call did not come about, broke off, or got no answer. The message says why."""
+    """The call did not come about, broke off, or got no answer. The message says why.
+
+    Args:
+        message: why.
+        hint: what to do about it, if that is known.
+        close_code: what the host closed the call with, if it did.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, *, close_code: int | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.close_code = close_code
 
 
 class CallerClient:
@@ -63,7 +79,7 @@ class CallerClient:
                 else:
                     await self._take(json.loads(frame))
         except ConnectionClosed:
-            raise CallFailed(self._why_closed()) from None
+            raise CallFailed(self._why_closed(), close_code=self._ws.close_code) from None
 
     def _why_closed(self) -> str:
         if self._ws.close_code in (None, 1006):
@@ -121,9 +137,18 @@ class CallerClient:
         self._typed = turns
         await asyncio.sleep(PLAYOUT_S)
 
-    async def hear_out(self) -> None:
-        """Wait until what was said has been answered and nothing more comes."""
-        await self._until(lambda: self._turns > self._typed, ANSWER_TIMEOUT_S, "nothing was recognised in the audio")
+    async def hear_out(self, what: str = "the audio") -> None:
+        """Wait until what was said has been answered and nothing more comes.
+
+        Raises:
+            CallFailed: nothing was recognised in `what`, or it was not answered.
+        """
+        try:
+            async with asyncio.timeout(RECOGNITION_TIMEOUT_S), self._changed:
+                await self._changed.wait_for(lambda: self._turns > self._typed)
+        except TimeoutError:
+            hint = "is somebody speaking in it, and loud enough? play it; or say it with --text"
+            raise CallFailed(f"nothing was recognised in {what}", hint) from None
         while True:
             await self._until(lambda: not self._replying, ANSWER_TIMEOUT_S, "no answer came")
             try:
@@ -173,4 +198,6 @@ async def place_call(
                 talking.result()
             return client
     except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
-        raise CallFailed(f"{url} cannot be called: {error}") from error
+        words, hint = describe_failure(error)
+        # Without the query: it may hold what is nobody else's business.
+        raise CallFailed(f"{url.partition('?')[0]} cannot be called: {words}", hint) from error

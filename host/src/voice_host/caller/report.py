@@ -10,6 +10,19 @@ from rich.text import Text
 
 from voice_host.session.latency import STAGES
 
+HEADINGS = {
+    "speech_end": "speech",
+    "transcript_final": "final",
+    "model_request": "asked",
+    "first_token": "token",
+    "first_clause": "clause",
+    "first_audio_in": "voice",
+    "first_audio_out": "sent",
+    "audible_end": "played",
+    "barge_in_to_silence": "barge-in",
+}
+"""A word for each of `STAGES`: all of them fit beside each other in 80 columns."""
+
 
 class CallReport:
     """Prints what was heard, the tools used and the replies; `latencies()` prints a table of every reply's stages."""
@@ -46,7 +59,7 @@ class CallReport:
         )
         table.add_column("reply", justify="right")
         for stage in STAGES:
-            table.add_column(stage.replace("_", " "), justify="right")
+            table.add_column(HEADINGS[stage], justify="right", no_wrap=True)
         for reply, stages in self._stages:
             table.add_row(str(reply), *(f"{stages[stage]:.0f}" if stage in stages else "-" for stage in STAGES))
         self._console.print()

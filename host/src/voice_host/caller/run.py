@@ -3,77 +3,83 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from rich.console import Console
 
 from voice_host.caller.client import CallerClient, CallFailed, place_call
+from voice_host.caller.hints import hint_for_close
+from voice_host.caller.plan import CallPlan
 from voice_host.caller.report import CallReport
-from voice_host.caller.wav import read_wav, write_wav
+from voice_host.caller.wav import CannotSave, write_wav
 from voice_host.discovery import BrokenAgent
 from voice_host.logs import configure_logging
 from voice_host.providers.select import SpeechServices
 from voice_host.server.app import create_host_app
 from voice_host.server.host import Host
-from voice_host.server.process import HostServer, listen
+from voice_host.server.listener import listen
+from voice_host.server.process import HostServer
 from voice_host.server.run import CannotServe, loaded_agents
 from voice_host.settings import Settings
 
 
-def call(
-    settings: Settings, agent_id: str, *, audio: Path | None, texts: tuple[str, ...], save: Path | None, url: str | None
-) -> None:
+class _OwnServer(HostServer):
+    """A server that leaves signals alone: Ctrl-C hangs up, and then the host ends because nobody needs it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def call(settings: Settings, plan: CallPlan) -> None:
     """Make one call and print it.
 
     Raises:
         CallFailed, WrongAudio, CannotServe, PortTaken, ProviderConfigError: with words for people.
     """
     configure_logging("text", "critical")  # what matters is printed
-    asyncio.run(_call(settings, agent_id, audio, texts, save, url))
+    try:
+        asyncio.run(_call(settings, plan))
+    except CallFailed as error:
+        hint = error.hint or hint_for_close(error.close_code, plan.agent_id, own_host=plan.url is None)
+        raise CallFailed(str(error), hint, close_code=error.close_code) from error
 
 
-async def _call(
-    settings: Settings, agent_id: str, audio: Path | None, texts: tuple[str, ...], save: Path | None, url: str | None
-) -> None:
+async def _call(settings: Settings, plan: CallPlan) -> None:
     report = CallReport(Console(highlight=False))
-    recording = read_wav(audio) if audio is not None else None
 
     async def script(client: CallerClient) -> None:
-        await client.wait_until_ready()
-        for text in texts:
-            await client.type(text)
-        if recording is not None:
-            await client.say(recording.at(client.ready["sample_rate"]))
-            silence = asyncio.create_task(client.be_silent())
-            try:
-                await client.hear_out()
-            finally:
-                silence.cancel()
-                await asyncio.wait([silence])
+        await _follow(plan, client)
 
-    if url is not None:
-        client = await place_call(session_url(url, agent_id), script, report.take)
+    if plan.url is not None:
+        client = await place_call(plan.address(), script, report.take)
     else:
-        async with _own_host(settings, agent_id) as address:
-            client = await place_call(session_url(address, agent_id), script, report.take)
+        async with _own_host(settings, plan.agent_id) as address:
+            client = await place_call(plan.address(address), script, report.take)
     report.latencies()
-    if save is not None:
-        write_wav(save, bytes(client.speech), client.ready["tts_sample_rate"])
+    if plan.save is not None:
+        try:
+            write_wav(plan.save, bytes(client.speech), client.ready["tts_sample_rate"])
+        except CannotSave as error:  # a full disk: all else was seen to before the call
+            raise CallFailed(str(error)) from error
         seconds = len(client.speech) / 2 / client.ready["tts_sample_rate"]
-        Console().print(f"\n{seconds:.1f} s of the agent's speech are in {save}", highlight=False)
+        Console().print(f"\n{seconds:.1f} s of the agent's speech are in {plan.save}", highlight=False)
 
 
-def session_url(url: str, agent_id: str) -> str:
-    """Return the address of an agent's sessions on the host at `url` (http, https, ws or wss)."""
-    base = url.rstrip("/")
-    if base.endswith("/session"):
-        return base
-    scheme, separator, rest = base.partition("://")
-    if not separator:
-        scheme, rest = "ws", base
-    return f"{ {'http': 'ws', 'https': 'wss'}.get(scheme, scheme) }://{rest}/agents/{agent_id}/session"
+async def _follow(plan: CallPlan, client: CallerClient) -> None:
+    await client.wait_until_ready()
+    for text in plan.texts:
+        await client.type(text)
+    if plan.recording is not None:
+        await client.say(plan.recording.at(client.ready["sample_rate"]))
+        silence = asyncio.create_task(client.be_silent())
+        try:
+            await client.hear_out(str(plan.recording.path))
+        finally:
+            silence.cancel()
+            # It may have found the connection closed; whoever listens says so better.
+            await asyncio.gather(silence, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -90,8 +96,8 @@ async def _own_host(settings: Settings, agent_id: str) -> AsyncIterator[str]:
         await host.start(outcomes)
         agent = host.agents[agent_id]
         if isinstance(agent, BrokenAgent):
-            raise CallFailed(str(agent))
-        server = HostServer(create_host_app(host), host)
+            raise CallFailed(str(agent), f"`voice-host check {agent_id}` shows more")
+        server = _OwnServer(create_host_app(host), host)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield f"ws://127.0.0.1:{listener.getsockname()[1]}"

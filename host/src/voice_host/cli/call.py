@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from voice_host.cli.output import FAILED, ConfigOption, fail, settings_or_exit
+from voice_host.cli.exit_codes import FAILED
+from voice_host.cli.output import ConfigOption, fail, settings_or_exit
 
 
 def call(
@@ -21,6 +22,10 @@ def call(
     url: Annotated[
         str | None, typer.Option(help="A running host, ws://localhost:8000. Default: a host within this process.")
     ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A parameter for the agent (Session.metadata); may be repeated."),
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Make one call and print the transcript, the tools and the latencies.
@@ -30,22 +35,33 @@ def call(
     `voice-host call front-desk --text "When are you open on Friday?"`
 
     `voice-host call front-desk --audio question.wav --save answer.wav --url ws://localhost:8000`
+
+    `voice-host call front-desk --text "Hello" --param language=en-gb`
     """
     if audio is None and not text:
         fail("there is nothing to say", "give a recording with --audio, or a typed turn with --text")
+    if any(not typed.strip() for typed in text or ()):
+        fail("a typed turn is empty", "put words behind --text")
     settings = settings_or_exit(config)
     # Imported when it is needed: it brings the web framework and the model library along.
+    from voice_host.caller.address import WrongAddress
     from voice_host.caller.client import CallFailed
+    from voice_host.caller.plan import plan_call
     from voice_host.caller.run import call as run
-    from voice_host.caller.wav import WrongAudio
+    from voice_host.caller.wav import CannotSave, WrongAudio
     from voice_host.providers.select import ProviderConfigError
     from voice_host.server.run import CannotServe
 
     try:
-        run(settings, agent_id, audio=audio, texts=tuple(text or ()), save=save, url=url)
+        plan = plan_call(agent_id, audio=audio, texts=text or (), save=save, url=url, parameters=param or ())
+        run(settings, plan)
     except CannotServe as error:
         fail(str(error), error.hint)
     except (WrongAudio, ProviderConfigError) as error:
         fail(str(error))
+    except WrongAddress as error:
+        fail(str(error), "--url takes ws://localhost:8000 or the like, --param takes name=value")
+    except CannotSave as error:
+        fail(str(error), "choose another file with --save")
     except CallFailed as error:
-        fail(str(error), code=FAILED)
+        fail(str(error), error.hint, code=FAILED)

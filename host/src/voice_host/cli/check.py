@@ -11,8 +11,8 @@ import typer
 from rich.text import Text
 
 from voice_host.cli.checkup import Status, Verdict, check_agents, required_but_absent
+from voice_host.cli.exit_codes import FAILED
 from voice_host.cli.output import (
-    FAILED,
     ConfigOption,
     JsonOption,
     fail,
@@ -22,7 +22,7 @@ from voice_host.cli.output import (
     say_warning,
     settings_or_exit,
 )
-from voice_host.discovery import absent_agents, discover_agents
+from voice_host.discovery import absent_agents, discover_agents, nothing_to_run
 from voice_host.settings import did_you_mean
 
 _STYLES: dict[Status, str] = {"ok": "green", "broken": "bold red", "not allowed": "dim"}
@@ -64,6 +64,8 @@ def check(
         (say_error if agent.required else say_warning)(str(agent))
     if not verdicts:
         fail("no agents are installed, so nothing was checked", "install one with `pip install`", FAILED)
+    if all(verdict.status == "not allowed" for verdict in verdicts):
+        fail(nothing_to_run(settings, len(installed)), "without `allow` every installed agent may run", FAILED)
     if any(verdict.status == "broken" for verdict in verdicts):
         raise typer.Exit(FAILED)
 

@@ -94,7 +94,7 @@ async def _check(outcome: DiscoveredAgent | BrokenAgent, settings: Settings, *, 
         return _broken(outcome)
     result = load_agent(outcome, settings.for_agent(outcome.id).settings)
     if isinstance(result, LoadedAgent):
-        result = await _with_model_and_tools(result, settings)
+        result = await _prepared(result, settings)
     if isinstance(result, LoadedAgent):
         result = await start_agent(result)
     if isinstance(result, LoadedAgent):
@@ -102,19 +102,22 @@ async def _check(outcome: DiscoveredAgent | BrokenAgent, settings: Settings, *, 
     return _broken(result) if isinstance(result, BrokenAgent) else _ok(result)
 
 
-async def _with_model_and_tools(loaded: LoadedAgent, settings: Settings) -> LoadedAgent | BrokenAgent:
+async def _prepared(loaded: LoadedAgent, settings: Settings) -> LoadedAgent | BrokenAgent:
+    """Prepare an agent as `voice-host serve` does, and give everything back."""
     # Imported here: a check of metadata alone should not wait for the model library.
     from voice_host.agent.defaults import model_settings
     from voice_host.models import ModelRegistry
-    from voice_host.server.readiness import build_runtime
+    from voice_host.providers.select import SpeechServices
+    from voice_host.server.readiness import prepare
 
-    models = ModelRegistry(model_settings(settings))
+    models, speech = ModelRegistry(model_settings(settings)), SpeechServices(settings)
     try:
-        runtime = build_runtime(loaded, settings, models)
-        if isinstance(runtime, BrokenAgent):
-            return runtime
-        await runtime.aclose()
+        prepared = prepare(loaded, settings, models, speech)
+        if isinstance(prepared, BrokenAgent):
+            return prepared
+        await prepared.runtime.aclose()
     finally:
+        await speech.aclose()
         await models.aclose()
     return loaded
 

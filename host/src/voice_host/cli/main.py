@@ -1,54 +1,19 @@
-"""The `voice-host` command: its verbs and what they have in common."""
+"""The `voice-host` command."""
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from typing import Annotated
+import sys
 
-import typer
-
-from voice_host.cli.agents import agents
-from voice_host.cli.call import call
-from voice_host.cli.check import check
-from voice_host.cli.config import config
-from voice_host.cli.output import print_line
-from voice_host.cli.serve import serve
-
-_EPILOG = (
-    "Exit codes: 0 it worked; 1 it was tried and something is broken; "
-    "2 it was not tried: a wrong option, an unknown agent, settings that cannot be used."
-)
-
-app = typer.Typer(
-    name="voice-host",
-    help="One server for many voice agents: install them with pip, talk to them over a WebSocket.",
-    epilog=_EPILOG,
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-
-for _verb in (serve, agents, check, config, call):
-    app.command(epilog=_EPILOG)(_verb)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        print_line(f"voice-host {version('voice-host')} (voice-host-sdk {version('voice-host-sdk')})")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the versions and leave.")
-    ] = False,
-) -> None:
-    pass
+from voice_host.cli.exit_codes import INTERRUPTED
 
 
 def main() -> None:
     """Run the command that `sys.argv` asks for, and leave with its exit code."""
-    app(prog_name="voice-host")
+    try:
+        # Imported when it is needed: Ctrl-C shows no stack trace while libraries are still loading either.
+        from voice_host.cli.verbs import app
+
+        app(prog_name="voice-host")
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(INTERRUPTED)

@@ -13,13 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from voice_host.cli.exit_codes import USAGE
 from voice_host.settings import Settings, SettingsError, load_settings
-
-FAILED = 1
-"""Exit code: it was tried, and something is broken."""
-
-USAGE = 2
-"""Exit code: it was not tried: an unknown verb, option or agent, or settings that cannot be used."""
 
 _PIPED_COLUMNS = 160
 
@@ -35,6 +30,11 @@ def say_error(message: str, hint: str | None = None) -> None:
     _stderr(Text.assemble(("error: ", "bold red"), message))
     if hint:
         _stderr(Text.assemble(("  next: ", "bold"), hint))
+
+
+def say_interrupted() -> None:
+    """Say on stderr that Ctrl-C was heard."""
+    _stderr(Text("interrupted"))
 
 
 def say_warning(message: str) -> None:

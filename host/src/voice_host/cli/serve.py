@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from voice_host.cli.output import FAILED, ConfigOption, fail, settings_or_exit
+from voice_host.cli.exit_codes import FAILED
+from voice_host.cli.output import ConfigOption, fail, settings_or_exit
+from voice_host.server.listener import PortTaken, is_loopback, listen
+from voice_host.settings import Settings
+from voice_host.settings.model import ServerSettings
 
 
 class LogFormat(StrEnum):
@@ -44,19 +49,33 @@ def serve(
         config,
         {"server.host": host, "server.port": port, "server.log_format": log_format, "agents.allow": agents},
     )
+    with _listener(settings.server, insecure) as listener:
+        _serve(settings, listener, strict)
+
+
+def _listener(server: ServerSettings, insecure: bool) -> socket.socket:
+    if not insecure and not is_loopback(server.host):
+        fail(
+            f"{server.host} can be reached from outside, and this version has no authentication yet",
+            "listen on 127.0.0.1 behind a proxy that authenticates, or accept the risk with --insecure",
+        )
+    try:
+        return listen(server.host, server.port)
+    except PortTaken as error:
+        fail(str(error), error.hint)
+
+
+def _serve(settings: Settings, listener: socket.socket, strict: bool) -> None:
     # Imported when it is needed: it brings the web framework and the model library along.
     from voice_host.providers.select import ProviderConfigError
     from voice_host.server.host import RequiredAgentBroken
-    from voice_host.server.process import PortTaken
     from voice_host.server.run import CannotServe
     from voice_host.server.run import serve as run
 
     try:
-        run(settings, strict=strict, insecure=insecure)
+        run(settings, listener, strict=strict)
     except CannotServe as error:
         fail(str(error), error.hint)
-    except PortTaken as error:
-        fail(str(error), "stop what listens there, or choose another port with --port")
     except ProviderConfigError as error:
         fail(str(error))
     except RequiredAgentBroken as error:

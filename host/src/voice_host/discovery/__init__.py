@@ -1,7 +1,7 @@
 """Finding the installed agents and taking them to their first call. A broken one is an outcome, not an exception."""
 
 from voice_host.discovery.compatibility import PinClash, clashing_pins, sdk_mismatch, sdk_version
-from voice_host.discovery.expected import AbsentAgent, absent_agents
+from voice_host.discovery.expected import AbsentAgent, absent_agents, nothing_to_run
 from voice_host.discovery.load import load_agent, load_agents
 from voice_host.discovery.metadata import discover_agents
 from voice_host.discovery.phases import SLOW_IMPORT_MS, BrokenAgent, DiscoveredAgent, LoadedAgent, Phase
@@ -22,6 +22,7 @@ __all__ = [
     "discover_agents",
     "load_agent",
     "load_agents",
+    "nothing_to_run",
     "sdk_mismatch",
     "sdk_version",
     "start_agent",

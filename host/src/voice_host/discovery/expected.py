@@ -44,3 +44,12 @@ def absent_agents(settings: Settings, installed: Collection[str]) -> list[Absent
         for agent_id, path in sorted(named.items())
         if agent_id not in installed
     ]
+
+
+def nothing_to_run(settings: Settings, installed: int) -> str:
+    """Say why no agent runs: none is installed, or the allow-list leaves out all `installed` ones."""
+    if not installed:
+        return "No agents are installed. Install one with pip, or begin with the tutorial in docs/."
+    path = ("agents", "allow")
+    found = "1 agent is installed, but not" if installed == 1 else f"{installed} agents are installed, but none is"
+    return f"{found} allowed by {settings.origin(*path).where(path)}. `voice-host agents` lists what is installed."

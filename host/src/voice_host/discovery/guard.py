@@ -71,14 +71,14 @@ def describe(error: BaseException) -> str:
 def place(error: BaseException) -> str | None:
     """Return file and line of the last frame in the plugin's own package, where its author should look."""
     if isinstance(error, SyntaxError) and error.filename:  # it has no frame: the code never ran
-        return _short(error.filename, error.lineno)
+        return short_place(error.filename, error.lineno)
     package, found = None, None
     for frame, line in traceback.walk_tb(error.__traceback__):
         top = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if package is None and top not in _OURS:
             package = top
         if package is not None and top == package:
-            found = _short(frame.f_code.co_filename, line)
+            found = short_place(frame.f_code.co_filename, line)
     return found
 
 
@@ -86,6 +86,6 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _MAX_ERROR_CHARS else f"{text[: _MAX_ERROR_CHARS - 3]}..."
 
 
-def _short(filename: str, line: int | None) -> str:
+def short_place(filename: str, line: int | None) -> str:
     path = Path(filename)
     return f"{path.parent.name}/{path.name}:{line}"

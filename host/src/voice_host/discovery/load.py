@@ -18,6 +18,7 @@ from voice_host.discovery.guard import PhaseFailed, guarded, place
 from voice_host.discovery.hooks import register
 from voice_host.discovery.metadata import SDK_DISTRIBUTION, discover_agents
 from voice_host.discovery.phases import SLOW_IMPORT_MS, BrokenAgent, DiscoveredAgent, LoadedAgent, Phase
+from voice_host.discovery.tool_hints import tool_warnings
 from voice_host.discovery.validate import InvalidReturn, explained, valid_callbacks, valid_config
 from voice_host.settings import Settings, read_only, secret_texts
 from voice_host_sdk import AgentConfig, LifecycleCallbacks
@@ -85,7 +86,7 @@ def _load(discovered: DiscoveredAgent, settings: Mapping[str, Any], stopwatch: _
         config,
         callbacks,
         import_ms,
-        warnings=tuple(_warnings(discovered, import_ms)),
+        warnings=tuple(_warnings(discovered, config, import_ms)),
         secrets=tuple(secret_texts(settings)),
     )
 
@@ -129,12 +130,13 @@ def _call(manager: pluggy.PluginManager, hook: str, settings: Mapping[str, Any])
     return returned
 
 
-def _warnings(discovered: DiscoveredAgent, import_ms: float) -> list[str]:
+def _warnings(discovered: DiscoveredAgent, config: AgentConfig, import_ms: float) -> list[str]:
     warnings = []
     if import_ms > SLOW_IMPORT_MS:
         warnings.append(f"importing it took {import_ms / 1000:.1f} s: import what is heavy where it is used")
     if discovered.sdk_requirement is None:
         warnings.append(f"it declares no range of {SDK_DISTRIBUTION}: add `{SDK_DISTRIBUTION}>=1,<2`")
+    warnings += tool_warnings(config.tools)
     for warning in warnings:
         log.warning("agent %s: %s", discovered.id, warning)
     return warnings

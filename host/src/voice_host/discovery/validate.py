@@ -65,22 +65,28 @@ def explained(error: ValidationError, model: type[BaseModel] | None = None) -> s
 
 def _instance(value: object, kind: type[_Returned], source: str) -> _Returned:
     name = kind.__name__
+    wanted = f"{_article(name)} {name}"
     if isinstance(value, kind):
         return value
     if inspect.iscoroutine(value):
         value.close()
         raise InvalidReturn(f"{source} returned a coroutine", "hooks are synchronous: return the object itself")
     if value is None:
-        raise InvalidReturn(f"{source} returned None, it must return a {name}", "is there a `return` missing?")
+        raise InvalidReturn(f"{source} returned None, it must return {wanted}", "is there a `return` missing?")
     if isinstance(value, type):
         hint = f"return an instance: `{value.__name__}()`" if issubclass(value, kind) else None
-        raise InvalidReturn(f"{source} returned the class {value.__name__}, it must return a {name}", hint)
+        raise InvalidReturn(f"{source} returned the class {value.__name__}, it must return {wanted}", hint)
     hint = None
     if kind is AgentConfig and isinstance(value, dict):
         hint = "return AgentConfig(**the_dict)"
     elif kind is LifecycleCallbacks:
         hint = f"derive {type(value).__name__} from LifecycleCallbacks"
-    raise InvalidReturn(f"{source} returned a {type(value).__name__}, it must return a {name}", hint)
+    returned = type(value).__name__
+    raise InvalidReturn(f"{source} returned {_article(returned)} {returned}, it must return {wanted}", hint)
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiouAEIOU" else "a"
 
 
 def _fields(model: BaseModel) -> dict[str, Any]:

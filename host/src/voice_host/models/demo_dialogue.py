@@ -120,7 +120,7 @@ class Dialogue:
         if said.has(*_NEVER_MIND) or self._farewell:
             self._task = None
             return Say(speech.GOODBYE if self._farewell else "All right.")
-        asked = task.asked
+        asked, before = task.asked, len(task.values)
         task.values = self._filled(task, said)
         if asked is not None and asked in task.values:
             task.questions = 0
@@ -129,7 +129,8 @@ class Dialogue:
         if missing is None or task.questions >= MAX_QUESTIONS:
             self._task = None
             return self._advance(task) if missing is None else Say(f"{speech.NOT_UNDERSTOOD} Let us leave that.")
-        return Say(f"{speech.NOT_UNDERSTOOD} {self._ask(task, missing)}")
+        again = self._ask(task, missing)
+        return Say(again if len(task.values) > before else f"{speech.NOT_UNDERSTOOD} {again}")
 
     def _follow_up(self, said: Said) -> Decision | None:
         """Repeat the last call with another value: "and on tuesday?"."""
@@ -157,7 +158,15 @@ class Dialogue:
 
     def _filled(self, task: _Task, said: Said) -> dict[str, Any]:
         skill = task.skill
-        return fill(said, skill.parameters, task.values, asked=task.asked, trigger=skill.trigger, today=self._today)
+        return fill(
+            said,
+            skill.parameters,
+            task.values,
+            asked=task.asked,
+            trigger=skill.trigger,
+            topic=skill.topic,
+            today=self._today,
+        )
 
     def _small_talk(self, said: Said) -> str:
         answer = speech.small_talk(said)

@@ -27,6 +27,7 @@ class Skill:
         parameters: required ones first.
         usable: whether all that it requires can be filled by word matching.
         trigger: the words by which it is called for; they are never values of its parameters.
+        topic: the words of its description, by which it may be called for as well.
         worth: its stems, each with what a match is worth.
     """
 
@@ -36,6 +37,7 @@ class Skill:
         self.required = tuple(parameter for parameter in self.parameters if parameter.required)
         self.usable = all(parameter.kind != "unsupported" for parameter in self.required)
         self.trigger = frozenset(split_name(tool.name))
+        self.topic = frozenset(words_of(tool.description or ""))
         self.worth = _vocabulary(tool, self.parameters)
 
     def parameter(self, name: str | None) -> Parameter | None:

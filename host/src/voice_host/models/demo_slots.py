@@ -30,6 +30,7 @@ def fill(
     *,
     asked: str | None = None,
     trigger: Collection[str] = (),
+    topic: Collection[str] = (),
     today: date,
 ) -> dict[str, Any]:
     """Return `known` and the values that were said.
@@ -39,6 +40,7 @@ def fill(
         known: values that are already there; they are kept.
         asked: the parameter that was asked for: its answer may stand alone ("anna", "four").
         trigger: words of the tool, which are not values ("weather" in "the weather in paris").
+        topic: further words that the tool may be called for by. Free text that nobody asked for says more than those.
     """
     values = dict(known)
     # What cannot be said in words (an object) is left to its default.
@@ -48,7 +50,12 @@ def fill(
         key=lambda parameter: (_ORDER.index(parameter.kind), parameter.name != asked, not parameter.required)
     )
     for parameter in open_ones:
-        value = _find(said, parameter, asked=parameter.name == asked, trigger=trigger, today=today)
+        if parameter.name != asked and parameter.kind in ("place", "text"):
+            # An answer that does not fit the question is not the answer to another one.
+            fits = asked is None or asked in values
+            value = _volunteered(said, parameter, trigger, topic) if fits else None
+        else:
+            value = _find(said, parameter, asked=parameter.name == asked, trigger=trigger, today=today)
         if value is not None:
             values[parameter.name] = [value] if parameter.many else value
     return values
@@ -76,9 +83,27 @@ def _find(said: Said, parameter: Parameter, *, asked: bool, trigger: Collection[
         case "url":
             return _url(said)
         case "place":
-            return _place(said, asked=asked, trigger=trigger, required=parameter.required)
+            return _place(said, trigger=trigger, alone=True)
         case _:
-            return _rest(said, trigger) if asked or parameter.required else None
+            return _rest(said, trigger)
+
+
+def _volunteered(said: Said, parameter: Parameter, trigger: Collection[str], topic: Collection[str]) -> str | None:
+    """Find free text that was not asked for. Words that only call for the tool are not taken for it.
+
+    "send a cab", "leave a note": where what the tool does comes last, nothing was said beyond it.
+    """
+    content = [index for index, token in enumerate(said.tokens) if said.free(index) and is_content(token)]
+    beyond = [index for index in content if not _is_trigger(said, index, {*trigger, *topic, *parameter.nouns})]
+    # "to main street" ends with what the parameter is called, and says which.
+    ends = bool(content) and _is_trigger(said, content[-1], {*trigger, *(set(topic) - parameter.nouns)})
+    told = bool(beyond) and not ends
+    named = any(_is_trigger(said, index, trigger) for index in range(len(said.tokens)))
+    # Where the tool's name was said, a word of its description may well belong to the value ("search for web pages").
+    words = trigger if named else {*trigger, *topic}
+    if parameter.kind == "place":
+        return _place(said, trigger=words, alone=parameter.required and told)
+    return _rest(said, words) if parameter.required and told else None
 
 
 def _choice(said: Said, choices: Sequence[Any]) -> Any:
@@ -127,22 +152,34 @@ def _name(said: Said, *, asked: bool, trigger: Collection[str]) -> str | None:
             if tuple(said.tokens[start:end]) == lead:
                 while said.free(end) and said.tokens[end] in ("the", "name", "of", "is"):
                     end += 1
-                if name := _capitalised(said, end, _NAME_STOPS, trigger):
+                if number_at(said, end) is None and (name := _capitalised(said, end, _NAME_STOPS, trigger)):
                     return name
     for start in range(len(said.tokens) - 1):
         follows_for = said.tokens[start] == "for" and number_at(said, start + 1) is None
         if follows_for and (name := _capitalised(said, start + 1, _NO_PROPER_NAMES, trigger)):
             return name
-    return _title(_rest(said, trigger, fillers=_NO_PROPER_NAMES, longest=4)) if asked else None
+    if not asked or _begins_with_number(said, trigger):
+        return None
+    return _title(_rest(said, trigger, fillers=_NO_PROPER_NAMES, longest=4))
 
 
-def _place(said: Said, *, asked: bool, trigger: Collection[str], required: bool) -> str | None:
+def _begins_with_number(said: Said, trigger: Collection[str]) -> bool:
+    """Tell whether an answer is a number, or counts something: "four", "four people"."""
+    tokens = range(len(said.tokens))
+    first = next((index for index in tokens if not _is_noise(said, index, trigger, _NO_PROPER_NAMES)), len(tokens))
+    # Its first word may be a filler: the "one" of "one hundred".
+    numbers = (number_at(said, start) for start in range(first + 1))
+    return any(number is not None and number[1] > first for number in numbers)
+
+
+def _place(said: Said, *, trigger: Collection[str], alone: bool) -> str | None:
+    """Find a place: after a word like "in", or else, where it may stand `alone`, in all that was said."""
     for start in range(len(said.tokens) - 1):
         if said.tokens[start] in _PLACE_LEADS and number_at(said, start + 1) is None:
             place = _capitalised(said, start + 1, _NO_PROPER_NAMES, trigger)
             if place:
                 return place
-    return _title(_rest(said, trigger, fillers=_NO_PROPER_NAMES, longest=4)) if asked or required else None
+    return _title(_rest(said, trigger, fillers=_NO_PROPER_NAMES, longest=4)) if alone else None
 
 
 def _capitalised(said: Said, start: int, stops: Collection[str], trigger: Collection[str]) -> str | None:

@@ -11,7 +11,7 @@ from pydantic_ai.tools import ToolDefinition
 from pydantic_core import to_jsonable_python
 
 from voice_host.models.demo_parameters import Parameter
-from voice_host.models.demo_words import Said, split_name
+from voice_host.models.demo_words import Said, listed, split_name, stem
 
 MAX_SPOKEN = 400
 """Characters of a tool's result that are spoken: about half a minute."""
@@ -22,6 +22,8 @@ NOT_CONFIGURED = (
 NOT_UNDERSTOOD = "Sorry, I did not understand that."
 GOODBYE = "Goodbye."
 _LISTED_TOOLS = 4
+_ASKED_BY_WHICH = frozenset(map(stem, listed("street road address room")))
+"""Free text of which one is chosen among many: "What is the street?" would ask what kind of street it is."""
 
 _SMALL_TALK: tuple[tuple[tuple[str, ...], str], ...] = (
     (("goodbye", "good bye", "bye", "bye bye", "see you", "good night"), GOODBYE),
@@ -84,6 +86,8 @@ def question(parameter: Parameter) -> str:
         case "place" | "url":
             return f"Which {spoken}?"
         case _:
+            if stem(spoken.rpartition(" ")[2]) in _ASKED_BY_WHICH:
+                return f"Which {spoken}?"
             about = _first_sentence(parameter.description, 80).rstrip(".!?")
             return f"Please tell me: {about}." if about and len(spoken) < 3 else f"What is the {spoken}?"
 

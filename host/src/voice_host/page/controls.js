@@ -8,7 +8,7 @@ const STATUS = {
   speaking: "Speaking",
 };
 
-const LISTENING_WITHOUT = { off: "Your turn: type, or turn on the microphone", opening: "Waiting for the microphone …" };
+const LISTENING_WITHOUT = { off: "Your turn: type, or use the microphone", opening: "Waiting for the microphone …" };
 
 export class Controls {
   #page;

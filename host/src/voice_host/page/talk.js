@@ -4,8 +4,9 @@ import { agentInAddress, loadAgents, markChosen, rememberInAddress, showAgents }
 import { Controls } from "./controls.js";
 import { Conversation } from "./conversation.js";
 import { element } from "./dom.js";
+import { foldNotices, showNotices } from "./notices.js";
 import { Transcript } from "./transcript.js";
-import { HOST_SILENT, providerNotices } from "./words.js";
+import { HOST_SILENT } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const page = {
@@ -101,9 +102,7 @@ function showAgent() {
       element("div", {}, element("dt", { textContent: label }), element("dd", { textContent: name })),
     ),
   );
-  page.notices.replaceChildren(
-    ...providerNotices(agent?.providers).map((text) => element("p", { textContent: text })),
-  );
+  showNotices(page.notices, agent?.providers);
   showState();
 }
 
@@ -114,6 +113,7 @@ function showState() {
 /** Begins a call. Called directly from a click or key press, as sound and microphone ask for one. */
 function startCall({ withMicrophone }) {
   hideProblem();
+  foldNotices(page.notices);
   const started = new Conversation(agent, transcript, {
     changed: showState,
     level: (level) => controls.level(level),

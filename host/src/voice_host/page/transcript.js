@@ -5,6 +5,7 @@ import { ReplyEntry } from "./reply-entry.js";
 
 const LONGEST = 500; // entries kept on the page; the oldest go first
 const ANNOUNCEMENTS = 4; // kept in the live region
+const UNCONFIRMED = 20; // typed turns that the host has not announced; the oldest are no longer waited for
 const NEAR_END_PX = 80; // scrolled up further than this, the reader is reading and is left alone
 
 export class Transcript {
@@ -12,7 +13,8 @@ export class Transcript {
   #announcer;
   #partial = element("li", { className: "entry user partial" }, element("p", { className: "bubble", dir: "auto" }));
   #dots = element("li", { className: "entry agent dots", ariaHidden: "true" }, element("p", { className: "bubble" }));
-  #lastUser = null; // { bubble, typed } until a reply begins
+  #lastUser = null; // { bubble, text } of the last turn, until a reply begins
+  #typed = []; // { bubble, text } typed here and not yet announced by the host, oldest first
   #replies = new Map(); // id -> ReplyEntry
   #current = null; // the ReplyEntry that tools belong to
   #following = true; // the reader is at the end, and stays there as it grows
@@ -53,6 +55,7 @@ export class Transcript {
     this.#replies.clear();
     this.#runningTools.clear();
     this.#lastUser = this.#current = null;
+    this.#typed = [];
   }
 
   /** Shows what has been understood so far of a turn that goes on; empty text takes it away. */
@@ -65,18 +68,21 @@ export class Transcript {
 
   /** Shows a typed turn at once; the host's `turn` for it is recognised later. */
   typed(text) {
-    this.#addUser(text, true);
+    this.#addUser(text);
+    this.#typed.push(this.#lastUser);
+    if (this.#typed.length > UNCONFIRMED) this.#typed.shift();
   }
 
   /** Shows a finished turn. One that extends the last (nothing was answered in between) replaces it. */
   turn(text) {
     this.partial("");
-    const last = this.#lastUser;
-    if (last && (last.typed ? text.trim() === last.text.trim() : text.startsWith(last.text))) {
-      last.bubble.textContent = last.text = text;
-      last.typed = false;
+    const shown = this.#takeTyped(text) ?? (this.#isExtended(text) ? this.#lastUser : null);
+    if (shown) {
+      shown.bubble.textContent = shown.text = text;
+      this.#lastUser = shown;
+      this.#current = null;
     } else {
-      this.#addUser(text, false);
+      this.#addUser(text);
     }
     this.#announce(`You: ${text}`);
   }
@@ -152,10 +158,24 @@ export class Transcript {
     return entry;
   }
 
-  #addUser(text, typed) {
+  /**
+   * The typed turn that `text` announces, or null. A greeting or the end of a reply may have come since it was typed.
+   * Words that were spoken over the agent and had to wait stand before it.
+   */
+  #takeTyped(text) {
+    const index = this.#typed.findIndex((typed) => text === typed.text || text.endsWith(` ${typed.text}`));
+    return index < 0 ? null : this.#typed.splice(0, index + 1).at(-1);
+  }
+
+  #isExtended(text) {
+    const last = this.#lastUser;
+    return last !== null && !this.#typed.includes(last) && text.startsWith(last.text);
+  }
+
+  #addUser(text) {
     const bubble = element("p", { className: "bubble", dir: "auto", textContent: text });
     this.#add(element("li", { className: "entry user" }, bubble));
-    this.#lastUser = { bubble, text, typed };
+    this.#lastUser = { bubble, text };
     this.#current = null;
   }
 

@@ -38,17 +38,24 @@ export function microphoneWords(error) {
   return words[error.name] ?? "The microphone could not be opened. You can type instead.";
 }
 
-/** Notices about the providers in use, most important first. */
+/** Notices about the providers in use, most important first: what each is about, and what to know and to set. */
 export function providerNotices({ stt, tts, model } = {}) {
   const notices = [];
   if (stt === "embedded" || tts === "embedded") {
-    notices.push(
-      "Demo speech on this machine: English, one close microphone, a quiet room, short everyday sentences. " +
-        "No API key is configured.",
-    );
+    notices.push({
+      about: "demo speech",
+      text:
+        "Demo speech on this machine: English, one close microphone, a quiet room, short everyday sentences. " +
+        "Set ASSEMBLYAI_API_KEY and ASSEMBLYAI_TTS_API_KEY for the cloud services.",
+    });
   }
   if (model === "demo") {
-    notices.push("No language model is configured: a small built-in demo answers, and knows only the agent’s own tools.");
+    notices.push({
+      about: "demo model",
+      text:
+        "No language model is configured: a demo model knows only the agent’s own tools. " +
+        "Set VOICE_HOST_MODEL or ASSEMBLYAI_API_KEY.",
+    });
   }
   return notices;
 }

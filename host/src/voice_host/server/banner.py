@@ -25,10 +25,10 @@ COLUMNS = ("agent", "status", "listens", "speaks", "model", "from")
 def print_banner(host: Host, url: str, console: Console) -> None:
     """Print the start-up output."""
     console.print(Text.assemble("Talk to your agents at ", (url, "bold cyan"), "   (Ctrl-C stops the host)\n"))
-    agents = host.describe()
-    if not agents:
-        console.print("No agents are installed. Install one with pip, or begin with the tutorial in docs/.")
+    if why := host.why_empty:
+        console.print(Text(why))
         return
+    agents = host.describe()
     table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
     for agent in agents:
         table.add_row(agent["id"], *_cells(agent), f"{agent['distribution']} {agent['version']}")

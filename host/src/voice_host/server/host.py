@@ -9,11 +9,11 @@ from typing import Any, Literal
 from voice_host.agent.defaults import model_settings
 from voice_host.agent.manager import VoiceAgentManager
 from voice_host.agent.runtime import AgentRuntime
-from voice_host.discovery import BrokenAgent, LoadedAgent, Phase, start_agent, stop_agent
+from voice_host.discovery import BrokenAgent, LoadedAgent, nothing_to_run, start_agent, stop_agent
 from voice_host.logs import get_logger
 from voice_host.models import ModelRegistry
-from voice_host.providers.select import ProviderConfigError, SpeechServices
-from voice_host.server.readiness import build_runtime
+from voice_host.providers.select import SpeechServices
+from voice_host.server.readiness import prepare
 from voice_host.session.handler import VoiceSessionHandler
 from voice_host.settings import Settings
 from voice_host_sdk import AgentConfig
@@ -52,12 +52,14 @@ class Host:
         settings: what the platform said.
         speech: the speech services; closed with the host.
         strict: every broken agent is fatal, not only the required ones.
+        installed: how many agents are installed, allowed or not; for `why_empty`.
     """
 
-    def __init__(self, settings: Settings, speech: SpeechServices, *, strict: bool = False) -> None:
+    def __init__(self, settings: Settings, speech: SpeechServices, *, strict: bool = False, installed: int = 0) -> None:
         self._settings = settings
         self._speech = speech
         self._strict = strict
+        self._installed = installed
         self._models = ModelRegistry(model_settings(settings))
         self._runtimes: list[AgentRuntime] = []
         self.agents: dict[str, ReadyAgent | BrokenAgent] = {}
@@ -73,25 +75,22 @@ class Host:
             self.agents[outcome.id] = await self._ready(outcome) if isinstance(outcome, LoadedAgent) else outcome
         for agent in self.agents.values():
             if isinstance(agent, BrokenAgent):
-                log.error("agent_broken", agent_id=agent.id, phase=str(agent.phase), error=agent.error, hint=agent.hint)
+                told = {"phase": str(agent.phase), "error": agent.error, "where": agent.where, "hint": agent.hint}
+                log.error("agent_broken", agent_id=agent.id, **{key: value for key, value in told.items() if value})
                 if self._strict or agent.id in self._settings.agents.required:
                     raise RequiredAgentBroken(agent)
         self.state = "ready"
 
     async def _ready(self, loaded: LoadedAgent) -> ReadyAgent | BrokenAgent:
-        try:
-            speech = self._speech.for_agent(loaded.config)
-        except ProviderConfigError as error:
-            return BrokenAgent(loaded.discovered, Phase.CONFIGURED, str(error), import_ms=loaded.import_ms)
-        runtime = build_runtime(loaded, self._settings, self._models)
-        if isinstance(runtime, BrokenAgent):
-            return runtime
-        self._runtimes.append(runtime)
+        prepared = prepare(loaded, self._settings, self._models, self._speech)
+        if isinstance(prepared, BrokenAgent):
+            return prepared
+        self._runtimes.append(prepared.runtime)
         started = await start_agent(loaded)
         if isinstance(started, BrokenAgent):
             return started
-        manager = VoiceAgentManager(loaded.config, runtime=runtime, callbacks=loaded.callbacks)
-        return ReadyAgent(loaded, manager, VoiceSessionHandler(agent_manager=manager, speech=speech))
+        manager = VoiceAgentManager(loaded.config, runtime=prepared.runtime, callbacks=loaded.callbacks)
+        return ReadyAgent(loaded, manager, VoiceSessionHandler(agent_manager=manager, speech=prepared.speech))
 
     async def drain(self) -> None:
         """Take no more calls, tell those that are connected, and end them."""
@@ -121,6 +120,11 @@ class Host:
     def active_calls(self) -> int:
         """Calls that are connected now."""
         return sum(agent.manager.connected_calls for agent in self._ready_agents())
+
+    @property
+    def why_empty(self) -> str | None:
+        """Why it has no agents at all, broken ones included, and what to do about it; None when it has some."""
+        return None if self.agents else nothing_to_run(self._settings, self._installed)
 
     def describe(self) -> list[dict[str, Any]]:
         """The agents as `GET /agents` lists them."""

@@ -23,28 +23,6 @@ SHUTDOWN_TIMEOUT_S = 5
 """How long connections may take to close after the host has drained."""
 
 
-class PortTaken(Exception):
-    """The address cannot be listened on. The message says what to do."""
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one.
-
-    Raises:
-        PortTaken: somebody else listens there, or the address is not this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError as error:
-        listener.close()
-        raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    return listener
-
-
 class HostServer(uvicorn.Server):
     """A uvicorn server that drains its calls on the first signal and hurries on the second.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import socket
 import threading
@@ -16,7 +15,8 @@ from voice_host.providers.select import SpeechServices
 from voice_host.server.app import create_host_app
 from voice_host.server.banner import print_banner
 from voice_host.server.host import Host
-from voice_host.server.process import HostServer, listen
+from voice_host.server.listener import is_loopback
+from voice_host.server.process import HostServer
 from voice_host.settings import Settings
 
 log = get_logger(__name__)
@@ -32,39 +32,30 @@ class CannotServe(Exception):
         self.hint = hint
 
 
-def serve(settings: Settings, *, strict: bool, insecure: bool) -> None:
-    """Run the host until SIGINT or SIGTERM.
+def serve(settings: Settings, listener: socket.socket, *, strict: bool) -> None:
+    """Take calls at `listener` until SIGINT or SIGTERM. The caller closes it.
 
     Raises:
-        CannotServe, PortTaken, ProviderConfigError, RequiredAgentBroken: before anything is served.
+        CannotServe, ProviderConfigError, RequiredAgentBroken: before anything is served.
     """
     server = settings.server
     configure_logging(server.log_format, server.log_level)
-    if not insecure and not is_loopback(server.host):
-        raise CannotServe(
-            f"{server.host} can be reached from outside, and this version has no authentication yet",
-            "listen on 127.0.0.1 behind a proxy that authenticates, or accept the risk with --insecure",
-        )
-    listener = listen(server.host, server.port)
-    try:
-        outcomes = loaded_agents(settings)
-        host = Host(settings, SpeechServices(settings), strict=strict)
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        port = listener.getsockname()[1]
-        name = f"[{server.host}]" if ":" in server.host else server.host
-        url = f"http://{'localhost' if name == '127.0.0.1' else name}:{port}"
-        app = create_host_app(host, allowed_hosts=allowed_hosts(settings))
+    outcomes = loaded_agents(settings)
+    host = Host(settings, SpeechServices(settings), strict=strict, installed=len(discover_agents()))
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    port = listener.getsockname()[1]
+    name = f"[{server.host}]" if ":" in server.host else server.host
+    url = f"http://{'localhost' if name == '127.0.0.1' else name}:{port}"
+    app = create_host_app(host, allowed_hosts=allowed_hosts(settings))
 
-        def started() -> None:
-            if server.log_format == "json":
-                log.info("serving", url=url, agents=host.describe())
-            else:
-                print_banner(host, url, console)
+    def started() -> None:
+        if server.log_format == "json":
+            log.info("serving", url=url, agents=host.describe())
+        else:
+            print_banner(host, url, console)
 
-        http = HostServer(app, host, started)
-        asyncio.run(_serve(host, outcomes, http, listener))
-    finally:
-        listener.close()
+    http = HostServer(app, host, started)
+    asyncio.run(_serve(host, outcomes, http, listener))
     if any(thread.name.startswith("tools-") for thread in threading.enumerate()):
         # A sync tool that was given up still runs; Python would wait for it before it leaves.
         os._exit(0)
@@ -93,16 +84,6 @@ def allowed_hosts(settings: Settings) -> tuple[str, ...]:
     if settings.server.allowed_hosts is not None:
         return settings.server.allowed_hosts
     return LOOPBACK_NAMES if is_loopback(settings.server.host) else ("*",)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def _serve(

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from voice_host.settings.origins import DEFAULT, KeyPath, Origin
+from voice_host.settings.services import AUTO, SpeechToTextName, TextToSpeechName
 from voice_host_sdk import AGENT_ID_PATTERN
 
 _TABLE = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -118,8 +119,8 @@ class ProvidersSettings(BaseModel):
 
     model_config = _TABLE
 
-    speech_to_text: str = Field(default="auto", min_length=1)
-    text_to_speech: str = Field(default="auto", min_length=1)
+    speech_to_text: SpeechToTextName = AUTO
+    text_to_speech: TextToSpeechName = AUTO
     embedded_processes: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,
@@ -183,13 +184,13 @@ class Settings(Tables):
     @property
     def speech_to_text(self) -> str:
         """The recogniser's name, `auto` resolved."""
-        if self.providers.speech_to_text != "auto":
+        if self.providers.speech_to_text != AUTO:
             return self.providers.speech_to_text
         return "assemblyai" if self.keys.assemblyai_api_key else "embedded"
 
     @property
     def text_to_speech(self) -> str:
         """The voice's name, `auto` resolved."""
-        if self.providers.text_to_speech != "auto":
+        if self.providers.text_to_speech != AUTO:
             return self.providers.text_to_speech
         return "orpheus" if self.keys.assemblyai_tts_api_key else "embedded"

@@ -1,0 +1,39 @@
+"""What to do next when a call fails."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from websockets.exceptions import InvalidHandshake
+
+from voice_host.session.close_codes import CloseCode
+
+_RUNNING_HOST = {
+    CloseCode.NO_SUCH_AGENT: "`GET /agents` of that host lists them",
+    CloseCode.AGENT_BROKEN: "`voice-host check {agent_id}` on that host says why",
+    CloseCode.COULD_NOT_START: "its log says why",
+}
+_OWN_HOST = {
+    CloseCode.COULD_NOT_START: "run `voice-host serve` and call it with --url: its log says why",
+}
+
+
+def hint_for_close(code: int | None, agent_id: str, *, own_host: bool) -> str | None:
+    """Return what to do about a call that the host closed with `code`; None when there is nothing to say."""
+    hints = _OWN_HOST if own_host else _RUNNING_HOST
+    return next((hint.format(agent_id=agent_id) for known, hint in hints.items() if known == code), None)
+
+
+def describe_failure(error: Exception) -> tuple[str, str | None]:
+    """Return why a host could not be reached, in words, and what to do about it."""
+    if isinstance(error, socket.gaierror):
+        return "its name is not known", "is the name in --url spelt right?"
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time", "is a host running there? start one with `voice-host serve`"
+    # A name with several addresses gives one error for all of them, which has only their text.
+    if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
+        return "the connection was refused", "is a host running there? start one with `voice-host serve`"
+    if isinstance(error, InvalidHandshake):
+        return str(error), "something answered there, but does not take calls: is the address in --url right?"
+    return str(error), None

@@ -1,0 +1,50 @@
+"""What a call is going to be, checked before anybody is dialled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from voice_host.caller.address import parameter, session_url
+from voice_host.caller.wav import Recording, check_writable, read_wav
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """Whom to call, what to say, and where to write what is heard."""
+
+    agent_id: str
+    texts: tuple[str, ...]
+    recording: Recording | None
+    save: Path | None
+    url: str | None
+    """A running host, or the whole address of a session; None for a host of this process."""
+    parameters: tuple[tuple[str, str], ...]
+
+    def address(self, own_host: str = "") -> str:
+        """Return the address to dial; `own_host` is where the host of this process is."""
+        return session_url(self.url or own_host, self.agent_id, self.parameters)
+
+
+def plan_call(
+    agent_id: str,
+    *,
+    audio: Path | None,
+    texts: Sequence[str],
+    save: Path | None,
+    url: str | None,
+    parameters: Sequence[str],
+) -> CallPlan:
+    """Return the plan of a call, its recording read.
+
+    Raises:
+        WrongAudio, CannotSave, WrongAddress: with words for people.
+    """
+    if save is not None:
+        check_writable(save)
+    recording = read_wav(audio) if audio is not None else None
+    plan = CallPlan(agent_id, tuple(texts), recording, save, url, tuple(parameter(text) for text in parameters))
+    if url is not None:
+        plan.address()
+    return plan

@@ -1,0 +1,38 @@
+"""What an agent's tools leave unsaid: nothing fails, but the model has to guess."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from voice_host.discovery.guard import short_place
+
+
+def tool_warnings(tools: Iterable[Any]) -> Iterator[str]:
+    """Yield what is missing of each tool that is a plain function: types and docstring.
+
+    A `pydantic_ai.Tool` is left alone: it may bring its own description and schema.
+    """
+    for tool in tools:
+        if callable(tool):
+            yield from _unsaid(tool)
+
+
+def _unsaid(function: Callable[..., Any]) -> Iterator[str]:
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # a builtin without a signature; building its schema says what is wrong
+        return
+    called = f"tool {function.__name__}({', '.join(parameters)})"
+    where = _place(function)
+    for name, parameter in parameters.items():
+        if parameter.annotation is parameter.empty:
+            yield f"{called}: parameter {name} has no type; the model is told nothing about it{where}"
+    if not (inspect.getdoc(function) or "").strip():
+        yield f"{called} has no docstring; the model is told only its name{where}"
+
+
+def _place(function: Callable[..., Any]) -> str:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f" ({short_place(code.co_filename, code.co_firstlineno)})" if code is not None else ""
