@@ -66,6 +66,8 @@ async def test_a_spoken_turn_goes_through_speech_to_text() -> None:
             await caller.expect("tts_done")
             assert caller.all("transcript", final=False)
             assert caller.all("transcript", final=True)[0]["text"] == "what time do you open"
+            kinds = caller.kinds()
+            assert kinds[kinds.index("transcript") :][:3] == ["transcript", "turn", "thinking"]
             assert caller.all("turn")[0]["text"] == "what time do you open"
         assert session.message_ms
         assert min(session.message_ms) >= 50

@@ -42,7 +42,7 @@ class Recorder(LifecycleCallbacks):
         return [name for name, _ in self.seen]
 
 
-async def nothing_is_left(s: Studio) -> None:
+async def assert_nothing_is_left(s: Studio) -> None:
     """The call's handler has returned, and no task, socket or session of it remains."""
     await s.until(lambda s: len(s.leaks) == 1)
     assert s.leaks == [[]]
@@ -60,7 +60,7 @@ async def test_hanging_up_runs_the_callbacks_in_order_and_leaves_nothing() -> No
             await caller.expect("metrics", reply=1)
             await caller.type("When?")
             await caller.expect("metrics", reply=2)
-        await nothing_is_left(s)
+        await assert_nothing_is_left(s)
     assert recorder.names == ["created", "reply", "turn", "reply", "destroyed"]
     assert recorder.seen[-1] == ("destroyed", "goodbye")
 
@@ -73,7 +73,7 @@ async def test_a_client_that_vanishes_in_the_middle_of_a_reply_leaves_nothing() 
             await caller.type("Count")
             await caller.expect("audio", count=2)
             caller.ws.transport.abort()
-            await nothing_is_left(s)
+            await assert_nothing_is_left(s)
     assert recorder.seen[-1] == ("destroyed", "lost")
     assert recorder.names.count("destroyed") == 1
 
@@ -86,7 +86,7 @@ async def test_a_client_that_vanishes_while_the_model_thinks_leaves_nothing() ->
             await caller.type("Hi")
             await s.llm.request(0)
             caller.ws.transport.abort()
-            await nothing_is_left(s)
+            await assert_nothing_is_left(s)
 
 
 @pytest.mark.parametrize("fault", [Fault.FAIL_MID_AUDIO, Fault.STALL, Fault.DROP_BEFORE_AUDIO])
@@ -98,7 +98,7 @@ async def test_a_voice_that_fails_leaves_nothing(fault: Fault) -> None:
             await caller.type("Hi")
             await caller.expect("chat")
             await s.tts.until(lambda tts: len(tts.utterances) > 0)
-        await nothing_is_left(s)
+        await assert_nothing_is_left(s)
 
 
 async def test_speech_to_text_that_fails_leaves_nothing() -> None:
@@ -107,7 +107,7 @@ async def test_speech_to_text_that_fails_leaves_nothing() -> None:
             session = await s.stt.connected()
             session.drop()
             await caller.expect("error")
-        await nothing_is_left(s)
+        await assert_nothing_is_left(s)
 
 
 async def test_a_tool_under_way_is_stopped_with_its_call() -> None:
@@ -128,7 +128,7 @@ async def test_a_tool_under_way_is_stopped_with_its_call() -> None:
         async with calling(s.url) as caller:
             await caller.type("Go")
             await started.wait()
-        await nothing_is_left(s)
+        await assert_nothing_is_left(s)
         assert stopped.is_set()
 
 
@@ -168,7 +168,7 @@ async def test_shutdown_tells_the_caller_and_ends_the_session_once() -> None:
         await s.manager.aclose_all()
         assert (await caller.expect("error"))["fatal"] is True
         assert await caller.ended() == (4504, "the server is shutting down")
-        await nothing_is_left(s)
+        await assert_nothing_is_left(s)
     assert [seen for seen in recorder.seen if seen[0] == "destroyed"] == [("destroyed", "shutdown")]
 
 
@@ -200,7 +200,7 @@ async def test_callbacks_that_fail_or_hang_cost_nobody_the_call(monkeypatch: pyt
         async with calling(s.url) as caller:
             await caller.type("Hi")
             await caller.expect("metrics")
-        await nothing_is_left(s)
+        await assert_nothing_is_left(s)
 
 
 async def test_the_subprotocol_is_echoed_and_a_token_is_not() -> None:

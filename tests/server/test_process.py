@@ -117,6 +117,7 @@ def test_a_signal_ends_calls_in_order_and_the_process_with_zero(tmp_path: Path, 
         assert refused(port, "evil.example") == 400
         with connect(f"ws://127.0.0.1:{port}/agents/front-desk/session?token=topsecret") as call:
             assert json.loads(call.recv())["type"] == "ready"
+            assert call.protocol.extensions == [], "audio does not compress; the client offered to"
             host.signal(number)
             told: list[str] = []
             with suppress(ConnectionClosed):

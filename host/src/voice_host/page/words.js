@@ -53,7 +53,7 @@ export function providerNotices({ stt, tts, model } = {}) {
     notices.push({
       about: "demo model",
       text:
-        "No language model is configured: a demo model knows only the agent’s own tools. " +
+        "No language model is configured: a demo model knows only the agent’s tools. " +
         "Set VOICE_HOST_MODEL or ASSEMBLYAI_API_KEY.",
     });
   }
