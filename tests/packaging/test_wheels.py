@@ -15,15 +15,16 @@ ROOT = Path(__file__).parents[2]
 MEMBERS = {"sdk": "voice_host_sdk", "host": "voice_host", "example_agent_plugin": "voice_agent_example"}
 
 
-def run(*command: str | Path, cwd: Path) -> str:
+def run(*command: str | Path, cwd: Path, status: int = 0, **variables: str) -> str:
     """Run a command without this process's environment showing through, and return what it printed."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("VOICE_HOST_", "ASSEMBLYAI_"))}
     for name in ("VIRTUAL_ENV", "PYTHONPATH"):
         environ.pop(name, None)
+    environ |= variables
     done = subprocess.run(
         [str(part) for part in command], cwd=cwd, env=environ, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == status, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
@@ -60,8 +61,15 @@ def test_the_installed_host_finds_the_agent_by_its_entry_point(environment: Path
 
 
 def test_the_installed_agent_passes_every_phase(environment: Path, tmp_path: Path) -> None:
-    [verdict] = json.loads(run(environment / "voice-host", "check", "--json", cwd=tmp_path))
+    keys = {"ASSEMBLYAI_API_KEY": "a-key", "ASSEMBLYAI_TTS_API_KEY": "a-key", "VOICE_HOST_MODEL": "demo"}
+    [verdict] = json.loads(run(environment / "voice-host", "check", "--json", cwd=tmp_path, **keys))
     assert (verdict["id"], verdict["phase"], verdict["status"]) == ("front-desk", "started", "ok")
+
+
+def test_without_keys_and_without_the_extra_check_says_what_to_install(environment: Path, tmp_path: Path) -> None:
+    [verdict] = json.loads(run(environment / "voice-host", "check", "--json", cwd=tmp_path, status=1))
+    assert (verdict["phase"], verdict["status"]) == ("configured", "broken")
+    assert 'pip install "voice-host[embedded]"' in verdict["error"]
 
 
 def test_what_is_installed_fits_together(environment: Path, tmp_path: Path) -> None:
