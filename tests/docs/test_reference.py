@@ -13,6 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 
 import voice_host_sdk
+import voice_host_sdk.extensions
 from tests.docs.markdown import ROOT, entries, read, rows, section
 from voice_host import metrics
 from voice_host.cli.verbs import app
@@ -29,6 +30,7 @@ from voice_host_sdk.session import EndReason
 
 HOOKS, CALLBACKS = "docs/reference/hooks.md", "docs/reference/callbacks.md"
 CONFIGURATION, PROTOCOL = "docs/reference/configuration.md", "docs/reference/call-protocol.md"
+EXTENSIONS = "docs/reference/extensions.md"
 CLI, PROVIDERS, ERRORS = "docs/reference/cli.md", "docs/reference/providers.md", "docs/reference/errors.md"
 
 
@@ -71,6 +73,18 @@ def test_provider_protocols(protocol: str) -> None:
     iterable = {"__aiter__"} & set(vars(getattr(voice_host_sdk, protocol)))
     documented = bare(entries(section(PROVIDERS, f"`{protocol}`")))
     assert members | iterable <= documented
+
+
+def test_extensions() -> None:
+    marker = f"{voice_host_sdk.EXTENSIONS_PROJECT_NAME}_spec"
+    hooks = {name for name, value in vars(voice_host_sdk.extensions).items() if hasattr(value, marker)}
+    assert hooks
+    assert bare(entries(section(EXTENSIONS, "Hooks"))) == hooks
+    observed = {name for name in vars(voice_host_sdk.SessionObserver) if name.startswith("on_")}
+    assert bare(entries(section(EXTENSIONS, "`SessionObserver`"))) == observed
+    for record in ("Connection", "Denied", "ObservedSession"):
+        fields = {field.name for field in dataclasses.fields(getattr(voice_host_sdk, record))}
+        assert entries(section(EXTENSIONS, f"`{record}`")) == fields
 
 
 @pytest.mark.parametrize("config", [AgentConfig, TurnConfig, SilenceConfig, TTSConfig, STTConfig])

@@ -9,7 +9,17 @@ from voice_host_sdk.agent_config import (
     tool_name,
 )
 from voice_host_sdk.callbacks import LifecycleCallbacks
+from voice_host_sdk.extensions import (
+    EXTENSION_ENTRY_POINT_GROUP,
+    EXTENSION_NAME_PATTERN,
+    EXTENSIONS_PROJECT_NAME,
+    Authenticator,
+    Connection,
+    Denied,
+    extensionimpl,
+)
 from voice_host_sdk.hooks import AGENT_ID_PATTERN, ENTRY_POINT_GROUP, PROJECT_NAME, hookimpl
+from voice_host_sdk.observer import ObservedSession, SessionObserver
 from voice_host_sdk.providers import (
     ProviderError,
     SpeechAudio,
@@ -35,17 +45,25 @@ __all__ = [
     "DEFAULT_TTS_WSS_URL",
     "DEFAULT_VOICE_RULES",
     "ENTRY_POINT_GROUP",
+    "EXTENSIONS_PROJECT_NAME",
+    "EXTENSION_ENTRY_POINT_GROUP",
+    "EXTENSION_NAME_PATTERN",
     "PROJECT_NAME",
     "AgentConfig",
     "AgentReply",
+    "Authenticator",
     "Caller",
+    "Connection",
+    "Denied",
     "LifecycleCallbacks",
+    "ObservedSession",
     "OnInterrupt",
     "ProviderError",
     "STTConfig",
     "Session",
     "SessionEnd",
     "SessionError",
+    "SessionObserver",
     "SilenceConfig",
     "SpeechAudio",
     "SpeechEnded",
@@ -63,6 +81,7 @@ __all__ = [
     "UserTurn",
     "Utterance",
     "WordTiming",
+    "extensionimpl",
     "hookimpl",
     "tool",
     "tool_name",

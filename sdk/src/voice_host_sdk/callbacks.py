@@ -9,6 +9,16 @@ from voice_host_sdk.agent_config import AgentConfig
 from voice_host_sdk.session import AgentReply, Session, SessionEnd, SessionError, ToolCall, UserTurn
 
 
+def refuse_unknown_callbacks(cls: type, base: type) -> None:
+    """Raise `TypeError` where `cls` defines an `on_...` method that `base` does not know: it would never be called."""
+    known = [name for name in vars(base) if name.startswith("on_")]
+    for name in vars(cls):
+        if name.startswith("on_") and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+            raise TypeError(f"{cls.__module__}.{cls.__qualname__}: there is no callback {name!r}; {hint}")
+
+
 class LifecycleCallbacks:
     """Base class of no-op callbacks: override what you need.
 
@@ -22,12 +32,7 @@ class LifecycleCallbacks:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        known = [name for name in vars(LifecycleCallbacks) if name.startswith("on_")]
-        for name in vars(cls):
-            if name.startswith("on_") and name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-                raise TypeError(f"{cls.__module__}.{cls.__qualname__}: there is no callback {name!r}; {hint}")
+        refuse_unknown_callbacks(cls, LifecycleCallbacks)
 
     async def on_startup(self) -> None:
         """Run once when the host starts this agent. Raising marks the agent broken."""
