@@ -65,6 +65,7 @@ async def test_hanging_up_runs_the_callbacks_in_order_and_leaves_nothing() -> No
     assert recorder.seen[-1] == ("destroyed", "goodbye")
 
 
+@pytest.mark.fault("caller: vanishes")
 async def test_a_client_that_vanishes_in_the_middle_of_a_reply_leaves_nothing() -> None:
     recorder = Recorder()
     async with studio(callbacks=recorder, ms_per_word=400) as s:
@@ -78,6 +79,7 @@ async def test_a_client_that_vanishes_in_the_middle_of_a_reply_leaves_nothing() 
     assert recorder.names.count("destroyed") == 1
 
 
+@pytest.mark.fault("caller: vanishes")
 async def test_a_client_that_vanishes_while_the_model_thinks_leaves_nothing() -> None:
     async with studio() as s:
         never = asyncio.Event()
@@ -132,6 +134,7 @@ async def test_a_tool_under_way_is_stopped_with_its_call() -> None:
         assert stopped.is_set()
 
 
+@pytest.mark.fault("plugin: refuses a session")
 async def test_the_agent_may_refuse_a_call() -> None:
     class Refusing(Recorder):
         async def on_session_starting(self, session: Session, config: AgentConfig) -> AgentConfig:
@@ -182,6 +185,7 @@ async def test_removing_a_connected_session_ends_its_call() -> None:
     assert recorder.names == ["created", "destroyed"]
 
 
+@pytest.mark.fault("plugin: callback fails or hangs")
 async def test_callbacks_that_fail_or_hang_cost_nobody_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voice_host.agent.manager.CALLBACK_TIMEOUT_S", 0.05)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from tests.calls.client import calling
 from tests.calls.studio import studio
 from tests.simulators.orpheus import Fault
@@ -19,6 +21,7 @@ def broken_tool() -> str:
     raise ValueError("the secret is 42")
 
 
+@pytest.mark.fault("stt: wrong key")
 async def test_a_refused_speech_to_text_key_names_its_variable_and_typing_still_works() -> None:
     async with studio(stt_key="wrong") as s:
         s.llm.reply("Hello.")
@@ -34,6 +37,7 @@ async def test_a_refused_speech_to_text_key_names_its_variable_and_typing_still_
             await caller.expect("tts_done", reply=2)
 
 
+@pytest.mark.fault("voice: wrong key")
 async def test_a_refused_voice_key_names_its_variable_and_the_reply_comes_as_text() -> None:
     async with studio(tts_key="wrong") as s:
         s.llm.reply("Hello there. Good day.")
@@ -46,6 +50,7 @@ async def test_a_refused_voice_key_names_its_variable_and_the_reply_comes_as_tex
             assert len(caller.all("error")) == 1
 
 
+@pytest.mark.fault("model: 401")
 async def test_a_refused_model_key_is_said_aloud() -> None:
     async with studio(AgentConfig(error_phrase="Something broke."), llm_key="wrong") as s:
         async with calling(s.url) as caller:
@@ -57,6 +62,7 @@ async def test_a_refused_model_key_is_said_aloud() -> None:
         assert s.tts.spoken == ["Something broke."]
 
 
+@pytest.mark.fault("model: 400")
 async def test_a_model_that_fails_leaves_a_valid_history() -> None:
     async with studio() as s:
         s.llm.fail(400)
@@ -70,6 +76,7 @@ async def test_a_model_that_fails_leaves_a_valid_history() -> None:
         assert not s.llm.refused
 
 
+@pytest.mark.fault("model: empty answer")
 async def test_a_model_that_says_nothing_is_answered_with_the_error_phrase() -> None:
     async with studio(AgentConfig(error_phrase="Something broke.")) as s:
         s.llm.reply("")
@@ -80,6 +87,7 @@ async def test_a_model_that_says_nothing_is_answered_with_the_error_phrase() -> 
             assert caller.all("chat")[0]["text"] == "Something broke."
 
 
+@pytest.mark.fault("voice: breaks before audio", "voice: fails mid-audio with 1011")
 async def test_a_voice_that_dies_is_retried_before_audio_and_reported_after() -> None:
     async with studio() as s:
         s.llm.reply("Hello there.")
@@ -95,6 +103,7 @@ async def test_a_voice_that_dies_is_retried_before_audio_and_reported_after() ->
             await caller.expect("tts_done", reply=2)
 
 
+@pytest.mark.fault("stt: closes with 1000")
 async def test_speech_to_text_that_closes_cleanly_is_a_failure_that_is_said() -> None:
     async with studio() as s, calling(s.url) as caller:
         session = await s.stt.connected()
@@ -104,6 +113,7 @@ async def test_speech_to_text_that_closes_cleanly_is_a_failure_that_is_said() ->
         await caller.expect("chat", text=DEAF_PHRASE)
 
 
+@pytest.mark.fault("plugin: tool raises")
 async def test_a_tool_that_raises_becomes_a_result_the_model_can_speak_about() -> None:
     async with studio(AgentConfig(tools=(broken_tool,))) as s:
         s.llm.call_tool("broken_tool")
@@ -117,6 +127,7 @@ async def test_a_tool_that_raises_becomes_a_result_the_model_can_speak_about() -
         assert "42" not in answer["content"]
 
 
+@pytest.mark.fault("plugin: tool takes too long")
 async def test_a_tool_that_takes_too_long_is_given_up() -> None:
     @tool(timeout_s=0.05)
     async def slow() -> str:
@@ -141,6 +152,7 @@ async def test_a_tool_that_takes_too_long_is_given_up() -> None:
         assert "longer than 0.05 seconds" in (await s.llm.request(2)).messages[-1]["content"]
 
 
+@pytest.mark.fault("plugin: tool exits")
 async def test_a_tool_that_exits_does_not_take_the_host_along() -> None:
     async def leave() -> str:
         """Exit."""
@@ -155,6 +167,7 @@ async def test_a_tool_that_exits_does_not_take_the_host_along() -> None:
             assert caller.all("chat")[0]["text"] == "Still here."
 
 
+@pytest.mark.fault("caller: malformed messages")
 async def test_malformed_messages_get_an_error_and_the_call_goes_on() -> None:
     async with studio() as s:
         s.llm.reply("Hello.")
@@ -198,6 +211,7 @@ async def test_a_sync_tool_of_one_agent_does_not_hold_up_the_call() -> None:
             await caller.expect("tts_done")
 
 
+@pytest.mark.fault("voice: cannot be reached")
 async def test_a_voice_that_cannot_be_reached_is_said_once_a_reply_and_nothing_counts_as_heard() -> None:
     async with studio() as s:
         s.handler._speech = SpeechProviders(

@@ -153,6 +153,7 @@ async def test_reset_right_after_a_turn_forgets_what_was_cut_before_it() -> None
         assert [m["content"] for m in s.llm.requests[-1].messages if m["role"] != "system"] == ["who"]
 
 
+@pytest.mark.fault("caller: takes nothing")
 async def test_the_handler_gets_away_from_a_client_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voice_host.session.client_link.SEND_TIMEOUT_S", 0.05)
     stuck = asyncio.Event()

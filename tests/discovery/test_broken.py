@@ -123,6 +123,7 @@ CALLBACKS = CONFIG + "return AgentConfig()\n\n@hookimpl\ndef lifecycle_callbacks
         ),
     ],
 )
+@pytest.mark.fault("plugin: cannot be loaded")
 def test_a_broken_agent(plugins: PluginFolder, code: str, phase: Phase, error: str, hint: str | None) -> None:
     plugins.install("bad", code)
     outcome = broken("bad")

@@ -76,6 +76,7 @@ class Hanging(LifecycleCallbacks):
             self.cancelled.set()
 
 
+@pytest.mark.fault("plugin: on_startup hangs")
 async def test_an_on_startup_that_hangs_is_cancelled() -> None:
     callbacks = Hanging()
     outcome = await start_agent(agent(callbacks), timeout_s=0.01)

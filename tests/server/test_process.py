@@ -108,6 +108,7 @@ def get(port: int, path: str) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.fault("process: SIGTERM or SIGINT")
 def test_a_signal_ends_calls_in_order_and_the_process_with_zero(tmp_path: Path, number: signal.Signals) -> None:
     port = free_port()
     with process("serve", "--port", str(port), "--agents", "front-desk", cwd=tmp_path) as host:

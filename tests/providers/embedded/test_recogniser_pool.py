@@ -42,6 +42,7 @@ async def test_processes_start_when_they_are_needed_and_are_kept(pool: Recognise
     assert pool.counters.utterances == 3
 
 
+@pytest.mark.fault("process: a recogniser process dies")
 async def test_a_process_that_dies_is_replaced_and_its_utterance_tried_again(pool: RecogniserPool) -> None:
     await pool.warm(1)
     (first,) = pool.pids
