@@ -1,0 +1,6 @@
+"""Making the package of a new agent: what it may be called, and its files."""
+
+from voice_host.scaffold.names import NameRefused, Names, names_for
+from voice_host.scaffold.write import CannotScaffold, scaffold
+
+__all__ = ["CannotScaffold", "NameRefused", "Names", "names_for", "scaffold"]
