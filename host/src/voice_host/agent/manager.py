@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from voice_host.agent.defaults import default_runtime
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.session import LiveSession
 from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.clock import now_s
 from voice_host.discovery import valid_config
 from voice_host.logs import get_logger
 from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, SessionEnd, TTSConfig
@@ -89,7 +89,7 @@ class VoiceAgentManager:
         callbacks: LifecycleCallbacks | None = None,
         runtime: AgentRuntime | None = None,
         ttl_s: float = DEFAULT_TTL_S,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = now_s,
     ) -> None:
         base = config or (runtime.config if runtime else AgentConfig())
         self.config = _revised(base, tools, tts_config)

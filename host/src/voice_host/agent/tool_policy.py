@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextlib import nullcontext
@@ -18,6 +17,7 @@ from pydantic_core import to_jsonable_python
 from voice_host import metrics
 from voice_host.agent.callback_runner import being_cancelled
 from voice_host.agent.turn import ToolOutcome, active_turn
+from voice_host.clock import now_s
 from voice_host.logs import get_logger
 from voice_host_sdk import Session, ToolOptions
 
@@ -47,14 +47,14 @@ class PolicyToolset(WrapperToolset[Session]):
         if options.terminal and turn is not None and not turn.alive:
             raise ToolFailed(f"{name} was not done: the caller interrupted.")
 
-        started = time.monotonic()
+        started = now_s()
         work = self._run(name, tool_args, ctx, tool, options)
         if turn is None or options.on_interrupt == "cancel":
             outcome = await work
         else:
             # The reply may be cancelled while this waits; the tool's own task then goes on.
             outcome = await asyncio.shield(turn.keep(ctx.tool_call_id or name, work, options.on_interrupt))
-        outcome.duration_ms = (time.monotonic() - started) * 1000
+        outcome.duration_ms = (now_s() - started) * 1000
         if turn is not None and ctx.tool_call_id:
             turn.outcomes[ctx.tool_call_id] = outcome
         if outcome.failure is not None:

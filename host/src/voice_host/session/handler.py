@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,6 +14,7 @@ from starlette.websockets import WebSocket
 from voice_host import metrics
 from voice_host.agent.manager import SessionRefused, ShuttingDown, VoiceAgentManager
 from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.clock import now_s
 from voice_host.logs import get_logger
 from voice_host.providers.select import SpeechProviders, SpeechServices, speech_services_from_environment
 from voice_host.session import messages
@@ -142,7 +142,7 @@ class VoiceSessionHandler:
                         agent.config.turns,
                         agent.config.silence,
                         hears_speech_end=self._speech.stt.reports_speech_end,
-                        start_s=time.monotonic(),
+                        start_s=now_s(),
                     ),
                     tasks=tasks,
                     over=asyncio.get_running_loop().create_future(),
@@ -238,7 +238,7 @@ class VoiceSessionHandler:
                 call.speech_ended_at_s = None
                 await call.dispatch(turns.CallerSpeechStarted())
             case SpeechEnded():
-                call.speech_ended_at_s = time.monotonic()
+                call.speech_ended_at_s = now_s()
                 await call.dispatch(turns.CallerSpeechEnded())
             case Transcript(text, final, confidence):
                 await call.link.send(messages.transcript(text, final=final))
@@ -252,7 +252,7 @@ class VoiceSessionHandler:
 
     async def _dispatch(self, call: Call, event: turns.TurnEvent) -> None:
         async with call.turn_lock:
-            for action in call.engine.handle(event, time.monotonic()):
+            for action in call.engine.handle(event, now_s()):
                 await self._perform(call, action)
             call.arm_timer()
 
@@ -311,7 +311,7 @@ class VoiceSessionHandler:
 
     def _start(self, call: Call, reply_id: int, run: Callable[[Reply], Coroutine[Any, Any, None]]) -> None:
         speech_ended_at_s, call.speech_ended_at_s = call.speech_ended_at_s, None
-        stages = Stages(speech_ended_at_s or time.monotonic())
+        stages = Stages(speech_ended_at_s or now_s())
         if speech_ended_at_s is not None:
             stages.lasted("speech_end", 0.0)
         stages.reach("transcript_final")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+
+from voice_host.clock import now_s
 
 STAGES = (
     "speech_end",
@@ -30,7 +31,7 @@ class Stages:
         clock: seconds, monotonic; the clock `origin_s` was read from.
     """
 
-    def __init__(self, origin_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, origin_s: float, clock: Callable[[], float] = now_s) -> None:
         self._origin_s = origin_s
         self._clock = clock
         self._reached: dict[str, float] = {}

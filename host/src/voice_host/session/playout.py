@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from voice_host.clock import now_s
 from voice_host.session.heard import HeardText, SpokenClause
 from voice_host_sdk import SpeechAudio
 
@@ -67,7 +67,7 @@ class Playout:
         sample_rate: int,
         lead_ms: float,
         on_first_audio: Callable[[], Awaitable[None]],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = now_s,
     ) -> None:
         self._send = send
         self._bytes_per_ms = sample_rate * 2 / 1000
