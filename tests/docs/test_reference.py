@@ -23,7 +23,7 @@ from voice_host.session import messages
 from voice_host.session.close_codes import CloseCode
 from voice_host.session.latency import STAGES
 from voice_host.settings.model import AgentSettings, ServiceKeys, Tables
-from voice_host.settings.variables import leaf_paths, variable_name
+from voice_host.settings.variables import NAMED, leaf_paths, variable_name
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, STTConfig, TTSConfig, TurnConfig
 from voice_host_sdk.agent_config import SilenceConfig
 from voice_host_sdk.session import EndReason
@@ -107,11 +107,12 @@ def _shown(default: Any) -> str:
 def test_settings_and_their_variables() -> None:
     _, *table = rows(section(CONFIGURATION, "The host"))
     documented = {row[0].strip("`"): row[1].strip("`") for row in table}
-    expected = {".".join(path): variable_name(path) for path in leaf_paths(Tables) if path[0] != "agent"}
-    assert {key: name for key, name in documented.items() if not key.startswith("agent.")} == expected
+    expected = {".".join(path): variable_name(path) for path in leaf_paths(Tables) if path[0] not in NAMED}
+    assert {key: name for key, name in documented.items() if not key.startswith(("agent.", "extension."))} == expected
     assert {key for key in documented if key.startswith("agent.")} == {
         f"agent.<id>.{k}" for k in AgentSettings.model_fields
     }
+    assert {key for key in documented if key.startswith("extension.")} == {"extension.<name>.<key>"}
     assert entries(section(CONFIGURATION, "Service variables")) == {f.alias for f in ServiceKeys.model_fields.values()}
 
 

@@ -9,12 +9,12 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from voice_host.discovery.metadata import SDK_DISTRIBUTION, requirements
-from voice_host.discovery.phases import DiscoveredAgent
+from voice_host.discovery.phases import Installed
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """An agent was made for another SDK: what it declares, and what to do."""
+    """It was made for another SDK: what it declares, and what to do."""
 
     error: str
     hint: str
@@ -36,9 +36,9 @@ def sdk_version() -> str:
     return importlib_metadata.version(SDK_DISTRIBUTION)
 
 
-def sdk_mismatch(agent: DiscoveredAgent) -> Mismatch | None:
-    """Return why the SDK that an agent declares is not the one this host runs, or None when it is."""
-    declared, running = SpecifierSet(agent.sdk_requirement or ""), sdk_version()
+def sdk_mismatch(found: Installed) -> Mismatch | None:
+    """Return why the SDK that something installed declares is not the one this host runs, or None when it is."""
+    declared, running = SpecifierSet(found.sdk_requirement or ""), sdk_version()
     if declared.contains(running, prereleases=True):
         return None
     wants_newer = any(
@@ -47,10 +47,10 @@ def sdk_mismatch(agent: DiscoveredAgent) -> Mismatch | None:
         if specifier.operator in (">=", ">", "~=", "==")
     )
     return Mismatch(
-        f"it declares {SDK_DISTRIBUTION}{agent.sdk_requirement}, this host runs {running}",
-        f"upgrade voice-host, or install an older version of {agent.distribution}"
+        f"it declares {SDK_DISTRIBUTION}{found.sdk_requirement}, this host runs {running}",
+        f"upgrade voice-host, or install an older version of {found.distribution}"
         if wants_newer
-        else f"install a version of {agent.distribution} that was made for {SDK_DISTRIBUTION} {running}",
+        else f"install a version of {found.distribution} that was made for {SDK_DISTRIBUTION} {running}",
     )
 
 

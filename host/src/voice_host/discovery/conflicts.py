@@ -4,34 +4,49 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
-from voice_host.discovery.phases import BrokenAgent, DiscoveredAgent, Phase
+from voice_host.discovery.phases import BrokenAgent, DiscoveredAgent, Installed, Phase
 from voice_host.settings import agent_id_hint, colliding_ids
 from voice_host_sdk import AGENT_ID_PATTERN
 
 
 def refuse_conflicts(found: list[DiscoveredAgent]) -> list[DiscoveredAgent | BrokenAgent]:
     """Return `found` in its order, with each agent broken whose name is invalid or in conflict with another's."""
-    refused: dict[int, BrokenAgent] = {}
-    for check in (_invalid_ids, _same_ids, _same_objects, _same_spellings):
+    refused = conflicts(found, "an agent id")
+    return [
+        BrokenAgent(agent, Phase.DISCOVERED, *refused[place]) if place in refused else agent
+        for place, agent in enumerate(found)
+    ]
+
+
+def conflicts(found: Sequence[Installed], noun: str) -> dict[int, tuple[str, str]]:
+    """Return error and hint by place in `found`, for each whose name is invalid or in conflict with another's.
+
+    Args:
+        noun: what a name is called in the message: `an agent id`.
+    """
+    refused: dict[int, tuple[str, str]] = {}
+    invalid = partial(_invalid_ids, noun=noun)
+    for check in (invalid, _same_ids, _same_objects, _same_spellings):
         for place, error, hint in check(found):
-            refused.setdefault(place, BrokenAgent(found[place], Phase.DISCOVERED, error, hint))
-    return [refused.get(place, agent) for place, agent in enumerate(found)]
+            refused.setdefault(place, (error, hint))
+    return refused
 
 
 _Refusals = Iterator[tuple[int, str, str]]
 
 
-def _invalid_ids(found: list[DiscoveredAgent]) -> _Refusals:
+def _invalid_ids(found: Sequence[Installed], noun: str) -> _Refusals:
     for place, agent in enumerate(found):
         if re.fullmatch(AGENT_ID_PATTERN, agent.id) is None:
             near = agent_id_hint(agent.id)
-            error = f"{agent.id!r} is not an agent id: lower-case letters, digits and hyphens, at most 63"
+            error = f"{agent.id!r} is not {noun}: lower-case letters, digits and hyphens, at most 63"
             yield place, error, "rename the entry point" + (f", for example to {near!r}" if near else "")
 
 
-def _same_ids(found: list[DiscoveredAgent]) -> _Refusals:
+def _same_ids(found: Sequence[Installed]) -> _Refusals:
     for places in _grouped(found, lambda agent: agent.id):
         owners = " and ".join(sorted(found[place].distribution for place in places))
         for place in places:
@@ -39,7 +54,7 @@ def _same_ids(found: list[DiscoveredAgent]) -> _Refusals:
             yield place, error, "uninstall all but one of them, or rename an entry point"
 
 
-def _same_objects(found: list[DiscoveredAgent]) -> _Refusals:
+def _same_objects(found: Sequence[Installed]) -> _Refusals:
     """Two distributions with a package of the same name overwrite each other: one would run the other's code."""
     for places in _grouped(found, lambda agent: agent.entry_point):
         owners = sorted({found[place].distribution for place in places})
@@ -49,7 +64,7 @@ def _same_objects(found: list[DiscoveredAgent]) -> _Refusals:
                 yield place, error, "rename the package of one of them"
 
 
-def _same_spellings(found: list[DiscoveredAgent]) -> _Refusals:
+def _same_spellings(found: Sequence[Installed]) -> _Refusals:
     ids = [agent.id for agent in found if re.fullmatch(AGENT_ID_PATTERN, agent.id)]
     for first, second in colliding_ids(ids):
         for place, agent in enumerate(found):
@@ -58,7 +73,7 @@ def _same_spellings(found: list[DiscoveredAgent]) -> _Refusals:
                 yield place, error, "rename one entry point, without '--' and without a '-' at the end"
 
 
-def _grouped(found: list[DiscoveredAgent], key: Callable[[DiscoveredAgent], str]) -> Iterator[list[int]]:
+def _grouped(found: Sequence[Installed], key: Callable[[Installed], str]) -> Iterator[list[int]]:
     """Yield the places of agents that share a key, where more than one does."""
     groups: dict[str, list[int]] = defaultdict(list)
     for place, agent in enumerate(found):

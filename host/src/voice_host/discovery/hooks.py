@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from types import ModuleType
 
 import pluggy
@@ -22,56 +23,82 @@ def register(plugin: object) -> pluggy.PluginManager:
     Raises:
         PhaseFailed: a hook is misspelt, asynchronous, missing, or takes arguments that do not exist.
     """
-    if not isinstance(plugin, ModuleType) and inspect.isclass(plugin):
-        error = f"the entry point names the class {plugin.__name__}"
-        raise PhaseFailed(Phase.REGISTERED, error, "name the module, or an instance of the class")
     manager = pluggy.PluginManager(PROJECT_NAME)
     manager.add_hookspecs(hooks)
-    with guarded(Phase.REGISTERED, "looking for hooks failed"):
-        for name in dir(plugin):
-            _check_hook(manager, plugin, name)
-    _register(manager, plugin)
+    add_plugin(manager, plugin, KNOWN_HOOKS)
     if not manager.hook.agent_config.get_hookimpls():
         raise _missing(plugin)
     return manager
 
 
-def _check_hook(manager: pluggy.PluginManager, plugin: object, attribute: str) -> None:
+def add_plugin(
+    manager: pluggy.PluginManager,
+    plugin: object,
+    known: Sequence[str],
+    *,
+    arguments: Sequence[str] = ("settings",),
+    name: str | None = None,
+    later: str = "on_startup of the lifecycle callbacks",
+) -> None:
+    """Register what an entry point names, with all its hooks checked.
+
+    Args:
+        known: the hooks there are.
+        arguments: what hooks may take.
+        name: under which the manager knows the plugin.
+        later: where things that have to be awaited belong, for the message.
+
+    Raises:
+        PhaseFailed: a hook is misspelt, asynchronous, or takes arguments that do not exist.
+    """
+    if not isinstance(plugin, ModuleType) and inspect.isclass(plugin):
+        error = f"the entry point names the class {plugin.__name__}"
+        raise PhaseFailed(Phase.REGISTERED, error, "name the module, or an instance of the class")
+    with guarded(Phase.REGISTERED, "looking for hooks failed"):
+        for attribute in dir(plugin):
+            _check_hook(manager, plugin, attribute, known, later)
+    _register(manager, plugin, name, arguments)
+
+
+def _check_hook(
+    manager: pluggy.PluginManager, plugin: object, attribute: str, known: Sequence[str], later: str
+) -> None:
     options = manager.parse_hookimpl_opts(plugin, attribute)
     if options is None:
         return
     name = options.get("specname") or attribute
-    if name not in KNOWN_HOOKS and not options.get("optionalhook"):
-        raise PhaseFailed(Phase.REGISTERED, f"there is no hook {name!r}", did_you_mean(name, KNOWN_HOOKS))
+    if name not in known and not options.get("optionalhook"):
+        raise PhaseFailed(Phase.REGISTERED, f"there is no hook {name!r}", did_you_mean(name, known))
     function = getattr(plugin, attribute)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise PhaseFailed(
             Phase.REGISTERED,
             f"the hook {name!r} is an `async def`",
-            "make it a plain `def`; what has to be awaited belongs into on_startup of the lifecycle callbacks",
+            f"make it a plain `def`; what has to be awaited belongs into {later}",
         )
 
 
-def _register(manager: pluggy.PluginManager, plugin: object) -> None:
+def _register(manager: pluggy.PluginManager, plugin: object, name: str | None, arguments: Sequence[str]) -> None:
     try:
-        manager.register(plugin)
+        manager.register(plugin, name)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        unknown = sorted(_unknown_arguments(manager, plugin))
+        unknown = sorted(_unknown_arguments(manager, plugin, arguments))
         if unknown:
             message = f"a hook takes the argument{'s' if len(unknown) > 1 else ''} {', '.join(map(repr, unknown))}"
-            raise PhaseFailed(Phase.REGISTERED, message, "hooks take `settings`, or nothing") from error
+            known = " and ".join(f"`{argument}`" for argument in arguments)
+            raise PhaseFailed(Phase.REGISTERED, message, f"hooks take {known}, or nothing") from error
         message = f"its hooks cannot be registered: {describe(error)}"
         raise PhaseFailed(Phase.REGISTERED, message, where=place(error)) from error
 
 
-def _unknown_arguments(manager: pluggy.PluginManager, plugin: object) -> set[str]:
+def _unknown_arguments(manager: pluggy.PluginManager, plugin: object, known: Sequence[str]) -> set[str]:
     return {
         argument
         for name in dir(plugin)
         if manager.parse_hookimpl_opts(plugin, name) is not None
         for argument in inspect.signature(getattr(plugin, name)).parameters
-        if argument != "settings"
+        if argument not in known
     }
 
 

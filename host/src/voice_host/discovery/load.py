@@ -39,7 +39,7 @@ def load_agent(discovered: DiscoveredAgent, settings: Mapping[str, Any] = _NO_SE
         settings: the agent's own settings, secrets resolved. The hooks see them read-only.
     """
     log.info("loading agent %s from %s", discovered.id, discovered.entry_point)  # so that one that hangs can be named
-    stopwatch = _Stopwatch()
+    stopwatch = Stopwatch()
     try:
         with guarded(Phase.CONFIGURED, "loading it failed"):
             return _load(discovered, read_only(settings), stopwatch)
@@ -60,7 +60,9 @@ def load_agents(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
 
 
 @dataclass(slots=True)
-class _Stopwatch:
+class Stopwatch:
+    """How long importing took, in ms; None as long as nothing was imported."""
+
     elapsed_ms: float | None = None
     _start_s: float = field(default=0.0)
 
@@ -71,12 +73,12 @@ class _Stopwatch:
         self.elapsed_ms = (time.perf_counter() - self._start_s) * 1000
 
 
-def _load(discovered: DiscoveredAgent, settings: Mapping[str, Any], stopwatch: _Stopwatch) -> LoadedAgent:
+def _load(discovered: DiscoveredAgent, settings: Mapping[str, Any], stopwatch: Stopwatch) -> LoadedAgent:
     mismatch = sdk_mismatch(discovered)
     if mismatch:
         raise PhaseFailed(Phase.COMPATIBLE, mismatch.error, mismatch.hint)
     with stopwatch:
-        plugin = _import(discovered.entry_point)
+        plugin = import_object(discovered.entry_point)
     manager = register(plugin)
     config = _agent_config(manager, settings)
     callbacks = _callbacks(manager, settings)
@@ -91,7 +93,12 @@ def _load(discovered: DiscoveredAgent, settings: Mapping[str, Any], stopwatch: _
     )
 
 
-def _import(entry_point: str) -> object:
+def import_object(entry_point: str) -> object:
+    """Return what an entry point names.
+
+    Raises:
+        PhaseFailed: it cannot be imported, whatever the reason.
+    """
     module, _, attributes = entry_point.partition(":")
     with guarded(Phase.IMPORTED, f"importing {module.strip()} failed"):
         plugin: object = importlib.import_module(module.strip())

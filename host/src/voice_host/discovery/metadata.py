@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import importlib_metadata
 from packaging.requirements import InvalidRequirement, Requirement
@@ -11,17 +12,19 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from voice_host.discovery.conflicts import refuse_conflicts
-from voice_host.discovery.phases import BrokenAgent, DiscoveredAgent
+from voice_host.discovery.phases import BrokenAgent, DiscoveredAgent, Installed
 from voice_host_sdk import ENTRY_POINT_GROUP
 
 log = logging.getLogger(__name__)
 
 SDK_DISTRIBUTION = "voice-host-sdk"
 
+_Found = TypeVar("_Found", bound=Installed)
+
 
 def discover_agents() -> list[DiscoveredAgent | BrokenAgent]:
     """Return every installed agent, sorted by id; one whose name is invalid or taken twice is broken."""
-    return refuse_conflicts(sorted(_installed(), key=lambda agent: (agent.id, agent.distribution)))
+    return refuse_conflicts(installed(ENTRY_POINT_GROUP, DiscoveredAgent))
 
 
 def requirements(lines: Iterable[str]) -> Iterator[Requirement]:
@@ -35,27 +38,30 @@ def requirements(lines: Iterable[str]) -> Iterator[Requirement]:
             yield requirement
 
 
-def _installed() -> Iterator[DiscoveredAgent]:
-    """Yield the agents of each distribution. The first one of a name on the path counts: Python imports that one."""
+def installed(group: str, kind: Callable[[str, str, str, str, str | None], _Found]) -> list[_Found]:
+    """Return what the installed distributions register in a group of entry points, sorted by id.
+
+    Args:
+        kind: what to make of each: it takes the fields of `Installed`.
+    """
+    return sorted(_registered(group, kind), key=lambda found: (found.id, found.distribution))
+
+
+def _registered(group: str, kind: Callable[[str, str, str, str, str | None], _Found]) -> Iterator[_Found]:
+    """Yield each distribution's. The first one of a name on the path counts: Python imports that one."""
     seen: set[str] = set()
     for distribution in importlib_metadata.Distribution.discover():
         try:
-            points = [point for point in distribution.entry_points if point.group == ENTRY_POINT_GROUP]
+            points = [point for point in distribution.entry_points if point.group == group]
             name = distribution.metadata["Name"] if points else ""
-            agents = [_agent(point, name, distribution) for point in points]
-        except Exception as error:  # noqa: BLE001 - one damaged installation must not hide the other agents
+            requirement = _sdk_requirement(distribution.requires or ()) if points else None
+            found = [kind(point.name, name, distribution.version, point.value, requirement) for point in points]
+        except Exception as error:  # noqa: BLE001 - one damaged installation must not hide the others
             log.warning("an installed distribution has unreadable metadata and is left out: %r", error)
             continue
-        if agents and canonicalize_name(name) not in seen:
+        if found and canonicalize_name(name) not in seen:
             seen.add(canonicalize_name(name))
-            yield from agents
-
-
-def _agent(
-    point: importlib_metadata.EntryPoint, name: str, distribution: importlib_metadata.Distribution
-) -> DiscoveredAgent:
-    requirement = _sdk_requirement(distribution.requires or ())
-    return DiscoveredAgent(point.name, name, distribution.version, point.value, requirement)
+            yield from found
 
 
 def _sdk_requirement(lines: Iterable[str]) -> str | None:

@@ -25,8 +25,8 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class DiscoveredAgent:
-    """An installed agent as its metadata describes it. Nothing of it has been imported. Plain data.
+class Installed:
+    """Something installed, as its metadata describes it. Nothing of it has been imported. Plain data.
 
     Attributes:
         id: the entry point's name.
@@ -41,6 +41,11 @@ class DiscoveredAgent:
     version: str
     entry_point: str
     sdk_requirement: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveredAgent(Installed):
+    """An installed agent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,17 @@ def valid_callbacks(value: object, source: str = "lifecycle_callbacks") -> Lifec
     Raises:
         InvalidReturn: it is something else, or a callback is a plain function.
     """
-    callbacks = _instance(value, LifecycleCallbacks, source)
-    for name in (name for name in vars(LifecycleCallbacks) if name.startswith("on_")):
+    return async_callbacks(value, LifecycleCallbacks, source)
+
+
+def async_callbacks(value: object, base: type[_Returned], source: str) -> _Returned:
+    """Return `value` as an instance of `base` whose `on_...` methods are all asynchronous.
+
+    Raises:
+        InvalidReturn: it is something else, or a callback is a plain function.
+    """
+    callbacks = _instance(value, base, source)
+    for name in (name for name in vars(base) if name.startswith("on_")):
         method = getattr(callbacks, name)
         # A decorator may wrap an async method into a plain function that returns what is to be awaited.
         if inspect.isroutine(method) and not (inspect.iscoroutinefunction(method) or hasattr(method, "__wrapped__")):
@@ -79,8 +88,8 @@ def _instance(value: object, kind: type[_Returned], source: str) -> _Returned:
     hint = None
     if kind is AgentConfig and isinstance(value, dict):
         hint = "return AgentConfig(**the_dict)"
-    elif kind is LifecycleCallbacks:
-        hint = f"derive {type(value).__name__} from LifecycleCallbacks"
+    elif kind is not AgentConfig:
+        hint = f"derive {type(value).__name__} from {name}"
     returned = type(value).__name__
     raise InvalidReturn(f"{source} returned {_article(returned)} {returned}, it must return {wanted}", hint)
 

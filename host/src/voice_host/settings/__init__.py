@@ -7,6 +7,7 @@ from voice_host.settings.load import DEFAULT_FILE, load_settings
 from voice_host.settings.model import (
     AgentSettings,
     AgentsSettings,
+    ExtensionsSettings,
     ProvidersSettings,
     ServerSettings,
     ServiceKeys,
@@ -23,6 +24,7 @@ __all__ = [
     "AgentSettings",
     "AgentsSettings",
     "Entry",
+    "ExtensionsSettings",
     "FieldProblem",
     "Origin",
     "Problem",

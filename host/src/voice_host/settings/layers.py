@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from voice_host.settings.errors import Problem
-from voice_host.settings.origins import KeyPath, Origin, dotted
+from voice_host.settings.origins import KeyPath, Origin, dotted, free_keys
 from voice_host.settings.secrets import MissingSource, SecretText, is_reference, protect, references, resolve
 from voice_host.settings.variables import spelling
 
@@ -47,15 +47,16 @@ class Layers:
     def put_text(self, path: KeyPath, text: str, origin: Origin) -> None:
         """Set a value from a variable.
 
-        In an agent's free settings the path is spelled; a key of the file that has this spelling is overridden and
+        In a free table (`free_keys`) the path is spelled; a key of the file that has this spelling is overridden and
         lends its type, so that a number stays a number. A key that the file does not have becomes lower-case text.
         """
-        if path[0] != "agent" or path[2] != "settings":
+        free = free_keys(path)
+        if free is None:
             self.put(path, text, origin)
             return
-        keys = list(path[:3])
-        value: Any = self._table(path[:3])
-        for part in path[3:]:
+        keys = list(path[:free])
+        value: Any = self._table(path[:free])
+        for part in path[free:]:
             same = [key for key in value if spelling(key) == part] if isinstance(value, dict) else []
             if len(same) > 1:
                 names = " and ".join(repr(key) for key in same)
@@ -70,7 +71,7 @@ class Layers:
             self.problems.append(Problem(origin.source, f"must be a {kind}, as in {self._file}, not {text!r}"))
 
     def resolve(self, environ: Mapping[str, str], folder: Path) -> None:
-        """Replace references by what they refer to, and keep secrets of the agents' settings from being shown."""
+        """Replace references by what they refer to, and keep secrets of the free tables from being shown."""
         for path, origin in list(self._origins.items()):
             table = self._table(path[:-1])
             value = table[path[-1]]
@@ -82,14 +83,14 @@ class Layers:
                 except MissingSource as error:
                     self.problems.append(Problem(origin.where(path), str(error)))
                     value = ""
-            if path[0] == "agent" and "settings" in path[2:3]:
+            if free_keys(path) is not None:
                 value = protect(path[-1], value)
             table[path[-1]] = value
 
-    def agent_ids(self) -> set[str]:
-        """Return the ids that have a table by now, in the file or by a variable."""
-        agent = self.values.get("agent")
-        return set(agent) if isinstance(agent, dict) else set()
+    def named(self, table: str) -> set[str]:
+        """Return the agents (`agent`) or extensions that have a table by now, in the file or by a variable."""
+        named = self.values.get(table)
+        return set(named) if isinstance(named, dict) else set()
 
     def where(self, path: tuple[str | int, ...]) -> str:
         """Return words that lead a reader to what set the value at `path`, which may lie within a list."""

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from voice_host.settings.errors import Problem, SettingsError
 from voice_host.settings.explain import explain
 from voice_host.settings.layers import Layers
-from voice_host.settings.model import AgentsSettings, ServiceKeys, Settings, Tables
+from voice_host.settings.model import AgentsSettings, ExtensionsSettings, ServiceKeys, Settings, Tables
 from voice_host.settings.origins import Origin
 from voice_host.settings.secrets import references
 from voice_host.settings.variables import (
@@ -54,8 +54,8 @@ def load_settings(
     raw = _read(file) if file else {}
     layers = Layers(str(file) if file else "", raw)
 
-    ids = _named_ids(raw)
-    reader = VariableReader(ids, ignore=[name for kind, name in references(raw) if kind == "env"])
+    ids, names = _named(raw, "agent"), _named(raw, "extension")
+    reader = VariableReader(ids, names, ignore=[name for kind, name in references(raw) if kind == "env"])
     for variable, key_path, text in reader.read(environ):
         layers.put_text(key_path, text, Origin("variable", variable))
     for key, value in (options or {}).items():
@@ -65,7 +65,13 @@ def load_settings(
     layers.resolve(environ, file.parent if file else Path())
 
     keys, key_problems = _keys(environ)
-    problems = [*reader.problems, *layers.problems, *key_problems, *_collisions({*ids, *layers.agent_ids()})]
+    problems = [
+        *reader.problems,
+        *layers.problems,
+        *key_problems,
+        *_collisions("agent", {*ids, *layers.named("agent")}),
+    ]
+    problems += _collisions("extension", {*names, *layers.named("extension")})
     settings = _validated(layers, keys, file, problems)
     problems += _missing_keys(settings)
     if problems:
@@ -97,21 +103,24 @@ def _read(file: Path) -> dict[str, Any]:
     raise SettingsError([Problem(str(file), problem)])
 
 
-def _named_ids(raw: Mapping[str, Any]) -> set[str]:
-    """Return the agent ids that the file names anywhere. It has not been checked yet: anything may stand there."""
-    agent, agents = raw.get("agent"), raw.get("agents")
-    ids = set(agent) if isinstance(agent, dict) else set()
-    if isinstance(agents, dict):
-        for key in AgentsSettings.model_fields:
-            value = agents.get(key)
+def _named(raw: Mapping[str, Any], kind: str) -> set[str]:
+    """Return the agents or extensions that the file names anywhere: as tables, in lists.
+
+    It has not been checked yet: anything may stand there.
+    """
+    tables, lists = raw.get(kind), raw.get(f"{kind}s")
+    ids = set(tables) if isinstance(tables, dict) else set()
+    if isinstance(lists, dict):
+        for key in {**AgentsSettings.model_fields, **ExtensionsSettings.model_fields}:
+            value = lists.get(key)
             ids.update(entry for entry in (value if isinstance(value, list) else []) if isinstance(entry, str))
     return ids
 
 
-def _collisions(ids: set[str]) -> list[Problem]:
+def _collisions(kind: str, ids: set[str]) -> list[Problem]:
     return [
         Problem(
-            f"[agent.{first}] and [agent.{second}]",
+            f"[{kind}.{first}] and [{kind}.{second}]",
             "variables cannot tell these two ids apart; rename one of them, without '--' and without a '-' at the end",
         )
         for first, second in colliding_ids(name for name in ids if re.fullmatch(AGENT_ID_PATTERN, name))

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from voice_host.settings.origins import DEFAULT, KeyPath, Origin
 from voice_host.settings.services import AUTO, SpeechToTextName, TextToSpeechName
-from voice_host_sdk import AGENT_ID_PATTERN
+from voice_host_sdk import AGENT_ID_PATTERN, EXTENSION_NAME_PATTERN
 
 _TABLE = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -24,14 +24,17 @@ def agent_id_hint(name: str) -> str | None:
     return near or None
 
 
-def _agent_id(name: str) -> str:
-    if re.fullmatch(AGENT_ID_PATTERN, name) is None:
-        hint = agent_id_hint(name)
-        raise ValueError(
-            f"{name!r} is not an agent id: lower-case letters, digits and hyphens, at most 63"
-            + (f"; did you mean {hint!r}?" if hint else "")
-        )
-    return name
+def _named(noun: str, pattern: str) -> AfterValidator:
+    def check(name: str) -> str:
+        if re.fullmatch(pattern, name) is None:
+            hint = agent_id_hint(name)
+            raise ValueError(
+                f"{name!r} is not {noun}: lower-case letters, digits and hyphens, at most 63"
+                + (f"; did you mean {hint!r}?" if hint else "")
+            )
+        return name
+
+    return AfterValidator(check)
 
 
 def _split(value: Any) -> Any:
@@ -69,9 +72,11 @@ def _address(*schemes: str) -> AfterValidator:
 
 WebSocketUrl = Annotated[str, _address("wss", "ws")]
 HttpUrl = Annotated[str, _address("https", "http")]
-AgentId = Annotated[str, AfterValidator(_agent_id)]
+AgentId = Annotated[str, _named("an agent id", AGENT_ID_PATTERN)]
 AgentIds = Annotated[tuple[AgentId, ...], BeforeValidator(_split)]
 """A list of agent ids; in a variable or an option they are separated by commas."""
+ExtensionName = Annotated[str, _named("an extension's name", EXTENSION_NAME_PATTERN)]
+ExtensionNames = Annotated[tuple[ExtensionName, ...], BeforeValidator(_split)]
 
 
 class ServerSettings(BaseModel):
@@ -112,6 +117,20 @@ class AgentSettings(BaseModel):
     settings: Annotated[Mapping[str, Any], AfterValidator(read_only)] = Field(
         default_factory=_nothing, description="Handed to the agent's hooks: its own, and nobody else's."
     )
+
+
+class ExtensionsSettings(BaseModel):
+    """`[extensions]`: which of the installed extensions are used."""
+
+    model_config = _TABLE
+
+    allow: ExtensionNames | None = Field(
+        default=None, description="The extensions that are used; None: all that are installed."
+    )
+
+    def allows(self, name: str) -> bool:
+        """Tell whether the allow-list lets an extension be used."""
+        return self.allow is None or name in self.allow
 
 
 class ProvidersSettings(BaseModel):
@@ -157,6 +176,10 @@ class Tables(BaseModel):
     server: ServerSettings = ServerSettings()
     agents: AgentsSettings = AgentsSettings()
     agent: Annotated[Mapping[AgentId, AgentSettings], AfterValidator(read_only)] = Field(default_factory=_nothing)
+    extensions: ExtensionsSettings = ExtensionsSettings()
+    extension: Annotated[Mapping[ExtensionName, Mapping[str, Any]], AfterValidator(read_only)] = Field(
+        default_factory=_nothing, description="Handed to the hooks of the extension: its own, and nobody else's."
+    )
     providers: ProvidersSettings = Field(default_factory=ProvidersSettings)
 
 
@@ -176,6 +199,11 @@ class Settings(Tables):
     def for_agent(self, agent_id: str) -> AgentSettings:
         """Return the settings of one agent; the defaults when it has no table."""
         return self.agent.get(agent_id) or AgentSettings()
+
+    def for_extension(self, name: str) -> Mapping[str, Any]:
+        """Return the settings of one extension; empty when it has no table."""
+        table: Mapping[str, Any] = self.extension.get(name) or _nothing()
+        return table
 
     def origin(self, *path: str) -> Origin:
         """Return where a setting came from: `origin("server", "port")`."""

@@ -8,6 +8,17 @@ from typing import Literal
 KeyPath = tuple[str, ...]
 """The way to a setting through the tables, e.g. `("agent", "front-desk", "model")`."""
 
+
+def free_keys(path: KeyPath) -> int | None:
+    """Return how many parts lead to the free table that `path` lies in or is, or None where keys are fixed.
+
+    Free are `[agent.<id>.settings]` and `[extension.<name>]`: the host hands them on and does not know their keys.
+    """
+    if path[:1] == ("agent",) and path[2:3] == ("settings",):
+        return 3
+    return 2 if path[:1] == ("extension",) and len(path) > 1 else None
+
+
 OriginKind = Literal["default", "file", "variable", "option"]
 
 

@@ -18,6 +18,10 @@ from voice_host.settings.origins import KeyPath
 
 PREFIX = "VOICE_HOST_"
 AGENT_PREFIX = f"{PREFIX}AGENT__"
+EXTENSION_PREFIX = f"{PREFIX}EXTENSION__"
+NAMED = ("agent", "extension")
+"""Tables of tables, one for each agent or extension: their keys are not fixed."""
+
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 SEPARATOR = "__"
 
@@ -54,12 +58,14 @@ class VariableReader:
 
     Args:
         agent_ids: the ids that the settings name elsewhere; any other is read up to the next separator.
+        extensions: the names of extensions that the settings name elsewhere.
         ignore: variables that are something else, such as those a `{ env = ... }` refers to.
     """
 
-    def __init__(self, agent_ids: Iterable[str], ignore: Iterable[str]) -> None:
+    def __init__(self, agent_ids: Iterable[str], extensions: Iterable[str], ignore: Iterable[str]) -> None:
         self._agent_ids = sorted(agent_ids, key=len, reverse=True)
-        self._fixed = {variable_name(path): path for path in leaf_paths(Tables) if path[0] != "agent"}
+        self._extensions = sorted(extensions, key=len, reverse=True)
+        self._fixed = {variable_name(path): path for path in leaf_paths(Tables) if path[0] not in NAMED}
         self._agent_keys = {SEPARATOR.join(map(spelling, path)): path for path in leaf_paths(AgentSettings)}
         self._ignore = {CONFIG_VARIABLE, *service_variables(), *ignore}
         self.problems: list[Problem] = []
@@ -67,20 +73,29 @@ class VariableReader:
     def read(self, environ: Mapping[str, str]) -> Iterator[tuple[str, KeyPath, str]]:
         """Yield `(variable, path, text)` and note unknown variables as problems. Empty variables count as unset.
 
-        The path of something in an agent's free `settings` ends in spellings (`"MAX_GUESTS"`), for which the caller
+        The path of something in a free table (`free_keys`) ends in spellings (`"MAX_GUESTS"`), for which the caller
         has to find the keys.
         """
         for name in sorted(environ):
             if not name.startswith(PREFIX) or name in self._ignore or not environ[name]:
                 continue
-            path = self._agent_path(name) if name.startswith(AGENT_PREFIX) else self._fixed.get(name)
+            path = self._path(name)
             if path is None:
                 self.problems.append(Problem(name, f"there is no such variable; {self._meant(name)}"))
             else:
                 yield name, path, environ[name]
 
+    def _path(self, name: str) -> KeyPath | None:
+        if name.startswith(AGENT_PREFIX):
+            return self._agent_path(name)
+        return self._extension_path(name) if name.startswith(EXTENSION_PREFIX) else self._fixed.get(name)
+
+    def _extension_path(self, name: str) -> KeyPath | None:
+        extension, keys = _split(name.removeprefix(EXTENSION_PREFIX), self._extensions)
+        return ("extension", extension, *keys.split(SEPARATOR)) if extension and keys else None
+
     def _agent_path(self, name: str) -> KeyPath | None:
-        agent_id, rest = self._split_agent(name.removeprefix(AGENT_PREFIX))
+        agent_id, rest = _split(name.removeprefix(AGENT_PREFIX), self._agent_ids)
         if rest in self._agent_keys and rest != "SETTINGS":
             return ("agent", agent_id, *self._agent_keys[rest])
         table, _, keys = rest.partition(SEPARATOR)
@@ -88,22 +103,26 @@ class VariableReader:
             return ("agent", agent_id, "settings", *keys.split(SEPARATOR))
         return None
 
-    def _split_agent(self, rest: str) -> tuple[str, str]:
-        for agent_id in self._agent_ids:
-            begin = spelling(agent_id) + SEPARATOR
-            if rest.startswith(begin):
-                return agent_id, rest.removeprefix(begin)
-        spelled, _, key = rest.partition(SEPARATOR)
-        return spelled.lower().replace("_", "-"), key
-
     def _meant(self, name: str) -> str:
+        if name.startswith(EXTENSION_PREFIX):
+            return f"write {EXTENSION_PREFIX}<NAME>{SEPARATOR}<KEY>"
         if not name.startswith(AGENT_PREFIX):
             close = suggestion(name, [*self._fixed, *service_variables(), CONFIG_VARIABLE])
             return f"did you mean {close}?" if close else "`voice-host config` lists the settings"
-        agent_id, key = self._split_agent(name.removeprefix(AGENT_PREFIX))
+        agent_id, key = _split(name.removeprefix(AGENT_PREFIX), self._agent_ids)
         begin = f"{AGENT_PREFIX}{spelling(agent_id)}{SEPARATOR}"
         known = [begin + end for end in self._agent_keys if end != "SETTINGS"]
         return did_you_mean(begin + key, [*known, f"{begin}SETTINGS__..."])
+
+
+def _split(rest: str, known: Iterable[str]) -> tuple[str, str]:
+    """Return the name that `rest` begins with, one of `known` if it can be, and the spelled key behind it."""
+    for name in known:
+        begin = spelling(name) + SEPARATOR
+        if rest.startswith(begin):
+            return name, rest.removeprefix(begin)
+    spelled, _, key = rest.partition(SEPARATOR)
+    return spelled.lower().replace("_", "-"), key
 
 
 def leaf_paths(model: type[BaseModel]) -> Iterator[KeyPath]:
