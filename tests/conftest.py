@@ -7,10 +7,16 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import blockbuster_ctx
 
-ON_THE_LOOP = [f"voice_host.{room}" for room in ("agent", "models", "providers", "server", "session", "text")]
+ON_THE_LOOP = [f"voice_host.{room}" for room in ("agent", "auth", "models", "providers", "server", "session", "text")]
 """The rooms whose code runs while calls go on; discovery and settings do their work before."""
 
-ONCE = {"voice_host/settings/load.py": {"load_settings"}, "voice_host/providers/select.py": {"_shared"}}
+ONCE = {
+    "voice_host/settings/load.py": {"load_settings"},
+    "voice_host/providers/select.py": {"_shared"},
+    "voice_host/auth/key_ring.py": {"__init__"},
+    "voice_host/auth/token_secret.py": {"secret_beside"},
+    "voice_host/auth/key_file.py": {"add", "revoke"},  # the command line's
+}
 """What reads files when a manager or a handler is made, not while it works."""
 
 

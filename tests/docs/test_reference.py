@@ -123,8 +123,10 @@ def test_the_command_line() -> None:
         name for name in entries(read(CLI)) if re.fullmatch(r"voice-host [a-z]+", name)
     }
     for name, verb in verbs.items():
-        options = {_spelling(parameter) for parameter in verb.params}
-        assert options == entries(section(CLI, f"`voice-host {name}`")), name
+        within = {f"{name} {inner}": command for inner, command in getattr(verb, "commands", {}).items()}
+        for called, one in (within or {name: verb}).items():
+            options = {_spelling(parameter) for parameter in one.params}
+            assert options == entries(section(CLI, f"`voice-host {called}`")), called
     assert {_spelling(parameter) for parameter in command.params} <= entries(read(CLI))
 
 

@@ -13,6 +13,7 @@ from voice_host.cli.call import call
 from voice_host.cli.check import check
 from voice_host.cli.config import config
 from voice_host.cli.exit_codes import INTERRUPTED
+from voice_host.cli.keys import keys
 from voice_host.cli.new import new
 from voice_host.cli.output import print_line, say_interrupted
 from voice_host.cli.serve import serve
@@ -48,6 +49,7 @@ app = typer.Typer(
 
 for _verb in (serve, agents, check, config, call, new):
     app.command(epilog=_EPILOG)(_verb)
+app.add_typer(keys, epilog=_EPILOG)
 
 
 def _show_version(wanted: bool) -> None:

@@ -7,6 +7,7 @@ from voice_host.settings.load import DEFAULT_FILE, load_settings
 from voice_host.settings.model import (
     AgentSettings,
     AgentsSettings,
+    AuthSettings,
     ExtensionsSettings,
     ProvidersSettings,
     ServerSettings,
@@ -23,6 +24,7 @@ __all__ = [
     "DEFAULT_FILE",
     "AgentSettings",
     "AgentsSettings",
+    "AuthSettings",
     "Entry",
     "ExtensionsSettings",
     "FieldProblem",

@@ -11,7 +11,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import ErrorDetails
 
 from voice_host.settings.errors import did_you_mean
-from voice_host.settings.secrets import REDACTED, SecretText
+from voice_host.settings.secrets import REDACTED, SecretText, looks_secret
 
 _KINDS = {
     "integer": "a whole number",
@@ -61,7 +61,8 @@ def _message(details: ErrorDetails, path: tuple[str | int, ...], schema: dict[st
         return str(details["ctx"]["error"])
     allowed = "; ".join(_words(node, schema) for node in _branches(_at(schema, path, schema), schema))
     why = f"must be {allowed}" if allowed else details["msg"].replace("Input should", "must").replace("  ", " ")
-    return f"{why}, not {_shown(value)}"
+    shown = REDACTED if path and looks_secret(str(path[-1])) else _shown(value)
+    return f"{why}, not {shown}"
 
 
 def _shown(value: object) -> str:

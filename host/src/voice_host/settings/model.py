@@ -70,6 +70,22 @@ def _address(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _site(text: str) -> str:
+    origin = text.lower()
+    if origin != "*" and re.fullmatch(r"[a-z][a-z0-9+.-]*://(\*\.)?[^\s/?#@*]+", origin) is None:
+        raise ValueError(
+            f"{text!r} is not the origin of a site: https://www.example.com, with a port if it is not the usual one, "
+            "without a path; https://*.example.com and * are understood"
+        )
+    return origin
+
+
+def _long_secret(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value().encode()) < 32:
+        raise ValueError("must have at least 32 bytes; `openssl rand -base64 48` makes a good one")
+    return secret
+
+
 WebSocketUrl = Annotated[str, _address("wss", "ws")]
 HttpUrl = Annotated[str, _address("https", "http")]
 AgentId = Annotated[str, _named("an agent id", AGENT_ID_PATTERN)]
@@ -77,6 +93,8 @@ AgentIds = Annotated[tuple[AgentId, ...], BeforeValidator(_split)]
 """A list of agent ids; in a variable or an option they are separated by commas."""
 ExtensionName = Annotated[str, _named("an extension's name", EXTENSION_NAME_PATTERN)]
 ExtensionNames = Annotated[tuple[ExtensionName, ...], BeforeValidator(_split)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_site)], ...], BeforeValidator(_split)]
+"""Sites whose pages may call, e.g. `https://www.example.com`; in a variable they are separated by commas."""
 
 
 class ServerSettings(BaseModel):
@@ -91,8 +109,37 @@ class ServerSettings(BaseModel):
         description="Names by which the host may be addressed, e.g. voice.example.com or *.example.com. "
         "None: the names of this machine while it listens to this machine alone, else any.",
     )
+    allowed_origins: Origins = Field(
+        default=(),
+        description="Other sites whose pages may call, e.g. https://www.example.com or https://*.example.com.",
+    )
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
+
+
+class AuthSettings(BaseModel):
+    """`[auth]`: who may call. A key file or a token secret turns authentication on."""
+
+    model_config = _TABLE
+
+    keys_file: Path | None = Field(
+        default=None, description="Where `voice-host keys` keeps the API keys; relative to the settings file."
+    )
+    token_secret: Annotated[SecretStr, AfterValidator(_long_secret)] | None = Field(
+        default=None, description="Signs call tokens, at least 32 bytes. None: made once, beside the key file."
+    )
+    token_max_ttl_s: int = Field(default=3600, ge=1, le=86400, description="The longest life of a call token.")
+    page: Annotated[Literal["open", "off"], BeforeValidator(_lower)] = Field(
+        default="open", description="Whether the talk page is served. It shows nothing without a key or token."
+    )
+    agents: Annotated[Literal["key", "open"], BeforeValidator(_lower)] = Field(
+        default="key", description="Who may see the list of agents: who has a key or a token, or anybody."
+    )
+
+    @property
+    def configured(self) -> bool:
+        """Tell whether callers have to show a key or a token."""
+        return self.keys_file is not None or self.token_secret is not None
 
 
 class AgentsSettings(BaseModel):
@@ -174,6 +221,7 @@ class Tables(BaseModel):
     model_config = _TABLE
 
     server: ServerSettings = ServerSettings()
+    auth: AuthSettings = AuthSettings()
     agents: AgentsSettings = AgentsSettings()
     agent: Annotated[Mapping[AgentId, AgentSettings], AfterValidator(read_only)] = Field(default_factory=_nothing)
     extensions: ExtensionsSettings = ExtensionsSettings()
@@ -208,6 +256,12 @@ class Settings(Tables):
     def origin(self, *path: str) -> Origin:
         """Return where a setting came from: `origin("server", "port")`."""
         return self.origins.get(path, DEFAULT)
+
+    @property
+    def keys_file(self) -> Path | None:
+        """The key file's path; one that is relative is so to the settings file."""
+        file = self.auth.keys_file
+        return file if file is None or self.path is None else self.path.parent / file
 
     @property
     def speech_to_text(self) -> str:

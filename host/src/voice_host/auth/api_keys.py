@@ -1,0 +1,104 @@
+"""API keys: `vh_<id>_<secret>`, for servers that call, mint call tokens or read metrics."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from voice_host.settings.model import AgentId
+
+Scope = Literal["calls", "tokens", "metrics"]
+SCOPES: tuple[Scope, ...] = ("calls", "tokens", "metrics")
+"""What a key may be good for: making calls; minting call tokens; seeing how the host is."""
+
+DEFAULT_SCOPES: tuple[Scope, ...] = ("calls", "tokens")
+
+PREFIX = "vh_"
+"""Lets scanners for leaked secrets, and people, see what it is."""
+
+SECRET_BYTES = 32
+"""256 random bits: nobody guesses them, so a fast hash at rest is as good as a slow one."""
+
+_KEY = re.compile(rf"{PREFIX}(?P<id>[a-z0-9]{{12}})_(?P<secret>[A-Za-z0-9_-]{{43}})")
+_ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("must be printable text without spaces around it")
+    return text
+
+
+class ApiKey(BaseModel):
+    """What is kept of a key. The secret is not: only its SHA-256."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]{12}$")]
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+    created: AwareDatetime
+    expires: AwareDatetime | None = None
+    agents: tuple[AgentId, ...] | None = Field(default=None, description="The agents it is for; None: all of them.")
+    scopes: tuple[Scope, ...] = DEFAULT_SCOPES
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", repr=False)]
+
+    def expired(self, now: datetime) -> bool:
+        """Tell whether its time is over."""
+        return self.expires is not None and now >= self.expires
+
+    def allows_agent(self, agent_id: str) -> bool:
+        """Tell whether it is good for an agent."""
+        return self.agents is None or agent_id in self.agents
+
+
+def new_key(
+    name: str,
+    *,
+    now: datetime,
+    expires_in: timedelta | None = None,
+    agents: Iterable[str] | None = None,
+    scopes: Iterable[Scope] = DEFAULT_SCOPES,
+) -> tuple[ApiKey, str]:
+    """Return what is kept of a new key, and the key itself, which is shown once.
+
+    Raises:
+        pydantic.ValidationError: a name that is too long, no agent id, an unknown scope.
+    """
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    key = ApiKey(
+        id="".join(secrets.choice(_ID_ALPHABET) for _ in range(12)),
+        name=name,
+        created=now.astimezone(UTC).replace(microsecond=0),
+        expires=(now + expires_in).astimezone(UTC).replace(microsecond=0) if expires_in else None,
+        agents=tuple(agents) if agents else None,
+        scopes=tuple(scope for scope in SCOPES if scope in set(scopes)),
+        sha256=_hash(secret),
+    )
+    return key, f"{PREFIX}{key.id}_{secret}"
+
+
+def split_key(text: str) -> tuple[str, str] | None:
+    """Return the id and the secret of what looks like an API key, else None."""
+    match = _KEY.fullmatch(text)
+    return (match["id"], match["secret"]) if match else None
+
+
+def matches(key: ApiKey | None, secret: str) -> bool:
+    """Tell whether `secret` is the one of `key`, in the same time whether it is nearly right or all wrong.
+
+    Args:
+        key: what is kept of the key; None: there is none of that id, which takes as long to find out.
+        secret: what a caller sent.
+    """
+    kept = key.sha256 if key else "0" * 64
+    return secrets.compare_digest(kept, _hash(secret)) and key is not None
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

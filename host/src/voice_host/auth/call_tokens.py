@@ -1,0 +1,176 @@
+"""Call tokens: signed, short-lived, good for calls to one agent. What a server gives to a browser."""
+
+from __future__ import annotations
+
+import heapq
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+ALGORITHM = "HS256"
+ISSUER = AUDIENCE = "voice-host"
+
+MIN_SECRET_BYTES = 32
+"""RFC 7518, 3.2: a key for HS256 has at least the 256 bits of its hash."""
+
+MAX_TOKEN_CHARACTERS = 8192
+"""Longer ones are not even looked at. One with the most metadata allowed has about 3000."""
+
+CLOCK_SKEW_S = 10
+"""How far the clocks of two hosts that share a secret may differ."""
+
+MAX_REMEMBERED = 50_000
+"""Used tokens that are remembered until they expire. Beyond it a single-use token is refused rather than forgotten."""
+
+_REQUIRED = ["iss", "aud", "iat", "exp", "jti", "sub", "agent"]
+
+
+class BadToken(Exception):
+    """The token opens nothing. The message may be shown to whoever brought it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallToken:
+    """What a token says.
+
+    Attributes:
+        id: its own, random.
+        agent_id: the agent it is for.
+        subject: whom it was made for.
+        expires_at: seconds since the epoch.
+        metadata: for `Session.metadata`.
+        single_use: it is good for one call.
+        key_id: the API key it was made with, if it was one: a token falls with its key.
+    """
+
+    id: str
+    agent_id: str
+    subject: str
+    expires_at: int
+    metadata: Mapping[str, Any]
+    single_use: bool
+    key_id: str | None
+
+
+class CallTokens:
+    """Makes call tokens and reads them.
+
+    Args:
+        secret: at least `MIN_SECRET_BYTES` bytes. Hosts that share it take each other's tokens.
+        max_ttl_s: the longest life of a token. One that was signed elsewhere for longer is refused, too.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, secret: bytes, *, max_ttl_s: int, clock: Callable[[], float] = time.time) -> None:
+        if len(secret) < MIN_SECRET_BYTES:
+            raise ValueError(f"the secret of call tokens has less than {MIN_SECRET_BYTES} bytes")
+        self._secret = secret
+        self.max_ttl_s = max_ttl_s
+        self._clock = clock
+        self._used = _UsedTokens(clock)
+
+    def mint(
+        self,
+        agent_id: str,
+        *,
+        ttl_s: int,
+        subject: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        single_use: bool = False,
+        key_id: str | None = None,
+    ) -> tuple[str, CallToken]:
+        """Return a token, and what it says. Without a subject it gets one of its own."""
+        if not 0 < ttl_s <= self.max_ttl_s:
+            raise ValueError(f"a token lives 1 to {self.max_ttl_s} s, not {ttl_s}")
+        now = int(self._clock())
+        token_id = uuid.uuid4().hex
+        made = CallToken(
+            token_id, agent_id, subject or f"anonymous-{token_id}", now + ttl_s, metadata or {}, single_use, key_id
+        )
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "iat": now,
+            "exp": made.expires_at,
+            "jti": made.id,
+            "sub": made.subject,
+            "agent": made.agent_id,
+            "metadata": dict(made.metadata),
+            "single_use": made.single_use,
+        } | ({"key": key_id} if key_id else {})
+        return jwt.encode(claims, self._secret, algorithm=ALGORITHM), made
+
+    def read(self, text: str) -> CallToken:
+        """Return what a token says.
+
+        Raises:
+            BadToken: it is forged, expired, used up or no call token.
+        """
+        if len(text) > MAX_TOKEN_CHARACTERS:
+            raise BadToken("this is no call token: it is too long")
+        try:
+            # The time is compared below, with the clock that made it.
+            claims = jwt.decode(
+                text,
+                self._secret,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                issuer=ISSUER,
+                options={"require": _REQUIRED, "verify_exp": False, "verify_iat": False},
+            )
+        except jwt.InvalidTokenError as error:
+            raise BadToken("this is no call token of this host") from error
+        token = self._checked(claims)
+        if token.single_use and self._used.holds(token.id):
+            raise BadToken("the call token was used already")
+        return token
+
+    def redeem(self, token: CallToken) -> bool:
+        """Use a token for a call. False when it was used up meanwhile, or cannot be remembered as used."""
+        return not token.single_use or self._used.add(token.id, token.expires_at + CLOCK_SKEW_S)
+
+    def _checked(self, claims: Mapping[str, Any]) -> CallToken:
+        issued, expires, now = claims["iat"], claims["exp"], self._clock()
+        texts = (claims["jti"], claims["agent"], claims["sub"])
+        metadata, single_use, key_id = claims.get("metadata", {}), claims.get("single_use", False), claims.get("key")
+        well_formed = (
+            all(type(moment) is int for moment in (issued, expires))
+            and all(isinstance(text, str) and text for text in texts)
+            and isinstance(metadata, dict)
+            and isinstance(single_use, bool)
+            and (key_id is None or isinstance(key_id, str))
+        )
+        if not well_formed:
+            raise BadToken("this is no call token of this host")
+        if now >= expires + CLOCK_SKEW_S:
+            raise BadToken("the call token has expired")
+        if issued > now + CLOCK_SKEW_S or expires - issued > self.max_ttl_s:
+            raise BadToken("the call token is for another time")
+        return CallToken(texts[0], texts[1], texts[2], expires, metadata, single_use, key_id)
+
+
+class _UsedTokens:
+    """The ids of used tokens, each until its token has expired."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._ids: set[str] = set()
+        self._expiries: list[tuple[int, str]] = []
+
+    def holds(self, token_id: str) -> bool:
+        return token_id in self._ids
+
+    def add(self, token_id: str, expires_at: int) -> bool:
+        """Remember one. False when it is there already, or when there is no room for it."""
+        now = self._clock()
+        while self._expiries and self._expiries[0][0] <= now:
+            self._ids.discard(heapq.heappop(self._expiries)[1])
+        if token_id in self._ids or len(self._ids) >= MAX_REMEMBERED:
+            return False
+        self._ids.add(token_id)
+        heapq.heappush(self._expiries, (expires_at, token_id))
+        return True

@@ -1,0 +1,122 @@
+"""The file that API keys are kept in: JSON, read and written whole, for the owner's eyes only."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from voice_host.auth.api_keys import ApiKey
+
+LOCK_TIMEOUT_S = 10.0
+_MODE = 0o600
+
+
+class KeyFileError(Exception):
+    """The file cannot be used. The message names it and says why."""
+
+
+class _Contents(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    version: int = 1
+    keys: tuple[ApiKey, ...] = ()
+
+
+def read_keys(path: Path) -> tuple[ApiKey, ...]:
+    """Return the keys of a file; none when there is no file. Blocks.
+
+    Raises:
+        KeyFileError: it cannot be read, is no key file, or anybody may write it.
+    """
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ()
+    except UnicodeDecodeError as error:
+        raise KeyFileError(f"{path} is no key file: it is not UTF-8 text") from error
+    except OSError as error:
+        raise KeyFileError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error
+    if os.name == "posix" and mode & stat.S_IWOTH:
+        raise KeyFileError(f"anybody on this machine may write {path}, and so let themselves in: chmod o-w it")
+    try:
+        contents = _Contents.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise KeyFileError(f"{path} is no key file: {f'{where}: ' if where else ''}{first['msg']}") from error
+    if contents.version != 1:
+        raise KeyFileError(f"{path} was written by a later voice-host: its version is {contents.version}, not 1")
+    return contents.keys
+
+
+class KeyFile:
+    """The file as `voice-host keys` changes it: one change at a time, and readers see all of it or nothing.
+
+    Args:
+        path: of the file; it is made, with its folder, by the first key.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> tuple[ApiKey, ...]:
+        """Return the keys. Raises `KeyFileError`."""
+        return read_keys(self.path)
+
+    def add(self, key: ApiKey) -> None:
+        """Keep one more key. Raises `KeyFileError`."""
+        with self._changing() as keys:
+            self._write([*keys, key])
+
+    def revoke(self, which: str) -> ApiKey:
+        """Forget the key of that id, or of that name where it has no double, and return what was kept of it.
+
+        Raises:
+            LookupError: there is none, or there are several of that name. The message says which.
+            KeyFileError: the file cannot be used.
+        """
+        with self._changing() as keys:
+            found = [key for key in keys if key.id == which] or [key for key in keys if key.name == which]
+            if not found:
+                raise LookupError(f"there is no key {which!r}")
+            if len(found) > 1:
+                raise LookupError(f"{len(found)} keys are named {which!r}: {', '.join(key.id for key in found)}")
+            self._write([key for key in keys if key is not found[0]])
+            return found[0]
+
+    @contextmanager
+    def _changing(self) -> Iterator[tuple[ApiKey, ...]]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{self.path}.lock", timeout=LOCK_TIMEOUT_S, mode=_MODE):
+                yield self.read()
+        except Timeout as error:
+            raise KeyFileError(f"{self.path} is being changed by somebody else") from error
+        except OSError as error:
+            raise KeyFileError(f"{self.path} cannot be written: {error.strerror or type(error).__name__}") from error
+
+    def _write(self, keys: Sequence[ApiKey]) -> None:
+        text = _Contents(keys=tuple(keys)).model_dump_json(indent=2) + "\n"
+        write_private(self.path, text)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Put `text` in the place of a file at once, with mode 0600. Raises `OSError`."""
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # it is 0600 from the beginning
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,102 @@
+"""The API keys as a running host sees them: a key that is revoked stops working without a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from voice_host.auth.api_keys import ApiKey, matches, split_key
+from voice_host.auth.key_file import KeyFileError, read_keys
+from voice_host.clock import now_s
+from voice_host.logs import get_logger
+
+log = get_logger(__name__)
+
+RECHECK_S = 1.0
+"""How old what is known of the file may be: a revoked key works at most so long."""
+
+_Stamp = tuple[int, ...] | None
+
+
+class KeyRing:
+    """Looks keys up.
+
+    A file that is gone, or that cannot be read any more, lets nobody in: what it said may have been taken back.
+
+    Args:
+        path: of the key file, read here and now.
+        recheck_s: how often to look whether the file has changed, at most. It is looked at in a thread.
+        monotonic: seconds.
+        now: the time that keys expire by.
+
+    Raises:
+        KeyFileError: the file is there and cannot be used.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        recheck_s: float = RECHECK_S,
+        monotonic: Callable[[], float] = now_s,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._path = path
+        self._recheck_s = recheck_s
+        self._monotonic = monotonic
+        self._now = now
+        self._stamp = _stamp(path)
+        self._keys = {key.id: key for key in read_keys(path)}
+        self._checked_at_s = monotonic()
+        self._checking = asyncio.Lock()
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    async def find(self, credential: str) -> ApiKey | None:
+        """Return the key that a caller has shown to own; None for an unknown, wrong, revoked or expired one."""
+        parts = split_key(credential)
+        if parts is None:
+            return None
+        key_id, secret = parts
+        await self._refresh()
+        key = self._keys.get(key_id)
+        return key if matches(key, secret) and key is not None and not key.expired(self._now()) else None
+
+    async def is_valid(self, key_id: str) -> bool:
+        """Tell whether the key of an id is neither revoked nor expired."""
+        await self._refresh()
+        key = self._keys.get(key_id)
+        return key is not None and not key.expired(self._now())
+
+    async def _refresh(self) -> None:
+        if self._monotonic() - self._checked_at_s < self._recheck_s:
+            return
+        async with self._checking:
+            if self._monotonic() - self._checked_at_s < self._recheck_s:
+                return  # somebody else has looked meanwhile
+            stamp = await asyncio.to_thread(_stamp, self._path)
+            if stamp != self._stamp:
+                await self._reload()
+                self._stamp = stamp
+            self._checked_at_s = self._monotonic()
+
+    async def _reload(self) -> None:
+        try:
+            keys = await asyncio.to_thread(read_keys, self._path)
+        except KeyFileError as error:
+            log.error("api_keys_unreadable", error=str(error), effect="no API key is accepted")
+            keys = ()
+        self._keys = {key.id: key for key in keys}
+        log.info("api_keys_reloaded", keys=len(keys))
+
+
+def _stamp(path: Path) -> _Stamp:
+    """What differs between two states of a file; None when it is not there. Blocks."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino

@@ -1,0 +1,39 @@
+"""The secret that call tokens are signed with: from the settings, or made once and kept beside the key file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from voice_host.auth.call_tokens import MIN_SECRET_BYTES
+from voice_host.auth.key_file import KeyFileError, write_private
+
+
+def secret_beside(keys_file: Path) -> bytes:
+    """Return the secret in `<keys_file>.token-secret`, making it when there is none. Blocks.
+
+    Raises:
+        KeyFileError: it cannot be read or made, or is too short.
+    """
+    path = keys_file.with_name(f"{keys_file.name}.token-secret")
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        text = _make(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyFileError(f"{path} cannot be read; set auth.token_secret instead") from error
+    if len(text.encode()) < MIN_SECRET_BYTES:
+        raise KeyFileError(f"{path} holds less than {MIN_SECRET_BYTES} bytes; remove it, and a new one is made")
+    return text.encode()
+
+
+def _make(path: Path) -> str:
+    text = secrets.token_urlsafe(48)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_private(path, text + "\n")
+    except OSError as error:
+        why = error.strerror or os.strerror(error.errno or 0)
+        raise KeyFileError(f"{path} cannot be written: {why}; set auth.token_secret instead") from error
+    return text

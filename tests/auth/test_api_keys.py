@@ -1,0 +1,173 @@
+"""API keys: what is kept of them, and what lets in."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from voice_host.auth.api_keys import SCOPES, matches, new_key, split_key
+from voice_host.auth.key_file import KeyFile, KeyFileError
+from voice_host.auth.key_ring import KeyRing
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def made(file: KeyFile, name: str = "site", **options: object) -> tuple[str, str]:
+    """Put a key into a file and return its id and the key."""
+    key, text = new_key(name, now=datetime.now(UTC), **options)  # type: ignore[arg-type]
+    file.add(key)
+    return key.id, text
+
+
+def test_a_key_is_random_and_only_its_hash_is_kept() -> None:
+    key, text = new_key("site", now=NOW)
+    parts = split_key(text)
+    assert parts is not None
+    key_id, secret = parts
+    assert key_id == key.id
+    assert len(secret) == 43  # 256 bits in base64
+    assert secret not in key.model_dump_json()
+    assert key.sha256 not in repr(key)
+    assert new_key("site", now=NOW)[1] != text
+    assert matches(key, secret)
+    assert not matches(key, secret[:-1] + ("A" if secret[-1] != "A" else "B"))
+    assert not matches(None, secret)
+
+
+def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+
+    def compare(left: str, right: str) -> bool:
+        compared.append((left, right))
+        return left == right
+
+    monkeypatch.setattr(secrets, "compare_digest", compare)
+    key, _ = new_key("site", now=NOW)
+    assert not matches(key, "wrong")
+    assert not matches(None, "wrong")  # an unknown id costs the same
+    assert len(compared) == 2
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101, "two\nlines", " around ", "\x1b[31m"])
+def test_a_name_is_a_line_of_text(name: str) -> None:
+    with pytest.raises(ValidationError, match="name"):
+        new_key(name, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "vh_", "vh_abc_def", "sk-" + "x" * 48, "vh_" + "a" * 12 + "_" + "b" * 44, "vh_ü_x"]
+)
+def test_what_is_no_key_is_not_looked_up(text: str) -> None:
+    assert split_key(text) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file modes")
+def test_the_file_is_for_its_owner_alone_and_replaced_whole(tmp_path: Path) -> None:
+    file = KeyFile(tmp_path / "new" / "keys.json")
+    first, _ = made(file)
+    before = file.path.stat().st_ino
+    made(file, "other")
+    assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+    assert file.path.stat().st_ino != before
+    assert [key.name for key in file.read()] == ["site", "other"]
+    file.revoke(first)
+    assert [key.name for key in file.read()] == ["other"]
+    assert {path.name for path in file.path.parent.iterdir()} == {"keys.json", "keys.json.lock"}
+
+
+def test_a_name_that_two_keys_have_revokes_neither(tmp_path: Path) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    first, _ = made(file)
+    made(file)
+    with pytest.raises(LookupError, match=first):
+        file.revoke("site")
+    assert len(file.read()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "is no key file"),
+        ('{"version": 1, "keys": [{"id": "x"}]}', "is no key file: keys.0"),
+        ('{"version": 2, "keys": []}', "later voice-host"),
+        ("\xff", "not UTF-8"),
+    ],
+)
+def test_a_file_that_is_none_is_an_error_that_says_so(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "keys.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(KeyFileError, match=why):
+        KeyRing(path)
+    with pytest.raises(KeyFileError, match=why):
+        KeyFile(path).add(new_key("site", now=NOW)[0])
+    assert path.read_bytes() == text.encode("latin-1")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file modes")
+def test_a_file_that_anybody_may_write_lets_nobody_in(tmp_path: Path) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    made(file)
+    file.path.chmod(0o666)
+    with pytest.raises(KeyFileError, match="chmod o-w"):
+        KeyRing(file.path)
+
+
+async def test_a_ring_follows_its_file_without_a_restart(tmp_path: Path) -> None:
+    time_s = 0.0
+    file = KeyFile(tmp_path / "keys.json")
+    ring = KeyRing(file.path, monotonic=lambda: time_s)
+    key_id, text = made(file, scopes=SCOPES)
+    assert await ring.find(text) is None  # not looked at again yet
+    time_s = 1.0
+    found = await ring.find(text)
+    assert found is not None
+    assert (found.id, found.scopes) == (key_id, SCOPES)
+    assert await ring.is_valid(key_id)
+
+    file.revoke(key_id)
+    time_s = 2.0
+    assert await ring.find(text) is None
+    assert not await ring.is_valid(key_id)
+
+
+@pytest.mark.parametrize("harm", ["unlink", "spoil"])
+async def test_a_file_that_is_lost_or_spoilt_lets_nobody_in(tmp_path: Path, harm: str) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    _, text = made(file)
+    ring = KeyRing(file.path, recheck_s=0)
+    assert await ring.find(text)
+    whole = file.path.read_text()
+    if harm == "unlink":
+        file.path.unlink()
+    else:
+        file.path.write_text(whole[:-20])
+    assert await ring.find(text) is None
+    file.path.write_text(whole)
+    assert await ring.find(text)
+
+
+async def test_a_key_expires(tmp_path: Path) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    now = datetime.now(UTC)
+    _, text = made(file, expires_in=timedelta(days=1))
+    ring = KeyRing(file.path, now=lambda: now)
+    assert await ring.find(text)
+    now += timedelta(days=1, seconds=1)
+    assert await ring.find(text) is None
+
+
+async def test_a_wrong_secret_finds_nothing(tmp_path: Path) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    key_id, text = made(file)
+    ring = KeyRing(file.path)
+    assert await ring.find(text)
+    assert await ring.find(f"vh_{key_id}_{secrets.token_urlsafe(32)}") is None
+    assert await ring.find(f"{text} ") is None
+    assert json.loads(file.path.read_text())["keys"][0]["sha256"] not in text
