@@ -18,6 +18,7 @@ from tests.simulators.orpheus import OrpheusSimulator
 from tests.simulators.waiting import Observable
 from voice_host import VoiceAgentManager, VoiceSessionHandler
 from voice_host.agent.runtime import AgentRuntime
+from voice_host.limits import CallLimits
 from voice_host.models import ModelRegistry, ModelSettings
 from voice_host.providers.assemblyai_stt import AssemblyAISpeechToText
 from voice_host.providers.orpheus_tts import OrpheusTextToSpeech
@@ -36,7 +37,7 @@ class _Server(uvicorn.Server):
 async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
     """Serve an application on a free loopback port. Yields `127.0.0.1:port`."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, access_log=False, ws_per_message_deflate=False, **options)
+    config = uvicorn.Config(app, log_config=None, access_log=False, **{"ws_per_message_deflate": False, **options})
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -88,6 +89,7 @@ async def studio(
     llm_key: str = "gateway-key",
     ms_per_word: int = 40,
     prepare: Callable[[Studio], None] | None = None,
+    limits: CallLimits | None = None,
     **manager_options: Any,
 ) -> AsyncIterator[Studio]:
     """Serve one agent with simulated services. Words are short, so that a reply takes a fraction of a second."""
@@ -103,7 +105,7 @@ async def studio(
         speech = SpeechProviders(
             AssemblyAISpeechToText(stt_key, url=stt.url), OrpheusTextToSpeech(tts_key, url=tts.url)
         )
-        handler = VoiceSessionHandler(agent_manager=manager, speech=speech)
+        handler = VoiceSessionHandler(agent_manager=manager, speech=speech, limits=limits)
         made = Studio(stt, tts, llm, manager, handler)
         app = FastAPI()
         app.add_api_websocket_route("/session", made.handle)

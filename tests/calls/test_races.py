@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from starlette.websockets import WebSocket
 from tests.calls.client import calling
 from tests.calls.studio import studio
 from tests.calls.test_endings import Recorder
+from voice_host.limits import call_limits
 from voice_host.session.handler import DEAF_PHRASE
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, Session, SpeechEnded, SpeechStarted, tool
 
@@ -154,8 +156,7 @@ async def test_reset_right_after_a_turn_forgets_what_was_cut_before_it() -> None
 
 
 @pytest.mark.fault("caller: takes nothing")
-async def test_the_handler_gets_away_from_a_client_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voice_host.session.client_link.SEND_TIMEOUT_S", 0.05)
+async def test_the_handler_gets_away_from_a_client_that_takes_nothing() -> None:
     stuck = asyncio.Event()
     connected = False
 
@@ -173,7 +174,7 @@ async def test_the_handler_gets_away_from_a_client_that_takes_nothing(monkeypatc
             await asyncio.Event().wait()
 
     recorder = Recorder()
-    async with studio(callbacks=recorder) as s:
+    async with studio(callbacks=recorder, limits=replace(call_limits(), send_timeout_s=0.05)) as s:
         ws = WebSocket({"type": "websocket", "subprotocols": [], "query_string": b"", "headers": []}, receive, send)
         async with asyncio.timeout(10):
             await s.handler.handle(ws)

@@ -14,6 +14,7 @@ from tests.simulators.orpheus import OrpheusSimulator
 from voice_host.discovery import load_agents
 from voice_host.providers.select import SpeechServices
 from voice_host.server.app import create_host_app
+from voice_host.server.connections import connection_options
 from voice_host.server.host import Host
 from voice_host.settings import load_settings
 
@@ -95,7 +96,7 @@ async def running(
         host = Host(settings, SpeechServices(settings), strict=strict)
         try:
             await host.start(load_agents(settings))
-            async with serving(create_host_app(host), lifespan="off") as address:
+            async with serving(create_host_app(host), lifespan="off", **connection_options(settings)) as address:
                 yield Running(host, address, stt, tts)
         finally:
             await host.stop()

@@ -6,6 +6,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 CALLS = Counter("voice_host_calls", "Calls accepted.", ["agent"])
 CALLS_REFUSED = Counter("voice_host_calls_refused", "Calls refused, by close code.", ["agent", "code"])
+LIMITS_EXCEEDED = Counter(
+    "voice_host_limits_exceeded", "Calls, frames and messages over a limit, by its setting.", ["agent", "limit"]
+)
 CALLS_ENDED = Counter("voice_host_calls_ended", "Sessions ended, by reason.", ["agent", "reason"])
 CALLS_ACTIVE = Gauge("voice_host_calls_active", "Calls connected now.", ["agent"])
 TURNS = Counter("voice_host_turns", "Turns of callers.", ["agent", "kind"])

@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from voice_host import metrics
 from voice_host.discovery import BrokenAgent
+from voice_host.limits import Refusal
 from voice_host.server.host import Host
 from voice_host.server.talk_page import add_talk_page
 from voice_host.session.close_codes import CloseCode, fit_reason
@@ -65,7 +66,13 @@ def create_host_app(host: Host, *, allowed_hosts: Sequence[str] = ("*",)) -> Fas
         elif host.state != "ready":
             await _refuse(ws, agent_id, CloseCode.DRAINING, "the server is shutting down")
         else:
-            await agent.handler.handle(ws)
+            place = host.admission.enter(agent_id, client_host=ws.client.host if ws.client else None)
+            if isinstance(place, Refusal):
+                metrics.LIMITS_EXCEEDED.labels(agent_id, place.limit).inc()
+                await _refuse(ws, agent_id, CloseCode.OVER_A_LIMIT, place.reason)
+                return
+            with place:
+                await agent.handler.handle(ws)
 
     return app
 

@@ -10,6 +10,7 @@ from voice_host.agent.defaults import model_settings
 from voice_host.agent.manager import VoiceAgentManager
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.discovery import BrokenAgent, LoadedAgent, nothing_to_run, start_agent, stop_agent
+from voice_host.limits import Admission, call_limits
 from voice_host.logs import get_logger
 from voice_host.models import ModelRegistry
 from voice_host.providers.select import SpeechServices
@@ -56,12 +57,13 @@ class Host:
     """
 
     def __init__(self, settings: Settings, speech: SpeechServices, *, strict: bool = False, installed: int = 0) -> None:
-        self._settings = settings
+        self.settings = settings
         self._speech = speech
         self._strict = strict
         self._installed = installed
         self._models = ModelRegistry(model_settings(settings))
         self._runtimes: list[AgentRuntime] = []
+        self.admission = Admission(settings.limits, lambda agent_id: settings.for_agent(agent_id).max_calls)
         self.agents: dict[str, ReadyAgent | BrokenAgent] = {}
         self.state: State = "starting"
 
@@ -77,12 +79,12 @@ class Host:
             if isinstance(agent, BrokenAgent):
                 told = {"phase": str(agent.phase), "error": agent.error, "where": agent.where, "hint": agent.hint}
                 log.error("agent_broken", agent_id=agent.id, **{key: value for key, value in told.items() if value})
-                if self._strict or agent.id in self._settings.agents.required:
+                if self._strict or agent.id in self.settings.agents.required:
                     raise RequiredAgentBroken(agent)
         self.state = "ready"
 
     async def _ready(self, loaded: LoadedAgent) -> ReadyAgent | BrokenAgent:
-        prepared = prepare(loaded, self._settings, self._models, self._speech)
+        prepared = prepare(loaded, self.settings, self._models, self._speech)
         if isinstance(prepared, BrokenAgent):
             return prepared
         self._runtimes.append(prepared.runtime)
@@ -90,7 +92,9 @@ class Host:
         if isinstance(started, BrokenAgent):
             return started
         manager = VoiceAgentManager(loaded.config, runtime=prepared.runtime, callbacks=loaded.callbacks)
-        return ReadyAgent(loaded, manager, VoiceSessionHandler(agent_manager=manager, speech=prepared.speech))
+        limits = call_limits(self.settings, loaded.id)
+        handler = VoiceSessionHandler(agent_manager=manager, speech=prepared.speech, limits=limits)
+        return ReadyAgent(loaded, manager, handler)
 
     async def drain(self) -> None:
         """Take no more calls, tell those that are connected, and end them."""
@@ -124,7 +128,7 @@ class Host:
     @property
     def why_empty(self) -> str | None:
         """Why it has no agents at all, broken ones included, and what to do about it; None when it has some."""
-        return None if self.agents else nothing_to_run(self._settings, self._installed)
+        return None if self.agents else nothing_to_run(self.settings, self._installed)
 
     def describe(self) -> list[dict[str, Any]]:
         """The agents as `GET /agents` lists them."""

@@ -12,12 +12,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from voice_host.logs import get_logger
+from voice_host.server.connections import connection_options
 from voice_host.server.host import Host
 
 log = get_logger(__name__)
-
-MAX_FRAME_BYTES = 1 << 20
-"""Largest WebSocket frame a client may send: half a minute of audio at 16 kHz."""
 
 SHUTDOWN_TIMEOUT_S = 5
 """How long connections may take to close after the host has drained."""
@@ -35,11 +33,10 @@ class HostServer(uvicorn.Server):
                 app,
                 log_config=None,
                 access_log=False,  # it would print query strings, and with them tokens
-                ws_per_message_deflate=False,  # audio does not compress
-                ws_max_size=MAX_FRAME_BYTES,
                 timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
                 lifespan="off",
                 server_header=False,
+                **connection_options(host.settings),
             )
         )
         self._host = host

@@ -11,9 +11,11 @@ from voice_host import metrics
 from voice_host.agent.callback_runner import CallbackRunner
 from voice_host.agent.turn import AgentTurn
 from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.limits import Excess
 from voice_host.logs import get_logger
 from voice_host.session import messages
 from voice_host.session.client_link import ClientLink
+from voice_host.session.close_codes import CloseCode
 from voice_host.session.connection import CallEnd
 from voice_host.session.head_start import HeadStart
 from voice_host.session.microphone import MicrophoneBuffer
@@ -63,10 +65,15 @@ class Call:
             agent=self.agent_id,
         )
 
-    def end(self, reason: EndReason, detail: str = "") -> None:
+    def end(self, reason: EndReason, detail: str = "", code: CloseCode | None = None) -> None:
         """End the call. The first reason counts."""
         if not self.over.done():
-            self.over.set_result(CallEnd(reason, detail))
+            self.over.set_result(CallEnd(reason, detail, code))
+
+    def stalled(self) -> None:
+        """The client takes nothing any more (`ClientLink.on_stalled`)."""
+        metrics.LIMITS_EXCEEDED.labels(self.agent_id, "send_timeout_s").inc()
+        self.end("lost")
 
     def drop(self, reason: EndReason) -> None:
         """The manager ends the session, whatever the caller is doing (`Connection`)."""
@@ -133,6 +140,14 @@ class Call:
         log.warning("call_error", agent_id=self.agent_id, session_id=self.session_id, code=code, fatal=fatal)
         self.callbacks.error(SessionError(code, message, fatal))
         await self.link.send(messages.error(code, message, fatal=fatal))
+
+    async def over_limit(self, excess: Excess) -> None:
+        """Count what was dropped because it is over a limit; tell the client now and then, or close the call."""
+        metrics.LIMITS_EXCEEDED.labels(self.agent_id, excess.limit).inc()
+        if excess.tell:
+            await self.report("over_limit", excess.words, fatal=excess.fatal)
+        if excess.fatal:
+            self.end("ended", f"over a limit: {excess.limit}", CloseCode.OVER_A_LIMIT)
 
     async def report_failure(self, error: ProviderError) -> None:
         """Report that a speech service failed; a refused key with the variable to look at, which is no secret."""

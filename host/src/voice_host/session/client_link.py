@@ -12,9 +12,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from voice_host.session.close_codes import CloseCode, fit_reason
 from voice_host.session.messages import Message
 
-SEND_TIMEOUT_S = 5.0
-"""A client that takes no frame for so long is gone; a server's ping alone does not end a socket that is full."""
-
 
 class Sender(Protocol):
     """Whoever a frame is sent for: a reply, which may have been cancelled in the meantime."""
@@ -24,14 +21,21 @@ class Sender(Protocol):
 
 
 class ClientLink:
-    """Sends to one client. After the client has gone, sending does nothing: the reading side sees it leave."""
+    """Sends to one client. After the client has gone, sending does nothing: the reading side sees it leave.
 
-    def __init__(self, ws: WebSocket) -> None:
+    Args:
+        ws: accepted.
+        send_timeout_s: a client that takes no frame for so long is gone. A server's ping alone does not find a socket
+            that is full.
+    """
+
+    def __init__(self, ws: WebSocket, *, send_timeout_s: float) -> None:
         self._ws = ws
+        self._send_timeout_s = send_timeout_s
         self._lock = asyncio.Lock()
         self._gone = False
         self.on_stalled: Callable[[], None] = lambda: None
-        """Called when the client has taken nothing for `SEND_TIMEOUT_S`."""
+        """Called when the client has taken nothing for `send_timeout_s`."""
 
     async def send(self, message: Message, sender: Sender | None = None) -> None:
         """Send JSON, unless `sender` has died before its turn came."""
@@ -47,7 +51,7 @@ class ClientLink:
             if self._gone or (sender is not None and not sender.alive):
                 return
             try:
-                async with asyncio.timeout(SEND_TIMEOUT_S):
+                async with asyncio.timeout(self._send_timeout_s):
                     await self._ws.send(frame)
             except WebSocketDisconnect:
                 self._gone = True
@@ -62,7 +66,7 @@ class ClientLink:
                 return
             self._gone = True
             try:
-                async with asyncio.timeout(SEND_TIMEOUT_S):
+                async with asyncio.timeout(self._send_timeout_s):
                     await self._ws.close(code, fit_reason(reason))
             except (WebSocketDisconnect, TimeoutError):
                 return

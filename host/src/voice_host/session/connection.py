@@ -18,10 +18,11 @@ _CREDENTIALS = {"token", "resume"}
 
 @dataclass(frozen=True, slots=True)
 class CallEnd:
-    """How a call ended: the kind, and words."""
+    """How a call ended: the kind, words, and the close code where it is not the one that goes with the kind."""
 
     reason: EndReason
     detail: str = ""
+    code: CloseCode | None = None
 
 
 def metadata_of(ws: WebSocket) -> Mapping[str, Any]:
@@ -46,4 +47,4 @@ async def say_goodbye(link: ClientLink, end: CallEnd) -> None:
     elif end.reason == "failed":
         await link.close(CloseCode.INTERNAL_ERROR, end.detail)
     else:
-        await link.close(CloseCode.ENDED, end.detail)
+        await link.close(end.code or CloseCode.ENDED, end.detail)

@@ -15,6 +15,7 @@ from voice_host import metrics
 from voice_host.agent.manager import SessionRefused, ShuttingDown, VoiceAgentManager
 from voice_host.agent.voice_agent import VoiceAgent
 from voice_host.clock import now_s
+from voice_host.limits import CallLimits, ClientGuard, call_limits
 from voice_host.logs import get_logger
 from voice_host.providers.select import SpeechProviders, SpeechServices, speech_services_from_environment
 from voice_host.session import messages
@@ -22,7 +23,8 @@ from voice_host.session import turn_events as turns
 from voice_host.session.call import Call
 from voice_host.session.client_link import ClientLink
 from voice_host.session.close_codes import CloseCode
-from voice_host.session.connection import CallEnd, metadata_of, said_goodbye, say_goodbye
+from voice_host.session.connection import CallEnd, metadata_of, say_goodbye
+from voice_host.session.from_client import read_client
 from voice_host.session.generation import generate, report_tool
 from voice_host.session.head_start import HeadStart
 from voice_host.session.latency import Stages
@@ -59,6 +61,7 @@ class VoiceSessionHandler:
         tts_api_key: the key of the voice; default: `ASSEMBLYAI_TTS_API_KEY`.
         cleaner: makes text fit to be spoken; default: `VoiceCleaner()`.
         speech: the speech services; default: what the environment configures, to be given back with `aclose()`.
+        limits: of each call; default: those of the settings without any.
     """
 
     def __init__(
@@ -68,8 +71,10 @@ class VoiceSessionHandler:
         tts_api_key: str | None = None,
         cleaner: Callable[[str], str] | None = None,
         speech: SpeechProviders | None = None,
+        limits: CallLimits | None = None,
     ) -> None:
         self._manager = agent_manager
+        self._limits = limits or call_limits()
         self._cleaner = cleaner or VoiceCleaner()
         self._own_services: SpeechServices | None = None
         if speech is None:
@@ -98,7 +103,12 @@ class VoiceSessionHandler:
         """
         offered = ws.scope.get("subprotocols", [])
         await ws.accept(subprotocol=messages.SUBPROTOCOL if messages.SUBPROTOCOL in offered else None)
-        link = ClientLink(ws)
+        link = ClientLink(ws, send_timeout_s=self._limits.send_timeout_s)
+        if len(ws.scope["query_string"]) > self._limits.max_metadata_bytes:
+            metrics.LIMITS_EXCEEDED.labels(self._manager.agent_id, "max_metadata_bytes").inc()
+            metrics.CALLS_REFUSED.labels(self._manager.agent_id, str(CloseCode.OVER_A_LIMIT.value)).inc()
+            await link.close(CloseCode.OVER_A_LIMIT, "the query is too long")
+            return
         session_id = secrets.token_urlsafe(16)
         try:
             agent = await self._manager.get_or_create(session_id, caller=caller, metadata=metadata_of(ws))
@@ -140,7 +150,7 @@ class VoiceSessionHandler:
                     callbacks=callbacks,
                     engine=TurnEngine(
                         agent.config.turns,
-                        agent.config.silence,
+                        self._limits.shortened(agent.config.silence),
                         hears_speech_end=self._speech.stt.reports_speech_end,
                         start_s=now_s(),
                     ),
@@ -149,7 +159,7 @@ class VoiceSessionHandler:
                     microphone=MicrophoneBuffer(agent.stt_config.sample_rate),
                     dispatch=lambda event: self._dispatch(call, event),
                 )
-                link.on_stalled = lambda: call.end("lost")
+                link.on_stalled = call.stalled
                 async with self._manager.connected(session_id, call):
                     await link.send(call.ready())
                     voice = call.voice = await self._open_voice(call)
@@ -174,36 +184,7 @@ class VoiceSessionHandler:
     # --- from the client ------------------------------------------------------------------------------------------
 
     async def _client_loop(self, call: Call, ws: WebSocket) -> None:
-        while True:
-            frame = await ws.receive()
-            if frame["type"] == "websocket.disconnect":
-                call.link.mark_gone()
-                call.end("goodbye" if said_goodbye(frame) else "lost")
-                return
-            if (audio := frame.get("bytes")) is not None:
-                if dropped := call.microphone.put(audio):
-                    metrics.MICROPHONE_DROPPED.labels(call.agent_id).inc(dropped)
-            else:
-                await self._client_message(call, frame["text"])
-
-    async def _client_message(self, call: Call, raw: str) -> None:
-        try:
-            message = messages.parse(raw)
-        except messages.BadMessage as error:
-            await call.report("bad_message", str(error))
-            return
-        match message:
-            case messages.TypedText(text=text):
-                await call.dispatch(turns.TurnFinished(text, typed=True))
-            case messages.Cancel():
-                await call.dispatch(turns.StopRequested())
-            case messages.Reset():
-                await call.dispatch(turns.ResetRequested())
-            case messages.Playback(reply=reply, played_ms=played_ms):
-                if call.reply is not None and call.reply.id == reply:
-                    call.reply.playout.report_played(played_ms)
-            case messages.Ping():
-                await call.link.send(messages.pong())
+        await read_client(call, ws, ClientGuard(self._limits, call.agent.stt_config.sample_rate))
 
     # --- from the recogniser --------------------------------------------------------------------------------------
 

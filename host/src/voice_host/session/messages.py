@@ -9,8 +9,6 @@ from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationEr
 
 PROTOCOL_VERSION = 1
 SUBPROTOCOL = "voice-host.v1"
-MAX_TEXT_LENGTH = 4000
-"""Characters of a typed turn."""
 
 Message = dict[str, Any]
 
@@ -29,7 +27,7 @@ def _encodable(text: str) -> str:
 
 class TypedText(BaseModel):
     type: Literal["text"]
-    text: Annotated[str, AfterValidator(_encodable)] = Field(min_length=1, max_length=MAX_TEXT_LENGTH)
+    text: Annotated[str, AfterValidator(_encodable)] = Field(min_length=1)
 
 
 class Cancel(BaseModel):

@@ -2,6 +2,7 @@
 
 from voice_host.settings.errors import Problem, SettingsError, did_you_mean, suggestion
 from voice_host.settings.explain import FieldProblem, explain
+from voice_host.settings.limits import LimitsSettings
 from voice_host.settings.listing import Entry, list_settings
 from voice_host.settings.load import DEFAULT_FILE, load_settings
 from voice_host.settings.model import (
@@ -28,6 +29,7 @@ __all__ = [
     "Entry",
     "ExtensionsSettings",
     "FieldProblem",
+    "LimitsSettings",
     "Origin",
     "Problem",
     "ProvidersSettings",

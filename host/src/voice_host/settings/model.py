@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from voice_host.settings.limits import LimitsSettings
 from voice_host.settings.origins import DEFAULT, KeyPath, Origin
 from voice_host.settings.services import AUTO, SpeechToTextName, TextToSpeechName
 from voice_host_sdk import AGENT_ID_PATTERN, EXTENSION_NAME_PATTERN
@@ -86,6 +88,15 @@ def _long_secret(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _proxy_address(text: str) -> str:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address or network, such as 10.0.0.7 or 10.0.0.0/8") from None
+    return text
+
+
+ProxyAddress = Annotated[str, AfterValidator(_proxy_address)]
 WebSocketUrl = Annotated[str, _address("wss", "ws")]
 HttpUrl = Annotated[str, _address("https", "http")]
 AgentId = Annotated[str, _named("an agent id", AGENT_ID_PATTERN)]
@@ -112,6 +123,10 @@ class ServerSettings(BaseModel):
     allowed_origins: Origins = Field(
         default=(),
         description="Other sites whose pages may call, e.g. https://www.example.com or https://*.example.com.",
+    )
+    trusted_proxies: Annotated[tuple[ProxyAddress, ...], BeforeValidator(_split)] = Field(
+        default=("127.0.0.1", "::1"),
+        description="Addresses or networks of proxies whose X-Forwarded-For and -Proto headers are believed.",
     )
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
@@ -161,6 +176,10 @@ class AgentSettings(BaseModel):
     model_config = _TABLE
 
     model: str | None = Field(default=None, min_length=1, description="Wins over what the agent asks for.")
+    max_calls: int | None = Field(
+        default=None, ge=1, description="Calls of this agent at once; None: no limit of its own."
+    )
+    max_call_s: float | None = Field(default=None, gt=0, description="Its longest call; the shortest limit counts.")
     settings: Annotated[Mapping[str, Any], AfterValidator(read_only)] = Field(
         default_factory=_nothing, description="Handed to the agent's hooks: its own, and nobody else's."
     )
@@ -229,6 +248,7 @@ class Tables(BaseModel):
         default_factory=_nothing, description="Handed to the hooks of the extension: its own, and nobody else's."
     )
     providers: ProvidersSettings = Field(default_factory=ProvidersSettings)
+    limits: LimitsSettings = LimitsSettings()
 
 
 class Settings(Tables):

@@ -1,0 +1,75 @@
+"""How long a connection may take, and what is done about one that takes longer: uvicorn's protocols with deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from voice_host import metrics
+from voice_host.settings import Settings
+
+CLOSE_TIMEOUT_S = 12.0
+"""How long a connection may outlive its call: uvicorn itself waits 10 s for the client's close frame."""
+
+_HTTP: Any = AutoHTTPProtocol  # h11, or httptools where it is installed: known when it is imported, not to mypy
+
+
+def connection_options(settings: Settings) -> dict[str, Any]:
+    """Return what `uvicorn.Config` is told so that the limits of connections are kept."""
+    limits = settings.limits
+    return {
+        "http": _http_protocol(limits.handshake_timeout_s),
+        "ws": CallProtocol,
+        "ws_per_message_deflate": False,  # audio does not compress
+        "ws_max_size": limits.max_frame_bytes,
+        "ws_ping_interval": limits.ping_interval_s,
+        "ws_ping_timeout": limits.ping_timeout_s,
+        "proxy_headers": bool(settings.server.trusted_proxies),
+        "forwarded_allow_ips": list(settings.server.trusted_proxies),
+    }
+
+
+def _http_protocol(timeout_s: float) -> type[asyncio.Protocol]:
+    """uvicorn's HTTP protocol, cut when no whole request comes: uvicorn waits for a first one without end."""
+
+    class DeadlineHTTPProtocol(_HTTP):  # type: ignore[misc]
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(transport)
+            self._judged = None
+            self.loop.call_later(timeout_s, self._judge)
+
+        def _judge(self) -> None:
+            """Let go what answers a request or has had a new one since the last look; cut what dawdles."""
+            if self.transport.is_closing() or self.transport.get_protocol() is not self:  # a call by now
+                return
+            request = self.cycle
+            answering = request is not None and not request.more_body and not request.response_complete
+            if answering or request is not self._judged:
+                self._judged = request
+                self.loop.call_later(timeout_s, self._judge)
+            else:
+                metrics.LIMITS_EXCEEDED.labels("", "handshake_timeout_s").inc()
+                self.transport.abort()
+
+    return cast(type[asyncio.Protocol], DeadlineHTTPProtocol)
+
+
+class CallProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol, for clients that are half gone: it would wait until they take what was sent."""
+
+    def keepalive_timeout(self) -> None:
+        """A ping was not answered. What the client has not taken it will not take: tell the call at once."""
+        metrics.LIMITS_EXCEEDED.labels("", "ping_timeout_s").inc()
+        super().keepalive_timeout()
+        self.transport.abort()
+
+    async def run_asgi(self) -> None:
+        """Run the call; the connection may outlive it by the time a close takes, and no longer."""
+        try:
+            await super().run_asgi()
+        finally:
+            if not self.disconnected:
+                self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)

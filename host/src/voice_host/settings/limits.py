@@ -1,0 +1,32 @@
+"""`[limits]`: how much callers may take. The reasons for the defaults stand in docs/operating.md."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LimitsSettings(BaseModel):
+    """`[limits]`: of calls at once, of what one client sends, and of how long things may take."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_calls: int = Field(default=500, ge=1, description="Calls at once.")
+    max_calls_per_caller: int = Field(default=100, ge=1, description="Calls at once of one authenticated identity.")
+    max_calls_per_address: int = Field(
+        default=50, ge=1, description="Calls at once from one IPv4 address or one /64 of IPv6; loopback is not limited."
+    )
+    max_call_s: float = Field(default=14400.0, gt=0, description="Longest call; an agent may have a shorter limit.")
+    handshake_timeout_s: float = Field(
+        default=10.0, gt=0, description="A connection that has sent no whole request after so long is cut."
+    )
+    ping_interval_s: float = Field(default=20.0, gt=0, description="How often a client is pinged.")
+    ping_timeout_s: float = Field(default=20.0, gt=0, description="A client that does not answer a ping is gone.")
+    send_timeout_s: float = Field(default=5.0, gt=0, description="A client that takes no frame for so long is gone.")
+    max_frame_bytes: int = Field(default=1 << 20, ge=1024, description="Largest WebSocket message of a client.")
+    max_json_bytes: int = Field(default=65536, ge=256, description="Largest JSON message of a client.")
+    max_typed_chars: int = Field(default=4000, ge=1, description="Longest typed turn.")
+    max_metadata_bytes: int = Field(default=8192, ge=0, description="Longest query, which becomes Session.metadata.")
+    messages_per_s: float = Field(default=20.0, gt=0, description="JSON messages of a client.")
+    audio_burst_s: float = Field(
+        default=10.0, ge=0.1, description="Audio that may come faster than real time; the excess is dropped."
+    )

@@ -1,0 +1,240 @@
+"""Clients that take or send too much, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.calls.client import calling
+from tests.calls.studio import serving, studio
+from tests.calls.test_endings import Recorder
+from tests.simulators.waiting import Observable
+from voice_host.limits import call_limits
+from voice_host.server import connections
+from voice_host.server.connections import CallProtocol
+from voice_host_sdk import AgentConfig, SilenceConfig, TurnConfig
+
+DEFAULT = call_limits()
+
+
+class Counted:
+    """How often a limit was exceeded since the test began."""
+
+    def __init__(self, agent: str = "desk") -> None:
+        self._agent = agent
+        self._before: dict[str, float] = {}
+
+    def __getitem__(self, limit: str) -> float:
+        return self._now(limit) - self._before.get(limit, 0.0)
+
+    def begin(self) -> None:
+        names = [*DEFAULT.__slots__, "ping_timeout_s"]
+        self._before = {limit: self._now(limit) for limit in names}
+
+    def _now(self, limit: str) -> float:
+        labels = {"agent": self._agent, "limit": limit}
+        return REGISTRY.get_sample_value("voice_host_limits_exceeded_total", labels) or 0.0
+
+
+@pytest.fixture
+def counted() -> Counted:
+    counted = Counted()
+    counted.begin()
+    return counted
+
+
+async def test_audio_faster_than_real_time_is_dropped_and_told_and_the_call_goes_on(counted: Counted) -> None:
+    async with studio(limits=replace(DEFAULT, audio_burst_s=0.5)) as s, calling(s.url) as caller:
+        await caller.expect("ready")
+        for _ in range(100):
+            await caller.ws.send(bytes(3200))
+        error = await caller.expect("error", code="over_limit")
+        assert "real time" in error["message"]
+        assert not error["fatal"]
+        await caller.send("ping")
+        await caller.expect("pong")
+        assert 90 <= counted["audio_burst_s"] <= 95
+        assert len(caller.all("error")) == 1
+
+
+async def test_audio_for_ever_closes_the_call(counted: Counted) -> None:
+    recorder = Recorder()
+    async with studio(callbacks=recorder) as s, calling(s.url) as caller:
+        with suppress(Exception):
+            while caller.closed is None:
+                await caller.ws.send(bytes(200_000))
+        assert await caller.ended() == (4429, "over a limit: audio_burst_s")
+        assert caller.all("error")[-1]["fatal"]
+    assert recorder.seen[-1] == ("destroyed", "ended")
+
+
+async def test_a_flood_of_json_is_told_once_then_ignored(counted: Counted) -> None:
+    async with studio(limits=replace(DEFAULT, messages_per_s=1)) as s, calling(s.url) as caller:
+        await caller.expect("ready")
+        for _ in range(30):
+            await caller.send("ping")
+        await caller.expect("error", code="over_limit")
+        await caller.ws.send(bytes(640))
+        await caller.ws.ping()
+        assert len(caller.all("pong")) <= 4
+        assert len(caller.all("error")) == 1
+        assert counted["messages_per_s"] >= 25
+
+
+async def test_a_flood_of_json_that_does_not_end_closes_the_call() -> None:
+    async with studio(limits=replace(DEFAULT, messages_per_s=1)) as s, calling(s.url) as caller:
+        with suppress(Exception):
+            for _ in range(500):
+                await caller.send("cancel")
+        assert await caller.ended() == (4429, "over a limit: messages_per_s")
+
+
+async def test_what_is_too_long_is_ignored_and_said(counted: Counted) -> None:
+    async with studio(limits=replace(DEFAULT, max_typed_chars=10, max_json_bytes=256)) as s, calling(s.url) as caller:
+        s.llm.reply("Fine.")
+        await caller.type("x" * 11)
+        assert "10 characters" in (await caller.expect("error", code="over_limit"))["message"]
+        await caller.type("x" * 300)
+        assert "256 bytes" in (await caller.expect("error", code="over_limit", count=2))["message"]
+        await caller.type("short")
+        await caller.expect("chat", text="Fine.")
+        assert len(caller.all("turn")) == 1
+        assert (counted["max_typed_chars"], counted["max_json_bytes"]) == (1, 1)
+
+
+@pytest.mark.parametrize("junk", ["\x00" * 100, "[" * 60_000, '{"type":' * 1000, "null", '"\\ud800"', "{}"])
+async def test_garbage_is_answered_and_the_call_goes_on(junk: str) -> None:
+    async with studio() as s, calling(s.url) as caller:
+        await caller.ws.send(junk)
+        await caller.expect("error", code="bad_message")
+        await caller.ws.send(b"\xff\x00\x80" * 7)
+        await caller.ws.send(b"")
+        await caller.send("ping")
+        await caller.expect("pong")
+
+
+async def test_a_huge_frame_closes_a_handler_mounted_elsewhere(counted: Counted) -> None:
+    async with studio(limits=replace(DEFAULT, max_frame_bytes=1024)) as s, calling(s.url) as caller:
+        await caller.ws.send(bytes(1025))
+        assert await caller.ended() == (4429, "over a limit: max_frame_bytes")
+        assert counted["max_frame_bytes"] == 1
+
+
+async def test_too_much_metadata_begins_no_session(counted: Counted) -> None:
+    recorder = Recorder()
+    async with studio(callbacks=recorder, limits=replace(DEFAULT, max_metadata_bytes=100)) as s:
+        async with calling(f"{s.url}?x={'y' * 100}") as caller:
+            assert await caller.ended() == (4429, "the query is too long")
+        assert recorder.seen == []
+        assert counted["max_metadata_bytes"] == 1
+        async with calling(f"{s.url}?x={'y' * 90}") as caller:
+            await caller.expect("ready")
+
+
+async def test_the_platforms_length_of_a_call_counts_where_it_is_shorter() -> None:
+    config = AgentConfig(silence=SilenceConfig(max_call_s=None))
+    async with studio(config, limits=replace(DEFAULT, max_call_s=0.2)) as s, calling(s.url) as caller:
+        assert await caller.ended() == (1000, "the call reached its maximum length")
+
+
+# --- clients that take nothing ------------------------------------------------------------------------------------
+
+
+WATCH = Observable()
+CONNECTED: set[Watched] = set()
+
+
+class Watched(CallProtocol):
+    """uvicorn's protocol as the host runs it, with a small socket. It is in `CONNECTED` until its socket is closed."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        CONNECTED.add(self)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        WATCH.changed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        CONNECTED.discard(self)
+        WATCH.changed()
+
+
+@asynccontextmanager
+async def deaf_client(url: str) -> AsyncIterator[ClientConnection]:
+    """A client that connects, and then leaves all it is sent in its socket, which is small."""
+    address = url.removeprefix("ws://").partition("/")[0]
+    host, port = address.split(":")
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, (host, int(port)))
+    ws = await connect(url, sock=sock, compression=None, max_queue=1, ping_interval=None, close_timeout=0.1)
+    try:
+        yield ws
+    finally:
+        ws.transport.abort()
+
+
+LONG = AgentConfig(greeting="word " * 120, turns=TurnConfig(playout_lead_ms=5000))
+
+
+async def test_a_client_that_does_not_read_is_given_up_and_its_socket_is_freed(
+    counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "CLOSE_TIMEOUT_S", 0.1)
+    recorder = Recorder()
+    async with studio(LONG, callbacks=recorder, limits=replace(DEFAULT, send_timeout_s=0.3)) as s:
+        async with serving(_app(s), ws=Watched) as address, deaf_client(f"ws://{address}/session"):
+            await s.until(lambda _: bool(s.leaks), 10)  # the call is over
+            await WATCH.until(lambda _: not CONNECTED, 10)  # and so is the connection
+        assert recorder.seen[-1] == ("destroyed", "lost")
+        assert counted["send_timeout_s"] == 1
+        assert s.leaks == [[]]
+
+
+async def test_a_client_that_pauses_misses_nothing_and_no_more_than_the_buffers_is_held(counted: Counted) -> None:
+    """The voice waits while the client takes nothing: old audio is neither piled up nor cut out."""
+    async with studio(LONG) as s, serving(_app(s), ws=Watched) as address:
+        async with deaf_client(f"ws://{address}/session") as ws:
+            [protocol] = CONNECTED
+            await WATCH.until(lambda _: not protocol.writable.is_set(), 10)  # not one frame more fits into the socket
+            held = protocol.transport.get_write_buffer_size()
+            assert held < 200_000
+            audio, done = 0, False
+            async with asyncio.timeout(15):
+                while not done:
+                    frame = await ws.recv()
+                    audio += len(frame) if isinstance(frame, bytes) else 0
+                    done = not isinstance(frame, bytes) and json.loads(frame)["type"] == "tts_done"
+        assert audio == 120 * 40 * 48  # each word lasts 40 ms, at 24 kHz
+        assert counted["send_timeout_s"] == 0
+
+
+async def test_a_half_open_client_is_found_by_its_ping_although_its_socket_is_full() -> None:
+    recorder = Recorder()
+    async with studio(LONG, callbacks=recorder, limits=replace(DEFAULT, send_timeout_s=60)) as s:
+        options: dict[str, Any] = {"ws": Watched, "ws_ping_interval": 0.1, "ws_ping_timeout": 0.3}
+        async with serving(_app(s), **options) as address, deaf_client(f"ws://{address}/session"):
+            await s.until(lambda _: bool(s.leaks), 10)
+            assert not CONNECTED
+        assert recorder.seen[-1] == ("destroyed", "lost")
+
+
+def _app(s: Any) -> Any:
+    from fastapi import FastAPI
+
+    app = FastAPI()
+    app.add_api_websocket_route("/session", s.handle)
+    return app
