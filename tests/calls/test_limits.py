@@ -52,6 +52,7 @@ def counted() -> Counted:
     return counted
 
 
+@pytest.mark.fault("caller: audio faster than real time")
 async def test_audio_faster_than_real_time_is_dropped_and_told_and_the_call_goes_on(counted: Counted) -> None:
     async with studio(limits=replace(DEFAULT, audio_burst_s=0.5)) as s, calling(s.url) as caller:
         await caller.expect("ready")
@@ -66,6 +67,7 @@ async def test_audio_faster_than_real_time_is_dropped_and_told_and_the_call_goes
         assert len(caller.all("error")) == 1
 
 
+@pytest.mark.fault("caller: audio faster than real time")
 async def test_audio_for_ever_closes_the_call(counted: Counted) -> None:
     recorder = Recorder()
     async with studio(callbacks=recorder) as s, calling(s.url) as caller:
@@ -77,6 +79,7 @@ async def test_audio_for_ever_closes_the_call(counted: Counted) -> None:
     assert recorder.seen[-1] == ("destroyed", "ended")
 
 
+@pytest.mark.fault("caller: floods JSON")
 async def test_a_flood_of_json_is_told_once_then_ignored(counted: Counted) -> None:
     async with studio(limits=replace(DEFAULT, messages_per_s=1)) as s, calling(s.url) as caller:
         await caller.expect("ready")
@@ -90,6 +93,7 @@ async def test_a_flood_of_json_is_told_once_then_ignored(counted: Counted) -> No
         assert counted["messages_per_s"] >= 25
 
 
+@pytest.mark.fault("caller: floods JSON")
 async def test_a_flood_of_json_that_does_not_end_closes_the_call() -> None:
     async with studio(limits=replace(DEFAULT, messages_per_s=1)) as s, calling(s.url) as caller:
         with suppress(Exception):
@@ -98,6 +102,7 @@ async def test_a_flood_of_json_that_does_not_end_closes_the_call() -> None:
         assert await caller.ended() == (4429, "over a limit: messages_per_s")
 
 
+@pytest.mark.fault("caller: message too long")
 async def test_what_is_too_long_is_ignored_and_said(counted: Counted) -> None:
     async with studio(limits=replace(DEFAULT, max_typed_chars=10, max_json_bytes=256)) as s, calling(s.url) as caller:
         s.llm.reply("Fine.")
@@ -111,6 +116,7 @@ async def test_what_is_too_long_is_ignored_and_said(counted: Counted) -> None:
         assert (counted["max_typed_chars"], counted["max_json_bytes"]) == (1, 1)
 
 
+@pytest.mark.fault("caller: malformed messages", "caller: binary garbage")
 @pytest.mark.parametrize("junk", ["\x00" * 100, "[" * 60_000, '{"type":' * 1000, "null", '"\\ud800"', "{}"])
 async def test_garbage_is_answered_and_the_call_goes_on(junk: str) -> None:
     async with studio() as s, calling(s.url) as caller:
@@ -122,6 +128,7 @@ async def test_garbage_is_answered_and_the_call_goes_on(junk: str) -> None:
         await caller.expect("pong")
 
 
+@pytest.mark.fault("caller: huge frame")
 async def test_a_huge_frame_closes_a_handler_mounted_elsewhere(counted: Counted) -> None:
     async with studio(limits=replace(DEFAULT, max_frame_bytes=1024)) as s, calling(s.url) as caller:
         await caller.ws.send(bytes(1025))
@@ -190,6 +197,7 @@ async def deaf_client(url: str) -> AsyncIterator[ClientConnection]:
 LONG = AgentConfig(greeting="word " * 120, turns=TurnConfig(playout_lead_ms=5000))
 
 
+@pytest.mark.fault("caller: takes nothing")
 async def test_a_client_that_does_not_read_is_given_up_and_its_socket_is_freed(
     counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +212,7 @@ async def test_a_client_that_does_not_read_is_given_up_and_its_socket_is_freed(
         assert s.leaks == [[]]
 
 
+@pytest.mark.fault("caller: reads slowly")
 async def test_a_client_that_pauses_misses_nothing_and_no_more_than_the_buffers_is_held(counted: Counted) -> None:
     """The voice waits while the client takes nothing: old audio is neither piled up nor cut out."""
     async with studio(LONG) as s, serving(_app(s), ws=Watched) as address:
@@ -222,6 +231,7 @@ async def test_a_client_that_pauses_misses_nothing_and_no_more_than_the_buffers_
         assert counted["send_timeout_s"] == 0
 
 
+@pytest.mark.fault("caller: half-open")
 async def test_a_half_open_client_is_found_by_its_ping_although_its_socket_is_full() -> None:
     recorder = Recorder()
     async with studio(LONG, callbacks=recorder, limits=replace(DEFAULT, send_timeout_s=60)) as s:
