@@ -26,6 +26,12 @@ SAYS_DROPPED = Counter("voice_host_says_dropped", "Session.say calls dropped bec
 MICROPHONE_DROPPED = Counter(
     "voice_host_microphone_dropped_bytes", "Microphone audio dropped while speech-to-text was slow.", ["agent"]
 )
+LOOP_BLOCKED_SECONDS = Histogram(
+    "voice_host_loop_blocked_seconds",
+    "How long code held the event loop up, and with it every call; by the agent whose code it was.",
+    ["agent"],
+    buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
 STAGE_SECONDS = Histogram(
     "voice_host_stage_seconds",
     "Time from the end of the caller's turn to each stage of the reply.",

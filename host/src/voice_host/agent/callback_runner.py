@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from voice_host import metrics
 from voice_host.logs import get_logger
+from voice_host.tenancy import acting_for
 from voice_host_sdk import AgentReply, LifecycleCallbacks, Session, SessionEnd, SessionError, ToolCall, UserTurn
 
 log = get_logger(__name__)
@@ -96,7 +97,7 @@ async def run_callback(agent_id: str, name: str, call: Callable[[], Awaitable[No
     """Run one callback; what it raises is logged under the agent's id and counted, and goes no further."""
     try:
         async with asyncio.timeout(timeout_s):
-            await call()
+            await acting_for(agent_id, call)
     except (Exception, SystemExit, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and being_cancelled():
             raise

@@ -17,6 +17,7 @@ from voice_host.agent.voice_agent import VoiceAgent
 from voice_host.clock import now_s
 from voice_host.discovery import valid_config
 from voice_host.logs import get_logger
+from voice_host.tenancy import acting_for
 from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, SessionEnd, TTSConfig
 from voice_host_sdk.session import EndReason
 
@@ -178,7 +179,9 @@ class VoiceAgentManager:
         """The agent as it is configured for this caller."""
         try:
             async with asyncio.timeout(CALLBACK_TIMEOUT_S):
-                config = await self._callbacks.on_session_starting(session, self.config)
+                config = await acting_for(
+                    self.agent_id, lambda: self._callbacks.on_session_starting(session, self.config)
+                )
             # model_copy(update=...) does not validate, and it is the natural way to write this callback.
             config = config if config is self.config else valid_config(config, "on_session_starting")
             return VoiceAgent(config, runtime=self._runtime, session=session)

@@ -11,10 +11,8 @@ from pydantic_ai.toolsets import FunctionToolset
 from voice_host.agent.tool_policy import PolicyToolset
 from voice_host.agent.tools import build_tool, options_of
 from voice_host.models import ModelRegistry, ResolvedModel
+from voice_host.tenancy import pool_for
 from voice_host_sdk import AgentConfig, Session, tool_name
-
-TOOL_THREADS = 8
-"""Threads for the sync tools of one agent. A pool per agent: a slow one must not delay another's."""
 
 
 class AgentRuntime:
@@ -48,9 +46,7 @@ class AgentRuntime:
         self._parent = parent
         self._registry = registry
         self._choose = choose
-        self.threads: ThreadPoolExecutor = (
-            parent.threads if parent else ThreadPoolExecutor(TOOL_THREADS, thread_name_prefix=f"tools-{agent_id}")
-        )
+        self.threads: ThreadPoolExecutor = parent.threads if parent else pool_for(agent_id)
         if parent is not None and parent.model is model and _for_model(parent.config) == _for_model(config):
             self.agent: Agent[Session, str] = parent.agent  # only the greeting, the voice or the manners differ
             return

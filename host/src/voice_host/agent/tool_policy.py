@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pydantic_ai import Agent, ModelRetry, RunContext, ToolReturn
@@ -19,6 +20,7 @@ from voice_host.agent.callback_runner import being_cancelled
 from voice_host.agent.turn import ToolOutcome, active_turn
 from voice_host.clock import now_s
 from voice_host.logs import get_logger
+from voice_host.tenancy import acting_for
 from voice_host_sdk import Session, ToolOptions
 
 log = get_logger(__name__)
@@ -69,7 +71,8 @@ class PolicyToolset(WrapperToolset[Session]):
             pool = Agent.using_thread_executor(self.threads) if self.threads else nullcontext()
             with pool:
                 async with asyncio.timeout(timeout_s):
-                    return ToolOutcome(_speakable(await super().call_tool(name, tool_args, ctx, tool)))
+                    run = partial(super().call_tool, name, tool_args, ctx, tool)
+                    return ToolOutcome(_speakable(await acting_for(self.agent_id, run)))
         except (ModelRetry, ToolFailed) as error:
             return ToolOutcome(error.message, failure=error)
         except TimeoutError:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from voice_host.discovery.guard import PhaseFailed, guarded
 from voice_host.discovery.phases import BrokenAgent, LoadedAgent, Phase
+from voice_host.tenancy import acting_for
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ async def _call(
         # Caught in here: a SystemExit that leaves a task stops the whole event loop.
         try:
             with guarded(phase, f"{name} failed", passing=(asyncio.CancelledError, GeneratorExit)):
-                await callback()
+                await acting_for(agent_id, callback)
         except PhaseFailed as failed:
             return failed
         return None

@@ -18,6 +18,7 @@ from voice_host.server.host import Host
 from voice_host.server.listener import is_loopback
 from voice_host.server.process import HostServer
 from voice_host.settings import Settings
+from voice_host.tenancy import AgentThreads, CodeOwners, watching
 
 log = get_logger(__name__)
 
@@ -55,7 +56,7 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool) -> None:
             print_banner(host, url, console)
 
     http = HostServer(app, host, started)
-    asyncio.run(_serve(host, outcomes, http, listener))
+    asyncio.run(_serve(host, outcomes, http, listener, loop_blocked_ms=server.loop_blocked_ms))
     if any(thread.name.startswith("tools-") for thread in threading.enumerate()):
         # A sync tool that was given up still runs; Python would wait for it before it leaves.
         os._exit(0)
@@ -87,10 +88,19 @@ def allowed_hosts(settings: Settings) -> tuple[str, ...]:
 
 
 async def _serve(
-    host: Host, outcomes: list[LoadedAgent | BrokenAgent], http: HostServer, listener: socket.socket
+    host: Host,
+    outcomes: list[LoadedAgent | BrokenAgent],
+    http: HostServer,
+    listener: socket.socket,
+    *,
+    loop_blocked_ms: int,
 ) -> None:
+    asyncio.get_running_loop().set_default_executor(AgentThreads())
+    loaded = [outcome.discovered for outcome in outcomes if isinstance(outcome, LoadedAgent)]
+    owners = CodeOwners({agent.id: agent.entry_point for agent in loaded})
     try:
         await host.start(outcomes)
-        await http.serve(sockets=[listener])
+        async with watching(owners, loop_blocked_ms):
+            await http.serve(sockets=[listener])
     finally:
         await host.stop()

@@ -130,6 +130,12 @@ class ServerSettings(BaseModel):
     )
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
+    loop_blocked_ms: int = Field(
+        default=200,
+        ge=0,
+        le=60_000,
+        description="Code that holds the event loop up for longer is named. 0: not watched.",
+    )
 
 
 class AuthSettings(BaseModel):

@@ -1,0 +1,73 @@
+"""Reading the stack of the event loop's thread: whose code is it in, and where."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+
+from voice_host.tenancy.acting import marked_agent
+from voice_host.tenancy.owners import CodeOwners
+
+_STACK_DEPTH = 6
+_IDLE = ("selectors", "asyncio", "uvloop")
+"""Packages whose frames are innermost while the loop waits, or does what belongs to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a thread was doing at one moment.
+
+    Attributes:
+        agent_id: whose doing it was; None: the host's own, or nobody's.
+        where: file and line to look at: the agent's own innermost code where there is any.
+        stack: the innermost calls, innermost first, as `file:line function`.
+        idle: the loop was waiting: it is late because the process had no CPU, not because code held it.
+    """
+
+    agent_id: str | None
+    where: str
+    stack: tuple[str, ...]
+    idle: bool
+
+
+def sample(thread_id: int, owners: CodeOwners) -> Sample | None:
+    """Look at what a thread is doing; None when there is no such thread any more."""
+    frame = sys._current_frames().get(thread_id)
+    if frame is None:
+        return None
+    innermost = _module(frame).partition(".")[0]
+    agent_id, blamed = _blamed(frame, owners)
+    inner = islice(_outwards(frame), _STACK_DEPTH)
+    stack = tuple(f"{_place(call)} {call.f_code.co_name}" for call in inner)
+    return Sample(agent_id, _place(blamed), stack, idle=agent_id is None and innermost in _IDLE)
+
+
+def _blamed(frame: FrameType, owners: CodeOwners) -> tuple[str | None, FrameType]:
+    """An agent's own code counts first; then the call into it: a library's function may be a tool as it is."""
+    for inner in _outwards(frame):
+        if (agent_id := owners.of(_module(inner))) is not None:
+            return agent_id, inner
+    for inner in _outwards(frame):
+        if (agent_id := marked_agent(inner)) is not None:
+            return agent_id, frame
+    return None, frame
+
+
+def _outwards(frame: FrameType) -> Iterator[FrameType]:
+    current: FrameType | None = frame
+    while current is not None:
+        yield current
+        current = current.f_back
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _place(frame: FrameType) -> str:
+    path = Path(frame.f_code.co_filename)
+    return f"{path.parent.name}/{path.name}:{frame.f_lineno}"

@@ -1,0 +1,46 @@
+"""Threads that one agent cannot take from another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from voice_host.tenancy.acting import acting_agent
+
+_Result = TypeVar("_Result")
+
+THREADS_PER_AGENT = 8
+"""Threads for the sync tools of one agent, and as many for what its async code hands to threads itself."""
+
+
+def pool_for(agent_id: str) -> ThreadPoolExecutor:
+    """Return a pool for one agent. By their names the process knows threads that it need not wait for."""
+    return ThreadPoolExecutor(THREADS_PER_AGENT, thread_name_prefix=f"tools-{agent_id}")
+
+
+class AgentThreads(ThreadPoolExecutor):
+    """The event loop's default executor: the host's own work in the pool itself, each agent's in one of its own.
+
+    `asyncio.to_thread` and the look-up of names go to the default executor. With one for all, a few slow requests of
+    one agent's tools would keep the host itself from connecting to its services.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(thread_name_prefix="host")
+        self._pools: dict[str, ThreadPoolExecutor] = {}
+
+    def submit(self, fn: Callable[..., _Result], /, *args: Any, **kwargs: Any) -> Future[_Result]:
+        """Run `fn` in a thread of whoever asks."""
+        agent_id = acting_agent()
+        if agent_id is None:
+            return super().submit(fn, *args, **kwargs)
+        if agent_id not in self._pools:
+            self._pools[agent_id] = pool_for(agent_id)
+        return self._pools[agent_id].submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Wait for the host's own work alone: an agent's thread may never end."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+        super().shutdown(wait, cancel_futures=cancel_futures)

@@ -1,0 +1,131 @@
+"""Finds code that holds the event loop up, and says whose it is."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from voice_host import metrics
+from voice_host.logs import get_logger
+from voice_host.tenancy.blame import Sample, sample
+from voice_host.tenancy.owners import CodeOwners
+
+log = get_logger(__name__)
+
+INTERVAL_S = 0.1
+"""How often the loop is asked to answer. Ten wake-ups a second of a thread that otherwise sleeps."""
+
+STILL_BLOCKED_S = 5.0
+"""A block that lasts so long is told while it lasts: it may never end."""
+
+_SAMPLES = 4  # looks at the stack before the threshold is reached
+
+
+class LoopWatchdog:
+    """A thread that asks the event loop for a sign of life, and looks at its stack when there is none.
+
+    Args:
+        owners: whose the code is.
+        threshold_s: how long the loop may take to answer. A block is seen for certain from `threshold_s + INTERVAL_S`.
+    """
+
+    def __init__(self, owners: CodeOwners, threshold_s: float) -> None:
+        self._owners = owners
+        self._threshold_s = threshold_s
+        self._loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
+        self._answered = threading.Event()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="loop-watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin. A process that is forked off has the loop's memory but not this thread: nothing is watched there."""
+        self._thread.start()
+
+    async def aclose(self) -> None:
+        """Stop, and wait until the thread has ended."""
+        self._stopped.set()
+        self._answered.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(INTERVAL_S):
+            asked_s = time.monotonic()
+            self._answered.clear()
+            try:
+                self._loop.call_soon_threadsafe(self._answered.set)
+            except RuntimeError:  # the loop was closed without us
+                return
+            runs = self._until_answered(asked_s)
+            blocked_s = time.monotonic() - asked_s
+            if blocked_s >= self._threshold_s and not self._stopped.is_set():
+                self._report(runs, blocked_s)
+
+    def _until_answered(self, asked_s: float) -> Runs:
+        runs = Runs(asked_s)
+        told = False
+        while not self._answered.wait(self._threshold_s / _SAMPLES) and not self._stopped.is_set():
+            if (seen := sample(self._loop_thread, self._owners)) is not None:
+                runs.add(seen, time.monotonic())
+            if not told and time.monotonic() - asked_s >= STILL_BLOCKED_S:
+                told = True
+                self._say("loop_still_blocked", runs, time.monotonic() - asked_s)
+        return runs
+
+    def _report(self, runs: Runs, blocked_s: float) -> None:
+        if (agent_id := self._say("loop_blocked", runs, blocked_s)) is not None:
+            metrics.LOOP_BLOCKED_SECONDS.labels(agent_id).observe(blocked_s)
+
+    def _say(self, event: str, runs: Runs, blocked_s: float) -> str | None:
+        """Log a block and return whose it is, `""` for nobody's; None when the loop only waited for CPU."""
+        seen, lasted_s = runs.longest(time.monotonic())
+        if seen is None or seen.idle:
+            return None
+        agent_id = (seen.agent_id or "") if lasted_s >= self._threshold_s else ""
+        stack = seen.stack if lasted_s >= self._threshold_s else ()
+        log.warning(event, agent_id=agent_id, blocked_ms=round(blocked_s * 1000), where=seen.where, stack=list(stack))
+        return agent_id
+
+
+class Runs:
+    """How long the loop's thread was in the code of one and the same agent without a break.
+
+    Many short pieces of several agents make a loop late too, and nobody of them blocks it.
+    """
+
+    def __init__(self, asked_s: float) -> None:
+        self._begin_s = self._end_s = asked_s
+        self._current: Sample | None = None
+        self._longest: Sample | None = None
+        self._longest_s = 0.0
+
+    def add(self, seen: Sample, at_s: float) -> None:
+        """Add what was seen at a time. It counts for the time since the look before it."""
+        if self._current is None or (seen.agent_id, seen.idle) != (self._current.agent_id, self._current.idle):
+            self._begin_s = self._end_s
+        self._current, self._end_s = seen, at_s
+        if at_s - self._begin_s >= self._longest_s:
+            self._longest, self._longest_s = seen, at_s - self._begin_s
+
+    def longest(self, end_s: float) -> tuple[Sample | None, float]:
+        """Return the last sample of the longest run and its seconds; the run under way lasts until `end_s`."""
+        if self._current is not None and end_s - self._begin_s >= self._longest_s:
+            return self._current, end_s - self._begin_s
+        return self._longest, self._longest_s
+
+
+@asynccontextmanager
+async def watching(owners: CodeOwners, threshold_ms: int) -> AsyncIterator[None]:
+    """Watch the running loop while inside; with a threshold of 0 nothing is watched."""
+    if not threshold_ms:
+        yield
+        return
+    watchdog = LoopWatchdog(owners, threshold_ms / 1000)
+    watchdog.start()
+    try:
+        yield
+    finally:
+        await watchdog.aclose()
