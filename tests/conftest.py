@@ -12,6 +12,7 @@ ON_THE_LOOP = [f"voice_host.{room}" for room in ("agent", "auth", "models", "pro
 
 ONCE = {
     "voice_host/settings/load.py": {"load_settings"},
+    "voice_host/extensions/load.py": {"load_extensions"},
     "voice_host/providers/select.py": {"_shared"},
     "voice_host/auth/key_ring.py": {"__init__"},
     "voice_host/auth/token_secret.py": {"secret_beside"},

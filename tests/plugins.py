@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 _numbers = itertools.count(1)
 
@@ -38,6 +39,7 @@ class PluginFolder:
         requires: tuple[str, ...] = ("voice-host-sdk>=1,<2",),
         attribute: str = "",
         module: str | None = None,
+        group: str = "voice_host.agents",
     ) -> str:
         """Install an agent under a module name that no other test uses, and return that name."""
         if module is None:
@@ -53,8 +55,12 @@ class PluginFolder:
         metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
         (info / "METADATA").write_text("\n".join(metadata) + "\n", encoding="utf-8")
         value = f"{module}:{attribute}" if attribute else module
-        (info / "entry_points.txt").write_text(f"[voice_host.agents]\n{agent_id} = {value}\n", encoding="utf-8")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{agent_id} = {value}\n", encoding="utf-8")
         return module
+
+    def install_extension(self, name: str, code: str, **options: Any) -> str:
+        """Install an extension of the platform, like an agent."""
+        return self.install(name, code, group="voice_host.extensions", **options)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import Result
 
 from tests.cli.conftest import Run
+from tests.extensions.offers import VOICE
 from tests.plugins import HELLO, PluginFolder
 from voice_host.providers import embedded
 
@@ -51,6 +52,7 @@ def test_an_agent_passes_every_phase(run: Run, plugins: PluginFolder) -> None:
         "hint": None,
         "where": None,
         "warnings": [],
+        "kind": "agent",
     }
     assert (plugins.path / "started").exists()
     assert (plugins.path / "stopped").exists()
@@ -197,3 +199,37 @@ def test_an_allow_list_that_leaves_out_every_agent_fails_the_check(run: Run, plu
     assert result.exit_code == 1
     assert "no agent 'helo' is installed; did you mean 'hello'?" in result.stderr
     assert "agents are installed, but none is allowed by VOICE_HOST_AGENTS__ALLOW." in " ".join(result.stderr.split())
+
+
+def test_extensions_are_checked_too(run: Run, plugins: PluginFolder) -> None:
+    plugins.install("hello", HELLO.replace('title="Hello"', 'text_to_speech="beep"'))
+    plugins.install_extension("beeps", VOICE, distribution="beep-voice")
+    plugins.install_extension("other", VOICE.replace('"beep"', '"other"'))
+    result = run("check", "--json", VOICE_HOST_EXTENSIONS__ALLOW="beeps", VOICE_HOST_AGENTS__ALLOW="hello")
+    assert result.exit_code == 0
+    found = {verdict["id"]: verdict for verdict in json.loads(result.stdout) if verdict["kind"] == "extension"}
+    assert (found["beeps"]["status"], found["beeps"]["distribution"]) == ("ok", "beep-voice")
+    assert (found["other"]["status"], found["other"]["import_ms"]) == ("not allowed", None)
+    assert "ok" in run("check", VOICE_HOST_AGENTS__ALLOW="hello").stdout
+
+
+def test_a_broken_extension_fails_the_check_of_any_agent_and_keeps_the_host_from_starting(
+    run: Run, plugins: PluginFolder
+) -> None:
+    plugins.install("hello")
+    plugins.install_extension("beeps", VOICE.replace("text_to_speech_providers", "text_to_speech_provider"))
+    checked = run("check", "hello", "--json")
+    assert checked.exit_code == 1
+    assert [verdict["kind"] for verdict in json.loads(checked.stdout)] == ["extension", "agent"]
+    served = run("serve", "--port", "0")
+    assert served.exit_code == 1
+    assert "error: the extension 'beeps' of" in served.stderr
+    assert "there is no hook 'text_to_speech_provider'" in served.stderr
+    assert "next: did you mean 'text_to_speech_providers'?" in served.stderr
+    assert run("call", "hello", "--text", "hi").exit_code == 1
+
+
+def test_a_service_that_the_platform_names_wrongly_is_refused_at_start(run: Run, plugins: PluginFolder) -> None:
+    result = run("serve", "--port", "0", VOICE_HOST_PROVIDERS__TEXT_TO_SPEECH="embeded")
+    assert result.exit_code == 2
+    assert "VOICE_HOST_PROVIDERS__TEXT_TO_SPEECH: there is no text-to-speech service 'embeded'" in result.stderr

@@ -25,16 +25,6 @@ def problems(load: Load, text: str = "", **environ: str) -> list[str]:
         ("server = 5", "voice-host.toml: server: must be a table, not 5"),
         ("agents.allow = [5]", "voice-host.toml: [agents] allow: must be text, not 5"),
         (
-            "providers.speech_to_text = 'assembly'",
-            "voice-host.toml: [providers] speech_to_text: there is no speech-to-text service 'assembly', only auto, "
-            "assemblyai, embedded; did you mean 'assemblyai'?",
-        ),
-        (
-            "providers.text_to_speech = 'x'",
-            "voice-host.toml: [providers] text_to_speech: there is no text-to-speech service 'x', only auto, orpheus, "
-            "assemblyai, embedded",
-        ),
-        (
             "agent.front_desk.model = 'x'",
             "voice-host.toml: [agent] front_desk: 'front_desk' is not an agent id: lower-case letters, digits and "
             "hyphens, at most 63; did you mean 'front-desk'?",

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.settings.conftest import Load
-from voice_host.providers import select
-from voice_host.settings import SettingsError, load_settings, services
+from voice_host.settings import SettingsError, load_settings
 
 
 def test_without_a_file_or_variables_there_are_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,16 +105,6 @@ def test_the_voice_of_assemblyai_is_taken_only_when_it_is_named(load: Load) -> N
     assert load(ASSEMBLYAI_API_KEY="k").text_to_speech == "embedded"
     named = load("providers.text_to_speech = 'assemblyai'", ASSEMBLYAI_API_KEY="k", ASSEMBLYAI_TTS_API_KEY="k")
     assert named.text_to_speech == "assemblyai"
-
-
-def test_a_service_that_is_named_needs_its_key(load: Load) -> None:
-    with pytest.raises(SettingsError, match=r"\[providers\] text_to_speech: 'orpheus' needs .*ASSEMBLYAI_TTS_API_KEY"):
-        load("providers.text_to_speech = 'orpheus'")
-
-
-def test_the_names_of_services_are_those_that_can_be_built() -> None:
-    assert set(services.SPEECH_TO_TEXT) == set(select._SPEECH_TO_TEXT)
-    assert set(services.TEXT_TO_SPEECH) == set(select._TEXT_TO_SPEECH)
 
 
 def test_settings_load_without_any_adapter() -> None:

@@ -15,7 +15,7 @@ from voice_host.caller.report import CallReport
 from voice_host.caller.wav import CannotSave, write_wav
 from voice_host.discovery import BrokenAgent
 from voice_host.logs import configure_logging
-from voice_host.providers.select import SpeechServices
+from voice_host.providers.select import SpeechServices, installed_extensions
 from voice_host.server.app import create_host_app
 from voice_host.server.host import Host
 from voice_host.server.listener import listen
@@ -36,7 +36,7 @@ def call(settings: Settings, plan: CallPlan) -> None:
     """Make one call and print it.
 
     Raises:
-        CallFailed, WrongAudio, CannotServe, PortTaken, ProviderConfigError: with words for people.
+        CallFailed, WrongAudio, CannotServe, PortTaken, ExtensionsBroken, ProviderConfigError: with words for people.
     """
     configure_logging("text", "critical")  # what matters is printed
     try:
@@ -87,10 +87,12 @@ async def _own_host(settings: Settings, agent_id: str) -> AsyncIterator[str]:
     """A host of this process with one agent, on a free port of this machine. Yields its address."""
     alone = settings.agents.model_copy(update={"allow": (agent_id,), "required": ()})
     only = settings.model_copy(update={"agents": alone})
+    speech = SpeechServices(only, installed_extensions(only))
+    speech.require_named()
     outcomes = loaded_agents(only)  # in this thread, as in `serve`: a plugin may bind what it opens to it
     if not outcomes:
         raise CannotServe(f"there is no agent {agent_id!r}", "`voice-host agents` lists what is installed")
-    host = Host(only, SpeechServices(only))
+    host = Host(only, speech)
     listener = listen("127.0.0.1", 0)
     try:
         await host.start(outcomes)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from voice_host.cli.exit_codes import FAILED
-from voice_host.cli.output import ConfigOption, fail, settings_or_exit
+from voice_host.cli.output import ConfigOption, fail, fail_for_extensions, settings_or_exit
 
 
 def call(
@@ -49,6 +49,7 @@ def call(
     from voice_host.caller.plan import plan_call
     from voice_host.caller.run import call as run
     from voice_host.caller.wav import CannotSave, WrongAudio
+    from voice_host.extensions import ExtensionsBroken
     from voice_host.providers.select import ProviderConfigError
     from voice_host.server.run import CannotServe
 
@@ -57,6 +58,8 @@ def call(
         run(settings, plan)
     except CannotServe as error:
         fail(str(error), error.hint)
+    except ExtensionsBroken as error:
+        fail_for_extensions(error)
     except (WrongAudio, ProviderConfigError) as error:
         fail(str(error))
     except WrongAddress as error:

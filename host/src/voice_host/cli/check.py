@@ -1,4 +1,4 @@
-"""`voice-host check`: every phase of every agent."""
+"""`voice-host check`: every phase of every agent and every extension."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def check(
 ) -> None:
     """Take agents through every phase, `on_startup` and `on_shutdown` included, and say what fails.
 
-    It imports the agents and runs their code. Exit code 1 if any of them is broken.
+    The platform's extensions are checked too. It imports them and the agents and runs their code. Exit code 1 if any
+    of them is broken.
 
     Examples:
 
@@ -46,6 +47,9 @@ def check(
     `voice-host check front-desk --json`
     """
     settings = settings_or_exit(config)
+    # Imported here: `voice-host --help` should not wait for it.
+    from voice_host.cli.extension_checkup import check_extensions
+
     outcomes = discover_agents()
     installed = {outcome.id for outcome in outcomes}
     for agent_id in ids or ():
@@ -54,26 +58,30 @@ def check(
     absent = absent_agents(settings, installed)
     # What an agent prints must not end up in our JSON.
     with contextlib.redirect_stdout(sys.stderr):
-        verdicts = asyncio.run(check_agents(settings, outcomes, ids or None))
+        extensions, working = check_extensions(settings)
+        verdicts = asyncio.run(check_agents(settings, outcomes, ids or None, working))
+    if ids:  # whoever asks about certain agents hears of those that keep all of them from running
+        extensions = [verdict for verdict in extensions if verdict.status == "broken"]
     verdicts += required_but_absent(absent) if not ids else []
     if as_json:
-        print_json([verdict.as_data() for verdict in verdicts])
+        print_json([verdict.as_data() for verdict in [*extensions, *verdicts]])
     else:
-        _print(verdicts)
+        _print(extensions, "extension")
+        _print(verdicts, "id")
     for agent in absent:
         (say_error if agent.required else say_warning)(str(agent))
     if not verdicts:
         fail("no agents are installed, so nothing was checked", "install one with `pip install`", FAILED)
     if all(verdict.status == "not allowed" for verdict in verdicts):
         fail(nothing_to_run(settings, len(installed)), "without `allow` every installed agent may run", FAILED)
-    if any(verdict.status == "broken" for verdict in verdicts):
+    if any(verdict.status == "broken" for verdict in [*extensions, *verdicts]):
         raise typer.Exit(FAILED)
 
 
-def _print(verdicts: list[Verdict]) -> None:
+def _print(verdicts: list[Verdict], kind: str) -> None:
     if verdicts:
         print_table(
-            ["id", "phase", "status", "import ms", "error"],
+            [kind, "phase", "status", "import ms", "error"],
             (
                 [
                     verdict.id,

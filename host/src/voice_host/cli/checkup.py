@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from voice_host.discovery import (
     AbsentAgent,
@@ -19,12 +19,16 @@ from voice_host.discovery import (
 )
 from voice_host.settings import Settings
 
+if TYPE_CHECKING:
+    from voice_host.extensions import Extensions
+
+Kind = Literal["agent", "extension"]
 Status = Literal["ok", "broken", "not allowed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one agent.
+    """What became of one agent, or extension.
 
     Attributes:
         phase: the one it reached, or, when it is broken, the one it did not pass.
@@ -43,6 +47,7 @@ class Verdict:
     hint: str | None = None
     where: str | None = None
     warnings: tuple[str, ...] = ()
+    kind: Kind = "agent"
 
     def details(self) -> str:
         """Return error, place and hint as one text."""
@@ -56,7 +61,10 @@ class Verdict:
 
 
 async def check_agents(
-    settings: Settings, outcomes: Sequence[DiscoveredAgent | BrokenAgent], ids: Collection[str] | None
+    settings: Settings,
+    outcomes: Sequence[DiscoveredAgent | BrokenAgent],
+    ids: Collection[str] | None,
+    extensions: Extensions,
 ) -> list[Verdict]:
     """Return a verdict for each agent, or for those that `ids` names, one agent after the other.
 
@@ -68,7 +76,7 @@ async def check_agents(
         if ids is not None and outcome.id not in ids:
             continue
         required = ids is not None or outcome.id in settings.agents.required
-        verdict = await _check(outcome, settings, required=required)
+        verdict = await _check(outcome, settings, extensions, required=required)
         verdicts.append(replace(verdict, warnings=(*verdict.warnings, *_clashes(outcome))))
     return verdicts
 
@@ -82,7 +90,9 @@ def required_but_absent(absent: Sequence[AbsentAgent]) -> list[Verdict]:
     ]
 
 
-async def _check(outcome: DiscoveredAgent | BrokenAgent, settings: Settings, *, required: bool) -> Verdict:
+async def _check(
+    outcome: DiscoveredAgent | BrokenAgent, settings: Settings, extensions: Extensions, *, required: bool
+) -> Verdict:
     if not settings.agents.allows(outcome.id):
         discovered = outcome.discovered if isinstance(outcome, BrokenAgent) else outcome
         if not required:
@@ -94,7 +104,7 @@ async def _check(outcome: DiscoveredAgent | BrokenAgent, settings: Settings, *, 
         return _broken(outcome)
     result = load_agent(outcome, settings.for_agent(outcome.id).settings)
     if isinstance(result, LoadedAgent):
-        result = await _prepared(result, settings)
+        result = await _prepared(result, settings, extensions)
     if isinstance(result, LoadedAgent):
         result = await start_agent(result)
     if isinstance(result, LoadedAgent):
@@ -102,7 +112,7 @@ async def _check(outcome: DiscoveredAgent | BrokenAgent, settings: Settings, *, 
     return _broken(result) if isinstance(result, BrokenAgent) else _ok(result)
 
 
-async def _prepared(loaded: LoadedAgent, settings: Settings) -> LoadedAgent | BrokenAgent:
+async def _prepared(loaded: LoadedAgent, settings: Settings, extensions: Extensions) -> LoadedAgent | BrokenAgent:
     """Prepare an agent as `voice-host serve` does, and give everything back."""
     # Imported here: a check of metadata alone should not wait for the model library.
     from voice_host.agent.defaults import model_settings
@@ -110,7 +120,7 @@ async def _prepared(loaded: LoadedAgent, settings: Settings) -> LoadedAgent | Br
     from voice_host.providers.select import SpeechServices
     from voice_host.server.readiness import prepare
 
-    models, speech = ModelRegistry(model_settings(settings)), SpeechServices(settings)
+    models, speech = ModelRegistry(model_settings(settings)), SpeechServices(settings, extensions)
     try:
         prepared = prepare(loaded, settings, models, speech)
         if isinstance(prepared, BrokenAgent):

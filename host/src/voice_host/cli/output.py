@@ -6,15 +6,18 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from voice_host.cli.exit_codes import USAGE
+from voice_host.cli.exit_codes import FAILED, USAGE
 from voice_host.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from voice_host.extensions import ExtensionsBroken
 
 _PIPED_COLUMNS = 160
 
@@ -46,6 +49,14 @@ def fail(message: str, hint: str | None = None, code: int = USAGE) -> NoReturn:
     """Print an error and leave."""
     say_error(message, hint)
     raise typer.Exit(code)
+
+
+def fail_for_extensions(error: ExtensionsBroken) -> NoReturn:
+    """Print what is wrong with extensions, and leave: the host does not run without what the platform installed."""
+    for broken in error.broken[:-1]:
+        say_error(str(broken), broken.hint)
+    last = error.broken[-1]
+    fail(str(last), last.hint or "`voice-host check` shows more", FAILED)
 
 
 def settings_or_exit(config: Path | None, options: dict[str, Any] | None = None) -> Settings:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from voice_host.cli.exit_codes import FAILED
-from voice_host.cli.output import ConfigOption, fail, settings_or_exit
+from voice_host.cli.output import ConfigOption, fail, fail_for_extensions, settings_or_exit
 from voice_host.server.listener import PortTaken, is_loopback, listen
 from voice_host.settings import Settings
 from voice_host.settings.model import ServerSettings
@@ -67,6 +67,7 @@ def _listener(server: ServerSettings, insecure: bool) -> socket.socket:
 
 def _serve(settings: Settings, listener: socket.socket, strict: bool) -> None:
     # Imported when it is needed: it brings the web framework and the model library along.
+    from voice_host.extensions import ExtensionsBroken
     from voice_host.providers.select import ProviderConfigError
     from voice_host.server.host import RequiredAgentBroken
     from voice_host.server.run import CannotServe
@@ -76,6 +77,8 @@ def _serve(settings: Settings, listener: socket.socket, strict: bool) -> None:
         run(settings, listener, strict=strict)
     except CannotServe as error:
         fail(str(error), error.hint)
+    except ExtensionsBroken as error:
+        fail_for_extensions(error)
     except ProviderConfigError as error:
         fail(str(error))
     except RequiredAgentBroken as error:

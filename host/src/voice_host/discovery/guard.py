@@ -26,9 +26,12 @@ class PhaseFailed(Exception):
 
     def outcome(self, agent: DiscoveredAgent, secrets: Iterable[str], import_ms: float | None) -> BrokenAgent:
         """Return what may be shown: without the secrets, and short."""
+        return BrokenAgent(agent, self.phase, *self.told(secrets), self.where, import_ms)
+
+    def told(self, secrets: Iterable[str]) -> tuple[str, str | None]:
+        """Return error and hint as they may be shown."""
         known = list(secrets)
-        hint = redact(self.hint, known) if self.hint else None
-        return BrokenAgent(agent, self.phase, _shortened(redact(self.error, known)), hint, self.where, import_ms)
+        return _shortened(redact(self.error, known)), redact(self.hint, known) if self.hint else None
 
 
 class guarded:

@@ -1,4 +1,4 @@
-"""Which speech services a host uses: chosen by name, built from the settings."""
+"""Which speech services an agent gets: chosen by name among what the extensions of the host offer."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
-from voice_host.settings import Settings, load_settings
+from voice_host.discovery.guard import describe, place
+from voice_host.extensions import Extensions, Offer, load_built_in, load_extensions
+from voice_host.providers.builtin import BuiltInProviders
+from voice_host.providers.errors import ProviderConfigError as ProviderConfigError
+from voice_host.settings import Settings, did_you_mean, load_settings, redact
+from voice_host.settings.services import AUTO
 from voice_host_sdk import AgentConfig, SpeechToText, TextToSpeech
 
-_Provider = TypeVar("_Provider")
-
-
-class ProviderConfigError(Exception):
-    """A speech service that was asked for cannot be had. The message says what to set or to install."""
+_Provider = TypeVar("_Provider", SpeechToText, TextToSpeech)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,15 @@ class SpeechServices:
 
     A service is chosen by name: what the platform names in `[providers]` counts; where that says `auto`, what the
     agent names; and else the cloud service whose key is set, or `embedded`.
+
+    Args:
+        settings: which service the platform wants.
+        extensions: what offers the services; default: the host's own extension alone.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, extensions: Extensions | None = None) -> None:
         self._settings = settings
+        self._extensions = extensions or Extensions([load_built_in(BuiltInProviders(settings))])
         self._stt: dict[str, SpeechToText] = {}
         self._tts: dict[str, TextToSpeech] = {}
 
@@ -49,13 +55,31 @@ class SpeechServices:
         Raises:
             ProviderConfigError: unknown name, missing key, or missing extra.
         """
-        chosen, auto = self._settings.providers, self._settings
-        stt = auto.speech_to_text if chosen.speech_to_text != "auto" else config.speech_to_text or auto.speech_to_text
-        tts = auto.text_to_speech if chosen.text_to_speech != "auto" else config.text_to_speech or auto.text_to_speech
         return SpeechProviders(
-            _shared(self._stt, _SPEECH_TO_TEXT, stt, "speech-to-text", self._settings),
-            _shared(self._tts, _TEXT_TO_SPEECH, tts, "text-to-speech", self._settings),
+            self._chosen("speech_to_text", config.speech_to_text, self._speech_to_text),
+            self._chosen("text_to_speech", config.text_to_speech, self._text_to_speech),
         )
+
+    def require_named(self) -> None:
+        """Build the services that `[providers]` names: whoever starts with a wrong one should know at once.
+
+        Raises:
+            ProviderConfigError: one of them cannot be had. The message begins with the place to edit.
+        """
+        if self._settings.providers.speech_to_text != AUTO:
+            self._chosen("speech_to_text", None, self._speech_to_text)
+        if self._settings.providers.text_to_speech != AUTO:
+            self._chosen("text_to_speech", None, self._text_to_speech)
+
+    def _chosen(self, field: str, wanted: str | None, build: Callable[[str], _Provider]) -> _Provider:
+        named: str = getattr(self._settings.providers, field)
+        if named == AUTO:
+            return build(wanted or getattr(self._settings, field))
+        try:
+            return build(named)
+        except ProviderConfigError as error:
+            path = ("providers", field)
+            raise ProviderConfigError(f"{self._settings.origin(*path).where(path)}: {error}") from error
 
     async def aclose(self) -> None:
         """Give back what the services hold. Idempotent."""
@@ -64,80 +88,65 @@ class SpeechServices:
         while self._tts:
             await self._tts.popitem()[1].aclose()
 
+    def _speech_to_text(self, name: str) -> SpeechToText:
+        offers = self._extensions.speech_to_text
+        return _shared(self._stt, offers, name, "speech-to-text", SpeechToText)  # type: ignore[type-abstract]
+
+    def _text_to_speech(self, name: str) -> TextToSpeech:
+        offers = self._extensions.text_to_speech
+        return _shared(self._tts, offers, name, "text-to-speech", TextToSpeech)  # type: ignore[type-abstract]
+
+
+def installed_extensions(settings: Settings) -> Extensions:
+    """Load every extension that the settings allow, the host's own included.
+
+    Raises:
+        ExtensionsBroken: one of them cannot be used.
+    """
+    return Extensions(load_extensions(settings, BuiltInProviders(settings)))
+
 
 def speech_services_from_environment(*, tts_api_key: str | None = None) -> SpeechServices:
-    """What the configuration file and the variables configure; `tts_api_key` wins over its variable."""
+    """What the configuration file and the variables configure; `tts_api_key` wins over its variable.
+
+    Raises:
+        ExtensionsBroken: an installed extension cannot be used.
+    """
     settings = load_settings()
     if tts_api_key is not None:
         keys = settings.keys.model_copy(update={"assemblyai_tts_api_key": SecretStr(tts_api_key)})
         settings = settings.model_copy(update={"keys": keys})
-    return SpeechServices(settings)
+    return SpeechServices(settings, installed_extensions(settings))
 
 
 def _shared(
     built: dict[str, _Provider],
-    known: Mapping[str, Callable[[Settings], _Provider]],
+    offers: Mapping[str, Offer[_Provider]],
     name: str,
     kind: str,
-    settings: Settings,
+    protocol: type[_Provider],
 ) -> _Provider:
-    if name not in known:
-        raise ProviderConfigError(f"there is no {kind} service {name!r}; choose one of {', '.join(known)}")
     if name not in built:
-        built[name] = known[name](settings)
+        if name not in offers:
+            raise ProviderConfigError(f"there is no {kind} service {name!r}; {did_you_mean(name, offers)}")
+        built[name] = _made(offers[name], f"the {kind} service {name!r}", protocol)
     return built[name]
 
 
-# Each adapter is imported only when it is chosen: most hosts use one of them.
-
-
-def _assemblyai(settings: Settings) -> SpeechToText:
-    from voice_host.providers.assemblyai_stt import AssemblyAISpeechToText
-
-    key = _required(settings.keys.assemblyai_api_key, "assemblyai", "ASSEMBLYAI_API_KEY")
-    return AssemblyAISpeechToText(key, url=settings.keys.assemblyai_ws_url)
-
-
-def _orpheus(settings: Settings) -> TextToSpeech:
-    from voice_host.providers.orpheus_tts import OrpheusTextToSpeech
-
-    key = _required(settings.keys.assemblyai_tts_api_key, "orpheus", "ASSEMBLYAI_TTS_API_KEY")
-    return OrpheusTextToSpeech(key, url=settings.keys.assemblyai_tts_wss_url)
-
-
-def _assemblyai_voice(settings: Settings) -> TextToSpeech:
-    from voice_host.providers.assemblyai_tts import AssemblyAITextToSpeech
-
-    key = _required(settings.keys.assemblyai_api_key, "assemblyai", "ASSEMBLYAI_API_KEY")
-    return AssemblyAITextToSpeech(key, url=settings.keys.assemblyai_tts_ws_url)
-
-
-def _embedded_stt(settings: Settings) -> SpeechToText:
-    from voice_host.providers.embedded import EmbeddedSpeechToText
-
-    _require_extra()
-    return EmbeddedSpeechToText(processes=settings.providers.embedded_processes)
-
-
-def _embedded_tts(_: Settings) -> TextToSpeech:
-    from voice_host.providers.embedded import EmbeddedTextToSpeech
-
-    _require_extra()
-    return EmbeddedTextToSpeech()
-
-
-_SPEECH_TO_TEXT = {"assemblyai": _assemblyai, "embedded": _embedded_stt}
-_TEXT_TO_SPEECH = {"orpheus": _orpheus, "assemblyai": _assemblyai_voice, "embedded": _embedded_tts}
-
-
-def _required(key: SecretStr | None, provider: str, variable: str) -> str:
-    if key is None:
-        raise ProviderConfigError(f"the speech service {provider!r} needs a key: set {variable}")
-    return key.get_secret_value()
-
-
-def _require_extra() -> None:
-    from voice_host.providers.embedded import missing_extra
-
-    if (message := missing_extra()) is not None:
-        raise ProviderConfigError(message)
+def _made(offer: Offer[_Provider], what: str, protocol: type[_Provider]) -> _Provider:
+    source = f"of the extension {offer.extension.id!r}"
+    try:
+        made = offer.make()
+    except (ProviderConfigError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        at = place(error)
+        message = f"{what} {source} cannot be made: {describe(error)}" + (f" ({at})" if at else "")
+        raise ProviderConfigError(redact(message, offer.extension.secrets)) from error
+    if not isinstance(made, protocol):
+        missing = [name for name in vars(protocol) if not name.startswith("_") and not hasattr(made, name)]
+        lacks = f", which has no {' and no '.join(missing)}" if missing else ""
+        raise ProviderConfigError(
+            f"{what} {source} is a {type(made).__name__}{lacks}; its function must return a {protocol.__name__}"
+        )
+    return made

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from voice_host.discovery import BrokenAgent, LoadedAgent, absent_agents, discover_agents, load_agents
 from voice_host.logs import configure_logging, get_logger
-from voice_host.providers.select import SpeechServices
+from voice_host.providers.select import SpeechServices, installed_extensions
 from voice_host.server.app import create_host_app
 from voice_host.server.banner import print_banner
 from voice_host.server.host import Host
@@ -37,12 +37,14 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool) -> None:
     """Take calls at `listener` until SIGINT or SIGTERM. The caller closes it.
 
     Raises:
-        CannotServe, ProviderConfigError, RequiredAgentBroken: before anything is served.
+        CannotServe, ExtensionsBroken, ProviderConfigError, RequiredAgentBroken: before anything is served.
     """
     server = settings.server
     configure_logging(server.log_format, server.log_level)
+    speech = SpeechServices(settings, installed_extensions(settings))
+    speech.require_named()
     outcomes = loaded_agents(settings)
-    host = Host(settings, SpeechServices(settings), strict=strict, installed=len(discover_agents()))
+    host = Host(settings, speech, strict=strict, installed=len(discover_agents()))
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     port = listener.getsockname()[1]
     name = f"[{server.host}]" if ":" in server.host else server.host

@@ -73,7 +73,6 @@ def load_settings(
     ]
     problems += _collisions("extension", {*names, *layers.named("extension")})
     settings = _validated(layers, keys, file, problems)
-    problems += _missing_keys(settings)
     if problems:
         raise SettingsError(problems)
     return settings
@@ -143,20 +142,3 @@ def _validated(layers: Layers, keys: ServiceKeys, file: Path | None, problems: l
         problems += [Problem(layers.where(found.path), found.message) for found in explain(error, Tables)]
         tables = Tables()
     return Settings(**dict(tables), keys=keys, path=file, origins=layers.origins)
-
-
-def _missing_keys(settings: Settings) -> list[Problem]:
-    """A service that was named needs its key: taking another one instead would be a silent fallback."""
-    wanted = (
-        ("speech_to_text", "assemblyai", "ASSEMBLYAI_API_KEY", settings.keys.assemblyai_api_key),
-        ("text_to_speech", "orpheus", "ASSEMBLYAI_TTS_API_KEY", settings.keys.assemblyai_tts_api_key),
-        ("text_to_speech", "assemblyai", "ASSEMBLYAI_API_KEY", settings.keys.assemblyai_api_key),
-    )
-    return [
-        Problem(
-            settings.origin("providers", field).where(("providers", field)),
-            f"{name!r} needs the variable {variable}, which is not set",
-        )
-        for field, name, variable, key in wanted
-        if getattr(settings.providers, field) == name and key is None
-    ]

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from voice_host.settings.limits import LimitsSettings
 from voice_host.settings.origins import DEFAULT, KeyPath, Origin
-from voice_host.settings.services import AUTO, SpeechToTextName, TextToSpeechName
+from voice_host.settings.services import AUTO, ServiceName
 from voice_host_sdk import AGENT_ID_PATTERN, EXTENSION_NAME_PATTERN
 
 _TABLE = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -210,8 +210,8 @@ class ProvidersSettings(BaseModel):
 
     model_config = _TABLE
 
-    speech_to_text: SpeechToTextName = AUTO
-    text_to_speech: TextToSpeechName = AUTO
+    speech_to_text: ServiceName = AUTO
+    text_to_speech: ServiceName = AUTO
     embedded_processes: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,

@@ -1,0 +1,18 @@
+"""Platform extensions: finding, loading and collecting them. A broken one is fatal for whoever serves."""
+
+from voice_host.extensions.collect import Extensions, ExtensionsBroken, Offer
+from voice_host.extensions.load import HOST_EXTENSION, discover_extensions, load_built_in, load_extensions
+from voice_host.extensions.outcomes import BrokenExtension, DiscoveredExtension, LoadedExtension
+
+__all__ = [
+    "HOST_EXTENSION",
+    "BrokenExtension",
+    "DiscoveredExtension",
+    "Extensions",
+    "ExtensionsBroken",
+    "LoadedExtension",
+    "Offer",
+    "discover_extensions",
+    "load_built_in",
+    "load_extensions",
+]
