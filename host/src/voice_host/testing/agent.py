@@ -1,0 +1,170 @@
+"""One agent, served for a test: the real handler, turn engine, playout, tools and callbacks in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, TypedDict, Unpack
+
+from pydantic_ai.models import Model
+
+from voice_host.agent.defaults import model_settings
+from voice_host.agent.manager import VoiceAgentManager
+from voice_host.agent.runtime import AgentRuntime
+from voice_host.discovery import BrokenAgent, LoadedAgent, start_agent, stop_agent
+from voice_host.models import ModelRegistry, ModelSettings, ResolvedModel
+from voice_host.providers.select import SpeechProviders
+from voice_host.session.handler import VoiceSessionHandler
+from voice_host.settings import load_settings
+from voice_host.testing.call import TestCall
+from voice_host.testing.ears import ScriptedEars
+from voice_host.testing.model import ScriptedModel
+from voice_host.testing.recorder import CallbackRecorder
+from voice_host.testing.sources import AgentBroken, AgentSource, load
+from voice_host.testing.virtual_time import VirtualLoop
+from voice_host.testing.voice import MS_PER_WORD, ScriptedVoice
+from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks
+
+ModelSource = ScriptedModel | Model | str
+"""A script, a model of pydantic-ai, or a name: `demo`, or what `AgentConfig.model` takes."""
+
+DEMO = "demo"
+
+
+class CallOptions(TypedDict, total=False):
+    """How a call is placed.
+
+    Attributes:
+        metadata: what the connection sends along, as `Session.metadata` shows it.
+        caller: whom the platform's authentication let in.
+        hear_greeting: whether the greeting is heard out before the test goes on. Default: True.
+        ms_per_word: how long the agent takes to say a word. Default: 300.
+    """
+
+    metadata: Mapping[str, str] | None
+    caller: Caller | None
+    hear_greeting: bool
+    ms_per_word: int
+
+
+class TestAgent:
+    """An agent that takes calls. Made by `serve_agent`.
+
+    Attributes:
+        id: the agent's id.
+        config: as `agent_config` returned it.
+        callbacks: the agent's own; None of the session's reach it before `call()`.
+        calls: all calls so far, those that have ended included.
+    """
+
+    __test__ = False
+
+    def __init__(
+        self, loaded: LoadedAgent, manager: VoiceAgentManager, model: ModelSource, recorder: CallbackRecorder
+    ) -> None:
+        self.id = loaded.id
+        self.config: AgentConfig = loaded.config
+        self.callbacks: LifecycleCallbacks = recorder.inner
+        self.calls: list[TestCall] = []
+        self._manager = manager
+        self._trouble = model.trouble if isinstance(model, ScriptedModel) else []
+
+    @asynccontextmanager
+    async def call(
+        self,
+        **options: Unpack[CallOptions],
+    ) -> AsyncIterator[TestCall]:
+        """Call the agent, and hang up when leaving.
+
+        Raises:
+            AssertionError: when leaving, if the script ran out or a callback failed that nobody asked about.
+        """
+        ears, voice = ScriptedEars(), ScriptedVoice(options.get("ms_per_word", MS_PER_WORD))
+        call = TestCall(ears, voice, self._trouble)
+        self.calls.append(call)
+        handler = VoiceSessionHandler(agent_manager=self._manager, speech=SpeechProviders(ears, voice))
+        call.dial(handler, options.get("metadata") or {}, options.get("caller"))
+        try:
+            try:
+                await call.pick_up(hear_greeting=options.get("hear_greeting", True))
+                yield call
+            finally:
+                await call.leave()
+            call.check()
+        except Exception as error:
+            error.add_note(f"The call to {self.id}:\n{call.transcript}")
+            raise
+
+
+@asynccontextmanager
+async def serve_agent(
+    agent: AgentSource,
+    model: ModelSource = DEMO,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    callbacks: LifecycleCallbacks | None = None,
+) -> AsyncIterator[TestAgent]:
+    """Start an agent as the host would, and stop it when leaving. Several calls to it may go on at once.
+
+    Args:
+        agent: the id of an installed agent, a module with hooks, or a configuration.
+        model: who answers; a model named otherwise than `demo` is the real one and needs its key.
+        settings: the agent's own settings.
+        callbacks: of a bare configuration.
+
+    Raises:
+        AgentBroken: the agent did not pass a phase.
+        LookupError: no agent of that id is installed.
+        RuntimeError: the event loop is not in virtual time.
+    """
+    if not isinstance(asyncio.get_running_loop(), VirtualLoop):
+        raise RuntimeError(
+            "calls are tested in virtual time: let the test take the fixture `call_agent`, with "
+            'pytest_plugins = ["voice_host.testing.fixtures"] in conftest.py, or put @in_virtual_time above it'
+        )
+    loaded = load(agent, settings, callbacks)
+    recorder = CallbackRecorder(loaded.callbacks)
+    loaded = replace(loaded, callbacks=recorder)
+    registry = ModelRegistry(ModelSettings() if model == DEMO else model_settings(load_settings()))
+    runtime = AgentRuntime(loaded.id, loaded.config, _resolved(model, registry), registry=registry)
+    manager = VoiceAgentManager(loaded.config, runtime=runtime, callbacks=recorder)
+    try:
+        started = await start_agent(loaded)
+        if isinstance(started, BrokenAgent):
+            raise AgentBroken(str(started))
+        try:
+            yield TestAgent(loaded, manager, model, recorder)
+        finally:
+            await manager.aclose_all()
+            stopped = await stop_agent(loaded)
+        if isinstance(stopped, BrokenAgent):
+            raise AgentBroken(str(stopped))
+    finally:
+        await runtime.aclose()
+
+
+def _resolved(model: ModelSource, registry: ModelRegistry) -> ResolvedModel:
+    if isinstance(model, ScriptedModel):
+        return ResolvedModel("scripted", model.as_model())
+    if isinstance(model, Model):
+        return ResolvedModel(model.model_name, model)
+    return registry.resolve(model, None)
+
+
+@asynccontextmanager
+async def call_agent(
+    agent: AgentSource,
+    model: ModelSource = DEMO,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    callbacks: LifecycleCallbacks | None = None,
+    **options: Unpack[CallOptions],
+) -> AsyncIterator[TestCall]:
+    """Start an agent for one call: `serve_agent` and `TestAgent.call` in one."""
+    async with (
+        serve_agent(agent, model, settings=settings, callbacks=callbacks) as served,
+        served.call(**options) as call,
+    ):
+        yield call

@@ -1,0 +1,357 @@
+"""The scripted caller: types, speaks, interrupts, coughs, is silent, hangs up; and what can be asked about the call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from voice_host.session.handler import VoiceSessionHandler
+from voice_host.testing.ears import ScriptedEars
+from voice_host.testing.memory_socket import MemorySocket
+from voice_host.testing.observed import ObservedCall
+from voice_host.testing.recorder import SeenCallback, opening
+from voice_host.testing.reply import CallEnd, Reply
+from voice_host.testing.speech import Speech, cough, speech
+from voice_host.testing.transcript import written
+from voice_host.testing.voice import ScriptedVoice
+from voice_host_sdk import Caller, ProviderError, Session, SessionError, ToolCall
+
+PATIENCE_S = 120.0
+"""Seconds, of the call's own time, for which the caller waits for a reply."""
+
+SETTLE_S = 0.001
+"""Virtual time only passes when nothing is left to do; after the shortest moment all that is at hand has been done."""
+
+
+class TestCall:
+    """One call, from the caller's side. Times are in seconds since the call began; all of them are virtual.
+
+    Attributes:
+        ears: the scripted recogniser.
+        voice: the scripted voice.
+    """
+
+    __test__ = False
+
+    def __init__(self, ears: ScriptedEars, voice: ScriptedVoice, trouble: list[str]) -> None:
+        self.ears = ears
+        self.voice = voice
+        self._observed = ObservedCall()
+        self._trouble = trouble
+        self._socket: MemorySocket | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._accepted = False
+
+    # --- the connection (used by `TestAgent.call`) ------------------------------------------------------------------
+
+    def dial(self, handler: VoiceSessionHandler, query: Mapping[str, str], caller: Caller | None) -> None:
+        """Let the host answer, in a task of its own."""
+        self._socket = socket = MemorySocket(query, self._observed.on_frame)
+        context = contextvars.copy_context()
+        context.run(opening.set, self._observed)
+        handling = handler.handle(socket.host_end, caller=caller)
+        self._running = asyncio.create_task(handling, name="test-call", context=context)
+
+    async def pick_up(self, *, hear_greeting: bool) -> None:
+        """Wait until the call has begun, or was refused, and hear the greeting out if that is wanted."""
+        seen = self._observed
+        await seen.until(lambda: bool(seen.frames) or seen.over, PATIENCE_S)
+        await asyncio.sleep(SETTLE_S)
+        if hear_greeting and self.greeting is not None:
+            await self.reply()
+
+    async def leave(self) -> None:
+        """Hang up unless it is over, and wait until the host has dealt with it.
+
+        Raises:
+            Exception: what `VoiceSessionHandler.handle` let through.
+        """
+        if self._running is not None:
+            if not self._running.done() and self._observed.closed is None:
+                self._close()
+            await self._running
+
+    def check(self) -> None:
+        """Look for what went wrong without the caller noticing.
+
+        Raises:
+            AssertionError: the model's script ran out, or a callback failed that nobody asked about.
+        """
+        if self._trouble:
+            raise AssertionError(self._trouble[0])
+        for seen in self._observed.seen:
+            # Refusing a call by raising in on_session_starting is what that callback is for.
+            if seen.error is not None and not self._accepted and seen.name != "on_session_starting":
+                raise AssertionError(f"the callback {seen.name} failed: {seen.error!r}") from seen.error
+
+    def _close(self) -> None:
+        assert self._socket is not None
+        self._socket.close()
+        self._observed.on_closed(1000, "")
+
+    # --- what the caller does ---------------------------------------------------------------------------------------
+
+    async def type(self, text: str) -> None:
+        """Type a turn. It is answered at once; wait for the answer with `reply()`."""
+        self._observed.expect_typed(True)
+        await self.send({"type": "text", "text": text})
+        self._observed.expect_typed(False)
+
+    async def ask(self, text: str) -> Reply:
+        """Type a turn, and return the reply once it is over."""
+        await self.type(text)
+        return await self.reply()
+
+    async def speak(self, text: str, *, at_s: float | None = None, for_s: float | None = None) -> None:
+        """Say something, and return when the recogniser has made a turn of it.
+
+        Args:
+            text: what is recognised, word by word.
+            at_s: when to begin, in seconds since the call began; None: now.
+            for_s: how long it takes; None: three words a second.
+
+        Raises:
+            ValueError: `at_s` has passed.
+        """
+        await self._at(at_s)
+        await self._utter(speech(text, for_s, self.ears.config))
+
+    async def interrupt(self, text: str, *, into_reply_s: float, for_s: float | None = None) -> Reply:
+        """Speak over the agent, and return the reply that was spoken over, whether that has cut it off or not.
+
+        Args:
+            text: what is recognised, word by word. One word does not stop the agent, unless it was told so.
+            into_reply_s: when to begin, in seconds since the reply became audible.
+            for_s: how long it takes; None: three words a second.
+
+        Raises:
+            AssertionError: the reply was over before.
+        """
+        reply = await self._reply_until_audible()
+        assert reply.audible_s is not None
+        if not await self._quiet_until(reply.audible_s + into_reply_s, reply):
+            self._fail(f"the reply was over after {(reply.ended_s or 0) - reply.audible_s:.2f} s")
+        await self._utter(speech(text, for_s, self.ears.config))
+        return reply
+
+    async def cough(self, *, at_s: float | None = None, for_s: float = 0.2) -> None:
+        """Make a noise in which no word is recognised."""
+        await self._at(at_s)
+        await self._utter(cough(for_s))
+
+    async def wait(self, seconds: float) -> None:
+        """Say nothing for so long."""
+        await asyncio.sleep(seconds)
+
+    async def press_stop(self) -> None:
+        """Press the button that silences the agent."""
+        await self.send({"type": "cancel"})
+
+    async def reset(self) -> None:
+        """Ask for the conversation to be forgotten."""
+        await self.send({"type": "reset"})
+
+    async def hang_up(self) -> CallEnd:
+        """Say goodbye, and return how the call ended."""
+        self._close()
+        return await self.ended()
+
+    async def lose_connection(self) -> None:
+        """Be gone without a word."""
+        assert self._socket is not None
+        self._socket.lose()
+        self._observed.on_closed(None, "")
+        await asyncio.sleep(SETTLE_S)
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message of the call protocol as it is, and let the host deal with it."""
+        assert self._socket is not None
+        self._socket.put({"type": "websocket.receive", "text": json.dumps(message)})
+        await asyncio.sleep(SETTLE_S)
+
+    # --- what comes back --------------------------------------------------------------------------------------------
+
+    async def reply(self, *, within_s: float = PATIENCE_S) -> Reply:
+        """Wait until the next reply is over, heard out or cut off, and return it.
+
+        The next one is the answer to what the caller said last, or else the one after the reply returned last.
+
+        Raises:
+            AssertionError: none came within so many seconds, or the call ended before it was over.
+        """
+        seen = self._observed
+        index = seen.next_reply  # as it is now: a turn that comes while this waits is not what is asked about
+
+        def over() -> bool:
+            return len(seen.replies) > index and seen.replies[index].over
+
+        came = await seen.until(lambda: over() or seen.over or bool(self._trouble), within_s)
+        if self._trouble:
+            self._fail(self._trouble[0])
+        if not over():
+            self._fail("the call ended before the reply was over" if came else f"no reply within {within_s:g} s")
+        seen.next_reply = max(seen.next_reply, index + 1)
+        return seen.replies[index]
+
+    async def ended(self, *, within_s: float = 24 * 3600.0) -> CallEnd:
+        """Wait until the call and its session have ended, and return how.
+
+        Raises:
+            AssertionError: they have not within so many seconds.
+        """
+        if not await self._observed.until(lambda: self._observed.over, within_s):
+            self._fail(f"the call has not ended within {within_s:g} s")
+        return self._observed.end
+
+    async def _reply_until_audible(self) -> Reply:
+        seen = self._observed
+
+        def audible() -> bool:
+            return len(seen.replies) > seen.next_reply and seen.replies[seen.next_reply].audible_s is not None
+
+        if not await seen.until(lambda: audible() or seen.over or bool(self._trouble), PATIENCE_S) or not audible():
+            self._fail(self._trouble[0] if self._trouble else "no reply became audible")
+        return seen.replies[seen.next_reply]
+
+    # --- what can be asked about it ---------------------------------------------------------------------------------
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the call began."""
+        return self._observed.now_s
+
+    @property
+    def session(self) -> Session:
+        """The session, as the agent's tools and callbacks see it.
+
+        Raises:
+            AssertionError: there is none: the call was refused.
+        """
+        assert self._observed.session is not None, "the call has no session: it was refused"
+        return self._observed.session
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """`Session.state`."""
+        return self.session.state
+
+    @property
+    def greeting(self) -> Reply | None:
+        """What the agent said first; None where it says nothing."""
+        return next((reply for reply in self.replies if reply.greeting), None)
+
+    @property
+    def replies(self) -> list[Reply]:
+        """All that the agent said, the greeting included."""
+        return self._observed.replies
+
+    @property
+    def tools(self) -> list[ToolCall]:
+        """The tools that ran, with arguments and results."""
+        return self._observed.tools
+
+    def tool(self, name: str) -> ToolCall:
+        """Return the last call of one tool.
+
+        Raises:
+            AssertionError: it was not called.
+        """
+        for call in reversed(self.tools):
+            if call.name == name:
+                return call
+        called = ", ".join(call.name for call in self.tools) or "none"
+        raise AssertionError(f"the tool {name} was not called; called were: {called}")
+
+    @property
+    def errors(self) -> list[SessionError]:
+        """What the caller was told went wrong."""
+        return self._observed.errors
+
+    @property
+    def callbacks(self) -> list[str]:
+        """The names of the session's callbacks, in the order in which they were called."""
+        return [seen.name for seen in self._observed.seen]
+
+    def failed_callbacks(self) -> list[SeenCallback]:
+        """The callbacks that raised or ran out of time. Asking for them says that the test expects it."""
+        self._accepted = True
+        return [seen for seen in self._observed.seen if seen.error is not None]
+
+    @property
+    def seen_callbacks(self) -> list[SeenCallback]:
+        """The session's callbacks with what each was given and what it raised."""
+        return self._observed.seen
+
+    @property
+    def frames(self) -> list[dict[str, Any]]:
+        """The messages of the call protocol that the caller got; audio left out."""
+        return self._observed.frames
+
+    @property
+    def audio_ms(self) -> float:
+        """How much speech was sent to the caller."""
+        return self._observed.audio_ms
+
+    @property
+    def over(self) -> bool:
+        """Whether the call has ended."""
+        return self._observed.over
+
+    @property
+    def end(self) -> CallEnd:
+        """How the call ended.
+
+        Raises:
+            AssertionError: it goes on.
+        """
+        return self._observed.end
+
+    @property
+    def transcript(self) -> str:
+        """The call as people read it. It is added to whatever fails within `async with`."""
+        return written(self._observed.log)
+
+    # --- within -----------------------------------------------------------------------------------------------------
+
+    async def _utter(self, said: Speech) -> None:
+        """Send the microphone's audio, and let the recogniser hear what is said when it would."""
+        begun_s = self.now_s
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._send_audio(said))
+            for offset_s, event in said.events:
+                await self._quiet_until(begun_s + offset_s)
+                self.ears.hear(event)
+        await asyncio.sleep(SETTLE_S)
+
+    async def _send_audio(self, said: Speech) -> None:
+        assert self._socket is not None
+        for frame in said.frames(self.ears.config.sample_rate):
+            if self._observed.closed is not None:
+                return
+            self._socket.put({"type": "websocket.receive", "bytes": frame.pcm})
+            await asyncio.sleep(frame.duration_s)
+
+    async def break_recogniser(self, error: ProviderError) -> None:
+        """Let the recogniser's line break."""
+        self.ears.hear(error)
+        await asyncio.sleep(SETTLE_S)
+
+    async def _at(self, at_s: float | None) -> None:
+        if at_s is not None:
+            if at_s < self.now_s:
+                raise ValueError(
+                    f"at_s={at_s:g} has passed: the call is at {self.now_s:.2f} s. The greeting is heard out first, "
+                    "unless the call is opened with hear_greeting=False"
+                )
+            await self._quiet_until(at_s)
+
+    async def _quiet_until(self, at_s: float, reply: Reply | None = None) -> bool:
+        """Wait for a time of the call. False: `reply` was over before."""
+        await asyncio.sleep(max(0.0, at_s - self.now_s))
+        return reply is None or not reply.over
+
+    def _fail(self, message: str) -> None:
+        raise AssertionError(message)

@@ -1,0 +1,109 @@
+"""The kit as fixtures of pytest: `pytest_plugins = ["voice_host.testing.fixtures"]` in conftest.py.
+
+An async test that takes one of them runs in virtual time, with or without pytest-asyncio.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, Unpack
+
+import pytest
+
+from voice_host.testing import agent as kit
+from voice_host.testing.agent import DEMO, CallOptions, ModelSource, TestAgent
+from voice_host.testing.call import TestCall
+from voice_host.testing.sources import AgentSource, installed_ids
+from voice_host.testing.virtual_time import in_virtual_time
+from voice_host_sdk import LifecycleCallbacks
+
+FIXTURES = {"call_agent", "serve_agent"}
+
+
+class ServeAgent(Protocol):
+    """The fixture `serve_agent`: starts the agent under test, or another one, for as many calls as are wanted."""
+
+    def __call__(
+        self,
+        model: ModelSource = DEMO,
+        *,
+        agent: AgentSource | None = None,
+        settings: Mapping[str, Any] | None = None,
+        callbacks: LifecycleCallbacks | None = None,
+    ) -> AbstractAsyncContextManager[TestAgent]: ...
+
+
+class CallAgent(Protocol):
+    """The fixture `call_agent`: starts the agent under test, or another one, and calls it once."""
+
+    def __call__(
+        self,
+        model: ModelSource = DEMO,
+        *,
+        agent: AgentSource | None = None,
+        settings: Mapping[str, Any] | None = None,
+        callbacks: LifecycleCallbacks | None = None,
+        **options: Unpack[CallOptions],
+    ) -> AbstractAsyncContextManager[TestCall]: ...
+
+
+@pytest.fixture
+def voice_agent() -> AgentSource:
+    """The agent under test: the only one that is installed. Override it to name another one.
+
+    Return an id, a module with hooks, or an `AgentConfig`.
+    """
+    ids = installed_ids()
+    if len(ids) != 1:
+        found = f"installed are: {', '.join(ids)}" if ids else "none is installed"
+        pytest.fail(
+            f"which agent is to be tested? {found}. Name it in conftest.py: a fixture `voice_agent` that returns its id"
+        )
+    return ids[0]
+
+
+@pytest.fixture
+def serve_agent(request: pytest.FixtureRequest) -> ServeAgent:
+    """Start the agent under test: `async with serve_agent(model) as agent, agent.call() as call: ...`."""
+
+    def serve(
+        model: ModelSource = DEMO, *, agent: AgentSource | None = None, **options: Any
+    ) -> AbstractAsyncContextManager[TestAgent]:
+        return kit.serve_agent(_chosen(agent, request), model, **options)
+
+    return serve
+
+
+@pytest.fixture
+def call_agent(request: pytest.FixtureRequest) -> CallAgent:
+    """Call the agent under test: `async with call_agent(model) as call: ...`."""
+
+    def call(
+        model: ModelSource = DEMO, *, agent: AgentSource | None = None, **options: Any
+    ) -> AbstractAsyncContextManager[TestCall]:
+        return kit.call_agent(_chosen(agent, request), model, **options)
+
+    return call
+
+
+def _chosen(agent: AgentSource | None, request: pytest.FixtureRequest) -> AgentSource:
+    if agent is not None:
+        return agent
+    chosen: AgentSource = request.getfixturevalue("voice_agent")
+    return chosen
+
+
+def _is_call(test: Any) -> bool:
+    return inspect.iscoroutinefunction(test) and bool(FIXTURES & set(inspect.signature(test).parameters))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
+    """Make plain functions of the async tests that take the kit's fixtures, before pytest-asyncio looks at them."""
+    made = yield
+    for item in made if isinstance(made, list) else [made]:
+        if isinstance(item, pytest.Function) and _is_call(item.obj):
+            item.obj = in_virtual_time(item.obj)
+    return made

@@ -1,0 +1,85 @@
+"""A voice that speaks silence: so many milliseconds for each word, with the words' times."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from voice_host_sdk import ProviderError, SpeechAudio, TextToSpeechStream, TTSConfig, Utterance, WordTiming
+
+MS_PER_WORD = 300
+"""200 words a minute: brisk speech."""
+
+FIRST_AUDIO_MS = 150
+"""From an utterance's first word to its first audio, as with a good service."""
+
+
+class ScriptedVoice:
+    """A `TextToSpeech` for one call.
+
+    Args:
+        ms_per_word: how long a word takes to be said.
+
+    Attributes:
+        spoken: what was given to be spoken, one entry for each utterance, worded for the ear.
+        failure: raised when the next utterance begins; None: the voice works.
+    """
+
+    name = "scripted"
+
+    def __init__(self, ms_per_word: int = MS_PER_WORD) -> None:
+        self.ms_per_word = ms_per_word
+        self.spoken: list[str] = []
+        self.failure: ProviderError | None = None
+
+    async def open(self, config: TTSConfig) -> TextToSpeechStream:
+        return _Line(self, config)
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+
+class _Line:
+    """One `TextToSpeechStream`."""
+
+    def __init__(self, voice: ScriptedVoice, config: TTSConfig) -> None:
+        self._voice = voice
+        self._config = config
+
+    async def utterance(self) -> Utterance:
+        if self._voice.failure is not None:
+            raise self._voice.failure
+        return _Utterance(self._voice, self._config)
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+
+class _Utterance:
+    def __init__(self, voice: ScriptedVoice, config: TTSConfig) -> None:
+        self._voice = voice
+        self._word_audio = bytes(config.sample_rate * voice.ms_per_word // 1000 * 2)
+        self._words: asyncio.Queue[str | None] = asyncio.Queue()  # a test is short
+        self._place = len(voice.spoken)
+        voice.spoken.append("")
+
+    async def send_text(self, text: str) -> None:
+        said = f"{self._voice.spoken[self._place]} {text}"
+        self._voice.spoken[self._place] = " ".join(said.split())
+        for word in text.split():
+            self._words.put_nowait(word)
+
+    async def end(self) -> None:
+        self._words.put_nowait(None)
+
+    async def __aiter__(self) -> AsyncIterator[SpeechAudio]:
+        at_ms = 0
+        while (word := await self._words.get()) is not None:
+            if at_ms == 0:
+                await asyncio.sleep(FIRST_AUDIO_MS / 1000)
+            end_ms = at_ms + self._voice.ms_per_word
+            yield SpeechAudio(self._word_audio, (WordTiming(word, at_ms, end_ms),))
+            at_ms = end_ms
+
+    async def aclose(self) -> None:
+        self._words.put_nowait(None)

@@ -1,0 +1,353 @@
+"""What the scripted caller can do, and what it is told when something is not as the test says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import example_agent_plugin
+from voice_host.testing import (
+    AgentBroken,
+    CallTool,
+    Fail,
+    Say,
+    ScriptedModel,
+    Think,
+    call_agent,
+    in_virtual_time,
+    serve_agent,
+)
+from voice_host_sdk import (
+    AgentConfig,
+    AgentReply,
+    Caller,
+    LifecycleCallbacks,
+    ProviderError,
+    Session,
+    SilenceConfig,
+    TurnConfig,
+    tool,
+)
+
+COUNTING = "One two three four five six seven eight nine ten."
+
+
+@in_virtual_time
+async def test_a_conversation_of_half_a_minute_takes_no_time() -> None:
+    model = ScriptedModel(COUNTING, repeat=True)
+    begun_s = time.monotonic()
+    async with call_agent(AgentConfig(), model) as call:
+        while call.now_s < 30:
+            assert (await call.ask("Count to ten.")).heard == COUNTING
+        assert call.audio_ms == pytest.approx(len(call.replies) * 10 * 300)
+    assert time.monotonic() - begun_s < 10
+
+
+@in_virtual_time
+async def test_speech_is_where_the_test_puts_it() -> None:
+    async with call_agent(AgentConfig(), ScriptedModel("Fine.")) as call:
+        await call.speak("how are you", at_s=2.0, for_s=1.5)
+        assert call.now_s == pytest.approx(2.0 + 1.5 + 0.4, abs=0.01)  # the silence that ends a turn
+        partial = [frame["text"] for frame in call.frames if frame["type"] == "transcript" and not frame["final"]]
+        assert partial == ["how", "how are", "how are you"]
+        reply = await call.reply()
+        assert reply.audible_s == pytest.approx(call.now_s - 0.3, abs=0.3)
+        assert call.ears.received_bytes >= 1.5 * 16000 * 2
+
+
+@in_virtual_time
+async def test_a_cough_holds_the_agent_for_a_moment_and_does_not_stop_it() -> None:
+    async with call_agent(AgentConfig(), ScriptedModel(COUNTING, COUNTING)) as call:
+        await call.type("Count.")
+        await call.wait(1.0)
+        await call.cough(for_s=0.2)
+        held = await call.reply()
+        undisturbed = await call.ask("Count.")
+    assert (held.interrupted, held.heard) == (False, COUNTING)
+    assert _length_s(held) > _length_s(undisturbed)
+
+
+@in_virtual_time
+async def test_a_long_noise_cuts_the_agent_which_goes_on_when_no_words_follow() -> None:
+    async with call_agent(AgentConfig(), ScriptedModel(COUNTING)) as call:
+        await call.type("Count.")
+        await call.wait(1.0)
+        await call.cough(for_s=1.0)
+        cut, resumed = await call.reply(), await call.reply()
+    assert cut.interrupted
+    assert resumed.text.endswith("eight nine ten.")
+
+
+@in_virtual_time
+async def test_one_word_over_the_agent_is_kept_for_the_next_turn() -> None:
+    async with call_agent(AgentConfig(), ScriptedModel(COUNTING, "You are welcome.")) as call:
+        await call.type("Count.")
+        spoken_over = await call.interrupt("yes", into_reply_s=0.5)
+        assert not (await call.reply()).interrupted
+        assert not spoken_over.interrupted
+        await call.speak("and thank you")
+        await call.reply()
+    assert [frame["text"] for frame in call.frames if frame["type"] == "turn"] == ["Count.", "yes and thank you"]
+
+
+@in_virtual_time
+async def test_without_barge_in_the_agent_finishes_and_answers_then() -> None:
+    config = AgentConfig(turns=TurnConfig(barge_in=False))
+    async with call_agent(config, ScriptedModel(COUNTING, "On Sunday, too.")) as call:
+        await call.type("Count.")
+        await call.interrupt("what about Sunday", into_reply_s=0.7)
+        assert (await call.reply()).heard == COUNTING
+        assert (await call.reply()).heard == "On Sunday, too."
+
+
+@in_virtual_time
+async def test_the_button_stops_the_agent() -> None:
+    async with call_agent(AgentConfig(greeting=COUNTING), hear_greeting=False) as call:
+        await call.wait(1.0)
+        await call.press_stop()
+        greeting = await call.reply()
+    assert greeting is call.greeting
+    assert (greeting.interrupted, greeting.heard) == (True, "One two three")
+
+
+@in_virtual_time
+async def test_a_reset_forgets_the_conversation() -> None:
+    model = ScriptedModel("Hello Anna.", "I do not know.")
+    async with call_agent(AgentConfig(), model) as call:
+        await call.ask("I am Anna.")
+        await call.reset()
+        await call.ask("Who am I?")
+    assert model.asked[1].history == ("caller: Who am I?",)
+
+
+@in_virtual_time
+async def test_hanging_up_and_being_lost_are_told_apart() -> None:
+    async with serve_agent(AgentConfig()) as agent:
+        async with agent.call() as call:
+            end = await call.hang_up()
+        async with agent.call() as lost:
+            await lost.lose_connection()
+    assert (end.reason, end.close_code, end.session and end.session.turns) == ("goodbye", 1000, 0)
+    assert lost.end.close_code is None
+
+
+@in_virtual_time
+async def test_a_tool_in_a_thread_works_while_time_stands_still() -> None:
+    def slow(seconds: float) -> str:
+        """Sleep, really."""
+        time.sleep(seconds)
+        return "slept"
+
+    config = AgentConfig(tools=(slow,), tool_timeout_s=0.01)
+    async with call_agent(config, ScriptedModel(CallTool("slow", seconds=0.1), "Done.")) as call:
+        reply = await call.ask("Sleep.")
+    assert [(tool.name, tool.ok, tool.result) for tool in reply.tools] == [("slow", True, "slept")]
+    assert reply.tools[0].duration_ms == 0
+
+
+@in_virtual_time
+async def test_a_tool_that_takes_too_long_is_given_up_in_virtual_time() -> None:
+    @tool(timeout_s=600)
+    async def endless(session: Session) -> str:
+        """Wait."""
+        session.state["waiting"] = True
+        await asyncio.Event().wait()
+        return "never"
+
+    config = AgentConfig(tools=(endless,), silence=SilenceConfig(fillers=("One moment.",)))
+    async with call_agent(config, ScriptedModel(CallTool("endless"), "That did not work.")) as call:
+        await call.type("Wait.")
+        reply = await call.reply(within_s=1000)
+    assert call.state == {"waiting": True}
+    assert "took longer than 600 seconds" in call.tool("endless").result
+    assert reply.heard == "That did not work."
+    assert call.voice.spoken == ["One moment.", "That did not work."]
+
+
+@in_virtual_time
+async def test_a_script_says_calls_thinks_and_fails() -> None:
+    def double(number: int) -> int:
+        """Double it."""
+        return number * 2
+
+    model = ScriptedModel(
+        [Say("Let me see.", words_per_s=4), CallTool("double", number=4)],
+        lambda asked: f"It is {asked.results[0]}.",
+        [Think(3), "After a while."],
+        [Fail(401)],
+    )
+    async with call_agent(AgentConfig(instructions="Be brief.", tools=(double,)), model) as call:
+        assert (await call.ask("Twice four?")).text == "Let me see. It is 8."
+        assert (model.asked[0].text, model.asked[0].tools) == ("Twice four?", ("double",))
+        assert model.asked[0].instructions.startswith("Be brief.")
+        thoughtful = await call.ask("And then?")
+        assert thoughtful.audible_s is not None
+        assert thoughtful.audible_s - thoughtful.began_s > 3
+        assert not model.unused[1:]
+        failed = await call.ask("And now?")
+    assert failed.text == AgentConfig().error_phrase
+    assert [error.code for error in call.errors] == ["model_auth"]
+
+
+@in_virtual_time
+async def test_callbacks_are_seen_with_what_they_were_given() -> None:
+    told: list[str] = []
+
+    class Telling(LifecycleCallbacks):
+        async def on_session_starting(self, session: Session, config: AgentConfig) -> AgentConfig:
+            name = session.caller.identity if session.caller else session.metadata.get("name", "")
+            return config.model_copy(update={"greeting": f"Hello {name}."})
+
+        async def on_agent_reply(self, session: Session, reply: AgentReply) -> None:
+            await asyncio.sleep(2)
+            told.append(reply.text)
+
+    async with serve_agent(AgentConfig(), callbacks=Telling()) as agent:
+        async with agent.call(caller=Caller("ann")) as ann, agent.call(metadata={"name": "Bob"}) as bob:
+            assert ann.greeting is not None
+            assert bob.greeting is not None
+            assert (ann.greeting.heard, bob.greeting.heard) == ("Hello ann.", "Hello Bob.")
+            assert told == ["Hello ann.", "Hello Bob."]  # a reply is over once its callback has returned
+        assert agent.calls == [ann, bob]
+    assert ann.callbacks == ["on_session_starting", "on_session_created", "on_agent_reply", "on_session_destroyed"]
+    assert ann.seen_callbacks[-1].value.reason == "goodbye"
+
+
+@in_virtual_time
+async def test_what_the_caller_is_told_when_speech_services_fail() -> None:
+    async with call_agent(AgentConfig(), ScriptedModel("Hello.", "Here.")) as call:
+        call.voice.failure = ProviderError("The voice is gone.", code="tts_failed")
+        assert (await call.ask("Hi")).heard == "Hello."
+        call.voice.failure = None
+    assert "tts_failed" in [error.code for error in call.errors]
+
+
+# --- what is loaded -----------------------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_an_agent_is_loaded_by_its_id_its_module_or_as_it_is() -> None:
+    settings = {"restaurant_name": "Chez Nous"}
+    for source in ("front-desk", example_agent_plugin):
+        async with call_agent(source, settings=settings) as call:
+            assert call.greeting is not None
+            assert "Chez Nous" in call.greeting.heard
+    async with call_agent(AgentConfig(greeting="Hello."), hear_greeting=False) as call:
+        assert (await call.reply()).heard == "Hello."
+
+
+@in_virtual_time
+async def test_an_agent_that_cannot_be_loaded_says_why() -> None:
+    with pytest.raises(LookupError, match=r"no agent 'back-desk' is installed here; installed are: .*front-desk"):
+        async with serve_agent("back-desk"):
+            pass
+    with pytest.raises(AgentBroken, match="the hook 'agent_config' is missing"):
+        async with serve_agent(ModuleType("json")):
+            pass
+    with pytest.raises(TypeError, match="takes no settings"):
+        async with serve_agent(AgentConfig(), settings={}):
+            pass
+    with pytest.raises(TypeError, match="brings its own callbacks"):
+        async with serve_agent("front-desk", callbacks=LifecycleCallbacks()):
+            pass
+
+
+@in_virtual_time
+async def test_an_agent_that_does_not_start_says_why() -> None:
+    class Failing(LifecycleCallbacks):
+        async def on_startup(self) -> None:
+            raise OSError("no database")
+
+    with pytest.raises(AgentBroken, match="on_startup failed: OSError: no database"):
+        async with serve_agent(AgentConfig(), callbacks=Failing()):
+            pass
+
+
+async def test_real_time_is_refused_with_words() -> None:
+    with pytest.raises(RuntimeError, match="in virtual time"):
+        async with call_agent(AgentConfig()):
+            pass
+
+
+# --- how a test fails ---------------------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_a_failure_shows_the_call() -> None:
+    def look() -> str:
+        """Look."""
+        return "nine"
+
+    with pytest.raises(AssertionError) as failure:  # noqa: PT012
+        async with call_agent(AgentConfig(tools=(look,)), ScriptedModel(CallTool("look"), "At nine.")) as call:
+            reply = await call.ask("When?")
+            assert reply.text == "At ten."
+    [note] = failure.value.__notes__
+    assert note.startswith("The call to agent:\n")
+    lines = [line.split(maxsplit=1)[1] for line in note.splitlines()[1:]]
+    assert lines[:3] == ["caller   When?  (typed)", "agent    At nine.", "tool     look() -> 'nine'"]
+    assert lines[-1] == "--       the session has ended: goodbye"
+
+
+@in_virtual_time
+async def test_a_script_that_is_too_short_fails_the_test() -> None:
+    async with serve_agent(AgentConfig(), ScriptedModel("One.")) as agent:
+        with pytest.raises(AssertionError, match="asked 2 times, but its script has 1 steps; the last question was 'M"):
+            async with agent.call() as call:
+                assert [(await call.ask(text)).text for text in ("Go on", "More")]
+
+
+@in_virtual_time
+async def test_a_callback_that_fails_fails_the_test_unless_it_is_expected() -> None:
+    class Failing(LifecycleCallbacks):
+        async def on_session_created(self, session: Session) -> None:
+            raise KeyError("name")
+
+    with pytest.raises(AssertionError, match="the callback on_session_created failed: KeyError"):
+        async with call_agent(AgentConfig(), callbacks=Failing()):
+            pass
+    async with call_agent(AgentConfig(), callbacks=Failing()) as call:
+        await call.wait(1)
+        assert [seen.name for seen in call.failed_callbacks()] == ["on_session_created"]
+
+
+@in_virtual_time
+async def test_a_call_that_is_refused_is_no_failure() -> None:
+    class Refusing(LifecycleCallbacks):
+        async def on_session_starting(self, session: Session, config: AgentConfig) -> AgentConfig:
+            raise PermissionError("not on Sundays")
+
+    async with call_agent(AgentConfig(greeting="Hello."), callbacks=Refusing()) as call:
+        assert call.over
+        assert call.end.close_code == 4500
+        with pytest.raises(AssertionError, match="the call ended before"):
+            await call.reply()
+    assert call.callbacks == ["on_session_starting"]
+
+
+@in_virtual_time
+async def test_what_does_not_come_is_said_in_words() -> None:
+    silence = SilenceConfig(nudge_after_s=None, idle_timeout_s=None)
+    async with call_agent(AgentConfig(silence=silence), ScriptedModel("Short.")) as call:
+        with pytest.raises(AssertionError, match="no reply within 5 s"):
+            await call.reply(within_s=5)
+        with pytest.raises(AssertionError, match="the call has not ended within 60 s"):
+            await call.ended(within_s=60)
+        with pytest.raises(AssertionError, match="the tool look was not called; called were: none"):
+            call.tool("look")
+        with pytest.raises(ValueError, match=r"at_s=1 has passed"):
+            await call.speak("hello", at_s=1)
+        await call.type("Hi")
+        with pytest.raises(AssertionError, match=r"the reply was over after 0\.3"):
+            await call.interrupt("wait", into_reply_s=9)
+        with pytest.raises(AssertionError, match="has not ended"):
+            _ = call.end
+
+
+def _length_s(reply: Any) -> float:
+    length: float = reply.ended_s - reply.audible_s
+    return length
