@@ -78,12 +78,12 @@ def test_one_broken_agent_fails_the_check_and_the_others_are_still_checked(run: 
 
 
 def test_the_table_for_people(run: Run, plugins: PluginFolder) -> None:
-    plugins.install("bad", HELLO.replace("agent_config", "agent_confg"))
+    module = plugins.install("bad", HELLO.replace("agent_config", "agent_confg"))
     result = run("check", "bad")
     line = " ".join(result.stdout.splitlines()[1].split())
     assert result.exit_code == 1
     assert line.startswith("bad registered broken ")
-    assert line.endswith("there is no hook 'agent_confg' - did you mean 'agent_config'?")
+    assert line.endswith(f"there is no hook 'agent_confg' ({module}/__init__.py:4) - did you mean 'agent_config'?")
 
 
 def test_an_unknown_agent_is_an_error_that_lists_the_known_ones(run: Run, plugins: PluginFolder) -> None:
@@ -184,12 +184,13 @@ def test_a_type_that_no_schema_can_be_made_of_breaks_the_agent(run: Run, plugins
     def agent_config(settings):
         return AgentConfig(tools=[greet])
     """
-    plugins.install("untold", code)
+    module = plugins.install("untold", code)
     result = run("check", "untold", "--json")
     assert result.exit_code == 1
     verdict = verdicts(result)["untold"]
     assert (verdict["phase"], verdict["status"]) == ("configured", "broken")
-    assert verdict["error"].startswith("a tool cannot be offered to the model: ")
+    assert verdict["error"].startswith("the tool 'greet' cannot be offered to the model: ")
+    assert verdict["where"] == f"{module}/__init__.py:7"
     assert "Guest" in verdict["error"]
 
 

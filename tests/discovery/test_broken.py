@@ -16,9 +16,9 @@ CALLBACKS = CONFIG + "return AgentConfig()\n\n@hookimpl\ndef lifecycle_callbacks
 @pytest.mark.parametrize(
     ("code", "phase", "error", "hint"),
     [
-        ("import not_there", Phase.IMPORTED, "ModuleNotFoundError: No module named 'not_there'", None),
+        ("import not_there", Phase.IMPORTED, "ModuleNotFoundError: No module named 'not_there'", "does not declare"),
         ("def f(:", Phase.IMPORTED, "SyntaxError", None),
-        ("import sys; sys.exit('bye')", Phase.IMPORTED, "it called sys.exit('bye')", None),
+        ("import sys; sys.exit('bye')", Phase.IMPORTED, "it called sys.exit('bye')", "never ends the process"),
         ("class Odd(BaseException): pass\nraise Odd('x')", Phase.IMPORTED, "Odd: x", None),
         ("import asyncio\nraise asyncio.CancelledError", Phase.IMPORTED, "CancelledError", None),
         (
@@ -44,11 +44,11 @@ CALLBACKS = CONFIG + "return AgentConfig()\n\n@hookimpl\ndef lifecycle_callbacks
         (
             HELLO.replace("(settings)", "(setings)"),
             Phase.REGISTERED,
-            "a hook takes the argument 'setings'",
+            "the hook 'agent_config' takes the argument 'setings'",
             "hooks take `settings`, or nothing",
         ),
         (CONFIG + "raise ValueError('no menu')", Phase.CONFIGURED, "agent_config failed: ValueError: no menu", None),
-        (CONFIG + "raise SystemExit", Phase.CONFIGURED, "agent_config failed: it called sys.exit()", None),
+        (CONFIG + "raise SystemExit", Phase.CONFIGURED, "agent_config failed: it called sys.exit()", "raise an"),
         (CONFIG + "return None", Phase.CONFIGURED, "agent_config returned None", "`return` missing"),
         (CONFIG + "return {'title': 'x'}", Phase.CONFIGURED, "agent_config returned a dict", "AgentConfig(**the_dict)"),
         (CONFIG + "return AgentConfig", Phase.CONFIGURED, "returned the class AgentConfig", "`AgentConfig()`"),
@@ -113,7 +113,12 @@ CALLBACKS = CONFIG + "return AgentConfig()\n\n@hookimpl\ndef lifecycle_callbacks
             None,
         ),
         ("class Odd(Exception):\n    def __str__(self): return 1 / 0\nraise Odd", Phase.IMPORTED, "failed: Odd", None),
-        ("def __getattr__(name): raise SystemExit(name)", Phase.CONFIGURED, "it called sys.exit('agent_config')", None),
+        (
+            "def __getattr__(name): raise SystemExit(name)",
+            Phase.CONFIGURED,
+            "it called sys.exit('agent_config')",
+            "raise",
+        ),
         (CALLBACKS + "raise KeyError('x')", Phase.CONFIGURED, "lifecycle_callbacks failed: KeyError: 'x'", None),
         (
             CALLBACKS + "return C()\nclass C(LifecycleCallbacks):\n    def on_startup(self): ...",

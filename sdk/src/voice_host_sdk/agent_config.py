@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -124,13 +126,20 @@ class AgentConfig(BaseModel):
     @field_validator("tools")
     @classmethod
     def _tools_are_callable(cls, tools: tuple[Any, ...]) -> tuple[Any, ...]:
-        names: set[str] = set()
+        named: dict[str, Any] = {}
         for candidate in tools:
             name = tool_name(candidate)
-            if name in names:
-                raise ValueError(f"two tools are called {name!r}: rename one of the functions")
-            names.add(name)
+            if name in named:
+                places = " and ".join(_place(tool) for tool in (named[name], candidate))
+                raise ValueError(f"two tools are called {name!r} ({places}): rename one of the functions")
+            named[name] = candidate
         return tools
+
+
+def _place(candidate: Any) -> str:
+    """Return where a tool is written, as file and line."""
+    code = getattr(inspect.unwrap(getattr(candidate, "function", candidate)), "__code__", None)
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code is not None else repr(candidate)
 
 
 def tool_name(candidate: Callable[..., Any] | Any) -> str:

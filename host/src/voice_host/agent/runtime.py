@@ -27,7 +27,7 @@ class AgentRuntime:
         choose: the model for a name, for a caller's configuration that names another one; None: there is only `model`.
 
     Raises:
-        pydantic_ai.UserError: a tool has a signature no schema can be made of.
+        ToolWithoutSchema: a tool has a signature no schema can be made of.
     """
 
     def __init__(

@@ -10,9 +10,19 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, get_type_hints
 
+from pydantic import PydanticUserError
 from pydantic_ai import RunContext, Tool
+from pydantic_ai.exceptions import UserError
 
-from voice_host_sdk import Session, ToolOptions, tool_options
+from voice_host_sdk import Session, ToolOptions, tool_name, tool_options
+
+
+class ToolWithoutSchema(Exception):
+    """No schema can be made of a tool's signature, so no model can call it. `function` is what the customer wrote."""
+
+    def __init__(self, candidate: Any, reason: str) -> None:
+        super().__init__(f"the tool {tool_name(candidate)!r} cannot be offered to the model: {reason}")
+        self.function = candidate.function if isinstance(candidate, Tool) else candidate
 
 
 def build_tool(candidate: Any, executor: Executor) -> Tool[Session]:
@@ -23,11 +33,15 @@ def build_tool(candidate: Any, executor: Executor) -> Tool[Session]:
         executor: where sync functions run.
 
     Raises:
-        pydantic_ai.UserError: no schema can be made of the function's signature.
+        ToolWithoutSchema: no schema can be made of the function's signature.
     """
     if isinstance(candidate, Tool):
         return candidate
-    return Tool(_with_context(candidate, executor), takes_ctx=True, name=candidate.__name__)
+    try:
+        return Tool(_with_context(candidate, executor), takes_ctx=True, name=candidate.__name__)
+    except (UserError, PydanticUserError, NameError, TypeError, ValueError) as error:
+        # What pydantic, pydantic-ai and the inspection of signatures raise.
+        raise ToolWithoutSchema(candidate, str(error).partition("\n")[0]) from error
 
 
 def options_of(candidate: Any) -> ToolOptions:

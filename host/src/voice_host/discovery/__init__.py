@@ -2,6 +2,7 @@
 
 from voice_host.discovery.compatibility import PinClash, clashing_pins, sdk_mismatch, sdk_version
 from voice_host.discovery.expected import AbsentAgent, absent_agents, nothing_to_run
+from voice_host.discovery.guard import function_place
 from voice_host.discovery.load import load_agent, load_agents
 from voice_host.discovery.metadata import discover_agents
 from voice_host.discovery.phases import SLOW_IMPORT_MS, BrokenAgent, DiscoveredAgent, LoadedAgent, Phase
@@ -20,6 +21,7 @@ __all__ = [
     "absent_agents",
     "clashing_pins",
     "discover_agents",
+    "function_place",
     "load_agent",
     "load_agents",
     "nothing_to_run",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,8 @@ from voice_host.settings import redact
 _MAX_ERROR_CHARS = 300
 _OURS = ("voice_host", "pluggy", "importlib", "asyncio")
 """What stands between the host and a plugin in a traceback."""
+
+_EXITS = "a plugin never ends the process: raise an exception that says what is wrong"
 
 
 class PhaseFailed(Exception):
@@ -57,7 +60,8 @@ class guarded:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if error is not None and not isinstance(error, self._passing):
-            raise PhaseFailed(self._phase, f"{self._doing}: {describe(error)}", self._hint, place(error)) from error
+            hint = self._hint or (_EXITS if isinstance(error, SystemExit) else None)
+            raise PhaseFailed(self._phase, f"{self._doing}: {describe(error)}", hint, place(error)) from error
 
 
 def describe(error: BaseException) -> str:
@@ -83,6 +87,12 @@ def place(error: BaseException) -> str | None:
         if package is not None and top == package:
             found = short_place(frame.f_code.co_filename, line)
     return found
+
+
+def function_place(function: object) -> str | None:
+    """Return file and line where a function begins, or the class of an object; None where it has no source."""
+    code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
+    return short_place(code.co_filename, code.co_firstlineno) if code is not None else None
 
 
 def _shortened(text: str) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 
 import pluggy
 
-from voice_host.discovery.guard import PhaseFailed, describe, guarded, place
+from voice_host.discovery.guard import PhaseFailed, describe, function_place, guarded, place
 from voice_host.discovery.phases import Phase
-from voice_host.settings import did_you_mean
+from voice_host.settings import did_you_mean, suggestion
 from voice_host_sdk import PROJECT_NAME, hooks
 
 KNOWN_HOOKS = ("agent_config", "lifecycle_callbacks")
@@ -67,14 +69,16 @@ def _check_hook(
     if options is None:
         return
     name = options.get("specname") or attribute
-    if name not in known and not options.get("optionalhook"):
-        raise PhaseFailed(Phase.REGISTERED, f"there is no hook {name!r}", did_you_mean(name, known))
     function = getattr(plugin, attribute)
+    where = function_place(function)
+    if name not in known and not options.get("optionalhook"):
+        raise PhaseFailed(Phase.REGISTERED, f"there is no hook {name!r}", did_you_mean(name, known), where)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise PhaseFailed(
             Phase.REGISTERED,
             f"the hook {name!r} is an `async def`",
             f"make it a plain `def`; what has to be awaited belongs into {later}",
+            where,
         )
 
 
@@ -83,34 +87,53 @@ def _register(manager: pluggy.PluginManager, plugin: object, name: str | None, a
         manager.register(plugin, name)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        unknown = sorted(_unknown_arguments(manager, plugin, arguments))
-        if unknown:
-            message = f"a hook takes the argument{'s' if len(unknown) > 1 else ''} {', '.join(map(repr, unknown))}"
+        for hook, where, unknown in _unknown_arguments(manager, plugin, arguments):
+            message = f"the hook {hook!r} takes the argument{'s' if len(unknown) > 1 else ''} "
+            message += ", ".join(map(repr, unknown))
             known = " and ".join(f"`{argument}`" for argument in arguments)
-            raise PhaseFailed(Phase.REGISTERED, message, f"hooks take {known}, or nothing") from error
+            raise PhaseFailed(Phase.REGISTERED, message, f"hooks take {known}, or nothing", where) from error
         message = f"its hooks cannot be registered: {describe(error)}"
         raise PhaseFailed(Phase.REGISTERED, message, where=place(error)) from error
 
 
-def _unknown_arguments(manager: pluggy.PluginManager, plugin: object, known: Sequence[str]) -> set[str]:
-    return {
-        argument
-        for name in dir(plugin)
-        if manager.parse_hookimpl_opts(plugin, name) is not None
-        for argument in inspect.signature(getattr(plugin, name)).parameters
-        if argument not in known
-    }
+def _unknown_arguments(
+    manager: pluggy.PluginManager, plugin: object, known: Sequence[str]
+) -> Iterator[tuple[str, str | None, list[str]]]:
+    """Yield each hook that takes what there is not: its name, where it is, and the arguments."""
+    for name in dir(plugin):
+        if manager.parse_hookimpl_opts(plugin, name) is not None:
+            function = getattr(plugin, name)
+            if unknown := [argument for argument in inspect.signature(function).parameters if argument not in known]:
+                yield name, function_place(function), unknown
 
 
 def _missing(plugin: object) -> PhaseFailed:
-    if callable(getattr(plugin, REQUIRED_HOOK, None)):
+    where = _file(plugin)
+    if callable(function := getattr(plugin, REQUIRED_HOOK, None)):
         return PhaseFailed(
             Phase.REGISTERED,
             f"{REQUIRED_HOOK} is not marked as a hook",
             f"put @hookimpl from voice_host_sdk above `def {REQUIRED_HOOK}`",
+            function_place(function),
+        )
+    functions = [name for name in vars(plugin) if inspect.isroutine(getattr(plugin, name, None))]
+    if near := suggestion(REQUIRED_HOOK, functions):
+        return PhaseFailed(
+            Phase.REGISTERED,
+            f"the hook {REQUIRED_HOOK!r} is missing",
+            f"is `def {near}` meant? Call it {REQUIRED_HOOK}, and put @hookimpl above it",
+            function_place(getattr(plugin, near)),
         )
     return PhaseFailed(
         Phase.REGISTERED,
         f"the hook {REQUIRED_HOOK!r} is missing",
         f"add `@hookimpl` and `def {REQUIRED_HOOK}(settings): return AgentConfig(...)`",
+        where,
     )
+
+
+def _file(plugin: object) -> str | None:
+    """Return the file that a plugin is written in, beginning at its folder."""
+    module = plugin if isinstance(plugin, ModuleType) else sys.modules.get(type(plugin).__module__)
+    file = getattr(module, "__file__", None)
+    return f"{Path(file).parent.name}/{Path(file).name}" if file else None

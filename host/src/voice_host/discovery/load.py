@@ -14,13 +14,14 @@ import pluggy
 from pydantic import ValidationError
 
 from voice_host.discovery.compatibility import sdk_mismatch
-from voice_host.discovery.guard import PhaseFailed, guarded, place
+from voice_host.discovery.guard import PhaseFailed, describe, function_place, guarded, place
 from voice_host.discovery.hooks import register
 from voice_host.discovery.metadata import SDK_DISTRIBUTION, discover_agents
+from voice_host.discovery.missing import missing_module_hint
 from voice_host.discovery.phases import SLOW_IMPORT_MS, BrokenAgent, DiscoveredAgent, LoadedAgent, Phase
 from voice_host.discovery.tool_hints import tool_warnings
 from voice_host.discovery.validate import InvalidReturn, explained, valid_callbacks, valid_config
-from voice_host.settings import Settings, read_only, secret_texts
+from voice_host.settings import MissingSetting, Settings, plugin_table, secret_texts
 from voice_host_sdk import AgentConfig, LifecycleCallbacks
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,8 @@ def load_agent(discovered: DiscoveredAgent, settings: Mapping[str, Any] = _NO_SE
     stopwatch = Stopwatch()
     try:
         with guarded(Phase.CONFIGURED, "loading it failed"):
-            return _load(discovered, read_only(settings), stopwatch)
+            own = plugin_table(("agent", discovered.id, "settings"), settings)
+            return _load(discovered, own, stopwatch)
     except PhaseFailed as failed:
         return failed.outcome(discovered, secret_texts(settings), stopwatch.elapsed_ms)
 
@@ -78,7 +80,7 @@ def _load(discovered: DiscoveredAgent, settings: Mapping[str, Any], stopwatch: S
     if mismatch:
         raise PhaseFailed(Phase.COMPATIBLE, mismatch.error, mismatch.hint)
     with stopwatch:
-        plugin = import_object(discovered.entry_point)
+        plugin = import_object(discovered.entry_point, discovered.distribution)
     manager = register(plugin)
     config = _agent_config(manager, settings)
     callbacks = _callbacks(manager, settings)
@@ -93,15 +95,20 @@ def _load(discovered: DiscoveredAgent, settings: Mapping[str, Any], stopwatch: S
     )
 
 
-def import_object(entry_point: str) -> object:
-    """Return what an entry point names.
+def import_object(entry_point: str, distribution: str | None = None) -> object:
+    """Return what an entry point of a distribution names.
 
     Raises:
         PhaseFailed: it cannot be imported, whatever the reason.
     """
     module, _, attributes = entry_point.partition(":")
     with guarded(Phase.IMPORTED, f"importing {module.strip()} failed"):
-        plugin: object = importlib.import_module(module.strip())
+        try:
+            plugin: object = importlib.import_module(module.strip())
+        except ModuleNotFoundError as error:
+            hint = missing_module_hint(error.name, module.strip(), distribution)
+            message = f"importing {module.strip()} failed: {describe(error)}"
+            raise PhaseFailed(Phase.IMPORTED, message, hint, place(error)) from error
     for attribute in attributes.split(".") if attributes else ():
         name = attribute.strip()
         with guarded(Phase.IMPORTED, f"{entry_point!r} cannot be found", "check the entry point of the distribution"):
@@ -114,7 +121,7 @@ def _agent_config(manager: pluggy.PluginManager, settings: Mapping[str, Any]) ->
     try:
         return valid_config(returned)
     except InvalidReturn as error:
-        raise PhaseFailed(Phase.CONFIGURED, str(error), error.hint) from error
+        raise _invalid(manager.hook.agent_config, error) from error
 
 
 def _callbacks(manager: pluggy.PluginManager, settings: Mapping[str, Any]) -> LifecycleCallbacks:
@@ -124,7 +131,12 @@ def _callbacks(manager: pluggy.PluginManager, settings: Mapping[str, Any]) -> Li
     try:
         return valid_callbacks(returned)
     except InvalidReturn as error:
-        raise PhaseFailed(Phase.CONFIGURED, str(error), error.hint) from error
+        raise _invalid(manager.hook.lifecycle_callbacks, error) from error
+
+
+def _invalid(hook: pluggy.HookCaller, error: InvalidReturn) -> PhaseFailed:
+    where = error.where or function_place(hook.get_hookimpls()[-1].function)
+    return PhaseFailed(Phase.CONFIGURED, str(error), error.hint, where)
 
 
 def _call(manager: pluggy.PluginManager, hook: str, settings: Mapping[str, Any]) -> object:
@@ -134,6 +146,9 @@ def _call(manager: pluggy.PluginManager, hook: str, settings: Mapping[str, Any])
         except ValidationError as error:
             message = f"{hook} failed: {error.title} is invalid: {explained(error)}"
             raise PhaseFailed(Phase.CONFIGURED, message, where=place(error)) from error
+        except MissingSetting as error:
+            message = f"{hook} failed: {error.message}"
+            raise PhaseFailed(Phase.CONFIGURED, message, error.hint, place(error)) from error
     return returned
 
 

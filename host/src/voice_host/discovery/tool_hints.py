@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from voice_host.discovery.guard import short_place
+from voice_host.discovery.guard import function_place
 
 
 def tool_warnings(tools: Iterable[Any]) -> Iterator[str]:
@@ -34,5 +34,5 @@ def _unsaid(function: Callable[..., Any]) -> Iterator[str]:
 
 
 def _place(function: Callable[..., Any]) -> str:
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return f" ({short_place(code.co_filename, code.co_firstlineno)})" if code is not None else ""
+    found = function_place(function)
+    return f" ({found})" if found else ""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from voice_host.discovery.guard import function_place
 from voice_host.settings import explain
 from voice_host_sdk import AgentConfig, LifecycleCallbacks
 
@@ -14,11 +16,17 @@ _Returned = TypeVar("_Returned")
 
 
 class InvalidReturn(Exception):
-    """A hook or callback returned something else than it promised. `hint` says what to do about it."""
+    """A hook or callback returned something else than it promised.
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    Attributes:
+        hint: what to do about it.
+        where: file and line, where it is not the hook itself that is wrong.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, where: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        self.where = where
 
 
 def valid_config(value: object, source: str = "agent_config") -> AgentConfig:
@@ -53,17 +61,37 @@ def async_callbacks(value: object, base: type[_Returned], source: str) -> _Retur
     """Return `value` as an instance of `base` whose `on_...` methods are all asynchronous.
 
     Raises:
-        InvalidReturn: it is something else, or a callback is a plain function.
+        InvalidReturn: it is something else, a callback is a plain function, or takes other arguments.
     """
     callbacks = _instance(value, base, source)
     for name in (name for name in vars(base) if name.startswith("on_")):
         method = getattr(callbacks, name)
         # A decorator may wrap an async method into a plain function that returns what is to be awaited.
         if inspect.isroutine(method) and not (inspect.iscoroutinefunction(method) or hasattr(method, "__wrapped__")):
-            raise InvalidReturn(
-                f"the callback {type(callbacks).__name__}.{name} is a plain `def`", f"write `async def {name}`"
-            )
+            message = f"the callback {type(callbacks).__name__}.{name} is a plain `def`"
+            raise InvalidReturn(message, f"write `async def {name}`", function_place(method))
+        _takes_its_arguments(method, getattr(base, name))
     return callbacks
+
+
+def _takes_its_arguments(method: Callable[..., Any], original: Callable[..., Any]) -> None:
+    """Make sure that a callback can be called as the host calls it: with the arguments of the base class's, in order.
+
+    Raises:
+        InvalidReturn: it cannot.
+    """
+    expected = list(inspect.signature(original).parameters)
+    try:
+        signature = inspect.signature(method)
+    except (TypeError, ValueError):  # something callable that does not say what it takes
+        return
+    try:
+        signature.bind(*expected[1:])
+    except TypeError:
+        qualified = getattr(method, "__qualname__", repr(method)).replace("<locals>.", "")
+        message = f"the callback {qualified}{signature} cannot be called with ({', '.join(expected[1:])})"
+        hint = f"write `async def {original.__name__}({', '.join(expected)})`"
+        raise InvalidReturn(message, hint, function_place(method)) from None
 
 
 def explained(error: ValidationError, model: type[BaseModel] | None = None) -> str:

@@ -9,7 +9,8 @@ from pydantic import PydanticUserError
 from pydantic_ai.exceptions import UserError
 
 from voice_host.agent.runtime import AgentRuntime
-from voice_host.discovery import BrokenAgent, LoadedAgent, Phase
+from voice_host.agent.tools import ToolWithoutSchema
+from voice_host.discovery import BrokenAgent, LoadedAgent, Phase, function_place
 from voice_host.models import ModelConfigError, ModelRegistry
 from voice_host.providers.select import ProviderConfigError, SpeechProviders, SpeechServices
 from voice_host.settings import Settings
@@ -37,9 +38,15 @@ def prepare(
             AgentRuntime(loaded.id, loaded.config, choose(loaded.config.model), choose=choose),
             providers,
         )
+    except ToolWithoutSchema as error:
+        hint = "give its parameters types that JSON has: str, int, float, bool, list, dict, an enum or a pydantic model"
+        return _broken(loaded, str(error), hint, function_place(error.function))
     except (ProviderConfigError, ModelConfigError) as error:
-        problem = str(error)
+        return _broken(loaded, str(error))
     except (UserError, PydanticUserError, NameError, TypeError, ValueError) as error:
-        # What pydantic, pydantic-ai and the inspection of signatures raise for a tool they cannot make a schema of.
-        problem = f"a tool cannot be offered to the model: {str(error).partition(chr(10))[0]}"
-    return BrokenAgent(loaded.discovered, Phase.CONFIGURED, problem, import_ms=loaded.import_ms)
+        # What pydantic-ai makes of ready-made `pydantic_ai.Tool` objects that do not fit together.
+        return _broken(loaded, f"its tools cannot be offered to the model: {str(error).partition(chr(10))[0]}")
+
+
+def _broken(loaded: LoadedAgent, error: str, hint: str | None = None, where: str | None = None) -> BrokenAgent:
+    return BrokenAgent(loaded.discovered, Phase.CONFIGURED, error, hint, where, loaded.import_ms)

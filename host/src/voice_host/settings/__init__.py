@@ -18,6 +18,7 @@ from voice_host.settings.model import (
     read_only,
 )
 from voice_host.settings.origins import Origin
+from voice_host.settings.plugin_table import MissingSetting, plugin_table
 from voice_host.settings.secrets import SecretText, redact, secret_texts
 from voice_host.settings.variables import colliding_ids, variable_name
 
@@ -30,6 +31,7 @@ __all__ = [
     "ExtensionsSettings",
     "FieldProblem",
     "LimitsSettings",
+    "MissingSetting",
     "Origin",
     "Problem",
     "ProvidersSettings",
@@ -44,6 +46,7 @@ __all__ = [
     "explain",
     "list_settings",
     "load_settings",
+    "plugin_table",
     "read_only",
     "redact",
     "secret_texts",
