@@ -21,13 +21,23 @@ class Connected:
         self.dropped: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
         self._manager, self._session_id = manager, session_id
 
+    @property
+    def lost(self) -> bool:
+        return self.dropped.done() and self.dropped.result() == "lost"
+
     def drop(self, reason: EndReason) -> None:
         self.dropped.set_result(reason)
+
+    def replace(self) -> None:
+        self.drop("lost")
+
+    def warn(self, code: str, message: str) -> None:
+        self.warned = (code, message)
 
     async def stay(self) -> None:
         async with self._manager.connected(self._session_id, self):
             reason = await self.dropped
-        await self._manager.remove(self._session_id, reason)
+        await self._manager.leave(self._session_id, reason)
 
 
 class Log(LifecycleCallbacks):
@@ -165,10 +175,10 @@ async def test_callbacks_beyond_the_queue_are_dropped_and_the_last_one_is_not(mo
     manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log)
     await manager.get_or_create("a")
     await asyncio.sleep(0)
-    callbacks = manager.callbacks_of("a")
-    assert callbacks is not None
+    held = manager.held("a")
+    assert held is not None
     for number in range(20):
-        callbacks.user_turn(UserTurn(str(number)))
+        held.callbacks.user_turn(UserTurn(str(number)))
     release.set()
     await manager.remove("a")
     assert 0 < log.turns < 20
@@ -339,6 +349,6 @@ async def test_callbacks_that_hang_one_after_the_other_do_not_hold_up_the_end(mo
 
 def report(manager: VoiceAgentManager, session_id: str, text: str) -> None:
     """Let the session's callbacks know of a turn."""
-    callbacks = manager.callbacks_of(session_id)
-    assert callbacks is not None
-    callbacks.user_turn(UserTurn(text))
+    held = manager.held(session_id)
+    assert held is not None
+    held.callbacks.user_turn(UserTurn(text))

@@ -68,7 +68,7 @@ async def test_hanging_up_runs_the_callbacks_in_order_and_leaves_nothing() -> No
 @pytest.mark.fault("caller: vanishes")
 async def test_a_client_that_vanishes_in_the_middle_of_a_reply_leaves_nothing() -> None:
     recorder = Recorder()
-    async with studio(callbacks=recorder, ms_per_word=400) as s:
+    async with studio(callbacks=recorder, ms_per_word=400, resume_grace_s=0) as s:
         s.llm.reply("One two three four five six seven eight.")
         async with calling(s.url) as caller:
             await caller.type("Count")
@@ -81,7 +81,7 @@ async def test_a_client_that_vanishes_in_the_middle_of_a_reply_leaves_nothing() 
 
 @pytest.mark.fault("caller: vanishes")
 async def test_a_client_that_vanishes_while_the_model_thinks_leaves_nothing() -> None:
-    async with studio() as s:
+    async with studio(resume_grace_s=0) as s:
         never = asyncio.Event()
         s.llm.reply("Hello", gates={0: never})
         async with calling(s.url) as caller:

@@ -203,7 +203,7 @@ async def test_a_client_that_does_not_read_is_given_up_and_its_socket_is_freed(
 ) -> None:
     monkeypatch.setattr(connections, "CLOSE_TIMEOUT_S", 0.1)
     recorder = Recorder()
-    async with studio(LONG, callbacks=recorder, limits=replace(DEFAULT, send_timeout_s=0.3)) as s:
+    async with studio(LONG, callbacks=recorder, resume_grace_s=0, limits=replace(DEFAULT, send_timeout_s=0.3)) as s:
         async with serving(_app(s), ws=Watched) as address, deaf_client(f"ws://{address}/session"):
             await s.until(lambda _: bool(s.leaks), 10)  # the call is over
             await WATCH.until(lambda _: not CONNECTED, 10)  # and so is the connection
@@ -234,7 +234,7 @@ async def test_a_client_that_pauses_misses_nothing_and_no_more_than_the_buffers_
 @pytest.mark.fault("caller: half-open")
 async def test_a_half_open_client_is_found_by_its_ping_although_its_socket_is_full() -> None:
     recorder = Recorder()
-    async with studio(LONG, callbacks=recorder, limits=replace(DEFAULT, send_timeout_s=60)) as s:
+    async with studio(LONG, callbacks=recorder, resume_grace_s=0, limits=replace(DEFAULT, send_timeout_s=60)) as s:
         options: dict[str, Any] = {"ws": Watched, "ws_ping_interval": 0.1, "ws_ping_timeout": 0.3}
         async with serving(_app(s), **options) as address, deaf_client(f"ws://{address}/session"):
             await s.until(lambda _: bool(s.leaks), 10)

@@ -7,6 +7,8 @@ from voice_host.session.turn_engine import TurnEngine, TurnState
 from voice_host.session.turn_events import (
     CallerSpeechEnded,
     CallerSpeechStarted,
+    ConnectionEnded,
+    ConnectionResumed,
     HangUpRequested,
     PartialTranscript,
     ReplyAudible,
@@ -35,6 +37,8 @@ EVENTS: list[TurnEvent] = [
     ReplyAudible(1),
     ReplyTextComplete(1),
     ReplyEnded(1),
+    ConnectionEnded(),
+    ConnectionResumed(),
     TimePassed(),
 ]
 

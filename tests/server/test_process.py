@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from voice_host.server.listener import PortTaken, listen
 
@@ -107,28 +107,74 @@ def get(port: int, path: str) -> str:
         return str(answer.read().decode())
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.fault("process: SIGTERM or SIGINT")
-def test_a_signal_ends_calls_in_order_and_the_process_with_zero(tmp_path: Path, number: signal.Signals) -> None:
+def told(call: ClientConnection) -> list[tuple[str, bool]]:
+    """Read until the call is closed; return the errors with whether they were fatal."""
+    errors: list[tuple[str, bool]] = []
+    with suppress(ConnectionClosed):
+        while True:
+            frame = call.recv(DEADLINE_S)
+            if isinstance(frame, str) and (message := json.loads(frame))["type"] == "error":
+                errors.append((message["code"], message["fatal"]))
+    return errors
+
+
+@contextmanager
+def host_with_a_call(folder: Path, *, drain_timeout_s: float) -> Iterator[tuple[Process, int, ClientConnection]]:
     port = free_port()
-    with process("serve", "--port", str(port), "--agents", "front-desk", cwd=tmp_path) as host:
+    (folder / "voice-host.toml").write_text(f"[server]\ndrain_timeout_s = {drain_timeout_s}\n", encoding="utf-8")
+    with process("serve", "--port", str(port), "--agents", "front-desk", cwd=folder) as host:
         host.until("No language model is configured")
+        with connect(f"ws://127.0.0.1:{port}/agents/front-desk/session?token=topsecret") as call:
+            assert json.loads(call.recv())["type"] == "ready"
+            yield host, port, call
+
+
+@pytest.mark.fault("process: SIGTERM or SIGINT")
+def test_a_signal_ends_calls_in_order_and_the_process_with_zero(tmp_path: Path) -> None:
+    with host_with_a_call(tmp_path, drain_timeout_s=0.5) as (host, port, call):
         assert host.output.count("embedded") >= 2
         assert json.loads(get(port, "/agents"))[0]["status"] == "ready"
         assert refused(port, "evil.example") == 400
-        with connect(f"ws://127.0.0.1:{port}/agents/front-desk/session?token=topsecret") as call:
-            assert json.loads(call.recv())["type"] == "ready"
-            assert call.protocol.extensions == [], "audio does not compress; the client offered to"
-            host.signal(number)
-            told: list[str] = []
-            with suppress(ConnectionClosed):
-                while True:
-                    frame = call.recv()
-                    told += [json.loads(frame).get("code")] if isinstance(frame, str) else []
-            assert told[-1] == "draining"
-            assert call.close_code == 4504
+        assert call.protocol.extensions == [], "audio does not compress; the client offered to"
+        host.signal(signal.SIGTERM)
+        assert told(call) == [("draining", False), ("draining", True)]
+        assert call.close_code == 4504
         assert host.ended() == 0
         assert "topsecret" not in host.output
+        assert "Traceback" not in host.output
+
+
+@pytest.mark.fault("process: SIGTERM or SIGINT")
+def test_a_call_may_end_by_itself_while_the_host_drains(tmp_path: Path) -> None:
+    with host_with_a_call(tmp_path, drain_timeout_s=600) as (host, port, call):
+        host.signal(signal.SIGINT)
+        while (message := json.loads(text) if isinstance(text := call.recv(DEADLINE_S), str) else {}) == {} or (
+            message["type"] != "error"
+        ):
+            pass
+        assert message["message"] == "The server shuts down within 600 seconds."
+        with pytest.raises(urllib.error.HTTPError, match="503") as not_ready:
+            get(port, "/ready")
+        not_ready.value.close()
+        with connect(f"ws://127.0.0.1:{port}/agents/front-desk/session") as late:
+            assert told(late) == []
+            assert late.close_code == 4504
+        call.send('{"type": "ping"}')
+        while call.recv(DEADLINE_S) != '{"type": "pong"}':
+            pass
+        call.close()
+        assert host.ended() == 0
+
+
+@pytest.mark.fault("process: a second signal")
+def test_a_second_signal_hurries(tmp_path: Path) -> None:
+    with host_with_a_call(tmp_path, drain_timeout_s=600) as (host, _, call):
+        host.signal(signal.SIGTERM)
+        host.until("draining")
+        host.signal(signal.SIGINT)
+        assert told(call)[-1] == ("draining", True)
+        assert call.close_code == 4504
+        assert host.ended() == 0
         assert "Traceback" not in host.output
 
 

@@ -10,6 +10,8 @@ LIMITS_EXCEEDED = Counter(
     "voice_host_limits_exceeded", "Calls, frames and messages over a limit, by its setting.", ["agent", "limit"]
 )
 CALLS_ENDED = Counter("voice_host_calls_ended", "Sessions ended, by reason.", ["agent", "reason"])
+CALLS_RESUMED = Counter("voice_host_calls_resumed", "Lost calls that their callers came back to.", ["agent"])
+SESSIONS_PARKED = Gauge("voice_host_sessions_parked", "Sessions that wait for their callers to come back.", ["agent"])
 CALLS_ACTIVE = Gauge("voice_host_calls_active", "Calls connected now.", ["agent"])
 TURNS = Counter("voice_host_turns", "Turns of callers.", ["agent", "kind"])
 REPLIES = Counter("voice_host_replies", "Replies, by how they ended.", ["agent", "end"])

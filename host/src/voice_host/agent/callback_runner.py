@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 
 from voice_host import metrics
 from voice_host.logs import get_logger
@@ -19,7 +21,10 @@ CALLBACK_TIMEOUT_S = 5.0
 
 
 class CallbackRunner:
-    """The callbacks of one session. Used by the manager, which starts and finishes it."""
+    """The callbacks of one session. Used by the manager, which begins and ends it.
+
+    There is a task only while there is something to run: a session that waits for its caller costs none.
+    """
 
     def __init__(
         self, callbacks: LifecycleCallbacks, session: Session, *, timeout_s: float = CALLBACK_TIMEOUT_S
@@ -27,12 +32,15 @@ class CallbackRunner:
         self._callbacks = callbacks
         self._session = session
         self._timeout_s = timeout_s
-        self._queue: asyncio.Queue[tuple[str, Callable[[], Awaitable[None]]]] = asyncio.Queue(QUEUE_LENGTH)
+        self._open = False
+        self._queue: deque[tuple[str, Callable[[], Awaitable[None]]]] = deque()
         self._worker: asyncio.Task[None] | None = None
+        # Callbacks run for the session, not for the turn or the tool that happens to cause the first of them.
+        self._context = copy_context()
 
     def created(self) -> None:
         """Begin: `on_session_created` is the first of all."""
-        self._worker = asyncio.create_task(self._work(), name=f"callbacks-{self._session.id}")
+        self._open = True
         self._post("on_session_created", lambda: self._callbacks.on_session_created(self._session))
 
     def user_turn(self, turn: UserTurn) -> None:
@@ -48,43 +56,45 @@ class CallbackRunner:
         self._post("on_error", lambda: self._callbacks.on_error(self._session, error))
 
     async def destroyed(self, end: SessionEnd) -> None:
-        """Finish: let what is queued run, then `on_session_destroyed`, then stop the worker."""
-        if self._worker is None:
+        """Finish: let what is queued run, then `on_session_destroyed`."""
+        if not self._open:
             return
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._queue.join()
-        except TimeoutError:
-            self._drop_backlog()
-        await self._queue.put(
-            ("on_session_destroyed", lambda: self._callbacks.on_session_destroyed(self._session, end))
-        )
-        await self._queue.join()
-        self._worker.cancel()
-        await asyncio.wait([self._worker])
-        self._worker = None
+        self._open = False
+        if self._worker is not None:
+            _, unfinished = await asyncio.wait([self._worker], timeout=self._timeout_s)
+            if unfinished:
+                self._drop_backlog()
+        last = self._run("on_session_destroyed", lambda: self._callbacks.on_session_destroyed(self._session, end))
+        await asyncio.wait([last])
 
     def _drop_backlog(self) -> None:
-        while not self._queue.empty():
-            name, _ = self._queue.get_nowait()
-            self._queue.task_done()
+        while self._queue:
+            name, _ = self._queue.popleft()
             metrics.CALLBACKS_DROPPED.labels(self._session.agent_id, name).inc()
 
     def _post(self, name: str, call: Callable[[], Awaitable[None]]) -> None:
-        if self._worker is None:
+        if not self._open:
             return
-        try:
-            self._queue.put_nowait((name, call))
-        except asyncio.QueueFull:
+        if len(self._queue) < QUEUE_LENGTH:
+            self._run(name, call)
+        else:
             metrics.CALLBACKS_DROPPED.labels(self._session.agent_id, name).inc()
 
+    def _run(self, name: str, call: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        """Run one more, after those that wait. Returns the task that does it."""
+        self._queue.append((name, call))
+        if self._worker is None:
+            context = self._context.copy()
+            self._worker = asyncio.create_task(self._work(), name=f"callbacks-{self._session.id}", context=context)
+        return self._worker
+
     async def _work(self) -> None:
-        while True:
-            name, call = await self._queue.get()
-            try:
+        try:
+            while self._queue:
+                name, call = self._queue.popleft()
                 await run_callback(self._session.agent_id, name, call, self._timeout_s)
-            finally:
-                self._queue.task_done()
+        finally:
+            self._worker = None
 
 
 def being_cancelled() -> bool:

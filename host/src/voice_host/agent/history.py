@@ -70,6 +70,14 @@ def spoken(text: str) -> ModelResponse:
     return ModelResponse(parts=[TextPart(text)])
 
 
+def is_only_prompt(message: ModelMessage, text: str) -> bool:
+    """Tell whether a message is the user's turn `text` and nothing else."""
+    if not isinstance(message, ModelRequest) or len(message.parts) != 1:
+        return False
+    part = message.parts[0]
+    return isinstance(part, UserPromptPart) and part.content == text
+
+
 def trim(history: list[ModelMessage]) -> None:
     """Forget the oldest turns beyond `MAX_MESSAGES`, cutting only where a user's turn begins."""
     if len(history) <= MAX_MESSAGES:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from voice_host import metrics
 from voice_host.agent.callback_runner import CALLBACK_TIMEOUT_S, CallbackRunner, run_callback
 from voice_host.agent.defaults import default_runtime
+from voice_host.agent.held_session import Connection, HeldSession
+from voice_host.agent.resume_token import session_of
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.session import LiveSession
+from voice_host.agent.sweeper import Sweeper
 from voice_host.agent.voice_agent import VoiceAgent
 from voice_host.clock import now_s
 from voice_host.discovery import valid_config
@@ -27,8 +30,13 @@ OnCreated = Callable[[str, VoiceAgent], Awaitable[None]]
 OnDestroyed = Callable[[str], Awaitable[None]]
 
 DEFAULT_TTL_S = 1800.0
+DEFAULT_RESUME_GRACE_S = 30.0
+DEFAULT_MAX_PARKED = 1000
 CLOSE_TIMEOUT_S = 10.0
 """How long `aclose_all` waits for connected calls to say goodbye before it ends their sessions itself."""
+
+TAKE_OVER_TIMEOUT_S = 10.0
+"""How long a caller who comes back waits for the connection before to leave: its tools may be finishing."""
 
 
 class SessionRefused(Exception):
@@ -39,21 +47,8 @@ class ShuttingDown(SessionRefused):
     """The manager is closed, or closes: no session begins any more."""
 
 
-class Connection(Protocol):
-    """A call that is connected to a session, as far as the manager may use it."""
-
-    def drop(self, reason: EndReason) -> None:
-        """Tell the caller why, and end the call. Returns at once."""
-
-
-@dataclass(slots=True)
-class _Entry:
-    agent: VoiceAgent
-    callbacks: CallbackRunner
-    created_at: float
-    last_used: float
-    turns: int = 0
-    connection: Connection | None = None
+class ResumeRefused(SessionRefused):
+    """A token opens no session: it was used, is too old, is somebody else's, or never was one. Which is not said."""
 
 
 @dataclass(slots=True)
@@ -76,6 +71,8 @@ class VoiceAgentManager:
         callbacks: an installed agent's callbacks.
         runtime: an installed agent's shared runtime; without one the manager builds its own.
         ttl_s: idle seconds after which a session that no call is connected to ends.
+        resume_grace_s: seconds for which a caller whose connection was lost may come back; 0: not at all.
+        max_parked: sessions that wait for their callers; beyond it the one that has waited longest ends.
         clock: seconds, monotonic.
     """
 
@@ -90,6 +87,8 @@ class VoiceAgentManager:
         callbacks: LifecycleCallbacks | None = None,
         runtime: AgentRuntime | None = None,
         ttl_s: float = DEFAULT_TTL_S,
+        resume_grace_s: float = DEFAULT_RESUME_GRACE_S,
+        max_parked: int = DEFAULT_MAX_PARKED,
         clock: Callable[[], float] = now_s,
     ) -> None:
         base = config or (runtime.config if runtime else AgentConfig())
@@ -100,14 +99,17 @@ class VoiceAgentManager:
         self._on_destroyed = on_session_destroyed
         self._callbacks = callbacks or LifecycleCallbacks()
         self._ttl_s = ttl_s
+        self._grace_s = resume_grace_s
+        self._max_parked = max_parked
         self._clock = clock
-        self._entries: dict[str, _Entry] = {}
+        self._sessions: dict[str, HeldSession] = {}
         self._starting: dict[str, _Start] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._closed = False
+        self._hurried = False
         self._emptied = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._sweeper: asyncio.Task[None] | None = None
+        interval_s = max(0.05, min(ttl_s / 4, (resume_grace_s or 120) / 4, 30))
+        self._sweeper = Sweeper(f"sweeper-{self.agent_id}", interval_s, self.expire_idle)
 
     @property
     def agent_id(self) -> str:
@@ -127,12 +129,17 @@ class VoiceAgentManager:
     @property
     def active_sessions(self) -> int:
         """Sessions that have begun and not ended, connected or not."""
-        return len(self._entries)
+        return len(self._sessions)
 
     @property
     def connected_calls(self) -> int:
         """Sessions a caller is connected to now."""
-        return sum(entry.connection is not None for entry in self._entries.values())
+        return sum(held.connection is not None for held in self._sessions.values())
+
+    @property
+    def parked_sessions(self) -> int:
+        """Sessions that wait for their callers to come back."""
+        return sum(held.parked_at is not None for held in self._sessions.values())
 
     async def get_or_create(
         self, session_id: str, *, caller: Caller | None = None, metadata: Mapping[str, Any] | None = None
@@ -146,9 +153,9 @@ class VoiceAgentManager:
         start.waiting += 1
         try:
             async with start.lock:
-                if entry := self._entries.get(session_id):
-                    entry.last_used = self._clock()
-                    return entry.agent
+                if held := self._sessions.get(session_id):
+                    held.last_used = self._clock()
+                    return held.agent
                 if ending := self._ending.get(session_id):
                     await asyncio.wait([ending])  # the old one is told its end before the new one its beginning
                 return await self._create(session_id, caller, metadata)
@@ -164,8 +171,8 @@ class VoiceAgentManager:
             raise ShuttingDown("the server is shutting down")
         callbacks = CallbackRunner(self._callbacks, session, timeout_s=CALLBACK_TIMEOUT_S)
         now = self._clock()
-        self._entries[session_id] = _Entry(agent, callbacks, created_at=now, last_used=now)
-        self._start_sweeper()
+        self._sessions[session_id] = HeldSession(session_id, agent, callbacks, created_at=now, last_used=now)
+        self._sweeper.start()
         callbacks.created()
         if (on_created := self._on_created) is not None:
             try:
@@ -190,109 +197,196 @@ class VoiceAgentManager:
             log.warning("session_refused", agent_id=self.agent_id, session_id=session.id, exc_info=error)
             raise SessionRefused("this agent cannot take the call just now") from error
 
-    def callbacks_of(self, session_id: str) -> CallbackRunner | None:
-        """Return what reports a session's events to the agent's callbacks."""
-        entry = self._entries.get(session_id)
-        return entry.callbacks if entry else None
+    def held(self, session_id: str) -> HeldSession | None:
+        """Return a session that has begun and not ended."""
+        return self._sessions.get(session_id)
+
+    def count_turn(self, session_id: str) -> None:
+        """Note that the caller finished a turn."""
+        if held := self._sessions.get(session_id):
+            held.turns += 1
+            held.last_used = self._clock()
+
+    # --- connections come and go --------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def connected(self, session_id: str, connection: Connection) -> AsyncIterator[None]:
-        """While inside, the session counts as connected: it does not expire."""
-        entry = self._entries[session_id]
-        entry.connection = connection
+        """While inside, the session counts as connected: it does not expire. Afterwards it may be parked."""
+        held = self._sessions[session_id]
+        self._unpark(held)
+        held.connect(connection)
         metrics.CALLS_ACTIVE.labels(self.agent_id).inc()
         try:
             yield
         finally:
             metrics.CALLS_ACTIVE.labels(self.agent_id).dec()
-            entry.connection = None
-            entry.last_used = self._clock()
+            held.disconnect(self._clock())
+            if connection.lost:
+                self._park(held)
+            else:
+                held.key.revoke()
 
-    def count_turn(self, session_id: str) -> None:
-        """Note that the caller finished a turn."""
-        if entry := self._entries.get(session_id):
-            entry.turns += 1
-            entry.last_used = self._clock()
+    def resume_token(self, session_id: str) -> str | None:
+        """Return a new token for the session's caller to come back with; None: sessions are not resumed here."""
+        return self._sessions[session_id].key.rotate(session_id) if self._grace_s > 0 else None
+
+    async def resume(self, token: str, *, caller: Caller | None = None) -> HeldSession:
+        """Give the session that `token` opens to a new connection, which must be `connected` at once.
+
+        The newest connection wins: one that is still there, having lost its caller or not, is ended first.
+
+        Raises:
+            ResumeRefused: the token opens nothing.
+            SessionRefused: the connection before does not leave; the token may be tried again.
+        """
+        held = self._opened_by(token, caller)
+        if held.connection is not None:
+            held.connection.replace()
+            try:
+                async with asyncio.timeout(TAKE_OVER_TIMEOUT_S):
+                    await held.free.wait()
+            except TimeoutError:
+                raise SessionRefused("the connection before is still being closed: try again") from None
+            held = self._opened_by(token, caller)  # another connection may have been quicker
+        held.key.revoke()
+        return held
+
+    def _opened_by(self, token: str, caller: Caller | None) -> HeldSession:
+        if self._closed:
+            raise ShuttingDown("the server is shutting down")
+        held = self._sessions.get(session_of(token))
+        if held is None or not held.key.fits(token) or not held.belongs_to(caller) or self._is_past(held):
+            raise ResumeRefused("there is no call to go on with: call again without the resume token")
+        return held
+
+    def _is_past(self, held: HeldSession) -> bool:
+        return held.parked_at is not None and self._clock() >= held.parked_at + self._grace_s
+
+    def _park(self, held: HeldSession) -> None:
+        if self._closed or self._grace_s <= 0 or self._sessions.get(held.id) is not held:
+            return
+        held.parked_at = self._clock()
+        metrics.SESSIONS_PARKED.labels(self.agent_id).inc()
+        held.agent.session.park(lambda detail: self._begin_end(held.id, "ended", detail))
+        if self.parked_sessions > self._max_parked:
+            waiting = (h for h in self._sessions.values() if h.parked_at is not None)
+            oldest = min(waiting, key=lambda h: h.parked_at or 0.0)
+            log.warning("parked_session_dropped", agent_id=self.agent_id, session_id=oldest.id, limit=self._max_parked)
+            self._begin_end(oldest.id, "lost", "")
+
+    def _unpark(self, held: HeldSession) -> None:
+        if held.parked_at is not None:
+            held.parked_at = None
+            metrics.SESSIONS_PARKED.labels(self.agent_id).dec()
+
+    async def leave(self, session_id: str, reason: EndReason, detail: str = "") -> None:
+        """A call is over: end its session, unless it waits for its caller or has a newer connection."""
+        held = self._sessions.get(session_id)
+        if held is None or (held.connection is None and held.parked_at is None):
+            await self.remove(session_id, reason, detail)
+
+    # --- ends -----------------------------------------------------------------------------------------------------
 
     async def remove(self, session_id: str, reason: EndReason = "removed", detail: str = "") -> bool:
         """End a session: stop its agent, run its last callbacks. False when there is none of that id (any more)."""
-        entry = self._entries.pop(session_id, None)
-        if entry is None:
-            if ending := self._ending.get(session_id):
+        ended = self._begin_end(session_id, reason, detail)
+        if ending := self._ending.get(session_id):
+            if ended:
+                await asyncio.shield(ending)
+            else:
                 await asyncio.wait([ending])
+        return ended
+
+    def _begin_end(self, session_id: str, reason: EndReason, detail: str) -> bool:
+        held = self._sessions.pop(session_id, None)
+        if held is None:
             return False
-        if not self._entries:
+        self._unpark(held)
+        held.key.revoke()
+        if not self._sessions:
             self._emptied.set()
-        if entry.connection is not None:
-            entry.connection.drop(reason)
+        if held.connection is not None:
+            held.connection.drop(reason)
         # In a task of its own: whoever removes may be cancelled, the session must get its last callback all the same.
-        ending = asyncio.create_task(self._end(session_id, entry, reason, detail), name=f"end-{session_id}")
+        ending = asyncio.create_task(self._end(session_id, held, reason, detail), name=f"end-{session_id}")
         self._ending[session_id] = ending
         ending.add_done_callback(lambda _: self._ending.pop(session_id, None))
-        await asyncio.shield(ending)
         return True
 
-    async def _end(self, session_id: str, entry: _Entry, reason: EndReason, detail: str) -> None:
+    async def _end(self, session_id: str, held: HeldSession, reason: EndReason, detail: str) -> None:
         metrics.CALLS_ENDED.labels(self.agent_id, reason).inc()
-        await entry.agent.aclose()
-        end = SessionEnd(reason, detail, duration_s=self._clock() - entry.created_at, turns=entry.turns)
-        await entry.callbacks.destroyed(end)
+        await held.agent.aclose()
+        end = SessionEnd(reason, detail, duration_s=self._clock() - held.created_at, turns=held.turns)
+        await held.callbacks.destroyed(end)
         if (on_destroyed := self._on_destroyed) is not None:
             await self._run("on_session_destroyed", lambda: on_destroyed(session_id))
 
     async def expire_idle(self) -> None:
-        """End the sessions that nobody is connected to and that have been idle for longer than the TTL."""
-        oldest = self._clock() - self._ttl_s
-        idle = [id_ for id_, e in self._entries.items() if e.connection is None and e.last_used <= oldest]
-        for session_id in idle:
-            entry = self._entries.get(session_id)  # ending the one before took time: it may be in use again
-            if entry is not None and entry.connection is None and entry.last_used <= oldest:
-                await self.remove(session_id, "expired")
+        """End the sessions whose callers did not come back, and those that were idle for longer than the TTL."""
+        for session_id in [id_ for id_, held in self._sessions.items() if self._over(held)]:
+            held = self._sessions.get(session_id)  # ending the one before took time: it may be in use again
+            if held is not None and (reason := self._over(held)) is not None:
+                await self.remove(session_id, reason)
+
+    def _over(self, held: HeldSession) -> EndReason | None:
+        if held.connection is not None:
+            return None
+        if self._is_past(held):
+            return "lost"
+        return "expired" if held.last_used <= self._clock() - self._ttl_s else None
+
+    async def drain(self, timeout_s: float) -> None:
+        """Begin no session any more, end those that nobody is connected to, and let calls come to their end.
+
+        Args:
+            timeout_s: how long; the callers are told. Returns sooner when the last call is over.
+        """
+        self._closed = True
+        await self._end_unconnected()
+        if not self._sessions or timeout_s <= 0 or self._hurried:
+            return
+        self._emptied.clear()
+        for held in self._sessions.values():
+            if held.connection is not None:
+                held.connection.warn("draining", f"The server shuts down within {timeout_s:.0f} seconds.")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._emptied.wait()
+
+    def hurry(self) -> None:
+        """Let `drain` return now."""
+        self._hurried = True
+        self._emptied.set()
 
     async def aclose_all(self) -> None:
         """End every session, connected ones after telling their callers, and stop the sweeper. Idempotent."""
         self._closed = True
-        if self._sweeper is not None:
-            # Asked to stop rather than cancelled: a session it is just ending must get its last callback.
-            self._stopping.set()
-            await self._sweeper
-            self._sweeper = None
-        connected = [entry.connection for entry in self._entries.values() if entry.connection is not None]
+        await self._sweeper.stop()
+        connected = [held.connection for held in self._sessions.values() if held.connection is not None]
         if connected:
             self._emptied.clear()
         for connection in connected:
             connection.drop("shutdown")
-        for session_id in [id_ for id_, entry in self._entries.items() if entry.connection is None]:
-            await self.remove(session_id, "shutdown")
-        if connected and self._entries:
+        await self._end_unconnected()
+        if connected and self._sessions:
             await self._wait_until_empty()
-        for session_id in list(self._entries):
+        for session_id in list(self._sessions):
             await self.remove(session_id, "shutdown")
         if self._ending:
             await asyncio.wait(self._ending.values())
         if self._owns_runtime:
             await self._runtime.aclose()
 
+    async def _end_unconnected(self) -> None:
+        for session_id in [id_ for id_, held in self._sessions.items() if held.connection is None]:
+            await self.remove(session_id, "shutdown")
+
     async def _wait_until_empty(self) -> None:
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._emptied.wait()
         except TimeoutError:
-            log.warning("calls_did_not_end", agent_id=self.agent_id, calls=len(self._entries))
-
-    def _start_sweeper(self) -> None:
-        if self._sweeper is None:
-            self._stopping.clear()
-            self._sweeper = asyncio.create_task(self._sweep(), name=f"sweeper-{self.agent_id}")
-
-    async def _sweep(self) -> None:
-        interval_s = max(0.05, min(self._ttl_s / 4, 30))
-        while not self._stopping.is_set():
-            try:
-                async with asyncio.timeout(interval_s):
-                    await self._stopping.wait()
-            except TimeoutError:
-                await self.expire_idle()
+            log.warning("calls_did_not_end", agent_id=self.agent_id, calls=len(self._sessions))
 
     async def _run(self, name: str, call: Callable[[], Awaitable[None]]) -> None:
         await run_callback(self.agent_id, name, call, CALLBACK_TIMEOUT_S)

@@ -12,7 +12,8 @@ from voice_host_sdk import Caller, Session
 log = get_logger(__name__)
 
 MAX_EARLY = 8
-"""Requests kept for a call that is being connected (`on_session_created` may speak); further ones are dropped."""
+"""Requests kept for a call that is being connected (`on_session_created` may speak), or whose caller may come back;
+further ones are dropped."""
 
 
 class Line(Protocol):
@@ -31,11 +32,13 @@ class LiveSession(Session):
     ) -> None:
         super().__init__(session_id, agent_id, caller=caller, metadata=metadata)
         self._line: Line | None = None
-        self._early: list[Callable[[Line], Awaitable[None]]] | None = []  # until the first line
+        self._early: list[Callable[[Line], Awaitable[None]]] | None = []  # while a line is to come
+        self._hang_up: Callable[[str], object] | None = None  # while the caller may come back
 
     async def attach(self, line: Line) -> None:
-        """Connect the session to a line. What was asked for before its first line is done now."""
+        """Connect the session to a line. What was asked for while there was none is done now."""
         self._line = line
+        self._hang_up = None
         early, self._early = self._early or [], None
         for request in early:
             await request(line)
@@ -44,12 +47,22 @@ class LiveSession(Session):
         """Take the session off its line."""
         self._line = None
 
+    def park(self, hang_up: Callable[[str], object]) -> None:
+        """The caller may come back: what is to be said waits for that, and `end` ends the session by `hang_up`."""
+        self._line = None
+        self._early = []
+        self._hang_up = hang_up
+
     async def say(self, text: str) -> None:
         if self._may_act("say") and text.strip():
             await self._ask(lambda line: line.say(text))
 
     async def end(self, reason: str = "") -> None:
-        if self._may_act("end"):
+        if not self._may_act("end"):
+            return
+        if self._hang_up is not None:
+            self._hang_up(reason)
+        else:
             await self._ask(lambda line: line.hang_up(reason))
 
     async def _ask(self, request: Callable[[Line], Awaitable[None]]) -> None:

@@ -12,7 +12,7 @@ from pydantic_ai.messages import ModelMessage
 
 from voice_host.agent.defaults import default_runtime
 from voice_host.agent.events import AgentEvent
-from voice_host.agent.history import CUT_MARK, spoken, trim
+from voice_host.agent.history import CUT_MARK, is_only_prompt, spoken, trim
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.session import LiveSession
 from voice_host.agent.turn import AgentTurn
@@ -120,6 +120,11 @@ class VoiceAgent:
             self._turn = None
             self.memory += messages
             trim(self.memory)
+
+    def take_back(self, text: str) -> None:
+        """Forget the turn `text` if it is the last thing remembered, so that it can be begun again."""
+        if self.memory and is_only_prompt(self.memory[-1], text):
+            del self.memory[-1]
 
     async def chat(self, text: str, on_event: Callable[[AgentEvent], Awaitable[None]] | None = None) -> ChatReply:
         """Answer `text` and remember both. A chat that is still under way is cancelled first.

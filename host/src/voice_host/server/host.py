@@ -91,19 +91,38 @@ class Host:
         started = await start_agent(loaded)
         if isinstance(started, BrokenAgent):
             return started
-        manager = VoiceAgentManager(loaded.config, runtime=prepared.runtime, callbacks=loaded.callbacks)
+        manager = VoiceAgentManager(
+            loaded.config,
+            runtime=prepared.runtime,
+            callbacks=loaded.callbacks,
+            resume_grace_s=self.settings.sessions.resume_grace_s,
+            max_parked=self.settings.sessions.max_parked,
+        )
         limits = call_limits(self.settings, loaded.id)
         handler = VoiceSessionHandler(agent_manager=manager, speech=prepared.speech, limits=limits)
         return ReadyAgent(loaded, manager, handler)
 
-    async def drain(self) -> None:
-        """Take no more calls, tell those that are connected, and end them."""
+    async def drain(self, timeout_s: float = 0) -> None:
+        """Take no more calls, tell those that are connected, and end them.
+
+        Args:
+            timeout_s: how long they may go on by themselves. `hurry()` cuts it short.
+        """
         if self.state in ("draining", "stopped"):
             return
         self.state = "draining"
         async with asyncio.TaskGroup() as tasks:
             for agent in self._ready_agents():
-                tasks.create_task(agent.manager.aclose_all())
+                tasks.create_task(self._drain(agent.manager, timeout_s))
+
+    async def _drain(self, manager: VoiceAgentManager, timeout_s: float) -> None:
+        await manager.drain(timeout_s)
+        await manager.aclose_all()
+
+    def hurry(self) -> None:
+        """Let no call go on any longer: those that are connected are told and ended."""
+        for agent in self._ready_agents():
+            agent.manager.hurry()
 
     async def stop(self) -> None:
         """End what still runs and give everything back. Idempotent."""

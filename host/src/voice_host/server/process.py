@@ -20,14 +20,18 @@ log = get_logger(__name__)
 SHUTDOWN_TIMEOUT_S = 5
 """How long connections may take to close after the host has drained."""
 
+HURRY = {"hint": "a second signal (Ctrl-C) ends the calls at once"}
+
 
 class HostServer(uvicorn.Server):
-    """A uvicorn server that drains its calls on the first signal and hurries on the second.
+    """A uvicorn server that drains its calls on the first signal, ends them on the second and leaves on the third.
 
     uvicorn itself would close every WebSocket with 1012 at once, and leave with the signal's exit code.
     """
 
-    def __init__(self, app: FastAPI, host: Host, started: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, app: FastAPI, host: Host, started: Callable[[], None] = lambda: None, *, drain_timeout_s: float = 0
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -41,6 +45,8 @@ class HostServer(uvicorn.Server):
         )
         self._host = host
         self._started = started
+        self._drain_timeout_s = drain_timeout_s
+        self._signals = 0
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -52,20 +58,24 @@ class HostServer(uvicorn.Server):
         self._started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGINT and SIGTERM: drain; a second one: leave at once."""
-        if self._draining is not None:
+        """SIGINT and SIGTERM: drain; a second one: let no call go on; a third one: leave at once."""
+        self._signals += 1
+        # A signal handler runs between any two instructions: leave it to the loop to act.
+        loop = asyncio.get_running_loop()
+        if self._signals == 1:
+            loop.call_soon_threadsafe(self._begin_drain)
+        elif self._signals == 2:
+            loop.call_soon_threadsafe(self._host.hurry)
+        else:
             self.should_exit = self.force_exit = True
-            return
-        # A signal handler runs between any two instructions: leave it to the loop to begin.
-        asyncio.get_running_loop().call_soon_threadsafe(self._begin_drain)
 
     def _begin_drain(self) -> None:
-        if self._draining is None:
-            self._draining = asyncio.create_task(self._drain(), name="drain")
+        self._draining = asyncio.create_task(self._drain(), name="drain")
 
     async def _drain(self) -> None:
-        log.info("draining", calls=self._host.active_calls)
+        calls = self._host.active_calls
+        log.info("draining", calls=calls, timeout_s=self._drain_timeout_s, **(HURRY if calls else {}))
         try:
-            await self._host.drain()
+            await self._host.drain(self._drain_timeout_s)
         finally:
             self.should_exit = True

@@ -57,7 +57,7 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool) -> None:
         else:
             print_banner(host, url, console)
 
-    http = HostServer(app, host, started)
+    http = HostServer(app, host, started, drain_timeout_s=server.drain_timeout_s)
     asyncio.run(_serve(host, outcomes, http, listener, loop_blocked_ms=server.loop_blocked_ms))
     if any(thread.name.startswith("tools-") for thread in threading.enumerate()):
         # A sync tool that was given up still runs; Python would wait for it before it leaves.

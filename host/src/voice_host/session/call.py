@@ -1,4 +1,4 @@
-"""One call: a connection, the session it serves, and everything that lives only as long as the connection."""
+"""One call: a connection to a session, and everything that lives only as long as the connection."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from voice_host import metrics
 from voice_host.agent.callback_runner import CallbackRunner
+from voice_host.agent.held_session import HeldSession
 from voice_host.agent.turn import AgentTurn
 from voice_host.agent.voice_agent import VoiceAgent
 from voice_host.limits import Excess
@@ -32,12 +33,10 @@ log = get_logger(__name__)
 class Call:
     """The state of one call. `VoiceSessionHandler` is what acts on it."""
 
-    session_id: str
-    agent_id: str
+    session: HeldSession
     link: ClientLink
-    agent: VoiceAgent
-    callbacks: CallbackRunner
     engine: TurnEngine
+    """The session's, not the connection's: it goes on where the connection before left off."""
     tasks: asyncio.TaskGroup
     over: asyncio.Future[CallEnd]
     microphone: MicrophoneBuffer
@@ -56,13 +55,35 @@ class Call:
     timer: asyncio.TimerHandle | None = None
     _children: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def ready(self) -> messages.Message:
+    @property
+    def session_id(self) -> str:
+        """The session's id."""
+        return self.session.id
+
+    @property
+    def agent(self) -> VoiceAgent:
+        """The conversation."""
+        return self.session.agent
+
+    @property
+    def agent_id(self) -> str:
+        """The id of the agent that answers."""
+        return self.session.agent.session.agent_id
+
+    @property
+    def callbacks(self) -> CallbackRunner:
+        """The session's."""
+        return self.session.callbacks
+
+    def ready(self, resume_token: str | None, *, resumed: bool) -> messages.Message:
         """The first message of the call."""
         return messages.ready(
             sample_rate=self.agent.stt_config.sample_rate,
             tts_sample_rate=self.agent.tts_config.sample_rate,
             session_id=self.session_id,
             agent=self.agent_id,
+            resume_token=resume_token,
+            resumed=resumed,
         )
 
     def end(self, reason: EndReason, detail: str = "", code: CloseCode | None = None) -> None:
@@ -75,9 +96,23 @@ class Call:
         metrics.LIMITS_EXCEEDED.labels(self.agent_id, "send_timeout_s").inc()
         self.end("lost")
 
+    # --- what the manager may do (`voice_host.agent.held_session.Connection`) --------------------------------------
+
+    @property
+    def lost(self) -> bool:
+        return self.over.done() and self.over.result().reason == "lost"
+
     def drop(self, reason: EndReason) -> None:
-        """The manager ends the session, whatever the caller is doing (`Connection`)."""
         self.end(reason)
+
+    def replace(self) -> None:
+        self.end("lost", "the call goes on over another connection", CloseCode.ENDED)
+
+    def warn(self, code: str, message: str) -> None:
+        if not self.over.done():
+            self.spawn(self.report(code, message), "warning")
+
+    # --- tasks and timers -------------------------------------------------------------------------------------------
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Start a task that ends with the call at the latest."""

@@ -1,16 +1,21 @@
-"""The two ends of a connection: what it brought along, and how it is closed."""
+"""The two ends of a connection: the session it gets, and how it is closed."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.websockets import WebSocket
 
+from voice_host import metrics
+from voice_host.agent.held_session import HeldSession
+from voice_host.agent.manager import ResumeRefused, SessionRefused, ShuttingDown, VoiceAgentManager
 from voice_host.session import messages
 from voice_host.session.client_link import ClientLink
 from voice_host.session.close_codes import CloseCode
+from voice_host_sdk import Caller
 from voice_host_sdk.session import EndReason
 
 _CREDENTIALS = {"token", "resume"}
@@ -28,6 +33,36 @@ class CallEnd:
 def metadata_of(ws: WebSocket) -> Mapping[str, Any]:
     """What the connection sent along: the query's parameters, less those that are credentials."""
     return {key: value for key, value in ws.query_params.items() if key not in _CREDENTIALS}
+
+
+async def session_for(ws: WebSocket, manager: VoiceAgentManager, caller: Caller | None) -> tuple[HeldSession, bool]:
+    """Return the session of a connection, and whether it is one that the caller comes back to.
+
+    Raises:
+        SessionRefused: none may begin, or there is none to come back to.
+    """
+    if (token := ws.query_params.get("resume")) is not None:
+        held = await manager.resume(token, caller=caller)
+        metrics.CALLS_RESUMED.labels(manager.agent_id).inc()
+        return held, True
+    session_id = secrets.token_urlsafe(16)
+    await manager.get_or_create(session_id, caller=caller, metadata=metadata_of(ws))
+    metrics.CALLS.labels(manager.agent_id).inc()
+    begun = manager.held(session_id)
+    if begun is None:  # it began just before everything ended
+        raise ShuttingDown("the server is shutting down")
+    return begun, False
+
+
+async def refuse(link: ClientLink, agent_id: str, refusal: SessionRefused) -> None:
+    """Close a connection that gets no session, with the code that fits."""
+    code = CloseCode.COULD_NOT_START
+    if isinstance(refusal, ShuttingDown):
+        code = CloseCode.DRAINING
+    elif isinstance(refusal, ResumeRefused):
+        code = CloseCode.NOT_AUTHORISED
+    metrics.CALLS_REFUSED.labels(agent_id, str(code.value)).inc()
+    await link.close(code, str(refusal))
 
 
 def said_goodbye(disconnect: Mapping[str, Any]) -> bool:

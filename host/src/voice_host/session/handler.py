@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,8 +11,8 @@ from typing import Any
 from starlette.websockets import WebSocket
 
 from voice_host import metrics
-from voice_host.agent.manager import SessionRefused, ShuttingDown, VoiceAgentManager
-from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.agent.held_session import HeldSession
+from voice_host.agent.manager import SessionRefused, VoiceAgentManager
 from voice_host.clock import now_s
 from voice_host.limits import CallLimits, ClientGuard, call_limits
 from voice_host.logs import get_logger
@@ -23,11 +22,12 @@ from voice_host.session import turn_events as turns
 from voice_host.session.call import Call
 from voice_host.session.client_link import ClientLink
 from voice_host.session.close_codes import CloseCode
-from voice_host.session.connection import CallEnd, metadata_of, say_goodbye
+from voice_host.session.connection import CallEnd, refuse, say_goodbye, session_for
 from voice_host.session.from_client import read_client
 from voice_host.session.generation import generate, report_tool
 from voice_host.session.head_start import HeadStart
 from voice_host.session.latency import Stages
+from voice_host.session.left_off import leave
 from voice_host.session.microphone import MicrophoneBuffer, feed
 from voice_host.session.playout import Playout
 from voice_host.session.reply import Reply
@@ -97,6 +97,8 @@ class VoiceSessionHandler:
     async def handle(self, ws: WebSocket, *, caller: Caller | None = None) -> None:
         """Run one call. When this returns, every task and socket of the call is gone.
 
+        A connection whose query has `resume` goes on with the session that this token opens, else with none.
+
         Args:
             ws: a WebSocket that was not accepted yet.
             caller: whom the platform's own auth let in.
@@ -109,77 +111,78 @@ class VoiceSessionHandler:
             metrics.CALLS_REFUSED.labels(self._manager.agent_id, str(CloseCode.OVER_A_LIMIT.value)).inc()
             await link.close(CloseCode.OVER_A_LIMIT, "the query is too long")
             return
-        session_id = secrets.token_urlsafe(16)
         try:
-            agent = await self._manager.get_or_create(session_id, caller=caller, metadata=metadata_of(ws))
+            session, resumed = await session_for(ws, self._manager, caller)
         except SessionRefused as refusal:
-            code = CloseCode.DRAINING if isinstance(refusal, ShuttingDown) else CloseCode.COULD_NOT_START
-            metrics.CALLS_REFUSED.labels(self._manager.agent_id, str(code.value)).inc()
-            await link.close(code, str(refusal))
+            await refuse(link, self._manager.agent_id, refusal)
             return
 
-        metrics.CALLS.labels(self._manager.agent_id).inc()
         end = CallEnd("shutdown")
         try:
-            async with self._open(link, session_id, agent) as call:
-                end = await self._run(call, ws)
+            async with self._open(link, session, resumed) as call:
+                end = await self._run(call, ws, resumed)
         except Exception as error:
-            log.error("call_failed", agent_id=self._manager.agent_id, session_id=session_id, exc_info=error)
+            log.error("call_failed", agent_id=self._manager.agent_id, session_id=session.id, exc_info=error)
             end = CallEnd("failed", "something went wrong")
             await link.send(messages.error("internal", "Something went wrong on our side.", fatal=True))
         finally:
             try:
                 await say_goodbye(link, end)
             finally:
-                await self._manager.remove(session_id, end.reason, end.detail)
+                await self._manager.leave(session.id, end.reason, end.detail)
 
     @asynccontextmanager
-    async def _open(self, link: ClientLink, session_id: str, agent: VoiceAgent) -> AsyncIterator[Call]:
+    async def _open(self, link: ClientLink, session: HeldSession, resumed: bool) -> AsyncIterator[Call]:
         """A call with its tasks; leaving it, they are cancelled and awaited, and the voice is closed after them."""
-        callbacks = self._manager.callbacks_of(session_id)
-        if callbacks is None:
-            raise RuntimeError("the session ended before its call began")
+        tasks = asyncio.TaskGroup()
+        call = Call(
+            session=session,
+            link=link,
+            engine=session.left_off.engine if resumed else self._new_engine(session),
+            tasks=tasks,
+            over=asyncio.get_running_loop().create_future(),
+            microphone=MicrophoneBuffer(session.agent.stt_config.sample_rate),
+            dispatch=lambda event: self._dispatch(call, event),
+        )
+        link.on_stalled = call.stalled
         voice = None
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                call = Call(
-                    session_id=session_id,
-                    agent_id=self._manager.agent_id,
-                    link=link,
-                    agent=agent,
-                    callbacks=callbacks,
-                    engine=TurnEngine(
-                        agent.config.turns,
-                        self._limits.shortened(agent.config.silence),
-                        hears_speech_end=self._speech.stt.reports_speech_end,
-                        start_s=now_s(),
-                    ),
-                    tasks=tasks,
-                    over=asyncio.get_running_loop().create_future(),
-                    microphone=MicrophoneBuffer(agent.stt_config.sample_rate),
-                    dispatch=lambda event: self._dispatch(call, event),
-                )
-                link.on_stalled = call.stalled
-                async with self._manager.connected(session_id, call):
-                    await link.send(call.ready())
-                    voice = call.voice = await self._open_voice(call)
+        async with self._manager.connected(session.id, call):
+            try:
+                async with tasks:
                     try:
+                        await link.send(call.ready(self._manager.resume_token(session.id), resumed=resumed))
+                        voice = call.voice = await self._open_voice(call)
                         yield call
                     finally:
-                        agent.session.detach()
-                        call.cancel_tasks()
-        finally:
-            if voice is not None:
-                await voice.aclose()
+                        self._leave(call)
+            finally:
+                if voice is not None:
+                    await voice.aclose()
 
-    async def _run(self, call: Call, ws: WebSocket) -> CallEnd:
+    def _new_engine(self, session: HeldSession) -> TurnEngine:
+        config = session.agent.config
+        hears_end = self._speech.stt.reports_speech_end
+        silence = self._limits.shortened(config.silence)
+        return TurnEngine(config.turns, silence, hears_speech_end=hears_end, start_s=now_s())
+
+    async def _run(self, call: Call, ws: WebSocket, resumed: bool) -> CallEnd:
         call.arm_timer()
         call.spawn(self._client_loop(call, ws), "client")
         call.spawn(self._stt_listener(call), "speech-to-text")
-        if call.agent.greeting.strip():
+        if resumed:
+            await call.dispatch(call.session.left_off.returns(call.agent))
+        elif call.agent.greeting.strip():
             await call.dispatch(turns.SpeechRequested(call.agent.greeting, greeting=True))
         await call.agent.session.attach(call)
         return await call.over
+
+    def _leave(self, call: Call) -> None:
+        """Stop everything, and keep what a caller who comes back goes on with. No frame goes out from here on."""
+        call.agent.session.detach()
+        call.session.left_off, cut = leave(call.engine, call.reply)
+        if cut is not None:
+            self._report(call, cut, "cancelled_by_end")
+        call.cancel_tasks()
 
     # --- from the client ------------------------------------------------------------------------------------------
 
@@ -247,7 +250,7 @@ class VoiceSessionHandler:
                 await self._announce(call, UserTurn(text, typed))
             case turns.StartReply(reply, text, speculated):
                 head_start = call.take_head_start() if speculated else None
-                self._start(call, reply, partial(self._handle_turn, call, text, head_start))
+                self._start(call, reply, partial(self._handle_turn, call, text, head_start), asked=text)
             case turns.StartSpeech(reply, text, greeting):
                 self._start(call, reply, partial(self._speak_text, call, text, greeting))
             case turns.ResumeReply(reply):
@@ -290,7 +293,9 @@ class VoiceSessionHandler:
 
     # --- replies ----------------------------------------------------------------------------------------------------
 
-    def _start(self, call: Call, reply_id: int, run: Callable[[Reply], Coroutine[Any, Any, None]]) -> None:
+    def _start(
+        self, call: Call, reply_id: int, run: Callable[[Reply], Coroutine[Any, Any, None]], *, asked: str = ""
+    ) -> None:
         speech_ended_at_s, call.speech_ended_at_s = call.speech_ended_at_s, None
         stages = Stages(speech_ended_at_s or now_s())
         if speech_ended_at_s is not None:
@@ -307,7 +312,7 @@ class VoiceSessionHandler:
             lead_ms=call.agent.config.turns.playout_lead_ms,
             on_first_audio=audible,
         )
-        reply = Reply(reply_id, playout, stages)
+        reply = Reply(reply_id, playout, stages, asked=asked)
         previous, call.reply = call.reply, reply
         reply.task = call.spawn(self._run_reply(call, reply, previous, run), f"reply-{reply_id}")
 
@@ -388,6 +393,9 @@ class VoiceSessionHandler:
 
     async def _record(self, call: Call, reply: Reply, how: str) -> None:
         """Report a reply that is over to the metrics, to the agent's callbacks and to the client."""
+        await call.link.send(messages.metrics(reply.id, self._report(call, reply, how)))
+
+    def _report(self, call: Call, reply: Reply, how: str) -> dict[str, float]:
         stages_ms = reply.stages.in_ms()
         metrics.REPLIES.labels(call.agent_id, how).inc()
         for stage, ms in stages_ms.items():
@@ -395,7 +403,7 @@ class VoiceSessionHandler:
         text = reply.text.strip()
         heard = text if reply.heard is None else reply.heard
         call.callbacks.agent_reply(AgentReply(reply.id, text, heard, interrupted=reply.heard is not None))
-        await call.link.send(messages.metrics(reply.id, stages_ms))
+        return stages_ms
 
 
 async def _append(call: Call, text: str) -> None:

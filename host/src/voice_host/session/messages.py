@@ -78,7 +78,9 @@ def parse(raw: str) -> ClientMessage | None:
         raise BadMessage(f'In "{data["type"]}", {field}: {first["msg"]}.') from None
 
 
-def ready(*, sample_rate: int, tts_sample_rate: int, session_id: str, agent: str) -> Message:
+def ready(
+    *, sample_rate: int, tts_sample_rate: int, session_id: str, agent: str, resume_token: str | None, resumed: bool
+) -> Message:
     return {
         "type": "ready",
         "sample_rate": sample_rate,
@@ -86,7 +88,8 @@ def ready(*, sample_rate: int, tts_sample_rate: int, session_id: str, agent: str
         "session_id": session_id,
         "agent": agent,
         "protocol": PROTOCOL_VERSION,
-        "resumed": False,
+        "resume_token": resume_token,
+        "resumed": resumed,
     }
 
 

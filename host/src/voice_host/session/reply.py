@@ -33,6 +33,8 @@ class Reply:
     playout: Playout
     stages: Stages
     alive: bool = True
+    asked: str = ""
+    """The caller's turn that it answers."""
     turn: AgentTurn | None = None
     """The model's part of it; None for a greeting and the like."""
     text: str = ""

@@ -18,6 +18,8 @@ from voice_host.session.turn_events import (
     CallerSpeechStarted,
     CancelReply,
     ConfirmNothingToCancel,
+    ConnectionEnded,
+    ConnectionResumed,
     DropSpeech,
     ForgetConversation,
     HangUp,
@@ -109,6 +111,16 @@ class TurnEngine:
         quiet = self._silence.deadline_s(listening=self.state is TurnState.LISTENING)
         return min((at for at in (self._hold_until_s, self._resume_at_s, quiet) if at is not None), default=None)
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a reply is under way, or was cut and is to be resumed."""
+        return self.state is not TurnState.LISTENING or self._resume_at_s is not None
+
+    @property
+    def text_complete(self) -> bool:
+        """Whether all text of the current reply is known."""
+        return self._text_complete
+
     def handle(self, event: TurnEvent, now_s: float) -> list[TurnAction]:
         """Take one event, in the order of their times, and return what is to be done about it."""
         match event:
@@ -143,6 +155,10 @@ class TurnEngine:
                 return []
             case ReplyEnded(reply):
                 return self._ended(reply, now_s)
+            case ConnectionEnded():
+                return self._leave()
+            case ConnectionResumed(unheard, unanswered):
+                return self._come_back(unheard, unanswered, now_s)
             case TimePassed():
                 return self._time_passed(now_s)
 
@@ -256,11 +272,27 @@ class TurnEngine:
         self._listen()
         return [CancelReply(self.reply, by)]
 
+    def _leave(self) -> list[TurnAction]:
+        self._caller_speaks = False
+        waiting, hang_up = self._to_say[:], self._hang_up
+        cancelled = self._cancel("end")
+        self._to_say, self._hang_up = waiting, hang_up  # nobody interrupted: what was to come still is
+        return [*cancelled, *self._speculated.drop()]
+
+    def _come_back(self, unheard: str, unanswered: str, now_s: float) -> list[TurnAction]:
+        self._silence.broken(now_s)
+        if unanswered:
+            return [StartReply(self._begin(), unanswered)]
+        return self._say(unheard, greeting=False) or self._after_reply()
+
     def _ended(self, reply: int, now_s: float) -> list[TurnAction]:
         if reply != self.reply or self.state is TurnState.LISTENING:
             return []
         self._silence.begins(now_s)
         self._listen()
+        return self._after_reply()
+
+    def _after_reply(self) -> list[TurnAction]:
         if self._to_say:
             return self._say(self._to_say.pop(0), greeting=False)
         if self._hang_up is not None:

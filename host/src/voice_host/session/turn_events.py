@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Interruption = Literal["speech", "turn", "button", "reset"]
-"""What the caller did to stop a reply: spoke over it, finished a turn, pressed the button, reset the conversation."""
+Interruption = Literal["speech", "turn", "button", "reset", "end"]
+"""What stopped a reply: the caller spoke over it, finished a turn, pressed the button, reset the conversation; or the
+connection ended."""
 
 # --- events -----------------------------------------------------------------------------------------------------
 
@@ -84,6 +85,22 @@ class ReplyEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionEnded:
+    """Nobody is on the line any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionResumed:
+    """A caller whose connection was lost is back.
+
+    `unheard` is the rest of the reply that was under way, `unanswered` a turn that nothing was said to.
+    """
+
+    unheard: str = ""
+    unanswered: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """Nothing happened, but a deadline of the engine may have come."""
 
@@ -100,6 +117,8 @@ TurnEvent = (
     | ReplyAudible
     | ReplyTextComplete
     | ReplyEnded
+    | ConnectionEnded
+    | ConnectionResumed
     | TimePassed
 )
 

@@ -128,6 +128,11 @@ class ServerSettings(BaseModel):
         default=("127.0.0.1", "::1"),
         description="Addresses or networks of proxies whose X-Forwarded-For and -Proto headers are believed.",
     )
+    drain_timeout_s: float = Field(
+        default=30.0,
+        ge=0,
+        description="How long calls may go on after SIGTERM or SIGINT; a second signal ends them at once.",
+    )
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
     loop_blocked_ms: int = Field(
@@ -161,6 +166,21 @@ class AuthSettings(BaseModel):
     def configured(self) -> bool:
         """Tell whether callers have to show a key or a token."""
         return self.keys_file is not None or self.token_secret is not None
+
+
+class SessionsSettings(BaseModel):
+    """`[sessions]`: what becomes of a conversation whose connection is lost."""
+
+    model_config = _TABLE
+
+    resume_grace_s: float = Field(
+        default=30.0, ge=0, le=3600, description="For how long a caller may come back; 0: the session ends at once."
+    )
+    max_parked: int = Field(
+        default=1000,
+        ge=1,
+        description="Sessions of one agent that wait for their callers; beyond it the one that waits longest ends.",
+    )
 
 
 class AgentsSettings(BaseModel):
@@ -247,6 +267,7 @@ class Tables(BaseModel):
 
     server: ServerSettings = ServerSettings()
     auth: AuthSettings = AuthSettings()
+    sessions: SessionsSettings = SessionsSettings()
     agents: AgentsSettings = AgentsSettings()
     agent: Annotated[Mapping[AgentId, AgentSettings], AfterValidator(read_only)] = Field(default_factory=_nothing)
     extensions: ExtensionsSettings = ExtensionsSettings()

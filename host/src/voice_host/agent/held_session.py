@@ -1,0 +1,67 @@
+"""A session as the manager holds it: what lives on while its connection comes and goes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from voice_host.agent.callback_runner import CallbackRunner
+from voice_host.agent.resume_token import ResumeKey
+from voice_host.agent.voice_agent import VoiceAgent
+from voice_host_sdk import Caller
+from voice_host_sdk.session import EndReason
+
+
+class Connection(Protocol):
+    """A call that is connected to a session, as far as the manager may use it."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it ended without anybody wanting the conversation to end."""
+
+    def drop(self, reason: EndReason) -> None:
+        """Tell the caller why, and end the call. Returns at once."""
+
+    def replace(self) -> None:
+        """End the call because a newer connection takes its session over. Returns at once."""
+
+    def warn(self, code: str, message: str) -> None:
+        """Tell the caller something that does not end the call. Returns at once."""
+
+
+@dataclass(slots=True, eq=False)
+class HeldSession:
+    """One session. Times are those of the manager's clock, in s."""
+
+    id: str
+    agent: VoiceAgent
+    callbacks: CallbackRunner
+    created_at: float
+    last_used: float
+    turns: int = 0
+    connection: Connection | None = None
+    parked_at: float | None = None
+    """Since when nobody is connected, while the caller may come back; None: connected, or never to be resumed."""
+    left_off: Any = None
+    """Where the last connection left the conversation; belongs to whoever runs calls."""
+    key: ResumeKey = field(default_factory=ResumeKey)
+    free: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while nothing of a connection is left."""
+
+    def belongs_to(self, caller: Caller | None) -> bool:
+        """Tell whether this is who began the session. Where nobody is authenticated, everybody is."""
+        owner = self.agent.session.caller
+        return (owner and owner.identity) == (caller and caller.identity)
+
+    def connect(self, connection: Connection) -> None:
+        """A call begins to use the session."""
+        self.connection = connection
+        self.parked_at = None
+        self.free.clear()
+
+    def disconnect(self, now: float) -> None:
+        """The call has left nothing behind."""
+        self.connection = None
+        self.last_used = now
+        self.free.set()

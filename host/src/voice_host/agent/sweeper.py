@@ -1,0 +1,38 @@
+"""Looks again and again for sessions whose time is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+
+class Sweeper:
+    """Calls `sweep` every `interval_s` seconds, from `start()` until `stop()`."""
+
+    def __init__(self, name: str, interval_s: float, sweep: Callable[[], Awaitable[None]]) -> None:
+        self._name = name
+        self._interval_s = interval_s
+        self._sweep = sweep
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; does nothing when it has begun."""
+        if self._task is None:
+            self._stopping.clear()
+            self._task = asyncio.create_task(self._run(), name=self._name)
+
+    async def stop(self) -> None:
+        """Ask it to stop rather than cancel it: a session it is just ending must get its last callback."""
+        if self._task is not None:
+            self._stopping.set()
+            await self._task
+            self._task = None
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                async with asyncio.timeout(self._interval_s):
+                    await self._stopping.wait()
+            except TimeoutError:
+                await self._sweep()

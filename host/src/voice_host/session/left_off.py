@@ -1,0 +1,50 @@
+"""Where a conversation stood when its connection ended: what the session keeps for a caller who comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.clock import now_s
+from voice_host.session.reply import Reply
+from voice_host.session.turn_engine import TurnEngine
+from voice_host.session.turn_events import CancelReply, ConnectionEnded, ConnectionResumed
+
+
+@dataclass(slots=True, eq=False)
+class LeftOff:
+    """The turn engine, which lives as long as the session, and the reply that was under way, if any.
+
+    The replies of the next connection go on counting, what waited to be said still waits, and the time a call may
+    last goes on.
+    """
+
+    engine: TurnEngine
+    reply: Reply | None = None
+    text_complete: bool = False
+
+    def returns(self, agent: VoiceAgent) -> ConnectionResumed:
+        """The caller is back. Not to be asked before the task of the reply has ended."""
+        if (reply := self.reply) is None:
+            return ConnectionResumed()
+        unanswered = bool(reply.asked) and not self.text_complete and not reply.heard
+        if unanswered and (reply.turn is None or not reply.turn.steps):
+            # Nothing was heard and nothing was done, so nothing is lost by answering once more, and in whole sentences.
+            agent.take_back(reply.asked)
+            return ConnectionResumed(unanswered=reply.asked)
+        return ConnectionResumed(unheard=reply.unheard())
+
+
+def leave(engine: TurnEngine, reply: Reply | None) -> tuple[LeftOff, Reply | None]:
+    """End a connection's part of the conversation: kill the reply under way.
+
+    Returns:
+        what to go on with, and the reply if this is what killed it.
+    """
+    kept = LeftOff(engine, reply if engine.unfinished else None, engine.text_complete)
+    cut = None
+    for action in engine.handle(ConnectionEnded(), now_s()):
+        if isinstance(action, CancelReply) and reply is not None and reply.id == action.reply:
+            reply.cut()
+            cut = reply
+    return kept, cut
