@@ -25,7 +25,8 @@ print("MODULES", *{name.partition(".")[0] for name in sys.modules}, file=sys.std
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["agents"], ["agents", "--json"], ["call", "-h"], ["new", "ice-cream"]]
+    "arguments",
+    [["--help"], ["--version"], ["agents"], ["agents", "--json"], ["call", "-h"], ["new", "ice-cream"], ["dev", "-h"]],
 )
 def test_asking_imports_neither_agents_nor_heavy_libraries(arguments: list[str], tmp_path: Path) -> None:
     with plugin_folder(tmp_path) as plugins:
@@ -50,7 +51,7 @@ def test_the_version_names_the_contract_too(run: Run) -> None:
     assert result.output == f"voice-host {version('voice-host')} (voice-host-sdk {version('voice-host-sdk')})\n"
 
 
-@pytest.mark.parametrize("verb", ["serve", "agents", "check", "config", "call", "new"])
+@pytest.mark.parametrize("verb", ["serve", "agents", "check", "config", "call", "new", "dev"])
 def test_every_verb_has_help_with_examples(run: Run, verb: str) -> None:
     result = run(verb, "--help")
     assert result.exit_code == 0

@@ -12,6 +12,7 @@ from voice_host.cli.agents import agents
 from voice_host.cli.call import call
 from voice_host.cli.check import check
 from voice_host.cli.config import config
+from voice_host.cli.dev import dev
 from voice_host.cli.exit_codes import INTERRUPTED
 from voice_host.cli.keys import keys
 from voice_host.cli.new import new
@@ -47,7 +48,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for _verb in (serve, agents, check, config, call, new):
+for _verb in (serve, agents, check, config, call, new, dev):
     app.command(epilog=_EPILOG)(_verb)
 app.add_typer(keys, epilog=_EPILOG)
 

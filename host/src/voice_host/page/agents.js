@@ -1,14 +1,16 @@
 // The list of agents: loaded from the host, shown as radio buttons, remembered in the address (#agent-id).
 
 import { element } from "./dom.js";
+import { monitorIn } from "./restarts.js";
+import { brokenDetails } from "./words.js";
 
-/** Fetches the installed agents. Rejects when the host does not answer with a list. */
+/** Fetches `{ agents, monitor }`: the installed agents, and see restarts.js. Rejects when the host gives no list. */
 export async function loadAgents() {
   const response = await fetch("agents", { headers: { accept: "application/json" } });
   if (!response.ok) throw new Error(`the host answered ${response.status}`);
   const agents = await response.json();
   if (!Array.isArray(agents)) throw new Error("the host did not answer with a list");
-  return agents;
+  return { agents, monitor: monitorIn(response) };
 }
 
 /** The agent that the address asks for, or null. */
@@ -50,7 +52,7 @@ function agentItem(agent, choose) {
     const phase = agent.phase ? `broken at “${agent.phase}”` : "broken";
     card.append(
       element("span", { className: "agent-phase", textContent: phase }),
-      element("span", { className: "agent-error", dir: "auto", textContent: agent.error || "The host gave no reason." }),
+      element("span", { className: "agent-error", dir: "auto", textContent: brokenDetails(agent) }),
     );
   }
   return element("li", {}, card);

@@ -1,6 +1,7 @@
 // Buttons, status line and level meter: shows the state of a conversation, decides nothing.
 
 const STATUS = {
+  restarting: "The host is restarting …",
   idle: "Not in a call",
   connecting: "Connecting …",
   listening: "Listening",
@@ -20,29 +21,30 @@ export class Controls {
 
   /**
    * `conversation` is null outside a call; `agent` is null as long as none can be called; `isEmpty` says that nothing
-   * has been said yet.
+   * has been said yet; `isRestarting` that the host is being replaced.
    */
-  show(conversation, agent, isEmpty) {
+  show(conversation, agent, isEmpty, isRestarting) {
     const { body, status, talk, talkLabel, stop, reset, hangUp, message, send, agents, empty } = this.#page;
-    const phase = conversation?.phase ?? "idle";
+    const phase = conversation?.phase ?? (isRestarting ? "restarting" : "idle");
     const microphone = conversation?.microphoneState ?? "off";
-    const inCall = phase !== "idle" && phase !== "connecting";
+    const outside = conversation === null;
+    const inCall = !outside && phase !== "connecting";
     body.dataset.phase = phase;
     body.dataset.microphone = microphone;
-    body.dataset.view = conversation === null && isEmpty ? "start" : "call";
+    body.dataset.view = outside && isEmpty ? "start" : "call";
     empty.hidden = !isEmpty || agent === null;
     status.textContent = statusWords(phase, microphone);
     talkLabel.textContent = talkWords(phase, microphone);
-    talk.disabled = agent === null;
+    talk.disabled = agent === null || phase === "restarting";
     talk.setAttribute("aria-pressed", String(microphone === "on"));
     // A focused button that is disabled loses the focus to nowhere: who uses the keyboard gets the next best button.
     const focused = document.activeElement;
     stop.disabled = phase !== "speaking" && phase !== "thinking";
-    reset.disabled = !inCall && (phase !== "idle" || isEmpty);
-    hangUp.disabled = phase === "idle";
+    reset.disabled = !inCall && (!outside || isEmpty);
+    hangUp.disabled = outside;
     if (focused?.disabled && focused !== talk) talk.focus();
-    message.disabled = send.disabled = agent === null;
-    agents.disabled = conversation !== null; // one call at a time: hang up to call somebody else
+    message.disabled = send.disabled = talk.disabled;
+    agents.disabled = !outside; // one call at a time: hang up to call somebody else
   }
 
   /** `level` is the microphone's, from 0 to 1 (root mean square). */
@@ -61,7 +63,7 @@ function statusWords(phase, microphone) {
 }
 
 function talkWords(phase, microphone) {
-  if (phase === "idle") return "Start talking";
+  if (phase === "idle" || phase === "restarting") return "Start talking";
   if (phase === "connecting") return "Connecting …";
   return { off: "Use microphone", opening: "Allow microphone", on: "Mute", muted: "Unmute" }[microphone];
 }

@@ -4,7 +4,7 @@ import { audioIsAvailable, createAudioContext, prepareAudioContext } from "./aud
 import { Call, sessionUrl } from "./call.js";
 import { Microphone } from "./microphone.js";
 import { Speaker } from "./speaker.js";
-import { NO_AUDIO_HERE, closeWords, microphoneWords } from "./words.js";
+import { NO_AUDIO_HERE, closeWords, hostIsGone, microphoneWords } from "./words.js";
 
 export class Conversation {
   #agent;
@@ -25,7 +25,7 @@ export class Conversation {
   /** "off", "opening", "on" or "muted". */
   microphoneState = "off";
 
-  /** `view` has `changed()`, `level(0..1)`, `problem(text)` and, once and last, `ended({ text, failed })`. */
+  /** `view` has `changed()`, `level(0..1)`, `problem(text)` and, once and last, `ended({ text, failed, hostGone })`. */
   constructor(agent, transcript, view) {
     this.#agent = agent;
     this.#transcript = transcript;
@@ -59,7 +59,7 @@ export class Conversation {
     this.#call = new Call(sessionUrl(this.#agent.id), {
       message: (message) => this.#onMessage(message),
       audio: (reply, pcm) => this.#onAudio(reply, pcm),
-      closed: (code, reason) => this.#end(closeWords(code, reason)),
+      closed: (code, reason) => this.#end({ ...closeWords(code, reason), hostGone: hostIsGone(code) }),
     });
   }
 

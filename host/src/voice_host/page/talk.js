@@ -5,8 +5,9 @@ import { Controls } from "./controls.js";
 import { Conversation } from "./conversation.js";
 import { element } from "./dom.js";
 import { foldNotices, showNotices } from "./notices.js";
+import { untilItAnswers, untilItLeaves } from "./restarts.js";
 import { Transcript } from "./transcript.js";
-import { HOST_SILENT } from "./words.js";
+import { HOST_SILENT, RESTARTED, brokenWords } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const page = {
@@ -41,6 +42,9 @@ let agent = null; // the one chosen, if it can be called
 let conversation = null;
 let lastFacts = null; // of the last call, once it is over
 let again = null; // what "Call again" does
+let shown = null; // the id of the agent whose conversation is on the page
+let isRestarting = false; // the host is being replaced
+let comeBack = null; // how to call again once it has been, after it went away under a call
 
 // What the page measured, for tests and curious people. Nothing can be changed through it.
 Object.defineProperty(window, "voiceHost", {
@@ -53,13 +57,38 @@ Object.defineProperty(window, "voiceHost", {
 
 async function load() {
   hideProblem();
+  let listed;
   try {
-    agents = await loadAgents();
+    listed = await loadAgents();
   } catch {
     page.agentsHint.textContent = "";
     showProblem(HOST_SILENT, "Try again", load);
     return;
   }
+  list(listed.agents);
+  if (listed.monitor) await follow(listed.monitor);
+}
+
+/** Shows, from one host to the next, that it is being replaced and what its successor brings. */
+async function follow(monitor) {
+  while (monitor) {
+    await untilItLeaves(monitor);
+    isRestarting = true;
+    hideProblem();
+    showState();
+    const listed = await untilItAnswers(loadAgents);
+    monitor = listed.monitor;
+    isRestarting = false;
+    list(listed.agents);
+    if (comeBack && agent) {
+      transcript.note(RESTARTED);
+      startCall(comeBack);
+    }
+  }
+}
+
+function list(found) {
+  agents = found;
   showAgents(page.agentList, agents, choose);
   page.agentsHint.textContent = agents.length === 0 ? "No agent is installed. Install an agent’s package and restart." : "";
   chooseFromAddress();
@@ -72,17 +101,20 @@ function chooseFromAddress() {
   const found = agents.find(({ id }) => id === wanted);
   hideProblem();
   if (wanted && !found) showProblem(`There is no agent “${wanted}” on this host.`);
-  if (found && found.status !== "ready") {
-    showProblem(`${found.title || found.id} is broken and cannot take calls. ${found.error ?? ""}`);
-  }
+  const broken = found ?? (ready.length === 0 ? agents[0] : undefined);
+  if (broken && broken.status !== "ready") showProblem(brokenWords(broken));
   const next = found?.status === "ready" ? found : ready[0];
   if (next) choose(next, { remember: next === found });
-  else showAgent();
+  else {
+    agent = null;
+    showAgent();
+  }
 }
 
 function choose(next, { remember = true } = {}) {
-  if (next.id !== agent?.id) transcript.clear();
+  if (next.id !== shown) transcript.clear();
   agent = next;
+  shown = agent.id;
   if (remember) {
     rememberInAddress(agent.id);
     hideProblem();
@@ -107,12 +139,13 @@ function showAgent() {
 }
 
 function showState() {
-  controls.show(conversation, agent, transcript.isEmpty);
+  controls.show(conversation, agent, transcript.isEmpty, isRestarting);
 }
 
 /** Begins a call. Called directly from a click or key press, as sound and microphone ask for one. */
 function startCall({ withMicrophone }) {
   hideProblem();
+  comeBack = null;
   foldNotices(page.notices);
   const started = new Conversation(agent, transcript, {
     changed: showState,
@@ -130,9 +163,10 @@ function startCall({ withMicrophone }) {
   return started;
 }
 
-function endCall({ text, failed }, withMicrophone) {
+function endCall({ text, failed, hostGone }, withMicrophone) {
   lastFacts = conversation.facts;
   conversation = null;
+  if (hostGone) comeBack = { withMicrophone };
   if (failed) showProblem(text, "Call again", () => startCall({ withMicrophone }));
   else transcript.note(text);
   showState();

@@ -21,6 +21,26 @@ export function closeWords(code, reason) {
   return { text: `The connection to the host was lost.${said}`, failed: true };
 }
 
+/** Whether the host went away under a call, rather than ending it. */
+export function hostIsGone(code) {
+  return code === 4504 || code === 1001 || code === 1006 || code === 1012;
+}
+
+/** Says what is wrong with a broken agent: error, file and line, what to do. */
+export function brokenDetails({ error, where, hint }) {
+  const place = where ? ` (${where})` : "";
+  const next = hint ? ` — ${hint}` : "";
+  return `${error || "The host gave no reason."}${place}${next}`;
+}
+
+/** The same as a whole sentence, to be read by itself. */
+export function brokenWords(agent) {
+  const phase = agent.phase ? `, it was not ${agent.phase}` : "";
+  return `${agent.title || agent.id} is broken and cannot take calls${phase}: ${brokenDetails(agent)}`;
+}
+
+export const RESTARTED = "The host was restarted.";
+
 export const HOST_SILENT = "The host does not answer. Is it still running?";
 
 export const NO_AUDIO_HERE =

@@ -35,7 +35,7 @@ def print_banner(host: Host, url: str, console: Console) -> None:
     console.print(table)
     for broken in host.agents.values():
         if isinstance(broken, BrokenAgent):
-            _print_broken(broken, console)
+            print_broken(broken, console)
     used = [agent.get("providers", {}) for agent in agents]
     if any("embedded" in (providers.get("stt"), providers.get("tts")) for providers in used):
         console.print(Text(f"\n{EMBEDDED_NOTICE}", "yellow"))
@@ -50,8 +50,8 @@ def _cells(agent: dict[str, Any]) -> list[Text]:
     return [Text("broken", "red"), Text("-"), Text("-"), Text("-")]
 
 
-def _print_broken(agent: BrokenAgent, console: Console) -> None:
-    """The whole story below the table, where it has room."""
+def print_broken(agent: BrokenAgent, console: Console) -> None:
+    """Print the whole story of a broken agent."""
     place = f" ({agent.where})" if agent.where else ""
     console.print(Text.assemble("\n", (agent.id, "bold"), f" was not {agent.phase}: {agent.error}{place}"))
     console.print(Text(f"  next: {agent.hint or f'`voice-host check {agent.id}` shows more'}"))

@@ -157,13 +157,18 @@ class Host:
         found = agent.discovered if isinstance(agent, BrokenAgent) else agent.loaded.discovered
         listed: dict[str, Any] = {"id": found.id, "distribution": found.distribution, "version": found.version}
         if isinstance(agent, BrokenAgent):
-            return listed | {
-                "title": found.id,
-                "description": "",
-                "status": "broken",
-                "phase": str(agent.phase),
-                "error": agent.error,
-            }
+            where = {name: text for name in ("where", "hint") if (text := getattr(agent, name))}
+            return (
+                listed
+                | where
+                | {
+                    "title": found.id,
+                    "description": "",
+                    "status": "broken",
+                    "phase": str(agent.phase),
+                    "error": agent.error,
+                }
+            )
         return listed | {
             "title": agent.config.title,
             "description": agent.config.description,

@@ -1,0 +1,131 @@
+"""The child: serves one state of the source tree until its parent is gone or wants it gone.
+
+It begins with what takes long, before it is told what to serve: so a child can wait, ready, for the next save.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO
+
+from fastapi import FastAPI
+from rich.console import Console
+
+from voice_host.dev.handover import taken
+from voice_host.dev.metadata import put_on_path
+from voice_host.dev.notice import add_notice
+from voice_host.dev.order import Order
+from voice_host.dev.report import say_outcome
+from voice_host.dev.source import PYPROJECT, UNKNOWN_VERSION, NoAgentHere, SourceTree, read_tree
+from voice_host.discovery import BrokenAgent, DiscoveredAgent, LoadedAgent, Phase, discover_agents, load_agent
+from voice_host.logs import configure_logging
+from voice_host.providers.select import SpeechServices
+from voice_host.server.app import create_host_app
+from voice_host.server.host import Host
+from voice_host.server.process import HostServer
+from voice_host.server.run import LOOPBACK_NAMES
+from voice_host.settings import Settings, SettingsError, load_settings
+
+Outcomes = list[LoadedAgent | BrokenAgent]
+
+
+def main() -> None:
+    """Wait for an order and carry it out."""
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return
+    threading.Thread(target=_leave_with_the_parent, args=(sys.stdin.buffer,), daemon=True).start()
+    order = Order.read(line)
+    settings, outcomes = _outcomes(order)
+    _serve(order, settings, outcomes)
+    if any(thread.name.startswith("tools-") for thread in threading.enumerate()):
+        os._exit(0)  # a sync tool that was given up still runs
+
+
+def _leave_with_the_parent(orders: BinaryIO) -> None:
+    """End like at SIGTERM once the parent closes its end, which the system does when the parent dies."""
+    while orders.read(1):
+        pass
+    # Before the host serves it kills this process, whatever the agent's code is busy with.
+    signal.raise_signal(signal.SIGTERM)
+
+
+class _Server(HostServer):
+    """Says that it is about to leave, to whoever waits for it."""
+
+    def __init__(self, app: FastAPI, host: Host, leaving: asyncio.Event) -> None:
+        super().__init__(app, host)
+        self._leaving = leaving
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        asyncio.get_running_loop().call_soon_threadsafe(self._leaving.set)
+        super().handle_exit(sig, frame)
+
+
+def _serve(order: Order, settings: Settings, outcomes: Outcomes) -> None:
+    listener = taken(order.listener)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    async def serve() -> None:
+        host = Host(settings, SpeechServices(settings))
+        leaving = asyncio.Event()
+        app = create_host_app(host, allowed_hosts=LOOPBACK_NAMES)
+        add_notice(app, leaving)
+        try:
+            await host.start(outcomes)
+            say_outcome(host, f"http://localhost:{listener.getsockname()[1]}", console, again=order.again)
+            await _Server(app, host, leaving).serve(sockets=[listener])
+        finally:
+            await host.stop()
+
+    with listener:
+        asyncio.run(serve())
+
+
+def _outcomes(order: Order) -> tuple[Settings, Outcomes]:
+    """Return the settings and the agents. What is wrong with the tree or the settings is shown as a broken agent."""
+    folder = Path(order.folder)
+    try:
+        settings = load_settings(Path(order.config) if order.config else None, options={"server.host": "127.0.0.1"})
+        configure_logging(settings.server.log_format, settings.server.log_level)
+        tree = read_tree(folder)
+    except SettingsError as error:
+        return Settings(), [_broken(folder, "; ".join(map(str, error.problems)), "correct the settings and save them")]
+    except NoAgentHere as error:
+        return settings, [_broken(folder, str(error), error.hint)]
+    put_on_path(tree)
+    if order.failure:
+        return settings, [BrokenAgent(found, Phase.IMPORTED, order.failure) for found in _discovered(tree)]
+    return settings, _loaded(tree, settings)
+
+
+def _loaded(tree: SourceTree, settings: Settings) -> Outcomes:
+    return [
+        load_agent(outcome, settings.for_agent(outcome.id).settings)
+        if isinstance(outcome, DiscoveredAgent)
+        else outcome
+        for outcome in discover_agents()
+        if outcome.id in tree.entry_points
+    ]
+
+
+def _discovered(tree: SourceTree) -> list[DiscoveredAgent]:
+    return [
+        DiscoveredAgent(agent_id, tree.name, tree.version, value, None) for agent_id, value in tree.entry_points.items()
+    ]
+
+
+def _broken(folder: Path, error: str, hint: str) -> BrokenAgent:
+    """An agent whose id nobody knows goes by the name of its folder."""
+    found = DiscoveredAgent(folder.name, PYPROJECT, UNKNOWN_VERSION, "", None)
+    return BrokenAgent(found, Phase.DISCOVERED, error, hint)
+
+
+if __name__ == "__main__":
+    main()

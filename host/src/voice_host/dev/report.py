@@ -1,0 +1,22 @@
+"""What a child says on the terminal when it begins to serve."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from voice_host.discovery import BrokenAgent
+from voice_host.server.banner import print_banner, print_broken
+from voice_host.server.host import Host
+
+
+def say_outcome(host: Host, url: str, console: Console, *, again: bool) -> None:
+    """Say which agents are ready and which are broken and why; the first time also where to talk and over what."""
+    if not again:
+        print_banner(host, url, console)
+        return
+    for agent in host.agents.values():
+        if isinstance(agent, BrokenAgent):
+            print_broken(agent, console)
+        else:
+            console.print(Text.assemble((agent.loaded.id, "bold"), " is ", ("ready", "green")))

@@ -1,0 +1,33 @@
+// Following a host that says when it is about to be replaced: `voice-host dev` does, whenever a file is saved.
+
+const FIRST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 4_000;
+
+/** The address to watch, from an answer of the host; null where it offers none. */
+export function monitorIn(response) {
+  const [, address] = /<([^>]+)>;\s*rel="monitor"/.exec(response.headers.get("link") ?? "") ?? [];
+  return address ?? null;
+}
+
+/** Waits until the host is about to be replaced, or is gone. */
+export async function untilItLeaves(monitor) {
+  for (;;) {
+    try {
+      const { status } = await fetch(monitor, { cache: "no-store" });
+      if (status !== 204) return; // 204: nothing yet, ask again
+    } catch {
+      return;
+    }
+  }
+}
+
+/** Calls `load` until it succeeds, less and less often, and returns what it brought. */
+export async function untilItAnswers(load) {
+  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
+    try {
+      return await load();
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}

@@ -1,0 +1,109 @@
+"""`voice-host dev` as a process: saves that are good, saves that are bad, and its end."""
+
+import json
+import os
+import signal
+import sys
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from tests.cli.conftest import Run, plugins, run
+from tests.dev.project import BAD, GOOD, PYPROJECT, Project, children, developing, running
+
+__all__ = ["plugins", "run"]
+
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="signals"),
+    pytest.mark.timeout(180),
+]
+
+
+def broken(entry: dict[str, object]) -> bool:
+    return entry["status"] == "broken"
+
+
+def ready(entry: dict[str, object]) -> bool:
+    return entry["status"] == "ready"
+
+
+def test_a_bad_save_shows_its_error_and_the_next_good_one_recovers(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    opened = tmp_path / "opened"
+    with developing(project, browser=f"sh -c 'echo \"$0\" >> {opened}'") as dev:
+        first = dev.agent()
+        assert (first["status"], first["description"], first["version"]) == ("ready", "3.2.1", "3.2.1")
+        with urllib.request.urlopen(f"{dev.url}/agents", timeout=10) as answer:
+            assert answer.headers["link"] == '<dev/restart>; rel="monitor"'
+
+        with connect(f"{dev.url.replace('http', 'ws')}/agents/ice-cream/session") as call:
+            assert json.loads(call.recv())["type"] == "ready"
+            project.save(BAD)
+            with suppress(ConnectionClosed):
+                while True:
+                    call.recv()
+            assert call.close_code == 4504
+
+        entry = dev.until(broken)
+        assert entry["phase"] == "configured"
+        assert "name 'AgentConfg' is not defined" in entry["error"]
+        assert entry["where"] == "ice_cream/__init__.py:11"
+        dev.until_said("ice_cream/__init__.py:11")
+
+        project.save("import sys\nsys.exit('on import')")
+        assert "sys.exit" in dev.until(lambda entry: entry.get("phase") == "imported")["error"]
+
+        project.save(GOOD)
+        dev.until(ready)
+        dev.until_said("ice-cream is ready")
+
+        project.pyproject.write_text("[project", encoding="utf-8")
+        assert "pyproject.toml cannot be read" in dev.until(broken)["error"]
+        project.pyproject.write_text(PYPROJECT, encoding="utf-8")
+        dev.until(ready)
+        assert opened.read_text(encoding="utf-8") == f"{dev.url.replace('127.0.0.1', 'localhost')}\n"
+
+        first_children = children(dev.process.pid)
+        dev.process.send_signal(signal.SIGINT)
+        assert dev.ended() == 0
+        assert "Traceback" not in dev.output
+        assert [child for child in first_children if running(child)] == []
+
+
+def test_an_agent_that_takes_its_process_down_is_shown_as_broken(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", layout=".")
+    with developing(project) as dev:
+        project.save("import os\nos._exit(7)")
+        assert dev.until(broken)["error"] == "the agent's process ended with exit code 7"
+        project.save(GOOD)
+        dev.until(ready)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_no_child_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    with developing(project) as dev:
+        orphans = children(dev.process.pid)
+        assert orphans
+        dev.process.kill()
+        dev.ended()
+        dev.wait(lambda: not any(running(orphan) for orphan in orphans))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["nowhere"], "there is no nowhere"), (["."], "declares no agent"), ([".", "--port", "70000"], "--port")],
+)
+def test_what_cannot_be_run_is_refused(run: Run, tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n', encoding="utf-8")
+    if "--port" in arguments:
+        Project(tmp_path / "project")
+        arguments = ["project", *arguments[1:]]
+    result = run("dev", *arguments)
+    assert result.exit_code == 2
+    assert "error: " in result.stderr
+    assert message in result.stderr
