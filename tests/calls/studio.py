@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import uvicorn
@@ -23,6 +24,7 @@ from voice_host.models import ModelRegistry, ModelSettings
 from voice_host.providers.assemblyai_stt import AssemblyAISpeechToText
 from voice_host.providers.orpheus_tts import OrpheusTextToSpeech
 from voice_host.providers.select import SpeechProviders
+from voice_host.settings import ResilienceSettings
 from voice_host_sdk import AgentConfig, LifecycleCallbacks
 
 
@@ -88,6 +90,8 @@ async def studio(
     tts_key: str = "tts-key",
     llm_key: str = "gateway-key",
     ms_per_word: int = 40,
+    resilience: ResilienceSettings | None = None,
+    stt_options: Mapping[str, Any] = MappingProxyType({}),
     prepare: Callable[[Studio], None] | None = None,
     limits: CallLimits | None = None,
     **manager_options: Any,
@@ -103,9 +107,10 @@ async def studio(
         runtime = AgentRuntime("desk", config, registry.resolve(None, config.model or "test-model"), registry=registry)
         manager = VoiceAgentManager(config, runtime=runtime, callbacks=callbacks, **manager_options)
         speech = SpeechProviders(
-            AssemblyAISpeechToText(stt_key, url=stt.url), OrpheusTextToSpeech(tts_key, url=tts.url)
+            AssemblyAISpeechToText(stt_key, **{"url": stt.url, **stt_options}),
+            OrpheusTextToSpeech(tts_key, url=tts.url),
         )
-        handler = VoiceSessionHandler(agent_manager=manager, speech=speech, limits=limits)
+        handler = VoiceSessionHandler(agent_manager=manager, speech=speech, limits=limits, resilience=resilience)
         made = Studio(stt, tts, llm, manager, handler)
         app = FastAPI()
         app.add_api_websocket_route("/session", made.handle)

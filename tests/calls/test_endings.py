@@ -105,10 +105,10 @@ async def test_a_voice_that_fails_leaves_nothing(fault: Fault) -> None:
 
 async def test_speech_to_text_that_fails_leaves_nothing() -> None:
     async with studio() as s:
-        async with calling(s.url) as caller:
+        async with calling(s.url):
             session = await s.stt.connected()
             session.drop()
-            await caller.expect("error")
+            await s.stt.connected(2)
         await assert_nothing_is_left(s)
 
 

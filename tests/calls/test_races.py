@@ -14,6 +14,7 @@ from tests.calls.studio import studio
 from tests.calls.test_endings import Recorder
 from voice_host.limits import call_limits
 from voice_host.session.handler import DEAF_PHRASE
+from voice_host.settings import ResilienceSettings
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, Session, SpeechEnded, SpeechStarted, tool
 
 
@@ -218,7 +219,7 @@ async def test_a_recogniser_that_simply_ends_is_a_failure_that_is_said() -> None
     async def opened(call: Any) -> Any:
         return Ending()
 
-    async with studio() as s:
+    async with studio(resilience=ResilienceSettings(stt_tell_after_s=0.1)) as s:
         s.handler._connect_stt = opened  # type: ignore[method-assign]
         async with calling(s.url) as caller:
             await caller.expect("error", code="stt_closed")

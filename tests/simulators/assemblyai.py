@@ -7,7 +7,7 @@ import secrets
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,7 +15,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from tests.simulators.scripted_recogniser import Message, ScriptedRecogniser, TurnWriter
+from tests.simulators.scripted_recogniser import Ear, Message, ScriptedRecogniser, TurnWriter
 from tests.simulators.session_parameters import BadParameter, read_parameters
 from tests.simulators.waiting import Observable
 
@@ -90,6 +90,10 @@ class SimulatedSession:
         """Break the connection without a close frame."""
         self._socket.transport.abort()
 
+    def freeze(self) -> None:
+        """Neither read nor answer any more, as a connection whose other end has vanished."""
+        self._socket.transport.pause_reading()
+
     async def send(self, message: Message) -> None:
         await self.send_raw(json.dumps(message))
 
@@ -108,12 +112,15 @@ class SimulatedSession:
                 raise Violation(3006, str(bad)) from bad
             doubles = self._simulator.double_finals
             self._turns = TurnWriter(double_finals=self._parameters.double_finals if doubles is None else doubles)
-            self._ear = ScriptedRecogniser(
-                self._parameters.sample_rate, self._simulator.script, self._turns, self._parameters.min_turn_silence
+            self._ear = self._simulator.ear(
+                self._parameters.sample_rate, self._turns, self._parameters.min_turn_silence
             )
             await self._begin()
             while not self.terminated:
-                await self._take(await self._socket.recv())
+                received = await self._socket.recv()
+                if self._simulator.deaf and isinstance(received, bytes):
+                    continue
+                await self._take(received)
                 self._simulator.changed()
             await self.close()
         except Violation as violation:
@@ -209,10 +216,12 @@ class AssemblyAISimulator(Observable):
         burst_ms: audio that may arrive faster than the long-run limit of 1.5 times real time.
         double_finals: a plain and a formatted final for each turn. None: as the session's model does it.
         begins: whether sessions begin; False accepts the upgrade and then says nothing.
+        deaf: audio is taken and nothing is made of it.
 
     Attributes:
         sessions: all connections, in order. `open_connections`: how many of them are open.
         script: what the coming stretches of speech will be recognised as.
+        ear: what recognises them: makes one for each session, of its sample rate, its turns and its `min_turn_silence`.
         tokens: temporary tokens that were given out by `GET /v3/token`.
     """
 
@@ -223,12 +232,17 @@ class AssemblyAISimulator(Observable):
         burst_ms: float = 5000,
         double_finals: bool | None = None,
         begins: bool = True,
+        deaf: bool = False,
     ) -> None:
         super().__init__()
         self.api_key = api_key
         self.burst_ms = burst_ms
         self.double_finals = double_finals
         self.begins = begins
+        self.deaf = deaf
+        self.ear: Callable[[int, TurnWriter, int], Ear] = lambda sample_rate, turns, silence_ms: ScriptedRecogniser(
+            sample_rate, self.script, turns, silence_ms
+        )
         self.sessions: list[SimulatedSession] = []
         self.open_connections = 0
         self.script: deque[str] = deque()
@@ -256,6 +270,17 @@ class AssemblyAISimulator(Observable):
     async def speak_turn(self, text: str) -> None:
         """Have the latest session hear a whole turn."""
         await (await self.connected()).speak_turn(text)
+
+    def go_down(self) -> None:
+        """Break every connection and refuse new ones with 503, until `come_back()`."""
+        self.upgrade_status = 503
+        for session in self.sessions:
+            if session.close_code is None:
+                session.drop()
+
+    def come_back(self) -> None:
+        """Take connections again."""
+        self.upgrade_status = None
 
     async def __aenter__(self) -> Self:
         self._server: Server | None = await serve(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from typing import Any
+from typing import Any, Protocol
 
 WINDOW_MS = 10
 ONSET_MS = 100
@@ -71,6 +71,16 @@ class TurnWriter:
             messages.insert(0, plain)
         self.order += 1
         return messages
+
+
+class Ear(Protocol):
+    """Turns audio into messages."""
+
+    end_silence_ms: int
+
+    def feed(self, pcm: bytes) -> list[Message]: ...
+
+    def end_turn(self) -> list[Message]: ...
 
 
 class ScriptedRecogniser:

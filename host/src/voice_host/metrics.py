@@ -34,6 +34,9 @@ LOOP_BLOCKED_SECONDS = Histogram(
     ["agent"],
     buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+STT_RECONNECTS = Counter(
+    "voice_host_stt_reconnects", "Lines to speech-to-text that failed and were tried again, by code.", ["agent", "code"]
+)
 STAGE_SECONDS = Histogram(
     "voice_host_stage_seconds",
     "Time from the end of the caller's turn to each stage of the reply.",

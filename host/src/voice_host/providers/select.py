@@ -41,10 +41,13 @@ class SpeechServices:
     Args:
         settings: which service the platform wants.
         extensions: what offers the services; default: the host's own extension alone.
+
+    Attributes:
+        settings: what the platform said.
     """
 
     def __init__(self, settings: Settings, extensions: Extensions | None = None) -> None:
-        self._settings = settings
+        self.settings = settings
         self._extensions = extensions or Extensions([load_built_in(BuiltInProviders(settings))])
         self._stt: dict[str, SpeechToText] = {}
         self._tts: dict[str, TextToSpeech] = {}
@@ -66,20 +69,20 @@ class SpeechServices:
         Raises:
             ProviderConfigError: one of them cannot be had. The message begins with the place to edit.
         """
-        if self._settings.providers.speech_to_text != AUTO:
+        if self.settings.providers.speech_to_text != AUTO:
             self._chosen("speech_to_text", None, self._speech_to_text)
-        if self._settings.providers.text_to_speech != AUTO:
+        if self.settings.providers.text_to_speech != AUTO:
             self._chosen("text_to_speech", None, self._text_to_speech)
 
     def _chosen(self, field: str, wanted: str | None, build: Callable[[str], _Provider]) -> _Provider:
-        named: str = getattr(self._settings.providers, field)
+        named: str = getattr(self.settings.providers, field)
         if named == AUTO:
-            return build(wanted or getattr(self._settings, field))
+            return build(wanted or getattr(self.settings, field))
         try:
             return build(named)
         except ProviderConfigError as error:
             path = ("providers", field)
-            raise ProviderConfigError(f"{self._settings.origin(*path).where(path)}: {error}") from error
+            raise ProviderConfigError(f"{self.settings.origin(*path).where(path)}: {error}") from error
 
     async def aclose(self) -> None:
         """Give back what the services hold. Idempotent."""

@@ -99,7 +99,9 @@ class Host:
             max_parked=self.settings.sessions.max_parked,
         )
         limits = call_limits(self.settings, loaded.id)
-        handler = VoiceSessionHandler(agent_manager=manager, speech=prepared.speech, limits=limits)
+        handler = VoiceSessionHandler(
+            agent_manager=manager, speech=prepared.speech, limits=limits, resilience=self.settings.resilience
+        )
         return ReadyAgent(loaded, manager, handler)
 
     async def drain(self, timeout_s: float = 0) -> None:

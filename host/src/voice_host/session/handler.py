@@ -28,11 +28,13 @@ from voice_host.session.generation import generate, report_tool
 from voice_host.session.head_start import HeadStart
 from voice_host.session.latency import Stages
 from voice_host.session.left_off import leave
-from voice_host.session.microphone import MicrophoneBuffer, feed
+from voice_host.session.listening import DEAF_PHRASE, HEARING_AGAIN_PHRASE, Listening
+from voice_host.session.microphone import MicrophoneBuffer
 from voice_host.session.playout import Playout
 from voice_host.session.reply import Reply
 from voice_host.session.speech_out import SpeechOut
 from voice_host.session.turn_engine import TurnEngine
+from voice_host.settings import ResilienceSettings
 from voice_host.text import VoiceCleaner
 from voice_host_sdk import (
     AgentReply,
@@ -49,9 +51,6 @@ from voice_host_sdk import (
 
 log = get_logger(__name__)
 
-DEAF_PHRASE = "Sorry, I cannot hear you at the moment. You can still type to me."
-"""Spoken when speech-to-text is lost: silence is never the answer."""
-
 
 class VoiceSessionHandler:
     """Runs any number of calls of one agent.
@@ -62,6 +61,7 @@ class VoiceSessionHandler:
         cleaner: makes text fit to be spoken; default: `VoiceCleaner()`.
         speech: the speech services; default: what the environment configures, to be given back with `aclose()`.
         limits: of each call; default: those of the settings without any.
+        resilience: waits and retries; default: what the environment configures where the services come from there.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class VoiceSessionHandler:
         cleaner: Callable[[str], str] | None = None,
         speech: SpeechProviders | None = None,
         limits: CallLimits | None = None,
+        resilience: ResilienceSettings | None = None,
     ) -> None:
         self._manager = agent_manager
         self._limits = limits or call_limits()
@@ -80,7 +81,9 @@ class VoiceSessionHandler:
         if speech is None:
             self._own_services = speech_services_from_environment(tts_api_key=tts_api_key)
             speech = self._own_services.for_agent(agent_manager.config)
+            resilience = resilience or self._own_services.settings.resilience
         self._speech = speech
+        self._resilience = resilience or ResilienceSettings()
 
     @property
     def speech_names(self) -> dict[str, str]:
@@ -195,26 +198,16 @@ class VoiceSessionHandler:
         return await self._speech.stt.open(call.agent.stt_config)
 
     async def _stt_listener(self, call: Call) -> None:
-        """Listen until the call ends. When the recogniser is lost, say so and keep the call: typing still works."""
-        try:
-            stream = await self._connect_stt(call)
-        except ProviderError as error:
-            await self._deaf(call, error)
-            return
-        try:
-            async with asyncio.TaskGroup() as both:
-                both.create_task(
-                    feed(call.microphone, stream, call.agent.stt_config), name=f"microphone-{call.session_id}"
-                )
-                async for event in stream:
-                    await self._on_speech(call, event)
-                raise ProviderError("Speech recognition has ended.", code="stt_closed")  # nobody asked it to
-        except* ProviderError as group:
-            lost = group.exceptions[0]
-            assert isinstance(lost, ProviderError)
-            await self._deaf(call, lost)
-        finally:
-            await stream.aclose()
+        """Listen until the call ends. When the recogniser is lost for good, the call is kept: typing still works."""
+        await Listening(
+            call.agent_id,
+            call.agent.stt_config,
+            self._resilience,
+            connect=partial(self._connect_stt, call),
+            on_event=partial(self._on_speech, call),
+            on_outage=partial(self._deaf, call),
+            on_recovery=partial(call.dispatch, turns.SpeechRequested(HEARING_AGAIN_PHRASE)),
+        ).run(call.microphone)
 
     async def _on_speech(self, call: Call, event: SpeechEvent) -> None:
         match event:

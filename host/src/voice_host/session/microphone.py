@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Protocol
 
-from voice_host_sdk import SpeechToTextStream, STTConfig
+from voice_host_sdk import STTConfig
 
 BUFFER_S = 10.0
 """Seconds kept while speech-to-text connects or is slow. When full, the oldest audio is dropped and counted."""
@@ -63,14 +64,17 @@ class MicrophoneBuffer:
         return data
 
 
-async def feed(microphone: MicrophoneBuffer, stream: SpeechToTextStream, config: STTConfig) -> None:
-    """Send the microphone's audio to the recogniser until cancelled.
+class Listener(Protocol):
+    """Whatever takes the caller's audio."""
+
+    async def send_audio(self, pcm: bytes) -> None: ...
+
+
+async def feed(microphone: MicrophoneBuffer, listener: Listener, config: STTConfig) -> None:
+    """Send the microphone's audio on until cancelled.
 
     A recogniser hears a turn end by the silence after it. A client that stops sending instead (a muted microphone, a
     push-to-talk button) gets that silence made for it.
-
-    Raises:
-        ProviderError: the recogniser is lost.
     """
     silence = bytes(int(GAP_S * config.sample_rate) * 2)
     whole_tail_s = config.max_turn_silence / 1000 + TAIL_MARGIN_S
@@ -83,4 +87,4 @@ async def feed(microphone: MicrophoneBuffer, stream: SpeechToTextStream, config:
         except TimeoutError:
             audio = microphone.take() + silence
             tail_s -= GAP_S
-        await stream.send_audio(audio)
+        await listener.send_audio(audio)

@@ -19,6 +19,7 @@ from voice_host.settings.model import (
 )
 from voice_host.settings.origins import Origin
 from voice_host.settings.plugin_table import MissingSetting, plugin_table
+from voice_host.settings.resilience import ResilienceSettings
 from voice_host.settings.secrets import SecretText, redact, secret_texts
 from voice_host.settings.variables import colliding_ids, variable_name
 
@@ -35,6 +36,7 @@ __all__ = [
     "Origin",
     "Problem",
     "ProvidersSettings",
+    "ResilienceSettings",
     "SecretText",
     "ServerSettings",
     "ServiceKeys",

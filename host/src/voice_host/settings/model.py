@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from voice_host.settings.limits import LimitsSettings
 from voice_host.settings.origins import DEFAULT, KeyPath, Origin
+from voice_host.settings.resilience import ResilienceSettings
 from voice_host.settings.services import AUTO, ServiceName
 from voice_host_sdk import AGENT_ID_PATTERN, EXTENSION_NAME_PATTERN
 
@@ -276,6 +277,7 @@ class Tables(BaseModel):
     )
     providers: ProvidersSettings = Field(default_factory=ProvidersSettings)
     limits: LimitsSettings = LimitsSettings()
+    resilience: ResilienceSettings = ResilienceSettings()
 
 
 class Settings(Tables):

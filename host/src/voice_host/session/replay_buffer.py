@@ -1,0 +1,108 @@
+"""The caller's audio that a recogniser may have to hear again. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+PIECE_MS = 500
+"""The longest piece that is handed out. Sending waits piece by piece, and is watched piece by piece."""
+
+RUN_UP_MS = 500
+"""Kept before the first loud piece: words begin softly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some of the caller's audio, and whether it is loud enough to be speech."""
+
+    pcm: bytes
+    loud: bool
+
+
+class ReplayBuffer:
+    """Holds PCM16 mono from the end of the last turn to now, at most `limit_s` of it.
+
+    `next()` hands it out piece by piece; `rewind()` begins again at its front for a recogniser that is new, and
+    `commit()` forgets what has become a turn. When it is full, the oldest audio goes.
+
+    Args:
+        sample_rate: Hz.
+        limit_s: seconds of audio held at most.
+    """
+
+    def __init__(self, sample_rate: int, limit_s: float) -> None:
+        self._bytes_per_ms = sample_rate * 2 / 1000
+        self._limit = int(limit_s * sample_rate) * 2
+        self._piece = PIECE_MS * sample_rate // 1000 * 2
+        self._sent: deque[Piece] = deque()
+        self._unsent: deque[Piece] = deque()
+        self._size = 0
+
+    def add(self, pcm: bytes, *, loud: bool) -> int:
+        """Add whole samples. Returns how many bytes were dropped that no recogniser has heard."""
+        for start in range(0, len(pcm), self._piece):
+            self._unsent.append(Piece(pcm[start : start + self._piece], loud))
+        self._size += len(pcm)
+        unheard = 0
+        while self._size > self._limit:
+            if self._sent:
+                self._size -= len(self._sent.popleft().pcm)
+            else:
+                oldest = len(self._unsent.popleft().pcm)
+                self._size -= oldest
+                unheard += oldest
+        return unheard
+
+    def next(self) -> Piece | None:
+        """Hand out the next piece; None when there is none."""
+        if not self._unsent:
+            return None
+        piece = self._unsent.popleft()
+        self._sent.append(piece)
+        return piece
+
+    def commit(self, keep_ms: float) -> None:
+        """What was handed out has become a turn, but for its last `keep_ms`."""
+        kept: deque[Piece] = deque()
+        room = int(keep_ms * self._bytes_per_ms) & ~1
+        while self._sent and room > 0:
+            piece = self._sent.pop()
+            if len(piece.pcm) > room:
+                piece = Piece(piece.pcm[-room:], piece.loud)
+            room -= len(piece.pcm)
+            kept.appendleft(piece)
+        self._sent = kept
+        self._measure()
+
+    def rewind(self, *, trim: bool) -> None:
+        """Hand everything out again.
+
+        Args:
+            trim: leave out the silence at the front: no turn had begun, and a recogniser takes audio little faster than
+                real time, so that each second of silence would delay the first word.
+        """
+        self._unsent = self._sent + self._unsent
+        self._sent = deque()
+        if trim:
+            self._trim()
+
+    def forget_sent(self) -> None:
+        """Never hand out again what was handed out."""
+        self._sent.clear()
+        self._measure()
+
+    def _trim(self) -> None:
+        run_up = RUN_UP_MS * self._bytes_per_ms
+        silence: deque[Piece] = deque()
+        size = 0
+        while self._unsent and not self._unsent[0].loud:
+            silence.append(self._unsent.popleft())
+            size += len(silence[-1].pcm)
+            while size - len(silence[0].pcm) >= run_up:
+                size -= len(silence.popleft().pcm)
+        self._unsent = silence + self._unsent
+        self._measure()
+
+    def _measure(self) -> None:
+        self._size = sum(len(piece.pcm) for piece in (*self._sent, *self._unsent))
