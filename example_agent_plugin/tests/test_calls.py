@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from voice_host.testing import CallTool, ScriptedModel
-from voice_host.testing.fixtures import CallAgent
+from voice_host.testing import CallTool, Fail, ScriptedModel, Think
+from voice_host.testing.fixtures import CallAgent, ServeAgent
 
 BOOK = CallTool("book_table", name="Kim", day="friday", time="7 pm", guests=2)
 
@@ -61,3 +61,56 @@ async def test_the_agent_hangs_up_after_its_goodbye(call_agent: CallAgent) -> No
         "on_agent_reply",
         "on_session_destroyed",
     ]
+
+
+async def test_a_booking_is_made_even_if_the_caller_talks_over_it(call_agent: CallAgent) -> None:
+    model = ScriptedModel(["Let me see, one moment please.", BOOK], "That is booked.", "Yes, it did: B 1.")
+    async with call_agent(model) as call:
+        await call.type("A table for two on Friday at seven. I am Kim.")
+        await call.interrupt("Did that work?", into_reply_s=0.5)
+        assert (await call.reply()).heard == "Yes, it did: B 1."
+        assert call.state["booking"].name == "Kim"
+    assert "tool: I have booked" in "\n".join(model.asked[-1].history)
+
+
+async def test_two_callers_share_the_book_and_nothing_else(serve_agent: ServeAgent) -> None:
+    model = ScriptedModel(BOOK, "Booked.", CallTool("find_booking", name="Kim"), "I have found it.")
+    async with serve_agent(model) as agent, agent.call() as kim, agent.call() as partner:
+        await kim.ask("A table for two on Friday at seven, in the name of Kim.")
+        await partner.ask("Is there a table in the name of Kim?")
+
+        assert "The reference is B 1" in partner.tool("find_booking").result
+        assert "booking" not in partner.state
+
+
+async def test_two_houses_do_not_share_their_book(call_agent: CallAgent) -> None:
+    async with call_agent(ScriptedModel(BOOK, "Booked.")) as call:
+        await call.ask("A table for two on Friday at seven, in the name of Kim.")
+    look = ScriptedModel(CallTool("find_booking", name="Kim"), "There is none.")
+    async with call_agent(look, settings={"restaurant_name": "Chez Nous"}) as call:
+        await call.ask("Is there a table in the name of Kim?")
+        assert "cannot find" in call.tool("find_booking").result
+
+
+async def test_a_caller_whose_name_the_app_sends_is_greeted_by_it(call_agent: CallAgent) -> None:
+    async with call_agent(metadata={"name": "Ada"}) as call:
+        assert call.greeting
+        assert call.greeting.heard == "Hello Ada, this is The Copper Spoon. How can I help you?"
+
+
+async def test_the_model_knows_the_day_and_the_house(call_agent: CallAgent) -> None:
+    model = ScriptedModel("Good evening.")
+    async with call_agent(model, settings={"restaurant_name": "Chez Nous"}) as call:
+        await call.ask("Hello?")
+    assert "the restaurant Chez Nous" in model.asked[0].instructions
+    assert "Today is " in model.asked[0].instructions
+    assert "book_table" in model.asked[0].tools
+
+
+async def test_a_model_that_takes_long_or_fails_is_no_silence(call_agent: CallAgent) -> None:
+    model = ScriptedModel([Think(6), "We are open from noon."], Fail(401))
+    async with call_agent(model) as call:
+        assert (await call.ask("When are you open?")).heard == "We are open from noon."
+        assert call.voice.spoken[2:] == ["One moment, please.", "We are open from noon."]
+        assert (await call.ask("Sure?")).heard.startswith("Sorry, something went wrong")
+        assert [error.code for error in call.errors] == ["model_auth"]

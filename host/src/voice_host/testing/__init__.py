@@ -8,6 +8,7 @@ from voice_host.testing.call import TestCall
 from voice_host.testing.model import Asked, CallTool, Fail, Say, ScriptedModel, Think
 from voice_host.testing.recorder import SeenCallback
 from voice_host.testing.reply import CallEnd, Reply
+from voice_host.testing.session import TestSession
 from voice_host.testing.sources import AgentBroken, AgentSource
 from voice_host.testing.virtual_time import VirtualTimeUp, in_virtual_time, run_in_virtual_time
 
@@ -26,6 +27,7 @@ __all__ = [
     "SeenCallback",
     "TestAgent",
     "TestCall",
+    "TestSession",
     "Think",
     "VirtualTimeUp",
     "call_agent",

@@ -8,7 +8,12 @@ import pytest
 
 from example_agent_plugin.bookings import TABLES_PER_DAY, Bookings
 from example_agent_plugin.tools import FrontDesk, parse_time
-from tests.example_plugin.sessions import RecordingSession
+from voice_host.testing import TestSession
+
+
+@pytest.fixture
+def session() -> TestSession:
+    return TestSession()
 
 
 @pytest.fixture
@@ -26,7 +31,7 @@ def test_menu_of_the_day(desk: FrontDesk) -> None:
     assert desk.menu_of_the_day("monday") == "We are closed on Monday."
 
 
-async def test_a_table_is_booked_and_found_again(desk: FrontDesk, session: RecordingSession) -> None:
+async def test_a_table_is_booked_and_found_again(desk: FrontDesk, session: TestSession) -> None:
     said = await desk.book_table(session, " Kim ", "saturday", "7:30 pm", 4)
     assert said == ("I have booked a table for 4 on Saturday at 7:30 pm, in the name of Kim. Your reference is B 1.")
     assert session.state["booking"].reference == "B 1"
@@ -36,9 +41,9 @@ async def test_a_table_is_booked_and_found_again(desk: FrontDesk, session: Recor
     assert await desk.find_booking("Lee") == "I cannot find a booking in the name of Lee."
 
 
-async def test_references_count_up_and_the_latest_booking_is_found(desk: FrontDesk, session: RecordingSession) -> None:
+async def test_references_count_up_and_the_latest_booking_is_found(desk: FrontDesk, session: TestSession) -> None:
     await desk.book_table(session, "Kim", "friday", "18:00", 1)
-    await desk.book_table(RecordingSession("other"), "Kim", "sunday", "13:00", 2)
+    await desk.book_table(TestSession("other"), "Kim", "sunday", "13:00", 2)
     assert "B 2" in await desk.find_booking("Kim")
     assert session.state["booking"].reference == "B 1"
 
@@ -56,13 +61,13 @@ async def test_references_count_up_and_the_latest_booking_is_found(desk: FrontDe
     ],
 )
 async def test_what_cannot_be_booked_is_asked_again(
-    desk: FrontDesk, session: RecordingSession, name: str, day: str, at: str, guests: int, answer: str
+    desk: FrontDesk, session: TestSession, name: str, day: str, at: str, guests: int, answer: str
 ) -> None:
     assert answer in await desk.book_table(session, name, day, at, guests)  # type: ignore[arg-type]
     assert "booking" not in session.state
 
 
-async def test_a_full_day_takes_no_more(desk: FrontDesk, session: RecordingSession) -> None:
+async def test_a_full_day_takes_no_more(desk: FrontDesk, session: TestSession) -> None:
     for _ in range(TABLES_PER_DAY):
         assert "I have booked" in await desk.book_table(session, "Kim", "friday", "19:00", 2)
     assert "fully booked" in await desk.book_table(session, "Kim", "friday", "19:00", 2)
@@ -77,7 +82,7 @@ def test_a_full_book_refuses() -> None:
         bookings.add("Kim", "friday", "7 pm", 2)
 
 
-async def test_hanging_up_ends_the_session(desk: FrontDesk, session: RecordingSession) -> None:
+async def test_hanging_up_ends_the_session(desk: FrontDesk, session: TestSession) -> None:
     assert "Goodbye" in await desk.hang_up(session)
     assert session.ended == ["goodbye"]
 

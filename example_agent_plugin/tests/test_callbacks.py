@@ -9,14 +9,14 @@ import pytest
 
 from example_agent_plugin.bookings import Booking
 from example_agent_plugin.callbacks import FrontDeskCallbacks
-from tests.example_plugin.sessions import RecordingSession
+from voice_host.testing import TestSession
 from voice_host_sdk import AgentConfig, SessionEnd
 
 CONFIG = AgentConfig(instructions="Answer the phone.", greeting="Hello, this is the desk.")
 
 
 async def started(metadata: dict[str, Any]) -> AgentConfig:
-    return await FrontDeskCallbacks().on_session_starting(RecordingSession(metadata=metadata), CONFIG)
+    return await FrontDeskCallbacks().on_session_starting(TestSession(metadata=metadata), CONFIG)
 
 
 async def test_a_caller_whose_name_is_known_is_greeted_by_it() -> None:
@@ -46,7 +46,7 @@ async def test_the_configuration_stays_valid() -> None:
 async def test_a_call_leaves_one_line_without_names(
     booking: Booking | None, summary: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    session = RecordingSession("abc")
+    session = TestSession("abc")
     if booking is not None:
         session.state["booking"] = booking
     with caplog.at_level(logging.INFO, "example_agent_plugin"):

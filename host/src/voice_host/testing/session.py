@@ -1,0 +1,43 @@
+"""A session for testing tools and callbacks as the plain functions they are, without a call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from voice_host_sdk import Caller, Session
+
+
+class TestSession(Session):
+    """A session that nobody listens to, and that remembers what was asked of it.
+
+    Args:
+        session_id: its id.
+        agent_id: the agent's id.
+        caller: whom the platform's authentication let in.
+        metadata: what the connection sent along.
+
+    Attributes:
+        said: what `say` was given.
+        ended: what `end` was given.
+    """
+
+    __test__ = False
+
+    def __init__(
+        self,
+        session_id: str = "test",
+        agent_id: str = "agent",
+        *,
+        caller: Caller | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(session_id, agent_id, caller=caller, metadata=metadata)
+        self.said: list[str] = []
+        self.ended: list[str] = []
+
+    async def say(self, text: str) -> None:
+        self.said.append(text)
+
+    async def end(self, reason: str = "") -> None:
+        self.ended.append(reason)
