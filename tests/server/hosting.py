@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,14 @@ from tests.calls.studio import serving
 from tests.plugins import PluginFolder, plugin_folder
 from tests.simulators.assemblyai import AssemblyAISimulator
 from tests.simulators.orpheus import OrpheusSimulator
+from voice_host.auth.gate import build_gate
 from voice_host.discovery import load_agents
 from voice_host.providers.select import SpeechServices
 from voice_host.server.app import create_host_app
 from voice_host.server.connections import connection_options
 from voice_host.server.host import Host
 from voice_host.settings import load_settings
+from voice_host_sdk import Authenticator
 
 COUNTING = """
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, hookimpl
@@ -73,7 +75,13 @@ def installed(folder: Path) -> Iterator[PluginFolder]:
 
 @asynccontextmanager
 async def running(
-    folder: Path, toml: str = "", *, allow: str = "", strict: bool = False, model: str | None = "demo"
+    folder: Path,
+    toml: str = "",
+    *,
+    allow: str = "",
+    strict: bool = False,
+    model: str | None = "demo",
+    authenticators: Mapping[str, Authenticator] | None = None,
 ) -> AsyncIterator[Running]:
     """Run the agents that `allow` names."""
     file = folder / "voice-host.toml"
@@ -96,7 +104,13 @@ async def running(
         host = Host(settings, SpeechServices(settings), strict=strict)
         try:
             await host.start(load_agents(settings))
-            async with serving(create_host_app(host), lifespan="off", **connection_options(settings)) as address:
+            app = create_host_app(
+                host,
+                gate=build_gate(settings, authenticators),
+                auth=settings.auth,
+                allowed_origins=settings.server.allowed_origins,
+            )
+            async with serving(app, lifespan="off", **connection_options(settings)) as address:
                 yield Running(host, address, stt, tts)
         finally:
             await host.stop()

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voice_host.auth.api_keys import ApiKey
@@ -94,6 +93,8 @@ class KeyFile:
 
     @contextmanager
     def _changing(self) -> Iterator[tuple[ApiKey, ...]]:
+        from filelock import FileLock, Timeout  # takes its time, and every verb of the command line would wait for it
+
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self.path}.lock", timeout=LOCK_TIMEOUT_S, mode=_MODE):

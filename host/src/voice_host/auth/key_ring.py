@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from voice_host.auth.api_keys import ApiKey, matches, split_key
 from voice_host.auth.key_file import KeyFileError, read_keys
-from voice_host.clock import now_s
 from voice_host.logs import get_logger
 
 log = get_logger(__name__)
@@ -40,7 +40,7 @@ class KeyRing:
         path: Path,
         *,
         recheck_s: float = RECHECK_S,
-        monotonic: Callable[[], float] = now_s,
+        monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._path = path

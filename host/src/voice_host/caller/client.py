@@ -169,6 +169,8 @@ async def place_call(
     url: str,
     script: Callable[[CallerClient], Awaitable[None]],
     on_message: Callable[[dict[str, Any]], None],
+    *,
+    token: str | None = None,
 ) -> CallerClient:
     """Dial, do what `script` does, hang up.
 
@@ -180,7 +182,11 @@ async def place_call(
     """
     try:
         # Opened within the timeout of `connect`; audio does not compress.
-        async with connect(url, subprotocols=[Subprotocol(SUBPROTOCOL)], compression=None, max_size=None) as ws:
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        protocols = [Subprotocol(SUBPROTOCOL)]
+        async with connect(
+            url, subprotocols=protocols, additional_headers=headers, compression=None, max_size=None
+        ) as ws:
             client = CallerClient(ws, on_message)
             listening = asyncio.ensure_future(client.listen())
             talking = asyncio.ensure_future(script(client))

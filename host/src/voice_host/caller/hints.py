@@ -8,8 +8,10 @@ import socket
 from websockets.exceptions import InvalidHandshake
 
 from voice_host.session.close_codes import CloseCode
+from voice_host.settings import TOKEN_VARIABLE
 
 _RUNNING_HOST = {
+    CloseCode.NOT_AUTHORISED: f"give an API key or a call token with --token, or in {TOKEN_VARIABLE}",
     CloseCode.NO_SUCH_AGENT: "`GET /agents` of that host lists them",
     CloseCode.AGENT_BROKEN: "`voice-host check {agent_id}` on that host says why",
     CloseCode.COULD_NOT_START: "its log says why",

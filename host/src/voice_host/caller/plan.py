@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from voice_host.caller.address import parameter, session_url
@@ -21,6 +21,8 @@ class CallPlan:
     url: str | None
     """A running host, or the whole address of a session; None for a host of this process."""
     parameters: tuple[tuple[str, str], ...]
+    token: str | None = field(default=None, repr=False)
+    """An API key or a call token, for a host that asks who is calling."""
 
     def address(self, own_host: str = "") -> str:
         """Return the address to dial; `own_host` is where the host of this process is."""
@@ -35,6 +37,7 @@ def plan_call(
     save: Path | None,
     url: str | None,
     parameters: Sequence[str],
+    token: str | None = None,
 ) -> CallPlan:
     """Return the plan of a call, its recording read.
 
@@ -44,7 +47,8 @@ def plan_call(
     if save is not None:
         check_writable(save)
     recording = read_wav(audio) if audio is not None else None
-    plan = CallPlan(agent_id, tuple(texts), recording, save, url, tuple(parameter(text) for text in parameters))
+    split = tuple(parameter(text) for text in parameters)
+    plan = CallPlan(agent_id, tuple(texts), recording, save, url, split, (token or "").strip() or None)
     if url is not None:
         plan.address()
     return plan

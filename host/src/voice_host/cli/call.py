@@ -9,6 +9,7 @@ import typer
 
 from voice_host.cli.exit_codes import FAILED
 from voice_host.cli.output import ConfigOption, fail, fail_for_extensions, settings_or_exit
+from voice_host.settings import TOKEN_VARIABLE
 
 
 def call(
@@ -21,6 +22,14 @@ def call(
     save: Annotated[Path | None, typer.Option(help="Write what the agent says to this WAV file.")] = None,
     url: Annotated[
         str | None, typer.Option(help="A running host, ws://localhost:8000. Default: a host within this process.")
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar=TOKEN_VARIABLE,
+            show_envvar=False,
+            help=f"An API key or call token for --url. Default: ${TOKEN_VARIABLE}.",
+        ),
     ] = None,
     param: Annotated[
         list[str] | None,
@@ -42,6 +51,8 @@ def call(
         fail("there is nothing to say", "give a recording with --audio, or a typed turn with --text")
     if any(not typed.strip() for typed in text or ()):
         fail("a typed turn is empty", "put words behind --text")
+    if token and not (token.strip().isascii() and token.strip().isprintable()):
+        fail("what was given with --token is no API key or call token", "`voice-host keys create NAME` makes a key")
     settings = settings_or_exit(config)
     # Imported when it is needed: it brings the web framework and the model library along.
     from voice_host.caller.address import WrongAddress
@@ -54,7 +65,9 @@ def call(
     from voice_host.server.run import CannotServe
 
     try:
-        plan = plan_call(agent_id, audio=audio, texts=text or (), save=save, url=url, parameters=param or ())
+        plan = plan_call(
+            agent_id, audio=audio, texts=text or (), save=save, url=url, parameters=param or (), token=token
+        )
         run(settings, plan)
     except CannotServe as error:
         fail(str(error), error.hint)

@@ -10,7 +10,7 @@ import typer
 
 from voice_host.cli.exit_codes import FAILED
 from voice_host.cli.output import ConfigOption, fail, fail_for_extensions, settings_or_exit
-from voice_host.server.listener import PortTaken, is_loopback, listen
+from voice_host.server.listener import PortTaken, listen
 from voice_host.settings import Settings
 from voice_host.settings.model import ServerSettings
 
@@ -31,7 +31,7 @@ def serve(
     config: ConfigOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Do not start when any agent is broken.")] = False,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Accept callers without authentication on a public address.")
+        bool, typer.Option("--insecure", help="Listen on a public address although anybody may call: without [auth].")
     ] = False,
     log_format: Annotated[LogFormat | None, typer.Option(help="text for people, json for programs.")] = None,
 ) -> None:
@@ -49,23 +49,18 @@ def serve(
         config,
         {"server.host": host, "server.port": port, "server.log_format": log_format, "agents.allow": agents},
     )
-    with _listener(settings.server, insecure) as listener:
-        _serve(settings, listener, strict)
+    with _listener(settings.server) as listener:
+        _serve(settings, listener, strict, insecure)
 
 
-def _listener(server: ServerSettings, insecure: bool) -> socket.socket:
-    if not insecure and not is_loopback(server.host):
-        fail(
-            f"{server.host} can be reached from outside, and this version has no authentication yet",
-            "listen on 127.0.0.1 behind a proxy that authenticates, or accept the risk with --insecure",
-        )
+def _listener(server: ServerSettings) -> socket.socket:
     try:
         return listen(server.host, server.port)
     except PortTaken as error:
         fail(str(error), error.hint)
 
 
-def _serve(settings: Settings, listener: socket.socket, strict: bool) -> None:
+def _serve(settings: Settings, listener: socket.socket, strict: bool, insecure: bool) -> None:
     # Imported when it is needed: it brings the web framework and the model library along.
     from voice_host.extensions import ExtensionsBroken
     from voice_host.providers.select import ProviderConfigError
@@ -74,7 +69,7 @@ def _serve(settings: Settings, listener: socket.socket, strict: bool) -> None:
     from voice_host.server.run import serve as run
 
     try:
-        run(settings, listener, strict=strict)
+        run(settings, listener, strict=strict, insecure=insecure)
     except CannotServe as error:
         fail(str(error), error.hint)
     except ExtensionsBroken as error:

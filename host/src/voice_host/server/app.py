@@ -4,87 +4,106 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Response, WebSocket
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from voice_host import metrics
-from voice_host.discovery import BrokenAgent
-from voice_host.limits import Refusal
+from voice_host.auth.gate import Gate, Visitor
+from voice_host.server.call_route import add_call_route
+from voice_host.server.cors import CrossOrigin
+from voice_host.server.door import Door
+from voice_host.server.headers import SecurityHeaders
 from voice_host.server.host import Host
 from voice_host.server.talk_page import add_talk_page
-from voice_host.session.close_codes import CloseCode, fit_reason
+from voice_host.server.tokens import add_token_route
+from voice_host.settings import AuthSettings
+
+SHOWN_OF_BROKEN = ("id", "title", "description", "status", "distribution", "version")
+"""Of a broken agent, to those who may call but not see how the host is: the error may name anything."""
 
 
-def create_host_app(host: Host, *, allowed_hosts: Sequence[str] = ("*",)) -> FastAPI:
+def create_host_app(
+    host: Host,
+    *,
+    gate: Gate | None = None,
+    auth: AuthSettings | None = None,
+    allowed_hosts: Sequence[str] = ("*",),
+    allowed_origins: Sequence[str] = (),
+) -> FastAPI:
     """Return the application that shows `host` to the network. Whoever made the host starts and stops it.
 
     Args:
         host: the agents.
+        gate: who may come in; default: anybody.
+        auth: what is shown to whom; default: as in `[auth]`.
         allowed_hosts: names in the `Host` header that are answered. A page that rebinds its own name to this machine
             would pass a comparison of `Origin` and `Host`; it does not know these names.
+        allowed_origins: other sites whose pages may call.
     """
-    app = FastAPI(title="voice-host", docs_url=None, redoc_url=None)
+    gate, auth = gate or Gate(), auth or AuthSettings()
+    app = FastAPI(title="voice-host", docs_url=None, redoc_url=None, openapi_url=None)
+    # What is added last is outermost.
+    if allowed_origins:
+        app.add_middleware(CrossOrigin, allowed=allowed_origins)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False)
-    add_talk_page(app)
+    app.add_middleware(SecurityHeaders)
+    door = Door(gate)
+    if auth.page == "open":
+        add_talk_page(app)
+    _add_list(app, host, door, open_to_all=auth.agents == "open" or not gate.closed)
+    _add_health(app, host, door)
+    add_token_route(app, host, door)
+    add_call_route(app, host, gate, allowed_origins)
+    return app
+
+
+def _add_list(app: FastAPI, host: Host, door: Door, *, open_to_all: bool) -> None:
+    async def reader(request: Request) -> Visitor:
+        if open_to_all:
+            return await door.look(request) or Visitor(scopes=frozenset())
+        return await door.let_in(request, "calls", "metrics")
 
     @app.get("/agents")
-    async def agents() -> list[dict[str, Any]]:
-        return host.describe()
+    async def agents(request: Request) -> list[dict[str, Any]]:
+        visitor = await reader(request)
+        return [_shown(agent, visitor) for agent in host.describe() if visitor.may_see(agent["id"])]
 
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi(request: Request) -> JSONResponse:
+        await reader(request)
+        return JSONResponse(app.openapi())
+
+
+def _shown(agent: dict[str, Any], visitor: Visitor) -> dict[str, Any]:
+    if agent["status"] != "broken" or visitor.may("metrics"):
+        return agent
+    return {name: value for name, value in agent.items() if name in SHOWN_OF_BROKEN}
+
+
+def _add_health(app: FastAPI, host: Host, door: Door) -> None:
     @app.get("/health")
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
     @app.get("/ready")
-    async def ready() -> JSONResponse:
-        described = host.describe()
-        counts = {
-            "status": host.state,
-            "agents": sum(agent["status"] == "ready" for agent in described),
-            "broken": sum(agent["status"] == "broken" for agent in described),
-            "calls": host.active_calls,
-        }
-        return JSONResponse(counts, status_code=200 if host.state == "ready" else 503)
+    async def ready(request: Request) -> JSONResponse:
+        told: dict[str, Any] = {"status": host.state}
+        visitor = await door.look(request)
+        if visitor is not None and visitor.may("metrics"):
+            statuses = [agent["status"] for agent in host.describe()]
+            told["agents"] = statuses.count("ready")
+            told["broken"] = statuses.count("broken")
+            told["calls"] = host.active_calls
+        return JSONResponse(told, status_code=200 if host.state == "ready" else 503)
 
     @app.get("/metrics", include_in_schema=False)
-    def prometheus() -> Response:  # in a thread: the collector of process figures reads files
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    @app.websocket("/agents/{agent_id}/session")
-    async def session(ws: WebSocket, agent_id: str) -> None:
-        agent = host.agents.get(agent_id)
-        if not _same_origin(ws):
-            await _refuse(ws, "", CloseCode.ORIGIN_NOT_ALLOWED, "this page may not call here")
-        elif agent is None:
-            await _refuse(ws, "", CloseCode.NO_SUCH_AGENT, f"there is no agent {agent_id!r}")
-        elif isinstance(agent, BrokenAgent):
-            await _refuse(ws, agent_id, CloseCode.AGENT_BROKEN, f"the agent is broken ({agent.phase})")
-        elif host.state != "ready":
-            await _refuse(ws, agent_id, CloseCode.DRAINING, "the server is shutting down")
-        else:
-            place = host.admission.enter(agent_id, client_host=ws.client.host if ws.client else None)
-            if isinstance(place, Refusal):
-                metrics.LIMITS_EXCEEDED.labels(agent_id, place.limit).inc()
-                await _refuse(ws, agent_id, CloseCode.OVER_A_LIMIT, place.reason)
-                return
-            with place:
-                await agent.handler.handle(ws)
-
-    return app
+    async def show_metrics(request: Request) -> Response:
+        await door.let_in(request, "metrics")
+        return await run_in_threadpool(_exposition)  # the collector of process figures reads files
 
 
-def _same_origin(ws: WebSocket) -> bool:
-    """A page of another site must not use a visitor's host. Whoever sends no Origin is no browser."""
-    origin = ws.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.lower() == ws.headers.get("host", "").lower()
-
-
-async def _refuse(ws: WebSocket, agent_id: str, code: CloseCode, reason: str) -> None:
-    """Close with a code that a browser can see, which takes accepting first."""
-    metrics.CALLS_REFUSED.labels(agent_id, str(code.value)).inc()
-    await ws.accept()
-    await ws.close(code, fit_reason(reason))
+def _exposition() -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

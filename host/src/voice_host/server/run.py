@@ -6,9 +6,12 @@ import asyncio
 import os
 import socket
 import threading
+from collections.abc import Mapping
 
 from rich.console import Console
 
+from voice_host.auth.gate import Gate, build_gate
+from voice_host.auth.key_file import KeyFileError
 from voice_host.discovery import BrokenAgent, LoadedAgent, absent_agents, discover_agents, load_agents
 from voice_host.logs import configure_logging, get_logger
 from voice_host.providers.select import SpeechServices, installed_extensions
@@ -19,6 +22,7 @@ from voice_host.server.listener import is_loopback
 from voice_host.server.process import HostServer
 from voice_host.settings import Settings
 from voice_host.tenancy import AgentThreads, CodeOwners, watching
+from voice_host_sdk import Authenticator
 
 log = get_logger(__name__)
 
@@ -33,15 +37,23 @@ class CannotServe(Exception):
         self.hint = hint
 
 
-def serve(settings: Settings, listener: socket.socket, *, strict: bool) -> None:
+def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure: bool = False) -> None:
     """Take calls at `listener` until SIGINT or SIGTERM. The caller closes it.
+
+    Args:
+        settings: what the platform said.
+        listener: the socket that callers come in by.
+        strict: every broken agent is fatal.
+        insecure: whether anybody may come in from outside, where the settings ask nobody who they are.
 
     Raises:
         CannotServe, ExtensionsBroken, ProviderConfigError, RequiredAgentBroken: before anything is served.
     """
     server = settings.server
     configure_logging(server.log_format, server.log_level)
-    speech = SpeechServices(settings, installed_extensions(settings))
+    extensions = installed_extensions(settings)
+    gate = decided_gate(settings, extensions.authenticators, insecure=insecure)
+    speech = SpeechServices(settings, extensions)
     speech.require_named()
     outcomes = loaded_agents(settings)
     host = Host(settings, speech, strict=strict, installed=len(discover_agents()))
@@ -49,7 +61,13 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool) -> None:
     port = listener.getsockname()[1]
     name = f"[{server.host}]" if ":" in server.host else server.host
     url = f"http://{'localhost' if name == '127.0.0.1' else name}:{port}"
-    app = create_host_app(host, allowed_hosts=allowed_hosts(settings))
+    app = create_host_app(
+        host,
+        gate=gate,
+        auth=settings.auth,
+        allowed_hosts=allowed_hosts(settings),
+        allowed_origins=server.allowed_origins,
+    )
 
     def started() -> None:
         if server.log_format == "json":
@@ -62,6 +80,25 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool) -> None:
     if any(thread.name.startswith("tools-") for thread in threading.enumerate()):
         # A sync tool that was given up still runs; Python would wait for it before it leaves.
         os._exit(0)
+
+
+def decided_gate(settings: Settings, authenticators: Mapping[str, Authenticator], *, insecure: bool) -> Gate:
+    """Return the gate; where callers may come from outside, somebody must have decided who they are.
+
+    Raises:
+        CannotServe: nobody has, or the key file cannot be used.
+    """
+    try:
+        gate = build_gate(settings, authenticators)
+    except KeyFileError as error:
+        raise CannotServe(str(error), "`voice-host keys list` reads the same file") from error
+    if not gate.closed and not insecure and not is_loopback(settings.server.host):
+        raise CannotServe(
+            f"{settings.server.host} can be reached from outside, and nothing says who may call",
+            'put [auth] keys_file = "keys.json" into voice-host.toml and run `voice-host keys create NAME`; '
+            "or let anybody in with --insecure",
+        )
+    return gate
 
 
 def loaded_agents(settings: Settings) -> list[LoadedAgent | BrokenAgent]:

@@ -30,12 +30,17 @@ class CallEnd:
     code: CloseCode | None = None
 
 
-def metadata_of(ws: WebSocket) -> Mapping[str, Any]:
-    """What the connection sent along: the query's parameters, less those that are credentials."""
-    return {key: value for key, value in ws.query_params.items() if key not in _CREDENTIALS}
+def metadata_of(ws: WebSocket, signed: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    """What the connection sent along: the query's parameters, less those that are credentials.
+
+    `signed` is laid over it: what a call token says, a caller's own parameter must not change.
+    """
+    return {key: value for key, value in ws.query_params.items() if key not in _CREDENTIALS} | dict(signed or {})
 
 
-async def session_for(ws: WebSocket, manager: VoiceAgentManager, caller: Caller | None) -> tuple[HeldSession, bool]:
+async def session_for(
+    ws: WebSocket, manager: VoiceAgentManager, caller: Caller | None, signed: Mapping[str, Any] | None = None
+) -> tuple[HeldSession, bool]:
     """Return the session of a connection, and whether it is one that the caller comes back to.
 
     Raises:
@@ -46,7 +51,7 @@ async def session_for(ws: WebSocket, manager: VoiceAgentManager, caller: Caller 
         metrics.CALLS_RESUMED.labels(manager.agent_id).inc()
         return held, True
     session_id = secrets.token_urlsafe(16)
-    await manager.get_or_create(session_id, caller=caller, metadata=metadata_of(ws))
+    await manager.get_or_create(session_id, caller=caller, metadata=metadata_of(ws, signed))
     metrics.CALLS.labels(manager.agent_id).inc()
     begun = manager.held(session_id)
     if begun is None:  # it began just before everything ended

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -97,7 +97,9 @@ class VoiceSessionHandler:
 
     # --- one call, from accept to close ---------------------------------------------------------------------------
 
-    async def handle(self, ws: WebSocket, *, caller: Caller | None = None) -> None:
+    async def handle(
+        self, ws: WebSocket, *, caller: Caller | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> None:
         """Run one call. When this returns, every task and socket of the call is gone.
 
         A connection whose query has `resume` goes on with the session that this token opens, else with none.
@@ -105,9 +107,9 @@ class VoiceSessionHandler:
         Args:
             ws: a WebSocket that was not accepted yet.
             caller: whom the platform's own auth let in.
+            metadata: what the platform's own auth knows about the call. Wins over what the connection sent along.
         """
-        offered = ws.scope.get("subprotocols", [])
-        await ws.accept(subprotocol=messages.SUBPROTOCOL if messages.SUBPROTOCOL in offered else None)
+        await ws.accept(subprotocol=messages.chosen_subprotocol(ws.scope.get("subprotocols", [])))
         link = ClientLink(ws, send_timeout_s=self._limits.send_timeout_s)
         if len(ws.scope["query_string"]) > self._limits.max_metadata_bytes:
             metrics.LIMITS_EXCEEDED.labels(self._manager.agent_id, "max_metadata_bytes").inc()
@@ -115,7 +117,7 @@ class VoiceSessionHandler:
             await link.close(CloseCode.OVER_A_LIMIT, "the query is too long")
             return
         try:
-            session, resumed = await session_for(ws, self._manager, caller)
+            session, resumed = await session_for(ws, self._manager, caller, metadata)
         except SessionRefused as refusal:
             await refuse(link, self._manager.agent_id, refusal)
             return

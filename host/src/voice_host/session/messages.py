@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
@@ -11,6 +12,11 @@ PROTOCOL_VERSION = 1
 SUBPROTOCOL = "voice-host.v1"
 
 Message = dict[str, Any]
+
+
+def chosen_subprotocol(offered: Iterable[str]) -> str | None:
+    """Return the subprotocol to echo; a token that was offered beside it never is."""
+    return SUBPROTOCOL if SUBPROTOCOL in offered else None
 
 
 class BadMessage(Exception):

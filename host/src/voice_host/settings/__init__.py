@@ -21,10 +21,11 @@ from voice_host.settings.origins import Origin
 from voice_host.settings.plugin_table import MissingSetting, plugin_table
 from voice_host.settings.resilience import ResilienceSettings
 from voice_host.settings.secrets import SecretText, redact, secret_texts
-from voice_host.settings.variables import colliding_ids, variable_name
+from voice_host.settings.variables import TOKEN_VARIABLE, colliding_ids, variable_name
 
 __all__ = [
     "DEFAULT_FILE",
+    "TOKEN_VARIABLE",
     "AgentSettings",
     "AgentsSettings",
     "AuthSettings",

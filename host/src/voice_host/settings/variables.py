@@ -23,6 +23,8 @@ NAMED = ("agent", "extension")
 """Tables of tables, one for each agent or extension: their keys are not fixed."""
 
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+TOKEN_VARIABLE = f"{PREFIX}TOKEN"
+"""What `voice-host call` shows to a host that asks who is calling. No setting."""
 SEPARATOR = "__"
 
 
@@ -67,7 +69,7 @@ class VariableReader:
         self._extensions = sorted(extensions, key=len, reverse=True)
         self._fixed = {variable_name(path): path for path in leaf_paths(Tables) if path[0] not in NAMED}
         self._agent_keys = {SEPARATOR.join(map(spelling, path)): path for path in leaf_paths(AgentSettings)}
-        self._ignore = {CONFIG_VARIABLE, *service_variables(), *ignore}
+        self._ignore = {CONFIG_VARIABLE, TOKEN_VARIABLE, *service_variables(), *ignore}
         self.problems: list[Problem] = []
 
     def read(self, environ: Mapping[str, str]) -> Iterator[tuple[str, KeyPath, str]]:

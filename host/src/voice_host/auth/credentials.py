@@ -1,0 +1,36 @@
+"""Where a connection carries its key or token, and what of it must never be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from voice_host_sdk.extensions import Connection
+
+TOKEN_SUBPROTOCOL = "voice-host.token."
+"""A browser cannot set headers for a WebSocket. It offers its token as a subprotocol, which is never echoed."""
+
+TOKEN_PARAMETER = "token"
+
+
+def credential_of(connection: Connection) -> str | None:
+    """Return the key or token: of the `Authorization` header, else offered as a subprotocol, else of the query."""
+    return next(_credentials(connection), None)
+
+
+def secrets_of(connection: Connection) -> list[str]:
+    """Return every text of a connection that may be a secret, to be kept out of logs."""
+    whole = [connection.headers.get("authorization", ""), connection.headers.get("cookie", "")]
+    return [text for text in (*_credentials(connection), *whole) if text]
+
+
+def _credentials(connection: Connection) -> Iterator[str]:
+    scheme, _, credential = connection.headers.get("authorization", "").strip().partition(" ")
+    offered = (name for name in connection.subprotocols if name.startswith(TOKEN_SUBPROTOCOL))
+    found = [
+        credential if scheme.lower() == "bearer" else "",
+        *(name.removeprefix(TOKEN_SUBPROTOCOL) for name in offered),
+        connection.query.get(TOKEN_PARAMETER, ""),
+    ]
+    for text in found:
+        if text.strip():  # whoever copied it out of a terminal may have copied a line end along
+            yield text.strip()

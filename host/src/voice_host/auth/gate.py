@@ -1,0 +1,206 @@
+"""The gate: who may come in, and for what."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from voice_host.auth.api_keys import PREFIX, SCOPES, Scope
+from voice_host.auth.call_tokens import BadToken, CallToken, CallTokens
+from voice_host.auth.credentials import credential_of, secrets_of
+from voice_host.auth.key_ring import KeyRing
+from voice_host.auth.token_secret import secret_beside
+from voice_host.logs import get_logger
+from voice_host.settings import Settings, redact
+from voice_host_sdk import Caller
+from voice_host_sdk.extensions import Authenticator, Connection, Denied
+
+log = get_logger(__name__)
+
+AUTHENTICATOR_TIMEOUT_S = 5.0
+"""A caller waits for the answer in silence; beyond it the answer is no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A no. `reason` is for whoever asked.
+
+    Attributes:
+        reason: words for the one who is refused.
+        tried: whether a key or a token was shown.
+        known: whether it was a good one, which is not good for this.
+    """
+
+    reason: str
+    tried: bool = True
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who is let in.
+
+    Attributes:
+        caller: who it is; None where nobody is asked.
+        scopes: what they may do.
+        agents: the agents they may do it with; None: all.
+        token: the call token they came with.
+        key_id: the id of the API key they came with.
+    """
+
+    caller: Caller | None = None
+    scopes: frozenset[Scope] = frozenset(SCOPES)
+    agents: frozenset[str] | None = None
+    token: CallToken | None = field(default=None, repr=False)
+    key_id: str | None = None
+
+    def may(self, scope: Scope) -> bool:
+        """Tell whether a scope is among theirs."""
+        return scope in self.scopes
+
+    def may_see(self, agent_id: str) -> bool:
+        """Tell whether an agent is among theirs."""
+        return self.agents is None or agent_id in self.agents
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the platform's server had written into the call token."""
+        return self.token.metadata if self.token else MappingProxyType({})
+
+
+ANYBODY = Visitor()
+"""Who comes in where authentication is off."""
+
+
+class Gate:
+    """Lets in, or refuses.
+
+    Args:
+        keys: the API keys; None: there are none.
+        tokens: reads call tokens; None: there are none.
+        authenticators: those of the extensions, by name. They are asked first, in this order, until one answers.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: KeyRing | None = None,
+        tokens: CallTokens | None = None,
+        authenticators: Mapping[str, Authenticator] | None = None,
+    ) -> None:
+        self._keys = keys
+        self.tokens = tokens
+        self._authenticators = dict(authenticators or {})
+
+    @property
+    def closed(self) -> bool:
+        """Whether anybody is asked who they are. A gate without anything to ask stands open."""
+        return bool(self._keys is not None or self.tokens is not None or self._authenticators)
+
+    async def admit(self, connection: Connection, *scopes: Scope) -> Visitor | Refusal:
+        """Let a connection in that has one of the scopes, and may deal with the agent it is about."""
+        visitor = await self.identify(connection)
+        if isinstance(visitor, Refusal):
+            return visitor
+        if not any(visitor.may(scope) for scope in scopes):
+            return Refusal(f"this key or token is not for {' or '.join(scopes)}", known=True)
+        if connection.agent_id is not None and not visitor.may_see(connection.agent_id):
+            return Refusal("this key or token is for another agent", known=True)
+        return visitor
+
+    async def identify(self, connection: Connection) -> Visitor | Refusal:
+        """Find out who is at the door, whatever they want."""
+        if not self.closed:
+            return ANYBODY
+        for name, authenticator in self._authenticators.items():
+            answer = await _ask(name, authenticator, connection)
+            if isinstance(answer, Caller):
+                return Visitor(answer, _scopes_of(answer))
+            if answer is not None:
+                log.info("denied", extension=name, path=connection.path, reason=answer.reason)
+                return Refusal("you may not come in here")
+        return await self._built_in(connection)
+
+    def redeem(self, visitor: Visitor) -> bool:
+        """Use a visitor's token for the call that begins now. False when it is used up."""
+        return visitor.token is None or self.tokens is None or self.tokens.redeem(visitor.token)
+
+    async def _built_in(self, connection: Connection) -> Visitor | Refusal:
+        credential = credential_of(connection)
+        if credential is None:
+            return Refusal("a key or a call token is needed", tried=False)
+        if credential.startswith(PREFIX):
+            return await self._by_key(credential)
+        return await self._by_token(credential)
+
+    async def _by_key(self, credential: str) -> Visitor | Refusal:
+        key = await self._keys.find(credential) if self._keys is not None else None
+        if key is None:
+            return Refusal("the key is unknown, revoked or expired")
+        claims = {"kind": "api_key", "name": key.name, "scopes": key.scopes}
+        return Visitor(
+            Caller(key.id, MappingProxyType(claims)),
+            frozenset(key.scopes),
+            frozenset(key.agents) if key.agents is not None else None,
+            key_id=key.id,
+        )
+
+    async def _by_token(self, credential: str) -> Visitor | Refusal:
+        if self.tokens is None:
+            return Refusal("this is no key of this host")
+        try:
+            token = self.tokens.read(credential)
+        except BadToken as error:
+            return Refusal(str(error))
+        if token.key_id is not None and self._keys is not None and not await self._keys.is_valid(token.key_id):
+            return Refusal("the key that made the call token is revoked or expired")
+        claims = {"kind": "call_token", "id": token.id, "key": token.key_id, "metadata": token.metadata}
+        return Visitor(
+            Caller(token.subject, MappingProxyType(claims)), frozenset(("calls",)), frozenset((token.agent_id,)), token
+        )
+
+
+def build_gate(settings: Settings, authenticators: Mapping[str, Authenticator] | None = None) -> Gate:
+    """Return the gate that the settings and the extensions ask for. Reads files, and may make the tokens' secret.
+
+    Raises:
+        KeyFileError: the key file, or the secret beside it, cannot be used.
+    """
+    keys_file, secret = settings.keys_file, settings.auth.token_secret
+    keys = KeyRing(keys_file) if keys_file is not None else None
+    tokens = None
+    if secret is not None:
+        tokens = CallTokens(secret.get_secret_value().encode(), max_ttl_s=settings.auth.token_max_ttl_s)
+    elif keys_file is not None:
+        tokens = CallTokens(secret_beside(keys_file), max_ttl_s=settings.auth.token_max_ttl_s)
+    return Gate(keys=keys, tokens=tokens, authenticators=authenticators)
+
+
+async def _ask(name: str, authenticator: Authenticator, connection: Connection) -> Caller | Denied | None:
+    """Ask an extension. One that fails, dawdles or talks nonsense has said no."""
+    try:
+        async with asyncio.timeout(AUTHENTICATOR_TIMEOUT_S):
+            answer = await authenticator.authenticate(connection)
+    except TimeoutError:
+        return Denied(f"no answer within {AUTHENTICATOR_TIMEOUT_S:g} s")
+    except Exception as error:  # noqa: BLE001 (the platform's code, and whatever it raises is a no)
+        # Its words and its traceback may repeat what it was given.
+        story = "".join(traceback.format_exception(error))
+        log.error("authenticator_failed", extension=name, traceback=redact(story, secrets_of(connection)))
+        return Denied(f"raised {type(error).__name__}")
+    if answer is None or isinstance(answer, (Caller, Denied)):
+        return answer
+    log.error("authenticator_failed", extension=name, error=f"returned a {type(answer).__name__}")
+    return Denied("returned neither Caller, Denied nor None")
+
+
+def _scopes_of(caller: Caller) -> frozenset[Scope]:
+    """What an extension's caller may do: what its claim `scopes` lists, else make calls."""
+    listed = caller.claims.get("scopes")
+    if not isinstance(listed, (list, tuple, set, frozenset)):
+        return frozenset(("calls",))
+    return frozenset(scope for scope in SCOPES if scope in listed)

@@ -1,0 +1,66 @@
+"""`WS /agents/{id}/session`: who may call whom, and who is told why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI, WebSocket
+
+from voice_host import metrics
+from voice_host.auth.gate import Gate, Refusal, Visitor
+from voice_host.auth.origins import origin_allowed
+from voice_host.discovery import BrokenAgent
+from voice_host.limits import Refusal as OverLimit
+from voice_host.logs import get_logger
+from voice_host.server.door import connection_of
+from voice_host.server.host import Host
+from voice_host.session import messages
+from voice_host.session.close_codes import CloseCode, fit_reason
+
+log = get_logger(__name__)
+
+
+def add_call_route(app: FastAPI, host: Host, gate: Gate, allowed_origins: Sequence[str]) -> None:
+    """Add the route to the host's application."""
+
+    @app.websocket("/agents/{agent_id}/session")
+    async def session(ws: WebSocket, agent_id: str) -> None:
+        if not origin_allowed(ws.headers.get("origin"), ws.headers.get("host", ""), allowed_origins):
+            await _refuse(ws, "", CloseCode.ORIGIN_NOT_ALLOWED, "this page may not call here")
+            return
+        # Whoever may not call is not told either which agents there are.
+        visitor = await gate.admit(connection_of(ws, agent_id), "calls")
+        if isinstance(visitor, Refusal):
+            await _refuse(ws, "", CloseCode.NOT_AUTHORISED, visitor.reason)
+            return
+        await _call(ws, agent_id, visitor, host, gate)
+
+
+async def _call(ws: WebSocket, agent_id: str, visitor: Visitor, host: Host, gate: Gate) -> None:
+    agent = host.agents.get(agent_id)
+    if agent is None:
+        await _refuse(ws, "", CloseCode.NO_SUCH_AGENT, f"there is no agent {agent_id!r}")
+    elif isinstance(agent, BrokenAgent):
+        phase = f" ({agent.phase})" if visitor.may("metrics") else ""
+        await _refuse(ws, agent_id, CloseCode.AGENT_BROKEN, f"the agent is broken{phase}")
+    elif host.state != "ready":
+        await _refuse(ws, agent_id, CloseCode.DRAINING, "the server is shutting down")
+    else:
+        place = host.admission.enter(agent_id, visitor.caller, ws.client.host if ws.client else None)
+        if isinstance(place, OverLimit):
+            metrics.LIMITS_EXCEEDED.labels(agent_id, place.limit).inc()
+            await _refuse(ws, agent_id, CloseCode.OVER_A_LIMIT, place.reason)
+            return
+        with place:
+            if gate.redeem(visitor):  # last of all: a call that is refused does not use the token up
+                await agent.handler.handle(ws, caller=visitor.caller, metadata=visitor.metadata)
+            else:
+                await _refuse(ws, agent_id, CloseCode.NOT_AUTHORISED, "the call token was used already")
+
+
+async def _refuse(ws: WebSocket, agent_id: str, code: CloseCode, reason: str) -> None:
+    """Close with a code that a browser can see, which takes accepting first."""
+    metrics.CALLS_REFUSED.labels(agent_id, str(code.value)).inc()
+    log.info("call_refused", agent_id=agent_id, code=code.value, reason=reason)
+    await ws.accept(subprotocol=messages.chosen_subprotocol(ws.scope.get("subprotocols", [])))
+    await ws.close(code, fit_reason(reason))
