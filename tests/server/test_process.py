@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
@@ -213,6 +214,20 @@ def test_an_address_of_another_machine_is_said_in_words() -> None:
     with pytest.raises(PortTaken, match="cannot listen on") as error:
         listen("192.0.2.1", 0)
     assert "this machine has no such address" in error.value.hint
+
+
+async def test_accepted_connections_send_small_frames_at_once() -> None:
+    delays: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def accepted(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        delays.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    with listen("127.0.0.1", 0) as listener:
+        async with await asyncio.start_server(accepted, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            assert await delays
+            writer.close()
 
 
 @pytest.mark.parametrize(
