@@ -19,8 +19,8 @@ from tests.calls.studio import serving, studio
 from tests.calls.test_endings import Recorder
 from tests.simulators.waiting import Observable
 from voice_host.limits import call_limits
-from voice_host.server import connections
-from voice_host.server.connections import CallProtocol
+from voice_host.server import web_socket
+from voice_host.server.web_socket import CallProtocol
 from voice_host_sdk import AgentConfig, SilenceConfig, TurnConfig
 
 DEFAULT = call_limits()
@@ -201,7 +201,7 @@ LONG = AgentConfig(greeting="word " * 120, turns=TurnConfig(playout_lead_ms=5000
 async def test_a_client_that_does_not_read_is_given_up_and_its_socket_is_freed(
     counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "CLOSE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(web_socket, "CLOSE_TIMEOUT_S", 0.1)
     recorder = Recorder()
     async with studio(LONG, callbacks=recorder, resume_grace_s=0, limits=replace(DEFAULT, send_timeout_s=0.3)) as s:
         async with serving(_app(s), ws=Watched) as address, deaf_client(f"ws://{address}/session"):

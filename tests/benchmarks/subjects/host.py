@@ -13,6 +13,7 @@ from voice_host.discovery import load_agents
 from voice_host.logs import configure_logging
 from voice_host.providers.select import SpeechServices
 from voice_host.server.app import create_host_app
+from voice_host.server.event_loop import run_in_event_loop
 from voice_host.server.host import Host
 from voice_host.server.listener import listen
 from voice_host.server.process import HostServer
@@ -66,4 +67,4 @@ async def main(stt_port: int, llm_port: int, tts_port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*map(int, sys.argv[1:])))
+    run_in_event_loop(main(*map(int, sys.argv[1:])))

@@ -6,13 +6,10 @@ import asyncio
 from typing import Any, cast
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from voice_host import metrics
+from voice_host.server.web_socket import CallProtocol
 from voice_host.settings import Settings
-
-CLOSE_TIMEOUT_S = 12.0
-"""How long a connection may outlive its call: uvicorn itself waits 10 s for the client's close frame."""
 
 _HTTP: Any = AutoHTTPProtocol  # h11, or httptools where it is installed: known when it is imported, not to mypy
 
@@ -55,21 +52,3 @@ def _http_protocol(timeout_s: float) -> type[asyncio.Protocol]:
                 self.transport.abort()
 
     return cast(type[asyncio.Protocol], DeadlineHTTPProtocol)
-
-
-class CallProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, for clients that are half gone: it would wait until they take what was sent."""
-
-    def keepalive_timeout(self) -> None:
-        """A ping was not answered. What the client has not taken it will not take: tell the call at once."""
-        metrics.LIMITS_EXCEEDED.labels("", "ping_timeout_s").inc()
-        super().keepalive_timeout()
-        self.transport.abort()
-
-    async def run_asgi(self) -> None:
-        """Run the call; the connection may outlive it by the time a close takes, and no longer."""
-        try:
-            await super().run_asgi()
-        finally:
-            if not self.disconnected:
-                self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)

@@ -28,8 +28,8 @@ def listen(host: str, port: int) -> socket.socket:
         PortTaken: somebody else listens there, the address is not this machine's, or the port needs privileges.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only where the protocol is named, and accepted sockets inherit the name. Without
-    # it a frame waits for the client's acknowledgement of the one before: some 15 ms beside a microphone that sends.
+    # asyncio turns Nagle's algorithm off only where the protocol is named, and accepted sockets inherit the name. With
+    # it on, a frame waits for the client to acknowledge the one before: some 15 ms beside a microphone that sends.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

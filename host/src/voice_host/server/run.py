@@ -17,6 +17,7 @@ from voice_host.logs import configure_logging, get_logger
 from voice_host.providers.select import SpeechServices, installed_extensions
 from voice_host.server.app import create_host_app
 from voice_host.server.banner import print_banner
+from voice_host.server.event_loop import run_in_event_loop
 from voice_host.server.host import Host
 from voice_host.server.listener import is_loopback
 from voice_host.server.process import HostServer
@@ -76,7 +77,7 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure
             print_banner(host, url, console)
 
     http = HostServer(app, host, started, drain_timeout_s=server.drain_timeout_s)
-    asyncio.run(_serve(host, outcomes, http, listener, loop_blocked_ms=server.loop_blocked_ms))
+    run_in_event_loop(_serve(host, outcomes, http, listener, loop_blocked_ms=server.loop_blocked_ms))
     if any(thread.name.startswith("tools-") for thread in threading.enumerate()):
         # A sync tool that was given up still runs; Python would wait for it before it leaves.
         os._exit(0)

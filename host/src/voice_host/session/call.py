@@ -53,6 +53,8 @@ class Call:
     head_start: HeadStart | None = None
     """What the model was let begin for a turn that is not final yet."""
     timer: asyncio.TimerHandle | None = None
+    due_s: float | None = None
+    """When `timer` is due."""
     _children: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -123,15 +125,16 @@ class Call:
 
     def arm_timer(self) -> None:
         """Come back to the turn engine when its next deadline comes."""
-        at_s = self.engine.deadline_s
+        due_s = self.engine.deadline_s
+        if due_s == self.due_s:
+            return
         if self.timer is not None:
-            if self.timer.when() == at_s and not self.timer.cancelled():
-                return
             self.timer.cancel()
-        self.timer = None if at_s is None else asyncio.get_running_loop().call_at(at_s, self._deadline)
+        self.due_s = due_s
+        self.timer = None if due_s is None else asyncio.get_running_loop().call_at(due_s, self._deadline)
 
     def _deadline(self) -> None:
-        self.timer = None
+        self.due_s = self.timer = None
         self._later(TimePassed())
 
     def begin_head_start(self, turn: AgentTurn) -> None:
@@ -176,9 +179,13 @@ class Call:
         self.callbacks.error(SessionError(code, message, fatal))
         await self.link.send(messages.error(code, message, fatal=fatal))
 
+    def count_excess(self, excess: Excess) -> None:
+        """Count what was dropped because it is over a limit."""
+        metrics.LIMITS_EXCEEDED.labels(self.agent_id, excess.limit).inc()
+
     async def over_limit(self, excess: Excess) -> None:
         """Count what was dropped because it is over a limit; tell the client now and then, or close the call."""
-        metrics.LIMITS_EXCEEDED.labels(self.agent_id, excess.limit).inc()
+        self.count_excess(excess)
         if excess.tell:
             await self.report("over_limit", excess.words, fatal=excess.fatal)
         if excess.fatal:

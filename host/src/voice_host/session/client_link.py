@@ -12,6 +12,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from voice_host.session.close_codes import CloseCode, fit_reason
 from voice_host.session.messages import Message
 
+AUDIO_EXTENSION = "voice_host.audio"
+"""Key in the `extensions` of a connection's scope, where the host's own server offers to hand binary messages to a
+function as they arrive. Any other server queues them, like text."""
+
 
 class Sender(Protocol):
     """Whoever a frame is sent for: a reply, which may have been cancelled in the meantime."""
@@ -36,6 +40,11 @@ class ClientLink:
         self._gone = False
         self.on_stalled: Callable[[], None] = lambda: None
         """Called when the client has taken nothing for `send_timeout_s`."""
+
+    def divert_audio(self, take: Callable[[bytes], None]) -> None:
+        """Let `take` have the client's audio as it arrives, where the server can do that; else it is received."""
+        if (offer := self._ws.scope.get("extensions", {}).get(AUDIO_EXTENSION)) is not None:
+            offer["divert"](take)
 
     async def send(self, message: Message, sender: Sender | None = None) -> None:
         """Send JSON, unless `sender` has died before its turn came."""

@@ -20,6 +20,8 @@ FRAMES_IN_A_ROW = 32
 
 async def read_client(call: Call, ws: WebSocket, guard: ClientGuard) -> None:
     """Take what the client sends until it leaves. What is over a limit is dropped, counted, and told now and then."""
+    microphone = _Microphone(call, guard)
+    call.link.divert_audio(microphone.hear)
     for number in itertools.count(1):
         frame = await ws.receive()
         if frame["type"] == "websocket.disconnect":
@@ -27,14 +29,32 @@ async def read_client(call: Call, ws: WebSocket, guard: ClientGuard) -> None:
             call.end("goodbye" if said_goodbye(frame) else "lost")
             return
         if (audio := frame.get("bytes")) is not None:
-            if excess := guard.audio(len(audio)):
-                await call.over_limit(excess)
-            elif dropped := call.microphone.put(audio):
-                metrics.MICROPHONE_DROPPED.labels(call.agent_id).inc(dropped)
+            microphone.hear(audio)
         else:
             await _on_text(call, guard, frame["text"])
         if number % FRAMES_IN_A_ROW == 0:
             await asyncio.sleep(0)
+
+
+class _Microphone:
+    """Takes the microphone's frames, straight from the server's socket where it can hand them on."""
+
+    def __init__(self, call: Call, guard: ClientGuard) -> None:
+        self._call = call
+        self._guard = guard
+        self._enough = False
+
+    def hear(self, audio: bytes) -> None:
+        if self._enough:
+            return
+        if (excess := self._guard.audio(len(audio))) is None:
+            if dropped := self._call.microphone.put(audio):
+                metrics.MICROPHONE_DROPPED.labels(self._call.agent_id).inc(dropped)
+        elif excess.tell:
+            self._enough = excess.fatal
+            self._call.spawn(self._call.over_limit(excess), "over-limit")
+        else:
+            self._call.count_excess(excess)
 
 
 async def _on_text(call: Call, guard: ClientGuard, raw: str) -> None:
