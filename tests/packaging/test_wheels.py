@@ -2,6 +2,7 @@
 
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,31 @@ def test_without_keys_and_without_the_extra_check_says_what_to_install(environme
     [verdict] = json.loads(run(environment / "voice-host", "check", "--json", cwd=tmp_path, status=1))
     assert (verdict["phase"], verdict["status"]) == ("configured", "broken")
     assert 'pip install "voice-host[embedded]"' in verdict["error"]
+
+
+def test_every_wheel_tells_type_checkers_that_it_is_typed(wheels: dict[str, Path]) -> None:
+    for member, package in {
+        "sdk": "voice_host_sdk",
+        "host": "voice_host",
+        "example_agent_plugin": "example_agent_plugin",
+    }.items():
+        assert f"{package}/py.typed" in zipfile.ZipFile(wheels[member]).namelist()
+
+
+def test_the_test_kit_is_installed_and_needs_no_pytest(environment: Path, tmp_path: Path) -> None:
+    script = """
+import voice_host.testing as kit
+assert not __import__("importlib.util").util.find_spec("pytest")
+
+@kit.in_virtual_time
+async def call():
+    async with kit.call_agent("front-desk") as call:
+        print((await call.ask("Are you open on Friday?")).heard)
+
+call()
+"""
+    said = run(environment / "python", "-c", script, cwd=tmp_path)
+    assert said.splitlines()[-1] == "On Friday we are open from 12 pm to 10 pm."
 
 
 def test_what_is_installed_fits_together(environment: Path, tmp_path: Path) -> None:

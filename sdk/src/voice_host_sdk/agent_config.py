@@ -5,11 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from voice_host_sdk.speech_config import STTConfig, TTSConfig
+
+if TYPE_CHECKING:
+    Tools = tuple[Any, ...] | list[Any]  # what may be given; pydantic makes a tuple of it
+else:
+    Tools = tuple[Any, ...]
 
 DEFAULT_INSTRUCTIONS = "You are a helpful, friendly assistant on the telephone."
 
@@ -19,10 +24,8 @@ DEFAULT_VOICE_RULES = (
 )
 
 
-class TurnConfig(BaseModel):
+class TurnConfig(BaseModel, frozen=True, extra="forbid"):
     """Who speaks when. Times are in milliseconds (`_ms`)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     barge_in: bool = Field(default=True, description="Whether a caller who speaks may stop the agent's speech.")
     barge_in_min_words: int = Field(default=2, ge=1, description="Recognised words that stop the agent's speech.")
@@ -45,10 +48,8 @@ class TurnConfig(BaseModel):
     playout_lead_ms: int = Field(default=200, ge=20, le=5000, description="How far audio is sent ahead of real time.")
 
 
-class SilenceConfig(BaseModel):
+class SilenceConfig(BaseModel, frozen=True, extra="forbid"):
     """What happens when nobody speaks, and how long a call may last. Times are in seconds (`_s`)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     filler_after_s: float | None = Field(
         default=5.0,
@@ -81,15 +82,13 @@ class SilenceConfig(BaseModel):
         return self
 
 
-class AgentConfig(BaseModel):
+class AgentConfig(BaseModel, frozen=True, extra="forbid", arbitrary_types_allowed=True):
     """One voice agent. Immutable; unknown fields are errors.
 
     `tools` are plain functions (sync or async), functions decorated with `voice_host_sdk.tool`, or `pydantic_ai.Tool`
     objects. `model` is a pydantic-ai name (`openai:gpt-4.1-mini`), a bare name for the platform's gateway, or None for
     whatever the platform offers; the platform's own settings win over it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     title: str = Field(default="Voice agent", min_length=1, max_length=120)
     description: str = Field(default="", max_length=1000)
@@ -98,7 +97,7 @@ class AgentConfig(BaseModel):
         default=DEFAULT_VOICE_RULES, description="Appended to the instructions: how to word things that are spoken."
     )
     greeting: str = Field(default="", description="Spoken when a call begins; empty: the caller speaks first.")
-    tools: tuple[Any, ...] = ()
+    tools: Tools = ()
     model: str | None = Field(default=None, min_length=1)
     speech_to_text: str | None = Field(
         default=None, min_length=1, description="A recogniser by name, e.g. assemblyai; the platform's choice wins."

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 DEFAULT_TTS_WSS_URL = "wss://model-q844y7pw.api.baseten.co/environments/production/websocket"
 DEFAULT_STT_WSS_BASE = "wss://streaming.assemblyai.com/v3/ws"
 
 
-class TTSConfig(BaseModel):
+class TTSConfig(BaseModel, frozen=True, extra="forbid"):
     """The voice of an agent. Immutable; unknown fields are errors.
 
     `voice`, `max_tokens`, `buffer_size`, `repetition_penalty`, `temperature` and `top_p` are the parameters of the
     Orpheus model. A voice that an engine does not know is mapped to that engine's default.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     voice: str = Field(default="jess", min_length=1)
     max_tokens: int = Field(default=2000, ge=1, description="Upper bound of generated audio tokens per utterance.")
@@ -27,10 +25,8 @@ class TTSConfig(BaseModel):
     wss_url: str = Field(default=DEFAULT_TTS_WSS_URL, description="The platform's setting wins over it.")
 
 
-class STTConfig(BaseModel):
+class STTConfig(BaseModel, frozen=True, extra="forbid"):
     """How speech becomes turns. Immutable; unknown fields are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     sample_rate: int = Field(default=16000, ge=8000, le=48000, description="Hz, of the caller's microphone.")
     speech_model: str = Field(default="universal-3-5-pro", min_length=1)
