@@ -13,7 +13,7 @@ from tests.simulators.assemblyai import AssemblyAISimulator
 from tests.simulators.orpheus import OrpheusSimulator
 from voice_host.auth.gate import build_gate
 from voice_host.discovery import load_agents
-from voice_host.providers.select import SpeechServices
+from voice_host.providers.select import SpeechServices, installed_extensions
 from voice_host.server.app import create_host_app
 from voice_host.server.connections import connection_options
 from voice_host.server.host import Host
@@ -101,12 +101,13 @@ async def running(
             },
             {"agents.allow": allow},
         )
-        host = Host(settings, SpeechServices(settings), strict=strict)
+        extensions = installed_extensions(settings)
+        host = Host(settings, SpeechServices(settings, extensions), extensions=extensions, strict=strict)
         try:
             await host.start(load_agents(settings))
             app = create_host_app(
                 host,
-                gate=build_gate(settings, authenticators),
+                gate=build_gate(settings, {**extensions.authenticators, **(authenticators or {})}),
                 auth=settings.auth,
                 allowed_origins=settings.server.allowed_origins,
             )

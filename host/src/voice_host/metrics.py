@@ -24,6 +24,12 @@ CALLBACK_ERRORS = Counter(
 CALLBACKS_DROPPED = Counter(
     "voice_host_callbacks_dropped", "Callbacks dropped because too many waited.", ["agent", "callback"]
 )
+OBSERVER_ERRORS = Counter(
+    "voice_host_observer_errors", "Observers of extensions that raised or took too long.", ["extension", "callback"]
+)
+OBSERVER_EVENTS_DROPPED = Counter(
+    "voice_host_observer_events_dropped", "Events not told to an observer: too many waited.", ["extension", "callback"]
+)
 SAYS_DROPPED = Counter("voice_host_says_dropped", "Session.say calls dropped because too many waited.", ["agent"])
 MICROPHONE_DROPPED = Counter(
     "voice_host_microphone_dropped_bytes", "Microphone audio dropped while speech-to-text was slow.", ["agent"]

@@ -6,11 +6,21 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
+from typing import Protocol
 
 from voice_host import metrics
 from voice_host.logs import get_logger
 from voice_host.tenancy import acting_for
-from voice_host_sdk import AgentReply, LifecycleCallbacks, Session, SessionEnd, SessionError, ToolCall, UserTurn
+from voice_host_sdk import (
+    AgentReply,
+    LifecycleCallbacks,
+    ObservedSession,
+    Session,
+    SessionEnd,
+    SessionError,
+    ToolCall,
+    UserTurn,
+)
 
 log = get_logger(__name__)
 
@@ -20,17 +30,37 @@ QUEUE_LENGTH = 256
 CALLBACK_TIMEOUT_S = 5.0
 
 
+class EventSink(Protocol):
+    """Who else is told of what an agent's callbacks are told."""
+
+    def tell(self, event: str, session: ObservedSession, *records: object) -> None:
+        """Take an event. Returns at once."""
+
+
 class CallbackRunner:
     """The callbacks of one session. Used by the manager, which begins and ends it.
 
     There is a task only while there is something to run: a session that waits for its caller costs none.
+
+    Args:
+        callbacks: the agent's.
+        session: whose events these are.
+        observers: the platform's, told at once; they never wait for the agent's callbacks.
+        timeout_s: for each callback.
     """
 
     def __init__(
-        self, callbacks: LifecycleCallbacks, session: Session, *, timeout_s: float = CALLBACK_TIMEOUT_S
+        self,
+        callbacks: LifecycleCallbacks,
+        session: Session,
+        *,
+        observers: EventSink,
+        timeout_s: float = CALLBACK_TIMEOUT_S,
     ) -> None:
         self._callbacks = callbacks
         self._session = session
+        self._observers = observers
+        self._observed = ObservedSession(session.agent_id, session.id, session.caller)
         self._timeout_s = timeout_s
         self._open = False
         self._queue: deque[tuple[str, Callable[[], Awaitable[None]]]] = deque()
@@ -41,25 +71,26 @@ class CallbackRunner:
     def created(self) -> None:
         """Begin: `on_session_created` is the first of all."""
         self._open = True
-        self._post("on_session_created", lambda: self._callbacks.on_session_created(self._session))
+        self._report("on_session_created")
 
     def user_turn(self, turn: UserTurn) -> None:
-        self._post("on_user_turn", lambda: self._callbacks.on_user_turn(self._session, turn))
+        self._report("on_user_turn", turn)
 
     def agent_reply(self, reply: AgentReply) -> None:
-        self._post("on_agent_reply", lambda: self._callbacks.on_agent_reply(self._session, reply))
+        self._report("on_agent_reply", reply)
 
     def tool_call(self, call: ToolCall) -> None:
-        self._post("on_tool_call", lambda: self._callbacks.on_tool_call(self._session, call))
+        self._report("on_tool_call", call)
 
     def error(self, error: SessionError) -> None:
-        self._post("on_error", lambda: self._callbacks.on_error(self._session, error))
+        self._report("on_error", error)
 
     async def destroyed(self, end: SessionEnd) -> None:
         """Finish: let what is queued run, then `on_session_destroyed`."""
         if not self._open:
             return
         self._open = False
+        self._observers.tell("on_session_destroyed", self._observed, end)
         if self._worker is not None:
             _, unfinished = await asyncio.wait([self._worker], timeout=self._timeout_s)
             if unfinished:
@@ -72,11 +103,13 @@ class CallbackRunner:
             name, _ = self._queue.popleft()
             metrics.CALLBACKS_DROPPED.labels(self._session.agent_id, name).inc()
 
-    def _post(self, name: str, call: Callable[[], Awaitable[None]]) -> None:
+    def _report(self, name: str, *records: object) -> None:
         if not self._open:
             return
+        self._observers.tell(name, self._observed, *records)
         if len(self._queue) < QUEUE_LENGTH:
-            self._run(name, call)
+            callback = getattr(self._callbacks, name)
+            self._run(name, lambda: callback(self._session, *records))
         else:
             metrics.CALLBACKS_DROPPED.labels(self._session.agent_id, name).inc()
 

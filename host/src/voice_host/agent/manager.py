@@ -12,6 +12,7 @@ from voice_host import metrics
 from voice_host.agent.callback_runner import CALLBACK_TIMEOUT_S, CallbackRunner, run_callback
 from voice_host.agent.defaults import default_runtime
 from voice_host.agent.held_session import Connection, HeldSession
+from voice_host.agent.observers import Observers
 from voice_host.agent.resume_token import session_of
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.session import LiveSession
@@ -70,6 +71,7 @@ class VoiceAgentManager:
         on_session_destroyed: `async (session_id)`, when a session ends for whatever reason.
         callbacks: an installed agent's callbacks.
         runtime: an installed agent's shared runtime; without one the manager builds its own.
+        observers: the platform's, told of every session.
         ttl_s: idle seconds after which a session that no call is connected to ends.
         resume_grace_s: seconds for which a caller whose connection was lost may come back; 0: not at all.
         max_parked: sessions that wait for their callers; beyond it the one that has waited longest ends.
@@ -86,6 +88,7 @@ class VoiceAgentManager:
         on_session_destroyed: OnDestroyed | None = None,
         callbacks: LifecycleCallbacks | None = None,
         runtime: AgentRuntime | None = None,
+        observers: Observers | None = None,
         ttl_s: float = DEFAULT_TTL_S,
         resume_grace_s: float = DEFAULT_RESUME_GRACE_S,
         max_parked: int = DEFAULT_MAX_PARKED,
@@ -98,6 +101,7 @@ class VoiceAgentManager:
         self._on_created = on_session_created
         self._on_destroyed = on_session_destroyed
         self._callbacks = callbacks or LifecycleCallbacks()
+        self._observers = observers or Observers()
         self._ttl_s = ttl_s
         self._grace_s = resume_grace_s
         self._max_parked = max_parked
@@ -169,7 +173,7 @@ class VoiceAgentManager:
         agent = await self._begin(session)
         if self._closed:
             raise ShuttingDown("the server is shutting down")
-        callbacks = CallbackRunner(self._callbacks, session, timeout_s=CALLBACK_TIMEOUT_S)
+        callbacks = CallbackRunner(self._callbacks, session, observers=self._observers)
         now = self._clock()
         self._sessions[session_id] = HeldSession(session_id, agent, callbacks, created_at=now, last_used=now)
         self._sweeper.start()

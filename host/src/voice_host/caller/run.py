@@ -87,12 +87,13 @@ async def _own_host(settings: Settings, agent_id: str) -> AsyncIterator[str]:
     """A host of this process with one agent, on a free port of this machine. Yields its address."""
     alone = settings.agents.model_copy(update={"allow": (agent_id,), "required": ()})
     only = settings.model_copy(update={"agents": alone})
-    speech = SpeechServices(only, installed_extensions(only))
+    extensions = installed_extensions(only)
+    speech = SpeechServices(only, extensions)
     speech.require_named()
     outcomes = loaded_agents(only)  # in this thread, as in `serve`: a plugin may bind what it opens to it
     if not outcomes:
         raise CannotServe(f"there is no agent {agent_id!r}", "`voice-host agents` lists what is installed")
-    host = Host(only, speech)
+    host = Host(only, speech, extensions=extensions)
     listener = listen("127.0.0.1", 0)
     try:
         await host.start(outcomes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from voice_host.cli.checkup import Verdict
 from voice_host.discovery import Phase, clashing_pins
 from voice_host.extensions import (
@@ -9,17 +11,23 @@ from voice_host.extensions import (
     BrokenExtension,
     DiscoveredExtension,
     Extensions,
+    ExtensionsBroken,
     LoadedExtension,
     discover_extensions,
     load_extensions,
+    start_extension,
+    stop_extension,
 )
 from voice_host.providers.builtin import BuiltInProviders
 from voice_host.settings import Settings
+
+Outcome = LoadedExtension | BrokenExtension
 
 
 def check_extensions(settings: Settings) -> tuple[list[Verdict], Extensions]:
     """Return a verdict for each installed extension, and those that work, for the agents to be checked with."""
     outcomes = load_extensions(settings, BuiltInProviders(settings))
+    outcomes = asyncio.run(_used(settings, outcomes))
     working = Extensions(outcome for outcome in outcomes if isinstance(outcome, LoadedExtension))
     verdicts = [_verdict(outcome) for outcome in outcomes if outcome.id != HOST_EXTENSION]
     verdicts += [
@@ -28,6 +36,33 @@ def check_extensions(settings: Settings) -> tuple[list[Verdict], Extensions]:
         if not settings.extensions.allows(found.id)
     ]
     return sorted(verdicts, key=lambda verdict: verdict.id), working
+
+
+async def _used(settings: Settings, outcomes: list[Outcome]) -> list[Outcome]:
+    """Let those that are loaded add their routes, start and stop, as `serve` does, and return what came of it."""
+    # Imported here: it brings the web framework and the model library along.
+    from voice_host.providers.select import SpeechServices
+    from voice_host.server.app import create_host_app
+    from voice_host.server.host import Host
+
+    loaded = Extensions(outcome for outcome in outcomes if isinstance(outcome, LoadedExtension))
+    host = Host(settings, SpeechServices(settings, loaded), extensions=loaded)
+    broken: dict[str, BrokenExtension] = {}
+    try:
+        create_host_app(host)
+    except ExtensionsBroken as error:
+        broken = {each.id: each for each in error.broken}
+    finally:
+        await host.stop()
+    return [broken.get(outcome.id) or await _started_and_stopped(outcome) for outcome in outcomes]
+
+
+async def _started_and_stopped(outcome: Outcome) -> Outcome:
+    if isinstance(outcome, LoadedExtension):
+        outcome = await start_extension(outcome)
+    if isinstance(outcome, LoadedExtension):
+        outcome = await stop_extension(outcome)
+    return outcome
 
 
 def _verdict(outcome: LoadedExtension | BrokenExtension) -> Verdict:

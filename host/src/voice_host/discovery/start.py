@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from voice_host.discovery.guard import PhaseFailed, guarded
 from voice_host.discovery.phases import BrokenAgent, LoadedAgent, Phase
@@ -31,25 +32,36 @@ async def _run(
     loaded: LoadedAgent, phase: Phase, name: str, callback: Callable[[], Awaitable[None]], timeout_s: float
 ) -> LoadedAgent | BrokenAgent:
     try:
-        await _call(loaded.id, phase, name, callback, timeout_s)
+        work = partial(acting_for, loaded.id, callback)
+        await run_once(f"{name} of agent {loaded.id}", phase, name, work, timeout_s)
     except PhaseFailed as failed:
         return failed.outcome(loaded.discovered, loaded.secrets, loaded.import_ms)
     return loaded
 
 
-async def _call(
-    agent_id: str, phase: Phase, name: str, callback: Callable[[], Awaitable[None]], timeout_s: float
+async def run_once(
+    called: str, phase: Phase, name: str, callback: Callable[[], Awaitable[None]], timeout_s: float
 ) -> None:
+    """Run a callback in a task of its own.
+
+    Args:
+        called: what the task is called.
+        name: of the callback, for the message.
+
+    Raises:
+        PhaseFailed: it raised, or took too long.
+    """
+
     async def run() -> PhaseFailed | None:
         # Caught in here: a SystemExit that leaves a task stops the whole event loop.
         try:
             with guarded(phase, f"{name} failed", passing=(asyncio.CancelledError, GeneratorExit)):
-                await acting_for(agent_id, callback)
+                await callback()
         except PhaseFailed as failed:
             return failed
         return None
 
-    task = asyncio.create_task(run(), name=f"{name} of agent {agent_id}")
+    task = asyncio.create_task(run(), name=called)
     try:
         done, _ = await asyncio.wait({task}, timeout=timeout_s)
     except asyncio.CancelledError:

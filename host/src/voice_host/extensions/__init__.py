@@ -3,6 +3,7 @@
 from voice_host.extensions.collect import Extensions, ExtensionsBroken, Offer
 from voice_host.extensions.load import HOST_EXTENSION, discover_extensions, load_built_in, load_extensions
 from voice_host.extensions.outcomes import BrokenExtension, DiscoveredExtension, LoadedExtension
+from voice_host.extensions.start import start_extension, stop_extension
 
 __all__ = [
     "HOST_EXTENSION",
@@ -15,4 +16,6 @@ __all__ = [
     "discover_extensions",
     "load_built_in",
     "load_extensions",
+    "start_extension",
+    "stop_extension",
 ]

@@ -15,6 +15,7 @@ from voice_host.auth.gate import Gate, Visitor
 from voice_host.server.call_route import add_call_route
 from voice_host.server.cors import CrossOrigin
 from voice_host.server.door import Door
+from voice_host.server.extension_routes import add_extension_routes
 from voice_host.server.headers import SecurityHeaders
 from voice_host.server.host import Host
 from voice_host.server.talk_page import add_talk_page
@@ -42,6 +43,9 @@ def create_host_app(
         allowed_hosts: names in the `Host` header that are answered. A page that rebinds its own name to this machine
             would pass a comparison of `Origin` and `Host`; it does not know these names.
         allowed_origins: other sites whose pages may call.
+
+    Raises:
+        ExtensionsBroken: the routes of an extension cannot be added.
     """
     gate, auth = gate or Gate(), auth or AuthSettings()
     app = FastAPI(title="voice-host", docs_url=None, redoc_url=None, openapi_url=None)
@@ -57,6 +61,7 @@ def create_host_app(
     _add_health(app, host, door)
     add_token_route(app, host, door)
     add_call_route(app, host, gate, allowed_origins)
+    add_extension_routes(app, host.extensions)
     return app
 
 

@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from voice_host.agent.defaults import model_settings
 from voice_host.agent.manager import VoiceAgentManager
+from voice_host.agent.observers import Observers
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.discovery import BrokenAgent, LoadedAgent, nothing_to_run, start_agent, stop_agent
+from voice_host.extensions import BrokenExtension, Extensions, LoadedExtension, start_extension, stop_extension
 from voice_host.limits import Admission, call_limits
 from voice_host.logs import get_logger
 from voice_host.models import ModelRegistry
@@ -52,12 +54,24 @@ class Host:
     Args:
         settings: what the platform said.
         speech: the speech services; closed with the host.
+        extensions: the platform's; default: none. Their speech services are in `speech` already.
         strict: every broken agent is fatal, not only the required ones.
         installed: how many agents are installed, allowed or not; for `why_empty`.
     """
 
-    def __init__(self, settings: Settings, speech: SpeechServices, *, strict: bool = False, installed: int = 0) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        speech: SpeechServices,
+        *,
+        extensions: Extensions | None = None,
+        strict: bool = False,
+        installed: int = 0,
+    ) -> None:
         self.settings = settings
+        self.extensions = extensions or Extensions([])
+        self._observers = Observers(self.extensions.observers)
+        self._started_extensions: list[LoadedExtension] = []
         self._speech = speech
         self._strict = strict
         self._installed = installed
@@ -72,7 +86,9 @@ class Host:
 
         Raises:
             RequiredAgentBroken: an agent that the host must have is broken.
+            ExtensionsBroken: an extension did not start.
         """
+        await self._start_extensions()
         for outcome in outcomes:
             self.agents[outcome.id] = await self._ready(outcome) if isinstance(outcome, LoadedAgent) else outcome
         for agent in self.agents.values():
@@ -82,6 +98,19 @@ class Host:
                 if self._strict or agent.id in self.settings.agents.required:
                     raise RequiredAgentBroken(agent)
         self.state = "ready"
+
+    async def _start_extensions(self) -> None:
+        outcomes = [await start_extension(extension) for extension in self.extensions.loaded]
+        self._started_extensions = [each for each in outcomes if isinstance(each, LoadedExtension)]
+        Extensions(outcomes)
+        self._observers.start()
+
+    async def _stop_extensions(self) -> None:
+        await self._observers.aclose()
+        for extension in self._started_extensions:
+            stopped = await stop_extension(extension)
+            if isinstance(stopped, BrokenExtension):
+                log.warning("extension_not_stopped", extension=extension.id, error=stopped.error)
 
     async def _ready(self, loaded: LoadedAgent) -> ReadyAgent | BrokenAgent:
         prepared = prepare(loaded, self.settings, self._models, self._speech)
@@ -95,6 +124,7 @@ class Host:
             loaded.config,
             runtime=prepared.runtime,
             callbacks=loaded.callbacks,
+            observers=self._observers,
             resume_grace_s=self.settings.sessions.resume_grace_s,
             max_parked=self.settings.sessions.max_parked,
         )
@@ -134,6 +164,7 @@ class Host:
         self.state = "stopped"
         for agent in self._ready_agents():
             await stop_agent(agent.loaded)
+        await self._stop_extensions()
         for runtime in self._runtimes:
             await runtime.aclose()
         await self._speech.aclose()

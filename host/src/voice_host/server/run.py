@@ -57,7 +57,7 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure
     speech = SpeechServices(settings, extensions)
     speech.require_named()
     outcomes = loaded_agents(settings)
-    host = Host(settings, speech, strict=strict, installed=len(discover_agents()))
+    host = Host(settings, speech, extensions=extensions, strict=strict, installed=len(discover_agents()))
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     port = listener.getsockname()[1]
     name = f"[{server.host}]" if ":" in server.host else server.host

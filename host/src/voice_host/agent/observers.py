@@ -1,0 +1,116 @@
+"""Tells the platform's observers what happens in all sessions, beside the calls and never in their way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from voice_host import metrics
+from voice_host.agent.callback_runner import CALLBACK_TIMEOUT_S, being_cancelled
+from voice_host.logs import get_logger
+from voice_host_sdk import ObservedSession, SessionObserver
+
+log = get_logger(__name__)
+
+LANES = 8
+"""Events of one observer that may be under way at once. A session keeps to one lane, so its events stay in order."""
+
+LANE_LENGTH = 512
+"""Events waiting in a lane. Further ones are dropped and counted."""
+
+DRAIN_TIMEOUT_S = 5.0
+"""How long waiting events may take when the host stops."""
+
+_Event = tuple[str, tuple[Any, ...]]
+
+
+class Observers:
+    """The observers of one process. They outlive sessions: a call that ends does not wait for them.
+
+    Args:
+        observers: by the name of their extension. Their `on_startup` and `on_shutdown` are not called from here.
+        timeout_s: for each event.
+    """
+
+    def __init__(
+        self, observers: Mapping[str, SessionObserver] | None = None, *, timeout_s: float = CALLBACK_TIMEOUT_S
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._lines = [_Line(name, observer, timeout_s) for name, observer in (observers or {}).items()]
+
+    def start(self) -> None:
+        """Begin to deliver; events before it are kept as far as there is room."""
+        for line in self._lines:
+            line.start()
+
+    def tell(self, event: str, session: ObservedSession, *records: object) -> None:
+        """Queue an event for every observer. Returns at once.
+
+        Args:
+            event: the name of a method of `SessionObserver`.
+            records: its arguments after the session.
+        """
+        for line in self._lines:
+            line.put(event, session, *records)
+
+    async def aclose(self) -> None:
+        """Deliver what waits, for `DRAIN_TIMEOUT_S` at most, and stop. Idempotent."""
+        async with asyncio.TaskGroup() as tasks:
+            for line in self._lines:
+                tasks.create_task(line.aclose())
+
+
+class _Line:
+    """One observer with its lanes."""
+
+    def __init__(self, name: str, observer: SessionObserver, timeout_s: float) -> None:
+        self._name = name
+        self._observer = observer
+        self._timeout_s = timeout_s
+        self._lanes: list[asyncio.Queue[_Event]] = [asyncio.Queue(LANE_LENGTH) for _ in range(LANES)]
+        self._workers: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._workers = [
+            asyncio.create_task(self._work(lane), name=f"observer-{self._name}-{number}")
+            for number, lane in enumerate(self._lanes)
+        ]
+
+    def put(self, event: str, session: ObservedSession, *records: object) -> None:
+        try:
+            self._lanes[hash(session.session_id) % LANES].put_nowait((event, (session, *records)))
+        except asyncio.QueueFull:
+            metrics.OBSERVER_EVENTS_DROPPED.labels(self._name, event).inc()
+
+    async def aclose(self) -> None:
+        if not self._workers:
+            return
+        joins = [asyncio.create_task(lane.join()) for lane in self._lanes]
+        await asyncio.wait(joins, timeout=DRAIN_TIMEOUT_S)
+        for task in (*joins, *self._workers):
+            task.cancel()
+        await asyncio.wait([*joins, *self._workers], timeout=1)  # not for ever for one that ignores it
+        self._workers = []
+        for lane in self._lanes:
+            while not lane.empty():
+                event, _ = lane.get_nowait()
+                metrics.OBSERVER_EVENTS_DROPPED.labels(self._name, event).inc()
+
+    async def _work(self, lane: asyncio.Queue[_Event]) -> None:
+        while True:
+            event, arguments = await lane.get()
+            try:
+                await self._deliver(event, arguments)
+            finally:
+                lane.task_done()
+
+    async def _deliver(self, event: str, arguments: tuple[Any, ...]) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await getattr(self._observer, event)(*arguments)
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and being_cancelled():
+                raise
+            metrics.OBSERVER_ERRORS.labels(self._name, event).inc()
+            log.warning("observer_failed", extension=self._name, callback=event, exc_info=error)
