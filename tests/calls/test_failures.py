@@ -88,7 +88,6 @@ async def test_a_model_that_says_nothing_is_answered_with_the_error_phrase() -> 
             assert caller.all("chat")[0]["text"] == "Something broke."
 
 
-@pytest.mark.fault("voice: breaks before audio", "voice: fails mid-audio with 1011")
 async def test_a_voice_that_dies_is_retried_before_audio_and_reported_after() -> None:
     async with studio() as s:
         s.llm.reply("Hello there.")

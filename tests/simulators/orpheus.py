@@ -46,6 +46,12 @@ class Fault(Enum):
     """Close 1011 after half of the audio."""
     DROP_MID_AUDIO = auto()
     """The connection breaks after half of the audio."""
+    CLOSE_MID_AUDIO = auto()
+    """Close 1000 after half of the audio: nothing tells it from the end."""
+    HALF_SAMPLE = auto()
+    """All of the audio and half a sample more, then close 1000."""
+    FLOOD = auto()
+    """Audio without end, as fast as it is taken."""
     STALL = auto()
     """Never a byte of audio, and no close."""
     STALL_MID_AUDIO = auto()
@@ -257,6 +263,14 @@ class Speaker:
             case Fault.FAIL_WITHIN_SAMPLE:
                 await self._send(utterance, pcm[:1])
                 raise Broken(1011)
+            case Fault.CLOSE_MID_AUDIO:
+                await self._send(utterance, pcm[: len(pcm) // 2])
+                raise Broken(1000)
+            case Fault.HALF_SAMPLE:
+                pcm += b"\1"
+            case Fault.FLOOD:
+                while True:
+                    await self._send(utterance, tone(1000))
             case Fault.STALL:
                 await self._socket.wait_closed()
             case Fault.FAIL_MID_AUDIO | Fault.DROP_MID_AUDIO | Fault.STALL_MID_AUDIO:

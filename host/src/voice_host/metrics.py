@@ -43,6 +43,11 @@ LOOP_BLOCKED_SECONDS = Histogram(
 STT_RECONNECTS = Counter(
     "voice_host_stt_reconnects", "Lines to speech-to-text that failed and were tried again, by code.", ["agent", "code"]
 )
+TTS_FALLBACKS = Counter(
+    "voice_host_tts_fallbacks",
+    "Times that the fallback voice took over, by code.",
+    ["agent", "code"],
+)
 STAGE_SECONDS = Histogram(
     "voice_host_stage_seconds",
     "Time from the end of the caller's turn to each stage of the reply.",

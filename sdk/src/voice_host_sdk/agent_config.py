@@ -105,6 +105,9 @@ class AgentConfig(BaseModel, frozen=True, extra="forbid", arbitrary_types_allowe
     text_to_speech: str | None = Field(
         default=None, min_length=1, description="A voice by name, e.g. orpheus, assemblyai; the platform's choice wins."
     )
+    text_to_speech_fallback: str | None = Field(
+        default=None, min_length=1, description="A voice by name that speaks while the other cannot."
+    )
     tts_config: TTSConfig = TTSConfig()
     stt_config: STTConfig = STTConfig()
     turns: TurnConfig = TurnConfig()

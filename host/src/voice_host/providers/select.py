@@ -21,15 +21,18 @@ _Provider = TypeVar("_Provider", SpeechToText, TextToSpeech)
 
 @dataclass(frozen=True, slots=True)
 class SpeechProviders:
-    """The speech services of one agent."""
+    """The speech services of one agent. The fallback voice speaks while `tts` cannot."""
 
     stt: SpeechToText
     tts: TextToSpeech
+    tts_fallback: TextToSpeech | None = None
 
     async def aclose(self) -> None:
         """Give back what the services hold."""
         await self.stt.aclose()
         await self.tts.aclose()
+        if self.tts_fallback is not None:
+            await self.tts_fallback.aclose()
 
 
 class SpeechServices:
@@ -58,9 +61,12 @@ class SpeechServices:
         Raises:
             ProviderConfigError: unknown name, missing key, or missing extra.
         """
+        voice = self._chosen("text_to_speech", config.text_to_speech, self._text_to_speech)
+        fallback = self._fallback_voice(config.text_to_speech_fallback)
         return SpeechProviders(
             self._chosen("speech_to_text", config.speech_to_text, self._speech_to_text),
-            self._chosen("text_to_speech", config.text_to_speech, self._text_to_speech),
+            voice,
+            fallback if fallback is not voice else None,
         )
 
     def require_named(self) -> None:
@@ -73,6 +79,12 @@ class SpeechServices:
             self._chosen("speech_to_text", None, self._speech_to_text)
         if self.settings.providers.text_to_speech != AUTO:
             self._chosen("text_to_speech", None, self._text_to_speech)
+        self._fallback_voice(None)
+
+    def _fallback_voice(self, wanted: str | None) -> TextToSpeech | None:
+        if self.settings.providers.text_to_speech_fallback is not None:
+            return self._chosen("text_to_speech_fallback", None, self._text_to_speech)
+        return self._text_to_speech(wanted) if wanted is not None else None
 
     def _chosen(self, field: str, wanted: str | None, build: Callable[[str], _Provider]) -> _Provider:
         named: str = getattr(self.settings.providers, field)

@@ -20,6 +20,7 @@ from voice_host.providers.select import SpeechProviders, SpeechServices, speech_
 from voice_host.session import messages
 from voice_host.session import turn_events as turns
 from voice_host.session.call import Call
+from voice_host.session.call_voice import CallVoice
 from voice_host.session.client_link import ClientLink
 from voice_host.session.close_codes import CloseCode
 from voice_host.session.connection import CallEnd, refuse, say_goodbye, session_for
@@ -380,11 +381,14 @@ class VoiceSessionHandler:
         await reply.playout.played()
 
     async def _open_voice(self, call: Call) -> TextToSpeechStream | None:
+        speech, config = self._speech, call.agent.tts_config
+        voice = CallVoice(call.agent_id, speech.tts, speech.tts_fallback, config, self._resilience)
         try:
-            return await self._speech.tts.open(call.agent.tts_config)
+            await voice.warm()
         except ProviderError as error:
             await call.report_failure(error)
             return None
+        return voice
 
     async def _record(self, call: Call, reply: Reply, how: str) -> None:
         """Report a reply that is over to the metrics, to the agent's callbacks and to the client."""

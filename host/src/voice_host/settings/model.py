@@ -233,6 +233,9 @@ class ProvidersSettings(BaseModel):
 
     speech_to_text: ServiceName = AUTO
     text_to_speech: ServiceName = AUTO
+    text_to_speech_fallback: ServiceName | None = Field(
+        default=None, description="A voice that speaks while the other cannot; wins over what the agent names."
+    )
     embedded_processes: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,

@@ -27,3 +27,9 @@ class ResilienceSettings(BaseModel):
     stt_silent_after_s: float = Field(
         default=5.0, ge=1, description="Speech sent without any word coming back, after which the line is replaced."
     )
+    voice_silent_after_s: float = Field(
+        default=5.0, gt=0, description="No audio of a clause whose text is complete for so long: the voice has stalled."
+    )
+    voice_retry_after_s: float = Field(
+        default=60.0, ge=0, description="How long the fallback voice speaks before the voice is tried again."
+    )
