@@ -17,8 +17,9 @@ ISSUER = AUDIENCE = "voice-host"
 MIN_SECRET_BYTES = 32
 """RFC 7518, 3.2: a key for HS256 has at least the 256 bits of its hash."""
 
-MAX_TOKEN_CHARACTERS = 8192
-"""Longer ones are not even looked at. One with the most metadata allowed has about 3000."""
+MAX_TOKEN_CHARACTERS = 7000
+"""Longer ones are not even looked at. One with the longest subject and metadata has 6500; a header line that the
+WebSocket library takes has 8192."""
 
 CLOCK_SKEW_S = 10
 """How far the clocks of two hosts that share a secret may differ."""

@@ -27,7 +27,8 @@ class KeyRing:
 
     Args:
         path: of the key file, read here and now.
-        recheck_s: how often to look whether the file has changed, at most. It is looked at in a thread.
+        recheck_s: how often to look whether the file has changed, at most; default `RECHECK_S`. It is looked at in a
+            thread.
         monotonic: seconds.
         now: the time that keys expire by.
 
@@ -39,12 +40,12 @@ class KeyRing:
         self,
         path: Path,
         *,
-        recheck_s: float = RECHECK_S,
+        recheck_s: float | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._path = path
-        self._recheck_s = recheck_s
+        self._recheck_s = RECHECK_S if recheck_s is None else recheck_s
         self._monotonic = monotonic
         self._now = now
         self._stamp = _stamp(path)

@@ -18,13 +18,13 @@ DEFAULT_TTL_S = 300
 
 MAX_BODY_BYTES = 16384
 MAX_METADATA_BYTES = 2048
-"""As JSON. A token travels in headers and addresses, which proxies cut at 8 KiB or earlier."""
+"""As JSON in ASCII, as it is put into the token: what is longer would not fit through a header."""
 
 
 def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    size = len(json.dumps(metadata, ensure_ascii=False).encode(errors="surrogatepass"))
+    size = len(json.dumps(metadata, separators=(",", ":")))
     if size > MAX_METADATA_BYTES:
-        raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes as JSON, not {size}")
+        raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes as JSON in ASCII, not {size}")
     return metadata
 
 

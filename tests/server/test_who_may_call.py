@@ -1,0 +1,306 @@
+"""Calls and the gate, over real sockets: what lets in, what does not, and what the agent learns of its caller."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from websockets.typing import Subprotocol
+
+from tests.calls.client import calling
+from tests.server.hosting import Running, installed, running
+from tests.server.test_doors import TOML, bearer, key_for
+from voice_host.auth import gate, key_ring
+from voice_host.auth.key_file import KeyFile
+from voice_host_sdk import Authenticator, Caller, Connection, Denied
+
+SECRET = "a secret that is long enough for HS256"
+
+NOSY = """
+from voice_host_sdk import AgentConfig, LifecycleCallbacks, hookimpl
+
+class Callbacks(LifecycleCallbacks):
+    async def on_session_starting(self, session, config):
+        caller = session.caller
+        who = f"{caller.identity} {sorted(caller.claims)}" if caller else "nobody"
+        return config.model_copy(update={"greeting": f"{who} {dict(session.metadata)}"})
+
+@hookimpl
+def agent_config(settings):
+    return AgentConfig()
+
+@hookimpl
+def lifecycle_callbacks(settings):
+    return Callbacks()
+"""
+
+
+@asynccontextmanager
+async def guarded(
+    folder: Path, toml: str = TOML, authenticators: Mapping[str, Authenticator] | None = None
+) -> AsyncIterator[Running]:
+    with installed(folder) as plugins:
+        plugins.install("nosy", NOSY)
+        plugins.install("deaf", NOSY)
+        async with running(folder, toml, allow="nosy,deaf", authenticators=authenticators) as r:
+            yield r
+
+
+async def token_of(r: Running, key: str, agent_id: str = "nosy", **body: Any) -> str:
+    async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+        answer = await http.post(f"/agents/{agent_id}/tokens", headers=bearer(key), json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["token"])
+
+
+async def refused(url: str, **options: Any) -> str:
+    """Call, be refused with 4401, and return the words."""
+    async with calling(url, **options) as caller:
+        code, reason = await caller.ended()
+        assert code == 4401
+        return reason
+
+
+async def test_a_key_or_token_may_come_in_three_ways_and_is_never_echoed(tmp_path: Path) -> None:
+    key = key_for(tmp_path, "calls", "tokens")
+    async with guarded(tmp_path) as r:
+        url = r.session("nosy")
+        for credential in (key, await token_of(r, key)):
+            offered = [Subprotocol("voice-host.v1"), Subprotocol(f"voice-host.token.{credential}")]
+            async with calling(url, subprotocols=offered) as caller:
+                await caller.expect("ready")
+                assert caller.ws.subprotocol == "voice-host.v1"
+            async with calling(url, additional_headers={"Authorization": f"bearer  {credential} "}) as caller:
+                await caller.expect("ready")
+            async with calling(f"{url}?token={credential}%0A&name=Ada") as caller:
+                greeting = await caller.expect("greeting")
+                assert "{'name': 'Ada'}" in greeting["text"]
+                assert credential not in str(caller.frames)
+        # A browser fails a connection that echoes none of the subprotocols it offered: it would not see the code.
+        offered = [Subprotocol("voice-host.v1"), Subprotocol("voice-host.token.wrong")]
+        async with calling(url, subprotocols=offered) as caller:
+            assert (await caller.ended())[0] == 4401
+            assert caller.ws.subprotocol == "voice-host.v1"
+
+
+async def test_the_agent_learns_who_calls(tmp_path: Path) -> None:
+    key = key_for(tmp_path, "calls", "tokens")
+    async with guarded(tmp_path) as r:
+        async with calling(r.session("nosy"), additional_headers=bearer(key)) as caller:
+            greeting = await caller.expect("greeting")
+            assert greeting["text"] == f"{key.split('_')[1]} ['kind', 'name', 'scopes'] {{}}"
+        token = await token_of(r, key, subject="ada", metadata={"name": "Ada", "vip": True})
+        async with calling(r.session("nosy") + "?name=Eve&lang=en", additional_headers=bearer(token)) as caller:
+            greeting = await caller.expect("greeting")
+            # What was signed wins over what the caller adds.
+            assert greeting["text"] == (
+                "ada ['id', 'key', 'kind', 'metadata'] {'name': 'Ada', 'lang': 'en', 'vip': True}"
+            )
+
+
+async def test_what_opens_nothing(tmp_path: Path) -> None:
+    key = key_for(tmp_path, "calls", "tokens", agents=("nosy",))
+    toml = f'{TOML}token_secret = "{SECRET}"\n'
+    async with guarded(tmp_path, toml) as r:
+        token = await token_of(r, key)
+        claims = jwt.decode(token, SECRET, algorithms=["HS256"], audience="voice-host")
+        bad = {
+            "needed": [None, "", " "],
+            "unknown, revoked or expired": [
+                key[:-1] + "_",
+                key.replace("vh_", "vh_x"),
+                "vh_",
+                key[:20] + " " + key[20:],
+            ],
+            "expired": [jwt.encode(claims | {"iat": claims["iat"] - 900, "exp": claims["iat"] - 600}, SECRET)],
+            "no call token of this host": [
+                jwt.encode(claims, "some other secret that is long enough"),
+                jwt.encode(claims | {"aud": "somebody else"}, SECRET),
+                jwt.encode(claims, None, algorithm="none"),
+                "hello",
+            ],
+            "too long": ["x" * 7001],
+        }
+        for words, credentials in bad.items():
+            for credential in credentials:
+                assert words in await refused(r.session("nosy"), additional_headers=bearer(credential)), credential
+        assert "another agent" in await refused(r.session("deaf"), additional_headers=bearer(token))
+        assert "another agent" in await refused(r.session("deaf"), additional_headers=bearer(key))
+        # Who may not call does not learn which agents there are either.
+        assert "needed" in await refused(r.session("nobody-has-this-id"))
+        async with calling(r.session("nosy"), additional_headers=bearer(token)) as caller:
+            await caller.expect("ready")
+
+
+async def test_a_token_for_one_call_is_for_one_call(tmp_path: Path) -> None:
+    key = key_for(tmp_path, "calls", "tokens")
+    async with guarded(tmp_path) as r:
+        token = await token_of(r, key, single_use=True)
+        async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+            assert (await http.get("/agents", headers=bearer(token))).status_code == 200  # looking is no call
+        async with (
+            calling(r.session("nosy"), additional_headers=bearer(token)) as first,
+            calling(r.session("nosy"), additional_headers=bearer(token)) as second,
+        ):
+            codes = []
+            async with asyncio.timeout(10):
+                while not codes:
+                    codes = [caller.closed[0] for caller in (first, second) if caller.closed]
+                    await asyncio.sleep(0)
+            assert codes == [4401]
+        assert "used already" in await refused(r.session("nosy"), additional_headers=bearer(token))
+
+
+async def test_a_key_that_is_revoked_takes_its_tokens_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_ring, "RECHECK_S", 0.0)
+    key = key_for(tmp_path, "calls", "tokens")
+    async with guarded(tmp_path) as r:
+        token = await token_of(r, key)
+        async with calling(r.session("nosy"), additional_headers=bearer(token)) as caller:
+            await caller.expect("ready")
+            KeyFile(tmp_path / "keys.json").revoke(key.split("_")[1])
+            assert "revoked" in await refused(r.session("nosy"), additional_headers=bearer(key))
+            assert "revoked" in await refused(r.session("nosy"), additional_headers=bearer(token))
+            await caller.send("ping")
+            await caller.expect("pong")  # a call that has begun goes on
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"", 201, ""),
+        (b'{"ttl_s": 3600}', 201, ""),
+        (b'{"ttl_s": 3601}', 422, "ttl_s: must be from 1 to 3600"),
+        (b'{"ttl_s": 0}', 422, "ttl_s: must be"),
+        (b'{"ttl": 5}', 422, "did you mean 'ttl_s'?"),
+        (b'{"subject": ""}', 422, "subject: must be"),
+        (b'{"subject": "a\\nb"}', 422, "printable"),
+        (b'{"metadata": []}', 422, "metadata: must be"),
+        (b'{"metadata": {"a": "' + b"x" * 2048 + b'"}}', 422, "2048 bytes"),
+        (b'{"single_use": "perhaps"}', 422, "single_use: must be"),
+        (b"{", 422, "JSON object"),
+        (b"[]", 422, "JSON object"),
+        (b"[" * 5000, 422, "JSON object"),
+        (b'{"a": "' + b"x" * 20000 + b'"}', 413, "16384 bytes"),
+    ],
+)
+async def test_the_body_of_a_token_request_is_checked(tmp_path: Path, body: bytes, status: int, words: str) -> None:
+    key = key_for(tmp_path, "tokens")
+    async with guarded(tmp_path) as r, httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+        answer = await http.post("/agents/nosy/tokens", headers=bearer(key), content=body)
+        assert (answer.status_code, answer.headers["cache-control"]) == (status, "no-store")
+        assert words in str(answer.json().get("detail", ""))
+        if status == 201:
+            assert answer.json().keys() == {"token", "agent", "subject", "single_use", "expires_at", "expires_in_s"}
+        if not body:
+            assert (await http.post("/agents/none/tokens", headers=bearer(key))).status_code == 404
+
+
+class Speaks:
+    """An authenticator that answers what it was given, or raises it."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.asked: list[Connection] = []
+
+    async def authenticate(self, connection: Connection) -> Any:
+        self.asked.append(connection)
+        if self.answer == "forever":
+            await asyncio.Event().wait()
+        if isinstance(self.answer, type):
+            raise self.answer(f"cannot look {connection.headers} up")
+        return self.answer
+
+
+async def test_extensions_are_asked_first_and_the_first_answer_holds(tmp_path: Path) -> None:
+    key = key_for(tmp_path, "calls")
+    abstains, lets_in, never = Speaks(None), Speaks(Caller("ada", {"plan": "gold"})), Speaks(Denied("never"))
+    async with guarded(tmp_path, authenticators={"a": abstains, "b": lets_in, "c": never}) as r:
+        async with calling(r.session("nosy") + "?name=Ada", subprotocols=[Subprotocol("x")]) as caller:
+            assert (await caller.expect("greeting"))["text"] == "ada ['plan'] {'name': 'Ada'}"
+        (seen,) = abstains.asked
+        assert (seen.agent_id, seen.path, seen.query["name"]) == ("nosy", "/agents/nosy/session", "Ada")
+        assert (seen.client_host, seen.subprotocols, seen.headers["host"]) == ("127.0.0.1", ("x",), r.address)
+        assert never.asked == []
+        async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+            assert (await http.get("/agents")).status_code == 200
+            assert (await http.get("/metrics")).status_code == 403
+            lets_in.answer = Caller("ops", {"scopes": ["metrics"]})
+            assert (await http.get("/metrics")).status_code == 200
+            assert (await http.get("/ready")).json() == {"status": "ready"}  # nobody is asked without a key
+            lets_in.answer = None
+            assert (await http.get("/metrics")).status_code == 401
+        never.answer = None
+        async with calling(r.session("nosy"), additional_headers=bearer(key)) as caller:
+            await caller.expect("ready")  # all have abstained: keys are looked at
+
+
+@pytest.mark.parametrize("answer", [Denied("not this one"), ValueError, "nonsense", "forever", None])
+async def test_an_extension_that_does_not_say_yes_has_said_no(
+    tmp_path: Path, answer: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="voice_host")
+    monkeypatch.setattr(gate, "AUTHENTICATOR_TIMEOUT_S", 0.05)
+    async with guarded(tmp_path, "", {"door": Speaks(answer)}) as r:
+        reason = await refused(r.session("nosy"), additional_headers=bearer("hunter-2"))
+        assert "not this one" not in reason  # it is for the log
+        assert "hunter-2" not in reason
+    logged = "\n".join(str(record.__dict__) for record in caplog.records)
+    assert "hunter-2" not in logged
+    if answer is ValueError:
+        assert "cannot look" in logged
+    if answer is not None:
+        assert "'extension': 'door'" in logged
+
+
+@pytest.mark.parametrize(
+    ("origin", "code"),
+    [
+        ("https://www.example.com", None),
+        ("HTTPS://WWW.EXAMPLE.COM", None),
+        ("https://a.b.example.org", None),
+        ("https://example.org", 4403),
+        ("http://www.example.com", 4403),
+        ("https://www.example.com.evil.example", 4403),
+        ("https://evil-example.org", 4403),
+        ("null", 4403),
+        ("http://{host}", None),
+        ("ftp://{host}", 4403),
+        (None, None),
+    ],
+)
+async def test_pages_of_sites_that_are_named_may_call(tmp_path: Path, origin: str | None, code: int | None) -> None:
+    toml = '[server]\nallowed_origins = ["https://www.example.com", "https://*.example.org"]\n'
+    async with guarded(tmp_path, toml) as r:
+        spelled = origin.format(host=r.address) if origin else None
+        headers = {"Origin": spelled} if spelled else {}
+        async with calling(r.session("nosy"), additional_headers=headers) as caller:
+            if code is None:
+                await caller.expect("ready")
+            else:
+                assert (await caller.ended())[0] == code
+        async with httpx.AsyncClient(base_url=f"http://{r.address}", headers=headers) as http:
+            readable = (await http.get("/agents")).headers.get("access-control-allow-origin")
+            named = origin is not None and origin.islower() and "{host}" not in origin and code is None
+            assert readable == (spelled if named else None)  # browsers spell origins in lower case
+            assert "access-control-allow-origin" not in (await http.get("/ready")).headers
+
+
+async def test_every_answer_tells_browsers_to_be_careful(tmp_path: Path) -> None:
+    key = key_for(tmp_path, "calls")
+    async with guarded(tmp_path) as r, httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+        for path in ("/", "/page/talk.js", "/agents", "/health", "/ready", "/metrics", "/openapi.json", "/nowhere"):
+            for headers in ({}, bearer(key)):
+                answer = (await http.get(path, headers=headers)).headers
+                assert answer["x-content-type-options"] == "nosniff"
+                assert answer["referrer-policy"] == "no-referrer"
+                assert "default-src 'none'" in answer["content-security-policy"]
+                assert "frame-ancestors 'none'" in answer["content-security-policy"]
+                assert "unsafe" not in answer["content-security-policy"]
