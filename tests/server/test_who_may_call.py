@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from tests.calls.client import calling
@@ -137,6 +138,15 @@ async def test_what_opens_nothing(tmp_path: Path) -> None:
         assert "needed" in await refused(r.session("nobody-has-this-id"))
         async with calling(r.session("nosy"), additional_headers=bearer(token)) as caller:
             await caller.expect("ready")
+
+
+@pytest.mark.parametrize("where", ["header", "query"])
+async def test_a_request_that_is_too_long_to_be_read_is_answered(tmp_path: Path, where: str) -> None:
+    async with guarded(tmp_path) as r:
+        url, headers = r.session("nosy"), bearer("x" * 9000 if where == "header" else None)
+        with pytest.raises(InvalidStatus, match="HTTP 400"):
+            async with calling(url if headers else f"{url}?token={'x' * 9000}", additional_headers=headers):
+                pytest.fail("it was let in")
 
 
 async def test_a_token_for_one_call_is_for_one_call(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from websockets.http11 import Request
 from voice_host import metrics
 from voice_host.session.client_link import AUDIO_EXTENSION
 
+UNREADABLE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
 CLOSE_TIMEOUT_S = 12.0
 """How long a connection may outlive its call: uvicorn itself waits 10 s for the client's close frame."""
 
@@ -44,6 +46,15 @@ class CallProtocol(WebSocketsSansIOProtocol):
 
     def _divert(self, take_audio: Callable[[bytes], None]) -> None:
         self._take_audio = take_audio
+
+    # --- requests that cannot be read -----------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # A header of more than 8 KiB, say. uvicorn would keep the connection, and never answer.
+            self.transport.write(UNREADABLE)
+            self.transport.close()
 
     # --- clients that are half gone, for whom uvicorn would wait until they take what was sent ---------------------
 
