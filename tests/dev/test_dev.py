@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import urllib.request
@@ -38,7 +39,8 @@ def test_a_bad_save_shows_its_error_and_the_next_good_one_recovers(tmp_path: Pat
         first = dev.agent()
         assert (first["status"], first["description"], first["version"]) == ("ready", "3.2.1", "3.2.1")
         with urllib.request.urlopen(f"{dev.url}/agents", timeout=10) as answer:
-            assert answer.headers["link"] == '<dev/restart>; rel="monitor"'
+            link = answer.headers["link"]
+        assert re.fullmatch(r'<dev/restart\?of=\d+>; rel="monitor"', link)
 
         with connect(f"{dev.url.replace('http', 'ws')}/agents/ice-cream/session") as call:
             assert json.loads(call.recv())["type"] == "ready"
@@ -53,6 +55,10 @@ def test_a_bad_save_shows_its_error_and_the_next_good_one_recovers(tmp_path: Pat
         assert "name 'AgentConfg' is not defined" in entry["error"]
         assert entry["where"] == "ice_cream/__init__.py:11"
         dev.until_said("ice_cream/__init__.py:11")
+
+        monitor = f"{dev.url}/{link[1 : link.index('>')]}"
+        with urllib.request.urlopen(monitor, timeout=10) as answer:
+            assert answer.status == 205, "who missed the restart is told at once"
 
         project.save("import sys\nsys.exit('on import')")
         assert "sys.exit" in dev.until(lambda entry: entry.get("phase") == "imported")["error"]

@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 from fastapi import FastAPI, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PATH = "/dev/restart"
-LINK = f'<{PATH.removeprefix("/")}>; rel="monitor"'
-"""Of the header by which `GET /agents` says that there is something to watch (the relation is that of RFC 5989)."""
-
 LONGEST_WAIT_S = 50.0
 """After it a page asks anew: some browsers and proxies give up on an answer that takes a minute."""
 
 
 def add_notice(app: FastAPI, leaving: asyncio.Event) -> None:
-    """Add `GET /dev/restart`, answered with 205 when `leaving` is set and with 204 when that took too long."""
+    """Let `GET /agents` link to an address that is answered when this process is not, or no longer, the one to ask.
+
+    That is with 205; with 204 when nothing has happened for a while. The address names the process: a successor that
+    is asked for it answers at once, so that nobody misses a change. The link's relation is that of RFC 5989.
+    """
+    me = os.getpid()
 
     @app.get(PATH, include_in_schema=False)
-    async def restart() -> Response:
-        try:
-            async with asyncio.timeout(LONGEST_WAIT_S):
-                await leaving.wait()
-        except TimeoutError:
-            return Response(status_code=204)
+    async def restart(of: int) -> Response:
+        if of == me:
+            try:
+                async with asyncio.timeout(LONGEST_WAIT_S):
+                    await leaving.wait()
+            except TimeoutError:
+                return Response(status_code=204)
         return Response(status_code=205)
 
-    app.add_middleware(_WithLink)
+    app.add_middleware(_WithLink, link=f'<{PATH.removeprefix("/")}?of={me}>; rel="monitor"')
 
 
 class _WithLink:
     """Adds the link to `GET /agents`."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, link: str) -> None:
         self._app = app
+        self._link = link
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_link(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["link"] = LINK
+                MutableHeaders(scope=message)["link"] = self._link
             await send(message)
 
         listed = scope["type"] == "http" and scope["path"] == "/agents"

@@ -9,7 +9,7 @@ export function monitorIn(response) {
   return address ?? null;
 }
 
-/** Waits until the host is about to be replaced, or is gone. */
+/** Waits until the host that offered `monitor` is about to be replaced, or is gone. */
 export async function untilItLeaves(monitor) {
   for (;;) {
     try {
@@ -21,13 +21,15 @@ export async function untilItLeaves(monitor) {
   }
 }
 
-/** Calls `load` until it succeeds, less and less often, and returns what it brought. */
-export async function untilItAnswers(load) {
+/** Calls `load` until another host than the one that offered `monitor` has answered, and returns what it brought. */
+export async function untilAnotherAnswers(monitor, load) {
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
     try {
-      return await load();
+      const loaded = await load();
+      if (loaded.monitor !== monitor) return loaded; // the old one answers until it is gone
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, wait));
+      // nobody answers yet
     }
+    await new Promise((resolve) => setTimeout(resolve, wait));
   }
 }

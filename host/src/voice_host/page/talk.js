@@ -5,7 +5,7 @@ import { Controls } from "./controls.js";
 import { Conversation } from "./conversation.js";
 import { element } from "./dom.js";
 import { foldNotices, showNotices } from "./notices.js";
-import { untilItAnswers, untilItLeaves } from "./restarts.js";
+import { untilAnotherAnswers, untilItLeaves } from "./restarts.js";
 import { Transcript } from "./transcript.js";
 import { HOST_SILENT, RESTARTED, brokenWords } from "./words.js";
 
@@ -76,7 +76,7 @@ async function follow(monitor) {
     isRestarting = true;
     hideProblem();
     showState();
-    const listed = await untilItAnswers(loadAgents);
+    const listed = await untilAnotherAnswers(monitor, loadAgents);
     monitor = listed.monitor;
     isRestarting = false;
     list(listed.agents);

@@ -1,0 +1,71 @@
+"""The talk page beside `voice-host dev`: it lives through saves, good and bad, without being touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import find_chromium
+from tests.dev.project import BAD, GOOD, Dev, Project, developing
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+
+PATIENCE_MS = 60_000
+
+KEEP_STATUSES = """() => {
+  const status = document.getElementById("status-text");
+  window.statuses = [];
+  new MutationObserver(() => window.statuses.push(status.textContent)).observe(status, { childList: true });
+}"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project(tmp_path_factory.mktemp("dev") / "project")
+
+
+@pytest.fixture(scope="module")
+def dev(project: Project) -> Iterator[Dev]:
+    find_chromium()  # before anything is started for nothing
+    with developing(project, "--no-open") as running:
+        yield running
+
+
+async def test_a_call_lives_through_a_bad_save_and_a_good_one(page: Page, dev: Dev, project: Project) -> None:
+    await page.goto(dev.url)
+    await expect(page.get_by_role("heading", name="Ice cream")).to_be_visible()
+    await page.evaluate(KEEP_STATUSES)
+    await page.get_by_label("Message").fill("Hello")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".entry.agent .bubble").first).to_contain_text("Hello.", timeout=PATIENCE_MS)
+
+    project.save(BAD)
+    alert = page.get_by_role("alert")
+    await expect(alert).to_contain_text("ice-cream is broken", timeout=PATIENCE_MS)
+    await expect(alert).to_contain_text("it was not configured")
+    await expect(alert).to_contain_text("AgentConfg")
+    await expect(alert).to_contain_text("ice_cream/__init__.py:11")
+    await expect(page.locator(".agent-card.broken")).to_contain_text("ice_cream/__init__.py:11")
+    await expect(page.get_by_role("button", name="Start talking")).to_be_disabled()
+    assert "The host is restarting …" in await page.evaluate("statuses")
+
+    project.save(GOOD.replace("Hello.", "Good day."))
+    await expect(page.locator(".note").last).to_have_text("The host was restarted.", timeout=PATIENCE_MS)
+    await expect(page.locator(".entry.agent .bubble").last).to_contain_text("Good day.", timeout=PATIENCE_MS)
+    await expect(page.locator(".entry.agent .bubble").first).to_contain_text("Hello.")
+    await expect(alert).to_have_count(0)
+    await page.get_by_role("button", name="Hang up").click()
+    await expect(page.locator("body")).to_have_attribute("data-phase", "idle")
+
+
+async def test_a_page_that_is_in_no_call_shows_the_next_state_and_calls_nobody(
+    page: Page, dev: Dev, project: Project
+) -> None:
+    await page.goto(dev.url)
+    await expect(page.get_by_role("button", name="Start talking")).to_be_enabled()
+    project.save(GOOD.replace('"Ice cream"', '"Sorbet"'))
+    await expect(page.get_by_role("heading", name="Sorbet")).to_be_visible(timeout=PATIENCE_MS)
+    await expect(page.get_by_role("button", name="Start talking")).to_be_enabled()
+    assert await page.locator("body").get_attribute("data-phase") == "idle"
