@@ -12,13 +12,18 @@ from packaging.requirements import Requirement
 from voice_host.discovery import sdk_version
 from voice_host.scaffold import CannotScaffold, Names, names_for, scaffold
 
+ROOT = Path(__file__).parents[2]
 LONGEST = "x" * 63
 
 
-def checked(*command: str, folder: Path) -> None:
-    environ = os.environ | {"PYTHONPATH": str(folder / "src")}
+def checked(*command: str, folder: Path, **environ: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=folder, env=environ, capture_output=True, text=True, check=False
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
@@ -32,7 +37,11 @@ def test_what_is_made_is_formatted_and_has_nothing_to_complain_about(name: str, 
 
 def test_what_is_made_is_typed(tmp_path: Path) -> None:
     scaffold(names_for("ice-cream"), tmp_path)
-    checked("mypy", "--strict", folder=tmp_path)
+    config = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
+    assert config == {"strict": True, "files": ["src", "tests"]}
+    # From here, and so with the cache of the workspace: the tests of an agent bring the whole host in.
+    files = [str(path) for path in tmp_path.rglob("*.py")]
+    checked("mypy", "--strict", *files, folder=ROOT, MYPYPATH=f"{tmp_path / 'src'}{os.pathsep}{tmp_path}")
 
 
 def test_it_depends_on_the_sdk_that_this_host_runs_and_on_nothing_else(tmp_path: Path) -> None:

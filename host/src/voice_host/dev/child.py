@@ -6,10 +6,11 @@ It begins with what takes long, before it is told what to serve: so a child can 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
@@ -25,11 +26,11 @@ from voice_host.dev.report import say_outcome
 from voice_host.dev.source import PYPROJECT, UNKNOWN_VERSION, NoAgentHere, SourceTree, read_tree
 from voice_host.discovery import BrokenAgent, DiscoveredAgent, LoadedAgent, Phase, discover_agents, load_agent
 from voice_host.logs import configure_logging
-from voice_host.providers.select import SpeechServices
+from voice_host.providers.select import SpeechServices, installed_extensions
 from voice_host.server.app import create_host_app
 from voice_host.server.host import Host
-from voice_host.server.process import HostServer
-from voice_host.server.run import LOOPBACK_NAMES
+from voice_host.server.process import HostServer, run_in_event_loop
+from voice_host.server.run import LOOPBACK_NAMES, leave_given_up_tools, serve_host
 from voice_host.settings import Settings, SettingsError, load_settings
 
 Outcomes = list[LoadedAgent | BrokenAgent]
@@ -44,8 +45,7 @@ def main() -> None:
     order = Order.read(line)
     settings, outcomes = _outcomes(order)
     _serve(order, settings, outcomes)
-    if any(thread.name.startswith("tools-") for thread in threading.enumerate()):
-        os._exit(0)  # a sync tool that was given up still runs
+    leave_given_up_tools()
 
 
 def _leave_with_the_parent(orders: BinaryIO) -> None:
@@ -57,10 +57,10 @@ def _leave_with_the_parent(orders: BinaryIO) -> None:
 
 
 class _Server(HostServer):
-    """Says that it is about to leave, to whoever waits for it."""
+    """Sets an event when it is told to leave."""
 
-    def __init__(self, app: FastAPI, host: Host, leaving: asyncio.Event) -> None:
-        super().__init__(app, host)
+    def __init__(self, app: FastAPI, host: Host, started: Callable[[], None], leaving: asyncio.Event) -> None:
+        super().__init__(app, host, started)
         self._leaving = leaving
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -69,23 +69,17 @@ class _Server(HostServer):
 
 
 def _serve(order: Order, settings: Settings, outcomes: Outcomes) -> None:
-    listener = taken(order.listener)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-
-    async def serve() -> None:
-        host = Host(settings, SpeechServices(settings))
-        leaving = asyncio.Event()
+    with taken(order.listener) as listener:
+        url = f"http://localhost:{listener.getsockname()[1]}"
+        host = Host(settings, SpeechServices(settings, installed_extensions(settings)))
         app = create_host_app(host, allowed_hosts=LOOPBACK_NAMES)
+        leaving = asyncio.Event()
         add_notice(app, leaving)
-        try:
-            await host.start(outcomes)
-            say_outcome(host, f"http://localhost:{listener.getsockname()[1]}", console, again=order.again)
-            await _Server(app, host, leaving).serve(sockets=[listener])
-        finally:
-            await host.stop()
-
-    with listener:
-        asyncio.run(serve())
+        started = partial(say_outcome, host, url, console, again=order.again)
+        server = _Server(app, host, started, leaving)
+        limit_ms = settings.server.loop_blocked_ms
+        run_in_event_loop(serve_host(host, outcomes, server, listener, loop_blocked_ms=limit_ms))
 
 
 def _outcomes(order: Order) -> tuple[Settings, Outcomes]:

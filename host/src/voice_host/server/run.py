@@ -77,9 +77,13 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure
             print_banner(host, url, console)
 
     http = HostServer(app, host, started, drain_timeout_s=server.drain_timeout_s)
-    run_in_event_loop(_serve(host, outcomes, http, listener, loop_blocked_ms=server.loop_blocked_ms))
+    run_in_event_loop(serve_host(host, outcomes, http, listener, loop_blocked_ms=server.loop_blocked_ms))
+    leave_given_up_tools()
+
+
+def leave_given_up_tools() -> None:
+    """End the process at once if a sync tool that was given up still runs: Python would wait for it."""
     if any(thread.name.startswith("tools-") for thread in threading.enumerate()):
-        # A sync tool that was given up still runs; Python would wait for it before it leaves.
         os._exit(0)
 
 
@@ -127,7 +131,7 @@ def allowed_hosts(settings: Settings) -> tuple[str, ...]:
     return LOOPBACK_NAMES if is_loopback(settings.server.host) else ("*",)
 
 
-async def _serve(
+async def serve_host(
     host: Host,
     outcomes: list[LoadedAgent | BrokenAgent],
     http: HostServer,
@@ -135,6 +139,7 @@ async def _serve(
     *,
     loop_blocked_ms: int,
 ) -> None:
+    """Start the host, serve until `http` is told to end, and stop the host."""
     asyncio.get_running_loop().set_default_executor(AgentThreads())
     loaded = [outcome.discovered for outcome in outcomes if isinstance(outcome, LoadedAgent)]
     owners = CodeOwners({agent.id: agent.entry_point for agent in loaded})
