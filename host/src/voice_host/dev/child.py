@@ -28,8 +28,9 @@ from voice_host.discovery import BrokenAgent, DiscoveredAgent, LoadedAgent, Phas
 from voice_host.logs import configure_logging
 from voice_host.providers.select import SpeechServices, installed_extensions
 from voice_host.server.app import create_host_app
+from voice_host.server.event_loop import run_in_event_loop
 from voice_host.server.host import Host
-from voice_host.server.process import HostServer, run_in_event_loop
+from voice_host.server.process import HostServer
 from voice_host.server.run import LOOPBACK_NAMES, leave_given_up_tools, serve_host
 from voice_host.settings import Settings, SettingsError, load_settings
 
