@@ -65,11 +65,16 @@ class ScriptedCall:
         self.audio_frames: list[int] = []
         self.closed_with: int | None = None
 
-    async def ready(self) -> None:
-        """Send `ready`, as the first message of every call."""
+    @property
+    def resumes(self) -> str | None:
+        """The token with which the page comes back, if it does."""
+        return self._websocket.query_params.get("resume")
+
+    async def ready(self, resume_token: str | None = None) -> None:
+        """Send `ready`, as the first message of every call. Without a token a lost call cannot be gone on with."""
         await self.send(
             "ready", sample_rate=16000, tts_sample_rate=TTS_SAMPLE_RATE, session_id="s1", agent="front-desk",
-            protocol=1, resume_token="t", resumed=False,
+            protocol=1, resume_token=resume_token, resumed=self.resumes is not None,
         )  # fmt: skip
 
     async def send(self, kind: str, **fields: Any) -> None:

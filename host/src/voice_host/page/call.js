@@ -1,39 +1,49 @@
 // The call protocol (version 1), client side: a WebSocket in, named messages out. It knows nothing of page or audio.
+// A call outlives its connection: one that is lost is gone on with over the next, with the token of the last `ready`.
+
+import { Comeback, isLost } from "./comeback.js";
 
 const PING_EVERY_MS = 10_000;
 const SILENT_AFTER_MS = 25_000; // no message, not even a pong: the connection is half-open
 const READY_WITHIN_MS = 20_000;
 const LONGEST_BACKLOG_S = 1; // microphone audio that the network has not taken yet; beyond it frames are dropped
+const NOT_A_GOODBYE = 4000; // a close without a code would end the call, if it still got through
 const OPENS_REPLY = new Set(["greeting", "reply_delta", "chat"]);
 
 export class Call {
+  #url;
   #socket;
   #handlers;
   #ready = null;
+  #token = null; // opens this call to the next connection; null: nothing does
+  #comeback = null; // while the connection is lost
   #openReplies = []; // ids whose text has begun and whose audio is not over, oldest first
   #lastOver = -Infinity; // the newest id whose audio is over
   #lastHeard = Date.now();
-  #timers = [];
+  #readyTimer = null;
+  #pingTimer;
 
   /** Microphone frames dropped because the network was too slow. */
   droppedFrames = 0;
 
   /**
-   * Opens the call. `handlers` has `message(message)` for every JSON message, `audio(reply, arrayBuffer)` and, once and
-   * last, `closed(code, reason)`.
+   * Opens the call. `handlers` has `message(message)` for every JSON message, `audio(reply, arrayBuffer)`, `lost()` when
+   * the connection broke and is tried again (another `ready` follows, or the end), and, once and last,
+   * `closed(code, reason, wasLost)`.
    */
   constructor(url, handlers) {
+    this.#url = url;
     this.#handlers = handlers;
-    this.#socket = new WebSocket(url, ["voice-host.v1"]);
-    this.#socket.binaryType = "arraybuffer";
-    this.#socket.onmessage = ({ data }) => this.#onMessage(data);
-    this.#socket.onclose = ({ code, reason }) => this.#close(code, reason);
-    this.#timers.push(setTimeout(() => this.#ready ?? this.#giveUp(), READY_WITHIN_MS));
-    this.#timers.push(setInterval(() => this.#keepAlive(), PING_EVERY_MS));
+    this.#pingTimer = setInterval(() => this.#keepAlive(), PING_EVERY_MS);
+    this.#open(url);
   }
 
   get isReady() {
     return this.#ready !== null;
+  }
+
+  get isLost() {
+    return this.#comeback !== null;
   }
 
   sendAudio(pcm) {
@@ -61,7 +71,16 @@ export class Call {
 
   hangUp() {
     this.#socket.close(1000);
-    this.#close(1000, "");
+    this.#end(1000, "");
+  }
+
+  #open(url) {
+    this.#socket = new WebSocket(url, ["voice-host.v1"]);
+    this.#socket.binaryType = "arraybuffer";
+    this.#socket.onmessage = ({ data }) => this.#onMessage(data);
+    this.#socket.onclose = ({ code, reason }) => this.#onClose(code, reason);
+    this.#lastHeard = Date.now();
+    this.#readyTimer = setTimeout(() => this.#ready ?? this.#giveUp(), READY_WITHIN_MS);
   }
 
   #send(message) {
@@ -88,11 +107,12 @@ export class Call {
 
   #follow(message) {
     const { type, reply } = message;
-    if (type === "ready") this.#ready = message;
-    if (type === "reset") {
-      this.#openReplies = [];
-      this.#lastOver = -Infinity;
+    if (type === "ready") {
+      this.#ready = message;
+      this.#token = message.resume_token ?? null;
+      this.#comeback = null;
     }
+    if (type === "reset") this.#forgetReplies();
     if (!Number.isInteger(reply)) return; // a host of the first protocol gives no ids
     if (type === "tts_done" || type === "cancelled") {
       // Everything older is over as well: a reply that had nothing to say must not claim the later ones' audio.
@@ -103,25 +123,54 @@ export class Call {
     }
   }
 
+  #forgetReplies() {
+    this.#openReplies = [];
+    this.#lastOver = -Infinity;
+  }
+
   #keepAlive() {
+    if (this.#ready === null) return; // that has a limit of its own
     if (Date.now() - this.#lastHeard > SILENT_AFTER_MS) this.#giveUp();
     else this.#send({ type: "ping" });
   }
 
   #giveUp() {
     // A half-open connection would take a minute to close; the caller should know now.
-    this.#socket.close();
-    this.#close(1006, "");
+    this.#socket.close(NOT_A_GOODBYE);
+    this.#onClose(1006, "");
   }
 
-  #close(code, reason) {
+  #onClose(code, reason) {
+    this.#leaveSocket();
+    const comeback = this.#comeback ?? (this.#ready && this.#token && isLost(code) ? new Comeback() : null);
+    const first = this.#comeback === null;
+    this.#ready = null;
+    if (!comeback?.plan(code, () => this.#open(withToken(this.#url, this.#token)))) return this.#end(code, reason);
+    this.#comeback = comeback;
+    this.#forgetReplies();
+    if (first) this.#handlers.lost();
+  }
+
+  #leaveSocket() {
+    this.#socket.onmessage = this.#socket.onclose = null;
+    clearTimeout(this.#readyTimer);
+  }
+
+  #end(code, reason) {
     if (this.#handlers === null) return;
     const { closed } = this.#handlers;
     this.#handlers = null;
-    this.#socket.onmessage = this.#socket.onclose = null;
-    for (const timer of this.#timers) clearInterval(timer);
-    closed(code, reason);
+    this.#leaveSocket();
+    this.#comeback?.stop();
+    clearInterval(this.#pingTimer);
+    closed(code, reason, this.#comeback !== null);
   }
+}
+
+function withToken(address, token) {
+  const url = new URL(address);
+  url.searchParams.set("resume", token);
+  return url.href;
 }
 
 /** The address of an agent's session on the host that served this page. */

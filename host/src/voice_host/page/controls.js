@@ -4,6 +4,7 @@ const STATUS = {
   restarting: "The host is restarting …",
   idle: "Not in a call",
   connecting: "Connecting …",
+  reconnecting: "Connection lost. Reconnecting …",
   listening: "Listening",
   thinking: "Thinking …",
   speaking: "Speaking",
@@ -28,7 +29,7 @@ export class Controls {
     const phase = conversation?.phase ?? (isRestarting ? "restarting" : "idle");
     const microphone = conversation?.microphoneState ?? "off";
     const outside = conversation === null;
-    const inCall = !outside && phase !== "connecting";
+    const inCall = !outside && phase !== "connecting" && phase !== "reconnecting";
     body.dataset.phase = phase;
     body.dataset.microphone = microphone;
     body.dataset.view = outside && isEmpty ? "start" : "call";
@@ -64,6 +65,6 @@ function statusWords(phase, microphone) {
 
 function talkWords(phase, microphone) {
   if (phase === "idle" || phase === "restarting") return "Start talking";
-  if (phase === "connecting") return "Connecting …";
+  if (phase === "connecting" || phase === "reconnecting") return "Connecting …";
   return { off: "Use microphone", opening: "Allow microphone", on: "Mute", muted: "Unmute" }[microphone];
 }

@@ -4,7 +4,14 @@ import { audioIsAvailable, createAudioContext, prepareAudioContext } from "./aud
 import { Call, sessionUrl } from "./call.js";
 import { Microphone } from "./microphone.js";
 import { Speaker } from "./speaker.js";
-import { NO_AUDIO_HERE, closeWords, hostIsGone, microphoneWords } from "./words.js";
+import {
+  CONNECTED_AGAIN,
+  CONNECTION_LOST,
+  NO_AUDIO_HERE,
+  closeWords,
+  hostIsGone,
+  microphoneWords,
+} from "./words.js";
 
 export class Conversation {
   #agent;
@@ -32,8 +39,9 @@ export class Conversation {
     this.#view = view;
   }
 
-  /** "connecting", "listening", "thinking" or "speaking". */
+  /** "connecting", "reconnecting", "listening", "thinking" or "speaking". */
   get phase() {
+    if (this.#call?.isLost) return "reconnecting";
     if (!this.#call?.isReady) return "connecting";
     if (this.#speaker?.facts.playing) return "speaking";
     return this.#thinking ? "thinking" : "listening";
@@ -59,7 +67,9 @@ export class Conversation {
     this.#call = new Call(sessionUrl(this.#agent.id), {
       message: (message) => this.#onMessage(message),
       audio: (reply, pcm) => this.#onAudio(reply, pcm),
-      closed: (code, reason) => this.#end({ ...closeWords(code, reason), hostGone: hostIsGone(code) }),
+      lost: () => this.#onLost(),
+      closed: (code, reason, wasLost) =>
+        this.#end({ ...closeWords(code, reason, wasLost), hostGone: hostIsGone(code) || (wasLost && code === 4401) }),
     });
   }
 
@@ -171,8 +181,25 @@ export class Conversation {
     if (!this.#over) this.#view.changed();
   }
 
+  /** Everything of the connection is void; what was written, the microphone and the speaker stay. */
+  #onLost() {
+    this.#silenced = undefined;
+    this.#speaker?.drop();
+    this.#stopThinking();
+    this.#transcript.endCall();
+    this.#transcript.note(CONNECTION_LOST);
+    this.#view.changed();
+  }
+
   #onReady(message) {
+    const again = this.#ready !== null;
     this.#ready = message;
+    if (again) this.#transcript.note(CONNECTED_AGAIN);
+    else this.#begin(message);
+    for (const text of this.#unsent.splice(0)) this.#call.sendText(text);
+  }
+
+  #begin(message) {
     if (this.#context) {
       this.#speaker = new Speaker(this.#context, message.tts_sample_rate, {
         started: (reply) => this.#onSound(reply),
@@ -181,7 +208,6 @@ export class Conversation {
       });
     }
     this.#startMicrophone();
-    for (const text of this.#unsent.splice(0)) this.#call.sendText(text);
   }
 
   #onAudio(reply, pcm) {

@@ -10,8 +10,24 @@ const CLOSE_WORDS = {
   4504: "The host is shutting down or restarting.",
 };
 
-/** Says why a call is over: `{ text, failed }`. `reason` is what the host gave with the close code, or empty. */
-export function closeWords(code, reason) {
+const GONE_WORDS = {
+  4401: "the host has ended it meanwhile",
+  4503: "the agent is broken",
+  4504: "the host is shutting down or restarting",
+};
+
+export const CONNECTION_LOST = "The connection was lost. Reconnecting …";
+export const CONNECTED_AGAIN = "Connected again: the call goes on.";
+
+/**
+ * Says why a call is over: `{ text, failed }`. `reason` is what the host gave with the close code, or empty; `wasLost`:
+ * its connection had broken, and was tried again in vain.
+ */
+export function closeWords(code, reason, wasLost = false) {
+  if (wasLost && code !== 1000) {
+    const why = GONE_WORDS[code] ?? "the host could not be reached again in time";
+    return { text: `The connection was lost, and the call could not go on: ${why}.`, failed: true };
+  }
   const said = reason ? ` The host says: ${reason}` : "";
   if (code === 1000) return { text: `The call has ended.${said}`, failed: false };
   if (code in CLOSE_WORDS) return { text: CLOSE_WORDS[code] + said, failed: true };
