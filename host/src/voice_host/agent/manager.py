@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voice_host import metrics
-from voice_host.agent.callback_runner import CALLBACK_TIMEOUT_S, CallbackRunner, run_callback
+from voice_host.agent.callback_runner import CALLBACK_TIMEOUT_S, CallbackRunner, being_cancelled, run_callback
 from voice_host.agent.defaults import default_runtime
 from voice_host.agent.held_session import Connection, HeldSession
 from voice_host.agent.observers import Observers
@@ -196,7 +196,9 @@ class VoiceAgentManager:
             # model_copy(update=...) does not validate, and it is the natural way to write this callback.
             config = config if config is self.config else valid_config(config, "on_session_starting")
             return VoiceAgent(config, runtime=self._runtime, session=session)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and being_cancelled():
+                raise
             metrics.CALLBACK_ERRORS.labels(self.agent_id, "on_session_starting").inc()
             log.warning("session_refused", agent_id=self.agent_id, session_id=session.id, exc_info=error)
             raise SessionRefused("this agent cannot take the call just now") from error

@@ -102,7 +102,7 @@ class Call:
 
     @property
     def lost(self) -> bool:
-        return self.over.done() and self.over.result().reason == "lost"
+        return self.over.done() and not self.over.cancelled() and self.over.result().reason == "lost"
 
     def drop(self, reason: EndReason) -> None:
         self.end(reason)
