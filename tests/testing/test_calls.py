@@ -136,6 +136,27 @@ async def test_hanging_up_and_being_lost_are_told_apart() -> None:
 
 
 @in_virtual_time
+async def test_a_caller_who_was_cut_off_comes_back() -> None:
+    model = ScriptedModel(COUNTING, "You are welcome.")
+    async with call_agent(AgentConfig(), model) as call:
+        await call.type("Count.")
+        await call.wait(1.5)
+        await call.lose_connection()
+        await call.wait(3)
+        assert await call.reconnect()
+        cut, rest = await call.reply(), await call.reply()
+        assert (cut.interrupted, rest.interrupted) == (True, False)
+        assert rest.heard == "three four five six seven eight nine ten."
+        await call.ask("Thank you.")
+        assert "caller: Count." in model.asked[1].history
+        await call.lose_connection()
+        end = await call.ended()
+        assert end.reason == "lost"
+        assert not await call.reconnect()
+    assert call.callbacks.count("on_session_created") == call.callbacks.count("on_session_destroyed") == 1
+
+
+@in_virtual_time
 async def test_a_tool_in_a_thread_works_while_time_stands_still() -> None:
     def slow(seconds: float) -> str:
         """Sleep, really."""

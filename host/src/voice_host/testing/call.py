@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from voice_host.session.handler import VoiceSessionHandler
@@ -42,6 +42,7 @@ class TestCall:
         self._observed = ObservedCall()
         self._trouble = trouble
         self._socket: MemorySocket | None = None
+        self._again: Callable[[str], None] | None = None
         self._running: asyncio.Task[None] | None = None
         self._accepted = False
 
@@ -49,6 +50,7 @@ class TestCall:
 
     def dial(self, handler: VoiceSessionHandler, query: Mapping[str, str], caller: Caller | None) -> None:
         """Let the host answer, in a task of its own."""
+        self._again = lambda token: self.dial(handler, {"resume": token}, caller)
         self._socket = socket = MemorySocket(query, self._observed.on_frame)
         context = contextvars.copy_context()
         context.run(opening.set, self._observed)
@@ -165,6 +167,22 @@ class TestCall:
         self._socket.lose()
         self._observed.on_closed(None, "")
         await asyncio.sleep(SETTLE_S)
+
+    async def reconnect(self) -> bool:
+        """Come back after the connection was lost, and return whether the same conversation goes on.
+
+        Raises:
+            AssertionError: the connection was not lost.
+        """
+        seen = self._observed
+        assert self._again is not None
+        assert seen.closed is not None, "the connection was not lost"
+        readies = [frame for frame in self.frames if frame["type"] == "ready"]
+        seen.closed = None
+        self._again(readies[-1]["resume_token"])
+        await seen.until(lambda: seen.frames[-1]["type"] == "ready" or seen.closed is not None, PATIENCE_S)
+        await asyncio.sleep(SETTLE_S)
+        return seen.closed is None
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """Send a message of the call protocol as it is, and let the host deal with it."""

@@ -6,8 +6,8 @@ An async test that takes one of them runs in virtual time, with or without pytes
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Generator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, Unpack
 
 import pytest
@@ -20,6 +20,9 @@ from voice_host.testing.virtual_time import in_virtual_time
 from voice_host_sdk import LifecycleCallbacks
 
 FIXTURES = {"call_agent", "serve_agent"}
+
+CALLS = pytest.StashKey[list[list[TestCall]]]()
+"""The calls of a test, for a failure that comes after they have ended."""
 
 
 class ServeAgent(Protocol):
@@ -68,22 +71,33 @@ def voice_agent() -> AgentSource:
 def serve_agent(request: pytest.FixtureRequest) -> ServeAgent:
     """Start the agent under test: `async with serve_agent(model) as agent, agent.call() as call: ...`."""
 
-    def serve(
+    @asynccontextmanager
+    async def serve(
         model: ModelSource = DEMO, *, agent: AgentSource | None = None, **options: Any
-    ) -> AbstractAsyncContextManager[TestAgent]:
-        return kit.serve_agent(_chosen(agent, request), model, **options)
+    ) -> AsyncIterator[TestAgent]:
+        async with kit.serve_agent(_chosen(agent, request), model, **options) as served:
+            request.node.stash.setdefault(CALLS, []).append(served.calls)
+            yield served
 
     return serve
 
 
 @pytest.fixture
-def call_agent(request: pytest.FixtureRequest) -> CallAgent:
+def call_agent(serve_agent: ServeAgent) -> CallAgent:
     """Call the agent under test: `async with call_agent(model) as call: ...`."""
 
-    def call(
-        model: ModelSource = DEMO, *, agent: AgentSource | None = None, **options: Any
-    ) -> AbstractAsyncContextManager[TestCall]:
-        return kit.call_agent(_chosen(agent, request), model, **options)
+    @asynccontextmanager
+    async def call(
+        model: ModelSource = DEMO,
+        *,
+        agent: AgentSource | None = None,
+        settings: Mapping[str, Any] | None = None,
+        callbacks: LifecycleCallbacks | None = None,
+        **options: Unpack[CallOptions],
+    ) -> AsyncIterator[TestCall]:
+        serving = serve_agent(model, agent=agent, settings=settings, callbacks=callbacks)
+        async with serving as served, served.call(**options) as called:
+            yield called
 
     return call
 
@@ -107,3 +121,16 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
         if isinstance(item, pytest.Function) and _is_call(item.obj):
             item.obj = in_virtual_time(item.obj)
     return made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the calls of a test that fails after it has left them; within one, its transcript is with the error."""
+    report = yield
+    shown = getattr(call.excinfo.value, "__notes__", []) if call.excinfo else []
+    if report.failed and not shown:
+        calls = [made for served in item.stash.get(CALLS, []) for made in served]
+        report.sections += [(f"call {number}", made.transcript) for number, made in enumerate(calls, 1)]
+    return report
