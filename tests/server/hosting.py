@@ -82,8 +82,9 @@ async def running(
     strict: bool = False,
     model: str | None = "demo",
     authenticators: Mapping[str, Authenticator] | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Running]:
-    """Run the agents that `allow` names."""
+    """Run the agents that `allow` names. `environ` is added to the variables; an empty one counts as unset."""
     file = folder / "voice-host.toml"
     file.write_text(toml, encoding="utf-8")
     async with (
@@ -98,6 +99,7 @@ async def running(
                 "VOICE_HOST_ASSEMBLYAI_WS_URL": stt.url,
                 "ASSEMBLYAI_TTS_WSS_URL": tts.url,
                 "VOICE_HOST_MODEL": model or "",
+                **(environ or {}),
             },
             {"agents.allow": allow},
         )

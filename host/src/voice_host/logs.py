@@ -4,9 +4,29 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal, cast
+from collections.abc import Iterable
+from typing import Any, Literal, cast
 
 import structlog
+
+from voice_host.settings.secrets import redact
+from voice_host.tracebacks import without_messages, write_without_messages
+
+_CHATTY = (
+    "httpx",
+    "httpcore",
+    "websockets",
+    "uvicorn",
+    "openai",
+    "anthropic",
+    "groq",
+    "google_genai",
+    "botocore",
+    "urllib3",
+)
+"""Libraries whose INFO lines name addresses with their queries, or whose DEBUG lines hold requests: keys and talk."""
+
+_TRACES_ALONE = structlog.processors.ExceptionRenderer(without_messages)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -23,11 +43,26 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return cast(structlog.stdlib.BoundLogger, logger)
 
 
-def configure_logging(log_format: Literal["text", "json"], level: str) -> None:
-    """Send every log line of the process to stderr in one format."""
-    last: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+def configure_logging(
+    log_format: Literal["text", "json"], level: str, *, messages: bool = False, secrets: Iterable[str] = ()
+) -> None:
+    """Send every log line of the process to stderr in one format.
+
+    Args:
+        log_format: for people, or one JSON object a line.
+        level: the lowest that is logged.
+        messages: whether stack traces hold the messages of exceptions, which may quote what callers said.
+        secrets: taken out of every line, whoever wrote it.
+    """
+    known = frozenset(secrets)
+
+    def redacted(_: object, __: str, line: Any) -> str:
+        return redact(line, known)
+
+    render = structlog.processors.ExceptionRenderer() if messages else _TRACES_ALONE
+    last: list[Any] = [render, structlog.processors.JSONRenderer()]
     if log_format == "text":
-        plain = structlog.dev.plain_traceback
+        plain = structlog.dev.plain_traceback if messages else write_without_messages
         last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
@@ -35,13 +70,12 @@ def configure_logging(log_format: Literal["text", "json"], level: str) -> None:
             structlog.stdlib.ExtraAdder(),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, redacted],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # Their INFO lines name URLs with query strings.
-    for chatty in ("httpx", "httpcore", "websockets", "uvicorn"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    for library in _CHATTY:
+        logging.getLogger(library).setLevel(max(logging.WARNING, root.level))

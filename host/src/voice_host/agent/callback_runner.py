@@ -11,6 +11,7 @@ from typing import Protocol
 from voice_host import metrics
 from voice_host.logs import get_logger
 from voice_host.tenancy import acting_for
+from voice_host.transcript_log import log_reply, log_turn
 from voice_host_sdk import (
     AgentReply,
     LifecycleCallbacks,
@@ -74,9 +75,11 @@ class CallbackRunner:
         self._report("on_session_created")
 
     def user_turn(self, turn: UserTurn) -> None:
+        log_turn(self._session, turn)
         self._report("on_user_turn", turn)
 
     def agent_reply(self, reply: AgentReply) -> None:
+        log_reply(self._session, reply)
         self._report("on_agent_reply", reply)
 
     def tool_call(self, call: ToolCall) -> None:

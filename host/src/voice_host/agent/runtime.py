@@ -25,6 +25,7 @@ class AgentRuntime:
         parent: whose threads it uses, for the configuration of a single caller.
         registry: closed with the runtime when it belongs to it alone.
         choose: the model for a name, for a caller's configuration that names another one; None: there is only `model`.
+        accept: raises for a caller's configuration that the platform does not allow.
 
     Raises:
         ToolWithoutSchema: a tool has a signature no schema can be made of.
@@ -39,6 +40,7 @@ class AgentRuntime:
         parent: AgentRuntime | None = None,
         registry: ModelRegistry | None = None,
         choose: Callable[[str | None], ResolvedModel] | None = None,
+        accept: Callable[[AgentConfig], None] | None = None,
     ) -> None:
         self.agent_id = agent_id
         self.config = config
@@ -46,6 +48,7 @@ class AgentRuntime:
         self._parent = parent
         self._registry = registry
         self._choose = choose
+        self._accept = accept
         self.threads: ThreadPoolExecutor = parent.threads if parent else pool_for(agent_id)
         if parent is not None and parent.model is model and _for_model(parent.config) == _for_model(config):
             self.agent: Agent[Session, str] = parent.agent  # only the greeting, the voice or the manners differ
@@ -70,12 +73,15 @@ class AgentRuntime:
 
         Raises:
             ModelConfigError: the configuration names a model that cannot be had.
+            Exception: what `accept` raises.
         """
         if config == self.config:
             return self
+        if self._accept is not None:
+            self._accept(config)
         same = config.model == self.config.model or self._choose is None
         model = self.model if same or self._choose is None else self._choose(config.model)
-        return AgentRuntime(self.agent_id, config, model, parent=self, choose=self._choose)
+        return AgentRuntime(self.agent_id, config, model, parent=self, choose=self._choose, accept=self._accept)
 
     async def aclose(self) -> None:
         """Give back what it owns. A sync tool that still runs cannot be killed; its result is dropped."""

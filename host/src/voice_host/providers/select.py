@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from voice_host.discovery.guard import describe, place
 from voice_host.extensions import Extensions, Offer, load_built_in, load_extensions
+from voice_host.providers.addresses import require_allowed
 from voice_host.providers.builtin import BuiltInProviders
 from voice_host.providers.errors import ProviderConfigError as ProviderConfigError
 from voice_host.settings import Settings, did_you_mean, load_settings, redact
@@ -44,13 +45,15 @@ class SpeechServices:
     Args:
         settings: which service the platform wants.
         extensions: what offers the services; default: the host's own extension alone.
+        any_address: the agents are the platform's own: its keys go wherever they say.
 
     Attributes:
         settings: what the platform said.
     """
 
-    def __init__(self, settings: Settings, extensions: Extensions | None = None) -> None:
+    def __init__(self, settings: Settings, extensions: Extensions | None = None, *, any_address: bool = False) -> None:
         self.settings = settings
+        self._any_address = any_address
         self._extensions = extensions or Extensions([load_built_in(BuiltInProviders(settings))])
         self._stt: dict[str, SpeechToText] = {}
         self._tts: dict[str, TextToSpeech] = {}
@@ -59,8 +62,9 @@ class SpeechServices:
         """Return the services an agent gets.
 
         Raises:
-            ProviderConfigError: unknown name, missing key, or missing extra.
+            ProviderConfigError: unknown name, missing key, missing extra, or an address the key may not be sent to.
         """
+        self.require_allowed_addresses(config)
         voice = self._chosen("text_to_speech", config.text_to_speech, self._text_to_speech)
         fallback = self._fallback_voice(config.text_to_speech_fallback)
         return SpeechProviders(
@@ -68,6 +72,28 @@ class SpeechServices:
             voice,
             fallback if fallback is not voice else None,
         )
+
+    def require_allowed_addresses(self, config: AgentConfig) -> None:
+        """Make sure that the keys of the host's own services stay with the hosts the platform allows.
+
+        An address that the platform set itself takes the place of the agent's, which then does not matter.
+
+        Raises:
+            ProviderConfigError: an address of `config` is another.
+        """
+        if self._any_address:
+            return
+        keys, allowed = self.settings.keys, self.settings.providers.allowed_hosts
+        if keys.assemblyai_ws_url is None and self._name("speech_to_text", config) == "assemblyai":
+            require_allowed(config.stt_config.wss_base, "stt_config.wss_base", "ASSEMBLYAI_API_KEY", allowed)
+        fallback = self.settings.providers.text_to_speech_fallback or config.text_to_speech_fallback
+        voices = (self._name("text_to_speech", config), fallback)
+        if keys.assemblyai_tts_wss_url is None and "orpheus" in voices:
+            require_allowed(config.tts_config.wss_url, "tts_config.wss_url", "ASSEMBLYAI_TTS_API_KEY", allowed)
+
+    def _name(self, field: str, config: AgentConfig) -> str:
+        named: str = getattr(self.settings.providers, field)
+        return named if named != AUTO else getattr(config, field) or getattr(self.settings, field)
 
     def require_named(self) -> None:
         """Build the services that `[providers]` names: whoever starts with a wrong one should know at once.
@@ -122,7 +148,9 @@ def installed_extensions(settings: Settings) -> Extensions:
 
 
 def speech_services_from_environment(*, tts_api_key: str | None = None) -> SpeechServices:
-    """What the configuration file and the variables configure; `tts_api_key` wins over its variable.
+    """What the configuration file and the variables configure, for an application with agents of its own.
+
+    `tts_api_key` wins over its variable.
 
     Raises:
         ExtensionsBroken: an installed extension cannot be used.
@@ -131,7 +159,7 @@ def speech_services_from_environment(*, tts_api_key: str | None = None) -> Speec
     if tts_api_key is not None:
         keys = settings.keys.model_copy(update={"assemblyai_tts_api_key": SecretStr(tts_api_key)})
         settings = settings.model_copy(update={"keys": keys})
-    return SpeechServices(settings, installed_extensions(settings))
+    return SpeechServices(settings, installed_extensions(settings), any_address=True)
 
 
 def _shared(

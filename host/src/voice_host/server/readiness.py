@@ -35,7 +35,13 @@ def prepare(
         providers = speech.for_agent(loaded.config)
         choose = partial(models.resolve, settings.for_agent(loaded.id).model)
         return Prepared(
-            AgentRuntime(loaded.id, loaded.config, choose(loaded.config.model), choose=choose),
+            AgentRuntime(
+                loaded.id,
+                loaded.config,
+                choose(loaded.config.model),
+                choose=choose,
+                accept=speech.require_allowed_addresses,
+            ),
             providers,
         )
     except ToolWithoutSchema as error:

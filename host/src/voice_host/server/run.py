@@ -21,8 +21,9 @@ from voice_host.server.event_loop import run_in_event_loop
 from voice_host.server.host import Host
 from voice_host.server.listener import is_loopback
 from voice_host.server.process import HostServer
-from voice_host.settings import Settings
+from voice_host.settings import Settings, known_secrets
 from voice_host.tenancy import AgentThreads, CodeOwners, watching
+from voice_host.transcript_log import log_transcripts
 from voice_host_sdk import Authenticator
 
 log = get_logger(__name__)
@@ -51,7 +52,10 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure
         CannotServe, ExtensionsBroken, ProviderConfigError, RequiredAgentBroken: before anything is served.
     """
     server = settings.server
-    configure_logging(server.log_format, server.log_level)
+    configure_logging(
+        server.log_format, server.log_level, messages=server.log_transcripts, secrets=known_secrets(settings)
+    )
+    log_transcripts(server.log_transcripts)
     extensions = installed_extensions(settings)
     gate = decided_gate(settings, extensions.authenticators, insecure=insecure)
     speech = SpeechServices(settings, extensions)

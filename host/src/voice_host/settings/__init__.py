@@ -2,6 +2,7 @@
 
 from voice_host.settings.errors import Problem, SettingsError, did_you_mean, suggestion
 from voice_host.settings.explain import FieldProblem, explain
+from voice_host.settings.known_secrets import known_secrets
 from voice_host.settings.limits import LimitsSettings
 from voice_host.settings.listing import Entry, list_settings
 from voice_host.settings.load import DEFAULT_FILE, load_settings
@@ -47,6 +48,7 @@ __all__ = [
     "colliding_ids",
     "did_you_mean",
     "explain",
+    "known_secrets",
     "list_settings",
     "load_settings",
     "plugin_table",

@@ -136,6 +136,10 @@ class ServerSettings(BaseModel):
     )
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
+    log_transcripts: bool = Field(
+        default=False,
+        description="Log what callers and agents say, and the messages of exceptions, which may quote it.",
+    )
     loop_blocked_ms: int = Field(
         default=200,
         ge=0,
@@ -241,6 +245,11 @@ class ProvidersSettings(BaseModel):
         ge=1,
         le=256,
         description="Recogniser processes on this machine; turns beyond it wait.",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+        default=(),
+        description="Hosts beside the services' own that agents may name in wss_url and wss_base; the platform's keys "
+        "are sent there. *.example.com is understood.",
     )
 
 
