@@ -1,0 +1,170 @@
+"""A language model that refuses, stalls, breaks off or talks nonsense: asked again, replaced, or apologised for.
+
+After each fault another turn is taken, and the strict gateway accepts the history that it is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.calls.client import TestCaller, calling
+from tests.calls.studio import Studio, studio
+from tests.simulators.gateway import RawStream
+from voice_host_sdk import AgentConfig
+
+PHRASE = "Something broke."
+
+
+def opening_hours(day: str) -> str:
+    """Tell when the desk is open."""
+    return f"nine to five on {day}"
+
+
+@asynccontextmanager
+async def call() -> AsyncIterator[tuple[Studio, TestCaller]]:
+    async with studio(AgentConfig(error_phrase=PHRASE, tools=(opening_hours,))) as s, calling(s.url) as caller:
+        yield s, caller
+    assert s.llm.refused == []
+
+
+async def first_reply(s: Studio, caller: TestCaller) -> str:
+    """Take a turn and return what was answered; then another one, which must work."""
+    s.llm.reply("Better now.")
+    await caller.type("First")
+    await caller.expect("metrics", reply=1)
+    await caller.type("Second")
+    await caller.expect("tts_done", reply=2)
+    first, second = (frame["text"] for frame in caller.all("chat"))
+    assert second == "Better now."
+    return str(first)
+
+
+def codes(caller: TestCaller) -> list[str]:
+    return [frame["code"] for frame in caller.all("error")]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        pytest.param(429, {"retry-after": "1"}, marks=pytest.mark.fault("model: 429 with retry-after")),
+        pytest.param(429, {}, marks=pytest.mark.fault("model: 429 without retry-after")),
+        pytest.param(500, {}, marks=pytest.mark.fault("model: 500")),
+    ],
+)
+async def test_a_request_that_was_refused_once_is_sent_again(status: int, headers: dict[str, str]) -> None:
+    async with call() as (s, caller):
+        s.llm.fail(status, headers=headers)
+        s.llm.reply("Hello.")
+        assert await first_reply(s, caller) == "Hello."
+        assert codes(caller) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        pytest.param(429, "model_rate_limited", marks=pytest.mark.fault("model: 429 again")),
+        pytest.param(500, "model_unavailable", marks=pytest.mark.fault("model: 500 again")),
+    ],
+)
+async def test_a_request_that_is_refused_twice_is_apologised_for(status: int, code: str) -> None:
+    async with call() as (s, caller):
+        s.llm.fail(status)
+        s.llm.fail(status)
+        assert await first_reply(s, caller) == PHRASE
+        assert codes(caller) == [code]
+        assert PHRASE in s.tts.spoken
+
+
+@pytest.mark.fault("model: timeout before the stream")
+async def test_a_model_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    impatient(monkeypatch)
+    async with call() as (s, caller):
+        s.llm.reply("too late", gates={0: asyncio.Event()})
+        assert await first_reply(s, caller) == PHRASE
+        assert codes(caller) == ["model_timeout"]
+
+
+@pytest.mark.fault("model: timeout in the stream")
+async def test_a_model_that_falls_silent_is_given_up_and_what_was_said_stays_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    impatient(monkeypatch)
+    async with call() as (s, caller):
+        s.llm.reply("One two three.", " Four", gates={1: asyncio.Event()})
+        assert await first_reply(s, caller) == f"One two three. {PHRASE}"
+        assert codes(caller) == ["model_timeout"]
+        assert "[broke off]" in str((await s.llm.request(1)).messages)
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the gateway's client wait for fractions of a second."""
+    for module in ("gateway", "gateway_client", "gateway_stream"):
+        if importlib.util.find_spec(f"voice_host.models.{module}") is None:
+            continue
+        loaded = importlib.import_module(f"voice_host.models.{module}")
+        for name in ("FIRST_EVENT_TIMEOUT_S", "SILENCE_TIMEOUT_S"):
+            if hasattr(loaded, name):
+                monkeypatch.setattr(loaded, name, 0.3)
+
+
+@pytest.mark.fault("model: stream cut without end")
+async def test_a_stream_that_is_cut_is_kept_and_one_that_breaks_is_apologised_for() -> None:
+    async with call() as (s, caller):
+        s.llm.reply("One two three.", cut="clean")
+        assert await first_reply(s, caller) == "One two three."
+        assert codes(caller) == []
+    async with call() as (s, caller):
+        s.llm.reply("One two three.", cut="reset")
+        assert await first_reply(s, caller) == f"One two three. {PHRASE}"
+        assert codes(caller) == ["model_unavailable"]
+        assert "[broke off]" in str((await s.llm.request(1)).messages)
+
+
+@pytest.mark.fault("model: null choices")
+async def test_a_stream_of_null_choices_is_apologised_for() -> None:
+    async with call() as (s, caller):
+        s.llm.script(RawStream([{"choices": None}, {"choices": None}]))
+        assert await first_reply(s, caller) == PHRASE
+        assert codes(caller) == ["model_failed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        pytest.param("open_the_pod_bay_doors", {}, marks=pytest.mark.fault("model: unknown tool")),
+        pytest.param(
+            "opening_hours", '{"day": "fri', marks=pytest.mark.fault("model: tool arguments that are no JSON")
+        ),
+        pytest.param("opening_hours", '["friday"]', marks=pytest.mark.fault("model: tool arguments that are no JSON")),
+        pytest.param("opening_hours", {"week": 3}, marks=pytest.mark.fault("model: tool arguments that do not fit")),
+    ],
+)
+async def test_a_tool_call_that_cannot_be_made_is_told_to_the_model(name: str, arguments: dict[str, str] | str) -> None:
+    async with call() as (s, caller):
+        s.llm.call_tool(name, arguments)
+        s.llm.reply("We open at nine.")
+        assert await first_reply(s, caller) == "We open at nine."
+        assert codes(caller) == []
+
+
+@pytest.mark.fault("model: nothing but tool calls that cannot be made")
+async def test_a_model_that_never_makes_a_call_right_is_apologised_for() -> None:
+    async with call() as (s, caller):
+        for _ in range(8):
+            s.llm.call_tool("opening_hours", {"week": 3})
+        s.llm.handle(
+            lambda _: RawStream([{"choices": [{"delta": {"content": "Better now."}, "finish_reason": "stop"}]}])
+        )
+        await caller.type("First")
+        await caller.expect("metrics", reply=1)
+        assert caller.all("chat")[0]["text"] == PHRASE
+        assert codes(caller) == ["model_failed"]
+        s.llm._scripts.clear()
+        await caller.type("Second")
+        assert (await caller.expect("chat", reply=2))["text"] == "Better now."
