@@ -19,6 +19,7 @@ def test_the_list_for_programs(run: Run, plugins: PluginFolder) -> None:
         "entry_point": module,
         "sdk_requirement": "<2,>=1",
         "allowed": True,
+        "enabled": True,
         "required": True,
         "error": None,
     }

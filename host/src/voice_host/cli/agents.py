@@ -41,7 +41,7 @@ def agents(as_json: JsonOption = False, config: ConfigOption = None) -> None:
                     row["id"],
                     row["distribution"],
                     row["version"],
-                    "yes" if row["allowed"] else "no",
+                    ("yes" if row["enabled"] else "disabled") if row["allowed"] else "no",
                     row["sdk_requirement"] or "not declared",
                     row["error"] or "",
                 ]
@@ -63,6 +63,7 @@ def _row(outcome: DiscoveredAgent | BrokenAgent, settings: Settings) -> dict[str
         "entry_point": agent.entry_point,
         "sdk_requirement": agent.sdk_requirement,
         "allowed": settings.agents.allows(agent.id),
+        "enabled": settings.for_agent(agent.id).enabled,
         "required": agent.id in settings.agents.required,
         "error": error,
     }

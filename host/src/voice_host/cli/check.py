@@ -25,7 +25,7 @@ from voice_host.cli.output import (
 from voice_host.discovery import absent_agents, discover_agents, nothing_to_run
 from voice_host.settings import did_you_mean
 
-_STYLES: dict[Status, str] = {"ok": "green", "broken": "bold red", "not allowed": "dim"}
+_STYLES: dict[Status, str] = {"ok": "green", "broken": "bold red", "not allowed": "dim", "disabled": "dim"}
 
 
 def check(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from voice_host.extensions import Extensions
 
 Kind = Literal["agent", "extension"]
-Status = Literal["ok", "broken", "not allowed"]
+Status = Literal["ok", "broken", "not allowed", "disabled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,8 @@ async def _check(
         return _broken(BrokenAgent(discovered, Phase.ALLOWED, "the allow-list leaves it out", hint))
     if isinstance(outcome, BrokenAgent):
         return _broken(outcome)
+    if not settings.for_agent(outcome.id).enabled and not required:
+        return Verdict(outcome.id, outcome.distribution, outcome.version, Phase.DISCOVERED, "disabled")
     result = load_agent(outcome, settings.for_agent(outcome.id).settings)
     if isinstance(result, LoadedAgent):
         result = await _prepared(result, settings, extensions)

@@ -5,7 +5,7 @@ from voice_host.discovery.expected import AbsentAgent, absent_agents, nothing_to
 from voice_host.discovery.guard import function_place
 from voice_host.discovery.load import load_agent, load_agents
 from voice_host.discovery.metadata import discover_agents
-from voice_host.discovery.phases import SLOW_IMPORT_MS, BrokenAgent, DiscoveredAgent, LoadedAgent, Phase
+from voice_host.discovery.phases import SLOW_IMPORT_MS, BrokenAgent, DisabledAgent, DiscoveredAgent, LoadedAgent, Phase
 from voice_host.discovery.start import start_agent, stop_agent
 from voice_host.discovery.validate import InvalidReturn, valid_callbacks, valid_config
 
@@ -13,6 +13,7 @@ __all__ = [
     "SLOW_IMPORT_MS",
     "AbsentAgent",
     "BrokenAgent",
+    "DisabledAgent",
     "DiscoveredAgent",
     "InvalidReturn",
     "LoadedAgent",

@@ -18,7 +18,7 @@ from voice_host.discovery.guard import PhaseFailed, describe, function_place, gu
 from voice_host.discovery.hooks import register
 from voice_host.discovery.metadata import SDK_DISTRIBUTION, discover_agents
 from voice_host.discovery.missing import missing_module_hint
-from voice_host.discovery.phases import SLOW_IMPORT_MS, BrokenAgent, DiscoveredAgent, LoadedAgent, Phase
+from voice_host.discovery.phases import SLOW_IMPORT_MS, BrokenAgent, DisabledAgent, DiscoveredAgent, LoadedAgent, Phase
 from voice_host.discovery.tool_hints import tool_warnings
 from voice_host.discovery.validate import InvalidReturn, explained, valid_callbacks, valid_config
 from voice_host.settings import MissingSetting, Settings, plugin_table, secret_texts
@@ -55,10 +55,18 @@ def load_agents(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
     It runs customers' code and may take seconds, like `load_agent`.
     """
     return [
-        load_agent(agent, settings.for_agent(agent.id).settings) if isinstance(agent, DiscoveredAgent) else agent
+        _loaded(agent, settings) if isinstance(agent, DiscoveredAgent) else agent
         for agent in discover_agents()
         if settings.agents.allows(agent.id)
     ]
+
+
+def _loaded(agent: DiscoveredAgent, settings: Settings) -> LoadedAgent | BrokenAgent:
+    own = settings.for_agent(agent.id)
+    if not own.enabled:
+        where = settings.origin("agent", agent.id, "enabled").where(("agent", agent.id, "enabled"))
+        return DisabledAgent(agent, Phase.ALLOWED, f"it is switched off by {where}")
+    return load_agent(agent, own.settings)
 
 
 @dataclass(slots=True)

@@ -79,6 +79,12 @@ class BrokenAgent:
         return f"agent {self.id} is broken, it was not {self.phase}: {self.error}{place}{hint}"
 
 
+class DisabledAgent(BrokenAgent):
+    """An agent that the platform has switched off. Nothing of it was imported, and nothing is wrong with it."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedAgent:
     """An agent whose configuration is valid.

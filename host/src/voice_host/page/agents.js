@@ -49,10 +49,11 @@ function agentItem(agent, choose) {
     element("span", { className: "agent-package", textContent: packageWords(agent) }),
   );
   if (!ready) {
-    const phase = agent.phase ? `broken at “${agent.phase}”` : "broken";
+    const off = agent.status === "disabled";
+    const phase = off ? "switched off" : agent.phase ? `broken at “${agent.phase}”` : "broken";
     card.append(
       element("span", { className: "agent-phase", textContent: phase }),
-      element("span", { className: "agent-error", dir: "auto", textContent: brokenDetails(agent) }),
+      element("span", { className: "agent-error", dir: "auto", textContent: off ? "" : brokenDetails(agent) }),
     );
   }
   return element("li", {}, card);

@@ -51,6 +51,7 @@ export function brokenDetails({ error, where, hint }) {
 
 /** The same as a whole sentence, to be read by itself. */
 export function brokenWords(agent) {
+  if (agent.status === "disabled") return `${agent.title || agent.id} is switched off on this host.`;
   const phase = agent.phase ? `, it was not ${agent.phase}` : "";
   return `${agent.title || agent.id} is broken and cannot take calls${phase}: ${brokenDetails(agent)}`;
 }

@@ -39,8 +39,8 @@ class SpeechProviders:
 class SpeechServices:
     """All speech services of a process: each is built when an agent first wants it, and shared by all that do.
 
-    A service is chosen by name: what the platform names in `[providers]` counts; where that says `auto`, what the
-    agent names; and else the cloud service whose key is set, or `embedded`.
+    A service is chosen by name: what the platform names counts, in `[agent.<id>]` or else in `[providers]`; where both
+    say `auto`, what the agent names; and else the cloud service whose key is set, or `embedded`.
 
     Args:
         settings: which service the platform wants.
@@ -58,17 +58,21 @@ class SpeechServices:
         self._stt: dict[str, SpeechToText] = {}
         self._tts: dict[str, TextToSpeech] = {}
 
-    def for_agent(self, config: AgentConfig) -> SpeechProviders:
+    def for_agent(self, config: AgentConfig, agent_id: str | None = None) -> SpeechProviders:
         """Return the services an agent gets.
+
+        Args:
+            config: what it asks for.
+            agent_id: whose table in the settings may name others; None: it has no table.
 
         Raises:
             ProviderConfigError: unknown name, missing key, missing extra, or an address the key may not be sent to.
         """
         self.require_allowed_addresses(config)
-        voice = self._chosen("text_to_speech", config.text_to_speech, self._text_to_speech)
+        voice = self._chosen("text_to_speech", config.text_to_speech, self._text_to_speech, agent_id)
         fallback = self._fallback_voice(config.text_to_speech_fallback)
         return SpeechProviders(
-            self._chosen("speech_to_text", config.speech_to_text, self._speech_to_text),
+            self._chosen("speech_to_text", config.speech_to_text, self._speech_to_text, agent_id),
             voice,
             fallback if fallback is not voice else None,
         )
@@ -112,14 +116,15 @@ class SpeechServices:
             return self._chosen("text_to_speech_fallback", None, self._text_to_speech)
         return self._text_to_speech(wanted) if wanted is not None else None
 
-    def _chosen(self, field: str, wanted: str | None, build: Callable[[str], _Provider]) -> _Provider:
-        named: str = getattr(self.settings.providers, field)
-        if named == AUTO:
+    def _chosen(
+        self, field: str, wanted: str | None, build: Callable[[str], _Provider], agent_id: str | None = None
+    ) -> _Provider:
+        if (named := self.settings.named_service(field, agent_id)) is None:
             return build(wanted or getattr(self.settings, field))
+        name, path = named
         try:
-            return build(named)
+            return build(name)
         except ProviderConfigError as error:
-            path = ("providers", field)
             raise ProviderConfigError(f"{self.settings.origin(*path).where(path)}: {error}") from error
 
     async def aclose(self) -> None:

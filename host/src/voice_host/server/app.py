@@ -9,12 +9,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from voice_host.auth.gate import Gate, Visitor
 from voice_host.server.call_route import add_call_route
 from voice_host.server.cors import CrossOrigin
 from voice_host.server.door import Door
+from voice_host.server.exposition import exposition
 from voice_host.server.extension_routes import add_extension_routes
 from voice_host.server.headers import SecurityHeaders
 from voice_host.server.host import Host
@@ -107,8 +108,8 @@ def _add_health(app: FastAPI, host: Host, door: Door) -> None:
     @app.get("/metrics", include_in_schema=False)
     async def show_metrics(request: Request) -> Response:
         await door.let_in(request, "metrics")
-        return await run_in_threadpool(_exposition)  # the collector of process figures reads files
+        return await run_in_threadpool(_metrics, host)  # the collector of process figures reads files
 
 
-def _exposition() -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+def _metrics(host: Host) -> Response:
+    return Response(exposition(host.settings.agent_labels), media_type=CONTENT_TYPE_LATEST)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from voice_host.discovery import BrokenAgent
+from voice_host.discovery import BrokenAgent, DisabledAgent
 from voice_host.server.host import Host
 
 EMBEDDED_NOTICE = (
@@ -34,7 +34,7 @@ def print_banner(host: Host, url: str, console: Console) -> None:
         table.add_row(agent["id"], *_cells(agent), f"{agent['distribution']} {agent['version']}")
     console.print(table)
     for broken in host.agents.values():
-        if isinstance(broken, BrokenAgent):
+        if isinstance(broken, BrokenAgent) and not isinstance(broken, DisabledAgent):
             print_broken(broken, console)
     used = [agent.get("providers", {}) for agent in agents]
     if any("embedded" in (providers.get("stt"), providers.get("tts")) for providers in used):
@@ -47,7 +47,8 @@ def _cells(agent: dict[str, Any]) -> list[Text]:
     if agent["status"] == "ready":
         providers = agent["providers"]
         return [Text("ready", "green"), *(Text(providers[kind]) for kind in ("stt", "tts", "model"))]
-    return [Text("broken", "red"), Text("-"), Text("-"), Text("-")]
+    status = Text("disabled", "dim") if agent["status"] == "disabled" else Text("broken", "red")
+    return [status, Text("-"), Text("-"), Text("-")]
 
 
 def print_broken(agent: BrokenAgent, console: Console) -> None:

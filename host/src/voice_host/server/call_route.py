@@ -9,7 +9,7 @@ from fastapi import FastAPI, WebSocket
 from voice_host import metrics
 from voice_host.auth.gate import Gate, Refusal, Visitor
 from voice_host.auth.origins import origin_allowed
-from voice_host.discovery import BrokenAgent
+from voice_host.discovery import BrokenAgent, DisabledAgent
 from voice_host.limits import Refusal as OverLimit
 from voice_host.logs import get_logger
 from voice_host.server.door import connection_of
@@ -25,7 +25,9 @@ def add_call_route(app: FastAPI, host: Host, gate: Gate, allowed_origins: Sequen
 
     @app.websocket("/agents/{agent_id}/session")
     async def session(ws: WebSocket, agent_id: str) -> None:
-        if not origin_allowed(ws.headers.get("origin"), ws.headers.get("host", ""), allowed_origins):
+        own = host.settings.for_agent(agent_id).allowed_origins
+        allowed = allowed_origins if own is None else own
+        if not origin_allowed(ws.headers.get("origin"), ws.headers.get("host", ""), allowed):
             await _refuse(ws, "", CloseCode.ORIGIN_NOT_ALLOWED, "this page may not call here")
             return
         # Whoever may not call is not told either which agents there are.
@@ -40,6 +42,8 @@ async def _call(ws: WebSocket, agent_id: str, visitor: Visitor, host: Host, gate
     agent = host.agents.get(agent_id)
     if agent is None:
         await _refuse(ws, "", CloseCode.NO_SUCH_AGENT, f"there is no agent {agent_id!r}")
+    elif isinstance(agent, DisabledAgent):
+        await _refuse(ws, agent_id, CloseCode.AGENT_BROKEN, "the agent is switched off")
     elif isinstance(agent, BrokenAgent):
         phase = f" ({agent.phase})" if visitor.may("metrics") else ""
         await _refuse(ws, agent_id, CloseCode.AGENT_BROKEN, f"the agent is broken{phase}")

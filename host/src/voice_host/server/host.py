@@ -10,7 +10,7 @@ from voice_host.agent.defaults import model_settings
 from voice_host.agent.manager import VoiceAgentManager
 from voice_host.agent.observers import Observers
 from voice_host.agent.runtime import AgentRuntime
-from voice_host.discovery import BrokenAgent, LoadedAgent, nothing_to_run, start_agent, stop_agent
+from voice_host.discovery import BrokenAgent, DisabledAgent, LoadedAgent, nothing_to_run, start_agent, stop_agent
 from voice_host.extensions import BrokenExtension, Extensions, LoadedExtension, start_extension, stop_extension
 from voice_host.limits import Admission, call_limits
 from voice_host.logs import get_logger
@@ -92,7 +92,9 @@ class Host:
         for outcome in outcomes:
             self.agents[outcome.id] = await self._ready(outcome) if isinstance(outcome, LoadedAgent) else outcome
         for agent in self.agents.values():
-            if isinstance(agent, BrokenAgent):
+            if isinstance(agent, DisabledAgent) and agent.id not in self.settings.agents.required:
+                log.info("agent_disabled", agent_id=agent.id)
+            elif isinstance(agent, BrokenAgent):
                 told = {"phase": str(agent.phase), "error": agent.error, "where": agent.where, "hint": agent.hint}
                 log.error("agent_broken", agent_id=agent.id, **{key: value for key, value in told.items() if value})
                 if self._strict or agent.id in self.settings.agents.required:
@@ -189,6 +191,8 @@ class Host:
     def _describe(self, agent: ReadyAgent | BrokenAgent) -> dict[str, Any]:
         found = agent.discovered if isinstance(agent, BrokenAgent) else agent.loaded.discovered
         listed: dict[str, Any] = {"id": found.id, "distribution": found.distribution, "version": found.version}
+        if isinstance(agent, DisabledAgent):
+            return listed | {"title": found.id, "description": "", "status": "disabled"}
         if isinstance(agent, BrokenAgent):
             where = {name: text for name in ("where", "hint") if (text := getattr(agent, name))}
             return (

@@ -11,9 +11,11 @@ from pydantic_ai.exceptions import UserError
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.tools import ToolWithoutSchema
 from voice_host.discovery import BrokenAgent, LoadedAgent, Phase, function_place
+from voice_host.limits import NotAllowed, allowed_for
 from voice_host.models import ModelConfigError, ModelRegistry
 from voice_host.providers.select import ProviderConfigError, SpeechProviders, SpeechServices
 from voice_host.settings import Settings
+from voice_host_sdk import AgentConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,15 @@ def prepare(
 
     What fails is an outcome, not an exception. Whoever gets a runtime closes it.
     """
+    allowed = allowed_for(settings, loaded.id)
+
+    def accept(config: AgentConfig) -> None:
+        allowed.check(config)
+        speech.require_allowed_addresses(config)
+
     try:
-        providers = speech.for_agent(loaded.config)
+        allowed.check(loaded.config)
+        providers = speech.for_agent(loaded.config, loaded.id)
         choose = partial(models.resolve, settings.for_agent(loaded.id).model)
         return Prepared(
             AgentRuntime(
@@ -40,10 +49,13 @@ def prepare(
                 loaded.config,
                 choose(loaded.config.model),
                 choose=choose,
-                accept=speech.require_allowed_addresses,
+                accept=accept,
             ),
             providers,
         )
+    except NotAllowed as error:
+        hint = f"choose for it in [agent.{loaded.id}], or allow it there or in [agents]"
+        return _broken(loaded, str(error), hint)
     except ToolWithoutSchema as error:
         hint = "give its parameters types that JSON has: str, int, float, bool, list, dict, an enum or a pydantic model"
         return _broken(loaded, str(error), hint, function_place(error.function))

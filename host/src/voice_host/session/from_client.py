@@ -45,7 +45,7 @@ class _Microphone:
         self._enough = False
 
     def hear(self, audio: bytes) -> None:
-        if self._enough:
+        if self._enough or self._call.over.done():
             return
         if (excess := self._guard.audio(len(audio))) is None:
             if dropped := self._call.microphone.put(audio):

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
 from voice_host.settings.limits import LimitsSettings
 from voice_host.settings.origins import DEFAULT, KeyPath, Origin
@@ -103,6 +103,8 @@ HttpUrl = Annotated[str, _address("https", "http")]
 AgentId = Annotated[str, _named("an agent id", AGENT_ID_PATTERN)]
 AgentIds = Annotated[tuple[AgentId, ...], BeforeValidator(_split)]
 """A list of agent ids; in a variable or an option they are separated by commas."""
+Globs = Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], BeforeValidator(_split)]
+"""Names, in which `*` stands for any characters; in a variable they are separated by commas."""
 ExtensionName = Annotated[str, _named("an extension's name", EXTENSION_NAME_PATTERN)]
 ExtensionNames = Annotated[tuple[ExtensionName, ...], BeforeValidator(_split)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_site)], ...], BeforeValidator(_split)]
@@ -195,6 +197,12 @@ class AgentsSettings(BaseModel):
 
     allow: AgentIds | None = Field(default=None, description="The agents that may run; None: all that are installed.")
     required: AgentIds = Field(default=(), description="Agents without which the host does not start.")
+    allowed_models: Globs | None = Field(
+        default=None, description="Models that agents may ask for, e.g. openai:gpt-4.1-*; None: any."
+    )
+    allowed_providers: Globs | None = Field(
+        default=None, description="Speech services that agents may ask for; None: any."
+    )
 
     def allows(self, agent_id: str) -> bool:
         """Tell whether the allow-list lets an agent run."""
@@ -206,7 +214,18 @@ class AgentSettings(BaseModel):
 
     model_config = _TABLE
 
+    enabled: bool = Field(default=True, description="Off: it is listed, and neither imported nor called.")
+    label: str | None = Field(
+        default=None, min_length=1, max_length=63, description="The agent's name in metrics; None: its id."
+    )
     model: str | None = Field(default=None, min_length=1, description="Wins over what the agent asks for.")
+    speech_to_text: ServiceName = Field(default=AUTO, description="Wins over [providers] and the agent.")
+    text_to_speech: ServiceName = Field(default=AUTO, description="Wins over [providers] and the agent.")
+    allowed_origins: Origins | None = Field(
+        default=None, description="Replaces server.allowed_origins for calls to this agent."
+    )
+    allowed_models: Globs | None = Field(default=None, description="As in [agents], for this agent.")
+    allowed_providers: Globs | None = Field(default=None, description="As in [agents], for this agent.")
     max_calls: int | None = Field(
         default=None, ge=1, description="Calls of this agent at once; None: no limit of its own."
     )
@@ -313,6 +332,24 @@ class Settings(Tables):
         """Return the settings of one extension; empty when it has no table."""
         table: Mapping[str, Any] = self.extension.get(name) or _nothing()
         return table
+
+    def named_service(self, kind: str, agent_id: str | None = None) -> tuple[str, KeyPath] | None:
+        """Return the speech service that the platform names, and the setting that does; None: the agent may choose.
+
+        Args:
+            kind: `speech_to_text`, `text_to_speech` or `text_to_speech_fallback`.
+            agent_id: whose service; its own table wins over `[providers]`.
+        """
+        own = getattr(self.for_agent(agent_id), kind, AUTO) if agent_id else AUTO
+        if own != AUTO:
+            return own, ("agent", agent_id or "", kind)
+        name = getattr(self.providers, kind)
+        return (name, ("providers", kind)) if name not in (AUTO, None) else None
+
+    @property
+    def agent_labels(self) -> Mapping[str, str]:
+        """What agents are called in metrics, where it is not their id."""
+        return {agent_id: own.label for agent_id, own in self.agent.items() if own.label}
 
     def origin(self, *path: str) -> Origin:
         """Return where a setting came from: `origin("server", "port")`."""
