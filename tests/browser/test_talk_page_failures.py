@@ -18,7 +18,7 @@ async def type_message(page: Page, text: str) -> None:
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (4401, "no access key"),
+        (4401, "wants to know who is calling"),
         (4403, "does not take calls from the address of this page"),
         (4404, "no such agent"),
         (4429, "limit of calls"),

@@ -1,12 +1,14 @@
 // The list of agents: loaded from the host, shown as radio buttons, remembered in the address (#agent-id).
 
+import { AccessDenied, accessHeaders, refusalOf } from "./access.js";
 import { element } from "./dom.js";
 import { monitorIn } from "./restarts.js";
 import { brokenDetails } from "./words.js";
 
-/** Fetches `{ agents, monitor }`: the installed agents, and see restarts.js. Rejects when the host gives no list. */
+/** Fetches `{ agents, monitor }`: the installed agents, and see restarts.js. Rejects with `AccessDenied`, or when there is no list. */
 export async function loadAgents() {
-  const response = await fetch("agents", { headers: { accept: "application/json" } });
+  const response = await fetch("agents", { headers: { accept: "application/json", ...accessHeaders() } });
+  if (response.status === 401 || response.status === 403) throw new AccessDenied(await refusalOf(response));
   if (!response.ok) throw new Error(`the host answered ${response.status}`);
   const agents = await response.json();
   if (!Array.isArray(agents)) throw new Error("the host did not answer with a list");

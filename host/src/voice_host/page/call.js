@@ -1,6 +1,7 @@
 // The call protocol (version 1), client side: a WebSocket in, named messages out. It knows nothing of page or audio.
 // A call outlives its connection: one that is lost is gone on with over the next, with the token of the last `ready`.
 
+import { accessSubprotocols } from "./access.js";
 import { Comeback, isLost } from "./comeback.js";
 
 const PING_EVERY_MS = 10_000;
@@ -75,7 +76,7 @@ export class Call {
   }
 
   #open(url) {
-    this.#socket = new WebSocket(url, ["voice-host.v1"]);
+    this.#socket = new WebSocket(url, ["voice-host.v1", ...accessSubprotocols()]);
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onmessage = ({ data }) => this.#onMessage(data);
     this.#socket.onclose = ({ code, reason }) => this.#onClose(code, reason);

@@ -8,6 +8,7 @@ import {
   CONNECTED_AGAIN,
   CONNECTION_LOST,
   NO_AUDIO_HERE,
+  accessIsWanted,
   closeWords,
   hostIsGone,
   microphoneWords,
@@ -69,7 +70,11 @@ export class Conversation {
       audio: (reply, pcm) => this.#onAudio(reply, pcm),
       lost: () => this.#onLost(),
       closed: (code, reason, wasLost) =>
-        this.#end({ ...closeWords(code, reason, wasLost), hostGone: hostIsGone(code) || (wasLost && code === 4401) }),
+        this.#end({
+          ...closeWords(code, reason, wasLost),
+          hostGone: hostIsGone(code) || (wasLost && code === 4401),
+          accessWanted: accessIsWanted(code, wasLost),
+        }),
     });
   }
 

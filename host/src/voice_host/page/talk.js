@@ -1,5 +1,6 @@
 // The talk page: finds its elements, loads the agents, and lets one conversation at a time happen.
 
+import { AccessDenied, useCredential } from "./access.js";
 import { agentInAddress, loadAgents, markChosen, rememberInAddress, showAgents } from "./agents.js";
 import { Controls } from "./controls.js";
 import { Conversation } from "./conversation.js";
@@ -7,7 +8,7 @@ import { element } from "./dom.js";
 import { foldNotices, showNotices } from "./notices.js";
 import { untilAnotherAnswers, untilItLeaves } from "./restarts.js";
 import { Transcript } from "./transcript.js";
-import { HOST_SILENT, RESTARTED, brokenWords } from "./words.js";
+import { AGENTS_HIDDEN, HOST_SILENT, NO_CREDENTIAL, RESTARTED, accessWords, brokenWords } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const page = {
@@ -22,6 +23,8 @@ const page = {
   empty: byId("empty"),
   problem: byId("problem"),
   problemText: byId("problem-text"),
+  access: byId("access"),
+  credential: byId("credential"),
   again: byId("call-again"),
   dismiss: byId("dismiss"),
   status: byId("status-text"),
@@ -60,9 +63,10 @@ async function load() {
   let listed;
   try {
     listed = await loadAgents();
-  } catch {
-    page.agentsHint.textContent = "";
-    showProblem(HOST_SILENT, "Try again", load);
+  } catch (error) {
+    page.agentsHint.textContent = error instanceof AccessDenied ? AGENTS_HIDDEN : "";
+    if (error instanceof AccessDenied) askForAccess(accessWords(error.message));
+    else showProblem(HOST_SILENT, "Try again", load);
     return;
   }
   list(listed.agents);
@@ -163,11 +167,12 @@ function startCall({ withMicrophone }) {
   return started;
 }
 
-function endCall({ text, failed, hostGone }, withMicrophone) {
+function endCall({ text, failed, hostGone, accessWanted }, withMicrophone) {
   lastFacts = conversation.facts;
   conversation = null;
   if (hostGone) comeBack = { withMicrophone };
-  if (failed) showProblem(text, "Call again", () => startCall({ withMicrophone }));
+  if (accessWanted) askForAccess(text);
+  else if (failed) showProblem(text, "Call again", () => startCall({ withMicrophone }));
   else transcript.note(text);
   showState();
 }
@@ -180,7 +185,16 @@ function showProblem(text, action = "", act = null) {
   page.problem.hidden = false;
 }
 
+/** Asks for a key or a token; with it the agents are loaded again. */
+function askForAccess(text) {
+  showProblem(text);
+  page.access.hidden = false;
+  page.credential.value = "";
+  page.credential.focus();
+}
+
 function hideProblem() {
+  page.access.hidden = true;
   page.problem.hidden = true;
   page.problemText.textContent = "";
 }
@@ -202,6 +216,11 @@ page.reset.addEventListener("click", () => {
 page.hangUp.addEventListener("click", () => conversation.hangUp());
 page.dismiss.addEventListener("click", hideProblem);
 page.again.addEventListener("click", () => again());
+page.access.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (useCredential(page.credential.value)) void load();
+  else askForAccess(NO_CREDENTIAL);
+});
 page.form.addEventListener("submit", (event) => {
   event.preventDefault();
   const text = page.message.value.trim();

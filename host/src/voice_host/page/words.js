@@ -1,7 +1,7 @@
 // What goes wrong, in plain words.
 
 const CLOSE_WORDS = {
-  4401: "This host wants to know who is calling, and this page has no access key.",
+  4401: "This host wants to know who is calling. Give it a key or a call token.",
   4403: "This host does not take calls from the address of this page.",
   4404: "There is no such agent on this host.",
   4429: "The host is at its limit of calls. Try again in a moment.",
@@ -37,6 +37,16 @@ export function closeWords(code, reason, wasLost = false) {
   return { text: `The connection to the host was lost.${said}`, failed: true };
 }
 
+/** Says that the list of agents is not for everybody. */
+export function accessWords(reason) {
+  return CLOSE_WORDS[4401] + (reason ? ` The host says: ${reason}` : "");
+}
+
+/** Whether the call was refused for want of a good key or token; where it `wasLost`, the host may have ended it. */
+export function accessIsWanted(code, wasLost) {
+  return code === 4401 && !wasLost;
+}
+
 /** Whether the host went away under a call, rather than ending it. */
 export function hostIsGone(code) {
   return code === 4504 || code === 1001 || code === 1006 || code === 1012;
@@ -55,6 +65,10 @@ export function brokenWords(agent) {
   const phase = agent.phase ? `, it was not ${agent.phase}` : "";
   return `${agent.title || agent.id} is broken and cannot take calls${phase}: ${brokenDetails(agent)}`;
 }
+
+export const NO_CREDENTIAL = "That is no key and no call token: they hold letters, digits, dots, hyphens and underscores only.";
+
+export const AGENTS_HIDDEN = "This host shows its agents to those with a key or a call token.";
 
 export const RESTARTED = "The host was restarted.";
 
