@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -64,17 +63,15 @@ class Project:
 
 
 class Dev:
-    """`voice-host dev` in a process of its own."""
+    """`voice-host dev` in a process of its own: `command`, and where to listen."""
 
-    def __init__(self, project: Project, port: int, *arguments: str, **environ: str) -> None:
+    def __init__(self, folder: Path, port: int, command: list[str], environ: dict[str, str]) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self._log = project.folder.parent / "dev.log"
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("VOICE_HOST_", "ASSEMBLYAI_"))}
-        command = [sys.executable, "-m", "voice_host", "dev", str(project.folder), "--port", str(port), *arguments]
+        self._log = folder / "dev.log"
+        command = [*command, "--port", str(port)]
+        environ = {"BROWSER": "true %s"} | environ
         with self._log.open("wb") as output:
-            self.process = subprocess.Popen(
-                command, cwd=project.folder.parent, env=kept | environ, stdout=output, stderr=subprocess.STDOUT
-            )
+            self.process = subprocess.Popen(command, cwd=folder, env=environ, stdout=output, stderr=subprocess.STDOUT)
 
     @property
     def output(self) -> str:
@@ -89,7 +86,16 @@ class Dev:
 
     def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Return the agent's entry as soon as it meets a condition."""
-        return self.wait(lambda: (entry := self.agent()) and condition(entry) and entry)
+
+        def met() -> dict[str, Any] | None:
+            try:
+                return entry if condition(entry := self.agent()) else None
+            except ConnectionError:  # accepted by a child that was about to leave
+                assert self.process.poll() is None, self.output
+                return None
+
+        found: dict[str, Any] = self.wait(met)
+        return found
 
     def until_said(self, text: str) -> None:
         self.wait(lambda: text in self.output)
@@ -98,7 +104,7 @@ class Dev:
         def listening() -> bool:
             try:
                 return bool(self.agent())
-            except urllib.error.URLError:  # refused: only before the parent listens
+            except (urllib.error.URLError, ConnectionError):  # refused: only before the parent listens
                 assert self.process.poll() is None, self.output
                 return False
 
@@ -114,22 +120,28 @@ class Dev:
     def ended(self) -> int:
         return self.process.wait(DEADLINE_S)
 
+    def close(self) -> None:
+        """See to it that it is gone."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
 
 @contextmanager
-def developing(project: Project, *arguments: str, browser: str = "true", **environ: str) -> Iterator[Dev]:
-    """Run `voice-host dev` until the end of the block, and see to it that it is gone then."""
-    dev = Dev(project, free_port(), *arguments, **environ, BROWSER=f"{browser} %s")
+def developing(project: Project, *arguments: str, browser: str = "true") -> Iterator[Dev]:
+    """Run `voice-host dev` until the end of the block. Its pages are opened with the command `browser`."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("VOICE_HOST_", "ASSEMBLYAI_"))}
+    command = [sys.executable, "-m", "voice_host", "dev", str(project.folder), *arguments]
+    dev = Dev(project.folder.parent, free_port(), command, kept | {"BROWSER": f"{browser} %s"})
     try:
         dev.until_listening()
         yield dev
     finally:
-        if dev.process.poll() is None:
-            dev.process.send_signal(signal.SIGTERM)
-            try:
-                dev.process.wait(20)
-            except subprocess.TimeoutExpired:
-                dev.process.kill()
-                dev.process.wait()
+        dev.close()
 
 
 def children(process_id: int) -> set[int]:
