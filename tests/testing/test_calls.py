@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import example_agent_plugin
+from tests.simulators.gateway import GatewaySimulator
 from voice_host.testing import (
     AgentBroken,
     CallTool,
@@ -245,6 +246,17 @@ async def test_what_the_caller_is_told_when_speech_services_fail() -> None:
         assert (await call.ask("Hi")).heard == "Hello."
         call.voice.failure = None
     assert "tts_failed" in [error.code for error in call.errors]
+
+
+@in_virtual_time
+async def test_a_real_model_is_called_by_its_name_in_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with GatewaySimulator() as gateway:
+        monkeypatch.setenv("VOICE_HOST_LLM_BASE_URL", gateway.base_url)
+        monkeypatch.setenv("VOICE_HOST_LLM_API_KEY", "gateway-key")
+        gateway.reply("Fine.")
+        async with call_agent(AgentConfig(), "some-model", ms_per_word=10) as call:
+            assert (await call.ask("How are you?")).heard == "Fine."
+        assert (await gateway.request(0)).body["model"] == "some-model"
 
 
 # --- what is loaded -----------------------------------------------------------------------------------------------
