@@ -18,7 +18,8 @@ from websockets.typing import Subprotocol
 from tests.server.test_doors import key_for
 from tests.server.test_process import free_port, process, pytestmark  # noqa: F401 (the mark is this module's too)
 from tests.server.test_who_may_call import Speaks
-from voice_host.server.run import CannotServe, decided_gate
+from voice_host.auth.gate import build_gate
+from voice_host.server.run import CannotServe, decided_gate, who_may_call
 from voice_host.settings import load_settings
 
 GUARDED = '[server]\nhost = "0.0.0.0"\nlog_level = "debug"\nlog_format = "json"\n[auth]\nkeys_file = "keys.json"\n'
@@ -37,6 +38,11 @@ def test_an_address_that_others_reach_needs_a_decision(tmp_path: Path) -> None:
     (tmp_path / "host.toml").write_text(GUARDED)
     guarded = load_settings(tmp_path / "host.toml", environ={})
     assert decided_gate(guarded, {}, insecure=True).closed  # --insecure does not turn off what is configured
+    assert "no API keys yet" in str(who_may_call(build_gate(guarded), "0.0.0.0"))
+    assert "Anybody who reaches 0.0.0.0" in str(who_may_call(build_gate(outside), "0.0.0.0"))
+    assert who_may_call(build_gate(outside), "127.0.0.1") is None
+    key_for(tmp_path, "calls")
+    assert who_may_call(build_gate(guarded), "0.0.0.0") is None
     (tmp_path / "keys.json").write_text("{")
     with pytest.raises(CannotServe, match="no key file"):
         decided_gate(guarded, {}, insecure=True)

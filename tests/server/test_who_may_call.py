@@ -12,14 +12,20 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from tests.calls.client import calling
+from tests.calls.studio import serving
 from tests.server.hosting import Running, installed, running
 from tests.server.test_doors import TOML, bearer, key_for
 from voice_host.auth import gate, key_ring
 from voice_host.auth.key_file import KeyFile
+from voice_host.server.cross_site import SameSiteSockets
 from voice_host_sdk import Authenticator, Caller, Connection, Denied
 
 SECRET = "a secret that is long enough for HS256"
@@ -301,6 +307,27 @@ async def test_pages_of_sites_that_are_named_may_call(tmp_path: Path, origin: st
             named = origin is not None and origin.islower() and "{host}" not in origin and code is None
             assert readable == (spelled if named else None)  # browsers spell origins in lower case
             assert "access-control-allow-origin" not in (await http.get("/ready")).headers
+
+
+@pytest.mark.parametrize(
+    ("origin", "let_in"),
+    [(None, True), ("http://{host}", True), ("https://a.example", True), ("https://b.example", False)],
+)
+async def test_websockets_of_extensions_are_for_the_same_pages(origin: str | None, let_in: bool) -> None:
+    async def endpoint(ws: WebSocket) -> None:
+        await ws.accept()
+        await ws.send_text("hello")
+        await ws.close()
+
+    inner = Starlette(routes=[WebSocketRoute("/events", endpoint)])
+    async with serving(SameSiteSockets(inner, ["https://a.example"]), lifespan="off") as address:
+        headers = {"Origin": origin.format(host=address)} if origin else {}
+        if let_in:
+            async with connect(f"ws://{address}/events", additional_headers=headers) as ws:
+                assert await ws.recv() == "hello"
+        else:
+            with pytest.raises(InvalidStatus, match="HTTP 403"):
+                await connect(f"ws://{address}/events", additional_headers=headers)
 
 
 async def test_every_answer_tells_browsers_to_be_careful(tmp_path: Path) -> None:

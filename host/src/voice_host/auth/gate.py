@@ -101,6 +101,11 @@ class Gate:
         """Whether anybody is asked who they are. A gate without anything to ask stands open."""
         return bool(self._keys is not None or self.tokens is not None or self._authenticators)
 
+    @property
+    def lacks_keys(self) -> bool:
+        """Whether API keys are asked for and there is none, by what was read last."""
+        return self._keys is not None and not len(self._keys)
+
     async def admit(self, connection: Connection, *scopes: Scope) -> Visitor | Refusal:
         """Let a connection in that has one of the scopes, and may deal with the agent it is about."""
         visitor = await self.identify(connection)

@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from voice_host.auth.gate import Gate, Visitor
 from voice_host.server.call_route import add_call_route
 from voice_host.server.cors import CrossOrigin
+from voice_host.server.cross_site import SameSiteSockets
 from voice_host.server.door import Door
 from voice_host.server.exposition import exposition
 from voice_host.server.extension_routes import add_extension_routes
@@ -53,6 +54,7 @@ def create_host_app(
     # What is added last is outermost.
     if allowed_origins:
         app.add_middleware(CrossOrigin, allowed=allowed_origins)
+    app.add_middleware(SameSiteSockets, allowed=allowed_origins)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False)
     app.add_middleware(SecurityHeaders)
     door = Door(gate)

@@ -22,9 +22,11 @@ DEMO_MODEL_NOTICE = (
 COLUMNS = ("agent", "status", "listens", "speaks", "model", "from")
 
 
-def print_banner(host: Host, url: str, console: Console) -> None:
-    """Print the start-up output."""
+def print_banner(host: Host, url: str, console: Console, access: str | None = None) -> None:
+    """Print the start-up output. `access` is what the operator should know about who may call."""
     console.print(Text.assemble("Talk to your agents at ", (url, "bold cyan"), "   (Ctrl-C stops the host)\n"))
+    if access:
+        console.print(Text(f"{access}\n", "yellow"))
     if why := host.why_empty:
         console.print(Text(why))
         return

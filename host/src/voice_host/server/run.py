@@ -76,9 +76,9 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure
 
     def started() -> None:
         if server.log_format == "json":
-            log.info("serving", url=url, agents=host.describe())
+            log.info("serving", url=url, agents=host.describe(), access=who_may_call(gate, server.host))
         else:
-            print_banner(host, url, console)
+            print_banner(host, url, console, who_may_call(gate, server.host))
 
     http = HostServer(app, host, started, drain_timeout_s=server.drain_timeout_s)
     run_in_event_loop(serve_host(host, outcomes, http, listener, loop_blocked_ms=server.loop_blocked_ms))
@@ -108,6 +108,15 @@ def decided_gate(settings: Settings, authenticators: Mapping[str, Authenticator]
             "or let anybody in with --insecure",
         )
     return gate
+
+
+def who_may_call(gate: Gate, address: str) -> str | None:
+    """Return what an operator should know about the door; None when there is nothing to know."""
+    if gate.lacks_keys:
+        return "Callers are asked for a key, and there are no API keys yet: `voice-host keys create NAME` makes one."
+    if not gate.closed and not is_loopback(address):
+        return f"Anybody who reaches {address} can call, see the agents and read the metrics (--insecure)."
+    return None
 
 
 def loaded_agents(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
