@@ -28,6 +28,7 @@ class Site:
     port: int = 0
     answers: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
 
     def add(self, path: str, body: str, *, status: str = "200 OK", kind: str = "text/html", extra: str = "") -> None:
         content = body.encode()
@@ -39,6 +40,7 @@ class Site:
             head = await reader.readuntil(b"\r\n\r\n")
             path = head.split(b" ")[1].decode()
             self.asked.append(path)
+            self.heads.append(head.decode())
             if path in self.answers:
                 writer.write(self.answers[path])
                 await writer.drain()

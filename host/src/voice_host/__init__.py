@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from voice_host.agent.manager import VoiceAgentManager
     from voice_host.agent.voice_agent import ChatReply, VoiceAgent
+    from voice_host.outbound.public_fetch import AddressRefused, FetchedPage, FetchError, fetch_public_url
     from voice_host.router import create_voice_router
     from voice_host.session.handler import VoiceSessionHandler
     from voice_host.text import VoiceCleaner, normalize_voice_text
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from voice_host_sdk import AgentConfig, STTConfig, TTSConfig
 
 _HOMES = {
+    "AddressRefused": "voice_host.outbound.public_fetch",
     "AgentConfig": "voice_host_sdk",
     "ChatReply": "voice_host.agent.voice_agent",
+    "FetchError": "voice_host.outbound.public_fetch",
+    "FetchedPage": "voice_host.outbound.public_fetch",
     "STTConfig": "voice_host_sdk",
     "TTSConfig": "voice_host_sdk",
     "Tool": "pydantic_ai",
@@ -31,13 +35,17 @@ _HOMES = {
     "create_voice_app": "voice_host.voice_app",
     "create_voice_router": "voice_host.router",
     "duckduckgo_search_tool": "voice_host.web_tools",
+    "fetch_public_url": "voice_host.outbound.public_fetch",
     "normalize_voice_text": "voice_host.text",
     "visit_url_tool": "voice_host.web_tools",
 }
 
 __all__ = [
+    "AddressRefused",
     "AgentConfig",
     "ChatReply",
+    "FetchError",
+    "FetchedPage",
     "STTConfig",
     "TTSConfig",
     "Tool",
@@ -48,6 +56,7 @@ __all__ = [
     "create_voice_app",
     "create_voice_router",
     "duckduckgo_search_tool",
+    "fetch_public_url",
     "normalize_voice_text",
     "visit_url_tool",
 ]

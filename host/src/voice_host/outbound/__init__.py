@@ -1,0 +1,1 @@
+"""Requests to addresses that a model or a caller chose."""

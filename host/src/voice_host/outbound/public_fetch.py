@@ -1,0 +1,205 @@
+"""`fetch_public_url`: reads an address that a model chose, and nothing that only this machine can reach."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import httpx
+
+from voice_host.outbound.public_address import is_public
+
+MAX_BYTES = 1 << 20
+MAX_REDIRECTS = 5
+TIMEOUT_S = 10.0
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Returns the addresses of a name. Raises OSError when there are none."""
+
+
+class FetchError(Exception):
+    """An address could not be read. The words are fit for a model: a tool may return them."""
+
+
+class AddressRefused(FetchError):
+    """The address is not one that may be visited: not public, not http or https, or with a password in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPage:
+    """What was found.
+
+    Attributes:
+        url: where it was, after redirects.
+        status: the HTTP status, of whatever kind.
+        content_type: without its parameters, e.g. `text/html`; empty when the server named none.
+        body: at most `max_bytes`.
+        charset: of the text, where the server named one.
+    """
+
+    url: str
+    status: int
+    content_type: str
+    body: bytes
+    charset: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The body as text; what does not fit the charset is replaced."""
+        try:
+            return self.body.decode(self.charset or "utf-8", errors="replace")
+        except LookupError:
+            return self.body.decode(errors="replace")
+
+
+async def fetch_public_url(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = TIMEOUT_S,
+    max_bytes: int = MAX_BYTES,
+    max_redirects: int = MAX_REDIRECTS,
+) -> FetchedPage:
+    """Read a web address with GET, e.g. one that a model chose or a caller named.
+
+    Refused are: other schemes than http and https; user names and passwords in the address; names and numbers that
+    stand for an address which is not public (private, loopback, link-local, metadata services, multicast, IPv4 inside
+    IPv6), at every redirect too. A name is looked up once, and the connection goes to the very address that was
+    checked: a name that means something else a moment later changes nothing. Proxies of the environment are not used.
+
+    Args:
+        url: with its scheme.
+        headers: sent along to the first site and not to another one that it redirects to.
+        timeout_s: for everything together.
+        max_bytes: a longer body is an error.
+        max_redirects: so many are followed.
+
+    Raises:
+        AddressRefused: it may not be visited.
+        FetchError: it cannot be read: no answer, too slow, too long, too many redirects.
+    """
+    fetcher = PublicFetcher()
+    return await fetcher.fetch(
+        url, headers=headers, timeout_s=timeout_s, max_bytes=max_bytes, max_redirects=max_redirects
+    )
+
+
+async def _system_resolver(host: str, port: int) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class PublicFetcher:
+    """`fetch_public_url`, with the two things that tests replace.
+
+    Args:
+        resolve: looks names up.
+        allowed: whether an address may be connected to.
+    """
+
+    def __init__(self, resolve: Resolve = _system_resolver, allowed: Callable[[str], bool] = is_public) -> None:
+        self._resolve = resolve
+        self._allowed = allowed
+
+    async def fetch(
+        self, url: str, *, headers: Mapping[str, str] | None, timeout_s: float, max_bytes: int, max_redirects: int
+    ) -> FetchedPage:
+        """Read an address; see `fetch_public_url`."""
+        sent = dict(headers or {})
+        try:
+            async with asyncio.timeout(timeout_s):
+                target = _parsed(url)
+                for _ in range(max_redirects + 1):
+                    answer = await self._get(target, sent, max_bytes)
+                    if isinstance(answer, FetchedPage):
+                        return answer
+                    if _origin(answer) != _origin(target):
+                        sent = {}
+                    target = answer
+        except TimeoutError:
+            raise FetchError("The page took too long to answer.") from None
+        raise FetchError("The page redirects too often.")
+
+    async def _get(self, url: httpx.URL, headers: Mapping[str, str], max_bytes: int) -> FetchedPage | httpx.URL:
+        """Return the page, or where it redirects to."""
+        addresses = await self._checked(url)
+        async with httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=None) as client:
+            for address in addresses:
+                try:
+                    return await self._ask(client, url, address, headers, max_bytes)
+                except httpx.ConnectError as error:
+                    failed = error
+                except (httpx.HTTPError, httpx.InvalidURL) as error:
+                    raise FetchError(f"The page could not be read: {type(error).__name__}.") from error
+            raise FetchError("The site cannot be reached.") from failed
+
+    async def _checked(self, url: httpx.URL) -> Sequence[str]:
+        """The addresses of a host, all of them public."""
+        try:
+            addresses = await self._resolve(url.raw_host.decode(), url.port or (443 if url.scheme == "https" else 80))
+        except (OSError, UnicodeError):
+            raise FetchError("There is no site of this name.") from None
+        if not addresses:
+            raise FetchError("There is no site of this name.")
+        # All of them: a name that stands for both kinds is no honest one.
+        if not all(map(self._allowed, addresses)):
+            raise AddressRefused("This address is not public. It cannot be visited.")
+        return addresses
+
+    async def _ask(
+        self, client: httpx.AsyncClient, url: httpx.URL, address: str, headers: Mapping[str, str], max_bytes: int
+    ) -> FetchedPage | httpx.URL:
+        request = client.build_request(
+            "GET",
+            url.copy_with(host=address, fragment=None),
+            headers=_headers(url, headers),
+            extensions={"sni_hostname": url.raw_host.decode()},  # the certificate is the name's, not the address's
+        )
+        response = await client.send(request, stream=True)
+        try:
+            if response.has_redirect_location:
+                return _parsed(str(url.join(response.headers["location"])))
+            if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+                raise FetchError("The page comes compressed, although that was not asked for.")
+            body = bytearray()
+            async for piece in response.aiter_raw():
+                body += piece
+                if len(body) > max_bytes:
+                    raise FetchError(f"The page is longer than {max_bytes} bytes.")
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            return FetchedPage(str(url), response.status_code, kind, bytes(body), response.charset_encoding)
+        finally:
+            await response.aclose()
+
+
+def _parsed(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        raise AddressRefused("This is not a web address.") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise AddressRefused("Only addresses that begin with http:// or https:// can be visited.")
+    if parsed.userinfo:
+        raise AddressRefused("An address with a user name or password in it cannot be visited.")
+    return parsed
+
+
+def _headers(url: httpx.URL, wanted: Mapping[str, str]) -> httpx.Headers:
+    headers = httpx.Headers({"User-Agent": "voice-host"})
+    headers.update(wanted)
+    headers["Host"] = url.netloc.decode()
+    headers["Accept-Encoding"] = "identity"  # a small compressed body may become one of any size
+    return headers
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)  # reads all root certificates: once is enough
