@@ -63,6 +63,16 @@ def test_an_extensions_service_is_made_once_when_it_is_first_chosen_and_closed_w
     assert made == []
 
 
+def test_a_service_that_cannot_be_closed_does_not_keep_the_others_open(plugins: PluginFolder) -> None:
+    module = plugins.install_extension("ears", EARS)
+    plugins.install_extension("stuck", EARS.replace('"ears"', '"stuck"').replace("made.remove(self)", "1 / 0"))
+    chosen = services()
+    for name in ("ears", "stuck"):
+        chosen.for_agent(AgentConfig(speech_to_text=name, text_to_speech="beep"))
+    asyncio.run(chosen.aclose())
+    assert __import__(module).made == []
+
+
 def test_the_platform_may_choose_it_for_all(plugins: PluginFolder) -> None:
     chosen = services(PROVIDERS__TEXT_TO_SPEECH="beep")
     chosen.require_named()

@@ -25,6 +25,7 @@ from voice_host.dev.order import Order
 from voice_host.dev.report import say_outcome
 from voice_host.dev.source import PYPROJECT, UNKNOWN_VERSION, NoAgentHere, SourceTree, read_tree
 from voice_host.discovery import BrokenAgent, DiscoveredAgent, LoadedAgent, Phase, discover_agents, load_agent
+from voice_host.extensions import ExtensionsBroken
 from voice_host.logs import configure_logging
 from voice_host.providers.select import SpeechServices, installed_extensions
 from voice_host.server.app import create_host_app
@@ -73,7 +74,8 @@ def _serve(order: Order, settings: Settings, outcomes: Outcomes) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with taken(order.listener) as listener:
         url = f"http://localhost:{listener.getsockname()[1]}"
-        host = Host(settings, SpeechServices(settings, installed_extensions(settings)))
+        speech, outcomes = _services(settings, outcomes, Path(order.folder))
+        host = Host(settings, speech)
         app = create_host_app(host, allowed_hosts=LOOPBACK_NAMES)
         leaving = asyncio.Event()
         add_notice(app, leaving)
@@ -98,6 +100,15 @@ def _outcomes(order: Order) -> tuple[Settings, Outcomes]:
     if order.failure:
         return settings, [BrokenAgent(found, Phase.IMPORTED, order.failure) for found in _discovered(tree)]
     return settings, _loaded(tree, settings)
+
+
+def _services(settings: Settings, outcomes: Outcomes, folder: Path) -> tuple[SpeechServices, Outcomes]:
+    """Return the speech services, those of extensions included. A broken extension is shown in place of the agents."""
+    try:
+        return SpeechServices(settings, installed_extensions(settings)), outcomes
+    except ExtensionsBroken as error:
+        hint = error.broken[0].hint or "`voice-host check` shows more"
+        return SpeechServices(settings), [_broken(folder, str(error), hint)]
 
 
 def _loaded(tree: SourceTree, settings: Settings) -> Outcomes:

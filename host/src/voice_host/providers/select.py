@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -10,12 +11,18 @@ from pydantic import SecretStr
 
 from voice_host.discovery.guard import describe, place
 from voice_host.extensions import Extensions, Offer, load_built_in, load_extensions
+from voice_host.logs import get_logger
 from voice_host.providers.addresses import require_allowed
 from voice_host.providers.builtin import BuiltInProviders
 from voice_host.providers.errors import ProviderConfigError as ProviderConfigError
 from voice_host.settings import Settings, did_you_mean, load_settings, redact
 from voice_host.settings.services import AUTO
 from voice_host_sdk import AgentConfig, SpeechToText, TextToSpeech
+
+log = get_logger(__name__)
+
+CLOSE_TIMEOUT_S = 10.0
+"""How long a service may take to give back what it holds when the host stops."""
 
 _Provider = TypeVar("_Provider", SpeechToText, TextToSpeech)
 
@@ -128,11 +135,11 @@ class SpeechServices:
             raise ProviderConfigError(f"{self.settings.origin(*path).where(path)}: {error}") from error
 
     async def aclose(self) -> None:
-        """Give back what the services hold. Idempotent."""
+        """Give back what the services hold; one that fails to does not keep the others from it. Idempotent."""
         while self._stt:
-            await self._stt.popitem()[1].aclose()
+            await _close(*self._stt.popitem())
         while self._tts:
-            await self._tts.popitem()[1].aclose()
+            await _close(*self._tts.popitem())
 
     def _speech_to_text(self, name: str) -> SpeechToText:
         offers = self._extensions.speech_to_text
@@ -165,6 +172,14 @@ def speech_services_from_environment(*, tts_api_key: str | None = None) -> Speec
         keys = settings.keys.model_copy(update={"assemblyai_tts_api_key": SecretStr(tts_api_key)})
         settings = settings.model_copy(update={"keys": keys})
     return SpeechServices(settings, installed_extensions(settings), any_address=True)
+
+
+async def _close(name: str, service: SpeechToText | TextToSpeech) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await service.aclose()
+    except (Exception, SystemExit) as error:
+        log.warning("speech_service_not_closed", service=name, exc_info=error)
 
 
 def _shared(
