@@ -15,6 +15,7 @@ from voice_host_sdk.extensions import (
     TextToSpeechFactories,
     extensionimpl,
 )
+from voice_host_sdk.observer import ObservedSession, SessionObserver
 
 
 class Badge:
@@ -44,6 +45,20 @@ def speech_to_text_providers(settings: Mapping[str, Any]) -> SpeechToTextFactori
 @extensionimpl
 def text_to_speech_providers(settings: Mapping[str, Any]) -> TextToSpeechFactories:
     return {"mine": MyVoice}
+
+
+class Counting(SessionObserver):
+    async def on_session_created(self, session: ObservedSession) -> None:
+        assert_type(session.agent_id, str)
+        await session.say("Hello.")  # type: ignore[attr-defined]
+
+    async def on_user_turn(self, session: ObservedSession, turn: str) -> None:  # type: ignore[override]
+        """It expects text, and gets a record."""
+
+
+@extensionimpl
+def session_observer(settings: Mapping[str, Any]) -> SessionObserver:
+    return Counting()
 
 
 class Wrong:

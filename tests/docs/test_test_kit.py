@@ -32,7 +32,7 @@ def test_every_public_name_has_its_entry() -> None:
 
 def test_a_call() -> None:
     attributes = {"ears", "voice"}
-    public = {name for name in vars(testing.TestCall) if not name.startswith("_")} - NOT_FOR_TESTS
+    public = {name for name in dir(testing.TestCall) if not name.startswith("_")} - NOT_FOR_TESTS
     records = {"CallEnd", "Reply", "SeenCallback"} | documented("`Reply`") | documented("`CallEnd`")
     assert documented("`TestCall`") - records - documented("`SeenCallback`") <= public | attributes
     assert documented("`TestCall`") >= public | attributes

@@ -259,6 +259,15 @@ async def test_a_real_model_is_called_by_its_name_in_real_time(monkeypatch: pyte
         assert (await gateway.request(0)).body["model"] == "some-model"
 
 
+@in_virtual_time
+async def test_a_recogniser_that_is_lost_is_replaced_behind_the_scenes() -> None:
+    async with call_agent(AgentConfig(), ScriptedModel("Here.")) as call:
+        await call.break_recogniser(ProviderError("The line broke.", code="stt_closed"))
+        await call.wait(5)
+        await call.speak("are you there")
+        assert (await call.reply()).heard == "Here."
+
+
 # --- what is loaded -----------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""The scripted caller: types, speaks, interrupts, coughs, is silent, hangs up; and what can be asked about the call."""
+"""The scripted caller: types, speaks, interrupts, coughs, is silent, hangs up, and hears what comes back."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from voice_host.session.handler import VoiceSessionHandler
+from voice_host.testing.call_view import CallView
 from voice_host.testing.ears import ScriptedEars
 from voice_host.testing.memory_socket import MemorySocket
-from voice_host.testing.observed import ObservedCall
-from voice_host.testing.recorder import SeenCallback, opening
+from voice_host.testing.recorder import opening
 from voice_host.testing.reply import CallEnd, Reply
 from voice_host.testing.speech import Speech, cough, speech
-from voice_host.testing.transcript import written
 from voice_host.testing.voice import ScriptedVoice
-from voice_host_sdk import Caller, ProviderError, Session, SessionError, ToolCall
+from voice_host_sdk import Caller, ProviderError
 
 PATIENCE_S = 120.0
 """Seconds, of the call's own time, for which the caller waits for a reply."""
@@ -26,7 +25,7 @@ SETTLE_S = 0.001
 """Virtual time only passes when nothing is left to do; after the shortest moment all that is at hand has been done."""
 
 
-class TestCall:
+class TestCall(CallView):
     """One call, from the caller's side. Times are in seconds since the call began; all of them are virtual.
 
     Attributes:
@@ -37,14 +36,13 @@ class TestCall:
     __test__ = False
 
     def __init__(self, ears: ScriptedEars, voice: ScriptedVoice, trouble: list[str]) -> None:
+        super().__init__()
         self.ears = ears
         self.voice = voice
-        self._observed = ObservedCall()
         self._trouble = trouble
         self._socket: MemorySocket | None = None
         self._again: Callable[[str], None] | None = None
         self._running: asyncio.Task[None] | None = None
-        self._accepted = False
 
     # --- the connection (used by `TestAgent.call`) ------------------------------------------------------------------
 
@@ -86,7 +84,7 @@ class TestCall:
             raise AssertionError(self._trouble[0])
         for seen in self._observed.seen:
             # Refusing a call by raising in on_session_starting is what that callback is for.
-            if seen.error is not None and not self._accepted and seen.name != "on_session_starting":
+            if seen.error is not None and not self._failures_expected and seen.name != "on_session_starting":
                 raise AssertionError(f"the callback {seen.name} failed: {seen.error!r}") from seen.error
 
     def _close(self) -> None:
@@ -168,6 +166,11 @@ class TestCall:
         self._observed.on_closed(None, "")
         await asyncio.sleep(SETTLE_S)
 
+    async def break_recogniser(self, error: ProviderError) -> None:
+        """Let the recogniser's line break."""
+        self.ears.hear(error)
+        await asyncio.sleep(SETTLE_S)
+
     async def reconnect(self) -> bool:
         """Come back after the connection was lost, and return whether the same conversation goes on.
 
@@ -234,104 +237,6 @@ class TestCall:
             self._fail(self._trouble[0] if self._trouble else "no reply became audible")
         return seen.replies[seen.next_reply]
 
-    # --- what can be asked about it ---------------------------------------------------------------------------------
-
-    @property
-    def now_s(self) -> float:
-        """Seconds since the call began."""
-        return self._observed.now_s
-
-    @property
-    def session(self) -> Session:
-        """The session, as the agent's tools and callbacks see it.
-
-        Raises:
-            AssertionError: there is none: the call was refused.
-        """
-        assert self._observed.session is not None, "the call has no session: it was refused"
-        return self._observed.session
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """`Session.state`."""
-        return self.session.state
-
-    @property
-    def greeting(self) -> Reply | None:
-        """What the agent said first; None where it says nothing."""
-        return next((reply for reply in self.replies if reply.greeting), None)
-
-    @property
-    def replies(self) -> list[Reply]:
-        """All that the agent said, the greeting included."""
-        return self._observed.replies
-
-    @property
-    def tools(self) -> list[ToolCall]:
-        """The tools that ran, with arguments and results."""
-        return self._observed.tools
-
-    def tool(self, name: str) -> ToolCall:
-        """Return the last call of one tool.
-
-        Raises:
-            AssertionError: it was not called.
-        """
-        for call in reversed(self.tools):
-            if call.name == name:
-                return call
-        called = ", ".join(call.name for call in self.tools) or "none"
-        raise AssertionError(f"the tool {name} was not called; called were: {called}")
-
-    @property
-    def errors(self) -> list[SessionError]:
-        """What the caller was told went wrong."""
-        return self._observed.errors
-
-    @property
-    def callbacks(self) -> list[str]:
-        """The names of the session's callbacks, in the order in which they were called."""
-        return [seen.name for seen in self._observed.seen]
-
-    def failed_callbacks(self) -> list[SeenCallback]:
-        """The callbacks that raised or ran out of time. Asking for them says that the test expects it."""
-        self._accepted = True
-        return [seen for seen in self._observed.seen if seen.error is not None]
-
-    @property
-    def seen_callbacks(self) -> list[SeenCallback]:
-        """The session's callbacks with what each was given and what it raised."""
-        return self._observed.seen
-
-    @property
-    def frames(self) -> list[dict[str, Any]]:
-        """The messages of the call protocol that the caller got; audio left out."""
-        return self._observed.frames
-
-    @property
-    def audio_ms(self) -> float:
-        """How much speech was sent to the caller."""
-        return self._observed.audio_ms
-
-    @property
-    def over(self) -> bool:
-        """Whether the call has ended."""
-        return self._observed.over
-
-    @property
-    def end(self) -> CallEnd:
-        """How the call ended.
-
-        Raises:
-            AssertionError: it goes on.
-        """
-        return self._observed.end
-
-    @property
-    def transcript(self) -> str:
-        """The call as people read it. It is added to whatever fails within `async with`."""
-        return written(self._observed.log)
-
     # --- within -----------------------------------------------------------------------------------------------------
 
     async def _utter(self, said: Speech) -> None:
@@ -351,11 +256,6 @@ class TestCall:
                 return
             self._socket.put({"type": "websocket.receive", "bytes": frame.pcm})
             await asyncio.sleep(frame.duration_s)
-
-    async def break_recogniser(self, error: ProviderError) -> None:
-        """Let the recogniser's line break."""
-        self.ears.hear(error)
-        await asyncio.sleep(SETTLE_S)
 
     async def _at(self, at_s: float | None) -> None:
         if at_s is not None:
