@@ -104,7 +104,12 @@ async def studio(
     ):
         registry = ModelRegistry(ModelSettings(llm_base_url=llm.base_url, llm_api_key=llm_key))
         config = config or AgentConfig()
-        runtime = AgentRuntime("desk", config, registry.resolve(None, config.model or "test-model"), registry=registry)
+        runtime = AgentRuntime(
+            "desk",
+            config,
+            registry.resolve(None, config.model or "test-model", config.fallback_models),
+            registry=registry,
+        )
         manager = VoiceAgentManager(config, runtime=runtime, callbacks=callbacks, **manager_options)
         speech = SpeechProviders(
             AssemblyAISpeechToText(stt_key, **{"url": stt.url, **stt_options}),

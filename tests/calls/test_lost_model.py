@@ -15,7 +15,7 @@ import pytest
 
 from tests.calls.client import TestCaller, calling
 from tests.calls.studio import Studio, studio
-from tests.simulators.gateway import RawStream
+from tests.simulators.gateway import RawStream, Reply
 from voice_host_sdk import AgentConfig
 
 PHRASE = "Something broke."
@@ -27,8 +27,9 @@ def opening_hours(day: str) -> str:
 
 
 @asynccontextmanager
-async def call() -> AsyncIterator[tuple[Studio, TestCaller]]:
-    async with studio(AgentConfig(error_phrase=PHRASE, tools=(opening_hours,))) as s, calling(s.url) as caller:
+async def call(*fallbacks: str) -> AsyncIterator[tuple[Studio, TestCaller]]:
+    config = AgentConfig(model="first", fallback_models=fallbacks, error_phrase=PHRASE, tools=(opening_hours,))
+    async with studio(config) as s, calling(s.url) as caller:
         yield s, caller
     assert s.llm.refused == []
 
@@ -168,3 +169,65 @@ async def test_a_model_that_never_makes_a_call_right_is_apologised_for() -> None
         s.llm._scripts.clear()
         await caller.type("Second")
         assert (await caller.expect("chat", reply=2))["text"] == "Better now."
+
+
+# --- another model ------------------------------------------------------------------------------------------------
+
+
+def asked(s: Studio) -> list[str]:
+    return [request.body["model"] for request in s.llm.requests]
+
+
+@pytest.mark.fault("model: fails, with a fallback model")
+async def test_another_model_answers_and_the_next_turn_begins_with_the_first_again() -> None:
+    async with call("second", "third") as (s, caller):
+        s.llm.fail(500)
+        s.llm.fail(500)
+        s.llm.fail(400)
+        s.llm.reply("Hello from the third.")
+        assert await first_reply(s, caller) == "Hello from the third."
+        assert codes(caller) == []
+        assert asked(s) == ["first", "first", "second", "third", "first"]
+
+
+@pytest.mark.fault("model: fails between tools, with a fallback model")
+async def test_another_model_goes_on_with_the_results_of_the_tools() -> None:
+    async with call("second") as (s, caller):
+        s.llm.call_tool("opening_hours", {"day": "friday"}, text="Let me see.")
+        s.llm.fail(400)
+        s.llm.reply("At nine.")
+        assert await first_reply(s, caller) == "Let me see. At nine."
+        assert asked(s) == ["first", "first", "second", "first"]
+        assert "nine to five on friday" in str(s.llm.requests[2].messages)
+
+
+@pytest.mark.fault("model: timeout, with a fallback model")
+async def test_another_model_answers_for_one_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    impatient(monkeypatch)
+    async with call("second") as (s, caller):
+        s.llm.handle(
+            lambda request: Reply(["Hello."], gates={0: asyncio.Event()} if request.body["model"] == "first" else {})
+        )
+        await caller.type("First")
+        await caller.expect("tts_done", reply=1)
+        assert caller.all("chat")[0]["text"] == "Hello."
+        assert codes(caller) == []
+
+
+@pytest.mark.fault("model: breaks off after a word, with a fallback model")
+async def test_no_other_model_takes_the_word_once_something_was_said() -> None:
+    async with call("second") as (s, caller):
+        s.llm.reply("One two three.", cut="reset")
+        assert await first_reply(s, caller) == f"One two three. {PHRASE}"
+        assert codes(caller) == ["model_unavailable"]
+        assert asked(s) == ["first", "first"]
+
+
+@pytest.mark.fault("model: all models fail")
+async def test_when_all_models_fail_the_last_ones_failure_is_told() -> None:
+    async with call("second") as (s, caller):
+        s.llm.fail(400)
+        s.llm.fail(429)
+        s.llm.fail(429)
+        assert await first_reply(s, caller) == PHRASE
+        assert codes(caller) == ["model_rate_limited"]

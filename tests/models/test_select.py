@@ -1,15 +1,21 @@
 """Which model an agent gets: precedence, keys, addresses, and errors that say what to set."""
 
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 from pydantic_ai import Agent
+from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 
 from tests.simulators.gateway import GatewaySimulator
+from voice_host.agent.defaults import chooser
+from voice_host.limits import Allowed, NotAllowed
 from voice_host.models import ModelConfigError, ModelRegistry, ModelSettings
 from voice_host.models.gateway import GatewayModel
+from voice_host.settings import AgentSettings
+from voice_host_sdk import AgentConfig
 
 DEFAULT = "claude-haiku-4-5-20251001"
 GATEWAY = "https://llm-gateway.assemblyai.com/v1"
@@ -163,3 +169,26 @@ def test_keys_do_not_show() -> None:
         assemblyai_api_key="aai-secret", llm_api_key="llm-secret", llm_base_url="http://u:secret@h"
     )
     assert "secret" not in repr(settings)
+
+
+async def test_fallbacks_are_resolved_as_models_are() -> None:
+    models = registry(assemblyai_api_key="aai")
+    with pytest.raises(ModelConfigError, match="OPENAI_API_KEY"):
+        models.resolve(None, "claude", ["openai:gpt-4.1-mini"])
+    chosen = models.resolve(None, "claude", ["other", " claude ", "other"])
+    assert chosen.name == "claude"
+    assert [model.model_name for model in cast(FallbackModel, chosen.model).models] == ["claude", "other"]
+    assert models.resolve(None, "claude", ["other"]).model is chosen.model
+    assert isinstance(models.resolve(None, "claude", ["claude"]).model, GatewayModel)
+    await models.aclose()
+
+
+async def test_the_platform_has_the_last_word_on_fallbacks() -> None:
+    models = registry(assemblyai_api_key="aai")
+    config = AgentConfig(model="claude", fallback_models=("other",))
+    own = chooser(models, AgentSettings(fallback_models=("third",)))(config).model
+    assert [model.model_name for model in cast(FallbackModel, own).models] == ["claude", "third"]
+    assert isinstance(chooser(models, AgentSettings(fallback_models=()))(config).model, GatewayModel)
+    with pytest.raises(NotAllowed, match="fallback model 'other'"):
+        Allowed(fallback_models=("claude*",)).check(config)
+    await models.aclose()

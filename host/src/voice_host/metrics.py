@@ -48,6 +48,9 @@ TTS_FALLBACKS = Counter(
     "Times that the fallback voice took over, by code.",
     ["agent", "code"],
 )
+MODEL_FALLBACKS = Counter(
+    "voice_host_model_fallbacks", "Requests that a model with fallbacks failed, by code.", ["agent", "code"]
+)
 STAGE_SECONDS = Histogram(
     "voice_host_stage_seconds",
     "Time from the end of the caller's turn to each stage of the reply.",

@@ -99,6 +99,9 @@ class AgentConfig(BaseModel, frozen=True, extra="forbid", arbitrary_types_allowe
     greeting: str = Field(default="", description="Spoken when a call begins; empty: the caller speaks first.")
     tools: Tools = ()
     model: str | None = Field(default=None, min_length=1)
+    fallback_models: tuple[str, ...] = Field(
+        default=(), description="Models that are asked, in order, when the model fails before a word was said."
+    )
     speech_to_text: str | None = Field(
         default=None, min_length=1, description="A recogniser by name, e.g. assemblyai; the platform's choice wins."
     )
@@ -124,6 +127,13 @@ class AgentConfig(BaseModel, frozen=True, extra="forbid", arbitrary_types_allowe
         min_length=1,
         description="Spoken when a reply has used up `max_steps`.",
     )
+
+    @field_validator("fallback_models")
+    @classmethod
+    def _fallbacks_are_named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(name.strip() for name in names):
+            raise ValueError("each fallback is the name of a model, and none of them empty")
+        return names
 
     @field_validator("tools")
     @classmethod

@@ -24,7 +24,7 @@ class AgentRuntime:
         model: the shared client.
         parent: whose threads it uses, for the configuration of a single caller.
         registry: closed with the runtime when it belongs to it alone.
-        choose: the model for a name, for a caller's configuration that names another one; None: there is only `model`.
+        choose: the model for a caller's configuration that names another one; None: there is only `model`.
         accept: raises for a caller's configuration that the platform does not allow.
 
     Raises:
@@ -39,7 +39,7 @@ class AgentRuntime:
         *,
         parent: AgentRuntime | None = None,
         registry: ModelRegistry | None = None,
-        choose: Callable[[str | None], ResolvedModel] | None = None,
+        choose: Callable[[AgentConfig], ResolvedModel] | None = None,
         accept: Callable[[AgentConfig], None] | None = None,
     ) -> None:
         self.agent_id = agent_id
@@ -79,8 +79,8 @@ class AgentRuntime:
             return self
         if self._accept is not None:
             self._accept(config)
-        same = config.model == self.config.model or self._choose is None
-        model = self.model if same or self._choose is None else self._choose(config.model)
+        same = (config.model, config.fallback_models) == (self.config.model, self.config.fallback_models)
+        model = self.model if same or self._choose is None else self._choose(config)
         return AgentRuntime(self.agent_id, config, model, parent=self, choose=self._choose, accept=self._accept)
 
     async def aclose(self) -> None:

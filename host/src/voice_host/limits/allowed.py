@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -19,12 +20,14 @@ class Allowed:
 
     Attributes:
         models: names of models.
+        fallback_models: names of models that are asked when the other fails.
         speech_to_text: names of recognisers.
         text_to_speech: names of voices.
         text_to_speech_fallback: names of voices that take over.
     """
 
     models: tuple[str, ...] | None = None
+    fallback_models: tuple[str, ...] | None = None
     speech_to_text: tuple[str, ...] | None = None
     text_to_speech: tuple[str, ...] | None = None
     text_to_speech_fallback: tuple[str, ...] | None = None
@@ -36,6 +39,7 @@ class Allowed:
             NotAllowed: it asks for something else.
         """
         _check("model", [config.model], self.models, "allowed_models")
+        _check("fallback model", config.fallback_models, self.fallback_models, "allowed_models")
         _check("speech-to-text service", [config.speech_to_text], self.speech_to_text, "allowed_providers")
         _check("text-to-speech service", [config.text_to_speech], self.text_to_speech, "allowed_providers")
         fallback = [config.text_to_speech_fallback]
@@ -53,13 +57,14 @@ def allowed_for(settings: Settings, agent_id: str) -> Allowed:
 
     return Allowed(
         models=None if own.model or settings.keys.model else models,
+        fallback_models=None if own.fallback_models is not None else models,
         speech_to_text=services("speech_to_text"),
         text_to_speech=services("text_to_speech"),
         text_to_speech_fallback=services("text_to_speech_fallback"),
     )
 
 
-def _check(kind: str, asked: list[str | None], allowed: tuple[str, ...] | None, setting: str) -> None:
+def _check(kind: str, asked: Sequence[str | None], allowed: tuple[str, ...] | None, setting: str) -> None:
     if allowed is None:
         return
     for name in (name.strip() for name in asked if name and name.strip()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -75,28 +76,47 @@ class ModelRegistry:
     def __init__(self, settings: ModelSettings) -> None:
         self._settings = settings
         self._models: dict[str, Model] = {}
+        self._chains: dict[tuple[str, ...], Model] = {}
         self._providers: dict[object, Provider[Any]] = {}
         self._gateway: AsyncOpenAI | None = None
 
-    def resolve(self, agent_override: str | None, agent_model: str | None) -> ResolvedModel:
+    def resolve(
+        self, agent_override: str | None, agent_model: str | None, fallbacks: Sequence[str] = ()
+    ) -> ResolvedModel:
         """Choose a model: `[agent.<id>] model`, `VOICE_HOST_MODEL`, `AgentConfig.model`, the gateway's default, `demo`.
 
         Args:
             agent_override: `[agent.<id>] model` of the platform's configuration.
             agent_model: `AgentConfig.model`.
+            fallbacks: names of models to ask, in order, when the chosen one fails before a word was said.
 
         Raises:
             ModelConfigError: the model is unknown, has no key, or its package is not installed.
         """
         wanted = (agent_override, self._settings.platform_model, agent_model)
         name = next((name.strip() for name in wanted if name and name.strip()), None) or self._default_name()
+        names = tuple(dict.fromkeys([name, *(other.strip() for other in fallbacks)]))
+        return ResolvedModel(name, self._chain(names), DEMO_NOTICE if name == DEMO else None)
+
+    def _chain(self, names: tuple[str, ...]) -> Model:
+        model, *others = [self._named(name) for name in names]
+        if not others:
+            return model
+        if names not in self._chains:
+            from voice_host.models.fallback import ModelWithFallbacks
+
+            self._chains[names] = ModelWithFallbacks(model, others)
+        return self._chains[names]
+
+    def _named(self, name: str) -> Model:
         if name not in self._models:
             self._models[name] = self._build(name)
-        return ResolvedModel(name, self._models[name], DEMO_NOTICE if name == DEMO else None)
+        return self._models[name]
 
     async def aclose(self) -> None:
         """Close every HTTP client. Idempotent; models resolved before must not be used any more."""
         self._models.clear()
+        self._chains.clear()
         providers, self._providers = list(self._providers.values()), {}
         gateway, self._gateway = self._gateway, None
         try:

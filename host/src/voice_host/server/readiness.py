@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from pydantic import PydanticUserError
 from pydantic_ai.exceptions import UserError
 
+from voice_host.agent.defaults import chooser
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.tools import ToolWithoutSchema
 from voice_host.discovery import BrokenAgent, LoadedAgent, Phase, function_place
@@ -42,15 +42,9 @@ def prepare(
     try:
         allowed.check(loaded.config)
         providers = speech.for_agent(loaded.config, loaded.id)
-        choose = partial(models.resolve, settings.for_agent(loaded.id).model)
+        choose = chooser(models, settings.for_agent(loaded.id))
         return Prepared(
-            AgentRuntime(
-                loaded.id,
-                loaded.config,
-                choose(loaded.config.model),
-                choose=choose,
-                accept=accept,
-            ),
+            AgentRuntime(loaded.id, loaded.config, choose(loaded.config), choose=choose, accept=accept),
             providers,
         )
     except NotAllowed as error:

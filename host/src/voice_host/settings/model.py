@@ -219,6 +219,9 @@ class AgentSettings(BaseModel):
         default=None, min_length=1, max_length=63, description="The agent's name in metrics; None: its id."
     )
     model: str | None = Field(default=None, min_length=1, description="Wins over what the agent asks for.")
+    fallback_models: Annotated[tuple[str, ...] | None, BeforeValidator(_split)] = Field(
+        default=None, description="Asked in order when the model fails; wins over those that the agent names."
+    )
     speech_to_text: ServiceName = Field(default=AUTO, description="Wins over [providers] and the agent.")
     text_to_speech: ServiceName = Field(default=AUTO, description="Wins over [providers] and the agent.")
     allowed_origins: Origins | None = Field(
