@@ -82,6 +82,15 @@ def test_the_file_is_for_its_owner_alone_and_replaced_whole(tmp_path: Path) -> N
     assert {path.name for path in file.path.parent.iterdir()} == {"keys.json", "keys.json.lock"}
 
 
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() != 0, reason="only root may give files away")
+def test_a_key_that_root_makes_can_be_read_by_the_owner_of_the_file(tmp_path: Path) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    made(file)
+    os.chown(file.path, 12345, 54321)
+    made(file, "other")
+    assert (file.path.stat().st_uid, file.path.stat().st_gid) == (12345, 54321)
+
+
 def test_a_name_that_two_keys_have_revokes_neither(tmp_path: Path) -> None:
     file = KeyFile(tmp_path / "keys.json")
     first, _ = made(file)

@@ -92,3 +92,9 @@ def test_settings_that_cannot_be_used_do_not_show_the_secret(run: Run) -> None:
     assert result.exit_code == 2
     assert "32 bytes" in result.output
     assert "correct-horse" not in result.output
+    long_enough = "correct-horse-battery-staple-and-more"
+    for arguments in ([], ["--json"]):
+        result = run("config", *arguments, VOICE_HOST_AUTH__TOKEN_SECRET=long_enough)
+        assert result.exit_code == 0
+        assert "auth.token_secret" in result.output
+        assert long_enough not in result.output

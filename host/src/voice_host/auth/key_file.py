@@ -6,7 +6,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -110,14 +110,23 @@ class KeyFile:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put `text` in the place of a file at once, with mode 0600. Raises `OSError`."""
+    """Put `text` in the place of a file at once, with mode 0600 and, where that may be, its owner. Raises `OSError`."""
     number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # it is 0600 from the beginning
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        _keep_owner(path, name)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _keep_owner(path: Path, successor: str) -> None:
+    """Root changes keys for a host that runs as somebody else, who has to be able to read them afterwards."""
+    if os.name == "posix" and path.exists():
+        before = path.stat()
+        with suppress(PermissionError):
+            os.chown(successor, before.st_uid, before.st_gid)

@@ -214,7 +214,9 @@ page.reset.addEventListener("click", () => {
   }
 });
 page.hangUp.addEventListener("click", () => conversation.hangUp());
-page.dismiss.addEventListener("click", hideProblem);
+page.dismiss.addEventListener("click", () => {
+  page.problem.hidden = true; // a place for a key that was asked for stays
+});
 page.again.addEventListener("click", () => again());
 page.access.addEventListener("submit", (event) => {
   event.preventDefault();
