@@ -277,3 +277,34 @@ def test_audio_that_breaks_every_line_is_dropped_in_the_end() -> None:
     watched.run(120)
     assert len(lines) == MAX_REPLAYS + 1
     assert poison not in lines[-1].heard
+
+
+def test_a_call_that_ends_while_its_line_breaks_ends_the_listening() -> None:
+    """Found by the soak: the task group of the line was waiting for a child, with an error, when it was cancelled."""
+
+    class Sticky(Line):
+        sending = False
+
+        async def send_audio(self, pcm: bytes) -> None:
+            try:
+                self.sending = True
+                await asyncio.sleep(1000)
+            finally:
+                await asyncio.sleep(1)  # the socket closes
+
+    line = Sticky(lives_s=1)
+
+    async def main() -> None:
+        watched = Watched(lambda: line)
+        task = asyncio.create_task(watched.listening.run(watched.microphone))
+        await asyncio.sleep(0.1)
+        await watched.listening.send_audio(bytes(3200))
+        await asyncio.sleep(1.4)
+        assert line.sending
+        task.cancel()
+        _, running = await asyncio.wait([task], timeout=30)
+        assert not running
+        assert task.cancelled()
+        assert len(watched.connects) == 1
+
+    run_virtually(main())

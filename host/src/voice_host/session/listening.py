@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from voice_host import metrics
+from voice_host.agent.callback_runner import being_cancelled
 from voice_host.clock import now_s
 from voice_host.logs import get_logger
 from voice_host.session.backoff import Backoff
@@ -127,6 +128,9 @@ class Listening:
                 began_s = now_s()
             except ProviderError as failed:
                 error = failed
+            if being_cancelled():
+                # Python 3.11 and 3.12: a task group that fails swallows a cancellation that comes meanwhile.
+                raise asyncio.CancelledError
             if not error.retryable:
                 await self._give_up(error)
                 return
