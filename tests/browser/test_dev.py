@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import find_chromium
-from tests.dev.project import BAD, GOOD, Dev, Project, developing
+from tests.dev.project import BAD, GOOD, Dev, Project, children, developing
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
@@ -58,6 +61,24 @@ async def test_a_call_lives_through_a_bad_save_and_a_good_one(page: Page, dev: D
     await expect(alert).to_have_count(0)
     await page.get_by_role("button", name="Hang up").click()
     await expect(page.locator("body")).to_have_attribute("data-phase", "idle")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+async def test_a_call_lives_through_a_crash_and_the_next_save(page: Page, dev: Dev, project: Project) -> None:
+    await page.goto(dev.url)
+    await page.get_by_label("Message").fill("Hello")
+    await page.keyboard.press("Enter")
+    bubbles = page.locator(".entry.agent .bubble")
+    await expect(bubbles.first).to_be_visible(timeout=PATIENCE_MS)
+
+    for child in children(dev.process.pid):
+        os.kill(child, signal.SIGKILL)
+    alert = page.get_by_role("alert")
+    await expect(alert).to_contain_text("the agent's process ended by signal 9", timeout=PATIENCE_MS)
+
+    project.save(GOOD.replace("Hello.", "Good evening."))
+    await expect(bubbles.last).to_contain_text("Good evening.", timeout=PATIENCE_MS)
+    await expect(alert).to_have_count(0)
 
 
 async def test_a_page_that_is_in_no_call_shows_the_next_state_and_calls_nobody(

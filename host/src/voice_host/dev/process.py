@@ -44,6 +44,11 @@ class Child:
         """Return what an order calls the socket."""
         return offered(listener, self._process.pid)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it has not been seen to end."""
+        return self._process.returncode is None
+
     async def ended(self) -> int:
         """Wait until it is gone and return its exit code; negative: the signal that killed it."""
         return await self._process.wait()

@@ -67,13 +67,9 @@ class Supervisor:
 
     async def _serve(self) -> None:
         again, failure = False, None
-        while True:
+        while True:  # once for each place where the code lies
             changes = Changes(self._tree.code, self._files())
-            watching = asyncio.create_task(changes.watch())
-            try:
-                again, failure = await self._serve_tree(changes, again, failure)
-            finally:
-                await _cancelled({watching})
+            again, failure = await _either(changes.watch(), self._serve_tree(changes, again, failure))
 
     async def _serve_tree(self, changes: Changes, again: bool, failure: str | None) -> tuple[bool, str | None]:
         """Serve until the code is somewhere else; return what the next child has to know."""
@@ -94,8 +90,10 @@ class Supervisor:
                 return again, failure
 
     async def _started(self, again: bool, failure: str | None) -> Child:
-        child = self._next or await self._spawned()
-        self._next = None
+        child, self._next = self._next, None
+        if child is None or not child.alive:
+            self._children -= {child}
+            child = await self._spawned()
         config = str(self._config) if self._config else None
         child.carry_out(Order(str(self._tree.folder), config, child.offered(self._listener), again, failure))
         if self._page:
@@ -157,13 +155,12 @@ async def answers(port: int) -> None:
         writer.close()
 
 
-async def _either(*coroutines: Coroutine[Any, Any, Any]) -> None:
-    """Run coroutines until one is done, raising what it raised."""
+async def _either(*coroutines: Coroutine[Any, Any, Any]) -> Any:
+    """Run coroutines until one is done; return what it returned, or raise what it raised."""
     tasks = {asyncio.create_task(coroutine) for coroutine in coroutines}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        return next(iter(done)).result()
     finally:
         await _cancelled(tasks)
 

@@ -72,7 +72,7 @@ export class Conversation {
       closed: (code, reason, wasLost) =>
         this.#end({
           ...closeWords(code, reason, wasLost),
-          hostGone: hostIsGone(code) || (wasLost && code === 4401),
+          hostGone: hostIsGone(code) || wasLost,
           accessWanted: accessIsWanted(code, wasLost),
         }),
     });

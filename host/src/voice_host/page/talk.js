@@ -48,6 +48,7 @@ let again = null; // what "Call again" does
 let shown = null; // the id of the agent whose conversation is on the page
 let isRestarting = false; // the host is being replaced
 let comeBack = null; // how to call again once it has been, after it went away under a call
+let isOutdated = false; // the list has changed while a call that was lost still tried to go on
 
 // What the page measured, for tests and curious people. Nothing can be changed through it.
 Object.defineProperty(window, "voiceHost", {
@@ -83,12 +84,17 @@ async function follow(monitor) {
     const listed = await untilAnotherAnswers(monitor, loadAgents);
     monitor = listed.monitor;
     isRestarting = false;
+    isOutdated = conversation !== null;
     list(listed.agents);
-    if (comeBack && agent) {
-      transcript.note(RESTARTED);
-      startCall(comeBack);
-    }
+    callAgain();
   }
+}
+
+/** Goes on, with a new call, after the host went away under one; once there is somebody to call. */
+function callAgain() {
+  if (!comeBack || !agent) return;
+  transcript.note(RESTARTED);
+  startCall(comeBack);
 }
 
 function list(found) {
@@ -175,6 +181,10 @@ function endCall({ text, failed, hostGone, accessWanted }, withMicrophone) {
   else if (failed) showProblem(text, "Call again", () => startCall({ withMicrophone }));
   else transcript.note(text);
   showState();
+  if (!isOutdated) return;
+  isOutdated = false;
+  chooseFromAddress();
+  callAgain();
 }
 
 function showProblem(text, action = "", act = null) {
