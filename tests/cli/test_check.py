@@ -120,7 +120,9 @@ def test_a_pin_that_clashes_with_the_hosts_is_flagged(run: Run, plugins: PluginF
     plugins.install("pinned", requires=("voice-host-sdk>=1,<2", "pydantic==2.0.1"))
     result = run("check", "pinned")
     assert result.exit_code == 0
-    assert "warning: pinned: it pins pydantic==2.0.1, but 2." in result.stderr
+    assert "warning: pinned: it pins pydantic==2.0.1, but voice-host needs pydantic" in result.stderr
+    plugins.install("apart", requires=("voice-host-sdk>=1,<2", "pytest==2.0.1"))
+    assert "warning: apart: it pins pytest==2.0.1, but " in run("check", "apart").stderr
 
 
 def test_the_agents_own_settings_reach_it(run: Run, plugins: PluginFolder) -> None:
@@ -234,3 +236,69 @@ def test_a_service_that_the_platform_names_wrongly_is_refused_at_start(run: Run,
     result = run("serve", "--port", "0", VOICE_HOST_PROVIDERS__TEXT_TO_SPEECH="embeded")
     assert result.exit_code == 2
     assert "VOICE_HOST_PROVIDERS__TEXT_TO_SPEECH: there is no text-to-speech service 'embeded'" in result.stderr
+
+
+HANGING = "import time\n\ntime.sleep(600)\n"
+
+
+def test_an_import_that_hangs_is_given_up_with_its_place_and_the_others_are_checked(
+    run: Run, plugins: PluginFolder
+) -> None:
+    module = plugins.install("hangs", HANGING)
+    plugins.install("stubborn", "import time\ntry:\n    time.sleep(600)\nexcept BaseException:\n    time.sleep(600)\n")
+    plugins.install("works")
+    result = run("check", "hangs", "stubborn", "works", "--timeout-s", "0.3", "--json")
+    assert result.exit_code == 1
+    found = verdicts(result)
+    assert found["hangs"]["error"] == f"importing {module} failed: TookTooLong: it took longer than 0.3 s"
+    assert (found["hangs"]["phase"], found["hangs"]["where"]) == ("imported", f"{module}/__init__.py:3")
+    assert (found["stubborn"]["status"], found["works"]["status"]) == ("broken", "ok")
+
+
+SESSION = (
+    HELLO
+    + """
+from voice_host_sdk import LifecycleCallbacks
+
+class Callbacks(LifecycleCallbacks):
+    async def on_session_starting(self, session, config):
+        {}
+
+@hookimpl
+def lifecycle_callbacks(settings):
+    return Callbacks()
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (
+            "return config.model_copy(update={'max_steps': 0})",
+            "broken",
+            "on_session_starting returned an invalid Agent",
+        ),
+        (
+            "return config.model_copy(update={'model': 'openai:x'})",
+            "broken",
+            "what cannot be had: The model 'openai:x'",
+        ),
+        ("return config.model_copy(update={'greeting': 'Hello.'})", "ok", None),
+        (
+            "return config.model_copy(update={'greeting': session.metadata['x']})",
+            "ok",
+            "refused a call without caller and",
+        ),
+        ("raise SystemExit", "ok", "it called sys.exit()"),
+    ],
+)
+def test_the_configuration_of_a_session_is_built(
+    run: Run, plugins: PluginFolder, body: str, status: str, said: str | None
+) -> None:
+    plugins.install("per-caller", SESSION.replace("{}", body))
+    verdict = verdicts(run("check", "per-caller", "--json"))["per-caller"]
+    assert verdict["status"] == status
+    told = [verdict["error"]] if status == "broken" else verdict["warnings"]
+    assert len(told) == (said is not None)
+    assert all(said in message for message in told)

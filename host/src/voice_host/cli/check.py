@@ -33,6 +33,9 @@ def check(
         list[str] | None, typer.Argument(metavar="ID", help="The agents to check. Default: all of them.")
     ] = None,
     as_json: JsonOption = False,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout-s", min=0.1, help="Seconds that one agent's import and hooks may take.")
+    ] = 60.0,
     config: ConfigOption = None,
 ) -> None:
     """Take agents through every phase, `on_startup` and `on_shutdown` included, and say what fails.
@@ -59,7 +62,7 @@ def check(
     # What an agent prints must not end up in our JSON.
     with contextlib.redirect_stdout(sys.stderr):
         extensions, working = check_extensions(settings)
-        verdicts = asyncio.run(check_agents(settings, outcomes, ids or None, working))
+        verdicts = asyncio.run(check_agents(settings, outcomes, ids or None, working, limit_s=timeout_s))
     if ids:  # whoever asks about certain agents hears of those that keep all of them from running
         extensions = [verdict for verdict in extensions if verdict.status == "broken"]
     verdicts += required_but_absent(absent) if not ids else []

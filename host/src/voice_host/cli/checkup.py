@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from voice_host.cli.time_limit import time_limit
 from voice_host.discovery import (
     AbsentAgent,
     BrokenAgent,
@@ -65,18 +66,23 @@ async def check_agents(
     outcomes: Sequence[DiscoveredAgent | BrokenAgent],
     ids: Collection[str] | None,
     extensions: Extensions,
+    *,
+    limit_s: float,
 ) -> list[Verdict]:
     """Return a verdict for each agent, or for those that `ids` names, one agent after the other.
 
     Loading blocks the event loop, which nothing else uses. An agent that is asked for by name and not allowed to run
     is broken, because it will not run; otherwise leaving it out is what the platform wants.
+
+    Args:
+        limit_s: seconds that the import and the hooks of one agent may take together.
     """
     verdicts = []
     for outcome in outcomes:
         if ids is not None and outcome.id not in ids:
             continue
         required = ids is not None or outcome.id in settings.agents.required
-        verdict = await _check(outcome, settings, extensions, required=required)
+        verdict = await _check(outcome, settings, extensions, required=required, limit_s=limit_s)
         verdicts.append(replace(verdict, warnings=(*verdict.warnings, *_clashes(outcome))))
     return verdicts
 
@@ -91,7 +97,12 @@ def required_but_absent(absent: Sequence[AbsentAgent]) -> list[Verdict]:
 
 
 async def _check(
-    outcome: DiscoveredAgent | BrokenAgent, settings: Settings, extensions: Extensions, *, required: bool
+    outcome: DiscoveredAgent | BrokenAgent,
+    settings: Settings,
+    extensions: Extensions,
+    *,
+    required: bool,
+    limit_s: float,
 ) -> Verdict:
     if not settings.agents.allows(outcome.id):
         discovered = outcome.discovered if isinstance(outcome, BrokenAgent) else outcome
@@ -104,20 +115,17 @@ async def _check(
         return _broken(outcome)
     if not settings.for_agent(outcome.id).enabled and not required:
         return Verdict(outcome.id, outcome.distribution, outcome.version, Phase.DISCOVERED, "disabled")
-    result = load_agent(outcome, settings.for_agent(outcome.id).settings)
-    if isinstance(result, LoadedAgent):
-        result = await _prepared(result, settings, extensions)
-    if isinstance(result, LoadedAgent):
-        result = await start_agent(result)
-    if isinstance(result, LoadedAgent):
-        result = await stop_agent(result)
+    with time_limit(limit_s):
+        loaded = load_agent(outcome, settings.for_agent(outcome.id).settings)
+    result = await _lived(loaded, settings, extensions) if isinstance(loaded, LoadedAgent) else loaded
     return _broken(result) if isinstance(result, BrokenAgent) else _ok(result)
 
 
-async def _prepared(loaded: LoadedAgent, settings: Settings, extensions: Extensions) -> LoadedAgent | BrokenAgent:
-    """Prepare an agent as `voice-host serve` does, and give everything back."""
+async def _lived(loaded: LoadedAgent, settings: Settings, extensions: Extensions) -> LoadedAgent | BrokenAgent:
+    """Prepare an agent as `voice-host serve` does, start it, begin a session, stop it, and give everything back."""
     # Imported here: a check of metadata alone should not wait for the model library.
     from voice_host.agent.defaults import model_settings
+    from voice_host.cli.sample_session import session_problem
     from voice_host.models import ModelRegistry
     from voice_host.providers.select import SpeechServices
     from voice_host.server.readiness import prepare
@@ -127,11 +135,24 @@ async def _prepared(loaded: LoadedAgent, settings: Settings, extensions: Extensi
         prepared = prepare(loaded, settings, models, speech)
         if isinstance(prepared, BrokenAgent):
             return prepared
-        await prepared.runtime.aclose()
+        try:
+            started = await start_agent(loaded)
+            if isinstance(started, BrokenAgent):
+                return started
+            problem = await session_problem(loaded, prepared.runtime)
+            stopped = await stop_agent(loaded)
+        finally:
+            await prepared.runtime.aclose()
     finally:
         await speech.aclose()
         await models.aclose()
-    return loaded
+    return problem if isinstance(problem, BrokenAgent) else _warned(stopped, problem)
+
+
+def _warned(result: LoadedAgent | BrokenAgent, warning: str | None) -> LoadedAgent | BrokenAgent:
+    if warning is None or isinstance(result, BrokenAgent):
+        return result
+    return replace(result, warnings=(*result.warnings, warning))
 
 
 def _ok(agent: LoadedAgent) -> Verdict:

@@ -1,0 +1,45 @@
+"""Beginning a session of an agent as a call would, without a call."""
+
+from __future__ import annotations
+
+import asyncio
+
+from voice_host.agent.callback_runner import CALLBACK_TIMEOUT_S
+from voice_host.agent.runtime import AgentRuntime
+from voice_host.agent.session import LiveSession
+from voice_host.discovery import BrokenAgent, InvalidReturn, LoadedAgent, Phase, valid_config
+from voice_host.discovery.guard import describe, place
+from voice_host.models import ModelConfigError
+from voice_host.providers.errors import ProviderConfigError
+from voice_host.settings import redact
+from voice_host.tenancy import acting_for
+
+
+async def session_problem(loaded: LoadedAgent, runtime: AgentRuntime) -> BrokenAgent | str | None:
+    """Build the configuration of a call that brings neither a caller nor metadata, and say what is wrong with it.
+
+    Returns:
+        a broken agent where no call can be begun so; a warning where the agent refuses such a call, which may be
+        what its author wants; None when nothing is wrong.
+    """
+    session = LiveSession("check", loaded.id)
+    try:
+        async with asyncio.timeout(CALLBACK_TIMEOUT_S):
+            returned = await acting_for(loaded.id, lambda: loaded.callbacks.on_session_starting(session, loaded.config))
+        config = returned if returned is loaded.config else valid_config(returned, "on_session_starting")
+        runtime.variant(config)
+    except InvalidReturn as error:
+        return _broken(loaded, str(error), error.hint, error.where)
+    except (ModelConfigError, ProviderConfigError) as error:
+        return _broken(loaded, f"on_session_starting returned what cannot be had: {error}", None, None)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the agent does is a finding
+        at = place(error)
+        said = f"on_session_starting refused a call without caller and metadata: {describe(error)}"
+        return redact(said + (f" ({at})" if at else ""), loaded.secrets)
+    return None
+
+
+def _broken(loaded: LoadedAgent, error: str, hint: str | None, where: str | None) -> BrokenAgent:
+    return BrokenAgent(
+        loaded.discovered, Phase.CONFIGURED, redact(error, loaded.secrets), hint, where, loaded.import_ms
+    )
