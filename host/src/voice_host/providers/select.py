@@ -75,19 +75,24 @@ class SpeechServices:
         Raises:
             ProviderConfigError: unknown name, missing key, missing extra, or an address the key may not be sent to.
         """
-        self.require_allowed_addresses(config)
         voice = self._chosen("text_to_speech", config.text_to_speech, self._text_to_speech, agent_id)
         fallback = self._fallback_voice(config.text_to_speech_fallback)
-        return SpeechProviders(
+        chosen = SpeechProviders(
             self._chosen("speech_to_text", config.speech_to_text, self._speech_to_text, agent_id),
             voice,
             fallback if fallback is not voice else None,
         )
+        self.require_allowed_addresses(config, chosen)
+        return chosen
 
-    def require_allowed_addresses(self, config: AgentConfig) -> None:
+    def require_allowed_addresses(self, config: AgentConfig, chosen: SpeechProviders) -> None:
         """Make sure that the keys of the host's own services stay with the hosts the platform allows.
 
         An address that the platform set itself takes the place of the agent's, which then does not matter.
+
+        Args:
+            config: whose addresses will be used: the agent's, or one caller's.
+            chosen: the services that will use them, whatever `config` names.
 
         Raises:
             ProviderConfigError: an address of `config` is another.
@@ -95,16 +100,11 @@ class SpeechServices:
         if self._any_address:
             return
         keys, allowed = self.settings.keys, self.settings.providers.allowed_hosts
-        if keys.assemblyai_ws_url is None and self._name("speech_to_text", config) == "assemblyai":
+        if keys.assemblyai_ws_url is None and chosen.stt.name == "assemblyai":
             require_allowed(config.stt_config.wss_base, "stt_config.wss_base", "ASSEMBLYAI_API_KEY", allowed)
-        fallback = self.settings.providers.text_to_speech_fallback or config.text_to_speech_fallback
-        voices = (self._name("text_to_speech", config), fallback)
+        voices = [voice.name for voice in (chosen.tts, chosen.tts_fallback) if voice is not None]
         if keys.assemblyai_tts_wss_url is None and "orpheus" in voices:
             require_allowed(config.tts_config.wss_url, "tts_config.wss_url", "ASSEMBLYAI_TTS_API_KEY", allowed)
-
-    def _name(self, field: str, config: AgentConfig) -> str:
-        named: str = getattr(self.settings.providers, field)
-        return named if named != AUTO else getattr(config, field) or getattr(self.settings, field)
 
     def require_named(self) -> None:
         """Build the services that `[providers]` names: whoever starts with a wrong one should know at once.

@@ -34,14 +34,14 @@ def prepare(
     What fails is an outcome, not an exception. Whoever gets a runtime closes it.
     """
     allowed = allowed_for(settings, loaded.id)
-
-    def accept(config: AgentConfig) -> None:
-        allowed.check(config)
-        speech.require_allowed_addresses(config)
-
     try:
         allowed.check(loaded.config)
         providers = speech.for_agent(loaded.config, loaded.id)
+
+        def accept(config: AgentConfig) -> None:
+            allowed.check(config)
+            speech.require_allowed_addresses(config, providers)
+
         choose = chooser(models, settings.for_agent(loaded.id))
         return Prepared(
             AgentRuntime(loaded.id, loaded.config, choose(loaded.config), choose=choose, accept=accept),
