@@ -18,7 +18,9 @@ ADDRESS = "127.0.0.1"
 
 
 def dev(
-    path: Annotated[Path, typer.Argument(metavar="[PATH]", help="The agent's source tree. Default: here.")] = Path(),
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", show_default=False, help="The agent's source tree. Default: here.")
+    ] = Path(),
     port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one. Default: 8000.")] = None,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the talk page in a browser.")] = False,
     config: ConfigOption = None,

@@ -15,7 +15,8 @@ from voice_host.scaffold import CannotScaffold, NameRefused, Names, names_for, s
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The agent's id, for example front-desk.")],
     parent: Annotated[
-        Path, typer.Option("--dir", metavar="DIR", help="Where the folder NAME is made. Default: here.")
+        Path,
+        typer.Option("--dir", metavar="DIR", show_default=False, help="Where the folder NAME is made. Default: here."),
     ] = Path(),
 ) -> None:
     """Make the package of a new agent, in the folder NAME.
