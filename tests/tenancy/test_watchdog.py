@@ -69,7 +69,7 @@ async def test_an_agents_code_that_blocks_is_named_with_its_place(watched: Any, 
     [told] = await watched()
     assert told["agent_id"] == "slow"
     assert told["where"] == "slow_agent/tools.py:8"
-    assert told["stack"][:2] == ["slow_agent/tools.py:8 fetch", "slow_agent/tools.py:5 look_up"]
+    assert told["calls"][:2] == ["slow_agent/tools.py:8 fetch", "slow_agent/tools.py:5 look_up"]
     assert told["blocked_ms"] >= THRESHOLD_MS
     assert seconds("slow") - before >= told["blocked_ms"] / 1000 - 0.002
     assert seconds("quick") == others
@@ -155,9 +155,11 @@ async def test_its_thread_ends_with_it() -> None:
 
 FORKING = """
 import asyncio, os, sys, threading, time
+from voice_host.logs import configure_logging
 from voice_host.tenancy import CodeOwners, watching
 
 async def main():
+    configure_logging("text", "info")
     async with watching(CodeOwners({}), 50):
         await asyncio.sleep(0.2)
         child = os.fork()
@@ -179,4 +181,5 @@ def test_a_fork_is_not_watched_and_the_parent_still_is() -> None:
         [sys.executable, "-W", "ignore", "-c", textwrap.dedent(FORKING)], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout) == (0, "child 10\n"), done.stderr
-    assert len(re.findall("loop_blocked", done.stderr)) == 1
+    assert len(re.findall("loop_blocked .*where=", done.stderr)) == 1
+    assert "Logging error" not in done.stderr

@@ -86,7 +86,7 @@ class LoopWatchdog:
             return None
         agent_id = (seen.agent_id or "") if lasted_s >= self._threshold_s else ""
         stack = seen.stack if lasted_s >= self._threshold_s else ()
-        log.warning(event, agent_id=agent_id, blocked_ms=round(blocked_s * 1000), where=seen.where, stack=list(stack))
+        log.warning(event, agent_id=agent_id, blocked_ms=round(blocked_s * 1000), where=seen.where, calls=list(stack))
         return agent_id
 
 
