@@ -50,7 +50,7 @@ async def test_a_session_that_never_begins_is_replaced_and_the_caller_told_when_
         await caller.expect("chat", text=DEAF_PHRASE)
         s.stt.begins = True
         await caller.expect("chat", text=HEARING_AGAIN_PHRASE)
-        await caller.speak(speech("one two three") + silence(600))
+        await caller.speak(speech("one two three") + silence(450))
         await caller.expect("turn", text="one two three")
         assert len(caller.all("error")) == 1
 
@@ -73,14 +73,14 @@ def _never_begins(s: Studio) -> None:
 async def test_a_line_that_closes_within_a_turn_is_replaced_and_the_turn_is_whole(code: int | None) -> None:
     async with call(PATIENT) as (s, caller):
         session = await s.stt.connected()
-        await caller.speak(speech("one two"))
-        await caller.expect("transcript", text="one two", final=False)
+        await caller.speak(speech("one"))
+        await caller.expect("transcript", text="one", final=False)
         if code is None:
             session.drop()
         else:
             await session.error(code) if code != 1000 else await session.close(1000)
-        await caller.speak(speech("three") + silence(500))
-        await caller.expect("turn", text="one two three")
+        await caller.speak(speech("two") + silence(450))
+        await caller.expect("turn", text="one two")
         assert len(s.stt.sessions) == 2
         assert not caller.all("error")
         assert DEAF_PHRASE not in s.tts.spoken
@@ -111,7 +111,7 @@ async def test_garbage_is_skipped() -> None:
             '{"type":"Turn","turn_order":"x"}',
         ):
             await session.send_raw(garbage)
-        await caller.speak(speech("one two") + silence(600))
+        await caller.speak(speech("one two") + silence(450))
         await caller.expect("turn", text="one two")
         assert len(s.stt.sessions) == 1
         assert not caller.all("error")
@@ -120,14 +120,14 @@ async def test_garbage_is_skipped() -> None:
 @pytest.mark.fault("stt: takes audio and says nothing", "stt: half-open connection")
 @pytest.mark.parametrize("how", ["deaf", "half-open"])
 async def test_speech_without_any_event_costs_the_line_and_is_heard_by_the_next(how: str) -> None:
-    async with call(ResilienceSettings(stt_retry_max_s=0.1, stt_silent_after_s=1.0)) as (s, caller):
+    async with call(ResilienceSettings(stt_retry_max_s=0.1, stt_silent_after_s=0.5)) as (s, caller):
         session = await s.stt.connected()
         if how == "deaf":
             s.stt.deaf = True
         else:
             session.freeze()
-        words = "one two three four five six seven"
-        speaking = asyncio.create_task(caller.speak(speech(words) + silence(600)))
+        words = "one two three four"
+        speaking = asyncio.create_task(caller.speak(speech(words) + silence(450)))
         await s.stt.until(lambda stt: len(stt.sessions) == 2)
         s.stt.deaf = False
         await caller.expect("turn", text=words)
@@ -141,10 +141,10 @@ async def test_no_word_of_a_two_second_outage_is_lost_and_none_is_said_twice() -
     async with call(ResilienceSettings(), prepare=_strict_pace) as (s, caller):
         s.llm.reply("Fine again.")
         await s.stt.connected()
-        await caller.speak(speech(first) + silence(700))
+        await caller.speak(speech(first) + silence(450))
         await caller.expect("turn", text=first)
         await caller.expect("metrics", reply=1)
-        speaking = asyncio.create_task(caller.speak(speech(rest) + silence(700)))
+        speaking = asyncio.create_task(caller.speak(speech(rest) + silence(450)))
         await caller.expect("transcript", text="four")
         s.stt.go_down()
         await asyncio.sleep(2)
@@ -171,7 +171,7 @@ async def test_an_outage_that_lasts_is_told_once_and_its_end_too(monkeypatch: py
         await caller.expect("metrics", reply=2)
         s.stt.come_back()
         await caller.expect("chat", text=HEARING_AGAIN_PHRASE)
-        await caller.speak(speech("one two") + silence(600))
+        await caller.speak(speech("one two") + silence(450))
         await caller.expect("turn", text="one two")
         assert len(caller.all("error")) == 1
 

@@ -25,7 +25,7 @@ class ResilienceSettings(BaseModel):
         description="Audio kept for a recogniser that comes back: of the turn that goes on, and of the outage.",
     )
     stt_silent_after_s: float = Field(
-        default=5.0, ge=1, description="Speech sent without any word coming back, after which the line is replaced."
+        default=5.0, ge=0.5, description="Speech sent without any word coming back, after which the line is replaced."
     )
     voice_silent_after_s: float = Field(
         default=5.0, gt=0, description="No audio of a clause whose text is complete for so long: the voice has stalled."
