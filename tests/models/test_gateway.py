@@ -68,7 +68,7 @@ class Talk:
 @pytest.fixture
 async def talk() -> AsyncIterator[Talk]:
     async with GatewaySimulator() as sim:
-        client = gateway_client(sim.base_url, sim.api_key).with_options(max_retries=0)
+        client = gateway_client(sim.base_url, sim.api_key, max_retries=0)
         yield Talk(sim, GatewayModel("claude-haiku", client, key_setting="ASSEMBLYAI_API_KEY"))
         await client.close()
 
@@ -272,7 +272,7 @@ async def test_a_refused_key_names_its_variable_and_not_the_key(talk: Talk, stre
 async def test_a_refused_connection_is_unavailable() -> None:
     async with GatewaySimulator() as sim:
         base_url = sim.base_url
-    client = gateway_client(base_url, "key").with_options(max_retries=0)
+    client = gateway_client(base_url, "key", max_retries=0)
     agent = Agent(GatewayModel("m", client, key_setting="ASSEMBLYAI_API_KEY"))
     with pytest.raises(ModelAPIError) as caught:
         await agent.run("hello")

@@ -11,6 +11,7 @@ from pydantic_ai.toolsets import FunctionToolset
 from voice_host.agent.tool_policy import PolicyToolset
 from voice_host.agent.tools import build_tool, options_of
 from voice_host.models import ModelRegistry, ResolvedModel
+from voice_host.models.live_request import waiting
 from voice_host.tenancy import pool_for
 from voice_host_sdk import AgentConfig, Session, tool_name
 
@@ -61,7 +62,7 @@ class AgentRuntime:
             threads=self.threads,
         )
         self.agent = Agent(
-            model.model,
+            waiting(model.model),
             deps_type=Session,
             instructions=f"{config.instructions}\n\n{config.voice_rules}".strip(),
             toolsets=[toolset],

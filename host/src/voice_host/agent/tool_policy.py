@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -49,6 +49,8 @@ class PolicyToolset(WrapperToolset[Session]):
         if options.terminal and turn is not None and not turn.alive:
             raise ToolFailed(f"{name} was not done: the caller interrupted.")
 
+        if turn is not None:
+            ctx = replace(ctx, prompt=turn.prompt)  # the run may have been begun before the words were known
         started = now_s()
         work = self._run(name, tool_args, ctx, tool, options)
         if turn is None or options.on_interrupt == "cancel":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,10 +24,13 @@ from pydantic_ai.messages import (
 
 from voice_host.agent.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
 from voice_host.agent.history import FAULT_MARK, settle
+from voice_host.models.live_request import PENDING_WORDS, live_request, with_words
 from voice_host_sdk import Session
 
 if TYPE_CHECKING:
     from pydantic_ai.run import AgentRun
+
+OnEvent = Callable[[AgentEvent], Awaitable[None]]
 
 active_turn: ContextVar[AgentTurn | None] = ContextVar("active_turn", default=None)
 """The turn on whose behalf the current task runs; a tool inherits it."""
@@ -46,62 +49,92 @@ class ToolOutcome:
 class AgentTurn:
     """A run of the model over one user turn.
 
-    Iterate `events()` once, then call `settle()`. `alive` turns False when the turn is cancelled, and
-    with it whatever its tools still try to do to the call.
+    Call `ask()` once the caller's words are known, `run()` before or after it, then `settle()`. `alive` turns False
+    when the turn is cancelled, and with it whatever its tools still try to do to the call.
     """
 
     agent: Agent[Session, str]
     max_steps: int
     session: Session
-    prompt: str
     history: Sequence[ModelMessage]
     tool_tasks: set[asyncio.Task[Any]]
+    prompt: str = ""
+    """The caller's words; empty until `ask()`."""
     alive: bool = True
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the model may be asked. A run that was begun before is prepared, and waits here."""
     committed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the caller's turn is final. Until then the model may think, but no tool runs."""
     text: str = ""
     steps: list[str] = field(default_factory=list)
     outcomes: dict[str, ToolOutcome] = field(default_factory=dict)
+    _on_event: OnEvent = field(init=False, repr=False)
+    _heard: bool = False
+    _new_part: bool = True
     _reported: set[str] = field(default_factory=set)
     _calls: dict[str, ToolStarted] = field(default_factory=dict)
     _messages: list[ModelMessage] = field(default_factory=list)
     _finishing: dict[str, asyncio.Task[ToolOutcome]] = field(default_factory=dict)
 
-    async def events(self) -> AsyncGenerator[AgentEvent, None]:
-        """Run the model and its tools. Model failures are raised as pydantic-ai raises them."""
-        token = active_turn.set(self)
+    def ask(self, text: str) -> None:
+        """Let the model have the caller's words. Asked again, it answers the first and remembers the last."""
+        self.prompt = text
+        self.asked.set()
+
+    async def run(self, on_event: OnEvent) -> None:
+        """Run the model and its tools, and await `on_event` for whatever happens. Called once.
+
+        Raises:
+            Exception: model failures as pydantic-ai raises them, and what `on_event` raises.
+        """
+        self._on_event = on_event
+        turn, request = active_turn.set(self), live_request.set(self)
         try:
             async with self.agent.iter(
-                self.prompt,
+                PENDING_WORDS,
                 message_history=list(self.history),
                 deps=self.session,
                 usage_limits=UsageLimits(request_limit=self.max_steps),
             ) as run:
                 try:
-                    async for event in self._stream(run):
-                        yield event
+                    await self._follow(run)
                 finally:
-                    self._messages = list(run.new_messages())
+                    self._messages = with_words(run.new_messages(), self.prompt)
         finally:
-            active_turn.reset(token)
+            live_request.reset(request)
+            active_turn.reset(turn)
 
-    async def _stream(self, run: AgentRun[Session, str]) -> AsyncGenerator[AgentEvent, None]:
+    async def _follow(self, run: AgentRun[Session, str]) -> None:
         async for node in run:
             if Agent.is_model_request_node(node):
+                self._heard, self._new_part = False, True
                 async with node.stream(run.ctx) as stream:
                     async for event in stream:
-                        if text := _text_of(event):
-                            yield self._delta(text, new_part=isinstance(event, PartStartEvent))
+                        if not self._heard and (text := _text_of(event)):
+                            await self._say(text, new_part=isinstance(event, PartStartEvent))
+                history = run.ctx.state.message_history
+                history[:] = with_words(history, self.prompt)
             elif Agent.is_call_tools_node(node):
                 await self.committed.wait()
                 async with node.stream(run.ctx) as tools:
                     async for event in tools:
                         if isinstance(event, FunctionToolCallEvent):
-                            yield self._started(event.part)
+                            await self._on_event(self._started(event.part))
                         elif isinstance(event, FunctionToolResultEvent):
-                            yield self._finished(event)
+                            await self._on_event(self._finished(event))
 
-    def _delta(self, text: str, *, new_part: bool) -> TextDelta:
+    # --- what the model sees of it (`voice_host.models.live_request.LiveRequest`) ------------------------------------
+
+    async def words(self) -> str:
+        await self.asked.wait()
+        return self.prompt
+
+    async def hear(self, text: str) -> None:
+        self._heard = True  # the same text comes again as pydantic-ai's event
+        new_part, self._new_part = self._new_part, False
+        await self._say(text, new_part=new_part)
+
+    async def _say(self, text: str, *, new_part: bool) -> None:
         # What the model says before and after a tool are two parts; a space keeps their words apart.
         if new_part and self.text and not self.text[-1].isspace() and not text[0].isspace():
             text = " " + text
@@ -109,7 +142,7 @@ class AgentTurn:
             # Half a surrogate pair is no text: neither a voice nor a provider could take it.
             text = text.encode("utf-8", "replace").decode()
         self.text += text
-        return TextDelta(text)
+        await self._on_event(TextDelta(text))
 
     def _started(self, call: ToolCallPart) -> ToolStarted:
         self.steps.append(f"Using {call.tool_name}")

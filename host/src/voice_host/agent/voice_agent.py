@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +13,7 @@ from voice_host.agent.events import AgentEvent
 from voice_host.agent.history import CUT_MARK, is_only_prompt, spoken, trim
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.session import LiveSession
-from voice_host.agent.turn import AgentTurn
+from voice_host.agent.turn import AgentTurn, OnEvent
 from voice_host_sdk import AgentConfig, STTConfig, TTSConfig
 
 TOOL_CLOSE_TIMEOUT_S = 2.0
@@ -90,18 +88,24 @@ class VoiceAgent:
 
     def begin_turn(self, text: str) -> AgentTurn:
         """Begin a turn whose events the caller of this method consumes; `end_turn()` it afterwards."""
-        turn = self.speculate(text)
+        turn = self.prepare_turn()
+        turn.ask(text)
         self.commit(turn)
         return turn
 
-    def speculate(self, text: str) -> AgentTurn:
-        """Begin a turn that may come to nothing: no tool runs and nothing is remembered before `commit()`."""
+    def prepare_turn(self) -> AgentTurn:
+        """Begin a turn before it is final, or even known: no tool runs and nothing is remembered before `commit()`."""
         model, steps = self._runtime.agent, self.config.max_steps
-        return AgentTurn(model, steps, self.session, text, tuple(self.memory), self._tool_tasks)
+        return AgentTurn(model, steps, self.session, tuple(self.memory), self._tool_tasks)
+
+    def is_current(self, turn: AgentTurn) -> bool:
+        """Whether nothing was said since `turn` was begun."""
+        known, memory = turn.history, self.memory
+        return len(known) == len(memory) and (not memory or known[-1] is memory[-1])
 
     def commit(self, turn: AgentTurn) -> bool:
         """The caller's turn is final: let `turn` answer it. False: the conversation has moved on since it began."""
-        if len(turn.history) != len(self.memory):
+        if not self.is_current(turn):
             return False
         turn.committed.set()
         self._turn = turn
@@ -126,7 +130,7 @@ class VoiceAgent:
         if self.memory and is_only_prompt(self.memory[-1], text):
             del self.memory[-1]
 
-    async def chat(self, text: str, on_event: Callable[[AgentEvent], Awaitable[None]] | None = None) -> ChatReply:
+    async def chat(self, text: str, on_event: OnEvent | None = None) -> ChatReply:
         """Answer `text` and remember both. A chat that is still under way is cancelled first.
 
         Raises:
@@ -136,9 +140,9 @@ class VoiceAgent:
         async with self._chatting:  # the one before must have settled: its words belong into this one's history
             return await self._answer(text, on_event)
 
-    async def _answer(self, text: str, on_event: Callable[[AgentEvent], Awaitable[None]] | None) -> ChatReply:
+    async def _answer(self, text: str, on_event: OnEvent | None) -> ChatReply:
         turn = self.begin_turn(text)
-        self._chat = task = asyncio.create_task(self._consume(turn, on_event), name="chat")
+        self._chat = task = asyncio.create_task(turn.run(on_event or _to_nobody), name="chat")
         try:
             await asyncio.wait([task])
         finally:
@@ -153,12 +157,6 @@ class VoiceAgent:
         if not interrupted:
             task.result()
         return ChatReply(turn.text, tuple(turn.steps), interrupted)
-
-    async def _consume(self, turn: AgentTurn, on_event: Callable[[AgentEvent], Awaitable[None]] | None) -> None:
-        async with aclosing(turn.events()) as events:
-            async for event in events:
-                if on_event is not None:
-                    await on_event(event)
 
     async def cancel(self) -> None:
         """Stop the chat under way, if any, and wait until it has stopped."""
@@ -184,3 +182,7 @@ class VoiceAgent:
             await asyncio.wait(tasks, timeout=TOOL_CLOSE_TIMEOUT_S)
         if self._owns_runtime:
             await self._runtime.aclose()
+
+
+async def _to_nobody(_: AgentEvent) -> None:
+    """Nobody wants to know what happens within a turn."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
-from openai import APIConnectionError, AsyncOpenAI, AsyncStream
+from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 from pydantic_ai import RunContext
-from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
+from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIChatModelSettings, OpenAIStreamedResponse
@@ -20,14 +20,17 @@ from pydantic_ai.settings import ModelSettings
 
 from voice_host.models.errors import ModelKeyRefusedError
 from voice_host.models.gateway_quirks import (
+    JsonObject,
     StreamedReply,
+    may_be_thinking,
     plain_completion,
+    plain_text,
     stream_error_status,
+    text_chunk,
     without_empty_content,
 )
-
-FIRST_EVENT_TIMEOUT_S = 20.0
-"""Until the first piece of a streamed reply, retries and the waits that the service asks for included."""
+from voice_host.models.gateway_stream import GatewayStream
+from voice_host.models.live_request import LiveRequest, live_request
 
 _log = logging.getLogger(__name__)
 
@@ -48,14 +51,16 @@ class GatewayModel(OpenAIChatModel):
         ModelAPIError: any other failure, in pydantic-ai's categories.
     """
 
+    waits_for_words: ClassVar = True
+    """Its client asks for them: see `voice_host.models.live_request`."""
+
     def __init__(self, model_name: str, client: AsyncOpenAI, *, key_setting: str) -> None:
         provider = OpenAICompatibleProvider("llm-gateway", openai_client=client)
         profile = OpenAIModelProfile(
             openai_chat_supports_max_completion_tokens=False,
             openai_chat_supports_multiple_system_messages=False,
         )
-        settings = ModelSettings(first_event_timeout=FIRST_EVENT_TIMEOUT_S)
-        super().__init__(model_name, provider=provider, profile=profile, settings=settings)
+        super().__init__(model_name, provider=provider, profile=profile)
         self._key_setting = key_setting
 
     async def request(
@@ -114,42 +119,69 @@ class GatewayModel(OpenAIChatModel):
         model_request_parameters: ModelRequestParameters,
         model_settings: OpenAIChatModelSettings | None = None,
     ) -> OpenAIStreamedResponse:
-        plain = cast(AsyncStream[ChatCompletionChunk], _PlainStream(response, self.model_name))
+        stream = _PlainStream(cast(GatewayStream, response), self.model_name, live_request.get())
+        plain = cast(AsyncStream[ChatCompletionChunk], stream)
         return await super()._process_streamed_response(plain, model_request_parameters, model_settings)
 
 
 class _PlainStream:
     """The part of `AsyncStream` that pydantic-ai uses, yielding chunks in OpenAI's shape.
 
+    On behalf of a call, text after the first piece goes to the call at once, and to pydantic-ai as one chunk before
+    whatever is not text: what it does for each chunk costs as much as all else that is done for a token.
+
     An iterator and not a generator: an abandoned stream leaves nothing behind for the event loop to finalise.
     """
 
-    def __init__(self, source: AsyncStream[ChatCompletionChunk], model_name: str) -> None:
+    def __init__(self, source: GatewayStream, model_name: str, live: LiveRequest | None) -> None:
         self._source = source
         self._model_name = model_name
+        self._live = live
         self._reply = StreamedReply()
+        self._said: list[str] = []
+        self._begun = False
+        self._next: ChatCompletionChunk | None = None
 
     def __aiter__(self) -> _PlainStream:
         return self
 
     async def __anext__(self) -> ChatCompletionChunk:
-        try:
-            raw = await anext(self._source)
-        except StopAsyncIteration:
-            if self._reply.finished:
-                raise
-            return self._judged_end()
-        except APIConnectionError:
-            if self._reply.finished:
-                raise StopAsyncIteration from None
-            raise
-        if _is_plain_text(raw):
+        if self._next is not None:
+            chunk, self._next = self._next, None
+            return chunk
+        while text := plain_text(data := await self._receive()):
             self._reply.has_text = True
-            return raw
-        data = raw.to_dict(warnings=False)
+            self._said.append(text)
+            if not self._begun or self._live is None:
+                # pydantic-ai must know that the answer has begun: no other model takes the word from then on.
+                self._begun = bool(text.strip())
+                if may_be_thinking(text):
+                    self._live = None  # it tells thoughts from what is to be said
+                return self._said_so_far()
+            await self._live.hear(text)
+        if not self._said:
+            return self._judged(data)
+        if data is not None:
+            self._next = self._judged(data)
+        return self._said_so_far()
+
+    async def _receive(self) -> JsonObject | None:
+        """Return the next object; None at the end of a finished reply, or of one that broke off after it."""
+        try:
+            return await anext(self._source, None)
+        except ModelConnectionError:
+            if self._reply.finished:
+                return None
+            raise
+
+    def _judged(self, data: JsonObject | None) -> ChatCompletionChunk:
+        if data is None:
+            if self._reply.finished:
+                raise StopAsyncIteration
+            return self._judged_end()
         if (status := stream_error_status(data)) is not None:
             raise ModelHTTPError(status, self._model_name)
-        return ChatCompletionChunk.construct(**self._reply.plain_chunk(data))
+        return self._chunk(self._reply.plain_chunk(data))
 
     def _judged_end(self) -> ChatCompletionChunk:
         """Return the last chunk of a stream that ended without a finish reason, or raise `ModelAPIError`."""
@@ -160,30 +192,19 @@ class _PlainStream:
             raise ModelAPIError(self._model_name, "The stream ended without an answer.")
         _log.warning("the stream of model %s ended without a finish reason", self._model_name)
         reason = "tool_calls" if reply.has_calls else "length"
-        return ChatCompletionChunk.construct(
-            **reply.plain_chunk({"choices": [{"delta": {}, "finish_reason": reason}]}),
-        )
+        return self._chunk(reply.plain_chunk({"choices": [{"delta": {}, "finish_reason": reason}]}))
+
+    def _said_so_far(self) -> ChatCompletionChunk:
+        said = "".join(self._said)
+        self._said.clear()
+        return self._chunk(text_chunk(said))
+
+    @staticmethod
+    def _chunk(data: JsonObject) -> ChatCompletionChunk:
+        return ChatCompletionChunk.construct(**data)
 
     async def close(self) -> None:
-        await self._source.close()
+        self._source.close()
 
     async def aclose(self) -> None:
         await self.close()
-
-
-def _is_plain_text(chunk: ChatCompletionChunk) -> bool:
-    """Tell whether a chunk is nothing but text, and fill in what it lacks.
-
-    Most chunks are. Rebuilding one costs more than a quarter of a millisecond, filling in almost nothing.
-    """
-    choices = getattr(chunk, "choices", None)
-    if not choices or getattr(choices[0], "delta", None) is None:
-        return False
-    choice = choices[0]
-    beside = choice.model_extra or {}
-    if not choice.delta.content or choice.delta.tool_calls or choice.finish_reason or beside.get("tool_calls"):
-        return False
-    for name, default in (("id", ""), ("created", 0), ("model", "")):
-        if getattr(chunk, name, None) is None:
-            setattr(chunk, name, default)
-    return True

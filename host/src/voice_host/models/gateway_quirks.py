@@ -16,6 +16,9 @@ JsonObject = dict[str, Any]
 
 _FINISH_REASONS = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool_calls", "max_tokens": "length"}
 
+_BESIDE_TEXT = ("tool_calls", "refusal", "reasoning", "reasoning_content", "annotations")
+"""What a delta may hold that is not to be spoken, or not by itself."""
+
 EMPTY_RESULT = "(no output)"
 """Stands for the empty result of a tool, which must be sent and must not be empty."""
 
@@ -109,6 +112,29 @@ class _StreamedCall:
     arguments: str = ""
 
 
+def plain_text(data: Mapping[str, Any] | None) -> str | None:
+    """Return the text of a chunk that is nothing but text, as most are; else None."""
+    if data is None or not (choices := data.get("choices")) or not isinstance(choices, list):
+        return None
+    choice = choices[0]
+    if not isinstance(choice, dict) or choice.get("finish_reason") or choice.get("tool_calls") or len(choices) > 1:
+        return None
+    delta = choice.get("delta")
+    if not isinstance(delta, dict) or any(delta.get(name) for name in _BESIDE_TEXT):
+        return None
+    return _text(delta.get("content"))
+
+
+def may_be_thinking(text: str) -> bool:
+    """Whether a reply that begins so may be a model's thoughts, which come between tags such as `<think>`."""
+    return text.lstrip().startswith("<")
+
+
+def text_chunk(text: str) -> JsonObject:
+    """Return a chunk of nothing but text, in OpenAI's shape."""
+    return _envelope({}, "chat.completion.chunk", [_choice({}, 0, delta={"content": text})])
+
+
 def without_empty_content(messages: Iterable[Mapping[str, Any]]) -> list[JsonObject]:
     """Return the messages of a request without empty content, which the gateway refuses.
 
@@ -129,11 +155,12 @@ def without_empty_content(messages: Iterable[Mapping[str, Any]]) -> list[JsonObj
 def stream_error_status(data: Mapping[str, Any]) -> int | None:
     """Return the HTTP status an error inside a stream stands for; None when `data` is no error.
 
-    The gateway's errors are `{"message", "code", "metadata"}`, not wrapped in `error`.
+    The gateway's errors are `{"message", "code", "metadata"}`; other services wrap them in `error`.
     """
-    if "choices" in data or "message" not in data or "code" not in data:
+    data = _mapping(data.get("error")) or data
+    if "choices" in data or "message" not in data:
         return None
-    code = data["code"]
+    code = data.get("code")
     return code if isinstance(code, int) and 400 <= code < 600 else 500
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from voice_host import metrics
 from voice_host.agent.callback_runner import CallbackRunner
 from voice_host.agent.held_session import HeldSession
-from voice_host.agent.turn import AgentTurn
 from voice_host.agent.voice_agent import VoiceAgent
 from voice_host.limits import Excess
 from voice_host.logs import get_logger
@@ -21,7 +20,7 @@ from voice_host.session.connection import CallEnd
 from voice_host.session.head_start import HeadStart
 from voice_host.session.microphone import MicrophoneBuffer
 from voice_host.session.reply import Reply
-from voice_host.session.turn_engine import TurnEngine
+from voice_host.session.turn_engine import TurnEngine, TurnState
 from voice_host.session.turn_events import HangUpRequested, SpeechRequested, TimePassed, TurnEvent
 from voice_host_sdk import ProviderError, SessionError, TextToSpeechStream
 from voice_host_sdk.session import EndReason
@@ -51,10 +50,11 @@ class Call:
     turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the actions of one event are carried out, so that those of two are never mixed."""
     head_start: HeadStart | None = None
-    """What the model was let begin for a turn that is not final yet."""
+    """What was begun for a turn that is not final yet."""
     timer: asyncio.TimerHandle | None = None
     due_s: float | None = None
     """When `timer` is due."""
+    _closed: bool = False
     _children: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -137,23 +137,49 @@ class Call:
         self.due_s = self.timer = None
         self._later(TimePassed())
 
-    def begin_head_start(self, turn: AgentTurn) -> None:
-        """Let the model begin on a turn that is not final."""
-        self.head_start = HeadStart(turn)
-        self.head_start.task = self.spawn(self.head_start.run(), "head-start")
+    # --- turns that begin before they are final ---------------------------------------------------------------------
 
-    def take_head_start(self) -> HeadStart | None:
-        """Hand over what the model was let begin, for the reply it was meant for."""
+    def prepare(self) -> None:
+        """While nothing is under way, have all of the next turn ready but the caller's words."""
+        settled = self.reply is None or self.reply.task is None or self.reply.task.done()
+        if self.head_start is None and settled and self.engine.state is TurnState.LISTENING and not self._closed:
+            self._begin()
+
+    async def speculate(self, text: str) -> None:
+        """Let the model begin on a turn that is not final."""
+        if self.head_start is None or not self.agent.is_current(self.head_start.turn):
+            await self.drop_head_start()
+            self._begin()
+        assert self.head_start is not None
+        self.head_start.turn.ask(text)
+
+    async def ask(self, text: str) -> None:
+        """Let the prepared turn have the words of the caller, and its request go out before anything else is done."""
+        if self.head_start is not None and self.agent.is_current(self.head_start.turn):
+            self.head_start.turn.ask(text)
+            await asyncio.sleep(0)
+
+    async def take_head_start(self) -> HeadStart | None:
+        """Hand over the turn that was begun; None: there is none, or the conversation has moved on since."""
         head_start, self.head_start = self.head_start, None
-        return head_start
+        if head_start is None or (head_start.turn.asked.is_set() and self.agent.is_current(head_start.turn)):
+            return head_start
+        await head_start.drop()
+        return None
 
     async def drop_head_start(self) -> None:
-        """Throw away what the model was let begin."""
-        if (head_start := self.take_head_start()) is not None:
+        """Throw away what was begun."""
+        head_start, self.head_start = self.head_start, None
+        if head_start is not None:
             await head_start.drop()
+
+    def _begin(self) -> None:
+        self.head_start = HeadStart(self.agent.prepare_turn())
+        self.head_start.task = self.spawn(self.head_start.run(), "head-start")
 
     def cancel_tasks(self) -> None:
         """Stop everything that was spawned."""
+        self._closed = True
         if self.timer is not None:
             self.timer.cancel()
         for task in tuple(self._children):

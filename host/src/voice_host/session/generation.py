@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from pydantic_ai.exceptions import UsageLimitExceeded
 
 from voice_host import metrics
 from voice_host.agent.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
-from voice_host.agent.turn import AgentTurn
+from voice_host.agent.turn import AgentTurn, OnEvent
 from voice_host.logs import get_logger
 from voice_host.models import describe_model_error
 from voice_host.session import messages
@@ -22,7 +22,7 @@ from voice_host_sdk import SilenceConfig, ToolCall
 log = get_logger(__name__)
 
 
-async def generate(call: Call, reply: Reply, turn: AgentTurn, events: AsyncGenerator[AgentEvent, None]) -> bool:
+async def generate(call: Call, reply: Reply, turn: AgentTurn, run: Callable[[OnEvent], Awaitable[None]]) -> bool:
     """Take a turn to its end. When the model fails, the agent says so instead of falling silent.
 
     Returns:
@@ -31,7 +31,7 @@ async def generate(call: Call, reply: Reply, turn: AgentTurn, events: AsyncGener
     finished = True
     filler = asyncio.create_task(cover_dead_air(reply, call.agent.config.silence), name=f"filler-{reply.id}")
     try:
-        await _relay_events(call, reply, events)
+        await run(partial(_relay, call, reply))
         if not turn.text.strip():
             finished = False
             await _say_instead(call, reply, "model_empty", "The language model gave no answer.")
@@ -69,20 +69,18 @@ async def cover_dead_air(reply: Reply, config: SilenceConfig) -> None:
         await reply.texts.put(Aside(filler))
 
 
-async def _relay_events(call: Call, reply: Reply, events: AsyncGenerator[AgentEvent, None]) -> None:
-    async with aclosing(events):
-        async for event in events:
-            match event:
-                case TextDelta(text):
-                    reply.stages.reach("first_token")
-                    await _add_text(call, reply, text)
-                case ToolStarted():
-                    # What was said before a tool is not to wait for it.
-                    await reply.texts.put("\n")
-                    await call.link.send(messages.tool_call(event.id, event.name, dict(event.arguments)), reply)
-                case ToolFinished():
-                    report_tool(call, event)
-                    await call.link.send(messages.tool_result(event.id, event.name, ok=event.ok), reply)
+async def _relay(call: Call, reply: Reply, event: AgentEvent) -> None:
+    match event:
+        case TextDelta(text):
+            reply.stages.reach("first_token")
+            await _add_text(call, reply, text)
+        case ToolStarted():
+            # What was said before a tool is not to wait for it.
+            await reply.texts.put("\n")
+            await call.link.send(messages.tool_call(event.id, event.name, dict(event.arguments)), reply)
+        case ToolFinished():
+            report_tool(call, event)
+            await call.link.send(messages.tool_result(event.id, event.name, ok=event.ok), reply)
 
 
 def report_tool(call: Call, tool: ToolFinished) -> None:

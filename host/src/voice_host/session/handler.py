@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket
 from voice_host import metrics
 from voice_host.agent.held_session import HeldSession
 from voice_host.agent.manager import SessionRefused, VoiceAgentManager
+from voice_host.agent.turn import OnEvent
 from voice_host.clock import now_s
 from voice_host.limits import CallLimits, ClientGuard, call_limits
 from voice_host.logs import get_logger
@@ -223,6 +224,7 @@ class VoiceSessionHandler:
             case Transcript(text, final, confidence):
                 await call.link.send(messages.transcript(text, final=final))
                 await call.dispatch(turns.TurnFinished(text) if final else turns.PartialTranscript(text, confidence))
+        call.prepare()  # a turn is coming
 
     async def _deaf(self, call: Call, error: ProviderError) -> None:
         await call.report_failure(error)
@@ -239,13 +241,13 @@ class VoiceSessionHandler:
     async def _perform(self, call: Call, action: turns.TurnAction) -> None:
         match action:
             case turns.Speculate(text):
-                call.begin_head_start(call.agent.speculate(text))
+                await call.speculate(text)
             case turns.DropSpeculation():
                 await call.drop_head_start()
             case turns.AnnounceTurn(text, typed):
                 await self._announce(call, UserTurn(text, typed))
-            case turns.StartReply(reply, text, speculated):
-                head_start = call.take_head_start() if speculated else None
+            case turns.StartReply(reply, text):
+                head_start = await call.take_head_start()
                 self._start(call, reply, partial(self._handle_turn, call, text, head_start), asked=text)
             case turns.StartSpeech(reply, text, greeting):
                 self._start(call, reply, partial(self._speak_text, call, text, greeting))
@@ -272,6 +274,7 @@ class VoiceSessionHandler:
                 call.end("ended", reason)
 
     async def _announce(self, call: Call, turn: UserTurn) -> None:
+        await call.ask(turn.text)  # the model first: it is what the caller waits for
         self._manager.count_turn(call.session_id)
         metrics.TURNS.labels(call.agent_id, "typed" if turn.typed else "spoken").inc()
         if turn.typed:
@@ -311,6 +314,7 @@ class VoiceSessionHandler:
         reply = Reply(reply_id, playout, stages, asked=asked)
         previous, call.reply = call.reply, reply
         reply.task = call.spawn(self._run_reply(call, reply, previous, run), f"reply-{reply_id}")
+        reply.task.add_done_callback(lambda _: None if reply.alive else call.prepare())
 
     async def _run_reply(
         self, call: Call, reply: Reply, previous: Reply | None, run: Callable[[Reply], Coroutine[Any, Any, None]]
@@ -328,11 +332,12 @@ class VoiceSessionHandler:
 
     async def _handle_turn(self, call: Call, text: str, head_start: HeadStart | None, reply: Reply) -> None:
         """Answer the caller's turn: model, voice and playout side by side."""
+        run: Callable[[OnEvent], Coroutine[Any, Any, None]]
         if head_start is not None and call.agent.commit(head_start.turn):
-            turn, events = head_start.turn, head_start.events()
+            turn, run = head_start.turn, head_start.deliver
         else:
             turn = call.agent.begin_turn(text)
-            events = turn.events()
+            run = turn.run
         reply.turn = turn
         finished = False
         try:
@@ -341,7 +346,7 @@ class VoiceSessionHandler:
                     tasks.create_task(self._tts_relay(call, reply), name=f"speech-{reply.id}")
                     await call.link.send(messages.thinking(), reply)
                     reply.stages.reach("model_request")
-                    finished = await generate(call, reply, turn, events)
+                    finished = await generate(call, reply, turn, run)
         finally:
             if head_start is not None:
                 await head_start.drop()

@@ -1,42 +1,54 @@
-"""A model that begins before the caller's turn is final: what it writes waits here until it is wanted, or dropped."""
+"""A turn that begins before the caller's is final: what its model says waits here until it is wanted, or dropped."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections import deque
 
 from voice_host.agent.events import AgentEvent
-from voice_host.agent.turn import AgentTurn
+from voice_host.agent.turn import AgentTurn, OnEvent
 
 EVENTS_AHEAD = 512
 """Events kept before the turn is final. When full, the model's stream waits."""
 
 
 class HeadStart:
-    """Runs a turn's model ahead. `run()` is a task of the call; `events()` is read once the turn is committed."""
+    """Runs a turn ahead, at least up to the point where only the caller's words are missing.
+
+    `run()` is a task of the call; `deliver()` is awaited once the turn is committed.
+    """
 
     def __init__(self, turn: AgentTurn) -> None:
         self.turn = turn
-        self._events: asyncio.Queue[AgentEvent | BaseException | None] = asyncio.Queue(EVENTS_AHEAD)
         self.task: asyncio.Task[None] | None = None
         """Runs `run()`; set by whoever starts it."""
+        self._kept: deque[AgentEvent] = deque()
+        self._room = asyncio.Event()
+        self._deliver: OnEvent | None = None
+        self._error: Exception | None = None
 
     async def run(self) -> None:
-        """Pull the turn's events until it ends or is dropped."""
+        """Let the model go on until its turn ends, or is dropped."""
         try:
-            async for event in self.turn.events():
-                await self._events.put(event)
-            await self._events.put(None)
+            await self.turn.run(self._take)
         except Exception as error:  # noqa: BLE001 - whatever the model raises is raised again where its text is awaited
-            await self._events.put(error)
+            self._error = error
 
-    async def events(self) -> AsyncGenerator[AgentEvent, None]:
-        """Yield the turn's events from its beginning; raises what the model raised."""
+    async def deliver(self, on_event: OnEvent) -> None:
+        """Hand over what was kept, and from then on whatever comes. Returns when the turn has ended.
+
+        Raises:
+            Exception: what the model raised.
+        """
         try:
-            while (event := await self._events.get()) is not None:
-                if isinstance(event, BaseException):
-                    raise event
-                yield event
+            while self._kept:
+                await on_event(self._kept.popleft())
+            self._deliver = on_event
+            self._room.set()
+            assert self.task is not None
+            await asyncio.wait([self.task])
+            if self._error is not None:
+                raise self._error
         finally:
             await self.drop()
 
@@ -46,3 +58,11 @@ class HeadStart:
         if self.task is not None and not self.task.done():
             self.task.cancel()
             await asyncio.wait([self.task])
+
+    async def _take(self, event: AgentEvent) -> None:
+        if self._deliver is None and len(self._kept) >= EVENTS_AHEAD:
+            await self._room.wait()
+        if self._deliver is None:
+            self._kept.append(event)
+        else:
+            await self._deliver(event)

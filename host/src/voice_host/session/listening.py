@@ -42,8 +42,8 @@ SEND_TIMEOUT_S = 10.0
 CLOSE_LOST_S = 0.5
 """How long the goodbye to a lost line may take; then it is cut."""
 
-ONSET_MS = 3000.0
-"""Kept of what was sent before a turn's first event. The slowest seen in the field comes 1.2 s after the onset."""
+ONSET_MS = 2000.0
+"""Kept of what was sent before a turn's first event: 64 kB. The slowest seen comes 1.2 s after the onset."""
 
 MAX_REPLAYS = 5
 """Lines that hear the same audio without a word coming of it. Then it is dropped: it may be what breaks them."""

@@ -1,0 +1,125 @@
+"""What a call asks of a model: to be ready before the words are known, and to hand its text on at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from pydantic_ai import Agent
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+
+from tests.simulators.gateway import GatewaySimulator, Reply
+from voice_host.models.gateway import GatewayModel
+from voice_host.models.gateway_client import gateway_client
+from voice_host.models.live_request import PENDING_WORDS, live_request, waiting
+
+
+@dataclass
+class Turn:
+    """A turn whose words are still to come."""
+
+    heard: list[str] = field(default_factory=list)
+    said: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    heard_something: asyncio.Event = field(default_factory=asyncio.Event)
+    waited: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def words(self) -> str:
+        self.waited.set()
+        return await asyncio.shield(self.said)
+
+    async def hear(self, text: str) -> None:
+        self.heard.append(text)
+        self.heard_something.set()
+
+
+@asynccontextmanager
+async def gateway() -> AsyncIterator[tuple[GatewaySimulator, GatewayModel]]:
+    async with GatewaySimulator() as sim:
+        client = gateway_client(sim.base_url, sim.api_key, max_retries=0)
+        try:
+            yield sim, GatewayModel("claude-haiku", client, key_setting="ASSEMBLYAI_API_KEY")
+        finally:
+            await client.close()
+
+
+async def run(agent: Agent[None, str], turn: Turn, history: list[ModelMessage] | None = None) -> str:
+    token = live_request.set(turn)
+    try:
+        async with agent.iter(PENDING_WORDS, message_history=history) as run:
+            async for node in run:
+                if Agent.is_model_request_node(node):
+                    async with node.stream(run.ctx) as stream:
+                        async for _ in stream:
+                            pass
+            assert run.result is not None
+            return run.result.output
+    finally:
+        live_request.reset(token)
+
+
+async def test_the_gateway_is_asked_when_the_words_are_known() -> None:
+    async with gateway() as (sim, model), asyncio.timeout(10):
+        sim.reply("Hello there.")
+        turn = Turn()
+        history: list[ModelMessage] = [
+            ModelRequest(parts=[UserPromptPart("hi")]),
+            ModelResponse(parts=[TextPart("Yes?")]),
+        ]
+        answer = asyncio.create_task(run(Agent(waiting(model)), turn, history))
+        await turn.waited.wait()
+        assert sim.requests == []
+        turn.said.set_result("who is there")
+        assert await answer == "Hello there."
+        assert [m["content"] for m in sim.requests[0].messages] == ["hi", "Yes?", "who is there"]
+
+
+async def test_any_other_model_is_asked_then_too() -> None:
+    asked: list[str] = []
+
+    async def answer(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[str]:
+        asked.append(str(messages[-1].parts[-1].content))  # type: ignore[union-attr]
+        yield "Hello."
+
+    async with asyncio.timeout(10):
+        turn = Turn()
+        running = asyncio.create_task(run(Agent(waiting(FunctionModel(stream_function=answer))), turn))
+        await turn.waited.wait()
+        assert asked == []
+        turn.said.set_result("who is there")
+        assert await running == "Hello."
+    assert asked == ["who is there"]
+
+
+async def test_text_is_heard_token_by_token_while_the_model_writes() -> None:
+    async with gateway() as (sim, model), asyncio.timeout(10):
+        gate = asyncio.Event()
+        sim.reply("We ", "are ", "open.", gates={2: gate})
+        turn = Turn()
+        turn.said.set_result("hello")
+        answer = asyncio.create_task(run(Agent(waiting(model)), turn))
+        await turn.heard_something.wait()
+        assert turn.heard == ["are "]  # the first piece went the usual way
+        gate.set()
+        assert await answer == "We are open."
+        assert turn.heard == ["are ", "open."]
+
+
+async def test_thoughts_are_not_heard() -> None:
+    async with gateway() as (sim, model), asyncio.timeout(10):
+        sim.script(Reply(["\n", "<think>", "The desk", " is closed.", "</think>", "We are closed."]))
+        turn = Turn()
+        turn.said.set_result("hello")
+        assert (await run(Agent(waiting(model)), turn)).strip() == "We are closed."
+        assert "".join(turn.heard).strip() == ""
+
+
+async def test_turns_share_a_connection() -> None:
+    async with gateway() as (sim, model), asyncio.timeout(10):
+        agent = Agent(waiting(model))
+        for number in range(3):
+            sim.reply("Hello.")
+            turn = Turn()
+            turn.said.set_result(f"turn {number}")
+            await run(agent, turn)
+        assert len(sim.connections) == 1
