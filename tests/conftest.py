@@ -1,4 +1,4 @@
-"""What all tests share: a guard against code of ours that blocks the event loop."""
+"""What all tests share: a guard against code of ours that blocks the event loop, and how often chance is tried."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from blockbuster import blockbuster_ctx
+
+from tests.fuzz import profile
+
+profile.register()
 
 ON_THE_LOOP = [f"voice_host.{room}" for room in ("agent", "auth", "models", "providers", "server", "session", "text")]
 """The rooms whose code runs while calls go on; discovery and settings do their work before."""

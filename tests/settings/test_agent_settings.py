@@ -114,3 +114,9 @@ def test_secrets_are_neither_in_reprs_nor_in_the_listing(load: Load) -> None:
     assert "secret-" not in repr(listing)
     assert "secret-" not in repr(settings)
     assert {entry.key for entry in listing} >= {"server.port", "agent.a.settings.crm", "ASSEMBLYAI_API_KEY"}
+
+
+def test_everything_below_a_key_that_is_named_like_a_secret_is_one(load: Load) -> None:
+    settings = load("[agent.a.settings.credentials]\nuser = 'ada'\nlist = [{ pin = 'PLANTED' }]")
+    assert "PLANTED" not in str([entry.value for entry in list_settings(settings)])
+    assert settings.for_agent("a").settings["credentials"]["user"] == "ada"

@@ -69,3 +69,56 @@ def test_a_secret_of_the_wrong_kind_is_not_repeated(load: Load) -> None:
     found = problems(load, "server.port = { env = 'SECRET' }", SECRET="hunter2")
     assert len(found) == 1
     assert "hunter2" not in found[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a = " + "[" * 3000, "voice-host.toml: has tables and lists more than 32 deep within each other"),
+        ("[" + ".".join("a" * 500) + "]", "voice-host.toml: has tables and lists more than 32 deep within each other"),
+        ("server.port = " + "9" * 5000, "voice-host.toml: holds a number with too many digits"),
+        (
+            "server.port = 0x" + "f" * 5000,
+            "voice-host.toml: [server] port: must be a whole number from 0 to 65535, not a number of that length",
+        ),
+        ("server.'[key]' = 1", "voice-host.toml: [server] [key]: there is no such key; known are "),
+        ('agent.a.settings.x.file = "\\u0000"', "voice-host.toml: [agent.a.settings] x: it is read from a file"),
+    ],
+    ids=["brackets", "dots", "digits", "hexadecimal digits", "a key like pydantic's", "NUL"],
+)
+def test_what_python_itself_cannot_read_is_a_mistake_like_others(load: Load, text: str, problem: str) -> None:
+    [found] = problems(load, text)
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "problem"),
+    [
+        ("", {"VOICE_HOST_SERVER__HOST": "\udcff"}, "VOICE_HOST_SERVER__HOST: is not UTF-8 text"),
+        ("", {"VOICE_HOST_\udcff": "1"}, "VOICE_HOST_\\udcff: is not UTF-8 text"),
+        ("", {"VOICE_HOST_LLM_API_KEY": "\udcff"}, "VOICE_HOST_LLM_API_KEY: is not UTF-8 text"),
+        (
+            "server.host = { env = 'X' }",
+            {"X": "\udcff"},
+            "voice-host.toml: [server] host: it is read from the variable X, which is not UTF-8 text",
+        ),
+    ],
+)
+def test_variables_that_are_no_text(load: Load, text: str, environ: dict[str, str], problem: str) -> None:
+    assert problem in problems(load, text, **environ)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[agent.a.settings]\napi_key = 5",
+        "server.allowed_origins = [{ env = 'S' }]",
+        "server.allowed_origins = { env = 'S' }",
+        "agents.allow = { env = 'S' }",
+        "server.log_format = { env = 'S' }",
+    ],
+)
+def test_what_is_kept_elsewhere_is_not_repeated(load: Load, text: str) -> None:
+    found = problems(load, text, S="Hunter2 Hunter3", VOICE_HOST_AGENT__A__SETTINGS__API_KEY="Hunter2")
+    assert found
+    assert "hunter" not in str(found).lower()

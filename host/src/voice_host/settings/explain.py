@@ -13,6 +13,9 @@ from pydantic_core import ErrorDetails
 from voice_host.settings.errors import did_you_mean
 from voice_host.settings.secrets import REDACTED, SecretText, looks_secret
 
+LONGEST_NUMBER_BITS = 1024
+"""Longer ones are not shown: Python refuses to, beyond 4300 digits."""
+
 _KINDS = {
     "integer": "a whole number",
     "number": "a number",
@@ -45,7 +48,9 @@ def explain(error: ValidationError, model: type[BaseModel] | None) -> list[Field
     schema = _schema(model) if model else {}
     problems = []
     for details in error.errors(include_url=False):
-        path = tuple(part for part in details["loc"] if part != "[key]")
+        path = details["loc"]
+        if path[-1:] == ("[key]",) and len(path) > 1 and details["type"] != "extra_forbidden":
+            path = path[:-1]  # pydantic's way to say that it is the key; an own key of this name stays
         problems.append(FieldProblem(path, _message(details, path, schema)))
     return problems
 
@@ -58,7 +63,9 @@ def _message(details: ErrorDetails, path: tuple[str | int, ...], schema: dict[st
     if kind == "missing":
         return "is missing"
     if kind in ("value_error", "assertion_error"):
-        return str(details["ctx"]["error"])
+        words = str(details["ctx"]["error"])
+        hidden = isinstance(value, SecretText) and value.lower() in words.lower()
+        return "is not what belongs here; what it is read from is not repeated" if hidden else words
     allowed = "; ".join(_words(node, schema) for node in _branches(_at(schema, path, schema), schema))
     why = f"must be {allowed}" if allowed else details["msg"].replace("Input should", "must").replace("  ", " ")
     shown = REDACTED if path and looks_secret(str(path[-1])) else _shown(value)
@@ -70,6 +77,8 @@ def _shown(value: object) -> str:
         return REDACTED
     if value is not None and not isinstance(value, (str, int, float)):
         return f"a {type(value).__name__}"  # not its repr: it may be long, or a customer's and raise
+    if isinstance(value, int) and value.bit_length() > LONGEST_NUMBER_BITS:
+        return "a number of that length"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

@@ -10,7 +10,16 @@ from typing import Any
 
 from voice_host.settings.errors import Problem
 from voice_host.settings.origins import KeyPath, Origin, dotted, free_keys
-from voice_host.settings.secrets import MissingSource, SecretText, is_reference, protect, references, resolve
+from voice_host.settings.secrets import (
+    REDACTED,
+    MissingSource,
+    SecretText,
+    is_reference,
+    looks_secret,
+    protect,
+    references,
+    resolve,
+)
 from voice_host.settings.variables import spelling
 
 _KINDS: dict[type, str] = {bool: "truth value (true or false)", int: "whole number", float: "number"}
@@ -68,7 +77,8 @@ class Layers:
             self.put(tuple(keys), _like(text, value), origin)
         except ValueError:
             kind = _KINDS.get(type(value), "list like the one")
-            self.problems.append(Problem(origin.source, f"must be a {kind}, as in {self._file}, not {text!r}"))
+            shown = REDACTED if any(map(looks_secret, keys)) else repr(text)
+            self.problems.append(Problem(origin.source, f"must be a {kind}, as in {self._file}, not {shown}"))
 
     def resolve(self, environ: Mapping[str, str], folder: Path) -> None:
         """Replace references by what they refer to, and keep secrets of the free tables from being shown."""
@@ -83,8 +93,8 @@ class Layers:
                 except MissingSource as error:
                     self.problems.append(Problem(origin.where(path), str(error)))
                     value = ""
-            if free_keys(path) is not None:
-                value = protect(path[-1], value)
+            if (free := free_keys(path)) is not None:
+                value = protect(path[free:], value)
             table[path[-1]] = value
 
     def named(self, table: str) -> set[str]:

@@ -16,7 +16,7 @@ from voice_host.settings.explain import explain
 from voice_host.settings.layers import Layers
 from voice_host.settings.model import AgentsSettings, ExtensionsSettings, ServiceKeys, Settings, Tables
 from voice_host.settings.origins import Origin
-from voice_host.settings.secrets import references
+from voice_host.settings.secrets import NOT_UTF8, is_utf8, references
 from voice_host.settings.variables import (
     CONFIG_VARIABLE,
     VariableReader,
@@ -26,6 +26,9 @@ from voice_host.settings.variables import (
 from voice_host_sdk import AGENT_ID_PATTERN
 
 DEFAULT_FILE = "voice-host.toml"
+
+MAX_DEPTH = 32
+"""Tables and lists within each other. Nobody needs so many, and Python's own limit would be an error without words."""
 
 _OPTIONS = {"agents.allow": "--agents"}
 """Options that are not called like the key they set."""
@@ -92,14 +95,34 @@ def _find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        if not _deeper_than(MAX_DEPTH, raw):
+            return raw
+        problem = f"has tables and lists more than {MAX_DEPTH} deep within each other"
+    except RecursionError:
+        problem = f"has tables and lists more than {MAX_DEPTH} deep within each other"
     except OSError as error:
         problem = f"cannot be read: {error.strerror or type(error).__name__}"
     except UnicodeDecodeError:
         problem = "is not UTF-8 text"
     except tomllib.TOMLDecodeError as error:
         problem = f"is not valid TOML: {error}"
+    except ValueError:  # Python's own, of a number beyond its limit
+        problem = "holds a number with too many digits"
     raise SettingsError([Problem(str(file), problem)])
+
+
+def _deeper_than(depth: int, table: Mapping[str, Any]) -> bool:
+    """Tell whether there is anything so far down. Dotted keys go down without brackets, however far they like."""
+    level: list[Any] = [table]
+    for _ in range(depth):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, (dict, list))
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+    return bool(level)
 
 
 def _named(raw: Mapping[str, Any], kind: str) -> set[str]:
@@ -128,6 +151,8 @@ def _collisions(kind: str, ids: set[str]) -> list[Problem]:
 
 def _keys(environ: Mapping[str, str]) -> tuple[ServiceKeys, list[Problem]]:
     given = {name: environ[name].strip() for name in service_variables() if environ.get(name, "").strip()}
+    if unreadable := [Problem(name, NOT_UTF8) for name, text in given.items() if not is_utf8(text)]:
+        return ServiceKeys(), unreadable
     try:
         return ServiceKeys.model_validate(given), []
     except ValidationError as error:

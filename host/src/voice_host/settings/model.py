@@ -41,11 +41,12 @@ def _named(noun: str, pattern: str) -> AfterValidator:
 
 
 def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    # Of the same type: what a reference holds stays a `SecretText`, which no message repeats.
+    return [type(value)(part.strip()) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
+    return type(value)(value.lower()) if isinstance(value, str) else value
 
 
 def read_only(value: Any) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 REDACTED = "********"
+NOT_UTF8 = "is not UTF-8 text"
 
 _SECRET_NAME = re.compile(
     r"(^|[-_.])(api_?-?key|key|token|secret|password|passwd|passphrase|credentials?)$", re.IGNORECASE
@@ -25,6 +26,11 @@ class SecretText(str):
 
 class MissingSource(Exception):
     """A reference points at nothing. The message names the source."""
+
+
+def is_utf8(text: str) -> bool:
+    """Tell whether a text of the environment is UTF-8: other bytes come as lone surrogates, which cannot be printed."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def is_reference(value: object) -> bool:
@@ -70,9 +76,12 @@ def resolve(value: Any, environ: Mapping[str, str], folder: Path) -> Any:
 
 
 def _from_variable(name: str, environ: Mapping[str, str]) -> SecretText:
-    if not environ.get(name):
+    text = environ.get(name)
+    if not text:
         raise MissingSource(f"it is read from the variable {name}, which is not set")
-    return SecretText(environ[name])
+    if not is_utf8(text):
+        raise MissingSource(f"it is read from the variable {name}, which {NOT_UTF8}")
+    return SecretText(text)
 
 
 def _from_file(path: Path) -> SecretText:
@@ -82,7 +91,9 @@ def _from_file(path: Path) -> SecretText:
         reason = error.strerror or type(error).__name__
         raise MissingSource(f"it is read from the file {path}, which cannot be read: {reason}") from error
     except UnicodeDecodeError as error:
-        raise MissingSource(f"it is read from the file {path}, which is not UTF-8 text") from error
+        raise MissingSource(f"it is read from the file {path}, which {NOT_UTF8}") from error
+    except ValueError as error:
+        raise MissingSource("it is read from a file whose name holds a NUL") from error
 
 
 def looks_secret(key: str) -> bool:
@@ -90,13 +101,13 @@ def looks_secret(key: str) -> bool:
     return _SECRET_NAME.search(key) is not None
 
 
-def protect(key: str, value: Any) -> Any:
-    """Return `value` with text under keys that are named like secrets turned into `SecretText`."""
+def protect(path: Sequence[str], value: Any) -> Any:
+    """Return `value` with text turned into `SecretText` where any key that leads to it is named like a secret."""
     if isinstance(value, dict):
-        return {name: protect(name, inner) for name, inner in value.items()}
+        return {name: protect((*path, name), inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [protect(key, inner) for inner in value]
-    return SecretText(value) if isinstance(value, str) and looks_secret(key) else value
+        return [protect(path, inner) for inner in value]
+    return SecretText(value) if isinstance(value, str) and any(map(looks_secret, path)) else value
 
 
 def secret_texts(value: object) -> Iterator[str]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from voice_host.settings.errors import Problem, did_you_mean, suggestion
 from voice_host.settings.model import AgentSettings, ServiceKeys, Tables
 from voice_host.settings.origins import KeyPath
+from voice_host.settings.secrets import NOT_UTF8, is_utf8
 
 PREFIX = "VOICE_HOST_"
 AGENT_PREFIX = f"{PREFIX}AGENT__"
@@ -82,7 +83,9 @@ class VariableReader:
             if not name.startswith(PREFIX) or name in self._ignore or not environ[name]:
                 continue
             path = self._path(name)
-            if path is None:
+            if not is_utf8(name + environ[name]):
+                self.problems.append(Problem(name.encode(errors="backslashreplace").decode(), NOT_UTF8))
+            elif path is None:
                 self.problems.append(Problem(name, f"there is no such variable; {self._meant(name)}"))
             else:
                 yield name, path, environ[name]
