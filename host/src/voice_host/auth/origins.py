@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 
 def origin_allowed(origin: str | None, host: str, allowed: Iterable[str] = ()) -> bool:
@@ -19,7 +18,7 @@ def origin_allowed(origin: str | None, host: str, allowed: Iterable[str] = ()) -
     origin = origin.lower()
     scheme, _, site = origin.partition("://")
     if site and site == host.lower():
-        return urlsplit(origin).scheme in ("http", "https")
+        return scheme in ("http", "https")
     return any(_matches(scheme, site, origin, rule) for rule in allowed)
 
 

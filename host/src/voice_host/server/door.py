@@ -19,7 +19,7 @@ def connection_of(request: HTTPConnection, agent_id: str | None = None) -> Conne
     """Return what authenticators see of a request or a WebSocket."""
     return Connection(
         agent_id=agent_id,
-        path=request.url.path,
+        path=request.scope["path"],
         query=MappingProxyType(dict(request.query_params)),
         headers=MappingProxyType({name.lower(): value for name, value in request.headers.items()}),
         client_host=request.client.host if request.client else None,
