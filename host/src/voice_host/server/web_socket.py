@@ -6,12 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
 from voice_host import metrics
 from voice_host.session.client_link import AUDIO_EXTENSION
 
 UNREADABLE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+MAX_FRAGMENTS = 4096
+"""Pieces of one message: the largest frame in pieces of 256 bytes. Its size alone would not bound empty ones."""
 
 CLOSE_TIMEOUT_S = 12.0
 """How long a connection may outlive its call: uvicorn itself waits 10 s for the client's close frame."""
@@ -37,15 +41,40 @@ class CallProtocol(WebSocketsSansIOProtocol):
             self.scope["extensions"][AUDIO_EXTENSION] = {"divert": self._divert}
 
     def send_receive_event_to_app(self) -> None:
-        if self._take_audio is None or self.curr_msg_data_type == "text" or self.close_sent:
-            super().send_receive_event_to_app()
-            return
         data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
-        self.frames = []
-        self._take_audio(data)
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(data):
+            self._fail(CloseCode.INVALID_DATA)
+        elif self._take_audio is None or self.curr_msg_data_type == "text" or self.close_sent:
+            self.frames = [data]
+            super().send_receive_event_to_app()
+        else:
+            self.frames = []
+            self._take_audio(data)
 
     def _divert(self, take_audio: Callable[[bytes], None]) -> None:
         self._take_audio = take_audio
+
+    # --- messages that cannot be taken ----------------------------------------------------------------------------
+
+    def handle_cont(self, event: Frame) -> None:
+        if len(self.frames) >= MAX_FRAGMENTS:
+            self._fail(CloseCode.MESSAGE_TOO_BIG)
+        else:
+            super().handle_cont(event)
+
+    def _fail(self, code: CloseCode) -> None:
+        """Close as for any other breach of the WebSocket protocol. uvicorn would log it with a traceback."""
+        self.frames = []
+        if not self.close_sent:
+            self.conn.fail(code)
+            self.handle_parser_exception()
+
+    def handle_parser_exception(self) -> None:
+        """Frames that break the rules. uvicorn takes it for granted that the connection was accepted by then."""
+        if self.conn.close_sent is None:
+            self.transport.abort()
+        else:
+            super().handle_parser_exception()
 
     # --- requests that cannot be read -----------------------------------------------------------------------------
 
@@ -72,3 +101,11 @@ class CallProtocol(WebSocketsSansIOProtocol):
             self._take_audio = None
             if not self.disconnected:
                 self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
