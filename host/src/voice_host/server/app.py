@@ -7,7 +7,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -20,6 +19,7 @@ from voice_host.server.exposition import exposition
 from voice_host.server.extension_routes import add_extension_routes
 from voice_host.server.headers import SecurityHeaders
 from voice_host.server.host import Host
+from voice_host.server.host_names import KnownHosts
 from voice_host.server.talk_page import add_talk_page
 from voice_host.server.tokens import add_token_route
 from voice_host.settings import AuthSettings
@@ -42,8 +42,8 @@ def create_host_app(
         host: the agents.
         gate: who may come in; default: anybody.
         auth: what is shown to whom; default: as in `[auth]`.
-        allowed_hosts: names in the `Host` header that are answered. A page that rebinds its own name to this machine
-            would pass a comparison of `Origin` and `Host`; it does not know these names.
+        allowed_hosts: names in the `Host` header that are answered, beside addresses. A page that rebinds its own name
+            to this machine would pass a comparison of `Origin` and `Host`; it does not know these names.
         allowed_origins: other sites whose pages may call.
 
     Raises:
@@ -55,7 +55,7 @@ def create_host_app(
     if allowed_origins:
         app.add_middleware(CrossOrigin, allowed=allowed_origins)
     app.add_middleware(SameSiteSockets, allowed=allowed_origins)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False)
+    app.add_middleware(KnownHosts, allowed_hosts=list(allowed_hosts), www_redirect=False)
     app.add_middleware(SecurityHeaders)
     door = Door(gate)
     if auth.page == "open":
