@@ -1,0 +1,76 @@
+"""docs/architecture.md lists the rooms of the host from top to bottom, and no room imports one above it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.markdown import ROOT, rows, section
+
+HOST = ROOT / "host/src/voice_host"
+SDK = ROOT / "sdk/src/voice_host_sdk"
+ROOMS = [name.strip("`/") for name, _ in rows(section("docs/architecture.md", "The rooms of the host"))[1:]]
+"""From the highest to the lowest: a file by its name, a folder without its slash."""
+
+ENTRANCES = {"__init__.py", "__main__.py"}
+"""They hand on what is in the rooms, and are imported by none: it would load the whole house."""
+
+LONGEST_FILE = 450
+
+
+def modules(node: ast.AST) -> list[str]:
+    """Return the modules that an import statement may load; `from a import b` may load `a.b`."""
+    match node:
+        case ast.Import(names=names):
+            return [alias.name for alias in names]
+        case ast.ImportFrom(module=str(module), level=0, names=names):
+            return [f"{module}.{alias.name}" for alias in names]
+        case ast.ImportFrom():
+            raise AssertionError(f"a relative import: {ast.unparse(node)}")
+    return []
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Yield all that a file imports, also within functions and for type checkers alone."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        yield from modules(node)
+
+
+def imported_rooms(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield the rooms that a file of the host imports from, and the module it names."""
+    for module in imports(file):
+        package, _, rest = module.partition(".")
+        if package == "voice_host" and rest:
+            room = rest.partition(".")[0]
+            yield (room if (HOST / room).is_dir() else f"{room}.py"), module
+
+
+def test_the_list_has_every_room_and_no_other() -> None:
+    there = {path.name for path in HOST.iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert sorted(ROOMS) == sorted(there - ENTRANCES - {"__pycache__"})
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_rooms_below_it(room: str) -> None:
+    below = ROOMS[ROOMS.index(room) :]  # and itself
+    files = HOST.joinpath(room).rglob("*.py") if (HOST / room).is_dir() else [HOST / room]
+    upwards = [
+        f"{file.relative_to(HOST)} imports {module}"
+        for file in files
+        for target, module in imported_rooms(file)
+        if target not in below
+    ]
+    assert upwards == []
+
+
+def test_the_sdk_imports_nothing_of_the_host() -> None:
+    found = {module: file for file in SDK.rglob("*.py") for module in imports(file)}
+    assert {module: file for module, file in found.items() if module.partition(".")[0] == "voice_host"} == {}
+
+
+def test_every_file_can_be_read_in_one_sitting() -> None:
+    lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in HOST.rglob("*.py")}
+    assert {file: length for file, length in lengths.items() if length > LONGEST_FILE} == {}
