@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic_ai import RunContext
@@ -17,11 +18,33 @@ from pydantic_ai.settings import ModelSettings
 from voice_host import metrics
 from voice_host.logs import get_logger
 from voice_host.models.errors import describe_model_error
+from voice_host.models.live_request import LiveRequest, live_request
 
 log = get_logger(__name__)
 
-_asking: ContextVar[str] = ContextVar("asking", default="")
-"""The id of the agent on whose behalf a request is made."""
+
+@dataclass(eq=False)
+class _Asking:
+    """A request under way: for which agent, and whether the caller has heard a word of its answer (`LiveRequest`).
+
+    Text may reach the call before pydantic-ai sees the first event of the stream.
+    """
+
+    agent_id: str
+    live: LiveRequest | None
+    said: bool = False
+
+    async def words(self) -> str:
+        assert self.live is not None
+        return await self.live.words()
+
+    async def hear(self, text: str) -> None:
+        assert self.live is not None
+        self.said = True
+        await self.live.hear(text)
+
+
+_asking: ContextVar[_Asking | None] = ContextVar("asking", default=None)
 
 
 class ModelWithFallbacks(FallbackModel):
@@ -42,20 +65,24 @@ class ModelWithFallbacks(FallbackModel):
         model_request_parameters: ModelRequestParameters,
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        token = _asking.set(getattr(run_context.deps, "agent_id", "") if run_context is not None else "")
+        agent_id = getattr(run_context.deps, "agent_id", "") if run_context is not None else ""
+        asking = _Asking(agent_id, live_request.get())
+        token, live = _asking.set(asking), live_request.set(asking if asking.live is not None else None)
         try:
             stream = super().request_stream(messages, model_settings, model_request_parameters, run_context)
             async with stream as response:
                 yield response
         finally:
+            live_request.reset(live)
             _asking.reset(token)
 
 
 def _failed(error: Exception) -> bool:
     """Tell whether the next model is to be asked, and count the failure of this one."""
-    if not isinstance(error, ModelAPIError):
+    asking = _asking.get() or _Asking("", None)
+    if not isinstance(error, ModelAPIError) or asking.said:
         return False
     code = describe_model_error(error).code
-    metrics.MODEL_FALLBACKS.labels(_asking.get(), code).inc()
-    log.warning("model_fallback", agent_id=_asking.get(), model=error.model_name, code=code)
+    metrics.MODEL_FALLBACKS.labels(asking.agent_id, code).inc()
+    log.warning("model_fallback", agent_id=asking.agent_id, model=error.model_name, code=code)
     return True
