@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -34,3 +35,10 @@ def nothing_blocks_the_event_loop() -> Iterator[None]:
             for file, names in ONCE.items():
                 function.can_block_in(file, names)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _children_hear_ctrl_c() -> None:
+    """Who starts the tests in the background of a shell hands an ignored SIGINT on, and hosts would keep it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

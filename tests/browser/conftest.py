@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.browser.fake_microphone import padded_recording
 from tests.browser.scripted_host import ScriptedHost, agent, serving
+from tests.ports import free_port
 
 READY_WITHIN_S = 60.0
 
@@ -100,7 +100,7 @@ async def host() -> AsyncIterator[ScriptedHost]:
 def real_host_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The real host in a process of its own, without any API key, as `voice-host serve` starts it."""
     folder = tmp_path_factory.mktemp("host")
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "voice_host", "serve", "--port", str(port), "--agents", "front-desk"]
     kept = {"PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV"}
     environment = {name: value for name, value in os.environ.items() if name in kept}
@@ -117,12 +117,6 @@ def real_host_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.server.test_process import free_port
+from tests.ports import free_port
 
 DEADLINE_S = 60.0
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.dev.project import Dev
 from tests.docs.markdown import ROOT, Block, blocks
-from tests.server.test_process import free_port
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.packaging,

@@ -25,6 +25,8 @@ TOML = '[auth]\nkeys_file = "keys.json"\n'
 HEADS, *TABLE = rows(section("docs/operating.md", "What each route shows to whom"))
 WHO = ("nobody", "call token", "key without the scope", "key with it")
 
+pytestmark = pytest.mark.xdist_group("doors")  # one host for all of them
+
 
 @dataclass
 class Guarded:

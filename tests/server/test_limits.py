@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -119,6 +120,29 @@ async def test_a_connection_that_sends_no_whole_request_is_cut(tmp_path: Path, s
         else:
             assert answer == b""
             assert await metric(r, sample) == before + 1
+
+
+def connections() -> int:
+    """Those that this process holds as a server, over or not."""
+    gc.collect()
+    return sum(type(held).__name__ in ("DeadlineHTTPProtocol", "CallProtocol") for held in gc.get_objects())
+
+
+async def test_nothing_holds_a_connection_that_is_over(tmp_path: Path) -> None:
+    """A deadline that is not called off keeps it until then, however short the call was."""
+    with installed(tmp_path) as plugins:
+        plugins.install("one", HELLO)
+        async with running(tmp_path, "[limits]\nhandshake_timeout_s = 600\n", allow="one") as r:
+            before = connections()
+            async with calling(r.session("one")) as caller:
+                await caller.expect("ready")
+                assert connections() > before
+            async with connect(r.session("nobody")) as refused:
+                await refused.wait_closed()
+            await metric(r, "voice_host_calls_total")
+            async with asyncio.timeout(10):
+                while connections() > before:  # noqa: ASYNC110 (what is collected tells nobody)
+                    await asyncio.sleep(0.02)
 
 
 async def test_a_call_outlives_the_time_its_handshake_had(tmp_path: Path) -> None:

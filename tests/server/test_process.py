@@ -23,6 +23,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from tests.ports import free_port
 from voice_host.server.listener import PortTaken, listen
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals")
@@ -87,11 +88,6 @@ def process(*arguments: str, cwd: Path) -> Iterator[Process]:
         yield started
     finally:
         started.close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def refused(port: int, host: str) -> int:

@@ -15,8 +15,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from tests.ports import free_port
 from tests.server.test_doors import key_for
-from tests.server.test_process import free_port, process, pytestmark  # noqa: F401 (the mark is this module's too)
+from tests.server.test_process import process, pytestmark  # noqa: F401 (the mark is this module's too)
 from tests.server.test_who_may_call import Speaks
 from voice_host.auth.gate import build_gate
 from voice_host.server.run import CannotServe, decided_gate, who_may_call

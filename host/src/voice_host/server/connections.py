@@ -36,17 +36,25 @@ def _http_protocol(timeout_s: float) -> type[asyncio.Protocol]:
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
             self._judged = None
-            self.loop.call_later(timeout_s, self._judge)
+            self._deadline = self.loop.call_later(timeout_s, self._judge)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._deadline.cancel()
+            super().connection_lost(exc)
+
+        def handle_websocket_upgrade(self, *event: Any) -> None:
+            self._deadline.cancel()  # it would hold the whole connection until then
+            super().handle_websocket_upgrade(*event)
 
         def _judge(self) -> None:
             """Let go what answers a request or has had a new one since the last look; cut what dawdles."""
-            if self.transport.is_closing() or self.transport.get_protocol() is not self:  # a call by now
+            if self.transport.is_closing():
                 return
             request = self.cycle
             answering = request is not None and not request.more_body and not request.response_complete
             if answering or request is not self._judged:
                 self._judged = request
-                self.loop.call_later(timeout_s, self._judge)
+                self._deadline = self.loop.call_later(timeout_s, self._judge)
             else:
                 metrics.LIMITS_EXCEEDED.labels("", "handshake_timeout_s").inc()
                 self.transport.abort()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import TimerHandle
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._take_audio: Callable[[bytes], None] | None = None
+        self._closing: TimerHandle | None = None
 
     # --- audio ----------------------------------------------------------------------------------------------------
 
@@ -100,7 +102,12 @@ class CallProtocol(WebSocketsSansIOProtocol):
         finally:
             self._take_audio = None
             if not self.disconnected:
-                self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
+                self._closing = self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._closing is not None:
+            self._closing.cancel()
 
 
 def _is_utf8(data: bytes) -> bool:
