@@ -10,6 +10,7 @@ from tests.agent.models import ScriptedModel
 from tests.session.virtual_time import run_virtually
 from voice_host.agent.manager import SessionRefused, ShuttingDown, VoiceAgentManager
 from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.testing import in_virtual_time
 from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, Session, SessionEnd, TTSConfig, UserTurn
 from voice_host_sdk.session import EndReason
 
@@ -304,6 +305,7 @@ async def test_whoever_gives_up_waiting_for_a_session_leaves_none_behind() -> No
     await manager.aclose_all()
 
 
+@in_virtual_time
 async def test_a_callback_may_remove_its_own_session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voice_host.agent.manager.CALLBACK_TIMEOUT_S", 0.05)
 
@@ -326,6 +328,7 @@ async def test_a_callback_may_remove_its_own_session(monkeypatch: pytest.MonkeyP
     assert [id_ for id_, _ in log.ends] == ["a"]
 
 
+@in_virtual_time
 async def test_callbacks_that_hang_one_after_the_other_do_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voice_host.agent.manager.CALLBACK_TIMEOUT_S", 0.02)
     begun = 0
