@@ -75,7 +75,7 @@ class RawClient:
         except ConnectionError:
             return
 
-    async def answer(self) -> Answer:
+    async def answer(self, *, has_body: bool = True) -> Answer:
         """Return the answer to a request that upgrades nothing, or refuses to."""
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -83,7 +83,7 @@ class RawClient:
                 first, *lines = head.decode("latin-1").split("\r\n")
                 headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
                 status = int(first.split()[1])
-                size = int(headers.get("content-length", 0)) if status != 101 else 0
+                size = int(headers.get("content-length", 0)) if has_body and status != 101 else 0
                 return Answer(status, headers, await self._reader.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError):
             return Answer(None)

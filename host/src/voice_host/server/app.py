@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from voice_host.auth.gate import Gate, Visitor
+from voice_host.server.answers import ASKS_WHO, SECURITY, Health, ListedAgent, Readiness, refusals
 from voice_host.server.call_route import add_call_route
 from voice_host.server.cors import CrossOrigin
 from voice_host.server.cross_site import SameSiteSockets
@@ -74,7 +75,10 @@ def _add_list(app: FastAPI, host: Host, door: Door, *, open_to_all: bool) -> Non
             return await door.look(request) or Visitor(scopes=frozenset())
         return await door.let_in(request, "calls", "metrics")
 
-    @app.get("/agents")
+    answers = refusals(401, 403)
+    answers[200] = {"model": list[ListedAgent], "description": "The agents that the visitor may see."}
+
+    @app.get("/agents", response_model=None, responses=answers, openapi_extra=ASKS_WHO)
     async def agents(request: Request) -> list[dict[str, Any]]:
         visitor = await reader(request)
         return [_shown(agent, visitor) for agent in host.describe() if visitor.may_see(agent["id"])]
@@ -82,7 +86,9 @@ def _add_list(app: FastAPI, host: Host, door: Door, *, open_to_all: bool) -> Non
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> JSONResponse:
         await reader(request)
-        return JSONResponse(app.openapi())
+        described = app.openapi()
+        described.setdefault("components", {})["securitySchemes"] = SECURITY
+        return JSONResponse(described)
 
 
 def _shown(agent: dict[str, Any], visitor: Visitor) -> dict[str, Any]:
@@ -93,10 +99,15 @@ def _shown(agent: dict[str, Any], visitor: Visitor) -> dict[str, Any]:
 
 def _add_health(app: FastAPI, host: Host, door: Door) -> None:
     @app.get("/health")
-    async def health() -> dict[str, str]:
-        return {"status": "ok"}
+    async def health() -> Health:
+        return Health(status="ok")
 
-    @app.get("/ready")
+    answers = {200: "Calls are taken.", 503: "None are taken: the host starts, drains or has stopped."}
+    described: dict[int | str, dict[str, Any]] = {
+        status: {"model": Readiness, "description": words} for status, words in answers.items()
+    }
+
+    @app.get("/ready", response_model=None, responses=described, openapi_extra=ASKS_WHO)
     async def ready(request: Request) -> JSONResponse:
         told: dict[str, Any] = {"status": host.state}
         visitor = await door.look(request)

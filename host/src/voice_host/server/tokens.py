@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import FastAPI, HTTPException, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, WithJsonSchema
 
+from voice_host.server.answers import ASKS_WHO, refusals
 from voice_host.server.door import Door
 from voice_host.server.host import Host
 from voice_host.settings import explain
@@ -34,6 +35,10 @@ def _encodable(text: str) -> str:
     return text
 
 
+_ANY_OBJECT = WithJsonSchema({"type": "object", "additionalProperties": True})
+"""Pydantic's own schema refers to one that an OpenAPI document would have to hold elsewhere."""
+
+
 class TokenRequest(BaseModel):
     """The body of the request; all of it may be left out."""
 
@@ -41,7 +46,7 @@ class TokenRequest(BaseModel):
 
     ttl_s: int | None = Field(default=None, ge=1, description="How long it may be used to begin a call.")
     subject: Annotated[str, AfterValidator(_encodable)] | None = Field(default=None, min_length=1, max_length=200)
-    metadata: Annotated[dict[str, JsonValue], AfterValidator(_small)] = Field(default_factory=dict)
+    metadata: Annotated[dict[str, JsonValue], AfterValidator(_small), _ANY_OBJECT] = Field(default_factory=dict)
     single_use: bool = False
 
 
@@ -60,7 +65,12 @@ def add_token_route(app: FastAPI, host: Host, door: Door) -> None:
     """Add the route to the host's application."""
     body_schema = {"content": {"application/json": {"schema": TokenRequest.model_json_schema()}}}
 
-    @app.post("/agents/{agent_id}/tokens", status_code=201, openapi_extra={"requestBody": body_schema})
+    @app.post(
+        "/agents/{agent_id}/tokens",
+        status_code=201,
+        responses=refusals(401, 403, 404, 413, 422),
+        openapi_extra={"requestBody": body_schema, **ASKS_WHO},
+    )
     async def make_token(request: Request, agent_id: str) -> TokenAnswer:
         tokens = door.gate.tokens
         visitor = await door.let_in(request, "tokens", agent_id=agent_id)
