@@ -19,7 +19,10 @@ ONCE = {
     "voice_host/settings/load.py": {"load_settings"},
     "voice_host/extensions/load.py": {"load_extensions"},
     "voice_host/providers/select.py": {"_shared"},
-    "voice_host/models/select.py": {"_gateway_model"},  # imports the HTTP client, which reads files of its own
+    "voice_host/models/select.py": {
+        "_gateway_model",
+        "_is_known",
+    },  # imports the HTTP client, which reads files of its own
     "voice_host/auth/key_ring.py": {"__init__"},
     "voice_host/auth/token_secret.py": {"secret_beside"},
     "voice_host/auth/key_file.py": {"add", "revoke"},  # the command line's

@@ -12,11 +12,11 @@ LONG = "long"
 
 def register() -> None:
     """Make the profile known; it has to be before pytest reads its options."""
-    settings.register_profile(LONG, max_examples=50 * USUAL, deadline=None)
+    settings.register_profile(LONG, max_examples=20 * USUAL, deadline=None)
 
 
 def inputs(usual: int) -> settings:
-    """Return the settings of a test that tries `usual` inputs, and 50 times as many in a long run."""
+    """Return the settings of a test that tries `usual` inputs, and 20 times as many in a long run."""
     return settings(
         max_examples=usual * max(1, settings().max_examples // USUAL),
         deadline=None,
