@@ -29,6 +29,10 @@ class Connected:
     def drop(self, reason: EndReason) -> None:
         self.dropped.set_result(reason)
 
+    @property
+    def place(self) -> None:
+        return None
+
     def replace(self) -> None:
         self.drop("lost")
 

@@ -93,6 +93,24 @@ def test_a_ticket_is_given_back_once() -> None:
     assert refused(door.enter(AGENT)) == "max_calls"
 
 
+def test_a_connection_that_replaces_another_one_is_no_second_call() -> None:
+    door = admission(max_calls=1, max_calls_per_address=1)
+    before = taken(door.enter(AGENT, Caller("ada"), "192.0.2.1"))
+    after = taken(door.enter(AGENT, Caller("ada"), "192.0.2.2", same_call_as=before))  # in another network by now
+    assert door.calls == 1
+    for place in (before, after):
+        assert refused(door.enter(AGENT)) == "max_calls"
+        place.release()
+    assert not door._calls
+
+
+def test_a_connection_that_was_to_be_replaced_and_was_not_keeps_its_place() -> None:
+    door = admission(max_calls=1)
+    before = taken(door.enter(AGENT))
+    taken(door.enter(AGENT, same_call_as=before)).release()
+    assert refused(door.enter(AGENT)) == "max_calls"
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["x", "y", None]), st.sampled_from(["192.0.2.1", None])))
 )

@@ -9,12 +9,17 @@ from typing import Any, Protocol
 from voice_host.agent.callback_runner import CallbackRunner
 from voice_host.agent.resume_token import ResumeKey
 from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.limits import Ticket
 from voice_host_sdk import Caller
 from voice_host_sdk.session import EndReason
 
 
 class Connection(Protocol):
     """A call that is connected to a session, as far as the manager may use it."""
+
+    @property
+    def place(self) -> Ticket | None:
+        """Its place among the calls at once, which a connection that replaces it takes over; None: it has none."""
 
     @property
     def lost(self) -> bool:

@@ -257,6 +257,10 @@ class VoiceAgentManager:
         held.key.revoke()
         return held
 
+    def connection_of(self, token: str, caller: Caller | None = None) -> Connection | None:
+        """Return the connection that `resume` would end; None: nobody is connected. Raises what `resume` raises."""
+        return self._opened_by(token, caller).connection
+
     def _opened_by(self, token: str, caller: Caller | None) -> HeldSession:
         if self._closed:
             raise ShuttingDown("the server is shutting down")

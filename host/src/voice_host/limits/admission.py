@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,6 +13,9 @@ from voice_host_sdk import Caller
 
 IPV6_SITE_BITS = 64
 """What one subscriber of IPv6 is given at least (RFC 6177): within it anybody may take a new address for each call."""
+
+_Key = tuple[str, Hashable]
+"""A limit, and whose calls it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,9 @@ class _Place(NamedTuple):
 class Ticket:
     """A call's place. Give it back when the connection has ended: leave the `with`, or `release()`. Idempotent."""
 
-    def __init__(self, give_back: Callable[[], None]) -> None:
+    def __init__(self, call: object, give_back: Callable[[], None]) -> None:
+        self.call = call
+        """Which call it is for. Connections of one call have tickets of their own, and count once."""
         self._give_back: Callable[[], None] | None = give_back
 
     def release(self) -> None:
@@ -62,9 +67,16 @@ class Admission:
     def __init__(self, limits: LimitsSettings, agent_limit: Callable[[str], int | None] = lambda _: None) -> None:
         self._limits = limits
         self._agent_limit = agent_limit
-        self._calls: Counter[tuple[str, Hashable]] = Counter()
+        self._calls: defaultdict[_Key, Counter[object]] = defaultdict(Counter)  # the tickets of each call
 
-    def enter(self, agent_id: str, caller: Caller | None = None, client_host: str | None = None) -> Ticket | Refusal:
+    def enter(
+        self,
+        agent_id: str,
+        caller: Caller | None = None,
+        client_host: str | None = None,
+        *,
+        same_call_as: Ticket | None = None,
+    ) -> Ticket | Refusal:
         """Take a place for a call.
 
         Args:
@@ -72,26 +84,32 @@ class Admission:
             caller: who calls; without one there is no limit per caller.
             client_host: the client's address. Loopback is not limited per address: it is the operator, or a proxy
                 whose callers cannot be told apart.
+            same_call_as: the place of a connection that this one is about to replace.
         """
+        call = same_call_as.call if same_call_as is not None else object()
         places = list(self._places(agent_id, caller, client_host))
         for place in places:
-            if self._calls[place.limit, place.who] >= place.most:
+            others = self._calls.get((place.limit, place.who), {}).keys() - {call}
+            if len(others) >= place.most:
                 return Refusal(place.limit, place.reason)
         keys = [(place.limit, place.who) for place in places]
-        self._calls.update(keys)
+        for key in keys:
+            self._calls[key][call] += 1
 
         def give_back() -> None:
             for key in keys:
-                self._calls[key] -= 1
+                self._calls[key][call] -= 1
+                if not self._calls[key][call]:
+                    del self._calls[key][call]
                 if not self._calls[key]:
                     del self._calls[key]  # whoever called once must not be remembered for good
 
-        return Ticket(give_back)
+        return Ticket(call, give_back)
 
     @property
     def calls(self) -> int:
         """Calls that have a place."""
-        return self._calls["max_calls", None]
+        return len(self._calls.get(("max_calls", None), ()))
 
     def _places(self, agent_id: str, caller: Caller | None, client_host: str | None) -> list[_Place]:
         limits = self._limits

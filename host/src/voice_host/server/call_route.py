@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from fastapi import FastAPI, WebSocket
 
 from voice_host import metrics
+from voice_host.agent.manager import SessionRefused
 from voice_host.auth.gate import Gate, Refusal, Visitor
 from voice_host.auth.origins import origin_allowed
 from voice_host.discovery import BrokenAgent, DisabledAgent
 from voice_host.limits import Refusal as OverLimit
 from voice_host.logs import get_logger
 from voice_host.server.door import connection_of
-from voice_host.server.host import Host
+from voice_host.server.host import Host, ReadyAgent
 from voice_host.session import messages
 from voice_host.session.close_codes import CloseCode, fit_reason
+from voice_host.session.connection import code_for
 
 log = get_logger(__name__)
 
@@ -50,16 +52,30 @@ async def _call(ws: WebSocket, agent_id: str, visitor: Visitor, host: Host, gate
     elif host.state != "ready":
         await _refuse(ws, agent_id, CloseCode.DRAINING, "the server is shutting down")
     else:
-        place = host.admission.enter(agent_id, visitor.caller, ws.client.host if ws.client else None)
-        if isinstance(place, OverLimit):
-            metrics.LIMITS_EXCEEDED.labels(agent_id, place.limit).inc()
-            await _refuse(ws, agent_id, CloseCode.OVER_A_LIMIT, place.reason)
-            return
-        with place:
-            if gate.redeem(visitor):  # last of all: a call that is refused does not use the token up
-                await agent.handler.handle(ws, caller=visitor.caller, metadata=visitor.metadata)
-            else:
-                await _refuse(ws, agent_id, CloseCode.NOT_AUTHORISED, "the call token was used already")
+        await _connect(ws, agent, visitor, host, gate)
+
+
+async def _connect(ws: WebSocket, agent: ReadyAgent, visitor: Visitor, host: Host, gate: Gate) -> None:
+    agent_id, caller = agent.loaded.id, visitor.caller
+    before = None
+    try:
+        if (resume := ws.query_params.get("resume")) is not None:
+            before = agent.manager.connection_of(resume, caller)
+    except SessionRefused as refusal:
+        await _refuse(ws, agent_id, code_for(refusal), str(refusal))
+        return
+    # Somebody who comes back before the loss is noticed is not one caller more.
+    same_call = before.place if before is not None else None
+    place = host.admission.enter(agent_id, caller, ws.client.host if ws.client else None, same_call_as=same_call)
+    if isinstance(place, OverLimit):
+        metrics.LIMITS_EXCEEDED.labels(agent_id, place.limit).inc()
+        await _refuse(ws, agent_id, CloseCode.OVER_A_LIMIT, place.reason)
+        return
+    with place:
+        if gate.redeem(visitor):  # last of all: a call that is refused does not use the token up
+            await agent.handler.handle(ws, caller=caller, metadata=visitor.metadata, place=place)
+        else:
+            await _refuse(ws, agent_id, CloseCode.NOT_AUTHORISED, "the call token was used already")
 
 
 async def _refuse(ws: WebSocket, agent_id: str, code: CloseCode, reason: str) -> None:

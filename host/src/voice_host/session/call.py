@@ -11,7 +11,7 @@ from voice_host import metrics
 from voice_host.agent.callback_runner import CallbackRunner
 from voice_host.agent.held_session import HeldSession
 from voice_host.agent.voice_agent import VoiceAgent
-from voice_host.limits import Excess
+from voice_host.limits import Excess, Ticket
 from voice_host.logs import get_logger
 from voice_host.session import messages
 from voice_host.session.client_link import ClientLink
@@ -41,6 +41,8 @@ class Call:
     microphone: MicrophoneBuffer
     dispatch: Callable[[TurnEvent], Coroutine[Any, Any, None]]
     """Takes an event of this call to the turn engine and carries out what comes of it."""
+    place: Ticket | None = None
+    """Among the calls at once; None: nobody counts them."""
     voice: TextToSpeechStream | None = None
     """None: the voice could not be had, replies are text only."""
     reply: Reply | None = None

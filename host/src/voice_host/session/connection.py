@@ -61,13 +61,16 @@ async def session_for(
 
 async def refuse(link: ClientLink, agent_id: str, refusal: SessionRefused) -> None:
     """Close a connection that gets no session, with the code that fits."""
-    code = CloseCode.COULD_NOT_START
-    if isinstance(refusal, ShuttingDown):
-        code = CloseCode.DRAINING
-    elif isinstance(refusal, ResumeRefused):
-        code = CloseCode.NOT_AUTHORISED
+    code = code_for(refusal)
     metrics.CALLS_REFUSED.labels(agent_id, str(code.value)).inc()
     await link.close(code, str(refusal))
+
+
+def code_for(refusal: SessionRefused) -> CloseCode:
+    """Return the close code of a connection that gets no session."""
+    if isinstance(refusal, ShuttingDown):
+        return CloseCode.DRAINING
+    return CloseCode.NOT_AUTHORISED if isinstance(refusal, ResumeRefused) else CloseCode.COULD_NOT_START
 
 
 def said_goodbye(disconnect: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from voice_host.agent.held_session import HeldSession
 from voice_host.agent.manager import SessionRefused, VoiceAgentManager
 from voice_host.agent.turn import OnEvent
 from voice_host.clock import now_s
-from voice_host.limits import CallLimits, ClientGuard, call_limits
+from voice_host.limits import CallLimits, ClientGuard, Ticket, call_limits
 from voice_host.logs import get_logger
 from voice_host.providers.select import SpeechProviders, SpeechServices, speech_services_from_environment
 from voice_host.session import messages
@@ -100,7 +100,12 @@ class VoiceSessionHandler:
     # --- one call, from accept to close ---------------------------------------------------------------------------
 
     async def handle(
-        self, ws: WebSocket, *, caller: Caller | None = None, metadata: Mapping[str, Any] | None = None
+        self,
+        ws: WebSocket,
+        *,
+        caller: Caller | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        place: Ticket | None = None,
     ) -> None:
         """Run one call. When this returns, every task and socket of the call is gone.
 
@@ -110,6 +115,7 @@ class VoiceSessionHandler:
             ws: a WebSocket that was not accepted yet.
             caller: whom the platform's own auth let in.
             metadata: what the platform's own auth knows about the call. Wins over what the connection sent along.
+            place: the call's among those at once. Whoever gives it gives it back.
         """
         await ws.accept(subprotocol=messages.chosen_subprotocol(ws.scope.get("subprotocols", [])))
         link = ClientLink(ws, send_timeout_s=self._limits.send_timeout_s)
@@ -126,7 +132,7 @@ class VoiceSessionHandler:
 
         end = CallEnd("shutdown")
         try:
-            async with self._open(link, session, resumed) as call:
+            async with self._open(link, session, resumed, place) as call:
                 end = await self._run(call, ws, resumed)
         except Exception as error:
             log.error("call_failed", agent_id=self._manager.agent_id, session_id=session.id, exc_info=error)
@@ -139,7 +145,9 @@ class VoiceSessionHandler:
                 await self._manager.leave(session.id, end.reason, end.detail)
 
     @asynccontextmanager
-    async def _open(self, link: ClientLink, session: HeldSession, resumed: bool) -> AsyncIterator[Call]:
+    async def _open(
+        self, link: ClientLink, session: HeldSession, resumed: bool, place: Ticket | None
+    ) -> AsyncIterator[Call]:
         """A call with its tasks; leaving it, they are cancelled and awaited, and the voice is closed after them."""
         tasks = asyncio.TaskGroup()
         call = Call(
@@ -150,6 +158,7 @@ class VoiceSessionHandler:
             over=asyncio.get_running_loop().create_future(),
             microphone=MicrophoneBuffer(session.agent.stt_config.sample_rate),
             dispatch=lambda event: self._dispatch(call, event),
+            place=place,
         )
         link.on_stalled = call.stalled
         voice = None
