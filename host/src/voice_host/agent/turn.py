@@ -28,6 +28,7 @@ from voice_host.models.live_request import PENDING_WORDS, live_request, with_wor
 from voice_host_sdk import Session
 
 if TYPE_CHECKING:
+    from pydantic_ai import ModelRequestNode
     from pydantic_ai.run import AgentRun
 
 OnEvent = Callable[[AgentEvent], Awaitable[None]]
@@ -70,7 +71,6 @@ class AgentTurn:
     outcomes: dict[str, ToolOutcome] = field(default_factory=dict)
     _on_event: OnEvent = field(init=False, repr=False)
     _heard: bool = False
-    _new_part: bool = True
     _reported: set[str] = field(default_factory=set)
     _calls: dict[str, ToolStarted] = field(default_factory=dict)
     _messages: list[ModelMessage] = field(default_factory=list)
@@ -88,7 +88,7 @@ class AgentTurn:
             Exception: model failures as pydantic-ai raises them, and what `on_event` raises.
         """
         self._on_event = on_event
-        turn, request = active_turn.set(self), live_request.set(self)
+        turn = active_turn.set(self)
         try:
             async with self.agent.iter(
                 PENDING_WORDS,
@@ -101,27 +101,33 @@ class AgentTurn:
                 finally:
                     self._messages = with_words(run.new_messages(), self.prompt)
         finally:
-            live_request.reset(request)
             active_turn.reset(turn)
 
     async def _follow(self, run: AgentRun[Session, str]) -> None:
         async for node in run:
             if Agent.is_model_request_node(node):
-                self._heard, self._new_part = False, True
-                async with node.stream(run.ctx) as stream:
-                    async for event in stream:
-                        if not self._heard and (text := _text_of(event)):
-                            await self._say(text, new_part=isinstance(event, PartStartEvent))
-                history = run.ctx.state.message_history
-                history[:] = with_words(history, self.prompt)
+                await self._request(node, run)
             elif Agent.is_call_tools_node(node):
                 await self.committed.wait()
+                history = run.ctx.state.message_history  # tools see it, and the words are final by now
+                history[:] = with_words(history, self.prompt)
                 async with node.stream(run.ctx) as tools:
                     async for event in tools:
                         if isinstance(event, FunctionToolCallEvent):
                             await self._on_event(self._started(event.part))
                         elif isinstance(event, FunctionToolResultEvent):
                             await self._on_event(self._finished(event))
+
+    async def _request(self, node: ModelRequestNode[Session, str], run: AgentRun[Session, str]) -> None:
+        self._heard = False
+        request = live_request.set(self)  # not for tools: what a tool asks of a model is not for the caller's ears
+        try:
+            async with node.stream(run.ctx) as stream:
+                async for event in stream:
+                    if not self._heard and (text := _text_of(event)):
+                        await self._say(text, new_part=isinstance(event, PartStartEvent))
+        finally:
+            live_request.reset(request)
 
     # --- what the model sees of it (`voice_host.models.live_request.LiveRequest`) ------------------------------------
 
@@ -131,8 +137,7 @@ class AgentTurn:
 
     async def hear(self, text: str) -> None:
         self._heard = True  # the same text comes again as pydantic-ai's event
-        new_part, self._new_part = self._new_part, False
-        await self._say(text, new_part=new_part)
+        await self._say(text, new_part=False)
 
     async def _say(self, text: str, *, new_part: bool) -> None:
         # What the model says before and after a tool are two parts; a space keeps their words apart.

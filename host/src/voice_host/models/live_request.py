@@ -25,11 +25,11 @@ class LiveRequest(Protocol):
         """Wait until the caller's words are known, and return them."""
 
     async def hear(self, text: str) -> None:
-        """Take text as it arrives from the service. pydantic-ai gets the same text later, in fewer pieces."""
+        """Take text after the first piece as it arrives. pydantic-ai gets the same text later, in fewer pieces."""
 
 
 live_request: ContextVar[LiveRequest | None] = ContextVar("live_request", default=None)
-"""Set for the task that runs a turn."""
+"""Set while a turn waits for a model, and takes in what it answers."""
 
 
 def waiting(model: Model) -> Model:

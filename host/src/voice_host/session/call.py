@@ -143,12 +143,18 @@ class Call:
 
     def prepare(self) -> None:
         """While nothing is under way, have all of the next turn ready but the caller's words."""
-        settled = self.reply is None or self.reply.task is None or self.reply.task.done()
-        if self.head_start is None and settled and self.engine.state is TurnState.LISTENING and not self._closed:
+        if self._closed or not self._settled or self.engine.state is not TurnState.LISTENING:
+            return
+        if self.head_start is not None and not self.agent.is_current(self.head_start.turn):
+            self.head_start.abandon()  # the agent has said something since, of itself
+            self.head_start = None
+        if self.head_start is None:
             self._begin()
 
     async def speculate(self, text: str) -> None:
         """Let the model begin on a turn that is not final."""
+        if not self._settled:
+            return
         if self.head_start is None or not self.agent.is_current(self.head_start.turn):
             await self.drop_head_start()
             self._begin()
@@ -157,7 +163,7 @@ class Call:
 
     async def ask(self, text: str) -> None:
         """Let the prepared turn have the words of the caller, and its request go out before anything else is done."""
-        if self.head_start is not None and self.agent.is_current(self.head_start.turn):
+        if self.head_start is not None and self._settled and self.agent.is_current(self.head_start.turn):
             self.head_start.turn.ask(text)
             await asyncio.sleep(0)
 
@@ -174,6 +180,11 @@ class Call:
         head_start, self.head_start = self.head_start, None
         if head_start is not None:
             await head_start.drop()
+
+    @property
+    def _settled(self) -> bool:
+        """Whether the history is complete: nothing is to come of the reply before."""
+        return self.reply is None or self.reply.task is None or self.reply.task.done()
 
     def _begin(self) -> None:
         self.head_start = HeadStart(self.agent.prepare_turn())

@@ -350,6 +350,8 @@ class VoiceSessionHandler:
         reply.turn = turn
         finished = False
         try:
+            if head_start is not None and head_start.turn is not turn:
+                head_start.abandon()
             if reply.alive:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._tts_relay(call, reply), name=f"speech-{reply.id}")

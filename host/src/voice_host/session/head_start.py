@@ -54,10 +54,15 @@ class HeadStart:
 
     async def drop(self) -> None:
         """Stop the model, if it is still at work, and wait until it has stopped."""
-        self.turn.alive = self.turn.alive and self.turn.committed.is_set()
+        self.abandon()
         if self.task is not None and not self.task.done():
-            self.task.cancel()
             await asyncio.wait([self.task])
+
+    def abandon(self) -> None:
+        """Let the model stop, if it is still at work."""
+        self.turn.alive = self.turn.alive and self.turn.committed.is_set()
+        if self.task is not None:
+            self.task.cancel()
 
     async def _take(self, event: AgentEvent) -> None:
         if self._deliver is None and len(self._kept) >= EVENTS_AHEAD:
