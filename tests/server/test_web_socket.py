@@ -78,8 +78,9 @@ async def test_audio_that_nobody_takes_goes_the_usual_way() -> None:
         ([frame(TEXT, b"\xed\xa0", fin=False), frame(CONTINUATION, b"\x80")], 1007),
         ([frame(BINARY, b"", fin=False), *[frame(CONTINUATION, b"", fin=False)] * 5000], 1009),
         ([frame(TEXT, b"x", masked=False)], 1002),
+        ([*[frame(TEXT, b"x")] * 3, frame(TEXT, b"\xff")], 1007),
     ],
-    ids=["no UTF-8", "no UTF-8 in pieces", "too many pieces", "not masked"],
+    ids=["no UTF-8", "no UTF-8 in pieces", "too many pieces", "not masked", "behind messages"],
 )
 async def test_what_is_no_message_closes_quietly(
     frames: list[bytes], code: int, caplog: pytest.LogCaptureFixture

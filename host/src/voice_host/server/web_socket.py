@@ -6,6 +6,7 @@ from asyncio import TimerHandle
 from collections.abc import Callable
 from typing import Any
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
@@ -34,6 +35,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self._take_audio: Callable[[bytes], None] | None = None
         self._closing: TimerHandle | None = None
+        self._failed = False
 
     # --- audio ----------------------------------------------------------------------------------------------------
 
@@ -73,10 +75,20 @@ class CallProtocol(WebSocketsSansIOProtocol):
 
     def handle_parser_exception(self) -> None:
         """Frames that break the rules. uvicorn takes it for granted that the connection was accepted by then."""
+        self._failed = True
         if self.conn.close_sent is None:
             self.transport.abort()
         else:
             super().handle_parser_exception()
+
+    async def send(self, message: Any) -> None:
+        """Send for the application, which may yet answer what came before the client broke the rules: in vain."""
+        try:
+            await super().send(message)
+        except RuntimeError:
+            if self._failed:
+                raise ClientDisconnected from None
+            raise
 
     # --- requests that cannot be read -----------------------------------------------------------------------------
 
