@@ -104,6 +104,32 @@ async def test_the_unheard_rest_of_a_reply_is_spoken_from_the_last_words_heard()
         assert len(s.llm.requests) == 1
 
 
+@pytest.mark.fault("caller: half-open")
+@pytest.mark.parametrize("reports", [[400, 450], []])
+async def test_what_a_client_that_went_silent_cannot_have_played_is_spoken_again(reports: list[int]) -> None:
+    text = "One two three four five six seven eight nine ten eleven twelve."
+    async with studio(ms_per_word=60) as s:
+        s.llm.reply(text)
+        s.llm.reply("Yes.")
+        async with calling(s.url) as first:
+            await first.type("Count")
+            await first.expect("audio", count=8)
+            for played_ms in reports:
+                await first.send("playback", reply=1, played_ms=played_ms)
+            # From here on the network takes what is sent, and the client says nothing: for the host the reply ends.
+            await first.expect("metrics", reply=1)
+            async with calling(back(s, first)) as second:
+                await second.expect("ready", resumed=True)
+                if reports:
+                    rest = (await second.expect("chat"))["text"]
+                    assert text.endswith(rest)
+                    assert 0 < len(rest) < len(text)
+                    await second.expect("tts_done")
+                else:
+                    await second.type("Was that all?")
+                    assert (await second.expect("chat"))["text"] == "Yes."
+
+
 @pytest.mark.fault("caller: comes back")
 async def test_a_turn_that_nothing_was_said_to_is_answered_when_the_caller_is_back() -> None:
     recorder = Recorder()

@@ -210,3 +210,16 @@ def test_what_follows_a_clause_the_voice_failed_in_is_heard() -> None:
     heard.begin(SpokenClause(" Four five six.", complete=True))
     heard.add_audio(1000)
     assert heard.at(1000) == "Four five six."
+
+
+def test_a_lost_client_has_played_on_until_a_report_is_missing() -> None:
+    clock = PlayoutClock()
+    clock.add_sent(5000, 0)
+    assert clock.surely_played_ms(3000) == clock.played_ms(3000) == 3000  # it reports nothing: who knows
+    clock.report(200, 250)
+    assert clock.surely_played_ms(3000) == 2950  # it may report once only
+    clock.report(400, 500)
+    clock.report(600, 700)
+    assert clock.played_ms(40_000) == 5000
+    assert clock.surely_played_ms(40_000) == 850
+    assert clock.surely_played_ms(800) == 700

@@ -195,7 +195,8 @@ class VoiceSessionHandler:
     def _leave(self, call: Call) -> None:
         """Stop everything, and keep what a caller who comes back goes on with. No frame goes out from here on."""
         call.agent.session.detach()
-        call.session.left_off, cut = leave(call.engine, call.reply)
+        remembered = call.reply is not None and call.reply.id > call.forgotten
+        call.session.left_off, cut = leave(call.engine, call.reply, lost=call.lost and remembered)
         if cut is not None:
             self._report(call, cut, "cancelled_by_end")
         call.cancel_tasks()

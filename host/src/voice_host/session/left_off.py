@@ -35,16 +35,24 @@ class LeftOff:
         return ConnectionResumed(unheard=reply.unheard())
 
 
-def leave(engine: TurnEngine, reply: Reply | None) -> tuple[LeftOff, Reply | None]:
+def leave(engine: TurnEngine, reply: Reply | None, *, lost: bool = False) -> tuple[LeftOff, Reply | None]:
     """End a connection's part of the conversation: kill the reply under way.
+
+    Args:
+        engine: the session's.
+        reply: the last one.
+        lost: whether the caller may have been gone for a while. A reply may have been sent to its end meanwhile.
 
     Returns:
         what to go on with, and the reply if this is what killed it.
     """
-    kept = LeftOff(engine, reply if engine.unfinished else None, engine.text_complete)
+    unplayed = lost and reply is not None and reply.alive and reply.playout.reports_are_missing
+    kept = LeftOff(engine, reply if engine.unfinished or unplayed else None, engine.text_complete)
     cut = None
     for action in engine.handle(ConnectionEnded(), now_s()):
         if isinstance(action, CancelReply) and reply is not None and reply.id == action.reply:
             reply.cut()
             cut = reply
+    if unplayed and reply is not None:
+        reply.forsake()
     return kept, cut

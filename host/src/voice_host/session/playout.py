@@ -25,6 +25,7 @@ class PlayoutClock:
         self.sent_ms = 0.0
         self._origin_ms = 0.0  # when the audio at position 0 was, or would have been, played
         self._reported: tuple[float, float] | None = None
+        self._report_gap_ms = 0.0  # the longest between two reports
 
     def add_sent(self, duration_ms: float, now_ms: float) -> None:
         if now_ms - self._origin_ms > self.sent_ms:
@@ -34,6 +35,8 @@ class PlayoutClock:
 
     def report(self, played_ms: float, now_ms: float) -> None:
         """The client says how much it has played, which beats any estimate."""
+        if self._reported is not None:
+            self._report_gap_ms = max(self._report_gap_ms, now_ms - self._reported[1])
         self._reported = (min(played_ms, self.sent_ms), now_ms)
 
     def played_ms(self, now_ms: float) -> float:
@@ -43,6 +46,12 @@ class PlayoutClock:
             played, at = self._reported
             return min(self.sent_ms, played + now_ms - at)
         return max(0.0, min(self.sent_ms, now_ms - self._origin_ms))
+
+    def surely_played_ms(self, now_ms: float) -> float:
+        """As `played_ms`, of a client that was lost some time ago: it has played on until a report is missing."""
+        if self._reported is None or not self._report_gap_ms:
+            return self.played_ms(now_ms)
+        return self.played_ms(min(now_ms, self._reported[1] + self._report_gap_ms))
 
     def ahead_ms(self, now_ms: float) -> float:
         """How much was sent that is not played yet, by the server's own clock."""
@@ -172,6 +181,15 @@ class Playout:
     def heard(self) -> str:
         """The text that has been audible so far."""
         return self._heard.at(self._clock.played_ms(self._now_ms()))
+
+    def surely_heard(self) -> str:
+        """As `heard`, where the client was lost, which may have been a while ago."""
+        return self._heard.at(self._clock.surely_played_ms(self._now_ms()))
+
+    @property
+    def reports_are_missing(self) -> bool:
+        """Whether the client, which reports what it plays, has stopped before the end of what was sent."""
+        return self._clock.surely_played_ms(self._now_ms()) < self._clock.sent_ms
 
     def _take(self, size: int) -> bytes:
         parts: list[bytes] = []

@@ -62,6 +62,10 @@ class Reply:
         """What was not heard of it, beginning with the last words that were."""
         return unheard(self.text, self.heard, OVERLAP_WORDS) if self.heard is not None else ""
 
+    def forsake(self) -> None:
+        """The caller was lost, perhaps before this reply was over: let what is known to have been played be heard."""
+        self.heard = " ".join(self.playout.surely_heard().split())
+
     def cut(self) -> str:
         """Kill it: no audio or message of it goes out any more. Returns what was heard."""
         self.alive = False
