@@ -284,6 +284,11 @@ def lifecycle_callbacks(settings):
             "broken",
             "what cannot be had: The model 'openai:x'",
         ),
+        (
+            "session.state['greeted'] = True",
+            "broken",
+            "on_session_starting returned None, it must return an AgentConfig",
+        ),
         ("return config.model_copy(update={'greeting': 'Hello.'})", "ok", None),
         (
             "return config.model_copy(update={'greeting': session.metadata['x']})",
@@ -302,3 +307,4 @@ def test_the_configuration_of_a_session_is_built(
     told = [verdict["error"]] if status == "broken" else verdict["warnings"]
     assert len(told) == (said is not None)
     assert all(said in message for message in told)
+    assert (verdict["where"] is not None) == (status == "broken")

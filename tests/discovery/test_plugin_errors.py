@@ -83,6 +83,12 @@ CASES = [
         "set titel there, or the variable VOICE_HOST_AGENT__BAD__SETTINGS__TITEL; did you mean 'title'?",
         4,
     ),
+    Case(
+        "... failed: ...",
+        CONFIG + "return AgentConfig(title=settings.title)",
+        'write settings["title"], or settings.get("title")',
+        4,
+    ),
     Case(RETURNED, CONFIG + "return None", "is there a `return` missing?", 2),
     Case(RETURNED, CONFIG + "return {'title': 'x'}", "return AgentConfig(**the_dict)", 2),
     Case(RETURNED, CONFIG + "return AgentConfig", "return an instance: `AgentConfig()`", 2),
@@ -194,6 +200,11 @@ def test_the_places_of_two_tools_of_one_name(plugins: PluginFolder) -> None:
     code = "def book(): ...\ndef make():\n    def book(): ...\n    return book\n"
     plugins.install("bad", code + TOOLS.format("book, make()"))
     assert "two tools are called 'book' (__init__.py:1 and __init__.py:3)" in broken_error("bad")
+
+
+def test_a_config_is_not_changed_after_it_was_made(plugins: PluginFolder) -> None:
+    plugins.install("bad", CONFIG + "config = AgentConfig()\n    config.title = 'Desk'\n    return config")
+    assert "title: cannot be changed any more; give it where the object is made" in broken_error("bad")
 
 
 def test_a_setting_within_a_table_is_named_with_its_path(plugins: PluginFolder) -> None:

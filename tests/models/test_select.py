@@ -192,3 +192,10 @@ async def test_the_platform_has_the_last_word_on_fallbacks() -> None:
     with pytest.raises(NotAllowed, match="fallback model 'other'"):
         Allowed(fallback_models=("claude*",)).check(config)
     await models.aclose()
+
+
+def test_a_misspelt_provider_is_suggested() -> None:
+    with pytest.raises(ModelConfigError, match=r"names no known provider; did you mean 'openai:gpt-4\.1-mini'\? For a"):
+        registry().resolve(None, "opnai:gpt-4.1-mini")
+    with pytest.raises(ModelConfigError, match=r"names no known provider\. For a model of a server of your own"):
+        registry().resolve(None, "somewhere-else:big")

@@ -60,6 +60,11 @@ async def test_an_agent_that_is_required_must_not_be_switched_off(tmp_path: Path
     [
         ("model = 'openai:gpt-5'", "allowed_models = ['openai:gpt-4.1-*', 'demo']", "openai:gpt-4.1-*, demo"),
         ("model = 'demo'", "allowed_models = []", "none"),
+        (
+            "fallback_models = ['openai:gpt-5']",
+            "allowed_models = ['openai:gpt-4.1-*', 'demo']",
+            "openai:gpt-4.1-*, demo",
+        ),
         ("text_to_speech = 'assemblyai'", "allowed_providers = ['orpheus']", "orpheus"),
         ("text_to_speech_fallback = 'assemblyai'", "allowed_providers = ['orpheus']", "orpheus"),
         ("speech_to_text = 'assemblyai'", "allowed_providers = ['embedded']", "embedded"),
@@ -75,7 +80,7 @@ async def test_an_agent_that_asks_for_more_than_it_may_is_broken(
         async with running(tmp_path, common, allow="greedy", model=None) as r:
             broken = r.host.agents["greedy"]
             assert isinstance(broken, BrokenAgent)
-            assert asks.rpartition(" ")[2] in broken.error
+            assert asks.rpartition(" ")[2].strip("[]") in broken.error
             assert broken.error.endswith(f"are: {words}")
             assert "[agent.greedy]" in (broken.hint or "")
         asks_demo = asks if "model" not in asks else "model = 'demo'"
@@ -137,6 +142,20 @@ async def test_a_caller_for_whom_the_agent_asks_for_more_is_refused_alone(
             assert "allowed_providers are: orpheus" in caplog.text
             async with calling(f"{r.session('asks')}?title=Other") as caller:
                 await caller.expect("ready")
+
+
+async def test_an_agents_own_longest_call_counts_for_it_alone(tmp_path: Path) -> None:
+    with installed(tmp_path) as plugins:
+        plugins.install("brief")
+        plugins.install("patient")
+        async with (
+            running(tmp_path, "[agent.brief]\nmax_call_s = 0.2", allow="brief,patient") as r,
+            calling(r.session("patient")) as other,
+        ):
+            async with calling(r.session("brief")) as caller:
+                assert await caller.ended() == (1000, "the call reached its maximum length")
+            await other.send("ping")
+            await other.expect("pong")
 
 
 async def test_agents_may_have_another_name_in_metrics_and_share_it(tmp_path: Path) -> None:

@@ -79,6 +79,22 @@ def register_routes(app, settings):
         return {"kind": kind, "region": settings["region"]}
 """
 
+INCLUDED = """
+from fastapi import APIRouter
+from voice_host_sdk import extensionimpl
+
+inner = APIRouter()
+
+@inner.get("/{kind}")
+async def status(kind: str): ...
+
+@extensionimpl
+def register_routes(app, settings):
+    router = APIRouter(prefix="/status")
+    router.include_router(inner)
+    app.include_router(router)
+"""
+
 
 async def test_an_observer_is_told_of_the_sessions_of_all_agents_in_order(tmp_path: Path) -> None:
     with installed(tmp_path) as plugins:
@@ -207,10 +223,30 @@ async def test_two_extensions_cannot_have_the_same_route_and_a_last_resort_is_al
         async with running(tmp_path, toml) as host, httpx.AsyncClient() as client:
             assert (await client.get(f"http://{host.address}/any/thing")).json()["region"] == "south"
             assert (await client.get(f"http://{host.address}/agents")).json() == []
-        plugins.install_extension("b-status-too", ROUTES)
-        with pytest.raises(ExtensionsBroken, match=r"GET /status/{\.\.\.}, which is one of the extension 'b-status'"):
+        for name, code in [("b-status-too", ROUTES), ("b-status-2", INCLUDED)]:
+            plugins.install_extension(name, code)
+        with pytest.raises(ExtensionsBroken) as caught:
             async with running(tmp_path):
                 pass
+        taken = r"a route for GET /status/{\.\.\.}, which is one of the extension 'b-status'"
+        assert {broken.id for broken in caught.value.broken if re.search(taken, broken.error)} == {
+            "b-status-too",
+            "b-status-2",
+        }
+
+
+async def test_two_extensions_cannot_include_the_same_routes(tmp_path: Path) -> None:
+    with installed(tmp_path) as plugins:
+        for name in ("a-status", "b-status"):
+            plugins.install_extension(name, INCLUDED)
+            plugins.install_extension(f"{name}-live", INCLUDED.replace("get", "websocket").replace("/status", "/live"))
+        with pytest.raises(ExtensionsBroken) as caught:
+            async with running(tmp_path):
+                pass
+        errors = {broken.id: broken.error for broken in caught.value.broken}
+        assert errors.keys() == {"b-status", "b-status-live"}
+        assert "GET /status/{...}, which is one of the extension 'a-status'" in errors["b-status"]
+        assert "WS /live/{...}, which is one of the extension 'a-status-live'" in errors["b-status-live"]
 
 
 async def test_waiting_events_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,34 @@ def problems(load: Load, text: str = "", **environ: str) -> list[str]:
         ("server.prt = 1", "voice-host.toml: [server] prt: there is no such key; did you mean 'port'?"),
         ("serv.port = 1", "voice-host.toml: serv: there is no such key; did you mean 'server'?"),
         ("agent.a.modl = 'x'", "voice-host.toml: [agent.a] modl: there is no such key; did you mean 'model'?"),
+        ("limits.max_cals = 3", "voice-host.toml: [limits] max_cals: there is no such key; did you mean 'max_calls'?"),
+        ("limits.max_calls = 0", "voice-host.toml: [limits] max_calls: must be a whole number at least 1, not 0"),
+        ("auth.key_file = 'x'", "voice-host.toml: [auth] key_file: there is no such key; did you mean 'keys_file'?"),
+        ("auth.page = 'shut'", "voice-host.toml: [auth] page: must be one of open, off, not 'shut'"),
+        (
+            "sessions.resume_grace = 3",
+            "voice-host.toml: [sessions] resume_grace: there is no such key; did you mean 'resume_grace_s'?",
+        ),
+        (
+            "extensions.allowed = ['x']",
+            "voice-host.toml: [extensions] allowed: there is no such key; did you mean 'allow'?",
+        ),
+        (
+            "resilience.stt_replay = 1",
+            "voice-host.toml: [resilience] stt_replay: there is no such key; did you mean 'stt_replay_s'?",
+        ),
+        (
+            "[agents.front-desk]\nmodel = 'x'",
+            "voice-host.toml: [agents] front-desk: there is no such key; did you mean [agent.front-desk]?",
+        ),
+        (
+            "[extensions.acme]\nregion = 'x'",
+            "voice-host.toml: [extensions] acme: there is no such key; did you mean [extension.acme]?",
+        ),
+        (
+            "auth.token_secret = { env = 'NOPE' }",
+            "voice-host.toml: [auth] token_secret: it is read from the variable NOPE, which is not set",
+        ),
         ("server = 5", "voice-host.toml: server: must be a table, not 5"),
         ("agents.allow = [5]", "voice-host.toml: [agents] allow: must be text, not 5"),
         (
@@ -41,6 +69,13 @@ def test_a_mistake_in_the_file(load: Load, text: str, problem: str) -> None:
         ("VOICE_HOST_SERVER__PORT", "-1", "must be a whole number from 0 to 65535, not '-1'"),
         ("VOICE_HOST_SERVR__PORT", "1", "there is no such variable; did you mean VOICE_HOST_SERVER__PORT?"),
         ("VOICE_HOST_PORT", "1", "there is no such variable; did you mean VOICE_HOST_SERVER__PORT?"),
+        ("VOICE_HOST_LIMITS__MAX_CALS", "1", "there is no such variable; did you mean VOICE_HOST_LIMITS__MAX_CALLS?"),
+        ("VOICE_HOST_AUTH__KEYFILE", "x", "there is no such variable; did you mean VOICE_HOST_AUTH__KEYS_FILE?"),
+        (
+            "VOICE_HOST_AGENTS__FRONT_DESK__MODEL",
+            "x",
+            "there is no such variable; did you mean VOICE_HOST_AGENT__FRONT_DESK__MODEL?",
+        ),
         ("VOICE_HOST_LLM_KEY", "x", "there is no such variable; did you mean VOICE_HOST_LLM_API_KEY?"),
         (
             "VOICE_HOST_AGENT__A__MODL",

@@ -8,7 +8,7 @@ from voice_host.agent.callback_runner import CALLBACK_TIMEOUT_S
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.session import LiveSession
 from voice_host.discovery import BrokenAgent, InvalidReturn, LoadedAgent, Phase, valid_config
-from voice_host.discovery.guard import describe, place
+from voice_host.discovery.guard import describe, function_place, place
 from voice_host.limits.allowed import NotAllowed
 from voice_host.models import ModelConfigError
 from voice_host.providers.errors import ProviderConfigError
@@ -30,9 +30,11 @@ async def session_problem(loaded: LoadedAgent, runtime: AgentRuntime) -> BrokenA
         config = returned if returned is loaded.config else valid_config(returned, "on_session_starting")
         runtime.variant(config)
     except InvalidReturn as error:
-        return _broken(loaded, str(error), error.hint, error.where)
+        where = error.where or function_place(loaded.callbacks.on_session_starting)
+        return _broken(loaded, str(error), error.hint, where)
     except (ModelConfigError, NotAllowed, ProviderConfigError) as error:
-        return _broken(loaded, f"on_session_starting returned what cannot be had: {error}", None, None)
+        where = function_place(loaded.callbacks.on_session_starting)
+        return _broken(loaded, f"on_session_starting returned what cannot be had: {error}", None, where)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the agent does is a finding
         at = place(error)
         said = f"on_session_starting refused a call without caller and metadata: {describe(error)}"

@@ -157,6 +157,11 @@ def _call(manager: pluggy.PluginManager, hook: str, settings: Mapping[str, Any])
         except MissingSetting as error:
             message = f"{hook} failed: {error.message}"
             raise PhaseFailed(Phase.CONFIGURED, message, error.hint, place(error)) from error
+        except AttributeError as error:
+            if not isinstance(error.obj, MappingProxyType):
+                raise
+            hint = f'settings are mappings: write settings["{error.name}"], or settings.get("{error.name}")'
+            raise PhaseFailed(Phase.CONFIGURED, f"{hook} failed: {describe(error)}", hint, place(error)) from error
     return returned
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic_ai.exceptions import UserError
-from pydantic_ai.models import Model, infer_model
+from pydantic_ai.models import KnownModelName, Model, infer_model
 from pydantic_ai.providers import Provider, infer_provider, infer_provider_class
 
 from voice_host.models.demo import demo_model
 from voice_host.models.errors import ModelConfigError
+from voice_host.settings import suggestion
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -177,8 +178,11 @@ class ModelRegistry:
     def _pydantic_ai_model(self, name: str, provider: str) -> Model:
         try:
             if not _is_known(provider):
+                meant = suggestion(provider, _known_providers())
                 raise ModelConfigError(
-                    f"The model {name!r} names no known provider. For a model of a server of your own "
+                    f"The model {name!r} names no known provider"
+                    + (f"; did you mean '{meant}:{name.partition(':')[2]}'? For" if meant else ". For")
+                    + f" a model of a server of your own "
                     f"write 'openai:{name}' and set {_BASE_URL}."
                 )
             return infer_model(name, provider_factory=self._provider)
@@ -205,6 +209,11 @@ def _is_known(provider: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _known_providers() -> set[str]:
+    """Return the providers whose models pydantic-ai knows by name."""
+    return {name.partition(":")[0] for name in get_args(KnownModelName.__value__) if ":" in name}
 
 
 def _install_hint(error: ImportError, provider: str) -> str:

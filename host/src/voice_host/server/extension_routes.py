@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Match, Mount, WebSocketRoute
 
 from voice_host.discovery import Phase
 from voice_host.discovery.guard import PhaseFailed, guarded
@@ -91,10 +91,14 @@ def _refuse_taken(app: FastAPI, before: list[BaseRoute], owners: Mapping[int, st
 
 
 def _requests(route: BaseRoute) -> Iterator[_Request]:
-    """Yield requests that a route with a path was made for; parameters get a made-up value."""
+    """Yield requests that a route was made for; parameters get a made-up value."""
+    if (included := getattr(route, "effective_route_contexts", None)) is not None:  # what `include_router` adds
+        for inner in included():
+            yield from _requests(inner.starlette_route or inner)
+        return
     path = re.sub(r"{[^}]*}", _MADE_UP, getattr(route, "path", ""))
-    if isinstance(route, Route):
-        yield from (_Request("http", method, path) for method in sorted(route.methods or ()))
+    if methods := getattr(route, "methods", None):
+        yield from (_Request("http", method, path) for method in sorted(methods))
     elif isinstance(route, WebSocketRoute):
         yield _Request("websocket", "WS", path)
     elif isinstance(route, Mount) and path:

@@ -60,6 +60,8 @@ def _message(details: ErrorDetails, path: tuple[str | int, ...], schema: dict[st
     if kind == "extra_forbidden":
         known = _properties(_at(schema, path[:-1], schema), schema)
         return f"there is no such key; {did_you_mean(str(path[-1]), known)}" if known else "there is no such key"
+    if kind in ("frozen_instance", "frozen_field"):
+        return "cannot be changed any more; give it where the object is made, or copy with model_copy(update=...)"
     if kind == "missing":
         return "is missing"
     if kind in ("value_error", "assertion_error"):

@@ -39,6 +39,7 @@ class Layers:
         self.problems: list[Problem] = []
         self._origins = {path: Origin("file", file) for path in _leaves(raw)}
         self._file = file
+        self._missing: list[KeyPath] = []
 
     def put(self, path: KeyPath, value: Any, origin: Origin) -> None:
         """Set a value and note its origin."""
@@ -92,6 +93,7 @@ class Layers:
                     value = resolve(value, environ, folder)
                 except MissingSource as error:
                     self.problems.append(Problem(origin.where(path), str(error)))
+                    self._missing.append(path)
                     value = ""
             if (free := free_keys(path)) is not None:
                 value = protect(path[free:], value)
@@ -101,6 +103,11 @@ class Layers:
         """Return the agents (`agent`) or extensions that have a table by now, in the file or by a variable."""
         named = self.values.get(table)
         return set(named) if isinstance(named, dict) else set()
+
+    def is_missing(self, path: tuple[str | int, ...]) -> bool:
+        """Tell whether what belongs at `path` could not be read, which `problems` says already."""
+        keys = tuple(str(part) for part in path)
+        return any(keys[: len(missing)] == missing for missing in self._missing)
 
     def where(self, path: tuple[str | int, ...]) -> str:
         """Return words that lead a reader to what set the value at `path`, which may lie within a list."""

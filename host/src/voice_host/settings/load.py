@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from voice_host.settings.errors import Problem, SettingsError
-from voice_host.settings.explain import explain
+from voice_host.settings.explain import FieldProblem, explain
 from voice_host.settings.layers import Layers
 from voice_host.settings.model import AgentsSettings, ExtensionsSettings, ServiceKeys, Settings, Tables
 from voice_host.settings.origins import Origin
@@ -164,6 +164,20 @@ def _validated(layers: Layers, keys: ServiceKeys, file: Path | None, problems: l
     try:
         tables = Tables.model_validate(layers.values)
     except ValidationError as error:
-        problems += [Problem(layers.where(found.path), found.message) for found in explain(error, Tables)]
+        problems += [
+            Problem(layers.where(found.path), _of_one(found, layers.values) or found.message)
+            for found in explain(error, Tables)
+            if not layers.is_missing(found.path)
+        ]
         tables = Tables()
     return Settings(**dict(tables), keys=keys, path=file, origins=layers.origins)
+
+
+def _of_one(found: FieldProblem, values: Mapping[str, Any]) -> str | None:
+    """Return what to write where one agent's table stands in the table about all of them: `[agents.front-desk]`."""
+    if len(found.path) != 2 or found.path[0] not in ("agents", "extensions"):
+        return None
+    kind, name = (str(part) for part in found.path)
+    if name in type(getattr(Tables(), kind)).model_fields or not isinstance(values[kind].get(name), dict):
+        return None
+    return f"there is no such key; did you mean [{kind.removesuffix('s')}.{name}]?"

@@ -112,6 +112,9 @@ class VariableReader:
         if name.startswith(EXTENSION_PREFIX):
             return f"write {EXTENSION_PREFIX}<NAME>{SEPARATOR}<KEY>"
         if not name.startswith(AGENT_PREFIX):
+            of_one = name.replace("S__", SEPARATOR, 1)
+            if self._path(of_one):  # VOICE_HOST_AGENTS__FRONT_DESK__MODEL
+                return f"did you mean {of_one}?"
             close = suggestion(name, [*self._fixed, *service_variables(), CONFIG_VARIABLE])
             return f"did you mean {close}?" if close else "`voice-host config` lists the settings"
         agent_id, key = _split(name.removeprefix(AGENT_PREFIX), self._agent_ids)
