@@ -115,6 +115,22 @@ def test_the_table_names_every_route(guarded: Guarded) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_who_is_turned_away_over_http_is_counted(guarded: Guarded) -> None:
+    seeing = bearer(guarded.keys[frozenset({"metrics"})])
+
+    async def counted(status: int) -> float:
+        lines = (await guarded.http.get("/metrics", headers=seeing)).text.splitlines()
+        sample = f'voice_host_requests_refused_total{{status="{status}"}} '
+        return sum(float(line.removeprefix(sample)) for line in lines if line.startswith(sample))
+
+    before = await counted(401), await counted(403)
+    await guarded.http.get("/agents", headers=bearer("guessed"))
+    await guarded.http.get("/metrics")
+    await guarded.http.post("/agents/hello/tokens", headers=seeing)
+    assert (await counted(401), await counted(403)) == (before[0] + 2, before[1] + 1)
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_key_or_a_token_sees_its_own_agents(guarded: Guarded, tmp_path: Path) -> None:
     token = await guarded.credential("call token", frozenset())
     listed = (await guarded.http.get("/agents", headers=bearer(token))).json()

@@ -7,10 +7,14 @@ from types import MappingProxyType
 from fastapi import HTTPException
 from starlette.requests import HTTPConnection
 
+from voice_host import metrics
 from voice_host.auth.api_keys import Scope
 from voice_host.auth.credentials import credential_of
 from voice_host.auth.gate import Gate, Refusal, Visitor
+from voice_host.logs import get_logger
 from voice_host_sdk.extensions import Connection
+
+log = get_logger(__name__)
 
 REALM = 'Bearer realm="voice-host"'
 
@@ -39,10 +43,14 @@ class Door:
         Raises:
             HTTPException: 401 without a good key or token, 403 with one that is not good for this.
         """
-        answer = await self.gate.admit(connection_of(request, agent_id), *scopes)
+        connection = connection_of(request, agent_id)
+        answer = await self.gate.admit(connection, *scopes)
         if isinstance(answer, Visitor):
             return answer
-        raise _said_no(answer, scopes)
+        refusal = _said_no(answer, scopes)
+        metrics.REQUESTS_REFUSED.labels(str(refusal.status_code)).inc()
+        log.info("request_refused", path=connection.path, status=refusal.status_code, reason=answer.reason)
+        raise refusal
 
     async def look(self, request: HTTPConnection) -> Visitor | None:
         """Return who is there, on a route that is open to all and says more to some; None for nobody in particular."""
