@@ -103,7 +103,7 @@ def test_what_is_shown_of_tests_that_fail(pytester: pytest.Pytester) -> None:
     """)
     outcome = pytester.runpytest_inprocess("-p", "no:asyncio")
     outcome.assert_outcomes(passed=1, failed=4)
-    shown = outcome.stdout.str()
+    shown, _, _ = outcome.stdout.str().partition("short test summary info")  # which repeats it all where CI is set
     assert shown.count("agent    Good day.") == 2
     assert shown.count("--       the session has ended: goodbye") == 2
     assert "which agent is to be tested? none is installed. Name it in conftest.py" in shown
