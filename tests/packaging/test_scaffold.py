@@ -32,7 +32,7 @@ def test_its_checks_and_its_tests_pass(project: Path) -> None:
     run(commands / "ruff", "check", cwd=project)
     run(commands / "ruff", "format", "--check", cwd=project)
     run(commands / "mypy", "src", "tests/test_agent.py", cwd=project)  # the rest takes long: tests/scaffold
-    assert " passed" in run(commands / "pytest", cwd=project)
+    assert " passed" in run(commands / "pytest", "-W", "error", cwd=project)
 
 
 def test_its_wheel_is_typed_and_holds_the_agent_alone(project: Path) -> None:

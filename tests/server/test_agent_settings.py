@@ -12,6 +12,7 @@ from tests.plugins import HELLO
 from tests.server.hosting import installed, running
 from voice_host.discovery import BrokenAgent, load_agents
 from voice_host.server.host import RequiredAgentBroken
+from voice_host.server.run import loaded_agents
 from voice_host.settings import load_settings
 
 ASKS = """
@@ -87,6 +88,19 @@ async def test_an_agent_that_asks_for_more_than_it_may_is_broken(
         toml = f"{own}[agent.greedy.settings]\n{asks_demo}\n"
         async with running(tmp_path, toml, allow="greedy", model=None) as r:
             assert r.host.describe()[0]["status"] == "ready", r.host.agents
+
+
+def test_the_settings_of_an_agent_that_is_not_installed_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "voice-host.toml"
+    file.write_text("[agents]\nallow = ['sales-desk']\n[agent.sales-dsk]\nmodel = 'demo'\n", encoding="utf-8")
+    with installed(tmp_path) as plugins:
+        plugins.install("sales-desk")
+        loaded_agents(load_settings(file, {}))
+    [warning] = [record for record in caplog.records if record.message == "agent_not_installed"]
+    assert vars(warning)["where"] == f"{file}: [agent.sales-dsk] model"
+    assert vars(warning)["did_you_mean"] == "sales-desk"
 
 
 async def test_what_the_platform_chooses_itself_needs_no_leave(tmp_path: Path) -> None:

@@ -130,7 +130,8 @@ def loaded_agents(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
             raise CannotServe(str(absent), "install it, or take it out of agents.required")
         if settings.origin("agents", "allow").kind == "option":
             raise CannotServe(str(absent), "`voice-host agents` lists what is installed")
-        log.warning("agent_not_installed", agent_id=absent.id, where=absent.where)
+        meant = {"did_you_mean": absent.suggestion} if absent.suggestion else {}
+        log.warning("agent_not_installed", agent_id=absent.id, where=absent.where, **meant)
     for agent_id in settings.agents.required:
         if not settings.agents.allows(agent_id):
             raise CannotServe(f"agent {agent_id!r} is required but not allowed", "add it to agents.allow or --agents")
