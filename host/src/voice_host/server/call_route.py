@@ -73,7 +73,7 @@ async def _connect(ws: WebSocket, agent: ReadyAgent, visitor: Visitor, host: Hos
         return
     with place:
         if gate.redeem(visitor):  # last of all: a call that is refused does not use the token up
-            await agent.handler.handle(ws, caller=caller, metadata=visitor.metadata, place=place)
+            await agent.handler.handle_in(place, ws, caller, visitor.metadata)
         else:
             await _refuse(ws, agent_id, CloseCode.NOT_AUTHORISED, "the call token was used already")
 

@@ -100,12 +100,7 @@ class VoiceSessionHandler:
     # --- one call, from accept to close ---------------------------------------------------------------------------
 
     async def handle(
-        self,
-        ws: WebSocket,
-        *,
-        caller: Caller | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        place: Ticket | None = None,
+        self, ws: WebSocket, *, caller: Caller | None = None, metadata: Mapping[str, Any] | None = None
     ) -> None:
         """Run one call. When this returns, every task and socket of the call is gone.
 
@@ -115,7 +110,15 @@ class VoiceSessionHandler:
             ws: a WebSocket that was not accepted yet.
             caller: whom the platform's own auth let in.
             metadata: what the platform's own auth knows about the call. Wins over what the connection sent along.
-            place: the call's among those at once. Whoever gives it gives it back.
+        """
+        await self.handle_in(None, ws, caller, metadata)
+
+    async def handle_in(
+        self, place: Ticket | None, ws: WebSocket, caller: Caller | None, metadata: Mapping[str, Any] | None
+    ) -> None:
+        """Run one call that has a place among those at once, which whoever gave it takes back. Else like `handle`.
+
+        A method of its own, since web frameworks read the signature of `handle` when it is mounted as it is.
         """
         await ws.accept(subprotocol=messages.chosen_subprotocol(ws.scope.get("subprotocols", [])))
         link = ClientLink(ws, send_timeout_s=self._limits.send_timeout_s)
