@@ -102,7 +102,9 @@ async def studio(
         OrpheusSimulator(api_key="tts-key", ms_per_word=ms_per_word) as tts,
         GatewaySimulator(api_key="gateway-key") as llm,
     ):
-        registry = ModelRegistry(ModelSettings(llm_base_url=llm.base_url, llm_api_key=llm_key))
+        registry = ModelRegistry(
+            ModelSettings(llm_base_url=llm.base_url, llm_api_key=llm_key, resilience=resilience or ResilienceSettings())
+        )
         config = config or AgentConfig()
         runtime = AgentRuntime(
             "desk",

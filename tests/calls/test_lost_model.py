@@ -14,9 +14,11 @@ import pytest
 from tests.calls.client import TestCaller, calling
 from tests.calls.studio import Studio, studio
 from tests.simulators.gateway import RawStream, Reply
+from voice_host.settings import ResilienceSettings
 from voice_host_sdk import AgentConfig
 
 PHRASE = "Something broke."
+IMPATIENT = ResilienceSettings(model_silent_after_s=0.3)
 
 
 def opening_hours(day: str) -> str:
@@ -25,9 +27,11 @@ def opening_hours(day: str) -> str:
 
 
 @asynccontextmanager
-async def call(*fallbacks: str) -> AsyncIterator[tuple[Studio, TestCaller]]:
+async def call(
+    *fallbacks: str, resilience: ResilienceSettings | None = None
+) -> AsyncIterator[tuple[Studio, TestCaller]]:
     config = AgentConfig(model="first", fallback_models=fallbacks, error_phrase=PHRASE, tools=(opening_hours,))
-    async with studio(config) as s, calling(s.url) as caller:
+    async with studio(config, resilience=resilience) as s, calling(s.url) as caller:
         yield s, caller
     assert s.llm.refused == []
 
@@ -81,30 +85,31 @@ async def test_a_request_that_is_refused_twice_is_apologised_for(status: int, co
 
 
 @pytest.mark.fault("model: timeout before the stream")
-async def test_a_model_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    impatient(monkeypatch)
-    async with call() as (s, caller):
+async def test_a_model_that_says_nothing_is_given_up() -> None:
+    async with call(resilience=IMPATIENT) as (s, caller):
         s.llm.reply("too late", gates={0: asyncio.Event()})
         assert await first_reply(s, caller) == PHRASE
         assert codes(caller) == ["model_timeout"]
 
 
 @pytest.mark.fault("model: timeout in the stream")
-async def test_a_model_that_falls_silent_is_given_up_and_what_was_said_stays_said(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    impatient(monkeypatch)
-    async with call() as (s, caller):
+async def test_a_model_that_falls_silent_is_given_up_and_what_was_said_stays_said() -> None:
+    async with call(resilience=IMPATIENT) as (s, caller):
         s.llm.reply("One two three.", " Four", gates={1: asyncio.Event()})
         assert await first_reply(s, caller) == f"One two three. {PHRASE}"
         assert codes(caller) == ["model_timeout"]
         assert "[broke off]" in str((await s.llm.request(1)).messages)
 
 
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the gateway's client wait for fractions of a second."""
-    for name in ("FIRST_EVENT_TIMEOUT_S", "SILENCE_TIMEOUT_S"):
-        monkeypatch.setattr(f"voice_host.models.gateway_stream.{name}", 0.3)
+async def test_how_often_the_gateway_is_asked_again_is_a_setting() -> None:
+    async with call(resilience=ResilienceSettings(model_retries=0)) as (s, caller):
+        s.llm.fail(500)
+        assert await first_reply(s, caller) == PHRASE
+    async with call(resilience=ResilienceSettings(model_retries=2)) as (s, caller):
+        s.llm.fail(500)
+        s.llm.fail(500)
+        s.llm.reply("At last.")
+        assert await first_reply(s, caller) == "At last."
 
 
 @pytest.mark.fault("model: stream cut without end")
@@ -195,9 +200,8 @@ async def test_another_model_goes_on_with_the_results_of_the_tools() -> None:
 
 
 @pytest.mark.fault("model: timeout, with a fallback model")
-async def test_another_model_answers_for_one_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    impatient(monkeypatch)
-    async with call("second") as (s, caller):
+async def test_another_model_answers_for_one_that_says_nothing() -> None:
+    async with call("second", resilience=IMPATIENT) as (s, caller):
         s.llm.handle(
             lambda request: Reply(["Hello."], gates={0: asyncio.Event()} if request.body["model"] == "first" else {})
         )

@@ -22,6 +22,7 @@ def model_settings(settings: Settings) -> ModelSettings:
         assemblyai_api_key=_plain(keys.assemblyai_api_key),
         llm_base_url=keys.llm_base_url,
         llm_api_key=_plain(keys.llm_api_key),
+        resilience=settings.resilience,
     )
 
 

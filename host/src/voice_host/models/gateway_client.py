@@ -8,7 +8,7 @@ from typing import Any, Self
 from openai import AsyncOpenAI, NotGiven, Omit, Timeout, omit
 from openai.resources.chat import AsyncChat, AsyncCompletions
 
-from voice_host.models.gateway_stream import CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S, GatewayStreams
+from voice_host.models.gateway_stream import CONNECT_TIMEOUT_S, SILENT_AFTER_S, GatewayStreams
 from voice_host.models.live_request import PENDING_WORDS, live_request
 
 MAX_RETRIES = 1
@@ -17,11 +17,13 @@ MAX_RETRIES = 1
 _NOT_SENT = frozenset({"extra_headers", "extra_query", "timeout"})
 
 
-def gateway_client(base_url: str, api_key: str, *, max_retries: int = MAX_RETRIES) -> AsyncOpenAI:
+def gateway_client(
+    base_url: str, api_key: str, *, max_retries: int = MAX_RETRIES, silent_after_s: float = SILENT_AFTER_S
+) -> AsyncOpenAI:
     """Return a client with connections of its own: one for each address and key. Whoever asks closes it."""
-    timeout = Timeout(SILENCE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+    timeout = Timeout(silent_after_s, connect=CONNECT_TIMEOUT_S)
     client = _Client(base_url=base_url, api_key=api_key, timeout=timeout, max_retries=max_retries)
-    client.streams = GatewayStreams(base_url, api_key)
+    client.streams = GatewayStreams(base_url, api_key, silent_after_s=silent_after_s)
     return client
 
 

@@ -22,11 +22,9 @@ from voice_host.models.event_stream import EventStream, EventTooLong
 
 CONNECT_TIMEOUT_S = 5.0
 
-SILENCE_TIMEOUT_S = 20.0
-"""How long the service may stay silent, before its first byte and between two: nobody waits longer on a telephone."""
-
-FIRST_EVENT_TIMEOUT_S = 20.0
-"""Until the first piece of a streamed reply, retries and the waits that the service asks for included."""
+SILENT_AFTER_S = 20.0
+"""How long the service may stay silent, before its first piece, retries and the waits that it asks for included, and
+between two: nobody waits longer on a telephone."""
 
 KEEP_ALIVE_S = 60.0
 """How long an idle connection is kept: callers think between two turns, and to connect costs three round trips."""
@@ -49,9 +47,11 @@ class GatewayStreams:
     Args:
         base_url: `/chat/completions` is appended.
         api_key: sent as `Authorization: Bearer <key>`.
+        silent_after_s: how long the service may stay silent.
     """
 
-    def __init__(self, base_url: str, api_key: str) -> None:
+    def __init__(self, base_url: str, api_key: str, *, silent_after_s: float = SILENT_AFTER_S) -> None:
+        self._silent_after_s = silent_after_s
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._headers = {
             "Authorization": f"Bearer {api_key}",
@@ -69,7 +69,7 @@ class GatewayStreams:
             ModelConnectionError, ModelTimeoutError: it cannot be reached, or does not answer.
         """
         data = json.dumps(body, separators=(",", ":")).encode()
-        deadline_s = now_s() + FIRST_EVENT_TIMEOUT_S
+        deadline_s = now_s() + self._silent_after_s
         try:
             async with asyncio.timeout_at(deadline_s):
                 trying = AsyncRetrying(
@@ -86,7 +86,7 @@ class GatewayStreams:
     async def _ask(self, model: str, data: bytes) -> aiohttp.ClientResponse:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)  # calls are limited, not these
-            timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S)
+            timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S, sock_read=self._silent_after_s)
             self._session = aiohttp.ClientSession(
                 connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), headers=self._headers
             )

@@ -14,6 +14,7 @@ from pydantic_ai.providers import Provider, infer_provider, infer_provider_class
 from voice_host.models.demo import demo_model
 from voice_host.models.errors import ModelConfigError
 from voice_host.settings import suggestion
+from voice_host.settings.resilience import ResilienceSettings
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -41,6 +42,7 @@ class ModelSettings:
         llm_base_url: `VOICE_HOST_LLM_BASE_URL`; replaces the gateway's address.
         llm_api_key: `VOICE_HOST_LLM_API_KEY`; goes with whatever address is used.
         default_model: the gateway's model when none is named.
+        resilience: how long the gateway may be silent, and how often it is asked again.
     """
 
     platform_model: str | None = None
@@ -48,6 +50,7 @@ class ModelSettings:
     llm_base_url: str | None = field(default=None, repr=False)
     llm_api_key: str | None = field(default=None, repr=False)
     default_model: str = DEFAULT_GATEWAY_MODEL
+    resilience: ResilienceSettings = field(default_factory=ResilienceSettings)
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,12 @@ class ModelRegistry:
                 f"set {_ASSEMBLYAI_KEY} or {_LLM_KEY}."
             )
         if self._gateway is None:
-            self._gateway = gateway_client(self._custom_url or DEFAULT_GATEWAY_URL, key)
+            self._gateway = gateway_client(
+                self._custom_url or DEFAULT_GATEWAY_URL,
+                key,
+                max_retries=settings.resilience.model_retries,
+                silent_after_s=settings.resilience.model_silent_after_s,
+            )
         return GatewayModel(model_name, self._gateway, key_setting=setting)
 
     # --- everything pydantic-ai knows ---------------------------------------------------------------------------

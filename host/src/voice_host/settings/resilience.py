@@ -33,3 +33,15 @@ class ResilienceSettings(BaseModel):
     voice_retry_after_s: float = Field(
         default=60.0, ge=0, description="How long the fallback voice speaks before the voice is tried again."
     )
+    model_silent_after_s: float = Field(
+        default=20.0,
+        gt=0,
+        description="How long the gateway's model may be silent: before its first word, retries included, and then "
+        "between two.",
+    )
+    model_retries: int = Field(
+        default=1,
+        ge=0,
+        le=5,
+        description="How often the gateway is asked again that refused with 408, 409, 429 or 5xx, or was not reached.",
+    )
