@@ -109,7 +109,7 @@ def test_a_secret_of_the_wrong_kind_is_not_repeated(load: Load) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a = " + "[" * 3000, "voice-host.toml: has tables and lists more than 32 deep within each other"),
+        ("a = " + "[" * 3000 + "]" * 3000, "voice-host.toml: has tables and lists more than 32 deep within each other"),
         ("[" + ".".join("a" * 500) + "]", "voice-host.toml: has tables and lists more than 32 deep within each other"),
         ("server.port = " + "9" * 5000, "voice-host.toml: holds a number with too many digits"),
         (
