@@ -14,8 +14,9 @@ def test_a_misspelt_method_of_an_observer_is_refused_when_its_class_is_made() ->
 
 async def test_what_an_observer_does_not_override_does_nothing() -> None:
     observer = SessionObserver()
-    await observer.on_startup()
-    await observer.on_agent_reply(ObservedSession("desk", "1"), AgentReply(1, "Hello.", "Hello.", False))
+    reply = AgentReply(1, "Hello.", "Hello.", False)
+    results = [await observer.on_startup(), await observer.on_agent_reply(ObservedSession("desk", "1"), reply)]
+    assert results == [None, None]
 
 
 def test_what_may_hold_a_token_is_not_in_a_connections_repr() -> None:
