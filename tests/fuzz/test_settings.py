@@ -16,7 +16,7 @@ from tests.fuzz.profile import inputs
 from tests.fuzz.toml import SECRET, SECRET_FILE, SECRET_VARIABLE, files, keys_of, names, texts, written
 from voice_host.settings import Entry, SettingsError, list_settings, load_settings
 from voice_host.settings.model import AgentSettings, Tables
-from voice_host.settings.origins import free_keys
+from voice_host.settings.provenance import free_keys
 from voice_host.settings.secrets import looks_secret
 from voice_host.settings.variables import leaf_paths, service_variables, variable_name
 
@@ -63,7 +63,7 @@ def load(file: Path, environ: Mapping[str, str]) -> None:
         problems, words = error.problems, str(error)
     else:
         # Whoever has the name of a model read from elsewhere may see it: not so with what a plugin gets, and secrets.
-        words = json.dumps([[e.key, e.value, str(e.origin)] for e in list_settings(settings) if not _plain(e)])
+        words = json.dumps([[e.key, e.value, str(e.came_from)] for e in list_settings(settings) if not _plain(e)])
         problems = ()
     assert words
     for problem in problems:
@@ -76,7 +76,7 @@ def load(file: Path, environ: Mapping[str, str]) -> None:
 
 def _plain(entry: Entry) -> bool:
     path = tuple(entry.key.split("."))
-    return bool(entry.origin.reference) and free_keys(path) is None and not looks_secret(path[-1])
+    return bool(entry.came_from.reference) and free_keys(path) is None and not looks_secret(path[-1])
 
 
 @inputs(300)

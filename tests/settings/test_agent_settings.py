@@ -86,7 +86,9 @@ def test_a_reference_is_resolved_from_a_variable_or_a_file(load: Load, tmp_path:
     table = settings.for_agent("a").settings
     assert table["plain"] == "from-variable"
     assert table["list"] == ("from-file", "x")
-    assert str(settings.origin("agent", "a", "settings", "plain")) == "file voice-host.toml (env VOICE_HOST_TEST_CRM)"
+    assert (
+        str(settings.came_from("agent", "a", "settings", "plain")) == "file voice-host.toml (env VOICE_HOST_TEST_CRM)"
+    )
 
 
 @pytest.mark.parametrize(

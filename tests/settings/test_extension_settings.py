@@ -21,7 +21,7 @@ def test_variables_override_the_file_and_take_its_types(load: Load) -> None:
     text = "[extension.front-door]\nmaxTries = 3"
     settings = load(text, **{f"{FRONT_DOOR}MAXTRIES": "5", f"{FRONT_DOOR}DEEP__KEY": "text"})
     assert settings.for_extension("front-door") == {"maxTries": 5, "deep": {"key": "text"}}
-    assert settings.origin("extension", "front-door", "maxTries").source == f"{FRONT_DOOR}MAXTRIES"
+    assert settings.came_from("extension", "front-door", "maxTries").source == f"{FRONT_DOOR}MAXTRIES"
 
 
 def test_secrets_are_resolved_and_not_shown(load: Load) -> None:

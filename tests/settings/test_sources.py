@@ -17,7 +17,7 @@ def test_without_a_file_or_variables_there_are_defaults(tmp_path: Path, monkeypa
     assert settings.agents.allow is None
     assert settings.agents.required == ()
     assert settings.path is None
-    assert settings.origin("server", "port").kind == "default"
+    assert settings.came_from("server", "port").kind == "default"
 
 
 def test_the_option_wins_over_the_variable_and_the_variable_over_the_file(load: Load) -> None:
@@ -25,10 +25,10 @@ def test_the_option_wins_over_the_variable_and_the_variable_over_the_file(load: 
     environ = {"VOICE_HOST_SERVER__HOST": "variable", "VOICE_HOST_SERVER__PORT": "2"}
     settings = load(text, {"server.host": "option", "server.log_format": None}, **environ)
     assert (settings.server.host, settings.server.port, settings.server.log_level) == ("option", 2, "error")
-    assert str(settings.origin("server", "host")) == "option --host"
-    assert str(settings.origin("server", "port")) == "variable VOICE_HOST_SERVER__PORT"
-    assert str(settings.origin("server", "log_level")) == "file voice-host.toml"
-    assert settings.origin("server", "log_format").kind == "default"
+    assert str(settings.came_from("server", "host")) == "option --host"
+    assert str(settings.came_from("server", "port")) == "variable VOICE_HOST_SERVER__PORT"
+    assert str(settings.came_from("server", "log_level")) == "file voice-host.toml"
+    assert settings.came_from("server", "log_format").kind == "default"
 
 
 def test_config_wins_over_the_variable_that_names_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

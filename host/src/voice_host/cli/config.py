@@ -27,16 +27,18 @@ def config(as_json: JsonOption = False, config: ConfigOption = None) -> None:
                     {
                         "key": entry.key,
                         "value": entry.value,
-                        "origin": entry.origin.kind,
-                        "source": entry.origin.source or None,
-                        "reference": entry.origin.reference or None,
+                        "origin": entry.came_from.kind,
+                        "source": entry.came_from.source or None,
+                        "reference": entry.came_from.reference or None,
                     }
                     for entry in entries
                 ],
             }
         )
     else:
-        print_table(["key", "value", "from"], ([entry.key, _text(entry.value), str(entry.origin)] for entry in entries))
+        print_table(
+            ["key", "value", "from"], ([entry.key, _text(entry.value), str(entry.came_from)] for entry in entries)
+        )
 
 
 def _text(value: object) -> str:

@@ -32,13 +32,13 @@ class AbsentAgent:
 def absent_agents(settings: Settings, installed: Collection[str]) -> list[AbsentAgent]:
     """Return what the settings name and nobody installed: fatal when required, otherwise worth a warning."""
     named: dict[str, tuple[str, ...]] = dict.fromkeys(settings.agents.allow or (), ("agents", "allow"))
-    named |= {path[1]: path for path in settings.origins if path[0] == "agent" and len(path) > 1}
+    named |= {path[1]: path for path in settings.provenance if path[0] == "agent" and len(path) > 1}
     named |= dict.fromkeys(settings.agents.required, ("agents", "required"))
     return [
         AbsentAgent(
             agent_id,
             agent_id in settings.agents.required,
-            settings.origin(*path).where(path),
+            settings.came_from(*path).where(path),
             suggestion(agent_id, installed),
         )
         for agent_id, path in sorted(named.items())
@@ -52,4 +52,4 @@ def nothing_to_run(settings: Settings, installed: int) -> str:
         return "No agents are installed. Install one with pip, or begin with the tutorial in docs/."
     path = ("agents", "allow")
     found = "1 agent is installed, but not" if installed == 1 else f"{installed} agents are installed, but none is"
-    return f"{found} allowed by {settings.origin(*path).where(path)}. `voice-host agents` lists what is installed."
+    return f"{found} allowed by {settings.came_from(*path).where(path)}. `voice-host agents` lists what is installed."

@@ -64,7 +64,7 @@ def load_agents(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
 def _loaded(agent: DiscoveredAgent, settings: Settings) -> LoadedAgent | BrokenAgent:
     own = settings.for_agent(agent.id)
     if not own.enabled:
-        where = settings.origin("agent", agent.id, "enabled").where(("agent", agent.id, "enabled"))
+        where = settings.came_from("agent", agent.id, "enabled").where(("agent", agent.id, "enabled"))
         return DisabledAgent(agent, Phase.ALLOWED, f"it is switched off by {where}")
     return load_agent(agent, own.settings)
 

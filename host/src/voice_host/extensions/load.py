@@ -129,7 +129,7 @@ def _asked(
 def _absent(settings: Settings, names: set[str]) -> list[BrokenExtension]:
     """What the allow-list names and nobody installed is missed; settings for nobody are only warned about."""
     path = ("extensions", "allow")
-    where = settings.origin(*path).where(path)
+    where = settings.came_from(*path).where(path)
     for name in sorted(settings.extension.keys() - names):
         log.warning("there are settings for the extension %s, which is not installed", name)
     return [

@@ -132,7 +132,7 @@ class SpeechServices:
         try:
             return build(name)
         except ProviderConfigError as error:
-            raise ProviderConfigError(f"{self.settings.origin(*path).where(path)}: {error}") from error
+            raise ProviderConfigError(f"{self.settings.came_from(*path).where(path)}: {error}") from error
 
     async def aclose(self) -> None:
         """Give back what the services hold; one that fails to does not keep the others from it. Idempotent."""

@@ -128,7 +128,7 @@ def loaded_agents(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
     for absent in absent_agents(settings, {agent.id for agent in discover_agents()}):
         if absent.required:
             raise CannotServe(str(absent), "install it, or take it out of agents.required")
-        if settings.origin("agents", "allow").kind == "option":
+        if settings.came_from("agents", "allow").kind == "option":
             raise CannotServe(str(absent), "`voice-host agents` lists what is installed")
         meant = {"did_you_mean": absent.suggestion} if absent.suggestion else {}
         log.warning("agent_not_installed", agent_id=absent.id, where=absent.where, **meant)

@@ -18,8 +18,8 @@ from voice_host.settings.model import (
     agent_id_hint,
     read_only,
 )
-from voice_host.settings.origins import Origin
 from voice_host.settings.plugin_table import MissingSetting, plugin_table
+from voice_host.settings.provenance import Provenance
 from voice_host.settings.resilience import ResilienceSettings
 from voice_host.settings.secrets import SecretText, redact, secret_texts
 from voice_host.settings.variables import TOKEN_VARIABLE, colliding_ids, variable_name
@@ -35,8 +35,8 @@ __all__ = [
     "FieldProblem",
     "LimitsSettings",
     "MissingSetting",
-    "Origin",
     "Problem",
+    "Provenance",
     "ProvidersSettings",
     "ResilienceSettings",
     "SecretText",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from voice_host.settings.errors import Problem
-from voice_host.settings.origins import KeyPath, Origin, dotted, free_keys
+from voice_host.settings.provenance import KeyPath, Provenance, dotted, free_keys
 from voice_host.settings.secrets import (
     REDACTED,
     MissingSource,
@@ -37,24 +37,24 @@ class Layers:
     def __init__(self, file: str, raw: Mapping[str, Any]) -> None:
         self.values: dict[str, Any] = copy.deepcopy(dict(raw))
         self.problems: list[Problem] = []
-        self._origins = {path: Origin("file", file) for path in _leaves(raw)}
+        self._provenance = {path: Provenance("file", file) for path in _leaves(raw)}
         self._file = file
         self._missing: list[KeyPath] = []
 
-    def put(self, path: KeyPath, value: Any, origin: Origin) -> None:
-        """Set a value and note its origin."""
+    def put(self, path: KeyPath, value: Any, came_from: Provenance) -> None:
+        """Set a value and note where it came from."""
         table = self.values
         for place, part in enumerate(path[:-1], start=1):
-            # A table with an origin of its own is empty or a reference, which is a value and gives way.
-            if not isinstance(table.get(part), dict) or path[:place] in self._origins:
+            # A table that is noted itself is empty or a reference, which is a value and gives way.
+            if not isinstance(table.get(part), dict) or path[:place] in self._provenance:
                 table[part] = {}
-                self._origins.pop(path[:place], None)
+                self._provenance.pop(path[:place], None)
             table = table[part]
         table[path[-1]] = value
-        self._origins = {known: at for known, at in self._origins.items() if known[: len(path)] != path}
-        self._origins[path] = origin
+        self._provenance = {known: at for known, at in self._provenance.items() if known[: len(path)] != path}
+        self._provenance[path] = came_from
 
-    def put_text(self, path: KeyPath, text: str, origin: Origin) -> None:
+    def put_text(self, path: KeyPath, text: str, came_from: Provenance) -> None:
         """Set a value from a variable.
 
         In a free table (`free_keys`) the path is spelled; a key of the file that has this spelling is overridden and
@@ -62,7 +62,7 @@ class Layers:
         """
         free = free_keys(path)
         if free is None:
-            self.put(path, text, origin)
+            self.put(path, text, came_from)
             return
         keys = list(path[:free])
         value: Any = self._table(path[:free])
@@ -70,29 +70,29 @@ class Layers:
             same = [key for key in value if spelling(key) == part] if isinstance(value, dict) else []
             if len(same) > 1:
                 names = " and ".join(repr(key) for key in same)
-                self.problems.append(Problem(origin.source, f"means {names} alike; rename one of them in the file"))
+                self.problems.append(Problem(came_from.source, f"means {names} alike; rename one of them in the file"))
                 return
             keys.append(same[0] if same else part.lower())
             value = value[same[0]] if same else None
         try:
-            self.put(tuple(keys), _like(text, value), origin)
+            self.put(tuple(keys), _like(text, value), came_from)
         except ValueError:
             kind = _KINDS.get(type(value), "list like the one")
             shown = REDACTED if any(map(looks_secret, keys)) else repr(text)
-            self.problems.append(Problem(origin.source, f"must be a {kind}, as in {self._file}, not {shown}"))
+            self.problems.append(Problem(came_from.source, f"must be a {kind}, as in {self._file}, not {shown}"))
 
     def resolve(self, environ: Mapping[str, str], folder: Path) -> None:
         """Replace references by what they refer to, and keep secrets of the free tables from being shown."""
-        for path, origin in list(self._origins.items()):
+        for path, came_from in list(self._provenance.items()):
             table = self._table(path[:-1])
             value = table[path[-1]]
-            named = [f"{kind} {name}" for kind, name in references(value)] if origin.kind == "file" else []
+            named = [f"{kind} {name}" for kind, name in references(value)] if came_from.kind == "file" else []
             if named:
-                self._origins[path] = replace(origin, reference=", ".join(named))
+                self._provenance[path] = replace(came_from, reference=", ".join(named))
                 try:
                     value = resolve(value, environ, folder)
                 except MissingSource as error:
-                    self.problems.append(Problem(origin.where(path), str(error)))
+                    self.problems.append(Problem(came_from.where(path), str(error)))
                     self._missing.append(path)
                     value = ""
             if (free := free_keys(path)) is not None:
@@ -113,16 +113,16 @@ class Layers:
         """Return words that lead a reader to what set the value at `path`, which may lie within a list."""
         keys = tuple(str(part) for part in path)
         for end in range(len(keys), 0, -1):
-            origin = self._origins.get(keys[:end])
-            if origin is not None:
-                return origin.where(keys[:end])
-        below = next((origin for known, origin in self._origins.items() if known[: len(keys)] == keys), None)
+            came_from = self._provenance.get(keys[:end])
+            if came_from is not None:
+                return came_from.where(keys[:end])
+        below = next((came_from for known, came_from in self._provenance.items() if known[: len(keys)] == keys), None)
         return below.where(keys) if below else dotted(keys)
 
     @property
-    def origins(self) -> dict[KeyPath, Origin]:
+    def provenance(self) -> dict[KeyPath, Provenance]:
         """Where each value came from."""
-        return dict(self._origins)
+        return dict(self._provenance)
 
     def _table(self, path: KeyPath) -> dict[str, Any]:
         table: Any = self.values

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from voice_host.settings.model import ServiceKeys, Settings, Tables
-from voice_host.settings.origins import DEFAULT, KeyPath, Origin, dotted
+from voice_host.settings.provenance import DEFAULT, KeyPath, Provenance, dotted
 from voice_host.settings.secrets import REDACTED, SecretText
 
 
@@ -20,19 +20,19 @@ class Entry:
 
     key: str
     value: Any
-    origin: Origin
+    came_from: Provenance
 
 
 def list_settings(settings: Settings) -> list[Entry]:
     """Return every setting, defaults included, in the order of the tables."""
     entries = [
-        Entry(dotted(path), _shown(value), settings.origin(*path))
+        Entry(dotted(path), _shown(value), settings.came_from(*path))
         for name in Tables.model_fields
         for path, value in _leaves((name,), getattr(settings, name))
     ]
     for name, field in ServiceKeys.model_fields.items():
         value, variable = getattr(settings.keys, name), field.alias or name
-        entries.append(Entry(variable, _shown(value), Origin("variable", variable) if value else DEFAULT))
+        entries.append(Entry(variable, _shown(value), Provenance("variable", variable) if value else DEFAULT))
     return entries
 
 

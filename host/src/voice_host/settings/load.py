@@ -15,7 +15,7 @@ from voice_host.settings.errors import Problem, SettingsError
 from voice_host.settings.explain import FieldProblem, explain
 from voice_host.settings.layers import Layers
 from voice_host.settings.model import AgentsSettings, ExtensionsSettings, ServiceKeys, Settings, Tables
-from voice_host.settings.origins import Origin
+from voice_host.settings.provenance import Provenance
 from voice_host.settings.secrets import NOT_UTF8, is_utf8, references
 from voice_host.settings.variables import (
     CONFIG_VARIABLE,
@@ -60,11 +60,13 @@ def load_settings(
     ids, names = _named(raw, "agent"), _named(raw, "extension")
     reader = VariableReader(ids, names, ignore=[name for kind, name in references(raw) if kind == "env"])
     for variable, key_path, text in reader.read(environ):
-        layers.put_text(key_path, text, Origin("variable", variable))
+        layers.put_text(key_path, text, Provenance("variable", variable))
     for key, value in (options or {}).items():
         if value is not None:
             key_path = tuple(key.split("."))
-            layers.put(key_path, value, Origin("option", _OPTIONS.get(key) or f"--{key_path[-1].replace('_', '-')}"))
+            layers.put(
+                key_path, value, Provenance("option", _OPTIONS.get(key) or f"--{key_path[-1].replace('_', '-')}")
+            )
     layers.resolve(environ, file.parent if file else Path())
 
     keys, key_problems = _keys(environ)
@@ -170,7 +172,7 @@ def _validated(layers: Layers, keys: ServiceKeys, file: Path | None, problems: l
             if not layers.is_missing(found.path)
         ]
         tables = Tables()
-    return Settings(**dict(tables), keys=keys, path=file, origins=layers.origins)
+    return Settings(**dict(tables), keys=keys, path=file, provenance=layers.provenance)
 
 
 def _of_one(found: FieldProblem, values: Mapping[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
 from voice_host.settings.limits import LimitsSettings
-from voice_host.settings.origins import DEFAULT, KeyPath, Origin
+from voice_host.settings.provenance import DEFAULT, KeyPath, Provenance
 from voice_host.settings.resilience import ResilienceSettings
 from voice_host.settings.services import AUTO, ServiceName
 from voice_host_sdk import AGENT_ID_PATTERN, EXTENSION_NAME_PATTERN
@@ -321,12 +321,12 @@ class Settings(Tables):
     Attributes:
         keys: the services' keys and addresses.
         path: the file that was read, or None.
-        origins: where each value that is not a default came from, by path.
+        provenance: where each value that is not a default came from, by path.
     """
 
     keys: ServiceKeys = ServiceKeys()
     path: Path | None = None
-    origins: Mapping[KeyPath, Origin] = Field(default_factory=_nothing, repr=False)
+    provenance: Mapping[KeyPath, Provenance] = Field(default_factory=_nothing, repr=False)
 
     def for_agent(self, agent_id: str) -> AgentSettings:
         """Return the settings of one agent; the defaults when it has no table."""
@@ -355,9 +355,9 @@ class Settings(Tables):
         """What agents are called in metrics, where it is not their id."""
         return {agent_id: own.label for agent_id, own in self.agent.items() if own.label}
 
-    def origin(self, *path: str) -> Origin:
-        """Return where a setting came from: `origin("server", "port")`."""
-        return self.origins.get(path, DEFAULT)
+    def came_from(self, *path: str) -> Provenance:
+        """Return where a setting came from: `came_from("server", "port")`."""
+        return self.provenance.get(path, DEFAULT)
 
     @property
     def keys_file(self) -> Path | None:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from voice_host.settings.errors import did_you_mean
-from voice_host.settings.origins import KeyPath, dotted
+from voice_host.settings.provenance import KeyPath, dotted
 from voice_host.settings.variables import variable_name
 
 

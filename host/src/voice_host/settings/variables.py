@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from voice_host.settings.errors import Problem, did_you_mean, suggestion
 from voice_host.settings.model import AgentSettings, ServiceKeys, Tables
-from voice_host.settings.origins import KeyPath
+from voice_host.settings.provenance import KeyPath
 from voice_host.settings.secrets import NOT_UTF8, is_utf8
 
 PREFIX = "VOICE_HOST_"

@@ -19,11 +19,11 @@ def free_keys(path: KeyPath) -> int | None:
     return 2 if path[:1] == ("extension",) and len(path) > 1 else None
 
 
-OriginKind = Literal["default", "file", "variable", "option"]
+Layer = Literal["default", "file", "variable", "option"]
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Provenance:
     """The source of one value.
 
     Attributes:
@@ -32,7 +32,7 @@ class Origin:
         reference: for a `{ env = ... }` or `{ file = ... }` value, what it referred to.
     """
 
-    kind: OriginKind
+    kind: Layer
     source: str = ""
     reference: str = ""
 
@@ -48,7 +48,7 @@ class Origin:
         return f"{text} ({self.reference})" if self.reference else text
 
 
-DEFAULT = Origin("default")
+DEFAULT = Provenance("default")
 
 
 def dotted(path: KeyPath) -> str:
