@@ -1,20 +1,26 @@
 """`voice-host dev` as a process: saves that are good, saves that are bad, and its end."""
 
+import asyncio
 import json
 import os
 import re
 import signal
+import socket
 import sys
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.cli.conftest import Run, plugins, run
 from tests.dev.project import BAD, GOOD, PYPROJECT, Project, children, developing, running
+from voice_host.dev.process import Child
+from voice_host.dev.source import read_tree
+from voice_host.dev.supervisor import Supervisor
 
 __all__ = ["plugins", "run"]
 
@@ -90,6 +96,43 @@ def test_an_agent_that_takes_its_process_down_is_shown_as_broken(tmp_path: Path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+async def test_a_waiting_child_that_was_killed_with_the_serving_one_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(tmp_path / "project")
+    # As it is until the event loop has heard of a death.
+    monkeypatch.setattr(Child, "alive", True)
+    spawned: list[Child] = []
+    both = asyncio.Event()
+    start = Child.start
+
+    async def started(listener: socket.socket) -> Child:
+        spawned.append(await start(listener))
+        if len(spawned) == 2:
+            both.set()
+        return spawned[-1]
+
+    monkeypatch.setattr(Child, "start", started)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/agents"
+        supervisor = asyncio.create_task(Supervisor(read_tree(project.folder), None, listener, None).run())
+        async with httpx.AsyncClient(timeout=60) as client:
+            assert ready((await client.get(url)).json()[0])
+            await both.wait()
+            for child in reversed(spawned):
+                child.kill()
+                await child.ended()
+            answer = await client.get(url)
+        [entry] = answer.json()
+        assert broken(entry)
+        assert "the agent's process ended by signal 9" in entry["error"]
+        assert len(spawned) > 2
+        assert not supervisor.done()
+        supervisor.cancel()
+        with suppress(asyncio.CancelledError):
+            await supervisor
+
+
 def test_no_child_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     with developing(project) as dev:

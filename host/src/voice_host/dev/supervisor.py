@@ -74,10 +74,10 @@ class Supervisor:
     async def _serve_tree(self, changes: Changes, again: bool, failure: str | None) -> tuple[bool, str | None]:
         """Serve until the code is somewhere else; return what the next child has to know."""
         while True:
-            child = await self._started(again, failure)
+            child, fresh = await self._started(again, failure)
             saved = await self._saved_or_failed(child, changes)
             if isinstance(saved, int):
-                failure = self._failure(saved, failure)
+                failure = self._failure(saved, failure, fresh)
             else:
                 failure = None
                 # Editors save by way of files that are gone afterwards.
@@ -89,17 +89,19 @@ class Supervisor:
             if self._moved():
                 return again, failure
 
-    async def _started(self, again: bool, failure: str | None) -> Child:
-        child, self._next = self._next, None
-        if child is None or not child.alive:
-            self._children -= {child}
-            child = await self._spawned()
+    async def _started(self, again: bool, failure: str | None) -> tuple[Child, bool]:
+        """Return a child that serves, and whether it was started for that, rather than having waited for it."""
+        waiting, self._next = self._next, None
+        if waiting is not None and not waiting.alive:
+            self._children.discard(waiting)
+            waiting = None
+        child = waiting or await self._spawned()
         config = str(self._config) if self._config else None
         child.carry_out(Order(str(self._tree.folder), config, child.offered(self._listener), again, failure))
         if self._page:
             open_page(self._page)
             self._page = None
-        return child
+        return child, child is not waiting
 
     async def _spawned(self) -> Child:
         child = await Child.start(self._listener)
@@ -120,9 +122,11 @@ class Supervisor:
         finally:
             await _cancelled(waiting)
 
-    def _failure(self, code: int, before: str | None) -> str:
+    def _failure(self, code: int, before: str | None, fresh: bool) -> str:
         how = f"with exit code {code}" if code >= 0 else f"by signal {-code}"
         if before is not None:
+            if not fresh:  # killed, perhaps, with the one before, and not seen to be dead when it got its order
+                return before
             raise ChildrenFail(f"the process that serves the page ended {how}")
         failure = f"the agent's process ended {how}"
         self._console.print(Text.assemble(("error: ", "bold red"), failure, "; save a file to start it again"))
