@@ -21,8 +21,8 @@ from voice_host import VoiceAgentManager, VoiceSessionHandler
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.limits import CallLimits
 from voice_host.models import ModelRegistry, ModelSettings
-from voice_host.providers.assemblyai_stt import AssemblyAISpeechToText
-from voice_host.providers.orpheus_tts import OrpheusTextToSpeech
+from voice_host.providers.assemblyai.stt import AssemblyAISpeechToText
+from voice_host.providers.orpheus import OrpheusTextToSpeech
 from voice_host.providers.select import SpeechProviders
 from voice_host.settings import ResilienceSettings
 from voice_host_sdk import AgentConfig, LifecycleCallbacks

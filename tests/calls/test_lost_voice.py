@@ -10,7 +10,7 @@ import pytest
 from tests.calls.client import TestCaller, calling
 from tests.calls.studio import Studio, studio
 from tests.simulators.orpheus import SAMPLE_RATE, Fault, OrpheusSimulator
-from voice_host.providers.orpheus_tts import OrpheusTextToSpeech
+from voice_host.providers.orpheus import OrpheusTextToSpeech
 from voice_host.providers.select import SpeechProviders
 from voice_host.settings import ResilienceSettings
 

@@ -17,8 +17,8 @@ from tests.simulators.gateway import GatewaySimulator
 from voice_host import VoiceAgentManager, VoiceSessionHandler
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.models import ModelRegistry, ModelSettings
-from voice_host.providers.assemblyai_stt import AssemblyAISpeechToText
-from voice_host.providers.assemblyai_tts import AssemblyAITextToSpeech
+from voice_host.providers.assemblyai.stt import AssemblyAISpeechToText
+from voice_host.providers.assemblyai.tts import AssemblyAITextToSpeech
 from voice_host.providers.select import SpeechProviders
 from voice_host_sdk import AgentConfig, TurnConfig
 

@@ -1,1 +1,1 @@
-"""Adapters to speech services, one file each, behind the protocols of the SDK."""
+"""Adapters to speech services, a folder each, behind the protocols of the SDK; and the choice among them."""

@@ -30,21 +30,21 @@ class BuiltInProviders:
         return {"orpheus": self._orpheus, "assemblyai": self._assemblyai_voice, "embedded": self._embedded_tts}
 
     def _assemblyai(self) -> SpeechToText:
-        from voice_host.providers.assemblyai_stt import AssemblyAISpeechToText
+        from voice_host.providers.assemblyai.stt import AssemblyAISpeechToText
 
         keys = self._settings.keys
         key = _required(keys.assemblyai_api_key, "assemblyai", "ASSEMBLYAI_API_KEY")
         return AssemblyAISpeechToText(key, url=keys.assemblyai_ws_url)
 
     def _orpheus(self) -> TextToSpeech:
-        from voice_host.providers.orpheus_tts import OrpheusTextToSpeech
+        from voice_host.providers.orpheus import OrpheusTextToSpeech
 
         keys = self._settings.keys
         key = _required(keys.assemblyai_tts_api_key, "orpheus", "ASSEMBLYAI_TTS_API_KEY")
         return OrpheusTextToSpeech(key, url=keys.assemblyai_tts_wss_url)
 
     def _assemblyai_voice(self) -> TextToSpeech:
-        from voice_host.providers.assemblyai_tts import AssemblyAITextToSpeech
+        from voice_host.providers.assemblyai.tts import AssemblyAITextToSpeech
 
         keys = self._settings.keys
         key = _required(keys.assemblyai_api_key, "assemblyai", "ASSEMBLYAI_API_KEY")

@@ -1,0 +1,1 @@
+"""A voice on this machine."""
