@@ -40,8 +40,10 @@ def test_a_token_says_what_was_put_into_it(tokens: CallTokens) -> None:
     text, made = tokens.mint("desk", ttl_s=60, subject="ada", metadata={"name": "Ada"}, single_use=True, key_id="k1")
     assert tokens.read(text) == made
     assert (made.agent_id, made.subject, made.metadata, made.key_id) == ("desk", "ada", {"name": "Ada"}, "k1")
-    _, other = tokens.mint("desk", ttl_s=60)
+    text, other = tokens.mint("desk", ttl_s=60, maker="m1")
     assert other.subject.startswith("anonymous-")
+    assert tokens.read(text) == other
+    assert other.maker == "m1"
 
 
 def test_its_time_is_short(tokens: CallTokens, clock: Clock) -> None:

@@ -215,7 +215,7 @@ async def test_a_token_is_bound_to_whom_it_was_given() -> None:
             await first.expect("ready")
             first.ws.transport.abort()
             await parked(s)
-        for other in (Caller("berta"), None):
+        for other in (Caller("berta"), Caller("anna", issuer="another house"), None):
             who[0] = other
             assert (await refused(back(s, first)))[0] == 4401
         who[0] = Caller("anna", {"role": "guest"})

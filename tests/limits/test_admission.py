@@ -51,6 +51,8 @@ def test_calls_of_a_caller_whatever_the_agent_and_the_address() -> None:
     assert refused(door.enter("b", Caller("ada"), "192.0.2.2")) == "max_calls_per_caller"
     taken(door.enter("a", Caller("bob"), "192.0.2.1"))
     taken(door.enter("a", None, "192.0.2.1"))
+    taken(door.enter("a", Caller("ada", issuer="another customer"), "192.0.2.1"))
+    assert refused(door.enter("a", Caller("ada", {"plan": "gold"}))) == "max_calls_per_caller", "claims are no identity"
 
 
 @pytest.mark.parametrize(

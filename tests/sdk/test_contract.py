@@ -57,7 +57,7 @@ CALLBACKS = {
 }
 
 RECORDS = {
-    "Caller": ["identity", "claims"],
+    "Caller": ["identity", "claims", "issuer"],
     "UserTurn": ["text", "typed"],
     "AgentReply": ["reply", "text", "heard", "interrupted"],
     "ToolCall": ["id", "name", "arguments", "ok", "result", "duration_ms"],

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.calls.client import TestCaller, calling
@@ -15,6 +16,7 @@ from tests.server.hosting import Running, installed, running
 from tests.server.test_doors import TOML, bearer, key_for
 from tests.server.test_limits import metric, places
 from tests.server.test_who_may_call import token_of
+from voice_host_sdk import Caller, Connection
 
 NOTHING = (4401, "there is no call to go on with: call again without the resume token")
 
@@ -49,12 +51,15 @@ async def test_one_caller_may_have_so_many_calls(tmp_path: Path) -> None:
         async with calling(r.session("hello"), **options(keys[0], "198.51.100.8")) as caller:
             assert await caller.ended() == (4429, "you have too many calls at once")
         await begun(calls, r, keys[1])
-        ada = [await token_of(r, key, "hello", subject="ada") for key in keys]
+        ada = [await token_of(r, keys[0], "hello", subject="ada") for _ in range(2)]
         await begun(calls, r, ada[0])
         async with calling(r.session("hello"), **options(ada[1])) as caller:
             assert (await caller.ended())[0] == 4429, "the same person with another token"
+        # Another customer's visitor of the same name, and one who calls themselves after a key.
+        await begun(calls, r, await token_of(r, keys[1], "hello", subject="ada"))
+        await begun(calls, r, await token_of(r, keys[1], "hello", subject=keys[0].split("_")[1]))
         await first.ws.close()
-        await places(r, 2)
+        await places(r, 4)
         await begun(calls, r, keys[0])
 
 
@@ -121,10 +126,11 @@ async def test_who_called_with_a_token_for_one_call_comes_back_with_another_one(
 
 @pytest.mark.fault("caller: token that opens nothing")
 async def test_nobody_else_comes_back_to_a_call_or_ends_it(tmp_path: Path) -> None:
-    key, other = key_for(tmp_path, "calls", "tokens"), key_for(tmp_path, "calls")
+    key, other = key_for(tmp_path, "calls", "tokens"), key_for(tmp_path, "calls", "tokens")
     async with hello(tmp_path) as r, AsyncExitStack() as calls:
         first = await begun(calls, r, await token_of(r, key, "hello", subject="ada"))
         foreign = [key, other, await token_of(r, key, "hello", subject="eve"), await token_of(r, key, "hello")]
+        foreign.append(await token_of(r, other, "hello", subject="ada"))  # another customer's visitor of that name
         for credential in foreign:
             async with calling(back(r, first), **options(credential)) as caller:
                 assert await caller.ended() == NOTHING
@@ -133,6 +139,38 @@ async def test_nobody_else_comes_back_to_a_call_or_ends_it(tmp_path: Path) -> No
         assert first.closed is None
         async with calling(back(r, first), **options(await token_of(r, key, "hello", subject="ada"))) as second:
             await second.expect("ready", resumed=True)
+
+
+class TwoCustomers:
+    """An authenticator of an extension: who says whose server it is may make call tokens."""
+
+    async def authenticate(self, connection: Connection) -> Caller | None:
+        name = connection.headers.get("x-customer")
+        return Caller(name, {"scopes": ["tokens"]}) if name else None
+
+
+async def test_two_customers_that_an_extension_lets_in_do_not_share_their_visitors(tmp_path: Path) -> None:
+    limits = "[limits]\nmax_calls_per_caller = 1\n"
+    with installed(tmp_path) as plugins:
+        plugins.install("hello", HELLO)
+        async with (
+            running(tmp_path, TOML + limits, allow="hello", authenticators={"door": TwoCustomers()}) as r,
+            httpx.AsyncClient(base_url=f"http://{r.address}") as http,
+            AsyncExitStack() as calls,
+        ):
+            ada = []
+            for customer in ("one", "two", "one"):
+                headers = {"x-customer": customer}
+                answer = await http.post("/agents/hello/tokens", headers=headers, json={"subject": "ada"})
+                ada.append(answer.json()["token"])
+            first = await begun(calls, r, ada[0])
+            second = await begun(calls, r, ada[1])
+            async with calling(back(r, first), **options(ada[1])) as caller:
+                assert await caller.ended() == NOTHING
+            async with calling(back(r, second), **options(ada[0])) as caller:
+                assert await caller.ended() == NOTHING
+            async with calling(back(r, first), **options(ada[2])) as caller:
+                await caller.expect("ready", resumed=True)
 
 
 async def test_a_refusal_to_come_back_is_counted(tmp_path: Path) -> None:

@@ -13,10 +13,18 @@ EndReason = Literal["goodbye", "ended", "lost", "expired", "removed", "shutdown"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, as authenticated by the platform."""
+    """Who calls, as authenticated by the platform.
+
+    Attributes:
+        identity: who it is, by the word of the issuer.
+        claims: what else is said of the caller.
+        issuer: who vouches for the identity. The same identity of two issuers is two callers: one never opens the
+            other's conversation, and they do not share a limit.
+    """
 
     identity: str
     claims: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    issuer: str = ""
 
 
 class Session(ABC):

@@ -57,7 +57,9 @@ class HeldSession:
     def belongs_to(self, caller: Caller | None) -> bool:
         """Tell whether this is who began the session. Where nobody is authenticated, everybody is."""
         owner = self.agent.session.caller
-        return (owner and owner.identity) == (caller and caller.identity)
+        if owner is None or caller is None:
+            return owner is caller
+        return (owner.issuer, owner.identity) == (caller.issuer, caller.identity)
 
     def connect(self, connection: Connection) -> None:
         """A call begins to use the session."""

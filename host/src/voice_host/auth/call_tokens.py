@@ -46,6 +46,7 @@ class CallToken:
         metadata: for `Session.metadata`.
         single_use: it is good for one call.
         key_id: the API key it was made with, if it was one: a token falls with its key.
+        maker: who made it without a key, as an extension's authenticator knows them; not in plain words.
     """
 
     id: str
@@ -55,6 +56,7 @@ class CallToken:
     metadata: Mapping[str, Any]
     single_use: bool
     key_id: str | None
+    maker: str | None = None
 
 
 class CallTokens:
@@ -83,15 +85,15 @@ class CallTokens:
         metadata: Mapping[str, Any] | None = None,
         single_use: bool = False,
         key_id: str | None = None,
+        maker: str | None = None,
     ) -> tuple[str, CallToken]:
         """Return a token, and what it says. Without a subject it gets one of its own."""
         if not 0 < ttl_s <= self.max_ttl_s:
             raise ValueError(f"a token lives 1 to {self.max_ttl_s} s, not {ttl_s}")
         now = int(self._clock())
         token_id = uuid.uuid4().hex
-        made = CallToken(
-            token_id, agent_id, subject or f"anonymous-{token_id}", now + ttl_s, metadata or {}, single_use, key_id
-        )
+        who = subject or f"anonymous-{token_id}"
+        made = CallToken(token_id, agent_id, who, now + ttl_s, metadata or {}, single_use, key_id, maker)
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -102,8 +104,9 @@ class CallTokens:
             "agent": made.agent_id,
             "metadata": dict(made.metadata),
             "single_use": made.single_use,
-        } | ({"key": key_id} if key_id else {})
-        return jwt.encode(claims, self._secret, algorithm=ALGORITHM), made
+        }
+        made_by = {name: value for name, value in (("key", key_id), ("maker", maker)) if value}
+        return jwt.encode(claims | made_by, self._secret, algorithm=ALGORITHM), made
 
     def read(self, text: str) -> CallToken:
         """Return what a token says.
@@ -137,13 +140,14 @@ class CallTokens:
     def _checked(self, claims: Mapping[str, Any]) -> CallToken:
         issued, expires, now = claims["iat"], claims["exp"], self._clock()
         texts = (claims["jti"], claims["agent"], claims["sub"])
-        metadata, single_use, key_id = claims.get("metadata", {}), claims.get("single_use", False), claims.get("key")
+        metadata, single_use = claims.get("metadata", {}), claims.get("single_use", False)
+        made_by = (claims.get("key"), claims.get("maker"))
         well_formed = (
             all(type(moment) is int for moment in (issued, expires))
             and all(isinstance(text, str) and text for text in texts)
             and isinstance(metadata, dict)
             and isinstance(single_use, bool)
-            and (key_id is None or isinstance(key_id, str))
+            and all(text is None or isinstance(text, str) for text in made_by)
         )
         if not well_formed:
             raise BadToken("this is no call token of this host")
@@ -151,7 +155,7 @@ class CallTokens:
             raise BadToken("the call token has expired")
         if issued > now + CLOCK_SKEW_S or expires - issued > self.max_ttl_s:
             raise BadToken("the call token is for another time")
-        return CallToken(texts[0], texts[1], texts[2], expires, metadata, single_use, key_id)
+        return CallToken(texts[0], texts[1], texts[2], expires, metadata, single_use, *made_by)
 
 
 class _UsedTokens:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ log = get_logger(__name__)
 
 AUTHENTICATOR_TIMEOUT_S = 5.0
 """A caller waits for the answer in silence; beyond it the answer is no."""
+
+BY_KEY_FILE, BY_TOKEN_SECRET = "keys_file", "token_secret"
+"""Who vouches for an API key, and for a call token that was made without one: what the platform has in `[auth]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,14 @@ class Visitor:
     def may_see(self, agent_id: str) -> bool:
         """Tell whether an agent is among theirs."""
         return self.agents is None or agent_id in self.agents
+
+    @property
+    def mark(self) -> str | None:
+        """What tells their call tokens from those of others who have no key. Whoever has a token can read it."""
+        if self.caller is None or self.key_id is not None:
+            return None
+        who = f"{self.caller.issuer}\0{self.caller.identity}"
+        return hashlib.sha256(who.encode(errors="backslashreplace")).hexdigest()[:24]
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -148,7 +160,7 @@ class Gate:
             return Refusal("the key is unknown, revoked or expired")
         claims = {"kind": "api_key", "name": key.name, "scopes": key.scopes}
         return Visitor(
-            Caller(key.id, MappingProxyType(claims)),
+            Caller(key.id, MappingProxyType(claims), issuer=BY_KEY_FILE),
             frozenset(key.scopes),
             frozenset(key.agents) if key.agents is not None else None,
             key_id=key.id,
@@ -164,9 +176,9 @@ class Gate:
         if token.key_id is not None and self._keys is not None and not await self._keys.is_valid(token.key_id):
             return Refusal("the key that made the call token is revoked or expired")
         claims = {"kind": "call_token", "id": token.id, "key": token.key_id, "metadata": token.metadata}
-        return Visitor(
-            Caller(token.subject, MappingProxyType(claims)), frozenset(("calls",)), frozenset((token.agent_id,)), token
-        )
+        # Each key's holder names visitors as they like: two of them may both have a "customer-17".
+        caller = Caller(token.subject, MappingProxyType(claims), issuer=token.key_id or token.maker or BY_TOKEN_SECRET)
+        return Visitor(caller, frozenset(("calls",)), frozenset((token.agent_id,)), token)
 
 
 def build_gate(settings: Settings, authenticators: Mapping[str, Authenticator] | None = None) -> Gate:

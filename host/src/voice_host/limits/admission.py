@@ -118,7 +118,8 @@ class Admission:
             places.append(_Place("agent.max_calls", agent_id, most, "this agent takes no more calls at the moment"))
         if caller is not None:
             words = "you have too many calls at once"
-            places.append(_Place("max_calls_per_caller", caller.identity, limits.max_calls_per_caller, words))
+            who = (caller.issuer, caller.identity)
+            places.append(_Place("max_calls_per_caller", who, limits.max_calls_per_caller, words))
         if (network := _network(client_host)) is not None:
             words = "too many calls at once from your address"
             places.append(_Place("max_calls_per_address", network, limits.max_calls_per_address, words))

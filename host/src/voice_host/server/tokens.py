@@ -89,6 +89,7 @@ def add_token_route(app: FastAPI, host: Host, door: Door) -> None:
             metadata=wanted.metadata,
             single_use=wanted.single_use,
             key_id=visitor.key_id,
+            maker=visitor.mark,
         )
         return TokenAnswer(
             token=text,
