@@ -120,7 +120,8 @@ async def test_who_is_turned_away_over_http_is_counted(guarded: Guarded) -> None
 
     async def counted(status: int) -> float:
         lines = (await guarded.http.get("/metrics", headers=seeing)).text.splitlines()
-        sample = f'voice_host_requests_refused_total{{status="{status}"}} '
+        reason = {401: "credential", 403: "scope"}[status]
+        sample = f'voice_host_requests_refused_total{{reason="{reason}",status="{status}"}} '
         return sum(float(line.removeprefix(sample)) for line in lines if line.startswith(sample))
 
     before = await counted(401), await counted(403)

@@ -2,9 +2,14 @@
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from starlette.types import Receive, Scope, Send
 
 from voice_host.server.host_names import KnownHosts
+
+
+def refused() -> float:
+    return REGISTRY.get_sample_value("voice_host_requests_refused_total", {"status": "400", "reason": "host"}) or 0.0
 
 
 async def yes(scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,6 +39,8 @@ async def yes(scope: Scope, receive: Receive, send: Send) -> None:
     ],
 )
 async def test_names_that_were_given_and_addresses_are_answered(host: str, status: int) -> None:
-    app = KnownHosts(yes, allowed_hosts=["voice.example.com"], www_redirect=False)
+    app = KnownHosts(yes, allowed_hosts=["voice.example.com"])
+    before = refused()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http:
         assert (await http.get("/health", headers={"host": host})).status_code == status
+    assert refused() - before == (status == 400)

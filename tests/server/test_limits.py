@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from tests.calls.client import TestCaller, calling
+from tests.fuzz.raw import RawClient, request, upgrade
 from tests.plugins import HELLO
 from tests.server.hosting import Running, installed, running
 
@@ -160,6 +161,30 @@ async def test_a_frame_beyond_the_limit_is_closed_before_it_is_read(tmp_path: Pa
     with installed(tmp_path) as plugins:
         plugins.install("one", HELLO)
         toml = "[limits]\nmax_frame_bytes = 2048\n"
+        sample = 'voice_host_limits_exceeded_total{agent="",limit="max_frame_bytes"}'
         async with running(tmp_path, toml, allow="one") as r, calling(r.session("one")) as caller:
+            before = await metric(r, sample)
             await caller.ws.send(bytes(2049))
             assert (await caller.ended())[0] == 1009
+            assert await metric(r, sample) == before + 1
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x00\r\n\r\n",
+        request("GET", "/agents/one/session", [(b"Upgrade", b"websocket"), (b"Connection", b"Upgrade")]),
+        upgrade("/agents/one/session", [(b"X", b"x" * 9000)]),
+        upgrade("/agents/one/session").replace(b"Version: 13", b"Version: 12"),
+    ],
+    ids=["no HTTP", "no key", "a header too long", "another version"],
+)
+async def test_requests_that_cannot_be_read_are_counted(tmp_path: Path, sent: bytes) -> None:
+    async with running(tmp_path, allow="nobody") as r:
+        sample = 'voice_host_requests_refused_total{reason="unreadable",status="400"}'
+        before = await metric(r, sample)
+        client = await RawClient.connect(r.address)
+        await client.write(sent)
+        assert (await client.answer()).status == 400
+        await client.close()
+        assert await metric(r, sample) == before + 1

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from prometheus_client import REGISTRY
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
@@ -326,8 +327,33 @@ async def test_websockets_of_extensions_are_for_the_same_pages(origin: str | Non
             async with connect(f"ws://{address}/events", additional_headers=headers) as ws:
                 assert await ws.recv() == "hello"
         else:
+            before = refused_pages()
             with pytest.raises(InvalidStatus, match="HTTP 403"):
                 await connect(f"ws://{address}/events", additional_headers=headers)
+            assert refused_pages() == before + 1
+
+
+def refused_pages() -> float:
+    return REGISTRY.get_sample_value("voice_host_requests_refused_total", {"status": "403", "reason": "origin"}) or 0.0
+
+
+async def test_the_log_says_which_agent_a_page_or_a_stranger_wanted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="voice_host")
+    key_for(tmp_path, "calls")
+    async with guarded(tmp_path) as r:
+        for agent_id in ("nosy", "made-up"):
+            async with calling(r.session(agent_id), additional_headers={"Origin": "https://evil.example"}) as caller:
+                assert (await caller.ended())[0] == 4403
+            await refused(r.session(agent_id))
+    said = [record.__dict__ for record in caplog.records if record.message == "call_refused"]
+    assert [(fields["code"], fields["agent_id"]) for fields in said] == [
+        (4403, "nosy"),
+        (4401, "nosy"),
+        (4403, ""),
+        (4401, ""),
+    ]
 
 
 async def test_every_answer_tells_browsers_to_be_careful(tmp_path: Path) -> None:

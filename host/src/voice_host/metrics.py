@@ -6,7 +6,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 CALLS = Counter("voice_host_calls", "Calls accepted.", ["agent"])
 CALLS_REFUSED = Counter("voice_host_calls_refused", "Calls refused, by close code.", ["agent", "code"])
-REQUESTS_REFUSED = Counter("voice_host_requests_refused", "HTTP requests of whom may not see a route.", ["status"])
+REQUESTS_REFUSED = Counter(
+    "voice_host_requests_refused", "HTTP requests and upgrades refused, by status and reason.", ["status", "reason"]
+)
 LIMITS_EXCEEDED = Counter(
     "voice_host_limits_exceeded", "Calls, frames and messages over a limit, by its setting.", ["agent", "limit"]
 )

@@ -56,7 +56,7 @@ def create_host_app(
     if allowed_origins:
         app.add_middleware(CrossOrigin, allowed=allowed_origins)
     app.add_middleware(SameSiteSockets, allowed=allowed_origins)
-    app.add_middleware(KnownHosts, allowed_hosts=list(allowed_hosts), www_redirect=False)
+    app.add_middleware(KnownHosts, allowed_hosts=list(allowed_hosts))
     app.add_middleware(SecurityHeaders)
     door = Door(gate)
     if auth.page == "open":

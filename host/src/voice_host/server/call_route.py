@@ -30,14 +30,19 @@ def add_call_route(app: FastAPI, host: Host, gate: Gate, allowed_origins: Sequen
         own = host.settings.for_agent(agent_id).allowed_origins
         allowed = allowed_origins if own is None else own
         if not origin_allowed(ws.headers.get("origin"), ws.headers.get("host", ""), allowed):
-            await _refuse(ws, "", CloseCode.ORIGIN_NOT_ALLOWED, "this page may not call here")
+            await _refuse(ws, _known(host, agent_id), CloseCode.ORIGIN_NOT_ALLOWED, "this page may not call here")
             return
         # Whoever may not call is not told either which agents there are.
         visitor = await gate.admit(connection_of(ws, agent_id), "calls")
         if isinstance(visitor, Refusal):
-            await _refuse(ws, "", CloseCode.NOT_AUTHORISED, visitor.reason)
+            await _refuse(ws, _known(host, agent_id), CloseCode.NOT_AUTHORISED, visitor.reason)
             return
         await _call(ws, agent_id, visitor, host, gate)
+
+
+def _known(host: Host, agent_id: str) -> str:
+    """Return the agent's id for metrics and logs, where anybody may write anything for one."""
+    return agent_id if agent_id in host.agents else ""
 
 
 async def _call(ws: WebSocket, agent_id: str, visitor: Visitor, host: Host, gate: Gate) -> None:

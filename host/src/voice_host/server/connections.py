@@ -46,6 +46,10 @@ def _http_protocol(timeout_s: float) -> type[asyncio.Protocol]:
             self._deadline.cancel()  # it would hold the whole connection until then
             super().handle_websocket_upgrade(*event)
 
+        def send_400_response(self, msg: str) -> None:
+            metrics.REQUESTS_REFUSED.labels("400", "unreadable").inc()
+            super().send_400_response(msg)
+
         def _judge(self) -> None:
             """Let go what answers a request or has had a new one since the last look; cut what dawdles."""
             if self.transport.is_closing():

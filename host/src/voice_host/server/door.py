@@ -48,7 +48,7 @@ class Door:
         if isinstance(answer, Visitor):
             return answer
         refusal = _said_no(answer, scopes)
-        metrics.REQUESTS_REFUSED.labels(str(refusal.status_code)).inc()
+        metrics.REQUESTS_REFUSED.labels(str(refusal.status_code), "scope" if answer.known else "credential").inc()
         log.info("request_refused", path=connection.path, status=refusal.status_code, reason=answer.reason)
         raise refusal
 

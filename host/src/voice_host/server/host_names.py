@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from voice_host import metrics
+from voice_host.logs import get_logger
+
+log = get_logger(__name__)
+
+_LET_IN = "voice_host.host_name"
+"""In the scope of a request whose name is known: the library refuses others without a word to us."""
 
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[0-9.]+))(?::[0-9]{1,5})?")
 
@@ -19,11 +28,21 @@ class KnownHosts(TrustedHostMiddleware):
     reach a host by its address, and can hardly say another.
     """
 
+    def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str]) -> None:
+        async def let_in(scope: Scope, receive: Receive, send: Send) -> None:
+            scope[_LET_IN] = True
+            await app(scope, receive, send)
+
+        super().__init__(let_in, allowed_hosts, www_redirect=False)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and is_address(Headers(scope=scope).get("host", "")):
+        if scope["type"] not in ("http", "websocket") or is_address(Headers(scope=scope).get("host", "")):
             await self.app(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+            return
+        await super().__call__(scope, receive, send)
+        if _LET_IN not in scope:
+            metrics.REQUESTS_REFUSED.labels("400", "host").inc()
+            log.info("request_refused", path=scope["path"], status=400, reason="this host does not go by that name")
 
 
 def is_address(host: str) -> bool:

@@ -41,7 +41,9 @@ class CallProtocol(WebSocketsSansIOProtocol):
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)  # the application's task has been made, and has not run yet
-        if not self.close_sent:
+        if self.close_sent:
+            metrics.REQUESTS_REFUSED.labels(str(self.response.status_code), "unreadable").inc()
+        else:
             self.scope["extensions"][AUDIO_EXTENSION] = {"divert": self._divert}
 
     def send_receive_event_to_app(self) -> None:
@@ -76,6 +78,8 @@ class CallProtocol(WebSocketsSansIOProtocol):
     def handle_parser_exception(self) -> None:
         """Frames that break the rules. uvicorn takes it for granted that the connection was accepted by then."""
         self._failed = True
+        if self.conn.close_sent is not None and self.conn.close_sent.code == CloseCode.MESSAGE_TOO_BIG:
+            metrics.LIMITS_EXCEEDED.labels("", "max_frame_bytes").inc()
         if self.conn.close_sent is None:
             self.transport.abort()
         else:
@@ -96,6 +100,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             # A header of more than 8 KiB, say. uvicorn would keep the connection, and never answer.
+            metrics.REQUESTS_REFUSED.labels("400", "unreadable").inc()
             self.transport.write(UNREADABLE)
             self.transport.close()
 
