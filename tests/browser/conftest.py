@@ -14,13 +14,16 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.browser.fake_microphone import padded_recording
 from tests.browser.scripted_host import ScriptedHost, agent, serving
 from tests.ports import free_port
 
 READY_WITHIN_S = 60.0
+
+# For a busy machine: what is there at once is not waited for.
+expect.set_options(timeout=30_000)
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",

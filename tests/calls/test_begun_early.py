@@ -113,7 +113,7 @@ async def test_what_was_made_ready_before_the_agent_spoke_is_made_anew() -> None
         await session.partial("uh huh")
         await caller.expect("transcript", count=2)
         assert first.task is not None
-        await asyncio.wait([first.task], timeout=5)
+        await asyncio.wait([first.task], timeout=30)
         assert first.task.done()
         assert call.head_start is not None
         assert call.agent.is_current(call.head_start.turn)
