@@ -18,9 +18,11 @@ from tests.calls.client import calling
 from tests.calls.studio import serving, studio
 from tests.calls.test_endings import Recorder
 from tests.simulators.waiting import Observable
+from voice_host.agent.history import SKIPPED_MARK
 from voice_host.limits import call_limits
 from voice_host.server import web_socket
 from voice_host.server.web_socket import CallProtocol
+from voice_host.session.heard import SKIPPED
 from voice_host_sdk import AgentConfig, SilenceConfig, TurnConfig
 
 DEFAULT = call_limits()
@@ -168,9 +170,20 @@ class Watched(CallProtocol):
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         CONNECTED.add(self)
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
+        self.speech_waits = False
+        self.pings = 0
+
+    def handle_ping(self) -> None:
+        super().handle_ping()
+        self.pings += 1
         WATCH.changed()
+
+    async def send(self, message: Any) -> None:
+        if message.get("bytes") and not self.writable.is_set():
+            self.speech_waits = True
+            WATCH.changed()
+        await super().send(message)
+        self.speech_waits = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -212,23 +225,76 @@ async def test_a_client_that_does_not_read_is_given_up_and_its_socket_is_freed(
         assert s.leaks == [[]]
 
 
+BYTES_PER_S = 48_000
+DISTINCT = AgentConfig(greeting=" ".join(f"b{first}{last}" for first in "aeiou" for last in "bdfglmnprst"))
+"""55 words, which make 2.2 s of speech: each lasts 40 ms."""
+
+
+def skipped_s() -> float:
+    return REGISTRY.get_sample_value("voice_host_speech_skipped_seconds_total", {"agent": "desk"}) or 0.0
+
+
 @pytest.mark.fault("caller: reads slowly")
-async def test_a_client_that_pauses_misses_nothing_and_no_more_than_the_buffers_is_held(counted: Counted) -> None:
-    """The voice waits while the client takes nothing: old audio is neither piled up nor cut out."""
-    async with studio(LONG) as s, serving(_app(s), ws=Watched) as address:
-        async with deaf_client(f"ws://{address}/session") as ws:
-            [protocol] = CONNECTED
-            await WATCH.until(lambda _: not protocol.writable.is_set(), 10)  # not one frame more fits into the socket
-            held = protocol.transport.get_write_buffer_size()
-            assert held < 200_000
-            audio, done = 0, False
-            async with asyncio.timeout(15):
-                while not done:
-                    frame = await ws.recv()
-                    audio += len(frame) if isinstance(frame, bytes) else 0
-                    done = not isinstance(frame, bytes) and json.loads(frame)["type"] == "tts_done"
-        assert audio == 120 * 40 * 48  # each word lasts 40 ms, at 24 kHz
-        assert counted["send_timeout_s"] == 0
+async def test_a_client_that_stalls_goes_on_in_real_time_and_what_it_missed_is_counted(
+    counted: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    before_s = skipped_s()
+    async with (
+        studio(DISTINCT, limits=replace(DEFAULT, max_lag_s=0.3)) as s,
+        serving(_app(s), ws=Watched) as address,
+        deaf_client(f"ws://{address}/session") as ws,
+    ):
+        [protocol] = CONNECTED
+        await WATCH.until(lambda _: protocol.speech_waits, 10)
+        held = protocol.transport.get_write_buffer_size()
+        assert held < Watched.write_buffer_bytes + 0.25 * BYTES_PER_S  # and one frame
+        await asyncio.sleep(0.8)  # the stall: longer than the lead and the tolerance together
+        greeting = await until_over(ws, 1)
+        missed_s = skipped_s() - before_s
+        assert missed_s > 0.3
+        assert len(greeting) / BYTES_PER_S + missed_s == pytest.approx(2.2)
+        told = [record.__dict__["skipped_s"] for record in caplog.records if record.message == "speech_skipped"]
+        assert sum(told) == pytest.approx(missed_s, abs=0.01 * len(told))
+
+        s.llm.reply("Now it is fine.")
+        await ws.send(json.dumps({"type": "text", "text": "Are you there?"}))
+        answer = await until_over(ws, 2)
+        assert answer
+        assert len(answer) / BYTES_PER_S + skipped_s() - before_s - missed_s == pytest.approx(4 * 0.04)
+        said = (await s.llm.request(0)).messages[-2]["content"]
+    assert SKIPPED in said
+    assert said.endswith(SKIPPED_MARK)
+    words = said.removesuffix(SKIPPED_MARK).replace(SKIPPED, " ").split()
+    assert words == [word for word in DISTINCT.greeting.split() if word in words]
+    assert len(words) * 0.04 * BYTES_PER_S <= len(greeting)
+    assert counted["send_timeout_s"] == 0
+
+
+async def test_answers_to_the_pings_of_a_client_that_takes_nothing_do_not_pile_up() -> None:
+    async with (
+        studio(LONG) as s,
+        serving(_app(s), ws=Watched) as address,
+        deaf_client(f"ws://{address}/session") as ws,
+    ):
+        [protocol] = CONNECTED
+        await WATCH.until(lambda _: protocol.speech_waits, 10)
+        held = protocol.transport.get_write_buffer_size()
+        for number in range(200):
+            await ws.ping(f"{number:125}")
+        await WATCH.until(lambda _: protocol.pings == 200, 10)
+        assert protocol.transport.get_write_buffer_size() <= held
+
+
+async def until_over(ws: ClientConnection, reply: int) -> bytes:
+    """Take what comes until a reply is played to its end, and return the speech."""
+    audio = b""
+    async with asyncio.timeout(15):
+        while True:
+            frame = await ws.recv()
+            if isinstance(frame, bytes):
+                audio += frame
+            elif (message := json.loads(frame))["type"] == "metrics" and message["reply"] == reply:
+                return audio
 
 
 @pytest.mark.fault("caller: half-open")

@@ -126,7 +126,7 @@ async def test_a_connection_that_sends_no_whole_request_is_cut(tmp_path: Path, s
 def connections() -> int:
     """Those that this process holds as a server, over or not."""
     gc.collect()
-    return sum(type(held).__name__ in ("DeadlineHTTPProtocol", "CallProtocol") for held in gc.get_objects())
+    return sum(type(held).__name__ in ("DeadlineHTTPProtocol", "BoundedCallProtocol") for held in gc.get_objects())
 
 
 async def test_nothing_holds_a_connection_that_is_over(tmp_path: Path) -> None:

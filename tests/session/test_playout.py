@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.session.virtual_time import run_virtually
 from voice_host.session.heard import HeardText, SpokenClause, unheard
-from voice_host.session.playout import BUFFER_S, Playout, PlayoutClock
+from voice_host.session.playout import BUFFER_S, Playout
+from voice_host.session.playout_clock import PlayoutClock
 from voice_host_sdk import SpeechAudio, WordTiming
 
 RATE = 24000

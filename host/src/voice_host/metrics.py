@@ -37,6 +37,9 @@ SAYS_DROPPED = Counter("voice_host_says_dropped", "Session.say calls dropped bec
 MICROPHONE_DROPPED = Counter(
     "voice_host_microphone_dropped_bytes", "Microphone audio dropped while speech-to-text was slow.", ["agent"]
 )
+SPEECH_SKIPPED = Counter(
+    "voice_host_speech_skipped_seconds", "Speech skipped because the caller's network was too slow for it.", ["agent"]
+)
 LOOP_BLOCKED_SECONDS = Histogram(
     "voice_host_loop_blocked_seconds",
     "How long code held the event loop up, and with it every call; by the agent whose code it was.",

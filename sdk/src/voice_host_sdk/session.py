@@ -73,7 +73,8 @@ class AgentReply:
     Attributes:
         reply: the id of the reply, unique within the session.
         text: all that was generated.
-        heard: what the caller heard of it; equal to `text` unless interrupted.
+        heard: what the caller heard of it; equal to `text` unless interrupted, or unless the caller's network was too
+            slow for some of it: `[…]` stands for words that were skipped.
         interrupted: whether it was cut.
     """
 

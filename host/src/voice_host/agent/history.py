@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, TypeGuard
+from typing import Any
 
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
     ModelRequestPart,
     ModelResponse,
-    ModelResponsePart,
     TextPart,
     ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
 )
 
-from voice_host.models.thoughts import without_thoughts
-
 CUT_MARK = " [interrupted by the caller]"
 """Ends the text of a reply that the caller cut, so that the model knows the rest was never heard."""
+
+SKIPPED_MARK = " [the caller's line lost what is marked […]]"
+"""The same for a reply of which some was skipped, because the caller's network was too slow for it."""
 
 FAULT_MARK = " [broke off]"
 """The same for a reply that the model did not finish."""
@@ -51,7 +50,7 @@ def settle(
     if not messages:
         messages = [ModelRequest(parts=[UserPromptPart(prompt)])]
     if heard is None:
-        return [without_thoughts_in(message) for message in messages]
+        return list(messages)
 
     kept: list[ModelMessage] = []
     for message in messages:
@@ -67,20 +66,6 @@ def settle(
     if heard.strip():
         kept.append(ModelResponse(parts=[TextPart(heard.rstrip() + mark)]))
     return kept
-
-
-def without_thoughts_in(message: ModelMessage) -> ModelMessage:
-    """Return a message without what a model thought aloud in its text: it was not said."""
-    if not isinstance(message, ModelResponse):
-        return message
-    parts = [
-        replace(part, content=without_thoughts(part.content)) if _may_think(part) else part for part in message.parts
-    ]
-    return replace(message, parts=[part for part in parts if not isinstance(part, TextPart) or part.content])
-
-
-def _may_think(part: ModelResponsePart) -> TypeGuard[TextPart]:
-    return isinstance(part, TextPart) and "<" in part.content
 
 
 def spoken(text: str) -> ModelResponse:

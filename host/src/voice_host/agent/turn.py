@@ -23,9 +23,8 @@ from pydantic_ai.messages import (
 )
 
 from voice_host.agent.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
-from voice_host.agent.history import FAULT_MARK, settle
+from voice_host.agent.history import CUT_MARK, FAULT_MARK, settle
 from voice_host.models.live_request import PENDING_WORDS, live_request, with_words
-from voice_host.models.thoughts import SpokenText
 from voice_host_sdk import Session
 
 if TYPE_CHECKING:
@@ -121,15 +120,12 @@ class AgentTurn:
 
     async def _request(self, node: ModelRequestNode[Session, str], run: AgentRun[Session, str]) -> None:
         self._heard = False
-        spoken = SpokenText()
         request = live_request.set(self)  # not for tools: what a tool asks of a model is not for the caller's ears
         try:
             async with node.stream(run.ctx) as stream:
                 async for event in stream:
-                    if not self._heard and (text := spoken.take(_text_of(event))):
+                    if not self._heard and (text := _text_of(event)):
                         await self._say(text, new_part=isinstance(event, PartStartEvent))
-                if rest := spoken.rest():
-                    await self._say(rest, new_part=False)
         finally:
             live_request.reset(request)
 
@@ -193,13 +189,10 @@ class AgentTurn:
             self._finishing[call_id] = task
         return task
 
-    async def settle(self, heard: str | None = None, *, failed: bool = False) -> list[ModelMessage]:
-        """Return the messages this turn leaves in the history.
-
-        Args:
-            heard: the part of the reply that was audible when the caller cut it; None: nobody cut it.
-            failed: the model did not get to the end of its reply.
-        """
+    async def settle(
+        self, heard: str | None = None, *, failed: bool = False, mark: str = CUT_MARK
+    ) -> list[ModelMessage]:
+        """Return the messages this turn leaves in the history. The arguments are those of `VoiceAgent.end_turn`."""
         if self._finishing:
             await asyncio.wait(self._finishing.values())
             for call_id, task in self._finishing.items():
@@ -208,7 +201,7 @@ class AgentTurn:
         results = {call_id: (o.result, o.failure is None) for call_id, o in self.outcomes.items()}
         if failed and heard is None:
             return settle(self._messages, self.prompt, self.text, results, mark=FAULT_MARK)
-        return settle(self._messages, self.prompt, heard, results)
+        return settle(self._messages, self.prompt, heard, results, mark=mark)
 
 
 def _text_of(event: Any) -> str:

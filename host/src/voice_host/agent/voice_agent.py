@@ -80,10 +80,10 @@ class VoiceAgent:
         self.remember_spoken(self.greeting)
         return self.greeting
 
-    def remember_spoken(self, text: str, heard: str | None = None) -> None:
-        """Remember something the agent said of itself. `heard`: what was audible of it when it was cut; None: all."""
+    def remember_spoken(self, text: str, heard: str | None = None, mark: str = CUT_MARK) -> None:
+        """Remember something the agent said of itself. `heard`: what was audible of it; None: all. `mark`: says why."""
         if (text if heard is None else heard).strip():
-            self.memory.append(spoken(text if heard is None else heard + CUT_MARK))
+            self.memory.append(spoken(text if heard is None else heard + mark))
             trim(self.memory)
 
     def begin_turn(self, text: str) -> AgentTurn:
@@ -111,15 +111,18 @@ class VoiceAgent:
         self._turn = turn
         return True
 
-    async def end_turn(self, turn: AgentTurn, heard: str | None = None, *, failed: bool = False) -> None:
+    async def end_turn(
+        self, turn: AgentTurn, heard: str | None = None, mark: str = CUT_MARK, *, failed: bool = False
+    ) -> None:
         """Remember a turn that is over.
 
         Args:
             turn: as `begin_turn` returned it.
-            heard: what was audible of a reply that the caller cut; None: nobody cut it.
+            heard: what was audible of a reply that was not heard whole; None: it was.
+            mark: ends it, so that the model knows why: the caller cut it.
             failed: the model did not get to the end of its reply.
         """
-        messages = await turn.settle(heard, failed=failed)
+        messages = await turn.settle(heard, failed=failed, mark=mark)
         if self._turn is turn:
             self._turn = None
             self.memory += messages

@@ -20,6 +20,7 @@ class CallLimits:
     max_metadata_bytes: int
     max_call_s: float
     send_timeout_s: float
+    max_lag_s: float
 
     def shortened(self, silence: SilenceConfig) -> SilenceConfig:
         """Return an agent's manners with the shorter of the two limits of a call's length."""
@@ -42,4 +43,5 @@ def call_limits(settings: Settings | None = None, agent_id: str | None = None) -
         max_metadata_bytes=limits.max_metadata_bytes,
         max_call_s=min(limits.max_call_s, own_s or limits.max_call_s),
         send_timeout_s=limits.send_timeout_s,
+        max_lag_s=limits.max_lag_s,
     )

@@ -19,7 +19,7 @@ def connection_options(settings: Settings) -> dict[str, Any]:
     limits = settings.limits
     return {
         "http": _http_protocol(limits.handshake_timeout_s),
-        "ws": CallProtocol,
+        "ws": _call_protocol(limits.write_buffer_bytes),
         "ws_per_message_deflate": False,  # audio does not compress
         "ws_max_size": limits.max_frame_bytes,
         "ws_ping_interval": limits.ping_interval_s,
@@ -27,6 +27,13 @@ def connection_options(settings: Settings) -> dict[str, Any]:
         "proxy_headers": bool(settings.server.trusted_proxies),
         "forwarded_allow_ips": list(settings.server.trusted_proxies),
     }
+
+
+def _call_protocol(buffer_bytes: int) -> type[CallProtocol]:
+    class BoundedCallProtocol(CallProtocol):
+        write_buffer_bytes = buffer_bytes
+
+    return BoundedCallProtocol
 
 
 def _http_protocol(timeout_s: float) -> type[asyncio.Protocol]:

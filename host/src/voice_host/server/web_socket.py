@@ -1,8 +1,9 @@
-"""uvicorn's WebSocket protocol with a short cut for the microphone, and without patience for clients half gone."""
+"""uvicorn's WebSocket protocol: a short cut for the microphone, and little patience with clients slow or half gone."""
 
 from __future__ import annotations
 
-from asyncio import TimerHandle
+import socket
+from asyncio import BaseTransport, TimerHandle
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,9 @@ class CallProtocol(WebSocketsSansIOProtocol):
     task and resumes reading, which took a quarter of a call's CPU. Whoever takes the audio must not block and bounds
     what it keeps, since nothing holds the sender back. Text goes the usual way.
     """
+
+    write_buffer_bytes = 8192
+    """`limits.write_buffer_bytes`, set by a subclass."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -59,6 +63,27 @@ class CallProtocol(WebSocketsSansIOProtocol):
 
     def _divert(self, take_audio: Callable[[bytes], None]) -> None:
         self._take_audio = take_audio
+
+    # --- clients that are slow, whom old audio would only keep from what is said now ---------------------------------
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Bound what waits for the client: the application is to notice a stall, not asyncio's 64 KiB and the system's.
+
+        The system is told how much it may hold that was not sent yet. What is on its way is none of that, so that a
+        long way needs no larger buffer. Windows has no such option.
+        """
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(high=self.write_buffer_bytes)
+        sock = self.transport.get_extra_info("socket")
+        if hasattr(socket, "TCP_NOTSENT_LOWAT") and sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, self.write_buffer_bytes)
+
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the answers before it were not taken. uvicorn keeps any number of them."""
+        if self.writable.is_set() or self.conn.close_sent is not None:
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
 
     # --- messages that cannot be taken ----------------------------------------------------------------------------
 

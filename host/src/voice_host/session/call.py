@@ -100,6 +100,12 @@ class Call:
         metrics.LIMITS_EXCEEDED.labels(self.agent_id, "send_timeout_s").inc()
         self.end("lost")
 
+    def skipped(self, duration_s: float) -> None:
+        """The client was too slow for so much of a reply's speech (`Playout`)."""
+        metrics.SPEECH_SKIPPED.labels(self.agent_id).inc(duration_s)
+        skipped_s = round(duration_s, 2)
+        log.warning("speech_skipped", agent_id=self.agent_id, session_id=self.session_id, skipped_s=skipped_s)
+
     # --- what the manager may do (`voice_host.agent.held_session.Connection`) --------------------------------------
 
     @property

@@ -322,7 +322,9 @@ class VoiceSessionHandler:
             lambda pcm: call.link.send_audio(pcm, reply),
             sample_rate=call.agent.tts_config.sample_rate,
             lead_ms=call.agent.config.turns.playout_lead_ms,
+            max_lag_s=self._limits.max_lag_s,
             on_first_audio=audible,
+            on_skipped=call.skipped,
         )
         reply = Reply(reply_id, playout, stages, asked=asked)
         previous, call.reply = call.reply, reply
@@ -366,7 +368,7 @@ class VoiceSessionHandler:
             if head_start is not None:
                 await head_start.drop()
             if reply.id > call.forgotten:
-                await call.agent.end_turn(turn, reply.heard, failed=not finished)
+                await call.agent.end_turn(turn, *reply.remembered(), failed=not finished)
             for late in turn.unreported():
                 report_tool(call, late)
 
@@ -383,7 +385,7 @@ class VoiceSessionHandler:
             await self._tts_relay(call, reply)
         finally:
             if reply.id > call.forgotten:
-                call.agent.remember_spoken(text, reply.heard)
+                call.agent.remember_spoken(text, *reply.remembered())
 
     async def _tts_relay(self, call: Call, reply: Reply) -> None:
         """Speak the reply's text as it comes. `tts_done` follows in any case, after the last audio."""
@@ -420,8 +422,9 @@ class VoiceSessionHandler:
         for stage, ms in stages_ms.items():
             metrics.STAGE_SECONDS.labels(call.agent_id, stage).observe(max(0.0, ms / 1000))
         text = reply.text.strip()
-        heard = text if reply.heard is None else reply.heard
-        call.callbacks.agent_reply(AgentReply(reply.id, text, heard, interrupted=reply.heard is not None))
+        heard, _ = reply.remembered()
+        interrupted = reply.heard is not None
+        call.callbacks.agent_reply(AgentReply(reply.id, text, text if heard is None else heard, interrupted))
         return stages_ms
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from voice_host.clock import now_s
 from voice_host.session.heard import HeardText, SpokenClause
+from voice_host.session.playout_clock import PlayoutClock
 from voice_host_sdk import SpeechAudio
 
 BUFFER_S = 4.0
@@ -17,55 +20,24 @@ byte of the next clause."""
 FRAME_MS = 60.0
 """Audio goes out in frames of at least this length: fewer, larger frames cost less than one each 20 ms."""
 
-
-class PlayoutClock:
-    """How much of what was sent has been played, if the client plays as it receives. All in ms; no I/O."""
-
-    def __init__(self) -> None:
-        self.sent_ms = 0.0
-        self._origin_ms = 0.0  # when the audio at position 0 was, or would have been, played
-        self._reported: tuple[float, float] | None = None
-        self._report_gap_ms = 0.0  # the longest between two reports
-
-    def add_sent(self, duration_ms: float, now_ms: float) -> None:
-        if now_ms - self._origin_ms > self.sent_ms:
-            # The client ran dry (or this is the first audio): what comes now is played from now on.
-            self._origin_ms = now_ms - self.sent_ms
-        self.sent_ms += duration_ms
-
-    def report(self, played_ms: float, now_ms: float) -> None:
-        """The client says how much it has played, which beats any estimate."""
-        if self._reported is not None:
-            self._report_gap_ms = max(self._report_gap_ms, now_ms - self._reported[1])
-        self._reported = (min(played_ms, self.sent_ms), now_ms)
-
-    def played_ms(self, now_ms: float) -> float:
-        if self.sent_ms == 0:
-            return 0.0
-        if self._reported is not None:
-            played, at = self._reported
-            return min(self.sent_ms, played + now_ms - at)
-        return max(0.0, min(self.sent_ms, now_ms - self._origin_ms))
-
-    def surely_played_ms(self, now_ms: float) -> float:
-        """As `played_ms`, of a client that was lost some time ago: it has played on until a report is missing."""
-        if self._reported is None or not self._report_gap_ms:
-            return self.played_ms(now_ms)
-        return self.played_ms(min(now_ms, self._reported[1] + self._report_gap_ms))
-
-    def ahead_ms(self, now_ms: float) -> float:
-        """How much was sent that is not played yet, by the server's own clock."""
-        return max(0.0, self.sent_ms - (now_ms - self._origin_ms)) if self.sent_ms else 0.0
+MAX_FRAME_MS = 240.0
+"""And of at most this one, however long the lead: what is in a frame cannot be skipped any more."""
 
 
 class Playout:
-    """Sends one reply's audio ahead of real time by at most the lead.
+    """Sends one reply's audio ahead of real time by at most the lead, and behind it by at most `max_lag_s`.
+
+    Late speech is worth nothing in a conversation. When the client has kept speech waiting for longer, as much of it
+    is skipped as brings the reply back to where it would be. Whatever else keeps it waiting skips nothing.
 
     Args:
         send: sends one frame of PCM16 mono.
         sample_rate: Hz.
         lead_ms: how far to send ahead.
+        max_lag_s: how far behind speech may be that the client was slow to take, at most as much as is buffered; inf:
+            all of it is sent, however late.
         on_first_audio: called once, after the first frame went out.
+        on_skipped: told after each stall how many seconds of speech were skipped.
         clock: seconds, monotonic.
     """
 
@@ -76,18 +48,25 @@ class Playout:
         sample_rate: int,
         lead_ms: float,
         on_first_audio: Callable[[], Awaitable[None]],
+        max_lag_s: float = math.inf,
+        on_skipped: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = now_s,
     ) -> None:
         self._send = send
         self._bytes_per_ms = sample_rate * 2 / 1000
         self._limit = int(BUFFER_S * sample_rate) * 2
         self._lead_ms = lead_ms
+        # What is made while the buffer is full cannot be told from what is late: it is to be full for no longer.
+        self._max_lag_ms = (min(max_lag_s, BUFFER_S) if math.isfinite(max_lag_s) else max_lag_s) * 1000
         self._on_first_audio = on_first_audio
+        self._on_skipped = on_skipped
         self._clock_s = clock
         self._clock = PlayoutClock()
         self._heard = HeardText()
         self._buffer: deque[bytes] = deque()
         self._buffered = 0
+        self._sending = 0  # bytes of the frame that the client is to take
+        self._skipped = 0  # bytes, while it does not
         self._complete = False
         self._held = False
         self._stopped = False
@@ -103,15 +82,28 @@ class Playout:
     async def write(self, audio: SpeechAudio) -> None:
         """Add speech; waits while the buffer is full."""
         while self._buffered >= self._limit and not self._stopped:
-            self._room.clear()
-            await self._room.wait()
+            await self._wait_for_room()
         if self._stopped:
             return
-        self._heard.add_audio(len(audio.pcm) / self._bytes_per_ms, audio.words)
+        self._heard.add_audio(self._ms(len(audio.pcm)), audio.words)
         if audio.pcm:
+            if self._sending or self._clock.lag_ms:
+                self._clock.made(self._ms(self._sending + self._buffered), self._now_ms())
             self._buffer.append(audio.pcm)
             self._buffered += len(audio.pcm)
             self._changed.set()
+
+    async def _wait_for_room(self) -> None:
+        self._room.clear()
+        if not self._sending:
+            await self._room.wait()
+            return
+        # The client takes nothing, and meanwhile speech grows old here: the voice is not to wait for that.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FRAME_MS / 1000):
+                await self._room.wait()
+        self._clock.settle(self._now_ms())
+        self._skip_late()
 
     def complete(self) -> None:
         """No more speech follows."""
@@ -135,17 +127,39 @@ class Playout:
             if room_ms < min(FRAME_MS, self._lead_ms):
                 await asyncio.sleep((min(FRAME_MS, self._lead_ms) - room_ms + 1) / 1000)
                 continue
-            frame = self._take(int(room_ms * self._bytes_per_ms) & ~1)
-            self._clock.add_sent(len(frame) / self._bytes_per_ms, now_ms)
-            await self._send(frame)
+            await self._deliver(self._take(min(room_ms, MAX_FRAME_MS)))
             if first:
                 first = False
                 await self._on_first_audio()
 
+    async def _deliver(self, frame: bytes) -> None:
+        """Send a frame, and skip what has grown old while the client did not take it."""
+        self._sending = len(frame)
+        self._clock.await_client(self._now_ms())
+        try:
+            await self._send(frame)
+            now_ms = self._now_ms()
+            self._clock.go_on(now_ms)
+            self._clock.add_sent(self._ms(len(frame)), now_ms)
+            self._skip_late()
+        finally:
+            self._sending = 0
+            if self._skipped:
+                skipped_ms, self._skipped = self._ms(self._skipped), 0
+                self._heard.skip(*self._clock.skip(skipped_ms))
+                self._on_skipped(skipped_ms / 1000)
+
+    def _skip_late(self) -> None:
+        # Once in a stall is enough to be over the limit: the rest of what it delays is as old.
+        if self._skipped or self._clock.lag_ms > self._max_lag_ms:
+            late = len(self._take(self._clock.lag_ms))
+            self._skipped += late
+            self._clock.lag_ms -= self._ms(late)
+
     @property
     def busy(self) -> bool:
         """Whether there is speech that the caller has not heard yet."""
-        return bool(self._buffer) or self.ahead_ms > 0
+        return bool(self._buffer) or self._sending > 0 or self.ahead_ms > 0
 
     @property
     def ahead_ms(self) -> float:
@@ -160,10 +174,13 @@ class Playout:
     def hold(self) -> None:
         """Send nothing more for now."""
         self._held = True
+        self._clock.go_on(self._now_ms())
 
     def release(self) -> None:
         """Go on sending."""
         self._held = False
+        if self._sending:
+            self._clock.await_client(self._now_ms())
         self._changed.set()
 
     def stop(self) -> None:
@@ -180,18 +197,39 @@ class Playout:
 
     def heard(self) -> str:
         """The text that has been audible so far."""
-        return self._heard.at(self._clock.played_ms(self._now_ms()))
+        return self._heard.at(self._position_ms)
 
     def surely_heard(self) -> str:
         """As `heard`, where the client was lost, which may have been a while ago."""
-        return self._heard.at(self._clock.surely_played_ms(self._now_ms()))
+        return self._heard.at(self._sure_position_ms)
+
+    def reached(self) -> str:
+        """How far in the text the caller has come, whatever was skipped of it."""
+        return self._heard.reached(self._position_ms)
+
+    def surely_reached(self) -> str:
+        """As `reached`, where the client was lost."""
+        return self._heard.reached(self._sure_position_ms)
+
+    def delivered(self) -> str | None:
+        """What was sent of a playout that is over, where some was skipped; None: nothing was."""
+        return self._heard.at(math.inf) if self._clock.skipped_ms else None
+
+    @property
+    def _position_ms(self) -> float:
+        return self._clock.position_ms(self._clock.played_ms(self._now_ms()))
+
+    @property
+    def _sure_position_ms(self) -> float:
+        return self._clock.position_ms(self._clock.surely_played_ms(self._now_ms()))
 
     @property
     def reports_are_missing(self) -> bool:
         """Whether the client, which reports what it plays, has stopped before the end of what was sent."""
         return self._clock.surely_played_ms(self._now_ms()) < self._clock.sent_ms
 
-    def _take(self, size: int) -> bytes:
+    def _take(self, duration_ms: float) -> bytes:
+        size = int(duration_ms * self._bytes_per_ms) & ~1
         parts: list[bytes] = []
         while size > 0 and self._buffer:
             chunk = self._buffer.popleft()
@@ -204,6 +242,9 @@ class Playout:
         self._buffered -= len(frame)
         self._room.set()
         return frame
+
+    def _ms(self, size: int) -> float:
+        return size / self._bytes_per_ms
 
     def _now_ms(self) -> float:
         return self._clock_s() * 1000

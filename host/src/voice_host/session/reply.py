@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from voice_host.agent.history import CUT_MARK, SKIPPED_MARK
 from voice_host.agent.turn import AgentTurn
 from voice_host.session.heard import unheard
 from voice_host.session.latency import Stages
@@ -40,6 +41,8 @@ class Reply:
     text: str = ""
     heard: str | None = None
     """What was audible when it was cut; None while it was not cut."""
+    reached: str = ""
+    """How far the caller had come in its text then. The same, unless some was skipped."""
     text_came: asyncio.Event = field(default_factory=asyncio.Event)
     """Set whenever the model brings text."""
     texts: asyncio.Queue[str | Aside | None] = field(default_factory=lambda: asyncio.Queue(TEXT_QUEUE_LENGTH))
@@ -60,18 +63,26 @@ class Reply:
 
     def unheard(self) -> str:
         """What was not heard of it, beginning with the last words that were."""
-        return unheard(self.text, self.heard, OVERLAP_WORDS) if self.heard is not None else ""
+        return unheard(self.text, self.reached, OVERLAP_WORDS) if self.heard is not None else ""
+
+    def remembered(self) -> tuple[str | None, str]:
+        """What the history keeps in place of its text, None: all of it; and the mark that says why."""
+        if self.heard is not None:
+            return self.heard, CUT_MARK
+        delivered = self.playout.delivered()
+        return None if delivered is None else " ".join(delivered.split()), SKIPPED_MARK
 
     def forsake(self) -> None:
         """The caller was lost, perhaps before this reply was over: let what is known to have been played be heard."""
         self.heard = " ".join(self.playout.surely_heard().split())
+        self.reached = self.playout.surely_reached()
 
     def cut(self) -> str:
         """Kill it: no audio or message of it goes out any more. Returns what was heard."""
         self.alive = False
         if self.turn is not None:
             self.turn.alive = False
-        self.heard = self.audible()
+        self.heard, self.reached = self.audible(), self.playout.reached()
         self.playout.stop()
         if self.task is not None and self.running:
             self.task.cancel()

@@ -22,6 +22,14 @@ class LimitsSettings(BaseModel):
     ping_interval_s: float = Field(default=20.0, gt=0, description="How often a client is pinged.")
     ping_timeout_s: float = Field(default=20.0, gt=0, description="A client that does not answer a ping is gone.")
     send_timeout_s: float = Field(default=5.0, gt=0, description="A client that takes no frame for so long is gone.")
+    max_lag_s: float = Field(
+        default=1.0, gt=0, description="Speech that a client is too slow to take may be so late; then some is skipped."
+    )
+    write_buffer_bytes: int = Field(
+        default=8192,
+        ge=1024,
+        description="What a client has not taken may wait in the host, and again in the system's socket.",
+    )
     max_frame_bytes: int = Field(default=1 << 20, ge=1024, description="Largest WebSocket message of a client.")
     max_json_bytes: int = Field(default=65536, ge=256, description="Largest JSON message of a client.")
     max_typed_chars: int = Field(default=4000, ge=1, description="Longest typed turn.")
