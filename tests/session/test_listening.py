@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import wave
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tenacity.wait import wait_fixed
 
@@ -95,6 +96,41 @@ def test_nothing_is_handed_out_twice_in_a_row_and_memory_is_bounded(steps: list[
         assert buffer._size <= 2 * HZ * 2
     rest = handed_out(buffer)
     assert not rest or int.from_bytes(rest[-2:], "little") == written - 1
+
+
+@example([("quiet", 100)] * 9 + [("loud", 900)] * 3 + [("next", 1)])
+@given(st.lists(st.tuples(st.sampled_from(["quiet", "loud", "next"]), st.integers(1, 900)), max_size=60))
+def test_silence_that_is_forgotten_would_not_have_been_heard_again(steps: list[tuple[str, int]]) -> None:
+    forgetting, keeping = ReplayBuffer(HZ, 600), ReplayBuffer(HZ, 600)
+    for number, (step, size) in enumerate(steps):
+        for buffer in (forgetting, keeping):
+            if step == "next":
+                handed_out(buffer)
+            else:
+                buffer.add(number.to_bytes(2, "little") * size, loud=step == "loud")
+        forgetting.forget_silence(2000)
+    lost_before_a_turn = [handed_out(again(buffer, trim=True)) for buffer in (forgetting, keeping)]
+    assert lost_before_a_turn[0] == lost_before_a_turn[1]
+    lost_within_it = []
+    for buffer in (forgetting, keeping):
+        buffer.commit(2000)
+        lost_within_it.append(handed_out(again(buffer, trim=False)))
+    assert lost_within_it[0] == lost_within_it[1]
+
+
+def again(buffer: ReplayBuffer, *, trim: bool) -> ReplayBuffer:
+    buffer = copy.deepcopy(buffer)
+    buffer.rewind(trim=trim)
+    return buffer
+
+
+def test_of_a_caller_who_only_listens_little_is_kept() -> None:
+    buffer = ReplayBuffer(HZ, 60)
+    for _ in range(1000):
+        buffer.add(b"\0\0" * 60, loud=False)
+        buffer.next()
+        buffer.forget_silence(2000)
+    assert 2000 <= buffer._size / 2 < 2000 + 60
 
 
 # --- loudness and the watchdog ---

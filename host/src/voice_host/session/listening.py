@@ -174,6 +174,8 @@ class Listening:
                     await stream.send_audio(piece.pcm)
             except TimeoutError as stuck:
                 raise _silent() from stuck
+            if not self._turn_open:
+                self._audio.forget_silence(ONSET_MS)
             if piece.loud and self._watchdog.sent(len(piece.pcm) / self._bytes_per_s):
                 raise _silent()
 

@@ -76,7 +76,6 @@ async def feed(microphone: MicrophoneBuffer, listener: Listener, config: STTConf
     A recogniser hears a turn end by the silence after it. A client that stops sending instead (a muted microphone, a
     push-to-talk button) gets that silence made for it.
     """
-    silence = bytes(int(GAP_S * config.sample_rate) * 2)
     whole_tail_s = config.max_turn_silence / 1000 + TAIL_MARGIN_S
     tail_s = 0.0
     while True:
@@ -85,6 +84,6 @@ async def feed(microphone: MicrophoneBuffer, listener: Listener, config: STTConf
                 audio = await microphone.get()
             tail_s = whole_tail_s
         except TimeoutError:
-            audio = microphone.take() + silence
+            audio = microphone.take() + bytes(int(GAP_S * config.sample_rate) * 2)
             tail_s -= GAP_S
         await listener.send_audio(audio)

@@ -75,6 +75,22 @@ class ReplayBuffer:
         self._sent = kept
         self._measure()
 
+    def forget_silence(self, keep_ms: float) -> None:
+        """No turn has begun: drop silence at the front, but for its end and the last `keep_ms` that were handed out.
+
+        It would be left out by `rewind`, and by `commit` once a turn begins; calls are silent for most of their time.
+        """
+        lead = sent = 0
+        for piece in self._sent:
+            if not piece.loud and lead == sent:
+                lead += len(piece.pcm)
+            sent += len(piece.pcm)
+        spare = min(lead - RUN_UP_MS * self._bytes_per_ms, sent - keep_ms * self._bytes_per_ms)
+        while self._sent and len(self._sent[0].pcm) <= spare:
+            dropped = len(self._sent.popleft().pcm)
+            self._size -= dropped
+            spare -= dropped
+
     def rewind(self, *, trim: bool) -> None:
         """Hand everything out again.
 
