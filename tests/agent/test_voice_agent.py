@@ -48,6 +48,15 @@ async def test_chat_answers_and_remembers() -> None:
     await agent.aclose()
 
 
+async def test_what_a_model_thinks_aloud_is_neither_said_nor_kept() -> None:
+    model = ScriptedModel("Well.<think>What is the time? <b></think>It is three.", "Yes.")
+    agent = VoiceAgent(AgentConfig(), runtime=model.runtime())
+    assert (await agent.chat("What time is it?")).text.strip() == "Well. It is three."
+    await agent.chat("Thanks")
+    assert spoken(agent)[1] == "agent: Well. It is three."
+    await agent.aclose()
+
+
 async def test_tools_of_every_kind_run_and_the_session_is_hidden_from_the_model() -> None:
     def sync_tool(number: int) -> str:
         """Double.

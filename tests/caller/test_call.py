@@ -172,6 +172,14 @@ async def test_what_cannot_work_is_refused_before_the_call(tmp_path: Path, argum
     assert "session" not in done.stdout
 
 
+async def test_an_agent_that_is_not_installed_is_an_error_that_names_the_one_that_was_meant(tmp_path: Path) -> None:
+    done = await voice_host("call", "front-dsk", "--text", "hi", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: no agent 'front-dsk' is installed; did you mean 'front-desk'?\n  next: see `voice-host agents`\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("agent", "code", "hint"),
     [

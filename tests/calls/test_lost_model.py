@@ -200,11 +200,11 @@ async def test_another_model_goes_on_with_the_results_of_the_tools() -> None:
 
 
 @pytest.mark.fault("model: timeout, with a fallback model")
-async def test_another_model_answers_for_one_that_says_nothing() -> None:
+@pytest.mark.parametrize("role_first", [False, True])
+async def test_another_model_answers_for_one_that_says_nothing(role_first: bool) -> None:
+    silent = Reply(["Hello."], gates={0: asyncio.Event()}, role_first=role_first)
     async with call("second", resilience=IMPATIENT) as (s, caller):
-        s.llm.handle(
-            lambda request: Reply(["Hello."], gates={0: asyncio.Event()} if request.body["model"] == "first" else {})
-        )
+        s.llm.handle(lambda request: silent if request.body["model"] == "first" else Reply(["Hello."], role_first=True))
         await caller.type("First")
         await caller.expect("tts_done", reply=1)
         assert caller.all("chat")[0]["text"] == "Hello."

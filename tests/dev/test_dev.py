@@ -83,6 +83,7 @@ def test_a_bad_save_shows_its_error_and_the_next_good_one_recovers(tmp_path: Pat
         dev.process.send_signal(signal.SIGINT)
         assert dev.ended() == 0
         assert "Traceback" not in dev.output
+        assert "draining" not in dev.output
         assert [child for child in first_children if running(child)] == []
 
 

@@ -58,14 +58,11 @@ def test_hooks_cannot_change_the_settings(plugins: PluginFolder) -> None:
     assert "TypeError: 'mappingproxy' object does not support item assignment" in broken("hello", a={}).error
 
 
-def test_a_slow_import_is_flagged_and_logged(
-    plugins: PluginFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_slow_import_is_flagged(plugins: PluginFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_module, "SLOW_IMPORT_MS", 0.0)
     plugins.install("hello")
     [warning] = loaded("hello").warnings
     assert warning.startswith("importing it took ")
-    assert f"agent hello: {warning}" in caplog.text
 
 
 def test_an_agent_that_declares_no_sdk_runs_with_a_warning(plugins: PluginFolder) -> None:

@@ -5,7 +5,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voice_host.models.gateway_quirks import StreamedReply, plain_completion, stream_error_status, without_empty_content
+from voice_host.models.gateway_quirks import (
+    StreamedReply,
+    plain_completion,
+    says_nothing,
+    stream_error_status,
+    without_empty_content,
+)
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5))
 json_values = st.recursive(
@@ -35,6 +41,7 @@ def test_chunks_always_become_plain(chunks: list[dict[str, Any]]) -> None:
     ids: dict[int, str] = {}
     for chunk in chunks:
         stream_error_status(chunk)
+        says_nothing(chunk)
         plain = reply.plain_chunk(chunk)
         for choice in plain["choices"]:
             for call in choice["delta"]["tool_calls"] or ():

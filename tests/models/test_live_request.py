@@ -4,15 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
+import pytest
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from tests.simulators.gateway import GatewaySimulator, Reply
+from tests.simulators.gateway import GatewaySimulator, RawStream, Reply
+from voice_host.agent.runtime import AgentRuntime
+from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.models import ResolvedModel
 from voice_host.models.gateway import GatewayModel
 from voice_host.models.gateway_client import gateway_client
 from voice_host.models.live_request import PENDING_WORDS, live_request, waiting
+from voice_host_sdk import AgentConfig
 
 
 @dataclass
@@ -105,13 +111,46 @@ async def test_text_is_heard_token_by_token_while_the_model_writes() -> None:
         assert turn.heard == ["are ", "open."]
 
 
-async def test_thoughts_are_not_heard() -> None:
+@pytest.mark.parametrize(
+    ("tokens", "said"),
+    [
+        (["\n", "<think>", "The desk", " is closed.", "</think>", "We are closed."], "We are closed."),
+        (["Well. ", "<th", "ink>Is the desk", " closed?</thi", "nk>", "We are ", "closed."], "Well. We are closed."),
+        (["Well.", "<think>hm</think>", "We ", "are ", "closed."], "Well. We are closed."),
+        (["It is 3 <", " 4."], "It is 3 < 4."),
+        (["It is ", "3 <"], "It is 3 <"),
+    ],
+)
+async def test_thoughts_are_not_heard_wherever_they_stand(tokens: list[str], said: str) -> None:
     async with gateway() as (sim, model), asyncio.timeout(10):
-        sim.script(Reply(["\n", "<think>", "The desk", " is closed.", "</think>", "We are closed."]))
+        sim.script(Reply(tokens))
         turn = Turn()
         turn.said.set_result("hello")
-        assert (await run(Agent(waiting(model)), turn)).strip() == "We are closed."
-        assert "".join(turn.heard).strip() == ""
+        assert (await run(Agent(waiting(model)), turn)).strip() == said
+        assert said.endswith("".join(turn.heard).lstrip())
+
+
+def chunk(finish_reason: str | None = None, **delta: str) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
+
+
+@pytest.mark.parametrize(
+    ("chunks", "said"),
+    [
+        ([chunk(content="Hm."), chunk(reasoning_content="Is it?"), chunk(content="Yes."), chunk("stop")], "Hm. Yes."),
+        ([chunk(content="We "), chunk(content="are "), chunk("stop", content="open.")], "We are open."),
+        ([chunk(content="We "), chunk("stop", content="<think>no</think>are open.")], "We are open."),
+        ([chunk(content="It is "), chunk(content="3 <"), chunk("stop", content=" 4.")], "It is 3 < 4."),
+        ([chunk(content="It is "), chunk(content="3 <"), chunk("stop")], "It is 3 <"),
+    ],
+    ids=["thoughts of their own between", "the end with text", "the end with thoughts", "a tag in vain", "half a tag"],
+)
+async def test_a_turn_says_all_of_the_text_and_keeps_its_parts_apart(chunks: list[dict[str, Any]], said: str) -> None:
+    async with gateway() as (sim, model), asyncio.timeout(10):
+        sim.script(RawStream(chunks))
+        agent = VoiceAgent(runtime=AgentRuntime("desk", AgentConfig(), ResolvedModel("m", model)))
+        assert (await agent.chat("hello")).text == said
+        await agent.aclose()
 
 
 async def test_turns_share_a_connection() -> None:

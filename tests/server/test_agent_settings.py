@@ -103,6 +103,17 @@ def test_the_settings_of_an_agent_that_is_not_installed_are_warned_of(
     assert vars(warning)["did_you_mean"] == "sales-desk"
 
 
+async def test_what_should_be_put_right_in_an_agent_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with installed(tmp_path) as plugins:
+        plugins.install("vague", requires=())
+        async with running(tmp_path, allow="vague"):
+            pass
+    [warning] = [record for record in caplog.records if "declares no range" in str(vars(record))]
+    assert (warning.message, vars(warning)["agent_id"]) == ("agent_warning", "vague")
+
+
 async def test_what_the_platform_chooses_itself_needs_no_leave(tmp_path: Path) -> None:
     toml = """
         [agents]

@@ -204,6 +204,8 @@ class GatewaySimulator:
     async def _stream(self, reply: Reply, request: GatewayRequest, send: Send) -> None:
         model, number = request.body["model"], self._numbers
         await _start(send, 200, {"content-type": "text/event-stream"})
+        if reply.role_first:
+            await _name_the_role(send, reply.gates.get(0))
         for index, chunks in enumerate(pieces(reply, self.quirks, model, number)):
             if (gate := reply.gates.get(index)) is not None:
                 await gate.wait()
@@ -223,6 +225,16 @@ class GatewaySimulator:
         for chunk in script.chunks:
             await _send_event(send, chunk)
         await send({"type": "http.response.body", "body": b"data: [DONE]\n\n" if script.done else b""})
+
+
+async def _name_the_role(send: Send, gate: asyncio.Event | None) -> None:
+    opening = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}
+    while True:
+        await _send_event(send, {"choices": [opening]})
+        if gate is None or gate.is_set():
+            return
+        await asyncio.wait([waiting := asyncio.ensure_future(gate.wait())], timeout=0.05)
+        waiting.cancel()
 
 
 def _words(text: str) -> list[str]:

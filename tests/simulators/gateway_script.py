@@ -48,6 +48,8 @@ class Reply:
         cut: the stream ends after the pieces, without a finish reason: `clean` or with a broken connection (`reset`);
             `late`: the connection breaks after the finish reason.
         finish_reason: in OpenAI's words.
+        role_first: before the first piece come chunks that name the role and say nothing, until its gate is
+            open.
     """
 
     tokens: Sequence[str] = ()
@@ -56,6 +58,7 @@ class Reply:
     cut: Literal["clean", "reset", "late"] | None = None
     finish_reason: str | None = None
     call_ids: Sequence[str] = ()
+    role_first: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeGuard
 
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
     ModelRequestPart,
     ModelResponse,
+    ModelResponsePart,
     TextPart,
     ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
 )
+
+from voice_host.models.thoughts import without_thoughts
 
 CUT_MARK = " [interrupted by the caller]"
 """Ends the text of a reply that the caller cut, so that the model knows the rest was never heard."""
@@ -50,7 +54,7 @@ def settle(
     if not messages:
         messages = [ModelRequest(parts=[UserPromptPart(prompt)])]
     if heard is None:
-        return list(messages)
+        return [without_thoughts_in(message) for message in messages]
 
     kept: list[ModelMessage] = []
     for message in messages:
@@ -66,6 +70,20 @@ def settle(
     if heard.strip():
         kept.append(ModelResponse(parts=[TextPart(heard.rstrip() + mark)]))
     return kept
+
+
+def without_thoughts_in(message: ModelMessage) -> ModelMessage:
+    """Return a message without what a model thought aloud in its text: it was not said."""
+    if not isinstance(message, ModelResponse):
+        return message
+    parts = [
+        replace(part, content=without_thoughts(part.content)) if _may_think(part) else part for part in message.parts
+    ]
+    return replace(message, parts=[part for part in parts if not isinstance(part, TextPart) or part.content])
+
+
+def _may_think(part: ModelResponsePart) -> TypeGuard[TextPart]:
+    return isinstance(part, TextPart) and "<" in part.content
 
 
 def spoken(text: str) -> ModelResponse:

@@ -25,6 +25,7 @@ from pydantic_ai.messages import (
 from voice_host.agent.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
 from voice_host.agent.history import CUT_MARK, FAULT_MARK, settle
 from voice_host.models.live_request import PENDING_WORDS, live_request, with_words
+from voice_host.models.thoughts import SpokenText
 from voice_host_sdk import Session
 
 if TYPE_CHECKING:
@@ -120,12 +121,15 @@ class AgentTurn:
 
     async def _request(self, node: ModelRequestNode[Session, str], run: AgentRun[Session, str]) -> None:
         self._heard = False
+        spoken = SpokenText()
         request = live_request.set(self)  # not for tools: what a tool asks of a model is not for the caller's ears
         try:
             async with node.stream(run.ctx) as stream:
                 async for event in stream:
-                    if not self._heard and (text := _text_of(event)):
+                    if not self._heard and (text := spoken.take(_text_of(event))):
                         await self._say(text, new_part=isinstance(event, PartStartEvent))
+                if rest := spoken.rest():
+                    await self._say(rest, new_part=False)
         finally:
             live_request.reset(request)
 

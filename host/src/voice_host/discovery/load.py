@@ -171,7 +171,4 @@ def _warnings(discovered: DiscoveredAgent, config: AgentConfig, import_ms: float
         warnings.append(f"importing it took {import_ms / 1000:.1f} s: import what is heavy where it is used")
     if discovered.sdk_requirement is None:
         warnings.append(f"it declares no range of {SDK_DISTRIBUTION}: add `{SDK_DISTRIBUTION}>=1,<2`")
-    warnings += tool_warnings(config.tools)
-    for warning in warnings:
-        log.warning("agent %s: %s", discovered.id, warning)
-    return warnings
+    return [*warnings, *tool_warnings(config.tools)]

@@ -151,6 +151,4 @@ def _warnings(found: DiscoveredExtension, import_ms: float) -> list[str]:
         warnings.append(f"importing it took {import_ms / 1000:.1f} s: import what is heavy where it is used")
     if found.sdk_requirement is None and found.id != HOST_EXTENSION:
         warnings.append(f"it declares no range of {SDK_DISTRIBUTION}: add `{SDK_DISTRIBUTION}>=1,<2`")
-    for warning in warnings:
-        log.warning("extension %s: %s", found.id, warning)
     return warnings

@@ -22,7 +22,6 @@ from voice_host.models.errors import ModelKeyRefusedError
 from voice_host.models.gateway_quirks import (
     JsonObject,
     StreamedReply,
-    may_be_thinking,
     plain_completion,
     plain_text,
     stream_error_status,
@@ -31,6 +30,7 @@ from voice_host.models.gateway_quirks import (
 )
 from voice_host.models.gateway_stream import GatewayStream
 from voice_host.models.live_request import LiveRequest, live_request
+from voice_host.models.thoughts import SpokenText
 
 _log = logging.getLogger(__name__)
 
@@ -128,7 +128,8 @@ class _PlainStream:
     """The part of `AsyncStream` that pydantic-ai uses, yielding chunks in OpenAI's shape.
 
     On behalf of a call, text after the first piece goes to the call at once, and to pydantic-ai as one chunk before
-    whatever is not text: what it does for each chunk costs as much as all else that is done for a token.
+    whatever is not text: what it does for each chunk costs as much as all else that is done for a token. Thoughts that
+    the model writes into its text are neither text nor an answer that has begun.
 
     An iterator and not a generator: an abandoned stream leaves nothing behind for the event loop to finalise.
     """
@@ -138,6 +139,7 @@ class _PlainStream:
         self._model_name = model_name
         self._live = live
         self._reply = StreamedReply()
+        self._spoken = SpokenText()
         self._said: list[str] = []
         self._begun = False
         self._next: ChatCompletionChunk | None = None
@@ -149,20 +151,20 @@ class _PlainStream:
         if self._next is not None:
             chunk, self._next = self._next, None
             return chunk
-        while text := plain_text(data := await self._receive()):
+        while piece := plain_text(data := await self._receive()):
+            if not (text := self._spoken.take(piece)):
+                continue
             self._reply.has_text = True
             self._said.append(text)
             if not self._begun or self._live is None:
                 # pydantic-ai must know that the answer has begun: no other model takes the word from then on.
                 self._begun = bool(text.strip())
-                if may_be_thinking(text):
-                    self._live = None  # it tells thoughts from what is to be said
                 return self._said_so_far()
             await self._live.hear(text)
         if not self._said:
-            return self._judged(data)
+            return await self._judged(data)
         if data is not None:
-            self._next = self._judged(data)
+            self._next = await self._judged(data)
         return self._said_so_far()
 
     async def _receive(self) -> JsonObject | None:
@@ -174,16 +176,29 @@ class _PlainStream:
                 return None
             raise
 
-    def _judged(self, data: JsonObject | None) -> ChatCompletionChunk:
+    async def _judged(self, data: JsonObject | None) -> ChatCompletionChunk:
         if data is None:
             if self._reply.finished:
                 raise StopAsyncIteration
-            return self._judged_end()
+            return await self._not_only_text(self._judged_end())
         if (status := stream_error_status(data)) is not None:
             raise ModelHTTPError(status, self._model_name)
-        return self._chunk(self._reply.plain_chunk(data))
+        return await self._not_only_text(self._reply.plain_chunk(data))
 
-    def _judged_end(self) -> ChatCompletionChunk:
+    async def _not_only_text(self, plain: JsonObject) -> ChatCompletionChunk:
+        """Return a chunk that holds more than text, or none. The call is to hear its text as it does all other."""
+        if plain["choices"]:
+            delta = plain["choices"][0]["delta"]
+            content = delta.get("content")
+            text = self._spoken.take(content if isinstance(content, str) else "") + self._spoken.rest()
+            if isinstance(content, str) or text:
+                delta["content"] = text
+            self._spoken.pause()
+            if text and self._begun and self._live is not None:
+                await self._live.hear(text)
+        return self._chunk(plain)
+
+    def _judged_end(self) -> JsonObject:
         """Return the last chunk of a stream that ended without a finish reason, or raise `ModelAPIError`."""
         reply = self._reply
         if not reply.calls_complete:
@@ -192,7 +207,7 @@ class _PlainStream:
             raise ModelAPIError(self._model_name, "The stream ended without an answer.")
         _log.warning("the stream of model %s ended without a finish reason", self._model_name)
         reason = "tool_calls" if reply.has_calls else "length"
-        return self._chunk(reply.plain_chunk({"choices": [{"delta": {}, "finish_reason": reason}]}))
+        return reply.plain_chunk({"choices": [{"delta": {}, "finish_reason": reason}]})
 
     def _said_so_far(self) -> ChatCompletionChunk:
         said = "".join(self._said)

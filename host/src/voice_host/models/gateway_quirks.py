@@ -125,9 +125,19 @@ def plain_text(data: Mapping[str, Any] | None) -> str | None:
     return _text(delta.get("content"))
 
 
-def may_be_thinking(text: str) -> bool:
-    """Whether a reply that begins so may be a model's thoughts, which come between tags such as `<think>`."""
-    return text.lstrip().startswith("<")
+def says_nothing(data: Mapping[str, Any]) -> bool:
+    """Whether a chunk is no piece of an answer, such as the first one of many services, which names a role."""
+    if data.get("usage") or stream_error_status(data) is not None:
+        return False
+    for choice in _objects(data.get("choices")):
+        delta = _mapping(choice.get("delta") or choice.get("message"))
+        if (
+            choice.get("finish_reason")
+            or choice.get("tool_calls")
+            or any(delta[name] for name in delta.keys() - {"role"})
+        ):
+            return False
+    return True
 
 
 def text_chunk(text: str) -> JsonObject:

@@ -19,6 +19,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from voice_host.clock import now_s
 from voice_host.models.event_stream import EventStream, EventTooLong
+from voice_host.models.gateway_quirks import says_nothing
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -126,7 +127,7 @@ class GatewayStream:
     As a context, it is closed when left.
 
     Args:
-        deadline_s: when the first of them must be here, by the loop's clock.
+        deadline_s: when the first of them that says something must be here, by the loop's clock.
     """
 
     def __init__(self, model: str, response: aiohttp.ClientResponse, deadline_s: float) -> None:
@@ -184,11 +185,14 @@ class GatewayStream:
             raise ModelAPIError(self._model, "The service does not send events.") from odd
         self._ended = not received
         for event in events:
-            self._deadline_s = None
             if event == b"[DONE]":
                 self._ended = True
                 break
-            self._ready.append(self._object(event))
+            data = self._object(event)
+            if self._deadline_s is not None and says_nothing(data):
+                continue  # the answer has not begun: the wait for it goes on, and another model may yet give it
+            self._deadline_s = None
+            self._ready.append(data)
 
     def _object(self, event: bytes) -> JsonObject:
         try:

@@ -90,6 +90,9 @@ class Host:
         """
         await self._start_extensions()
         for outcome in outcomes:
+            if isinstance(outcome, LoadedAgent):
+                for warning in outcome.warnings:
+                    log.warning("agent_warning", agent_id=outcome.id, warning=warning)
             self.agents[outcome.id] = await self._ready(outcome) if isinstance(outcome, LoadedAgent) else outcome
         for agent in self.agents.values():
             if isinstance(agent, DisabledAgent) and agent.id not in self.settings.agents.required:
@@ -102,6 +105,9 @@ class Host:
         self.state = "ready"
 
     async def _start_extensions(self) -> None:
+        for extension in self.extensions.loaded:
+            for warning in extension.warnings:
+                log.warning("extension_warning", extension=extension.id, warning=warning)
         outcomes = [await start_extension(extension) for extension in self.extensions.loaded]
         self._started_extensions = [each for each in outcomes if isinstance(each, LoadedExtension)]
         Extensions(outcomes)

@@ -27,10 +27,19 @@ class HostServer(uvicorn.Server):
     """A uvicorn server that drains its calls on the first signal, ends them on the second and leaves on the third.
 
     uvicorn itself would close every WebSocket with 1012 at once, and leave with the signal's exit code.
+
+    Args:
+        drain_timeout_s: how long calls may go on by themselves. None: they may not, and the log is silent about it, as
+            whoever is at this host's terminal just made it end.
     """
 
     def __init__(
-        self, app: FastAPI, host: Host, started: Callable[[], None] = lambda: None, *, drain_timeout_s: float = 0
+        self,
+        app: FastAPI,
+        host: Host,
+        started: Callable[[], None] = lambda: None,
+        *,
+        drain_timeout_s: float | None = None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -73,9 +82,10 @@ class HostServer(uvicorn.Server):
         self._draining = asyncio.create_task(self._drain(), name="drain")
 
     async def _drain(self) -> None:
-        calls = self._host.active_calls
-        log.info("draining", calls=calls, timeout_s=self._drain_timeout_s, **(HURRY if calls else {}))
+        if self._drain_timeout_s is not None:
+            calls = self._host.active_calls
+            log.info("draining", calls=calls, timeout_s=self._drain_timeout_s, **(HURRY if calls else {}))
         try:
-            await self._host.drain(self._drain_timeout_s)
+            await self._host.drain(self._drain_timeout_s or 0)
         finally:
             self.should_exit = True
