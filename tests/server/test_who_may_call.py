@@ -202,6 +202,7 @@ async def test_a_key_that_is_revoked_takes_its_tokens_along(tmp_path: Path, monk
         (b'{"metadata": []}', 422, "metadata: must be"),
         (b'{"metadata": {"a": "' + b"x" * 2048 + b'"}}', 422, "2048 bytes"),
         (b'{"single_use": "perhaps"}', 422, "single_use: must be"),
+        (b"\x0c", 422, "JSON object"),
         (b"{", 422, "JSON object"),
         (b"[]", 422, "JSON object"),
         (b"[" * 5000, 422, "JSON object"),

@@ -111,7 +111,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _parsed(body: bytes) -> TokenRequest:
-    if not body.strip():
+    if not body:
         return TokenRequest()
     try:
         return TokenRequest.model_validate_json(body)
