@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -147,7 +148,8 @@ class GatewaySimulator:
             if not event.get("more_body"):
                 break
         headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
-        if (scope["method"], scope["path"]) != ("POST", "/v1/chat/completions"):
+        path = urlsplit(scope["path"]).path  # it may be asked as a proxy, by the whole address
+        if (scope["method"], path) != ("POST", "/v1/chat/completions"):
             await _send_json(send, 404, {"message": "no such route", "code": 404, "metadata": {}})
             return
         if headers.get("authorization", "").removeprefix("Bearer ") != self.api_key:

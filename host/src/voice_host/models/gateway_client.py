@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 from functools import cached_property
 from typing import Any, Self
 
-from openai import AsyncOpenAI, NotGiven, Omit, Timeout, omit
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient, NotGiven, Omit, Timeout, omit
 from openai.resources.chat import AsyncChat, AsyncCompletions
 
 from voice_host.models.gateway_stream import CONNECT_TIMEOUT_S, SILENT_AFTER_S, GatewayStreams
 from voice_host.models.live_request import PENDING_WORDS, live_request
+from voice_host.models.proxy import proxy_for
 
 MAX_RETRIES = 1
 """Of a request that was refused with 408, 409, 429 or 5xx, or not connected. Nothing has been said by then."""
@@ -20,10 +22,17 @@ _NOT_SENT = frozenset({"extra_headers", "extra_query", "timeout"})
 def gateway_client(
     base_url: str, api_key: str, *, max_retries: int = MAX_RETRIES, silent_after_s: float = SILENT_AFTER_S
 ) -> AsyncOpenAI:
-    """Return a client with connections of its own: one for each address and key. Whoever asks closes it."""
+    """Return a client with connections of its own: one for each address and key. Whoever asks closes it.
+
+    Raises:
+        ModelConfigError: the environment names a proxy that cannot be used.
+    """
+    proxy = proxy_for(base_url)
     timeout = Timeout(silent_after_s, connect=CONNECT_TIMEOUT_S)
-    client = _Client(base_url=base_url, api_key=api_key, timeout=timeout, max_retries=max_retries)
-    client.streams = GatewayStreams(base_url, api_key, silent_after_s=silent_after_s)
+    # It is told the proxy: by itself it fails at SOCKS proxies, needed or not. It trusts whom our own client trusts.
+    http = DefaultAsyncHttpxClient(proxy=proxy, trust_env=False, verify=ssl.create_default_context(), timeout=timeout)
+    client = _Client(base_url=base_url, api_key=api_key, timeout=timeout, max_retries=max_retries, http_client=http)
+    client.streams = GatewayStreams(base_url, api_key, silent_after_s=silent_after_s, proxy=proxy)
     return client
 
 

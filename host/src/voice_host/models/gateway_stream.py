@@ -10,8 +10,6 @@ import asyncio
 import json
 from collections import deque
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError, ModelTimeoutError
@@ -49,9 +47,12 @@ class GatewayStreams:
         base_url: `/chat/completions` is appended.
         api_key: sent as `Authorization: Bearer <key>`.
         silent_after_s: how long the service may stay silent.
+        proxy: the address of an HTTP proxy; None: there is none.
     """
 
-    def __init__(self, base_url: str, api_key: str, *, silent_after_s: float = SILENT_AFTER_S) -> None:
+    def __init__(
+        self, base_url: str, api_key: str, *, silent_after_s: float = SILENT_AFTER_S, proxy: str | None = None
+    ) -> None:
         self._silent_after_s = silent_after_s
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._headers = {
@@ -59,7 +60,7 @@ class GatewayStreams:
             "Accept": "text/event-stream",
             "Content-Type": "application/json",
         }
-        self._proxy = _proxy_for(self._url)
+        self._proxy = proxy
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self, model: str, body: JsonObject, *, retries: int) -> GatewayStream:
@@ -206,11 +207,3 @@ class GatewayStream:
     def close(self) -> None:
         """Drop what has not arrived. A connection that is read to its end has been given back already. Idempotent."""
         self._response.close()
-
-
-def _proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for an address."""
-    parts = urlsplit(url)
-    if parts.hostname is None or proxy_bypass(parts.hostname):
-        return None
-    return getproxies().get(parts.scheme)

@@ -1,0 +1,42 @@
+"""The proxy through which the gateway is reached, as the environment names it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from voice_host.models.errors import ModelConfigError
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the address of the proxy for `url`; None: it is reached directly.
+
+    `HTTPS_PROXY` or `HTTP_PROXY` names it, as the address begins, else `ALL_PROXY`; `NO_PROXY` lists who needs none.
+
+    Raises:
+        ModelConfigError: it is a proxy of a kind that is not spoken here.
+    """
+    parts = urlsplit(url)
+    proxies = getproxies()
+    if parts.hostname is None or _needs_none(parts.hostname, parts.port, proxies.get("no", "")):
+        return None
+    if not (proxy := proxies.get(parts.scheme) or proxies.get("all")):
+        return None
+    kind, _, address = proxy.rpartition("://")
+    if kind.lower() not in ("", "http", "https"):
+        own = f"{parts.scheme.upper()}_PROXY"
+        named = own if proxies.get(parts.scheme) else "ALL_PROXY"
+        raise ModelConfigError(
+            f"{named} names a {kind} proxy, and {parts.hostname} is reached through HTTP proxies only: "
+            f"set {own} to one, or add {parts.hostname} to NO_PROXY."
+        )
+    return f"{kind or 'http'}://{address}"
+
+
+def _needs_none(host: str, port: int | None, exempt: str) -> bool:
+    names = [name.strip() for name in exempt.split(",")]
+    if "*" in names:
+        return True
+    if ":" in host:  # an IPv6 address, of which the library would take the last part for a port
+        return host in (name.strip("[]") for name in names)
+    return bool(proxy_bypass(f"{host}:{port}" if port else host))
