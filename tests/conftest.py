@@ -19,10 +19,9 @@ ONCE = {
     "voice_host/settings/load.py": {"load_settings"},
     "voice_host/extensions/load.py": {"load_extensions"},
     "voice_host/providers/select.py": {"_shared"},
-    "voice_host/models/select.py": {
-        "_gateway_model",
-        "_is_known",
-    },  # imports the HTTP client, which reads files of its own
+    # Choosing a model imports its client, which reads files of its own. In a call that is done in a thread.
+    "voice_host/agent/defaults.py": {"default_runtime"},
+    "voice_host/server/readiness.py": {"prepare"},
     "voice_host/auth/key_ring.py": {"__init__"},
     "voice_host/auth/token_secret.py": {"secret_beside"},
     "voice_host/auth/key_file.py": {"add", "revoke"},  # the command line's

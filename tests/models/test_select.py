@@ -10,7 +10,7 @@ from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 
 from tests.simulators.gateway import GatewaySimulator
-from voice_host.agent.defaults import chooser
+from voice_host.agent.model_choice import ModelChoice
 from voice_host.limits import Allowed, NotAllowed
 from voice_host.models import ModelConfigError, ModelRegistry, ModelSettings
 from voice_host.models.gateway import GatewayModel
@@ -186,9 +186,9 @@ async def test_fallbacks_are_resolved_as_models_are() -> None:
 async def test_the_platform_has_the_last_word_on_fallbacks() -> None:
     models = registry(assemblyai_api_key="aai")
     config = AgentConfig(model="claude", fallback_models=("other",))
-    own = chooser(models, AgentSettings(fallback_models=("third",)))(config).model
+    own = ModelChoice(models, AgentSettings(fallback_models=("third",)))(config).model
     assert [model.model_name for model in cast(FallbackModel, own).models] == ["claude", "third"]
-    assert isinstance(chooser(models, AgentSettings(fallback_models=()))(config).model, GatewayModel)
+    assert isinstance(ModelChoice(models, AgentSettings(fallback_models=()))(config).model, GatewayModel)
     with pytest.raises(NotAllowed, match="fallback model 'other'"):
         Allowed(fallback_models=("claude*",)).check(config)
     await models.aclose()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pydantic import SecretStr
 
+from voice_host.agent.model_choice import ModelChoice
 from voice_host.agent.runtime import AgentRuntime
-from voice_host.models import ModelRegistry, ModelSettings, ResolvedModel
-from voice_host.settings import AgentSettings, Settings, load_settings
+from voice_host.models import ModelRegistry, ModelSettings
+from voice_host.settings import Settings, load_settings
 from voice_host_sdk import AgentConfig
 
 DEFAULT_AGENT_ID = "agent"
@@ -33,23 +32,8 @@ def default_runtime(config: AgentConfig) -> AgentRuntime:
         ModelConfigError: the model that is named cannot be had.
     """
     registry = ModelRegistry(model_settings(load_settings()))
-    choose = chooser(registry)
+    choose = ModelChoice(registry)
     return AgentRuntime(DEFAULT_AGENT_ID, config, choose(config), registry=registry, choose=choose)
-
-
-def chooser(registry: ModelRegistry, own: AgentSettings | None = None) -> Callable[[AgentConfig], ResolvedModel]:
-    """Return what chooses the model, with its fallbacks, for a configuration of an agent.
-
-    Args:
-        own: what the platform's settings say of the agent; they win.
-    """
-    own = own or AgentSettings()
-
-    def choose(config: AgentConfig) -> ResolvedModel:
-        fallbacks = config.fallback_models if own.fallback_models is None else own.fallback_models
-        return registry.resolve(own.model, config.model, fallbacks)
-
-    return choose
 
 
 def _plain(key: SecretStr | None) -> str | None:

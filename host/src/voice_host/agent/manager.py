@@ -195,6 +195,7 @@ class VoiceAgentManager:
                 )
             # model_copy(update=...) does not validate, and it is the natural way to write this callback.
             config = config if config is self.config else valid_config(config, "on_session_starting")
+            await self._runtime.prepare(config)
             return VoiceAgent(config, runtime=self._runtime, session=session)
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and being_cancelled():

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pydantic_ai import Agent
 from pydantic_ai.toolsets import FunctionToolset
 
+from voice_host.agent.model_choice import ModelChoice
 from voice_host.agent.tool_policy import PolicyToolset
 from voice_host.agent.tools import build_tool, options_of
 from voice_host.models import ModelRegistry, ResolvedModel
@@ -40,7 +41,7 @@ class AgentRuntime:
         *,
         parent: AgentRuntime | None = None,
         registry: ModelRegistry | None = None,
-        choose: Callable[[AgentConfig], ResolvedModel] | None = None,
+        choose: ModelChoice | None = None,
         accept: Callable[[AgentConfig], None] | None = None,
     ) -> None:
         self.agent_id = agent_id
@@ -80,9 +81,20 @@ class AgentRuntime:
             return self
         if self._accept is not None:
             self._accept(config)
-        same = (config.model, config.fallback_models) == (self.config.model, self.config.fallback_models)
-        model = self.model if same or self._choose is None else self._choose(config)
+        model = self.model if self._choose is None or self._has_model_of(config) else self._choose(config)
         return AgentRuntime(self.agent_id, config, model, parent=self, choose=self._choose, accept=self._accept)
+
+    async def prepare(self, config: AgentConfig) -> None:
+        """Get ready for `variant`, whose model may be the first of its kind and take long to import.
+
+        Raises:
+            ModelConfigError: the configuration names no model, and there is none by default.
+        """
+        if self._choose is not None and not self._has_model_of(config):
+            await self._choose.prepare(config)
+
+    def _has_model_of(self, config: AgentConfig) -> bool:
+        return (config.model, config.fallback_models) == (self.config.model, self.config.fallback_models)
 
     async def aclose(self) -> None:
         """Give back what it owns. A sync tool that still runs cannot be killed; its result is dropped."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic_ai.exceptions import UserError
@@ -97,10 +100,39 @@ class ModelRegistry:
         Raises:
             ModelConfigError: the model is unknown, has no key, or its package is not installed.
         """
+        names = self._names(agent_override, agent_model, fallbacks)
+        return ResolvedModel(names[0], self._chain(names), DEMO_NOTICE if names[0] == DEMO else None)
+
+    async def prepare(self, agent_override: str | None, agent_model: str | None, fallbacks: Sequence[str] = ()) -> None:
+        """Import what `resolve` needs for the same arguments, in a thread: it may take a second, and calls go on.
+
+        What cannot be imported is for `resolve` to report.
+        """
+        names = self._names(agent_override, agent_model, fallbacks)
+        if new := [name for name in names if name != DEMO and name not in self._models]:
+            await asyncio.to_thread(self._import, new)
+
+    def _import(self, names: Sequence[str]) -> None:
+        for name in names:
+            if self._at_gateway(name) is not None:
+                import_module("voice_host.models.gateway")
+                import_module("voice_host.models.gateway_client")
+            else:
+                with suppress(ImportError):
+                    _is_known(name.partition(":")[0])
+
+    def _names(self, agent_override: str | None, agent_model: str | None, fallbacks: Sequence[str]) -> tuple[str, ...]:
+        """Return the names of the model and of its fallbacks, in order."""
         wanted = (agent_override, self._settings.platform_model, agent_model)
         name = next((name.strip() for name in wanted if name and name.strip()), None) or self._default_name()
-        names = tuple(dict.fromkeys([name, *(other.strip() for other in fallbacks)]))
-        return ResolvedModel(name, self._chain(names), DEMO_NOTICE if name == DEMO else None)
+        return tuple(dict.fromkeys([name, *(other.strip() for other in fallbacks)]))
+
+    def _at_gateway(self, name: str) -> str | None:
+        """Return how the gateway, or the server in its place, calls a model; None: it is none of its models."""
+        provider, _, model_name = name.partition(":")
+        if not model_name and ":" not in name:
+            return name
+        return model_name if provider in ("openai", "openai-chat") and self._custom_url is not None else None
 
     def _chain(self, names: tuple[str, ...]) -> Model:
         model, *others = [self._named(name) for name in names]
@@ -146,13 +178,11 @@ class ModelRegistry:
     def _build(self, name: str) -> Model:
         if name == DEMO:
             return demo_model()
+        if at_gateway := self._at_gateway(name):
+            return self._gateway_model(at_gateway)
         provider, _, model_name = name.partition(":")
-        if not model_name and ":" not in name:
-            return self._gateway_model(name)
         if not provider or not model_name:
             raise ModelConfigError(f"The model name {name!r} is incomplete: write provider:name.")
-        if provider in ("openai", "openai-chat") and self._custom_url is not None:
-            return self._gateway_model(model_name)
         return self._pydantic_ai_model(name, provider)
 
     # --- the gateway, or the server that replaces it ------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import PydanticUserError
 from pydantic_ai.exceptions import UserError
 
-from voice_host.agent.defaults import chooser
+from voice_host.agent.model_choice import ModelChoice
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.tools import ToolWithoutSchema
 from voice_host.discovery import BrokenAgent, LoadedAgent, Phase, function_place
@@ -42,7 +42,7 @@ def prepare(
             allowed.check(config)
             speech.require_allowed_addresses(config, providers)
 
-        choose = chooser(models, settings.for_agent(loaded.id))
+        choose = ModelChoice(models, settings.for_agent(loaded.id))
         return Prepared(
             AgentRuntime(loaded.id, loaded.config, choose(loaded.config), choose=choose, accept=accept),
             providers,
