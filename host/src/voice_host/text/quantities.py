@@ -68,6 +68,10 @@ _MEASURE = re.compile(
     rf"{NUMBER_START}{_SIGN}(?P<amount>{NUMBER})(?:{RANGE}(?P<upto>{NUMBER}))?(?P<joint>[ -]?)(?P<unit>{_UNIT})"
     r"(?![\w²³'’]|/\w)(?:(?<=\w)\.(?= [a-z]))?"
 )
+# "2,5 kg" is two and a half where the metric units are at home; three digits after the comma are thousands.
+_DECIMAL_COMMA = re.compile(
+    rf"(?<![\w.,])(\d{{1,9}}),(\d{{1,2}})(?=(?:{RANGE}\d{{1,9}}(?:[.,]\d{{1,2}})?)?[ -]?(?:{_UNIT})(?![\w²³'’]|/\w))"
+)
 _ORDINAL = re.compile(r"(?<![\w.,])(\d{1,12})(?:st|nd|rd|th)\b", re.IGNORECASE)
 _VULGAR = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8"}
 _VULGAR_FRACTION = re.compile(f"[{''.join(_VULGAR)}]")
@@ -94,7 +98,7 @@ def say_quantities(text: str) -> str:
     """Put numbers whose neighbours tell how to read them into words."""
     text = _VULGAR_FRACTION.sub(lambda match: f" {_VULGAR[match.group()]}", text)
     text = _LEADING_POINT.sub("0.", text)
-    text = speak(_MEASURE, _measure, text)
+    text = speak(_MEASURE, _measure, _DECIMAL_COMMA.sub(r"\1.\2", text))
     text = speak(_ORDINAL, lambda match: ordinal(int(match[1])), text)
     text = speak(_AROUND_THE_CLOCK, lambda _: "twenty-four seven", text)
     text = speak(_FRACTION, _fraction, text)
