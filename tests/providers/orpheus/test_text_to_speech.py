@@ -10,7 +10,7 @@ from blockbuster import blockbuster_ctx
 from tests.simulators import AssemblyAISimulator, Fault, OrpheusSimulator
 from tests.simulators.orpheus import tone
 from tests.simulators.waiting import only_tasks
-from voice_host.providers import pcm_resampler
+from voice_host.providers import resampler
 from voice_host.providers.assemblyai.stt import AssemblyAISpeechToText
 from voice_host.providers.orpheus import OrpheusStream, OrpheusTextToSpeech
 from voice_host.providers.orpheus.utterance import OrpheusUtterance
@@ -212,7 +212,7 @@ async def test_another_rate_without_soxr_says_what_to_do(monkeypatch: pytest.Mon
     def missing(name: str) -> None:
         raise ModuleNotFoundError(name)
 
-    monkeypatch.setattr(pcm_resampler.importlib, "import_module", missing)
+    monkeypatch.setattr(resampler.importlib, "import_module", missing)
     with pytest.raises(ProviderError, match=r"TTSConfig\.sample_rate to 24000") as refused:
         await OrpheusTextToSpeech(KEY, url="ws://127.0.0.1:1/").open(TTSConfig(sample_rate=8000))
     assert (refused.value.code, refused.value.retryable) == ("tts_config", False)

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection
 
 from voice_host.providers.orpheus.utterance import AUDIO_TIMEOUT_S, OrpheusUtterance, tts_failed
 from voice_host.providers.orpheus.warm_sockets import WarmSockets
-from voice_host.providers.pcm_resampler import Resampler, SameRate, SoxrResampler
+from voice_host.providers.resampler import Resampler
 from voice_host.providers.service_socket import ConnectFailed, ServiceSockets
 from voice_host_sdk import ProviderError, TTSConfig
 
@@ -87,7 +87,8 @@ class OrpheusStream:
         Raises:
             ProviderError: `tts_auth`, `tts_unreachable` or `tts_failed`.
         """
-        utterance = OrpheusUtterance(self._sockets, self._first_message, self._resampler(), self._audio_timeout_s)
+        resampler = Resampler(SAMPLE_RATE, self._sample_rate)
+        utterance = OrpheusUtterance(self._sockets, self._first_message, resampler, self._audio_timeout_s)
         try:
             await utterance.begin()
         except BaseException:
@@ -98,9 +99,6 @@ class OrpheusStream:
     async def aclose(self) -> None:
         """Close every socket and wait until all are gone, about 1 s at most. Idempotent. Cut when cancelled."""
         await self._sockets.aclose()
-
-    def _resampler(self) -> Resampler:
-        return SameRate() if self._sample_rate == SAMPLE_RATE else SoxrResampler(SAMPLE_RATE, self._sample_rate)
 
 
 def first_message(config: TTSConfig) -> str:
@@ -115,7 +113,7 @@ def first_message(config: TTSConfig) -> str:
 
 async def _check_resampling(sample_rate: int) -> None:
     try:
-        await asyncio.to_thread(SoxrResampler, SAMPLE_RATE, sample_rate)  # the import blocks
+        await asyncio.to_thread(Resampler, SAMPLE_RATE, sample_rate)  # the import blocks
     except ImportError as missing:
         raise ProviderError(
             f"The voice speaks at {SAMPLE_RATE} Hz: set TTSConfig.sample_rate to {SAMPLE_RATE}, "

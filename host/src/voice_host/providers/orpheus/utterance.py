@@ -10,7 +10,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from voice_host.providers.orpheus.warm_sockets import WarmSockets
-from voice_host.providers.pcm_resampler import Resampler
+from voice_host.providers.resampler import Resampler
 from voice_host.providers.service_socket import ConnectFailed
 from voice_host_sdk import ProviderError, SpeechAudio
 
@@ -115,7 +115,7 @@ class OrpheusUtterance:
             try:
                 message = await self._receive()
             except ConnectionClosed as closed:
-                if await self._handle_close(closed) and (rest := self._resampler.flush()):
+                if await self._handle_close(closed) and (rest := self._resampler.resample(b"", last=True)):
                     return SpeechAudio(rest)
                 continue
             if isinstance(message, bytes) and (pcm := self._whole_samples(message)) and not self._closed:
@@ -205,7 +205,7 @@ class OrpheusUtterance:
         if whole and not self._heard:
             self._heard = True
             self._words.clear()
-        return self._resampler.push(pcm[:whole])
+        return self._resampler.resample(pcm[:whole])
 
     def _wake_reader_at(self, when: float) -> None:
         if self._patience is not None and not self._patience.expired():

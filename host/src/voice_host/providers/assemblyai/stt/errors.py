@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from voice_host.providers.assemblyai.refusals import KEY_SETTING, why_refused
 from voice_host.providers.service_socket import ConnectFailed
 from voice_host_sdk import ProviderError
-
-KEY_SETTING = "ASSEMBLYAI_API_KEY"
 
 # Of the streaming API, version 3. The 4xxx codes are older; the official client still knows them.
 _AUTH = {1008, 4001, 4002, 4003}
@@ -55,10 +54,4 @@ def closed_error(close_code: int | None) -> ProviderError:
 
 def connect_error(failed: ConnectFailed) -> ProviderError:
     """Return what a failed connection means."""
-    if failed.status in (401, 403):
-        return stt_error("stt_auth")
-    if failed.status == 429:
-        return stt_error("stt_busy")
-    if not failed.retryable or (failed.status is not None and failed.status < 500):
-        return stt_error("stt_bad_request")
-    return stt_error("stt_unreachable")
+    return stt_error(f"stt_{why_refused(failed)}")

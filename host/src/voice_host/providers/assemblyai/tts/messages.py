@@ -9,12 +9,11 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+from voice_host.providers.assemblyai.refusals import KEY_SETTING, why_refused
 from voice_host.providers.service_socket import ConnectFailed
 from voice_host_sdk import ProviderError, WordTiming
 
 logger = logging.getLogger(__name__)
-
-KEY_SETTING = "ASSEMBLYAI_API_KEY"
 
 # Close codes, which are the codes of `Error` messages too. Those not listed mean that the voice failed.
 _CODES = {1008: "tts_auth", 3006: "tts_bad_request", 3009: "tts_busy", 3012: "tts_bad_request", 3014: "tts_bad_request"}
@@ -142,10 +141,4 @@ def closed_error(close_code: int | None) -> ProviderError:
 
 def connect_error(failed: ConnectFailed) -> ProviderError:
     """Return what a failed connection means."""
-    if failed.status in (401, 403):
-        return tts_error("tts_auth")
-    if failed.status == 429:
-        return tts_error("tts_busy")
-    if not failed.retryable or (failed.status is not None and failed.status < 500):
-        return tts_error("tts_bad_request")
-    return tts_error("tts_unreachable")
+    return tts_error(f"tts_{why_refused(failed)}")

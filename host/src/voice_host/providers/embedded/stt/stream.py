@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from voice_host.providers.embedded.resampler import Resampler
 from voice_host.providers.embedded.stt.endpointer import (
     WINDOW_BYTES,
     Draft,
@@ -20,6 +19,7 @@ from voice_host.providers.embedded.stt.event_buffer import EventBuffer
 from voice_host.providers.embedded.stt.partial_recogniser import PartialRecogniser
 from voice_host.providers.embedded.stt.recogniser_pool import RecogniserPool
 from voice_host.providers.embedded.stt.voice_activity import VoiceActivity
+from voice_host.providers.resampler import Resampler
 from voice_host_sdk import ProviderError, SpeechEvent, SpeechStarted, STTConfig, Transcript
 
 _MODEL_HZ = 16_000

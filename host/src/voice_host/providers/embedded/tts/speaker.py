@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from voice_host.providers.embedded.resampler import Resampler
 from voice_host.providers.embedded.tts.espeak import Espeak
 from voice_host.providers.embedded.tts.spoken_text import word_timings
+from voice_host.providers.resampler import Resampler
 from voice_host_sdk import SpeechAudio, TTSConfig
 
 _PIECE_MS = 100
