@@ -41,6 +41,8 @@ class Call:
     microphone: MicrophoneBuffer
     dispatch: Callable[[TurnEvent], Coroutine[Any, Any, None]]
     """Takes an event of this call to the turn engine and carries out what comes of it."""
+    max_lag_s: float
+    """How far behind a reply's speech may be that the client is slow to take."""
     place: Ticket | None = None
     """Among the calls at once; None: nobody counts them."""
     voice: TextToSpeechStream | None = None

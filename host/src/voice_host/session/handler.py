@@ -28,18 +28,16 @@ from voice_host.session.connection import CallEnd, refuse, say_goodbye, session_
 from voice_host.session.from_client import read_client
 from voice_host.session.generation import generate, report_tool
 from voice_host.session.head_start import HeadStart
-from voice_host.session.latency import Stages
 from voice_host.session.left_off import leave
 from voice_host.session.listening import DEAF_PHRASE, HEARING_AGAIN_PHRASE, Listening
 from voice_host.session.microphone import MicrophoneBuffer
-from voice_host.session.playout import Playout
 from voice_host.session.reply import Reply
+from voice_host.session.replying import append_speech, report, report_and_tell, start_reply
 from voice_host.session.speech_out import SpeechOut
 from voice_host.session.turn_engine import TurnEngine
 from voice_host.settings import ResilienceSettings
 from voice_host.text import VoiceCleaner
 from voice_host_sdk import (
-    AgentReply,
     Caller,
     ProviderError,
     SpeechEnded,
@@ -162,6 +160,7 @@ class VoiceSessionHandler:
             microphone=MicrophoneBuffer(session.agent.stt_config.sample_rate),
             dispatch=lambda event: self._dispatch(call, event),
             place=place,
+            max_lag_s=self._limits.max_lag_s,
         )
         link.on_stalled = call.stalled
         voice = None
@@ -201,7 +200,7 @@ class VoiceSessionHandler:
         remembered = call.reply is not None and call.reply.id > call.forgotten
         call.session.left_off, cut = leave(call.engine, call.reply, lost=call.lost and remembered)
         if cut is not None:
-            self._report(call, cut, "cancelled_by_end")
+            report(call, cut, "cancelled_by_end")
         call.cancel_tasks()
 
     # --- from the client ------------------------------------------------------------------------------------------
@@ -261,14 +260,14 @@ class VoiceSessionHandler:
                 await self._announce(call, UserTurn(text, typed))
             case turns.StartReply(reply, text):
                 head_start = await call.take_head_start()
-                self._start(call, reply, partial(self._handle_turn, call, text, head_start), asked=text)
+                start_reply(call, reply, partial(self._handle_turn, call, text, head_start), asked=text)
             case turns.StartSpeech(reply, text, greeting):
-                self._start(call, reply, partial(self._speak_text, call, text, greeting))
+                start_reply(call, reply, partial(self._speak_text, call, text, greeting))
             case turns.ResumeReply(reply):
                 rest = call.reply.unheard() if call.reply is not None else ""
-                self._start(call, reply, partial(self._speak_text, call, rest, False))
+                start_reply(call, reply, partial(self._speak_text, call, rest, False))
             case turns.AppendSpeech(_, text):
-                await _append(call, f" {text.strip()}\n")
+                await append_speech(call, f" {text.strip()}\n")
             case turns.DropSpeech():
                 metrics.SAYS_DROPPED.labels(call.agent_id).inc()
             case turns.HoldPlayout() if call.reply is not None:
@@ -300,50 +299,10 @@ class VoiceSessionHandler:
         if (reply := call.reply) is None:
             return
         heard = reply.cut()
-        await self._record(call, reply, f"cancelled_by_{by}")
+        await report_and_tell(call, reply, f"cancelled_by_{by}")
         await call.link.send(messages.cancelled(reply.id, heard))
 
-    # --- replies ----------------------------------------------------------------------------------------------------
-
-    def _start(
-        self, call: Call, reply_id: int, run: Callable[[Reply], Coroutine[Any, Any, None]], *, asked: str = ""
-    ) -> None:
-        speech_ended_at_s, call.speech_ended_at_s = call.speech_ended_at_s, None
-        stages = Stages(speech_ended_at_s or now_s())
-        if speech_ended_at_s is not None:
-            stages.lasted("speech_end", 0.0)
-        stages.reach("transcript_final")
-
-        async def audible() -> None:
-            stages.reach("first_audio_out")
-            await call.dispatch(turns.ReplyAudible(reply_id))
-
-        playout = Playout(
-            lambda pcm: call.link.send_audio(pcm, reply),
-            sample_rate=call.agent.tts_config.sample_rate,
-            lead_ms=call.agent.config.turns.playout_lead_ms,
-            max_lag_s=self._limits.max_lag_s,
-            on_first_audio=audible,
-            on_skipped=call.skipped,
-        )
-        reply = Reply(reply_id, playout, stages, asked=asked)
-        previous, call.reply = call.reply, reply
-        reply.task = call.spawn(self._run_reply(call, reply, previous, run), f"reply-{reply_id}")
-        reply.task.add_done_callback(lambda _: None if reply.alive else call.prepare())
-
-    async def _run_reply(
-        self, call: Call, reply: Reply, previous: Reply | None, run: Callable[[Reply], Coroutine[Any, Any, None]]
-    ) -> None:
-        if previous is not None and previous.task is not None:
-            # It was cancelled or has ended; its last words must be in the history before this one reads it.
-            await asyncio.wait([previous.task])
-        reply.running = True
-        await run(reply)
-        if not reply.alive:  # cut before it began
-            return
-        reply.stages.reach("audible_end")
-        await self._record(call, reply, "completed")
-        await call.dispatch(turns.ReplyEnded(reply.id))
+    # --- what replies say -----------------------------------------------------------------------------------------
 
     async def _handle_turn(self, call: Call, text: str, head_start: HeadStart | None, reply: Reply) -> None:
         """Answer the caller's turn: model, voice and playout side by side."""
@@ -411,29 +370,3 @@ class VoiceSessionHandler:
             await call.report_failure(error)
             return None
         return voice
-
-    async def _record(self, call: Call, reply: Reply, how: str) -> None:
-        """Report a reply that is over to the metrics, to the agent's callbacks and to the client."""
-        await call.link.send(messages.metrics(reply.id, self._report(call, reply, how)))
-
-    def _report(self, call: Call, reply: Reply, how: str) -> dict[str, float]:
-        stages_ms = reply.stages.in_ms()
-        metrics.REPLIES.labels(call.agent_id, how).inc()
-        for stage, ms in stages_ms.items():
-            metrics.STAGE_SECONDS.labels(call.agent_id, stage).observe(max(0.0, ms / 1000))
-        text = reply.text.strip()
-        heard, _ = reply.remembered()
-        interrupted = reply.heard is not None
-        call.callbacks.agent_reply(AgentReply(reply.id, text, text if heard is None else heard, interrupted))
-        return stages_ms
-
-
-async def _append(call: Call, text: str) -> None:
-    # Never waits for room: whoever dispatches holds the turn's lock, and the voice may need it to go on.
-    if (reply := call.reply) is None or reply.texts.full():
-        metrics.SAYS_DROPPED.labels(call.agent_id).inc()
-        return
-    reply.texts.put_nowait(text)
-    reply.text += text
-    reply.text_came.set()
-    await call.link.send(messages.reply_delta(reply.id, text), reply)
