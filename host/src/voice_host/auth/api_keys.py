@@ -52,10 +52,6 @@ class ApiKey(BaseModel):
         """Tell whether its time is over."""
         return self.expires is not None and now >= self.expires
 
-    def allows_agent(self, agent_id: str) -> bool:
-        """Tell whether it is good for an agent."""
-        return self.agents is None or agent_id in self.agents
-
 
 def new_key(
     name: str,

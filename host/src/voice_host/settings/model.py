@@ -170,11 +170,6 @@ class AuthSettings(BaseModel):
         default="key", description="Who may see the list of agents: who has a key or a token, or anybody."
     )
 
-    @property
-    def configured(self) -> bool:
-        """Tell whether callers have to show a key or a token."""
-        return self.keys_file is not None or self.token_secret is not None
-
 
 class SessionsSettings(BaseModel):
     """`[sessions]`: what becomes of a conversation whose connection is lost."""

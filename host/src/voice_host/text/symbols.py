@@ -122,9 +122,7 @@ def say_abbreviations(text: str) -> str:
     """Write out titles, streets and the usual short forms."""
     text = speak(_STREET_AFTER_NUMBER, lambda match: match[1] + _STREETS[match[2]], text)
     text = speak(_TITLE, lambda match: _TITLES[match[1]], text)
-    text = speak(
-        _STREET, lambda match: _STREETS[match[1]] + ("." if _SENTENCE_CLOSES.match(text, match.end()) else ""), text
-    )
+    text = speak(_STREET, _street, text)
     text = speak(_NUMBERED, lambda match: _NUMBERING[match[1].lower()] + " ", text)
     return _BARE_VERSUS.sub("versus", speak(_SHORT_FORM, _short_form, text))
 
