@@ -7,12 +7,17 @@ from hypothesis import HealthCheck, settings
 USUAL = 100
 """`max_examples` of hypothesis' own profiles."""
 
-LONG = "long"
+ORDINARY, LONG = "ordinary", "long"
 
 
 def register() -> None:
-    """Make the profile known; it has to be before pytest reads its options."""
+    """Make the profiles known; it has to be before pytest reads its options.
+
+    Neither has a deadline: how long an input takes hangs on what else the machine does.
+    """
+    settings.register_profile(ORDINARY, deadline=None)
     settings.register_profile(LONG, max_examples=20 * USUAL, deadline=None)
+    settings.load_profile(ORDINARY)
 
 
 def inputs(usual: int) -> settings:
