@@ -28,6 +28,7 @@ async def session_problem(loaded: LoadedAgent, runtime: AgentRuntime) -> BrokenA
         async with asyncio.timeout(CALLBACK_TIMEOUT_S):
             returned = await acting_for(loaded.id, lambda: loaded.callbacks.on_session_starting(session, loaded.config))
         config = returned if returned is loaded.config else valid_config(returned, "on_session_starting")
+        await runtime.prepare(config)
         runtime.variant(config)
     except InvalidReturn as error:
         where = error.where or function_place(loaded.callbacks.on_session_starting)
