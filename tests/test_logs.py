@@ -87,7 +87,7 @@ async def test_what_is_said_is_logged_only_where_it_is_wanted(
     agent = VoiceAgent(runtime=ScriptedModel(("fail", {"words": WORDS}), "Oh.").runtime(AgentConfig(tools=(fail,))))
     await agent.chat(WORDS)
     await agent.aclose()
-    callbacks = CallbackRunner(LifecycleCallbacks(), LiveSession("s", "desk"), observers=Nobody())
+    callbacks = CallbackRunner(LifecycleCallbacks(), LiveSession("s", "desk"), observers=Nobody(), timeout_s=5)
     callbacks.user_turn(UserTurn(WORDS))
     callbacks.agent_reply(AgentReply(1, WORDS, WORDS, interrupted=False))
     written = capsys.readouterr().err

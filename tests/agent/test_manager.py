@@ -204,7 +204,12 @@ async def test_an_end_that_is_cancelled_midway_is_finished_all_the_same() -> Non
         destroyed.append(session_id)
 
     log = Slow()
-    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log, on_session_destroyed=on_destroyed)
+    manager = VoiceAgentManager(
+        runtime=ScriptedModel().runtime(),
+        callbacks=log,
+        on_session_destroyed=on_destroyed,
+        callback_timeout_s=0.05,
+    )
     await manager.get_or_create("a")
     report(manager, "a", "x")
     await started.wait()
@@ -310,9 +315,7 @@ async def test_whoever_gives_up_waiting_for_a_session_leaves_none_behind() -> No
 
 
 @in_virtual_time
-async def test_a_callback_may_remove_its_own_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voice_host.agent.manager.CALLBACK_TIMEOUT_S", 0.05)
-
+async def test_a_callback_may_remove_its_own_session() -> None:
     class Removing(Log):
         async def on_user_turn(self, session: Session, turn: UserTurn) -> None:
             await manager.remove(session.id)
@@ -323,7 +326,12 @@ async def test_a_callback_may_remove_its_own_session(monkeypatch: pytest.MonkeyP
         ended.set()
 
     log = Removing()
-    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log, on_session_destroyed=on_destroyed)
+    manager = VoiceAgentManager(
+        runtime=ScriptedModel().runtime(),
+        callbacks=log,
+        on_session_destroyed=on_destroyed,
+        callback_timeout_s=0.05,
+    )
     await manager.get_or_create("a")
     report(manager, "a", "x")
     async with asyncio.timeout(10):
@@ -333,8 +341,7 @@ async def test_a_callback_may_remove_its_own_session(monkeypatch: pytest.MonkeyP
 
 
 @in_virtual_time
-async def test_callbacks_that_hang_one_after_the_other_do_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voice_host.agent.manager.CALLBACK_TIMEOUT_S", 0.02)
+async def test_callbacks_that_hang_one_after_the_other_do_not_hold_up_the_end() -> None:
     begun = 0
 
     class Hanging(Log):
@@ -344,7 +351,7 @@ async def test_callbacks_that_hang_one_after_the_other_do_not_hold_up_the_end(mo
             await asyncio.Event().wait()
 
     log = Hanging()
-    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log)
+    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log, callback_timeout_s=0.02)
     await manager.get_or_create("a")
     for number in range(200):
         report(manager, "a", str(number))
@@ -352,6 +359,31 @@ async def test_callbacks_that_hang_one_after_the_other_do_not_hold_up_the_end(mo
     assert begun < 20
     assert len(log.ends) == 1
     await manager.aclose_all()
+
+
+@in_virtual_time
+async def test_how_long_calls_may_take_to_say_goodbye() -> None:
+    class Staying:
+        place = None
+        lost = False
+        dropped = False
+
+        def drop(self, reason: str) -> None:
+            self.dropped = True
+
+        def replace(self) -> None: ...
+
+        def warn(self, code: str, message: str) -> None: ...
+
+    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), close_timeout_s=3)
+    await manager.get_or_create("a")
+    staying = Staying()
+    async with manager.connected("a", staying):
+        began_s = asyncio.get_running_loop().time()
+        await manager.aclose_all()
+        assert asyncio.get_running_loop().time() - began_s == pytest.approx(3, abs=0.1)
+        assert staying.dropped
+    assert manager.active_sessions == 0
 
 
 def report(manager: VoiceAgentManager, session_id: str, text: str) -> None:

@@ -114,8 +114,8 @@ async def studio(
         )
         manager = VoiceAgentManager(config, runtime=runtime, callbacks=callbacks, **manager_options)
         speech = SpeechProviders(
-            AssemblyAISpeechToText(stt_key, **{"url": stt.url, **stt_options}),
-            OrpheusTextToSpeech(tts_key, url=tts.url),
+            AssemblyAISpeechToText(stt_key, **{"url": stt.url, "resilience": resilience, **stt_options}),
+            OrpheusTextToSpeech(tts_key, url=tts.url, resilience=resilience),
         )
         handler = VoiceSessionHandler(agent_manager=manager, speech=speech, limits=limits, resilience=resilience)
         made = Studio(stt, tts, llm, manager, handler)

@@ -45,7 +45,9 @@ async def test_a_session_that_never_begins_is_replaced_and_the_caller_told_when_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("voice_host.session.listening.STEADY_S", 0.1)
-    async with call(IMPATIENT, stt_options={"begin_timeout_s": 0.2}, prepare=_never_begins) as (s, caller):
+    async with call(
+        IMPATIENT, stt_options={"resilience": ResilienceSettings(speech_connect_timeout_s=0.2)}, prepare=_never_begins
+    ) as (s, caller):
         assert (await caller.expect("error"))["code"] == "stt_timeout"
         await caller.expect("chat", text=DEAF_PHRASE)
         s.stt.begins = True

@@ -27,8 +27,8 @@ class Recording(LifecycleCallbacks):
 async def test_startup_and_shutdown_run_once_each() -> None:
     callbacks = Recording()
     loaded = agent(callbacks)
-    assert await start_agent(loaded) is loaded
-    assert await stop_agent(loaded) is loaded
+    assert await start_agent(loaded, timeout_s=10) is loaded
+    assert await stop_agent(loaded, timeout_s=10) is loaded
     assert callbacks.seen == ["startup", "shutdown"]
 
 
@@ -52,13 +52,13 @@ class Raising(LifecycleCallbacks):
     ],
 )
 async def test_what_on_startup_raises_breaks_the_agent_alone(error: BaseException, words: str) -> None:
-    outcome = await start_agent(agent(Raising(error)))
+    outcome = await start_agent(agent(Raising(error)), timeout_s=10)
     assert isinstance(outcome, BrokenAgent)
     assert (outcome.phase, outcome.error, outcome.import_ms) == (Phase.STARTED, words, 5.0)
 
 
 async def test_what_on_shutdown_raises_is_an_outcome_too() -> None:
-    outcome = await stop_agent(agent(Raising(RuntimeError("key is abcdef")), "abcdef"))
+    outcome = await stop_agent(agent(Raising(RuntimeError("key is abcdef")), "abcdef"), timeout_s=10)
     assert isinstance(outcome, BrokenAgent)
     assert (outcome.phase, outcome.error) == (Phase.STOPPED, "on_shutdown failed: RuntimeError: key is ********")
 
@@ -87,7 +87,7 @@ async def test_an_on_startup_that_hangs_is_cancelled() -> None:
 
 async def test_cancelling_the_host_cancels_on_startup() -> None:
     callbacks = Hanging()
-    starting = asyncio.create_task(start_agent(agent(callbacks)))
+    starting = asyncio.create_task(start_agent(agent(callbacks), timeout_s=10))
     await callbacks.began.wait()
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from voice_host.limits import CallLimits, ClientGuard, call_limits
-from voice_host.limits.client_guard import PATIENCE_S
 from voice_host_sdk import SilenceConfig
 
 RATE = 16000
@@ -47,7 +46,7 @@ def test_a_flood_is_told_now_and_then_and_closed_in_the_end() -> None:
         found += filter(None, [g.audio(SECOND // 10)])
         clock.now_s += 0.01  # ten times real time
     assert {excess.limit for excess in found} == {"audio_burst_s"}
-    assert clock.now_s < PATIENCE_S / 5
+    assert clock.now_s < call_limits().patience_s / 5
     assert sum(excess.tell for excess in found) <= 3
     assert found[0].tell
 
@@ -78,9 +77,18 @@ def test_a_client_that_never_stops_is_closed() -> None:
     for count in range(100_000):
         if (excess := g.message("{}")) and excess.fatal:
             assert excess.limit == "messages_per_s"
-            assert count > PATIENCE_S * 20
+            assert count > call_limits().patience_s * 20
             return
     raise AssertionError("it was let go on")
+
+
+def test_how_much_may_come_at_once_and_be_over_the_limit_are_settings() -> None:
+    clock = Clock()
+    strict = guard(clock, replace(call_limits(), messages_per_s=10, messages_burst_s=1, patience_s=2))
+    judged = [strict.message("{}") for _ in range(31)]
+    assert judged[:10] == [None] * 10
+    fatal = [excess is not None and excess.fatal for excess in judged]
+    assert fatal == [False] * 30 + [True]
 
 
 def test_sizes_are_in_bytes_and_characters() -> None:

@@ -73,6 +73,13 @@ def test_a_service_that_cannot_be_closed_does_not_keep_the_others_open(plugins: 
     assert __import__(module).made == []
 
 
+def test_a_service_that_takes_too_long_to_close_is_left(plugins: PluginFolder) -> None:
+    plugins.install_extension("stuck", EARS.replace("made.remove(self)", "await __import__('asyncio').Event().wait()"))
+    chosen = services(SERVER__STOP_TIMEOUT_S="0.01")
+    chosen.for_agent(AgentConfig(speech_to_text="ears", text_to_speech="beep"))
+    asyncio.run(chosen.aclose())
+
+
 def test_the_platform_may_choose_it_for_all(plugins: PluginFolder) -> None:
     chosen = services(PROVIDERS__TEXT_TO_SPEECH="beep")
     chosen.require_named()

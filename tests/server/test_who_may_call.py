@@ -24,7 +24,7 @@ from tests.calls.client import calling
 from tests.calls.studio import serving
 from tests.server.hosting import Running, installed, running
 from tests.server.test_doors import TOML, bearer, key_for
-from voice_host.auth import gate, key_ring
+from voice_host.auth import key_ring
 from voice_host.auth.key_file import KeyFile
 from voice_host.server.cross_site import SameSiteSockets
 from voice_host_sdk import Authenticator, Caller, Connection, Denied
@@ -262,11 +262,10 @@ async def test_extensions_are_asked_first_and_the_first_answer_holds(tmp_path: P
 
 @pytest.mark.parametrize("answer", [Denied("not this one"), ValueError, "nonsense", "forever", None])
 async def test_an_extension_that_does_not_say_yes_has_said_no(
-    tmp_path: Path, answer: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="voice_host")
-    monkeypatch.setattr(gate, "AUTHENTICATOR_TIMEOUT_S", 0.05)
-    async with guarded(tmp_path, "", {"door": Speaks(answer)}) as r:
+    async with guarded(tmp_path, "auth.authenticator_timeout_s = 0.05", {"door": Speaks(answer)}) as r:
         reason = await refused(r.session("nosy"), additional_headers=bearer("hunter-2"))
         assert "not this one" not in reason  # it is for the log
         assert "hunter-2" not in reason

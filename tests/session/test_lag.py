@@ -57,6 +57,7 @@ class SlowLine:
             self._send,
             sample_rate=RATE,
             lead_ms=LEAD_MS,
+            buffer_s=4,
             max_lag_s=max_lag_ms / 1000,
             on_first_audio=self._on_first,
             on_skipped=self.skipped.append,

@@ -17,7 +17,7 @@ from tenacity.wait import wait_fixed
 from tests.session.virtual_time import run_virtually
 from voice_host.session.backoff import Backoff
 from voice_host.session.deafness import DeafWatchdog, Loudness
-from voice_host.session.listening import MAX_REPLAYS, Listening
+from voice_host.session.listening import Listening
 from voice_host.session.microphone import MicrophoneBuffer
 from voice_host.session.replay_buffer import ReplayBuffer
 from voice_host.settings import ResilienceSettings
@@ -162,13 +162,13 @@ def test_a_watchdog_that_was_wrong_is_more_patient() -> None:
 
 
 def test_waits_grow_are_spread_and_begin_anew() -> None:
-    backoff = Backoff(3)
+    backoff = Backoff(0.2, 3)
     waits = [backoff.next_s() for _ in range(7)]
     assert all(low <= wait <= min(low + 0.2, 3) for low, wait in zip([0.2, 0.4, 0.8, 1.6, 3, 3, 3], waits, strict=True))
-    assert len({Backoff(3).next_s() for _ in range(5)}) > 1
+    assert len({Backoff(0.2, 3).next_s() for _ in range(5)}) > 1
     backoff.reset()
     assert backoff.next_s() <= 0.4
-    assert Backoff(3, wait_fixed(7)).next_s() == 7
+    assert Backoff(0.2, 3, wait_fixed(7)).next_s() == 7
 
 
 # --- lines one after the other, in virtual time ---
@@ -196,16 +196,16 @@ class Line:
 class Watched:
     """A listening whose lines come from a function, and what it said."""
 
-    def __init__(self, connect: Callable[[], Any]) -> None:
+    def __init__(self, connect: Callable[[], Any], **resilience: float) -> None:
         self.events: list[SpeechEvent] = []
         self.told: list[str] = []
         self.connects: list[float] = []
-        self.microphone = MicrophoneBuffer(16_000)
+        self.microphone = MicrophoneBuffer(16_000, 10)
         self._lines = connect
         self.listening = Listening(
             "desk",
             STTConfig(),
-            ResilienceSettings(),
+            ResilienceSettings.model_validate(resilience),
             connect=self._connect,
             on_event=self._event,
             on_outage=self._outage,
@@ -285,7 +285,29 @@ def test_what_a_lost_line_left_open_is_closed() -> None:
     assert watched.events == [SpeechStarted(), Transcript("one"), SpeechEnded()]
 
 
-def test_audio_that_breaks_every_line_is_dropped_in_the_end() -> None:
+@pytest.mark.parametrize("lines_s", [1, 5])
+def test_a_recogniser_that_takes_no_audio_is_given_up(lines_s: float) -> None:
+    class Stuck(Line):
+        async def send_audio(self, pcm: bytes) -> None:
+            await asyncio.sleep(1000)
+
+    watched = Watched(lambda: Stuck(lives_s=1000), stt_send_timeout_s=lines_s, stt_retry_max_s=0.1)
+    watched.microphone.put(bytes(32_000))
+    watched.run(10)
+    first, second, *_ = watched.connects
+    assert second - first == pytest.approx(lines_s, abs=0.5)
+
+
+def test_the_first_wait_is_a_setting() -> None:
+    watched = Watched(unreachable, stt_retry_first_s=10, stt_retry_max_s=1000)
+    watched.run(100)
+    first, second, *_ = watched.connects
+    assert second - first >= 10
+    assert len(watched.connects) <= 4
+
+
+@pytest.mark.parametrize("most", [1, 5])
+def test_audio_that_breaks_every_line_is_dropped_in_the_end(most: int) -> None:
     poison = b"\xff\x7f\x00\x80"
     lines: list[Line] = []
 
@@ -308,10 +330,10 @@ def test_audio_that_breaks_every_line_is_dropped_in_the_end() -> None:
         lines.append(Poisoned())
         return lines[-1]
 
-    watched = Watched(connect)
+    watched = Watched(connect, stt_max_replays=most)
     watched.microphone.put(poison * 1000)
     watched.run(120)
-    assert len(lines) == MAX_REPLAYS + 1
+    assert len(lines) == most + 1
     assert poison not in lines[-1].heard
 
 

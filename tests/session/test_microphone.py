@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.session.virtual_time import run_virtually
-from voice_host.session.microphone import BUFFER_S, MicrophoneBuffer, feed
+from voice_host.session.microphone import MicrophoneBuffer, feed
 from voice_host_sdk import STTConfig
 
 
 @given(st.lists(st.binary(max_size=50), max_size=30))
 def test_frames_of_any_size_come_out_as_whole_samples(frames: list[bytes]) -> None:
-    microphone = MicrophoneBuffer(16000)
+    microphone = MicrophoneBuffer(16000, buffer_s=10)
     for frame in frames:
         assert microphone.put(frame) == 0
     sent = b"".join(frames)
@@ -26,11 +26,11 @@ def test_frames_of_any_size_come_out_as_whole_samples(frames: list[bytes]) -> No
 @pytest.mark.fault("caller: floods audio")
 def test_when_full_the_oldest_audio_goes_and_is_counted() -> None:
     async def main() -> None:
-        microphone = MicrophoneBuffer(16000)
+        microphone = MicrophoneBuffer(16000, buffer_s=10)
         second = 16000 * 2
         dropped = sum(microphone.put(bytes([number]) * second) for number in range(15))
         audio = await microphone.get()
-        assert len(audio) == BUFFER_S * second
+        assert len(audio) == 10 * second
         assert dropped == 5 * second
         assert audio[0] == 5
         assert audio[-1] == 14
@@ -48,7 +48,7 @@ class Recogniser:
 
 def test_a_microphone_that_stops_is_followed_by_the_silence_that_ends_a_turn() -> None:
     async def main() -> None:
-        microphone, recogniser = MicrophoneBuffer(16000), Recogniser()
+        microphone, recogniser = MicrophoneBuffer(16000, buffer_s=10), Recogniser()
         feeding = asyncio.create_task(feed(microphone, recogniser, STTConfig()))  # type: ignore[arg-type]
         await asyncio.sleep(60)
         assert recogniser.received == []  # nobody has spoken: nothing is sent

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from tests.session.virtual_time import run_virtually
 from voice_host.session.heard import HeardText, SpokenClause, unheard
-from voice_host.session.playout import BUFFER_S, Playout
+from voice_host.session.playout import Playout
 from voice_host.session.playout_clock import PlayoutClock
 from voice_host_sdk import SpeechAudio, WordTiming
 
 RATE = 24000
+BUFFER_S = 2
 
 
 class Line:
@@ -26,6 +27,7 @@ class Line:
             self._send,
             sample_rate=RATE,
             lead_ms=lead_ms,
+            buffer_s=BUFFER_S,
             on_first_audio=self._on_first,
             clock=asyncio.get_running_loop().time,
         )

@@ -14,6 +14,7 @@ from voice_host.providers import resampler
 from voice_host.providers.assemblyai.stt import AssemblyAISpeechToText
 from voice_host.providers.orpheus import OrpheusStream, OrpheusTextToSpeech
 from voice_host.providers.orpheus.utterance import OrpheusUtterance
+from voice_host.settings import ResilienceSettings
 from voice_host_sdk import (
     ProviderError,
     STTConfig,
@@ -355,14 +356,18 @@ async def test_speech_that_breaks_off_is_a_failure_and_not_said_again(
 @pytest.mark.parametrize("fault", [Fault.STALL, Fault.STALL_MID_AUDIO])
 async def test_a_stall_is_a_failure(simulator: OrpheusSimulator, fault: Fault) -> None:
     simulator.faults.append(fault)
-    line = await OrpheusTextToSpeech(KEY, url=simulator.url, audio_timeout_s=0.2).open(TTSConfig())
-    assert (await failure_of(line)).code == "tts_failed"
+    line = await OrpheusTextToSpeech(
+        KEY, url=simulator.url, resilience=ResilienceSettings(voice_silent_after_s=0.2)
+    ).open(TTSConfig())
+    assert (await failure_of(line)).code == "tts_timeout"
     await line.aclose()
 
 
 async def test_a_stall_shows_to_a_listener_that_waits_when_the_text_ends(simulator: OrpheusSimulator) -> None:
     simulator.faults.append(Fault.STALL)
-    line = await OrpheusTextToSpeech(KEY, url=simulator.url, audio_timeout_s=0.2).open(TTSConfig())
+    line = await OrpheusTextToSpeech(
+        KEY, url=simulator.url, resilience=ResilienceSettings(voice_silent_after_s=0.2)
+    ).open(TTSConfig())
     utterance = await line.utterance()
     listening = asyncio.create_task(listen(utterance))
     await utterance.send_text(TEXT)

@@ -28,8 +28,6 @@ log = get_logger(__name__)
 QUEUE_LENGTH = 256
 """Callbacks waiting in one session. Further ones are dropped and counted; the call never waits."""
 
-CALLBACK_TIMEOUT_S = 5.0
-
 
 class EventSink(Protocol):
     """Who else is told of what an agent's callbacks are told."""
@@ -56,7 +54,7 @@ class CallbackRunner:
         session: Session,
         *,
         observers: EventSink,
-        timeout_s: float = CALLBACK_TIMEOUT_S,
+        timeout_s: float,
     ) -> None:
         self._callbacks = callbacks
         self._session = session

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voice_host import metrics
-from voice_host.agent.callback_runner import CALLBACK_TIMEOUT_S, CallbackRunner, being_cancelled, run_callback
+from voice_host.agent.callback_runner import CallbackRunner, being_cancelled, run_callback
 from voice_host.agent.defaults import default_runtime
 from voice_host.agent.held_session import Connection, HeldSession
 from voice_host.agent.observers import Observers
@@ -21,6 +21,7 @@ from voice_host.agent.voice_agent import VoiceAgent
 from voice_host.clock import now_s
 from voice_host.discovery import valid_config
 from voice_host.logs import get_logger
+from voice_host.settings import AgentsSettings, ServerSettings
 from voice_host.tenancy import acting_for
 from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, SessionEnd, TTSConfig
 from voice_host_sdk.session import EndReason
@@ -33,8 +34,8 @@ OnDestroyed = Callable[[str], Awaitable[None]]
 DEFAULT_TTL_S = 1800.0
 DEFAULT_RESUME_GRACE_S = 30.0
 DEFAULT_MAX_PARKED = 1000
-CLOSE_TIMEOUT_S = 10.0
-"""How long `aclose_all` waits for connected calls to say goodbye before it ends their sessions itself."""
+DEFAULT_CALLBACK_TIMEOUT_S = AgentsSettings().callback_timeout_s
+DEFAULT_CLOSE_TIMEOUT_S = ServerSettings().stop_timeout_s
 
 TAKE_OVER_TIMEOUT_S = 10.0
 """How long a caller who comes back waits for the connection before to leave: its tools may be finishing."""
@@ -75,6 +76,9 @@ class VoiceAgentManager:
         ttl_s: idle seconds after which a session that no call is connected to ends.
         resume_grace_s: seconds for which a caller whose connection was lost may come back; 0: not at all.
         max_parked: sessions that wait for their callers; beyond it the one that has waited longest ends.
+        callback_timeout_s: seconds that each callback may take.
+        close_timeout_s: seconds for which `aclose_all` waits for connected calls to say goodbye, before it ends their
+            sessions itself.
         clock: seconds, monotonic.
     """
 
@@ -92,6 +96,8 @@ class VoiceAgentManager:
         ttl_s: float = DEFAULT_TTL_S,
         resume_grace_s: float = DEFAULT_RESUME_GRACE_S,
         max_parked: int = DEFAULT_MAX_PARKED,
+        callback_timeout_s: float = DEFAULT_CALLBACK_TIMEOUT_S,
+        close_timeout_s: float = DEFAULT_CLOSE_TIMEOUT_S,
         clock: Callable[[], float] = now_s,
     ) -> None:
         base = config or (runtime.config if runtime else AgentConfig())
@@ -105,6 +111,8 @@ class VoiceAgentManager:
         self._ttl_s = ttl_s
         self._grace_s = resume_grace_s
         self._max_parked = max_parked
+        self._callback_timeout_s = callback_timeout_s
+        self._close_timeout_s = close_timeout_s
         self._clock = clock
         self._sessions: dict[str, HeldSession] = {}
         self._starting: dict[str, _Start] = {}
@@ -173,7 +181,9 @@ class VoiceAgentManager:
         agent = await self._begin(session)
         if self._closed:
             raise ShuttingDown("the server is shutting down")
-        callbacks = CallbackRunner(self._callbacks, session, observers=self._observers)
+        callbacks = CallbackRunner(
+            self._callbacks, session, observers=self._observers, timeout_s=self._callback_timeout_s
+        )
         now = self._clock()
         self._sessions[session_id] = HeldSession(session_id, agent, callbacks, created_at=now, last_used=now)
         self._sweeper.start()
@@ -189,7 +199,7 @@ class VoiceAgentManager:
     async def _begin(self, session: LiveSession) -> VoiceAgent:
         """The agent as it is configured for this caller."""
         try:
-            async with asyncio.timeout(CALLBACK_TIMEOUT_S):
+            async with asyncio.timeout(self._callback_timeout_s):
                 config = await acting_for(
                     self.agent_id, lambda: self._callbacks.on_session_starting(session, self.config)
                 )
@@ -394,13 +404,13 @@ class VoiceAgentManager:
 
     async def _wait_until_empty(self) -> None:
         try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            async with asyncio.timeout(self._close_timeout_s):
                 await self._emptied.wait()
         except TimeoutError:
             log.warning("calls_did_not_end", agent_id=self.agent_id, calls=len(self._sessions))
 
     async def _run(self, name: str, call: Callable[[], Awaitable[None]]) -> None:
-        await run_callback(self.agent_id, name, call, CALLBACK_TIMEOUT_S)
+        await run_callback(self.agent_id, name, call, self._callback_timeout_s)
 
 
 def _revised(config: AgentConfig, tools: Sequence[Any], tts_config: TTSConfig | None) -> AgentConfig:

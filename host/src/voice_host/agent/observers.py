@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from voice_host import metrics
-from voice_host.agent.callback_runner import CALLBACK_TIMEOUT_S, being_cancelled
+from voice_host.agent.callback_runner import being_cancelled
 from voice_host.logs import get_logger
+from voice_host.settings import AgentsSettings
 from voice_host_sdk import ObservedSession, SessionObserver
 
 log = get_logger(__name__)
@@ -19,8 +20,7 @@ LANES = 8
 LANE_LENGTH = 512
 """Events waiting in a lane. Further ones are dropped and counted."""
 
-DRAIN_TIMEOUT_S = 5.0
-"""How long waiting events may take when the host stops."""
+DEFAULT_TIMEOUT_S = AgentsSettings().callback_timeout_s
 
 _Event = tuple[str, tuple[Any, ...]]
 
@@ -30,13 +30,12 @@ class Observers:
 
     Args:
         observers: by the name of their extension. Their `on_startup` and `on_shutdown` are not called from here.
-        timeout_s: for each event.
+        timeout_s: for each event, and for those that wait when the host stops.
     """
 
     def __init__(
-        self, observers: Mapping[str, SessionObserver] | None = None, *, timeout_s: float = CALLBACK_TIMEOUT_S
+        self, observers: Mapping[str, SessionObserver] | None = None, *, timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> None:
-        self._timeout_s = timeout_s
         self._lines = [_Line(name, observer, timeout_s) for name, observer in (observers or {}).items()]
 
     def start(self) -> None:
@@ -55,7 +54,7 @@ class Observers:
             line.put(event, session, *records)
 
     async def aclose(self) -> None:
-        """Deliver what waits, for `DRAIN_TIMEOUT_S` at most, and stop. Idempotent."""
+        """Deliver what waits, for `timeout_s` at most, and stop. Idempotent."""
         async with asyncio.TaskGroup() as tasks:
             for line in self._lines:
                 tasks.create_task(line.aclose())
@@ -87,7 +86,7 @@ class _Line:
         if not self._workers:
             return
         joins = [asyncio.create_task(lane.join()) for lane in self._lanes]
-        await asyncio.wait(joins, timeout=DRAIN_TIMEOUT_S)
+        await asyncio.wait(joins, timeout=self._timeout_s)
         for task in (*joins, *self._workers):
             task.cancel()
         await asyncio.wait([*joins, *self._workers], timeout=1)  # not for ever for one that ignores it

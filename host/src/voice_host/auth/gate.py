@@ -16,14 +16,13 @@ from voice_host.auth.credentials import credential_of, secrets_of
 from voice_host.auth.key_ring import KeyRing
 from voice_host.auth.token_secret import secret_beside
 from voice_host.logs import get_logger
-from voice_host.settings import Settings, redact
+from voice_host.settings import AuthSettings, Settings, redact
 from voice_host_sdk import Caller
 from voice_host_sdk.extensions import Authenticator, Connection, Denied
 
 log = get_logger(__name__)
 
-AUTHENTICATOR_TIMEOUT_S = 5.0
-"""A caller waits for the answer in silence; beyond it the answer is no."""
+DEFAULT_TIMEOUT_S = AuthSettings().authenticator_timeout_s
 
 BY_KEY_FILE, BY_TOKEN_SECRET = "keys_file", "token_secret"
 """Who vouches for an API key, and for a call token that was made without one: what the platform has in `[auth]`."""
@@ -95,6 +94,7 @@ class Gate:
         keys: the API keys; None: there are none.
         tokens: reads call tokens; None: there are none.
         authenticators: those of the extensions, by name. They are asked first, in this order, until one answers.
+        timeout_s: how long each of them may take: a caller waits in silence. Beyond it the answer is no.
     """
 
     def __init__(
@@ -103,10 +103,12 @@ class Gate:
         keys: KeyRing | None = None,
         tokens: CallTokens | None = None,
         authenticators: Mapping[str, Authenticator] | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
         self._keys = keys
         self.tokens = tokens
         self._authenticators = dict(authenticators or {})
+        self._timeout_s = timeout_s
 
     @property
     def closed(self) -> bool:
@@ -134,7 +136,7 @@ class Gate:
         if not self.closed:
             return ANYBODY
         for name, authenticator in self._authenticators.items():
-            answer = await _ask(name, authenticator, connection)
+            answer = await _ask(name, authenticator, connection, self._timeout_s)
             if isinstance(answer, Caller):
                 return Visitor(answer, _scopes_of(answer))
             if answer is not None:
@@ -194,16 +196,20 @@ def build_gate(settings: Settings, authenticators: Mapping[str, Authenticator] |
         tokens = CallTokens(secret.get_secret_value().encode(), max_ttl_s=settings.auth.token_max_ttl_s)
     elif keys_file is not None:
         tokens = CallTokens(secret_beside(keys_file), max_ttl_s=settings.auth.token_max_ttl_s)
-    return Gate(keys=keys, tokens=tokens, authenticators=authenticators)
+    return Gate(
+        keys=keys, tokens=tokens, authenticators=authenticators, timeout_s=settings.auth.authenticator_timeout_s
+    )
 
 
-async def _ask(name: str, authenticator: Authenticator, connection: Connection) -> Caller | Denied | None:
+async def _ask(
+    name: str, authenticator: Authenticator, connection: Connection, timeout_s: float
+) -> Caller | Denied | None:
     """Ask an extension. One that fails, dawdles or talks nonsense has said no."""
     try:
-        async with asyncio.timeout(AUTHENTICATOR_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             answer = await authenticator.authenticate(connection)
     except TimeoutError:
-        return Denied(f"no answer within {AUTHENTICATOR_TIMEOUT_S:g} s")
+        return Denied(f"no answer within {timeout_s:g} s")
     except Exception as error:  # noqa: BLE001 (the platform's code, and whatever it raises is a no)
         # Its words and its traceback may repeat what it was given.
         story = "".join(traceback.format_exception(error))

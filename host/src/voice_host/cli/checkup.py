@@ -136,11 +136,11 @@ async def _lived(loaded: LoadedAgent, settings: Settings, extensions: Extensions
         if isinstance(prepared, BrokenAgent):
             return prepared
         try:
-            started = await start_agent(loaded)
+            started = await start_agent(loaded, settings.server.start_timeout_s)
             if isinstance(started, BrokenAgent):
                 return started
-            problem = await session_problem(loaded, prepared.runtime)
-            stopped = await stop_agent(loaded)
+            problem = await session_problem(loaded, prepared.runtime, settings.agents.callback_timeout_s)
+            stopped = await stop_agent(loaded, settings.server.stop_timeout_s)
         finally:
             await prepared.runtime.aclose()
     finally:

@@ -54,14 +54,14 @@ async def _used(settings: Settings, outcomes: list[Outcome]) -> list[Outcome]:
         broken = {each.id: each for each in error.broken}
     finally:
         await host.stop()
-    return [broken.get(outcome.id) or await _started_and_stopped(outcome) for outcome in outcomes]
+    return [broken.get(outcome.id) or await _started_and_stopped(outcome, settings) for outcome in outcomes]
 
 
-async def _started_and_stopped(outcome: Outcome) -> Outcome:
+async def _started_and_stopped(outcome: Outcome, settings: Settings) -> Outcome:
     if isinstance(outcome, LoadedExtension):
-        outcome = await start_extension(outcome)
+        outcome = await start_extension(outcome, settings.server.start_timeout_s)
     if isinstance(outcome, LoadedExtension):
-        outcome = await stop_extension(outcome)
+        outcome = await stop_extension(outcome, settings.server.stop_timeout_s)
     return outcome
 
 

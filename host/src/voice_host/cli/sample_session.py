@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from voice_host.agent.callback_runner import CALLBACK_TIMEOUT_S
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.session import LiveSession
 from voice_host.discovery import BrokenAgent, InvalidReturn, LoadedAgent, Phase, valid_config
@@ -16,8 +15,11 @@ from voice_host.settings import redact
 from voice_host.tenancy import acting_for
 
 
-async def session_problem(loaded: LoadedAgent, runtime: AgentRuntime) -> BrokenAgent | str | None:
+async def session_problem(loaded: LoadedAgent, runtime: AgentRuntime, timeout_s: float) -> BrokenAgent | str | None:
     """Build the configuration of a call that brings neither a caller nor metadata, and say what is wrong with it.
+
+    Args:
+        timeout_s: for `on_session_starting`.
 
     Returns:
         a broken agent where no call can be begun so; a warning where the agent refuses such a call, which may be
@@ -25,7 +27,7 @@ async def session_problem(loaded: LoadedAgent, runtime: AgentRuntime) -> BrokenA
     """
     session = LiveSession("check", loaded.id)
     try:
-        async with asyncio.timeout(CALLBACK_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             returned = await acting_for(loaded.id, lambda: loaded.callbacks.on_session_starting(session, loaded.config))
         config = returned if returned is loaded.config else valid_config(returned, "on_session_starting")
         await runtime.prepare(config)

@@ -13,17 +13,15 @@ from voice_host.tenancy import acting_for
 
 log = logging.getLogger(__name__)
 
-START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 10.0
 _CANCEL_GRACE_S = 1.0
 
 
-async def start_agent(loaded: LoadedAgent, timeout_s: float = START_TIMEOUT_S) -> LoadedAgent | BrokenAgent:
+async def start_agent(loaded: LoadedAgent, timeout_s: float) -> LoadedAgent | BrokenAgent:
     """Run the agent's `on_startup`. Never raises for what the agent does."""
     return await _run(loaded, Phase.STARTED, "on_startup", loaded.callbacks.on_startup, timeout_s)
 
 
-async def stop_agent(loaded: LoadedAgent, timeout_s: float = STOP_TIMEOUT_S) -> LoadedAgent | BrokenAgent:
+async def stop_agent(loaded: LoadedAgent, timeout_s: float) -> LoadedAgent | BrokenAgent:
     """Run the agent's `on_shutdown`, after its last session ended. Never raises for what the agent does."""
     return await _run(loaded, Phase.STOPPED, "on_shutdown", loaded.callbacks.on_shutdown, timeout_s)
 

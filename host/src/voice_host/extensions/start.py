@@ -6,22 +6,18 @@ from collections.abc import Awaitable, Callable
 
 from voice_host.discovery import Phase
 from voice_host.discovery.guard import PhaseFailed
-from voice_host.discovery.start import START_TIMEOUT_S, STOP_TIMEOUT_S, run_once
+from voice_host.discovery.start import run_once
 from voice_host.extensions.outcomes import BrokenExtension, LoadedExtension
 
 
-async def start_extension(
-    extension: LoadedExtension, timeout_s: float = START_TIMEOUT_S
-) -> LoadedExtension | BrokenExtension:
+async def start_extension(extension: LoadedExtension, timeout_s: float) -> LoadedExtension | BrokenExtension:
     """Run the `on_startup` of its observer, if it has one. Never raises for what it does."""
     if extension.observer is None:
         return extension
     return await _run(extension, Phase.STARTED, "on_startup", extension.observer.on_startup, timeout_s)
 
 
-async def stop_extension(
-    extension: LoadedExtension, timeout_s: float = STOP_TIMEOUT_S
-) -> LoadedExtension | BrokenExtension:
+async def stop_extension(extension: LoadedExtension, timeout_s: float) -> LoadedExtension | BrokenExtension:
     """Run the `on_shutdown` of its observer, after the last event. Never raises for what it does."""
     if extension.observer is None:
         return extension

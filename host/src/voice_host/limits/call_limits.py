@@ -15,7 +15,9 @@ class CallLimits:
     max_frame_bytes: int
     max_json_bytes: int
     messages_per_s: float
+    messages_burst_s: float
     audio_burst_s: float
+    patience_s: float
     max_typed_chars: int
     max_metadata_bytes: int
     max_call_s: float
@@ -38,7 +40,9 @@ def call_limits(settings: Settings | None = None, agent_id: str | None = None) -
         max_frame_bytes=limits.max_frame_bytes,
         max_json_bytes=limits.max_json_bytes,
         messages_per_s=limits.messages_per_s,
+        messages_burst_s=limits.messages_burst_s,
         audio_burst_s=limits.audio_burst_s,
+        patience_s=limits.patience_s,
         max_typed_chars=limits.max_typed_chars,
         max_metadata_bytes=limits.max_metadata_bytes,
         max_call_s=min(limits.max_call_s, own_s or limits.max_call_s),

@@ -9,12 +9,6 @@ from voice_host.clock import now_s
 from voice_host.limits.call_limits import CallLimits
 from voice_host.limits.token_bucket import TokenBucket
 
-MESSAGE_BURST_S = 3.0
-"""A client may send the messages of so many seconds at once: after a stall of the network they come together."""
-
-PATIENCE_S = 60.0
-"""So many seconds' worth may be dropped in a row; beyond it the client is no mishap, and the call is closed."""
-
 CLOCK_DRIFT = 1.05
 """A client's sound card may run faster than this machine's clock; a real one is within 0.1 %."""
 
@@ -57,10 +51,10 @@ class ClientGuard:
         self._shortest_frame = sample_rate * 2 * SHORTEST_FRAME_MS // 1000
         audio_per_s = sample_rate * 2
         self._audio = TokenBucket(CLOCK_DRIFT * audio_per_s, limits.audio_burst_s * audio_per_s, clock)
-        self._audio_patience = TokenBucket(audio_per_s / 10, PATIENCE_S * audio_per_s, clock)
+        self._audio_patience = TokenBucket(audio_per_s / 10, limits.patience_s * audio_per_s, clock)
         per_s = limits.messages_per_s
-        self._messages = TokenBucket(per_s, max(1.0, MESSAGE_BURST_S * per_s), clock)
-        self._message_patience = TokenBucket(per_s / 10, PATIENCE_S * per_s, clock)
+        self._messages = TokenBucket(per_s, max(1.0, limits.messages_burst_s * per_s), clock)
+        self._message_patience = TokenBucket(per_s / 10, limits.patience_s * per_s, clock)
         self._told: dict[str, float] = {}
 
     def audio(self, size: int) -> Excess | None:

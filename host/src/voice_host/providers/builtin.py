@@ -34,27 +34,29 @@ class BuiltInProviders:
 
         keys = self._settings.keys
         key = _required(keys.assemblyai_api_key, "assemblyai", "ASSEMBLYAI_API_KEY")
-        return AssemblyAISpeechToText(key, url=keys.assemblyai_ws_url)
+        return AssemblyAISpeechToText(key, url=keys.assemblyai_ws_url, resilience=self._settings.resilience)
 
     def _orpheus(self) -> TextToSpeech:
         from voice_host.providers.orpheus import OrpheusTextToSpeech
 
         keys = self._settings.keys
         key = _required(keys.assemblyai_tts_api_key, "orpheus", "ASSEMBLYAI_TTS_API_KEY")
-        return OrpheusTextToSpeech(key, url=keys.assemblyai_tts_wss_url)
+        return OrpheusTextToSpeech(key, url=keys.assemblyai_tts_wss_url, resilience=self._settings.resilience)
 
     def _assemblyai_voice(self) -> TextToSpeech:
         from voice_host.providers.assemblyai.tts import AssemblyAITextToSpeech
 
         keys = self._settings.keys
         key = _required(keys.assemblyai_api_key, "assemblyai", "ASSEMBLYAI_API_KEY")
-        return AssemblyAITextToSpeech(key, url=keys.assemblyai_tts_ws_url)
+        return AssemblyAITextToSpeech(key, url=keys.assemblyai_tts_ws_url, resilience=self._settings.resilience)
 
     def _embedded_stt(self) -> SpeechToText:
         from voice_host.providers.embedded import EmbeddedSpeechToText
 
         _require_extra()
-        return EmbeddedSpeechToText(processes=self._settings.providers.embedded_processes)
+        return EmbeddedSpeechToText(
+            processes=self._settings.providers.embedded_processes, resilience=self._settings.resilience
+        )
 
     def _embedded_tts(self) -> TextToSpeech:
         from voice_host.providers.embedded import EmbeddedTextToSpeech

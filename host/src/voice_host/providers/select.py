@@ -21,9 +21,6 @@ from voice_host_sdk import AgentConfig, SpeechToText, TextToSpeech
 
 log = get_logger(__name__)
 
-CLOSE_TIMEOUT_S = 10.0
-"""How long a service may take to give back what it holds when the host stops."""
-
 _Provider = TypeVar("_Provider", SpeechToText, TextToSpeech)
 
 
@@ -137,9 +134,16 @@ class SpeechServices:
     async def aclose(self) -> None:
         """Give back what the services hold; one that fails to does not keep the others from it. Idempotent."""
         while self._stt:
-            await _close(*self._stt.popitem())
+            await self._close(*self._stt.popitem())
         while self._tts:
-            await _close(*self._tts.popitem())
+            await self._close(*self._tts.popitem())
+
+    async def _close(self, name: str, service: SpeechToText | TextToSpeech) -> None:
+        try:
+            async with asyncio.timeout(self.settings.server.stop_timeout_s):
+                await service.aclose()
+        except (Exception, SystemExit) as error:
+            log.warning("speech_service_not_closed", service=name, exc_info=error)
 
     def _speech_to_text(self, name: str) -> SpeechToText:
         offers = self._extensions.speech_to_text
@@ -172,14 +176,6 @@ def speech_services_from_environment(*, tts_api_key: str | None = None) -> Speec
         keys = settings.keys.model_copy(update={"assemblyai_tts_api_key": SecretStr(tts_api_key)})
         settings = settings.model_copy(update={"keys": keys})
     return SpeechServices(settings, installed_extensions(settings), any_address=True)
-
-
-async def _close(name: str, service: SpeechToText | TextToSpeech) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await service.aclose()
-    except (Exception, SystemExit) as error:
-        log.warning("speech_service_not_closed", service=name, exc_info=error)
 
 
 def _shared(

@@ -10,19 +10,10 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, InvalidURI, WebSocketException
 
-OPEN_TIMEOUT_S = 10.0
-"""For DNS, TCP, TLS and the upgrade together. About eight times the 1.2 s that connecting takes in the field."""
+from voice_host.settings import ResilienceSettings
 
 CLOSE_TIMEOUT_S = 1.0
 """How long a closing handshake may take before the connection is cut. Nothing of value arrives after a close frame."""
-
-MAX_MESSAGE_BYTES = 8 * 2**20
-"""Above the 960 kB that 20 s of speech at 24 kHz takes in one message; the library's own limit is 1 MiB."""
-
-MAX_QUEUED_FRAMES = 256
-"""Frames that may wait for a slow reader; then the connection is not read until most are taken. About 20 s of speech,
-1 MB. The library's own 16 frames are too few: a connection that is not read answers neither pings nor closing
-handshakes, and after 10 to 20 s without an answer a service cuts it, with the speech that is still under way."""
 
 # At DEBUG the library logs request headers, and with them the key. This logger of its own never goes that far.
 _quiet = logging.getLogger("voice_host.providers.websocket")
@@ -48,11 +39,16 @@ class ServiceSockets:
 
     Args:
         authorization: the whole value of the `Authorization` header.
+        resilience: `speech_connect_timeout_s` is for DNS, TCP, TLS and the upgrade together. The default of
+            `speech_max_message_bytes` is above the 960 kB that 20 s of speech at 24 kHz take in one message, and the
+            one of `speech_queued_frames` about 20 s of speech, 1 MB. The library's own 16 frames are too few: a
+            connection that is not read answers neither pings nor closing handshakes, and after 10 to 20 s without an
+            answer a service cuts it, with the speech that is still under way.
     """
 
-    def __init__(self, authorization: str, *, open_timeout_s: float = OPEN_TIMEOUT_S) -> None:
+    def __init__(self, authorization: str, resilience: ResilienceSettings) -> None:
         self._authorization = authorization
-        self._open_timeout_s = open_timeout_s
+        self._resilience = resilience
         self._tls: ssl.SSLContext | None = None
 
     async def open(self, url: str) -> ClientConnection:
@@ -71,10 +67,10 @@ class ServiceSockets:
                 url,
                 additional_headers={"Authorization": self._authorization},
                 compression=None,
-                open_timeout=self._open_timeout_s,
+                open_timeout=self._resilience.speech_connect_timeout_s,
                 close_timeout=CLOSE_TIMEOUT_S,
-                max_size=MAX_MESSAGE_BYTES,
-                max_queue=MAX_QUEUED_FRAMES,
+                max_size=self._resilience.speech_max_message_bytes,
+                max_queue=self._resilience.speech_queued_frames,
                 logger=_quiet,
                 **tls,
             )

@@ -70,7 +70,7 @@ class Host:
     ) -> None:
         self.settings = settings
         self.extensions = extensions or Extensions([])
-        self._observers = Observers(self.extensions.observers)
+        self._observers = Observers(self.extensions.observers, timeout_s=settings.agents.callback_timeout_s)
         self._started_extensions: list[LoadedExtension] = []
         self._speech = speech
         self._strict = strict
@@ -108,7 +108,10 @@ class Host:
         for extension in self.extensions.loaded:
             for warning in extension.warnings:
                 log.warning("extension_warning", extension=extension.id, warning=warning)
-        outcomes = [await start_extension(extension) for extension in self.extensions.loaded]
+        outcomes = [
+            await start_extension(extension, self.settings.server.start_timeout_s)
+            for extension in self.extensions.loaded
+        ]
         self._started_extensions = [each for each in outcomes if isinstance(each, LoadedExtension)]
         Extensions(outcomes)
         self._observers.start()
@@ -116,7 +119,7 @@ class Host:
     async def _stop_extensions(self) -> None:
         await self._observers.aclose()
         for extension in self._started_extensions:
-            stopped = await stop_extension(extension)
+            stopped = await stop_extension(extension, self.settings.server.stop_timeout_s)
             if isinstance(stopped, BrokenExtension):
                 log.warning("extension_not_stopped", extension=extension.id, error=stopped.error)
 
@@ -125,7 +128,7 @@ class Host:
         if isinstance(prepared, BrokenAgent):
             return prepared
         self._runtimes.append(prepared.runtime)
-        started = await start_agent(loaded)
+        started = await start_agent(loaded, self.settings.server.start_timeout_s)
         if isinstance(started, BrokenAgent):
             return started
         manager = VoiceAgentManager(
@@ -135,6 +138,8 @@ class Host:
             observers=self._observers,
             resume_grace_s=self.settings.sessions.resume_grace_s,
             max_parked=self.settings.sessions.max_parked,
+            callback_timeout_s=self.settings.agents.callback_timeout_s,
+            close_timeout_s=self.settings.server.stop_timeout_s,
         )
         limits = call_limits(self.settings, loaded.id)
         handler = VoiceSessionHandler(
@@ -171,7 +176,9 @@ class Host:
         await self.drain()
         self.state = "stopped"
         for agent in self._ready_agents():
-            await stop_agent(agent.loaded)
+            stopped = await stop_agent(agent.loaded, self.settings.server.stop_timeout_s)
+            if isinstance(stopped, BrokenAgent):
+                log.warning("agent_not_stopped", agent_id=stopped.id, error=stopped.error)
         await self._stop_extensions()
         for runtime in self._runtimes:
             await runtime.aclose()

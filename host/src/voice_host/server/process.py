@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -16,9 +17,6 @@ from voice_host.server.connections import connection_options
 from voice_host.server.host import Host
 
 log = get_logger(__name__)
-
-SHUTDOWN_TIMEOUT_S = 5
-"""How long connections may take to close after the host has drained."""
 
 HURRY = {"hint": "a second signal (Ctrl-C) ends the calls at once"}
 
@@ -46,7 +44,7 @@ class HostServer(uvicorn.Server):
                 app,
                 log_config=None,
                 access_log=False,  # it would print query strings, and with them tokens
-                timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+                timeout_graceful_shutdown=math.ceil(host.settings.server.stop_timeout_s),
                 lifespan="off",
                 server_header=False,
                 **connection_options(host.settings),

@@ -5,18 +5,19 @@ from __future__ import annotations
 from tenacity import AsyncRetrying, RetryCallState
 from tenacity.wait import wait_base, wait_exponential_jitter
 
-FIRST_S = 0.2
-"""Before the first attempt; each wait is twice the last."""
-
-JITTER_S = 0.2
-"""At most, added by chance, so that the calls of a host do not all come back in the same moment."""
-
 
 class Backoff:
-    """The waits of one line: `next_s()` before each attempt, `reset()` when it works again."""
+    """The waits of one line: `next_s()` before each attempt, `reset()` when it works again.
 
-    def __init__(self, max_s: float, wait: wait_base | None = None) -> None:
-        self._wait = wait or wait_exponential_jitter(multiplier=FIRST_S, max=max_s, jitter=JITTER_S)
+    Args:
+        first_s: before the first attempt; each wait is twice the last. At most as much is added by chance, so that the
+            calls of a host do not all come back in the same moment.
+        max_s: no wait is longer.
+        wait: other waits, for tests.
+    """
+
+    def __init__(self, first_s: float, max_s: float, wait: wait_base | None = None) -> None:
+        self._wait = wait or wait_exponential_jitter(multiplier=first_s, max=max_s, jitter=first_s)
         self.reset()
 
     def next_s(self) -> float:

@@ -43,6 +43,8 @@ class Call:
     """Takes an event of this call to the turn engine and carries out what comes of it."""
     max_lag_s: float
     """How far behind a reply's speech may be that the client is slow to take."""
+    playout_buffer_s: float
+    """How much of a reply's speech is kept ahead of what was sent."""
     place: Ticket | None = None
     """Among the calls at once; None: nobody counts them."""
     voice: TextToSpeechStream | None = None

@@ -17,6 +17,9 @@ log = get_logger(__name__)
 
 Which = Literal["voice", "fallback"]
 
+ADAPTERS_FIRST = 1.1
+"""An adapter that minds the same limit can drop the connection that is dead: the call waits a little longer."""
+
 MOST_S_PER_CHARACTER = 0.5
 """Some eight times slower than anybody speaks: beyond it the audio is not of this text."""
 
@@ -71,7 +74,9 @@ class CallVoice:
         Raises:
             ProviderError: neither the voice nor the fallback can be had.
         """
-        utterance = WatchedUtterance(self, self._config.sample_rate, self._resilience.voice_silent_after_s)
+        utterance = WatchedUtterance(
+            self, self._config.sample_rate, ADAPTERS_FIRST * self._resilience.voice_silent_after_s
+        )
         await utterance.begin()
         return utterance
 

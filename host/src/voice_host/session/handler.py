@@ -157,10 +157,11 @@ class VoiceSessionHandler:
             engine=session.left_off.engine if resumed else self._new_engine(session),
             tasks=tasks,
             over=asyncio.get_running_loop().create_future(),
-            microphone=MicrophoneBuffer(session.agent.stt_config.sample_rate),
+            microphone=MicrophoneBuffer(session.agent.stt_config.sample_rate, self._resilience.microphone_buffer_s),
             dispatch=lambda event: self._dispatch(call, event),
             place=place,
             max_lag_s=self._limits.max_lag_s,
+            playout_buffer_s=self._resilience.playout_buffer_s,
         )
         link.on_stalled = call.stalled
         voice = None

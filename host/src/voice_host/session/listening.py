@@ -36,17 +36,11 @@ HEARING_AGAIN_PHRASE = "I can hear you again."
 STEADY_S = 2.0
 """A line that has lived for so long works, even if nobody has spoken. One that closes sooner is backed off from."""
 
-SEND_TIMEOUT_S = 10.0
-"""A recogniser that takes no audio for so long is lost: the longest piece is half a second."""
-
 CLOSE_LOST_S = 0.5
 """How long the goodbye to a lost line may take; then it is cut."""
 
 ONSET_MS = 2000.0
 """Kept of what was sent before a turn's first event: 64 kB. The slowest seen comes 1.2 s after the onset."""
-
-MAX_REPLAYS = 5
-"""Lines that hear the same audio without a word coming of it. Then it is dropped: it may be what breaks them."""
 
 
 @dataclass(eq=False)
@@ -92,13 +86,13 @@ class Listening:
         self._on_event = on_event
         self._on_outage = on_outage
         self._on_recovery = on_recovery
-        self._tell_after_s = resilience.stt_tell_after_s
+        self._resilience = resilience
         self._bytes_per_s = config.sample_rate * 2
         self._audio = ReplayBuffer(config.sample_rate, resilience.stt_replay_s)
         self._more = asyncio.Event()
         self._loudness = Loudness()
         self._watchdog = DeafWatchdog(resilience.stt_silent_after_s)
-        self._backoff = Backoff(resilience.stt_retry_max_s)
+        self._backoff = Backoff(resilience.stt_retry_first_s, resilience.stt_retry_max_s)
         self._outage: _Outage | None = None
         self._replays = 0
         self._turn_open = False
@@ -156,8 +150,8 @@ class Listening:
 
     def _rewind(self) -> None:
         self._replays += 1
-        if self._replays > MAX_REPLAYS:
-            log.warning("stt_audio_dropped", agent_id=self._agent_id, lines=MAX_REPLAYS)
+        if self._replays > self._resilience.stt_max_replays:  # what they are given may be what breaks them
+            log.warning("stt_audio_dropped", agent_id=self._agent_id, lines=self._replays - 1)
             self._audio.forget_sent()
             self._replays = 1
         self._watchdog.new_line()
@@ -170,7 +164,7 @@ class Listening:
                 await self._more.wait()
                 continue
             try:
-                async with asyncio.timeout(SEND_TIMEOUT_S):
+                async with asyncio.timeout(self._resilience.stt_send_timeout_s):
                     await stream.send_audio(piece.pcm)
             except TimeoutError as stuck:
                 raise _silent() from stuck
@@ -239,7 +233,7 @@ class Listening:
     async def _tell(self, outage: _Outage) -> None:
         """Tell the caller of an outage that lasts, and when it is over."""
         try:
-            async with asyncio.timeout_at(outage.began_s + self._tell_after_s):
+            async with asyncio.timeout_at(outage.began_s + self._resilience.stt_tell_after_s):
                 await outage.over.wait()
                 return
         except TimeoutError:

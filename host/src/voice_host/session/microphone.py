@@ -8,9 +8,6 @@ from typing import Protocol
 
 from voice_host_sdk import STTConfig
 
-BUFFER_S = 10.0
-"""Seconds kept while speech-to-text connects or is slow. When full, the oldest audio is dropped and counted."""
-
 BATCH_MS = 60
 """Audio is handed on in pieces of at least this length: the cloud takes no less than 50 ms, and each piece costs."""
 
@@ -22,10 +19,15 @@ TAIL_MARGIN_S = 1.0
 
 
 class MicrophoneBuffer:
-    """A bounded buffer of PCM16 mono; whole samples come out whatever frames go in."""
+    """A bounded buffer of PCM16 mono; whole samples come out whatever frames go in.
 
-    def __init__(self, sample_rate: int) -> None:
-        self._limit = int(BUFFER_S * sample_rate) * 2
+    Args:
+        sample_rate: Hz.
+        buffer_s: seconds kept while the host is slow. When it is full, the oldest audio is dropped and counted.
+    """
+
+    def __init__(self, sample_rate: int, buffer_s: float) -> None:
+        self._limit = int(buffer_s * sample_rate) * 2
         self._batch = BATCH_MS * sample_rate // 1000 * 2
         self._chunks: deque[bytes] = deque()
         self._size = 0

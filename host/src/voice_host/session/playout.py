@@ -13,10 +13,6 @@ from voice_host.session.heard import HeardText, SpokenClause
 from voice_host.session.playout_clock import PlayoutClock
 from voice_host_sdk import SpeechAudio
 
-BUFFER_S = 4.0
-"""Seconds of speech kept ahead of what was sent. When full, the voice waits; long enough to hide the time to first
-byte of the next clause."""
-
 FRAME_MS = 60.0
 """Audio goes out in frames of at least this length: fewer, larger frames cost less than one each 20 ms."""
 
@@ -34,6 +30,8 @@ class Playout:
         send: sends one frame of PCM16 mono.
         sample_rate: Hz.
         lead_ms: how far to send ahead.
+        buffer_s: seconds of speech kept ahead of what was sent. When it is full, the voice waits; it must be long
+            enough to hide the time to first byte of the next clause.
         max_lag_s: how far behind speech may be that the client was slow to take, at most as much as is buffered; inf:
             all of it is sent, however late.
         on_first_audio: called once, after the first frame went out.
@@ -47,6 +45,7 @@ class Playout:
         *,
         sample_rate: int,
         lead_ms: float,
+        buffer_s: float,
         on_first_audio: Callable[[], Awaitable[None]],
         max_lag_s: float = math.inf,
         on_skipped: Callable[[float], None] = lambda _: None,
@@ -54,10 +53,10 @@ class Playout:
     ) -> None:
         self._send = send
         self._bytes_per_ms = sample_rate * 2 / 1000
-        self._limit = int(BUFFER_S * sample_rate) * 2
+        self._limit = int(buffer_s * sample_rate) * 2
         self._lead_ms = lead_ms
         # What is made while the buffer is full cannot be told from what is late: it is to be full for no longer.
-        self._max_lag_ms = (min(max_lag_s, BUFFER_S) if math.isfinite(max_lag_s) else max_lag_s) * 1000
+        self._max_lag_ms = (min(max_lag_s, buffer_s) if math.isfinite(max_lag_s) else max_lag_s) * 1000
         self._on_first_audio = on_first_audio
         self._on_skipped = on_skipped
         self._clock_s = clock

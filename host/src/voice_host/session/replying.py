@@ -41,6 +41,7 @@ def start_reply(call: Call, reply_id: int, make: MakeReply, *, asked: str = "") 
         lambda pcm: call.link.send_audio(pcm, reply),
         sample_rate=call.agent.tts_config.sample_rate,
         lead_ms=call.agent.config.turns.playout_lead_ms,
+        buffer_s=call.playout_buffer_s,
         max_lag_s=call.max_lag_s,
         on_first_audio=audible,
         on_skipped=call.skipped,

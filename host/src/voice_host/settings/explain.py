@@ -69,6 +69,8 @@ def _message(details: ErrorDetails, path: tuple[str | int, ...], schema: dict[st
         hidden = isinstance(value, SecretText) and value.lower() in words.lower()
         return "is not what belongs here; what it is read from is not repeated" if hidden else words
     allowed = "; ".join(_words(node, schema) for node in _branches(_at(schema, path, schema), schema))
+    if kind == "finite_number" and allowed.startswith("a number"):
+        allowed = allowed.replace("a number", "a finite number", 1)  # a range alone would not rule `inf` out
     why = f"must be {allowed}" if allowed else details["msg"].replace("Input should", "must").replace("  ", " ")
     shown = REDACTED if path and looks_secret(str(path[-1])) else _shown(value)
     return f"{why}, not {shown}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from voice_host.settings.table import TABLE
 
 
 class LimitsSettings(BaseModel):
     """`[limits]`: of calls at once, of what one client sends, and of how long things may take."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = TABLE
 
     max_calls: int = Field(default=500, ge=1, description="Calls at once.")
     max_calls_per_caller: int = Field(default=100, ge=1, description="Calls at once of one authenticated identity.")
@@ -23,7 +25,10 @@ class LimitsSettings(BaseModel):
     ping_timeout_s: float = Field(default=20.0, gt=0, description="A client that does not answer a ping is gone.")
     send_timeout_s: float = Field(default=5.0, gt=0, description="A client that takes no frame for so long is gone.")
     max_lag_s: float = Field(
-        default=1.0, gt=0, description="Speech that a client is too slow to take may be so late; then some is skipped."
+        default=1.0,
+        gt=0,
+        allow_inf_nan=True,  # `inf`: never; what is no number is not greater than 0
+        description="Speech that a client is too slow to take may be so late; then some is skipped.",
     )
     write_buffer_bytes: int = Field(
         default=8192,
@@ -35,6 +40,15 @@ class LimitsSettings(BaseModel):
     max_typed_chars: int = Field(default=4000, ge=1, description="Longest typed turn.")
     max_metadata_bytes: int = Field(default=8192, ge=0, description="Longest query, which becomes Session.metadata.")
     messages_per_s: float = Field(default=20.0, gt=0, description="JSON messages of a client.")
+    messages_burst_s: float = Field(
+        default=3.0, gt=0, le=60, description="The messages of so many seconds may come at once, after a stall."
+    )
     audio_burst_s: float = Field(
         default=10.0, ge=0.1, description="Audio that may come faster than real time; the excess is dropped."
+    )
+    patience_s: float = Field(
+        default=60.0,
+        ge=1,
+        le=3600,
+        description="So many seconds' worth of messages or audio may be over their limit in a row; then the call ends.",
     )

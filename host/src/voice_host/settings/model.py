@@ -16,9 +16,8 @@ from voice_host.settings.limits import LimitsSettings
 from voice_host.settings.provenance import DEFAULT, KeyPath, Provenance
 from voice_host.settings.resilience import ResilienceSettings
 from voice_host.settings.services import AUTO, ServiceName
+from voice_host.settings.table import TABLE
 from voice_host_sdk import AGENT_ID_PATTERN, EXTENSION_NAME_PATTERN
-
-_TABLE = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 def agent_id_hint(name: str) -> str | None:
@@ -115,7 +114,7 @@ Origins = Annotated[tuple[Annotated[str, AfterValidator(_site)], ...], BeforeVal
 class ServerSettings(BaseModel):
     """`[server]`: how the host is reached and how it logs."""
 
-    model_config = _TABLE
+    model_config = TABLE
 
     host: str = Field(default="127.0.0.1", min_length=1, description="The address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="0 takes a free port.")
@@ -137,6 +136,15 @@ class ServerSettings(BaseModel):
         ge=0,
         description="How long calls may go on after SIGTERM or SIGINT; a second signal ends them at once.",
     )
+    start_timeout_s: float = Field(
+        default=30.0, gt=0, description="How long `on_startup` of an agent, or of an extension's observer, may take."
+    )
+    stop_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        description="How long each step of stopping may take once calls were ended: their goodbyes, `on_shutdown`, "
+        "giving back a speech service, closing what is connected.",
+    )
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
     log_transcripts: bool = Field(
@@ -154,7 +162,7 @@ class ServerSettings(BaseModel):
 class AuthSettings(BaseModel):
     """`[auth]`: who may call. A key file or a token secret turns authentication on."""
 
-    model_config = _TABLE
+    model_config = TABLE
 
     keys_file: Path | None = Field(
         default=None, description="Where `voice-host keys` keeps the API keys; relative to the settings file."
@@ -169,12 +177,15 @@ class AuthSettings(BaseModel):
     agents: Annotated[Literal["key", "open"], BeforeValidator(_lower)] = Field(
         default="key", description="Who may see the list of agents: who has a key or a token, or anybody."
     )
+    authenticator_timeout_s: float = Field(
+        default=5.0, gt=0, description="How long an extension's authenticator may take; then its answer is no."
+    )
 
 
 class SessionsSettings(BaseModel):
     """`[sessions]`: what becomes of a conversation whose connection is lost."""
 
-    model_config = _TABLE
+    model_config = TABLE
 
     resume_grace_s: float = Field(
         default=30.0, ge=0, le=3600, description="For how long a caller may come back; 0: the session ends at once."
@@ -189,7 +200,7 @@ class SessionsSettings(BaseModel):
 class AgentsSettings(BaseModel):
     """`[agents]`: which of the installed agents run."""
 
-    model_config = _TABLE
+    model_config = TABLE
 
     allow: AgentIds | None = Field(default=None, description="The agents that may run; None: all that are installed.")
     required: AgentIds = Field(default=(), description="Agents without which the host does not start.")
@@ -198,6 +209,9 @@ class AgentsSettings(BaseModel):
     )
     allowed_providers: Globs | None = Field(
         default=None, description="Speech services that agents may ask for; None: any."
+    )
+    callback_timeout_s: float = Field(
+        default=5.0, gt=0, description="How long each callback of an agent, and each method of an observer, may take."
     )
 
     def allows(self, agent_id: str) -> bool:
@@ -208,7 +222,7 @@ class AgentsSettings(BaseModel):
 class AgentSettings(BaseModel):
     """`[agent.<id>]`: what the platform says about one agent."""
 
-    model_config = _TABLE
+    model_config = TABLE
 
     enabled: bool = Field(default=True, description="Off: it is listed, and neither imported nor called.")
     label: str | None = Field(
@@ -237,7 +251,7 @@ class AgentSettings(BaseModel):
 class ExtensionsSettings(BaseModel):
     """`[extensions]`: which of the installed extensions are used."""
 
-    model_config = _TABLE
+    model_config = TABLE
 
     allow: ExtensionNames | None = Field(
         default=None, description="The extensions that are used; None: all that are installed."
@@ -251,7 +265,7 @@ class ExtensionsSettings(BaseModel):
 class ProvidersSettings(BaseModel):
     """`[providers]`: the speech services, by name. `auto` takes the cloud service whose key is set, else `embedded`."""
 
-    model_config = _TABLE
+    model_config = TABLE
 
     speech_to_text: ServiceName = AUTO
     text_to_speech: ServiceName = AUTO
@@ -294,7 +308,7 @@ class ServiceKeys(BaseModel):
 class Tables(BaseModel):
     """The file. A field added to a table here is at once a key, a variable and a line of `voice-host config`."""
 
-    model_config = _TABLE
+    model_config = TABLE
 
     server: ServerSettings = ServerSettings()
     auth: AuthSettings = AuthSettings()

@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from voice_host.settings.table import TABLE
 
 
 class ResilienceSettings(BaseModel):
-    """Waits, retries and buffers. Times are in seconds (`_s`)."""
+    """Waits, retries and buffers. Times are in seconds (`_s`), sizes in bytes (`_bytes`)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = TABLE
 
+    # --- speech services, in and out ------------------------------------------------------------------------------
+
+    speech_connect_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        description="How long a speech service may take to be connected to, and then again to say that it is ready.",
+    )
+    speech_max_message_bytes: int = Field(
+        default=8 * 2**20, ge=65536, description="Largest message of a speech service; a larger one ends its line."
+    )
+    speech_queued_frames: int = Field(
+        default=256,
+        ge=1,
+        le=65536,
+        description="Frames of a speech service that may wait; then its socket is not read.",
+    )
+
+    # --- speech-to-text -------------------------------------------------------------------------------------------
+
+    microphone_buffer_s: float = Field(
+        default=10.0,
+        ge=1,
+        le=120,
+        description="Audio kept while the host is slow to pass it on to speech-to-text; then the oldest is dropped.",
+    )
     stt_tell_after_s: float = Field(
         default=5.0, gt=0, description="An outage of speech-to-text that is shorter is not mentioned to the caller."
     )
+    stt_retry_first_s: float = Field(
+        default=0.2,
+        ge=0.01,
+        description="The first wait before speech-to-text is tried again, and by chance up to as much more.",
+    )
     stt_retry_max_s: float = Field(
-        default=8.0,
-        ge=0.1,
-        description="The longest wait before speech-to-text is tried again. The first is 0.2 s, then twice the last.",
+        default=8.0, ge=0.1, description="The longest wait before speech-to-text is tried again."
     )
     stt_replay_s: float = Field(
         default=20.0,
@@ -24,8 +54,32 @@ class ResilienceSettings(BaseModel):
         le=120,
         description="Audio kept for a recogniser that comes back: of the turn that goes on, and of the outage.",
     )
+    stt_max_replays: int = Field(
+        default=5,
+        ge=1,
+        le=100,
+        description="Lines that are given the same audio without a word coming of it; then it is dropped.",
+    )
+    stt_send_timeout_s: float = Field(
+        default=10.0, gt=0, description="A recogniser that takes no audio for so long is lost, and the line replaced."
+    )
     stt_silent_after_s: float = Field(
         default=5.0, ge=0.5, description="Speech sent without any word coming back, after which the line is replaced."
+    )
+    embedded_start_timeout_s: float = Field(
+        default=30.0, gt=0, description="How long a recogniser process of the host's own may take to start."
+    )
+    embedded_answer_timeout_s: float = Field(
+        default=60.0, gt=0, description="How long it may take for one utterance; beyond it the process is replaced."
+    )
+
+    # --- the voice ------------------------------------------------------------------------------------------------
+
+    playout_buffer_s: float = Field(
+        default=4.0,
+        ge=0.5,
+        le=60,
+        description="Speech kept ahead of what was sent to the caller; when it is full, the voice waits.",
     )
     voice_silent_after_s: float = Field(
         default=5.0, gt=0, description="No audio of a clause whose text is complete for so long: the voice has stalled."
@@ -33,15 +87,26 @@ class ResilienceSettings(BaseModel):
     voice_retry_after_s: float = Field(
         default=60.0, ge=0, description="How long the fallback voice speaks before the voice is tried again."
     )
+
+    # --- the language model ---------------------------------------------------------------------------------------
+
+    model_connect_timeout_s: float = Field(
+        default=5.0, gt=0, description="How long the gateway, or the server in its place, may take to be connected to."
+    )
     model_silent_after_s: float = Field(
         default=20.0,
         gt=0,
-        description="How long the gateway's model may be silent: before its first word, retries included, and then "
-        "between two.",
+        description="How long the gateway may be silent before its first word, retries included, and then between two.",
     )
     model_retries: int = Field(
         default=1,
         ge=0,
         le=5,
         description="How often the gateway is asked again that refused with 408, 409, 429 or 5xx, or was not reached.",
+    )
+    model_retry_after_max_s: float = Field(
+        default=5.0, ge=0, description="A gateway that asks for a longer wait (`retry-after`) is not asked again."
+    )
+    model_keep_alive_s: float = Field(
+        default=60.0, ge=0, description="How long an idle connection to the gateway is kept for the next turn."
     )

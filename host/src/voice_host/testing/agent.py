@@ -17,7 +17,7 @@ from voice_host.discovery import BrokenAgent, LoadedAgent, start_agent, stop_age
 from voice_host.models import ModelRegistry, ModelSettings, ResolvedModel
 from voice_host.providers.select import SpeechProviders
 from voice_host.session.handler import VoiceSessionHandler
-from voice_host.settings import load_settings
+from voice_host.settings import ServerSettings, load_settings
 from voice_host.testing.call import TestCall
 from voice_host.testing.ears import ScriptedEars
 from voice_host.testing.model import ScriptedModel
@@ -130,15 +130,16 @@ async def serve_agent(
     registry = ModelRegistry(ModelSettings() if model == DEMO else model_settings(load_settings()))
     runtime = AgentRuntime(loaded.id, loaded.config, _resolved(model, registry), registry=registry)
     manager = VoiceAgentManager(loaded.config, runtime=runtime, callbacks=recorder)
+    server = ServerSettings()
     try:
-        started = await start_agent(loaded)
+        started = await start_agent(loaded, server.start_timeout_s)
         if isinstance(started, BrokenAgent):
             raise AgentBroken(str(started))
         try:
             yield TestAgent(loaded, manager, model, recorder)
         finally:
             await manager.aclose_all()
-            stopped = await stop_agent(loaded)
+            stopped = await stop_agent(loaded, server.stop_timeout_s)
         if isinstance(stopped, BrokenAgent):
             raise AgentBroken(str(stopped))
     finally:

@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect
 from tests.simulators import AssemblyAISimulator
 from tests.simulators.waiting import only_tasks
 from voice_host.providers.assemblyai.stt.adapter import AssemblyAISpeechToText, AssemblyAIStream, session_url
+from voice_host.settings import ResilienceSettings
 from voice_host_sdk import (
     ProviderError,
     SpeechEvent,
@@ -150,7 +151,9 @@ async def test_an_address_that_is_none() -> None:
 
 async def test_a_session_that_never_begins(simulator: AssemblyAISimulator) -> None:
     simulator.begins = False
-    error = await refusal(AssemblyAISpeechToText(KEY, url=simulator.url, begin_timeout_s=0.05))
+    error = await refusal(
+        AssemblyAISpeechToText(KEY, url=simulator.url, resilience=ResilienceSettings(speech_connect_timeout_s=0.05))
+    )
     assert (error.code, error.retryable) == ("stt_timeout", True)
 
 

@@ -11,6 +11,7 @@ from tests.simulators.assemblyai_tts import AssemblyAITTSSimulator, Fault, tone
 from voice_host.providers.assemblyai.tts import AssemblyAITextToSpeech, AssemblyAIVoiceStream
 from voice_host.providers.assemblyai.tts.messages import read_message
 from voice_host.providers.assemblyai.tts.request import Request
+from voice_host.settings import ResilienceSettings
 from voice_host_sdk import (
     ProviderError,
     TTSConfig,
@@ -70,7 +71,9 @@ async def test_an_error_that_will_not_pass_is_not_tried_again(
 @pytest.mark.parametrize("fault", [Fault.STALL, Fault.STALL_MID_AUDIO])
 async def test_a_stall_is_a_failure_and_costs_the_session(simulator: AssemblyAITTSSimulator, fault: Fault) -> None:
     simulator.faults.append(fault)
-    line = await AssemblyAITextToSpeech(KEY, url=simulator.url, audio_timeout_s=0.2).open(TTSConfig())
+    line = await AssemblyAITextToSpeech(
+        KEY, url=simulator.url, resilience=ResilienceSettings(voice_silent_after_s=0.2)
+    ).open(TTSConfig())
     assert (await failure_of(line)).code == "tts_timeout"
     assert await say(line) == tone(1200)
     assert simulator.connections == 2
@@ -79,7 +82,9 @@ async def test_a_stall_is_a_failure_and_costs_the_session(simulator: AssemblyAIT
 
 async def test_an_utterance_that_waits_for_another_one_is_no_stall(simulator: AssemblyAITTSSimulator) -> None:
     simulator.speed = 2.0
-    line = await AssemblyAITextToSpeech(KEY, url=simulator.url, audio_timeout_s=0.2).open(TTSConfig())
+    line = await AssemblyAITextToSpeech(
+        KEY, url=simulator.url, resilience=ResilienceSettings(voice_silent_after_s=0.4)
+    ).open(TTSConfig())
     first, second = await begin(line), await begin(line)
     assert await asyncio.gather(listen(first), listen(second)) == [tone(1200), tone(1200, pitch=1)]
     await line.aclose()
@@ -148,7 +153,9 @@ async def test_a_voice_that_is_gone_is_a_bad_request(simulator: AssemblyAITTSSim
 
 async def test_a_service_that_does_not_begin() -> None:
     async with AssemblyAITTSSimulator(api_key=KEY, begins=False) as silent:
-        line = await AssemblyAITextToSpeech(KEY, url=silent.url, begin_timeout_s=0.05).open(TTSConfig())
+        line = await AssemblyAITextToSpeech(
+            KEY, url=silent.url, resilience=ResilienceSettings(speech_connect_timeout_s=0.05)
+        ).open(TTSConfig())
         assert (await failure_of(line)).code == "tts_timeout"
         await line.aclose()
 

@@ -14,6 +14,7 @@ from tests.providers.embedded.speech import clip
 from voice_host.providers.embedded.stt import recogniser_worker
 from voice_host.providers.embedded.stt.partial_recogniser import PartialRecogniser
 from voice_host.providers.embedded.stt.recogniser_pool import RecogniserPool
+from voice_host.settings import ResilienceSettings
 from voice_host_sdk import ProviderError
 
 WEATHER = clip("whats_the_weather_like.wav")
@@ -69,6 +70,16 @@ async def test_an_utterance_that_kills_every_process_fails(pool: RecogniserPool)
     assert failed.value.code == "stt_failed"
     assert pool.counters.processes_lost == 2
     assert await pool.recognise(WEATHER) == "what's the weather like"
+
+
+@pytest.mark.parametrize("limit", ["embedded_start_timeout_s", "embedded_answer_timeout_s"])
+async def test_how_long_a_process_may_take_is_a_setting(limit: str) -> None:
+    pool = RecogniserPool(1, ResilienceSettings.model_validate({limit: 0.001}))
+    with pytest.raises(ProviderError) as failed:
+        await pool.recognise(WEATHER)
+    assert failed.value.code == "stt_failed"
+    assert pool.pids == ()
+    await pool.aclose()
 
 
 async def test_a_full_queue_refuses_and_counts(pool: RecogniserPool) -> None:

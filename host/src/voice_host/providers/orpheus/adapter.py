@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection
 
-from voice_host.providers.orpheus.utterance import AUDIO_TIMEOUT_S, OrpheusUtterance, tts_failed
+from voice_host.providers.orpheus.utterance import OrpheusUtterance, tts_failed
 from voice_host.providers.orpheus.warm_sockets import WarmSockets
 from voice_host.providers.resampler import Resampler
 from voice_host.providers.service_socket import ConnectFailed, ServiceSockets
+from voice_host.settings import ResilienceSettings
 from voice_host_sdk import ProviderError, TTSConfig
 
 logger = logging.getLogger(__name__)
@@ -33,16 +34,17 @@ class OrpheusTextToSpeech:
     Args:
         api_key: sent as `Authorization: Api-Key <key>`.
         url: the platform's endpoint, wins over `TTSConfig.wss_url`.
-        audio_timeout_s: how long the service may be silent once it has the whole text.
+        resilience: how long it may take to connect, and be silent once it has the whole text.
     """
 
     name = "orpheus"
 
-    def __init__(self, api_key: str, *, url: str | None = None, audio_timeout_s: float = AUDIO_TIMEOUT_S) -> None:
+    def __init__(self, api_key: str, *, url: str | None = None, resilience: ResilienceSettings | None = None) -> None:
+        resilience = resilience or ResilienceSettings()
         # A key read from a file often ends in a line break, which would break the header.
-        self._sockets = ServiceSockets(f"Api-Key {api_key.strip()}")
+        self._sockets = ServiceSockets(f"Api-Key {api_key.strip()}", resilience)
         self._url = url
-        self._audio_timeout_s = audio_timeout_s
+        self._audio_timeout_s = resilience.voice_silent_after_s
 
     async def open(self, config: TTSConfig) -> OrpheusStream:
         """Begin to connect in the background and return. A failure shows when the first utterance is begun.

@@ -18,9 +18,6 @@ logger = logging.getLogger(__name__)
 
 END = "__END__"
 
-AUDIO_TIMEOUT_S = 10.0
-"""How long the service may be silent once it has the whole text. It speaks within a second when it is well."""
-
 NORMAL_CLOSURE = 1000
 
 
@@ -38,6 +35,8 @@ class OrpheusUtterance:
     Args:
         first_message: the JSON with the voice's parameters.
         resampler: takes the service's 24 kHz.
+        audio_timeout_s: how long the service may be silent once it has the whole text. It speaks within a second when
+            it is well.
     """
 
     def __init__(self, sockets: WarmSockets, first_message: str, resampler: Resampler, audio_timeout_s: float) -> None:
@@ -109,7 +108,7 @@ class OrpheusUtterance:
         """Return the next audio; stop when the utterance is complete, or after `aclose()`.
 
         Raises:
-            ProviderError: `tts_failed` (or `tts_auth`): the service gave no audio, or broke off.
+            ProviderError: `tts_failed`, `tts_timeout` (or `tts_auth`): the service gave no audio, or broke off.
         """
         while not (self._complete or self._closed):
             try:
@@ -142,7 +141,7 @@ class OrpheusUtterance:
         except TimeoutError as silent:
             if self._closed or not self._speakable:
                 return b""
-            raise tts_failed() from silent
+            raise ProviderError("The voice did not answer in time.", code="tts_timeout") from silent
         finally:
             self._patience = None
 

@@ -14,10 +14,8 @@ from voice_host.providers.assemblyai.stt.audio_frames import BYTES_PER_SAMPLE, A
 from voice_host.providers.assemblyai.stt.errors import closed_error, connect_error, stt_error
 from voice_host.providers.assemblyai.stt.messages import Begun, MessageReader, Refused, Terminated
 from voice_host.providers.service_socket import ConnectFailed, ServiceSockets, cut
+from voice_host.settings import ResilienceSettings
 from voice_host_sdk import ProviderError, SpeechEvent, STTConfig
-
-BEGIN_TIMEOUT_S = 10.0
-"""From the upgrade to `Begin`. Connecting and `Begin` together take about 1.2 s in the field."""
 
 TERMINATION_TIMEOUT_S = 1.0
 """For the last turns and the close after `Terminate`. Finals come about 0.4 s after the last word; nobody waits longer
@@ -36,18 +34,19 @@ class AssemblyAISpeechToText:
     Args:
         api_key: sent raw in the `Authorization` header.
         url: the platform's endpoint, wins over `STTConfig.wss_base`; so do parameters in its query.
-        begin_timeout_s: how long to wait for the service to begin a session.
+        resilience: how long it may take to connect, and then to begin a session: together about 1.2 s in the field.
     """
 
     name = "assemblyai"
     reports_speech_end = False
 
-    def __init__(self, api_key: str, *, url: str | None = None, begin_timeout_s: float = BEGIN_TIMEOUT_S) -> None:
+    def __init__(self, api_key: str, *, url: str | None = None, resilience: ResilienceSettings | None = None) -> None:
+        resilience = resilience or ResilienceSettings()
         self._has_key = bool(api_key.strip())
         # A key read from a file often ends in a line break, which would break the header.
-        self._sockets = ServiceSockets(api_key.strip())
+        self._sockets = ServiceSockets(api_key.strip(), resilience)
         self._url = url
-        self._begin_timeout_s = begin_timeout_s
+        self._begin_timeout_s = resilience.speech_connect_timeout_s
 
     async def open(self, config: STTConfig) -> AssemblyAIStream:
         """Connect and wait until the service takes audio.

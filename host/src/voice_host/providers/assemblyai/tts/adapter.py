@@ -15,6 +15,7 @@ from voice_host.providers.assemblyai.tts.messages import connect_error, tts_erro
 from voice_host.providers.assemblyai.tts.session import VoiceSession
 from voice_host.providers.assemblyai.tts.utterance import AssemblyAIUtterance
 from voice_host.providers.service_socket import ConnectFailed, ServiceSockets
+from voice_host.settings import ResilienceSettings
 from voice_host_sdk import ProviderError, TTSConfig
 
 logger = logging.getLogger(__name__)
@@ -24,14 +25,8 @@ DEFAULT_VOICE = "aai-jane"
 SAMPLE_RATES = (8000, 16000, 22050, 24000, 44100, 48000)
 """Hz, that the service can speak at."""
 
-BEGIN_TIMEOUT_S = 10.0
-"""From the upgrade to `Begin`."""
-
 KEEP_ALIVE_S = 30.0
 """A quarter of the 120 s after which the service closes a session on which nothing was sent either way."""
-
-AUDIO_TIMEOUT_S = 10.0
-"""How long the service may be silent once it has the whole text. It speaks within a second when it is well."""
 
 WORDS_TIMEOUT_S = 0.3
 """How long the word timings may take after the last audio. Speech comes faster than it is played, so this is spent
@@ -48,7 +43,9 @@ class AssemblyAITextToSpeech:
         api_key: sent raw in the `Authorization` header.
         url: the platform's endpoint; parameters in its query win. `TTSConfig.wss_url` names an Orpheus endpoint and is
             not used: the key goes to no address that the platform did not choose.
-        begin_timeout_s, keep_alive_s, audio_timeout_s, words_timeout_s: see the constants.
+        resilience: how long it may take to connect, and then to begin; how long it may be silent once it has the whole
+            text. It speaks within a second when it is well.
+        keep_alive_s, words_timeout_s: see the constants.
     """
 
     name = "assemblyai"
@@ -58,18 +55,18 @@ class AssemblyAITextToSpeech:
         api_key: str,
         *,
         url: str | None = None,
-        begin_timeout_s: float = BEGIN_TIMEOUT_S,
+        resilience: ResilienceSettings | None = None,
         keep_alive_s: float = KEEP_ALIVE_S,
-        audio_timeout_s: float = AUDIO_TIMEOUT_S,
         words_timeout_s: float = WORDS_TIMEOUT_S,
     ) -> None:
+        resilience = resilience or ResilienceSettings()
         self._has_key = bool(api_key.strip())
         # A key read from a file often ends in a line break, which would break the header.
-        self._sockets = ServiceSockets(api_key.strip())
+        self._sockets = ServiceSockets(api_key.strip(), resilience)
         self._url = url or DEFAULT_URL
-        self._begin_timeout_s = begin_timeout_s
+        self._begin_timeout_s = resilience.speech_connect_timeout_s
         self._keep_alive_s = keep_alive_s
-        self._audio_timeout_s = audio_timeout_s
+        self._audio_timeout_s = resilience.voice_silent_after_s
         self._words_timeout_s = words_timeout_s
 
     async def open(self, config: TTSConfig) -> AssemblyAIVoiceStream:

@@ -122,12 +122,14 @@ class AssemblyAIUtterance:
         return self._timed.finish()
 
     async def _next_audio(self, request: Request) -> bytes | None:
+        wait_s = self._audio_timeout_s
         while True:
             try:
-                async with asyncio.timeout(self._audio_timeout_s):
+                async with asyncio.timeout(wait_s):
                     return await request.audio()
             except TimeoutError as silent:
-                if self._session.silent_s >= self._audio_timeout_s:  # else it speaks for another utterance
+                wait_s = self._audio_timeout_s - self._session.silent_s  # it may have spoken for another utterance
+                if wait_s <= 0:
                     self._over = True
                     error = tts_error("tts_timeout")
                     self._session.give_up(error)

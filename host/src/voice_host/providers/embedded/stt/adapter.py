@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from voice_host.providers.embedded.extra import require_extra
 from voice_host.providers.embedded.stt.recogniser_pool import RecogniserCounters, RecogniserPool
+from voice_host.settings import ResilienceSettings
 from voice_host_sdk import ProviderError, STTConfig
 
 if TYPE_CHECKING:
@@ -26,13 +27,14 @@ class EmbeddedSpeechToText:
     Args:
         processes: decoder processes at most (114 MB each), shared by all calls; default: the cores it may use.
             They start as calls open, one more than there are calls, and stay until `aclose()`.
+        resilience: how long they may take to start, and for an utterance.
 
     Raises:
         ValueError: `processes` is less than 1.
     """
 
-    def __init__(self, *, processes: int | None = None) -> None:
-        self._pool = RecogniserPool(processes if processes is not None else _usable_cores())
+    def __init__(self, *, processes: int | None = None, resilience: ResilienceSettings | None = None) -> None:
+        self._pool = RecogniserPool(processes if processes is not None else _usable_cores(), resilience)
         self._streams: set[EmbeddedSpeechToTextStream] = set()
         self._warming: set[asyncio.Task[None]] = set()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from voice_host.providers.embedded.stt import recogniser_worker as protocol
 from voice_host.providers.embedded.stt.recogniser_process import RecogniserDied, RecogniserProcess
+from voice_host.settings import ResilienceSettings
 from voice_host_sdk import ProviderError
 
 _logger = logging.getLogger(__name__)
@@ -37,11 +38,12 @@ class RecogniserPool:
     whole utterance needs it.
     """
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, resilience: ResilienceSettings | None = None) -> None:
         if processes < 1:
             raise ValueError(f"processes must be at least 1, not {processes}")
         self.counters = RecogniserCounters()
         self._limit = processes
+        self._resilience = resilience or ResilienceSettings()
         self._slots = asyncio.Semaphore(processes)
         self._processes: list[RecogniserProcess] = []
         self._starting = 0
@@ -206,7 +208,7 @@ class RecogniserPool:
         # Whoever starts a process holds a slot and found none idle, or counted them: there are never more than slots.
         self._starting += 1
         try:
-            process = await RecogniserProcess.start()
+            process = await RecogniserProcess.start(self._resilience)
         finally:
             self._starting -= 1
         if self._closed:

@@ -9,10 +9,7 @@ import sys
 from pathlib import Path
 
 from voice_host.providers.embedded.stt import recogniser_worker as protocol
-
-_START_TIMEOUT_S = 30.0
-_REQUEST_TIMEOUT_S = 60.0
-"""The longest utterance has 30 s and decodes at about 0.3 of real time: beyond this the process is stuck."""
+from voice_host.settings import ResilienceSettings
 
 
 class RecogniserDied(Exception):
@@ -27,14 +24,19 @@ class RecogniserProcess:
         listener: whose streamed utterance it holds, if any; kept by the pool.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, answer_timeout_s: float) -> None:
         self._process = process
+        self._answer_timeout_s = answer_timeout_s
         self.busy = False
         self.listener: object | None = None
 
     @classmethod
-    async def start(cls) -> RecogniserProcess:
+    async def start(cls, resilience: ResilienceSettings) -> RecogniserProcess:
         """Start a process and wait for its model (about 0.5 s).
+
+        Args:
+            resilience: `embedded_answer_timeout_s` must be enough for an utterance of 30 s, the longest, which decodes
+                at about 0.3 of real time: beyond it the process is stuck.
 
         Raises:
             RecogniserDied: it ended before it was ready.
@@ -50,9 +52,9 @@ class RecogniserProcess:
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
-        recogniser = cls(process)
+        recogniser = cls(process, resilience.embedded_answer_timeout_s)
         try:
-            await recogniser._reply(_START_TIMEOUT_S)
+            await recogniser._reply(resilience.embedded_start_timeout_s)
         except BaseException:
             await recogniser.aclose()
             raise
@@ -75,7 +77,7 @@ class RecogniserProcess:
             await stdin.drain()
         except OSError as error:
             raise RecogniserDied from error
-        return await self._reply(_REQUEST_TIMEOUT_S)
+        return await self._reply(self._answer_timeout_s)
 
     async def _reply(self, timeout_s: float) -> str:
         stdout = self._process.stdout
