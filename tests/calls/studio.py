@@ -106,12 +106,9 @@ async def studio(
             ModelSettings(llm_base_url=llm.base_url, llm_api_key=llm_key, resilience=resilience or ResilienceSettings())
         )
         config = config or AgentConfig()
-        runtime = AgentRuntime(
-            "desk",
-            config,
-            registry.resolve(None, config.model or "test-model", config.fallback_models),
-            registry=registry,
-        )
+        models = (None, config.model or "test-model", config.fallback_models)
+        await registry.prepare(*models)
+        runtime = AgentRuntime("desk", config, registry.resolve(*models), registry=registry)
         manager = VoiceAgentManager(config, runtime=runtime, callbacks=callbacks, **manager_options)
         speech = SpeechProviders(
             AssemblyAISpeechToText(stt_key, **{"url": stt.url, "resilience": resilience, **stt_options}),

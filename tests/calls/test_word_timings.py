@@ -45,6 +45,7 @@ async def timed_studio(voice_key: str = "voice-key") -> AsyncIterator[TimedStudi
     ):
         config = AgentConfig(turns=TurnConfig(playout_lead_ms=5000))
         registry = ModelRegistry(ModelSettings(llm_base_url=llm.base_url, llm_api_key="gateway-key"))
+        await registry.prepare(None, "test-model")
         runtime = AgentRuntime("desk", config, registry.resolve(None, "test-model"), registry=registry)
         manager = VoiceAgentManager(config, runtime=runtime)
         speech = SpeechProviders(
