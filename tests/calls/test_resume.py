@@ -130,6 +130,26 @@ async def test_what_a_client_that_went_silent_cannot_have_played_is_spoken_again
                     assert (await second.expect("chat"))["text"] == "Yes."
 
 
+@pytest.mark.fault("caller: half-open")
+async def test_what_was_sent_after_the_microphone_fell_silent_is_spoken_again() -> None:
+    more = asyncio.Event()
+    async with studio(ms_per_word=40) as s:
+        s.llm.reply("One two three four five. Six seven eight nine ten.", gates={5: more})
+        async with calling(s.url) as first:
+            await first.type("Count")
+            await first.expect("audio")
+            await first.ws.send(bytes(640))
+            await first.send("ping")
+            await first.expect("pong")
+            # From here on the network takes what is sent, and the client is silent: for the host the reply ends.
+            more.set()
+            await first.expect("metrics", reply=1)
+            async with calling(back(s, first)) as second:
+                rest = (await second.expect("chat"))["text"]
+                assert rest.endswith("Six seven eight nine ten.")
+                await second.expect("tts_done")
+
+
 @pytest.mark.fault("caller: comes back")
 async def test_a_turn_that_nothing_was_said_to_is_answered_when_the_caller_is_back() -> None:
     recorder = Recorder()

@@ -226,3 +226,19 @@ def test_a_lost_client_has_played_on_until_a_report_is_missing() -> None:
     assert clock.played_ms(40_000) == 5000
     assert clock.surely_played_ms(40_000) == 850
     assert clock.surely_played_ms(800) == 700
+
+
+def test_a_lost_client_that_reports_nothing_has_played_on_until_its_microphone_fell_silent() -> None:
+    clock = PlayoutClock()
+    clock.sign_of_life(0)  # before any audio: it says nothing of this reply
+    clock.add_sent(5000, 1000)
+    assert clock.surely_played_ms(3000) == 2000
+    for now_ms in (1020, 1500, 1800):
+        clock.sign_of_life(now_ms)
+    assert clock.surely_played_ms(1810) == clock.surely_played_ms(40_000) == 800
+    clock.add_sent(1000, 9000)  # the voice was slow: what was played stays played
+    assert clock.surely_played_ms(40_000) == 800
+    clock.report(900, 9100)
+    assert clock.surely_played_ms(40_000) == 900
+    clock.sign_of_life(9200)
+    assert clock.surely_played_ms(40_000) == 1000

@@ -47,6 +47,8 @@ class _Microphone:
     def hear(self, audio: bytes) -> None:
         if self._enough or self._call.over.done():
             return
+        if self._call.reply is not None:
+            self._call.reply.playout.sign_of_life()
         if (excess := self._guard.audio(len(audio))) is None:
             if dropped := self._call.microphone.put(audio):
                 metrics.MICROPHONE_DROPPED.labels(self._call.agent_id).inc(dropped)

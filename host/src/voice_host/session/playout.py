@@ -194,6 +194,10 @@ class Playout:
         """Take the client's own word for how much it has played."""
         self._clock.report(played_ms, self._now_ms())
 
+    def sign_of_life(self) -> None:
+        """The client's microphone is on the line: what was to be played by now has been played."""
+        self._clock.sign_of_life(self._now_ms())
+
     def heard(self) -> str:
         """The text that has been audible so far."""
         return self._heard.at(self._position_ms)
@@ -224,7 +228,7 @@ class Playout:
 
     @property
     def reports_are_missing(self) -> bool:
-        """Whether the client, which reports what it plays, has stopped before the end of what was sent."""
+        """Whether the client fell silent, which was to be heard of, before it had played all that was sent."""
         return self._clock.surely_played_ms(self._now_ms()) < self._clock.sent_ms
 
     def _take(self, duration_ms: float) -> bytes:

@@ -20,6 +20,7 @@ class PlayoutClock:
         self._skips: list[tuple[float, float]] = []  # after how much was sent, how much was skipped
         self._reported: tuple[float, float] | None = None
         self._report_gap_ms = 0.0  # the longest between two reports
+        self._alive_ms: float | None = None  # how much had been played at the last sign of life
 
     # --- what was sent, and skipped -----------------------------------------------------------------------------
 
@@ -74,6 +75,11 @@ class PlayoutClock:
             self._report_gap_ms = max(self._report_gap_ms, now_ms - self._reported[1])
         self._reported = (min(played_ms, self.sent_ms), now_ms)
 
+    def sign_of_life(self, now_ms: float) -> None:
+        """Something came from the client that comes all the time, such as audio of its microphone."""
+        if self.sent_ms:
+            self._alive_ms = self.played_ms(now_ms)
+
     def played_ms(self, now_ms: float) -> float:
         """How much of what was sent."""
         if self.sent_ms == 0:
@@ -84,10 +90,15 @@ class PlayoutClock:
         return max(0.0, min(self.sent_ms, now_ms - self._origin_ms))
 
     def surely_played_ms(self, now_ms: float) -> float:
-        """As `played_ms`, of a client that was lost some time ago: it has played on until a report is missing."""
-        if self._reported is None or not self._report_gap_ms:
+        """As `played_ms`, of a client that was lost some time ago: it has played on until a report is missing.
+
+        One that reports nothing has played on until its last sign of life. Without any, nobody knows.
+        """
+        if self._reported is not None and self._report_gap_ms:
+            return self.played_ms(min(now_ms, self._reported[1] + self._report_gap_ms))
+        if self._alive_ms is None:
             return self.played_ms(now_ms)
-        return self.played_ms(min(now_ms, self._reported[1] + self._report_gap_ms))
+        return max(self._alive_ms, self._reported[0] if self._reported is not None else 0.0)
 
     def ahead_ms(self, now_ms: float) -> float:
         """How much was sent that is not played yet, by the server's own clock."""
