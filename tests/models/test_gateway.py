@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
+from openai import Timeout
 from pydantic_ai import Agent, AgentRunResultEvent
 from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError
 from pydantic_ai.messages import (
@@ -25,6 +26,7 @@ from voice_host.models import ModelKeyRefusedError, describe_model_error
 from voice_host.models.gateway import GatewayModel
 from voice_host.models.gateway_client import gateway_client
 from voice_host.models.gateway_quirks import EMPTY_RESULT
+from voice_host.settings import ResilienceSettings
 
 QUIRKS = {
     "none": Quirks(),
@@ -68,7 +70,7 @@ class Talk:
 @pytest.fixture
 async def talk() -> AsyncIterator[Talk]:
     async with GatewaySimulator() as sim:
-        client = gateway_client(sim.base_url, sim.api_key, max_retries=0)
+        client = gateway_client(sim.base_url, sim.api_key, ResilienceSettings(model_retries=0))
         yield Talk(sim, GatewayModel("claude-haiku", client, key_setting="ASSEMBLYAI_API_KEY"))
         await client.close()
 
@@ -272,7 +274,7 @@ async def test_a_refused_key_names_its_variable_and_not_the_key(talk: Talk, stre
 async def test_a_refused_connection_is_unavailable() -> None:
     async with GatewaySimulator() as sim:
         base_url = sim.base_url
-    client = gateway_client(base_url, "key", max_retries=0)
+    client = gateway_client(base_url, "key", ResilienceSettings(model_retries=0))
     agent = Agent(GatewayModel("m", client, key_setting="ASSEMBLYAI_API_KEY"))
     with pytest.raises(ModelAPIError) as caught:
         await agent.run("hello")
@@ -303,6 +305,40 @@ async def test_a_service_that_says_nothing_is_given_up(talk: Talk) -> None:
     with pytest.raises(ModelAPIError) as caught:
         await talk.say("hello")
     assert describe_model_error(caught.value).code == "model_timeout"
+
+
+async def test_how_long_a_wait_it_may_ask_for_is_a_setting() -> None:
+    resilience = ResilienceSettings(model_retry_after_max_s=0.5)
+    async with GatewaySimulator() as sim, gateway_client(sim.base_url, sim.api_key, resilience) as client:
+        sim.fail(503, headers={"retry-after": "1"})
+        sim.fail(503)
+        with pytest.raises(ModelHTTPError):
+            async with Agent(GatewayModel("m", client, key_setting="ASSEMBLYAI_API_KEY")).run_stream("hi"):
+                pass
+        assert len(sim.requests) == 1
+
+
+@pytest.mark.parametrize(("keep_alive_s", "connections"), [(0.0, 2), (60.0, 1)])
+async def test_how_long_a_connection_is_kept_is_a_setting(keep_alive_s: float, connections: int) -> None:
+    resilience = ResilienceSettings(model_keep_alive_s=keep_alive_s)
+    async with GatewaySimulator() as sim, gateway_client(sim.base_url, sim.api_key, resilience) as client:
+        for _ in range(2):
+            sim.reply("Hello.")
+            async with Agent(GatewayModel("m", client, key_setting="ASSEMBLYAI_API_KEY")).run_stream("hi") as result:
+                await result.get_output()
+        assert len(sim.connections) == connections
+
+
+async def test_how_long_connecting_may_take_is_a_setting() -> None:
+    async with gateway_client(
+        "http://127.0.0.1:1/v1", "key", ResilienceSettings(model_connect_timeout_s=0.5)
+    ) as client:
+        assert client.timeout == Timeout(20, connect=0.5)
+        with pytest.raises(ModelConnectionError):
+            async with Agent(GatewayModel("m", client, key_setting="KEY")).run_stream("hi"):
+                pass
+        session = client.streams._session  # type: ignore[attr-defined]
+        assert session.timeout.connect == 0.5
 
 
 async def test_a_refused_request_is_tried_once_more() -> None:

@@ -18,6 +18,7 @@ from voice_host.models import ResolvedModel
 from voice_host.models.gateway import GatewayModel
 from voice_host.models.gateway_client import gateway_client
 from voice_host.models.live_request import PENDING_WORDS, live_request, waiting
+from voice_host.settings import ResilienceSettings
 from voice_host_sdk import AgentConfig
 
 
@@ -42,7 +43,7 @@ class Turn:
 @asynccontextmanager
 async def gateway() -> AsyncIterator[tuple[GatewaySimulator, GatewayModel]]:
     async with GatewaySimulator() as sim:
-        client = gateway_client(sim.base_url, sim.api_key, max_retries=0)
+        client = gateway_client(sim.base_url, sim.api_key, ResilienceSettings(model_retries=0))
         try:
             yield sim, GatewayModel("claude-haiku", client, key_setting="ASSEMBLYAI_API_KEY")
         finally:

@@ -5,6 +5,7 @@ from typing import cast
 
 import pytest
 from pydantic_ai import Agent
+from pydantic_ai.models import Model
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
@@ -14,6 +15,7 @@ from voice_host.agent.model_choice import ModelChoice
 from voice_host.limits import Allowed, NotAllowed
 from voice_host.models import ModelConfigError, ModelRegistry, ModelSettings
 from voice_host.models.gateway import GatewayModel
+from voice_host.models.patient import PatientModel
 from voice_host.settings import AgentSettings
 from voice_host_sdk import AgentConfig
 
@@ -37,6 +39,11 @@ async def sim() -> AsyncIterator[GatewaySimulator]:
 
 def registry(**settings: str | None) -> ModelRegistry:
     return ModelRegistry(ModelSettings(**settings))  # type: ignore[arg-type]
+
+
+def provider_model(models: ModelRegistry, name: str) -> Model:
+    """Return a model that is not the gateway's, as pydantic-ai made it."""
+    return cast(PatientModel, models.resolve(name, None).model).wrapped
 
 
 @pytest.mark.parametrize(
@@ -112,7 +119,7 @@ def test_a_custom_address_without_a_model_is_an_error(key: str | None) -> None:
 async def test_a_custom_address_leaves_other_providers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk")
     models = registry(llm_base_url=LOCAL)
-    model = models.resolve(None, "openai-responses:gpt-5").model
+    model = provider_model(models, "openai-responses:gpt-5")
     assert isinstance(model, OpenAIResponsesModel)
     assert "api.openai.com" in model.base_url
     assert models.resolve("demo", None).name == "demo"
@@ -145,7 +152,7 @@ async def test_models_and_pools_are_shared(monkeypatch: pytest.MonkeyPatch) -> N
     assert isinstance(a, GatewayModel)
     assert isinstance(b, GatewayModel)
     assert a.client is b.client
-    chat, responses = models.resolve("openai-chat:x", None).model, models.resolve("openai:x", None).model
+    chat, responses = provider_model(models, "openai-chat:x"), provider_model(models, "openai:x")
     assert isinstance(chat, OpenAIChatModel)
     assert isinstance(responses, OpenAIResponsesModel)
     assert chat.client is responses.client
@@ -155,7 +162,7 @@ async def test_models_and_pools_are_shared(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_closing_closes_what_was_opened_and_may_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk")
     models = ModelRegistry(KEY)
-    gateway, chat = models.resolve("a", None).model, models.resolve("openai-chat:x", None).model
+    gateway, chat = models.resolve("a", None).model, provider_model(models, "openai-chat:x")
     assert isinstance(gateway, GatewayModel)
     assert isinstance(chat, OpenAIChatModel)
     await models.aclose()

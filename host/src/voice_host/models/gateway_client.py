@@ -9,30 +9,29 @@ from typing import Any, Self
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient, NotGiven, Omit, Timeout, omit
 from openai.resources.chat import AsyncChat, AsyncCompletions
 
-from voice_host.models.gateway_stream import CONNECT_TIMEOUT_S, SILENT_AFTER_S, GatewayStreams
+from voice_host.models.gateway_stream import GatewayStreams
 from voice_host.models.live_request import PENDING_WORDS, live_request
 from voice_host.models.proxy import proxy_for
-
-MAX_RETRIES = 1
-"""Of a request that was refused with 408, 409, 429 or 5xx, or not connected. Nothing has been said by then."""
+from voice_host.settings import ResilienceSettings
 
 _NOT_SENT = frozenset({"extra_headers", "extra_query", "timeout"})
 
 
-def gateway_client(
-    base_url: str, api_key: str, *, max_retries: int = MAX_RETRIES, silent_after_s: float = SILENT_AFTER_S
-) -> AsyncOpenAI:
+def gateway_client(base_url: str, api_key: str, resilience: ResilienceSettings | None = None) -> AsyncOpenAI:
     """Return a client with connections of its own: one for each address and key. Whoever asks closes it.
 
     Raises:
         ModelConfigError: the environment names a proxy that cannot be used.
     """
+    waits = resilience or ResilienceSettings()
     proxy = proxy_for(base_url)
-    timeout = Timeout(silent_after_s, connect=CONNECT_TIMEOUT_S)
+    timeout = Timeout(waits.model_silent_after_s, connect=waits.model_connect_timeout_s)
     # It is told the proxy: by itself it fails at SOCKS proxies, needed or not. It trusts whom our own client trusts.
     http = DefaultAsyncHttpxClient(proxy=proxy, trust_env=False, verify=ssl.create_default_context(), timeout=timeout)
-    client = _Client(base_url=base_url, api_key=api_key, timeout=timeout, max_retries=max_retries, http_client=http)
-    client.streams = GatewayStreams(base_url, api_key, silent_after_s=silent_after_s, proxy=proxy)
+    client = _Client(
+        base_url=base_url, api_key=api_key, timeout=timeout, max_retries=waits.model_retries, http_client=http
+    )
+    client.streams = GatewayStreams(base_url, api_key, waits, proxy=proxy)
     return client
 
 

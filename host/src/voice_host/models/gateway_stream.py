@@ -18,21 +18,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from voice_host.clock import now_s
 from voice_host.models.event_stream import EventStream, EventTooLong
 from voice_host.models.gateway_quirks import says_nothing
-
-CONNECT_TIMEOUT_S = 5.0
-
-SILENT_AFTER_S = 20.0
-"""How long the service may stay silent, before its first piece, retries and the waits that it asks for included, and
-between two: nobody waits longer on a telephone."""
-
-KEEP_ALIVE_S = 60.0
-"""How long an idle connection is kept: callers think between two turns, and to connect costs three round trips."""
+from voice_host.settings import ResilienceSettings
 
 END_TIMEOUT_S = 0.05
 """How long the last bytes of an answer may take after `[DONE]`. They come with it, or in the next packet."""
-
-LONGEST_RETRY_AFTER_S = 5.0
-"""A service that asks for a longer wait cannot answer this turn."""
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 
@@ -46,14 +35,15 @@ class GatewayStreams:
     Args:
         base_url: `/chat/completions` is appended.
         api_key: sent as `Authorization: Bearer <key>`.
-        silent_after_s: how long the service may stay silent.
+        resilience: how long the service may stay silent, before its first piece, retries and the waits that it asks for
+            included, and between two: nobody waits longer on a telephone.
         proxy: the address of an HTTP proxy; None: there is none.
     """
 
     def __init__(
-        self, base_url: str, api_key: str, *, silent_after_s: float = SILENT_AFTER_S, proxy: str | None = None
+        self, base_url: str, api_key: str, resilience: ResilienceSettings, *, proxy: str | None = None
     ) -> None:
-        self._silent_after_s = silent_after_s
+        self._resilience = resilience
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._headers = {
             "Authorization": f"Bearer {api_key}",
@@ -71,12 +61,12 @@ class GatewayStreams:
             ModelConnectionError, ModelTimeoutError: it cannot be reached, or does not answer.
         """
         data = json.dumps(body, separators=(",", ":")).encode()
-        deadline_s = now_s() + self._silent_after_s
+        deadline_s = now_s() + self._resilience.model_silent_after_s
         try:
             async with asyncio.timeout_at(deadline_s):
                 trying = AsyncRetrying(
                     stop=stop_after_attempt(1 + retries),
-                    retry=retry_if_exception(_may_pass),
+                    retry=retry_if_exception(self._may_pass),
                     wait=_wait_s,
                     reraise=True,
                 )
@@ -87,8 +77,12 @@ class GatewayStreams:
 
     async def _ask(self, model: str, data: bytes) -> aiohttp.ClientResponse:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)  # calls are limited, not these
-            timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S, sock_read=self._silent_after_s)
+            waits = self._resilience
+            # No limit to how many there are: calls are limited, not these.
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=waits.model_keep_alive_s)
+            timeout = aiohttp.ClientTimeout(
+                total=None, connect=waits.model_connect_timeout_s, sock_read=waits.model_silent_after_s
+            )
             self._session = aiohttp.ClientSession(
                 connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), headers=self._headers
             )
@@ -103,17 +97,17 @@ class GatewayStreams:
             raise ModelHTTPError(response.status, model, headers=response.headers)
         return response
 
+    def _may_pass(self, error: BaseException) -> bool:
+        """Whether the same request may be answered in a moment. Nothing has been said by then."""
+        if isinstance(error, ModelHTTPError):
+            longest_s = self._resilience.model_retry_after_max_s
+            return error.status_code in RETRIED and (error.retry_after or 0) <= longest_s
+        return isinstance(error, ModelConnectionError)
+
     async def aclose(self) -> None:
         """Close every connection. Idempotent."""
         if self._session is not None:
             await self._session.close()
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Whether the same request may be answered in a moment. Nothing has been said by then."""
-    if isinstance(error, ModelHTTPError):
-        return error.status_code in RETRIED and (error.retry_after or 0) <= LONGEST_RETRY_AFTER_S
-    return isinstance(error, ModelConnectionError)
 
 
 def _wait_s(state: RetryCallState) -> float:

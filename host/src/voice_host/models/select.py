@@ -16,6 +16,7 @@ from pydantic_ai.providers import Provider, infer_provider, infer_provider_class
 
 from voice_host.models.demo import demo_model
 from voice_host.models.errors import ModelConfigError
+from voice_host.models.patient import PatientModel
 from voice_host.settings import suggestion
 from voice_host.settings.resilience import ResilienceSettings
 
@@ -45,7 +46,7 @@ class ModelSettings:
         llm_base_url: `VOICE_HOST_LLM_BASE_URL`; replaces the gateway's address.
         llm_api_key: `VOICE_HOST_LLM_API_KEY`; goes with whatever address is used.
         default_model: the gateway's model when none is named.
-        resilience: how long the gateway may be silent, and how often it is asked again.
+        resilience: how long a model may be silent, and how often it is asked again.
     """
 
     platform_model: str | None = None
@@ -206,8 +207,7 @@ class ModelRegistry:
             self._gateway = gateway_client(
                 self._custom_url or DEFAULT_GATEWAY_URL,
                 key,
-                max_retries=settings.resilience.model_retries,
-                silent_after_s=settings.resilience.model_silent_after_s,
+                settings.resilience,
             )
         return GatewayModel(model_name, self._gateway, key_setting=setting)
 
@@ -223,7 +223,7 @@ class ModelRegistry:
                     + f" a model of a server of your own "
                     f"write 'openai:{name}' and set {_BASE_URL}."
                 )
-            return infer_model(name, provider_factory=self._provider)
+            return PatientModel(infer_model(name, provider_factory=self._provider), self._settings.resilience)
         except ImportError as error:
             raise ModelConfigError(f"The model {name!r} needs a package: {_install_hint(error, provider)}") from error
         except UserError as error:

@@ -96,13 +96,13 @@ class ResilienceSettings(BaseModel):
     model_silent_after_s: float = Field(
         default=20.0,
         gt=0,
-        description="How long the gateway may be silent before its first word, retries included, and then between two.",
+        description="How long a model may be silent: before its first word, retries included, and then between two.",
     )
     model_retries: int = Field(
         default=1,
         ge=0,
         le=5,
-        description="How often the gateway is asked again that refused with 408, 409, 429 or 5xx, or was not reached.",
+        description="How often a model is asked again that refused with 408, 409, 429 or 5xx, or was not reached.",
     )
     model_retry_after_max_s: float = Field(
         default=5.0, ge=0, description="A gateway that asks for a longer wait (`retry-after`) is not asked again."
