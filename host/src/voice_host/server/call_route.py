@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
 
 from voice_host import metrics
 from voice_host.agent.manager import SessionRefused
@@ -23,10 +25,10 @@ log = get_logger(__name__)
 
 
 def add_call_route(app: FastAPI, host: Host, gate: Gate, allowed_origins: Sequence[str]) -> None:
-    """Add the route to the host's application."""
+    """Add the route to the host's application. Starlette's own: FastAPI's would solve dependencies for each call."""
 
-    @app.websocket("/agents/{agent_id}/session")
-    async def session(ws: WebSocket, agent_id: str) -> None:
+    async def session(ws: WebSocket) -> None:
+        agent_id: str = ws.path_params["agent_id"]
         own = host.settings.for_agent(agent_id).allowed_origins
         allowed = allowed_origins if own is None else own
         if not origin_allowed(ws.headers.get("origin"), ws.headers.get("host", ""), allowed):
@@ -38,6 +40,8 @@ def add_call_route(app: FastAPI, host: Host, gate: Gate, allowed_origins: Sequen
             await _refuse(ws, _known(host, agent_id), CloseCode.NOT_AUTHORISED, visitor.reason)
             return
         await _call(ws, agent_id, visitor, host, gate)
+
+    app.router.routes.append(WebSocketRoute("/agents/{agent_id}/session", session))
 
 
 def _known(host: Host, agent_id: str) -> str:
