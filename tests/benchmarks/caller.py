@@ -27,6 +27,9 @@ BEFORE_FINAL_S = 0.1
 
 _BYTES_PER_MS = workload.VOICE_RATE * 2 / 1000
 _SAMPLES = workload.MICROPHONE_RATE * workload.MICROPHONE_FRAME_MS // 1000
+_SPEECH = frame(BINARY, (b"\x00\x20" + b"\x00\xe0") * (_SAMPLES // 2), masked=True)
+"""Loud, as speech is: a host may keep it otherwise than silence."""
+
 _DELTAS = (b'{"type": "reply_delta"', b'{"type":"reply_delta"')
 _numbers = itertools.count(1)
 
@@ -39,7 +42,8 @@ class Caller(ClientEndpoint):
         self.number = next(_numbers)
         self.errors: list[str] = []
         self.lost = 0
-        self.microphone_frame = frame(BINARY, self.number.to_bytes(2, "little") * _SAMPLES, masked=True)
+        self._silence = frame(BINARY, self.number.to_bytes(2, "little") * _SAMPLES, masked=True)
+        self.microphone_frame = self._silence
         self.ready = asyncio.Event()
         self.gone = asyncio.Event()
         self._services = services
@@ -97,6 +101,7 @@ class Caller(ClientEndpoint):
     async def speak(self, style: int, *, partials: int) -> Turn | None:
         """Speak a turn and wait for the reply's first audio. None: it did not come."""
         words = workload.CALLER_WORDS
+        self.microphone_frame = _SPEECH
         await self._services.onset(self.number)
         for count in range(1, partials + 1):
             await asyncio.sleep(PARTIAL_EVERY_S)
@@ -113,6 +118,7 @@ class Caller(ClientEndpoint):
     async def interrupt(self, style: int) -> Interruption | None:
         """Speak over the agent; None when it did not stop, or did not answer."""
         self._cancelled.clear()
+        self.microphone_frame = _SPEECH
         self._stale_ms, buffered_ms = 0.0, max(0.0, self._play_until - time.monotonic()) * 1000
         onset_at = await self._services.onset(self.number)
         await asyncio.sleep(WORDS_AFTER_ONSET_S)
@@ -139,6 +145,7 @@ class Caller(ClientEndpoint):
 
     async def _finish(self, text: str, style: int) -> Turn | None:
         turn = self._turn = Turn(workload.new_tag(style))
+        self.microphone_frame = self._silence
         self._done.clear()
         self._services.final(self.number, text, turn)
         try:

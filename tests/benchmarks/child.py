@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import cProfile
-import gc
 import json
 import os
 import resource
@@ -12,6 +11,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+
+from tests.benchmarks.slack import resident_kb, use_up
 
 Line = dict[str, Any]
 
@@ -37,8 +38,8 @@ class Parent:
             message = json.loads(line)
             match message["do"]:
                 case "usage":
-                    if message.get("collect"):
-                        gc.collect()
+                    if message.get("use_up_slack"):
+                        use_up()
                     self.tell({"told": "usage", **usage()})
                 case "profile":
                     self._profile = cProfile.Profile()
@@ -54,10 +55,9 @@ class Parent:
 def usage() -> Line:
     """CPU seconds this process has used and has waited for its core, and the KB of memory it holds."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     waited_ns = int(Path("/proc/self/schedstat").read_text(encoding="ascii").split()[1])
     return {
         "cpu_s": used.ru_utime + used.ru_stime,
         "waited_s": waited_ns / 1e9,
-        "rss_kb": pages * resource.getpagesize() // 1024,
+        "rss_kb": resident_kb(),
     }

@@ -68,9 +68,9 @@ class Child:
         waiting = self._answers[answer] = asyncio.get_running_loop().create_future()
         return waiting
 
-    async def usage(self, *, collect: bool = False) -> Usage:
-        """Ask what it has used. `collect`: garbage first, which takes it a moment."""
-        line = await self.ask({"do": "usage", "collect": collect}, "usage")
+    async def usage(self, *, use_up_slack: bool = False) -> Usage:
+        """Ask what it has used. `use_up_slack`: let it hold no memory first that it does not use; takes it a moment."""
+        line = await self.ask({"do": "usage", "use_up_slack": use_up_slack}, "usage")
         return Usage(line["cpu_s"], line["waited_s"], line["rss_kb"])
 
     async def read(self) -> None:

@@ -37,8 +37,6 @@ class Subject:
     name: str
     child: Child
     address: tuple[int, str]
-    idle_kb: int | None = None
-    """Its memory before calls talked side by side for the first time."""
 
 
 class Stages:
@@ -69,8 +67,7 @@ class Stages:
 
     async def talk(self, subject: Subject, count: int, seconds: float) -> Talk:
         """Calls as people hold them: they speak for two seconds and hear the reply out. Memory is measured, too."""
-        if subject.idle_kb is None:
-            subject.idle_kb = (await subject.child.usage(collect=True)).rss_kb
+        before = await subject.child.usage(use_up_slack=True)
         self._services.set_pace(NATURAL_MS_PER_WORD)
         async with calls(count, subject.address, self._services, self._microphones) as callers:
             conversation = Conversation(self._gauge(subject), workload.LONG, partials=TALK_PARTIALS)
@@ -80,7 +77,7 @@ class Stages:
                 talk = await conversation.measure(seconds)
             finally:
                 await conversation.stop()
-            talk.kb_per_call.append(((await subject.child.usage()).rss_kb - subject.idle_kb) / count)
+            talk.kb_per_call.append(((await subject.child.usage()).rss_kb - before.rss_kb) / count)
         return talk
 
     async def ready_ms(self, subject: Subject, at_once: int, times: int) -> list[float]:
