@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import blockbuster_ctx
 
+import voice_host.models.fallback
 import voice_host.models.gateway
 import voice_host.models.gateway_client  # noqa: F401 - here, where no loop runs: whatever test is the first to need it
 from tests.fuzz import profile

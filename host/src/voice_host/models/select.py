@@ -114,6 +114,7 @@ class ModelRegistry:
             await asyncio.to_thread(self._import, new)
 
     def _import(self, names: Sequence[str]) -> None:
+        import_module("voice_host.models.fallback")
         for name in names:
             if self._at_gateway(name) is not None:
                 import_module("voice_host.models.gateway")
