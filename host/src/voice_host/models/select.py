@@ -16,6 +16,7 @@ from pydantic_ai.providers import Provider, infer_provider, infer_provider_class
 
 from voice_host.models.demo import demo_model
 from voice_host.models.errors import ModelConfigError
+from voice_host.models.fallback import ModelWithFallbacks
 from voice_host.models.patient import PatientModel
 from voice_host.settings import suggestion
 from voice_host.settings.resilience import ResilienceSettings
@@ -141,8 +142,6 @@ class ModelRegistry:
         if not others:
             return model
         if names not in self._chains:
-            from voice_host.models.fallback import ModelWithFallbacks
-
             self._chains[names] = ModelWithFallbacks(model, others)
         return self._chains[names]
 
