@@ -16,8 +16,8 @@ from voice_host.session.listening import DEAF_PHRASE, HEARING_AGAIN_PHRASE
 from voice_host.settings import ResilienceSettings
 from voice_host_sdk import STTConfig
 
-PATIENT = ResilienceSettings(stt_retry_max_s=0.1)
-IMPATIENT = ResilienceSettings(stt_retry_max_s=0.1, stt_tell_after_s=0.2)
+PATIENT = ResilienceSettings(stt_retry_first_s=0.05, stt_retry_max_s=0.1)
+IMPATIENT = ResilienceSettings(stt_retry_first_s=0.05, stt_retry_max_s=0.1, stt_tell_after_s=0.2)
 
 
 @asynccontextmanager
@@ -122,7 +122,10 @@ async def test_garbage_is_skipped() -> None:
 @pytest.mark.fault("stt: takes audio and says nothing", "stt: half-open connection")
 @pytest.mark.parametrize("how", ["deaf", "half-open"])
 async def test_speech_without_any_event_costs_the_line_and_is_heard_by_the_next(how: str) -> None:
-    async with call(ResilienceSettings(stt_retry_max_s=0.1, stt_silent_after_s=0.5)) as (s, caller):
+    async with call(ResilienceSettings(stt_retry_first_s=0.05, stt_retry_max_s=0.1, stt_silent_after_s=0.5)) as (
+        s,
+        caller,
+    ):
         session = await s.stt.connected()
         if how == "deaf":
             s.stt.deaf = True

@@ -143,8 +143,22 @@ def chunk(finish_reason: str | None = None, **delta: str) -> dict[str, Any]:
         ([chunk(content="We "), chunk("stop", content="<think>no</think>are open.")], "We are open."),
         ([chunk(content="It is "), chunk(content="3 <"), chunk("stop", content=" 4.")], "It is 3 < 4."),
         ([chunk(content="It is "), chunk(content="3 <"), chunk("stop")], "It is 3 <"),
+        # Services that write UTF-8 send nothing for the first bytes of a letter.
+        (
+            [chunk(content="The caf"), chunk(content=""), chunk(content="é is open."), chunk("stop")],
+            "The café is open.",
+        ),
+        ([chunk(content="The caf"), chunk(role="assistant"), chunk(content="é."), chunk("stop")], "The café."),
     ],
-    ids=["thoughts of their own between", "the end with text", "the end with thoughts", "a tag in vain", "half a tag"],
+    ids=[
+        "thoughts of their own between",
+        "the end with text",
+        "the end with thoughts",
+        "a tag in vain",
+        "half a tag",
+        "nothing within a word",
+        "a role within a word",
+    ],
 )
 async def test_a_turn_says_all_of_the_text_and_keeps_its_parts_apart(chunks: list[dict[str, Any]], said: str) -> None:
     async with gateway() as (sim, model), asyncio.timeout(10):

@@ -291,7 +291,8 @@ def test_a_recogniser_that_takes_no_audio_is_given_up(lines_s: float) -> None:
         async def send_audio(self, pcm: bytes) -> None:
             await asyncio.sleep(1000)
 
-    watched = Watched(lambda: Stuck(lives_s=1000), stt_send_timeout_s=lines_s, stt_retry_max_s=0.1)
+    waits = {"stt_retry_first_s": 0.1, "stt_retry_max_s": 0.1}
+    watched = Watched(lambda: Stuck(lives_s=1000), stt_send_timeout_s=lines_s, **waits)
     watched.microphone.put(bytes(32_000))
     watched.run(10)
     first, second, *_ = watched.connects

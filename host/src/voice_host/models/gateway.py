@@ -24,6 +24,7 @@ from voice_host.models.gateway_quirks import (
     StreamedReply,
     plain_completion,
     plain_text,
+    says_more_than_text,
     stream_error_status,
     text_chunk,
     without_empty_content,
@@ -193,7 +194,8 @@ class _PlainStream:
             text = self._spoken.take(content if isinstance(content, str) else "") + self._spoken.rest()
             if isinstance(content, str) or text:
                 delta["content"] = text
-            self._spoken.pause()
+            if says_more_than_text(delta):  # else it came within a word, perhaps
+                self._spoken.pause()
             if text and self._begun and self._live is not None:
                 await self._live.hear(text)
         return self._chunk(plain)

@@ -120,9 +120,14 @@ def plain_text(data: Mapping[str, Any] | None) -> str | None:
     if not isinstance(choice, dict) or choice.get("finish_reason") or choice.get("tool_calls") or len(choices) > 1:
         return None
     delta = choice.get("delta")
-    if not isinstance(delta, dict) or any(delta.get(name) for name in _BESIDE_TEXT):
+    if not isinstance(delta, dict) or says_more_than_text(delta):
         return None
     return _text(delta.get("content"))
+
+
+def says_more_than_text(delta: Mapping[str, Any]) -> bool:
+    """Whether a delta holds a tool call, thoughts, or the like. One without text need not."""
+    return any(delta.get(name) for name in _BESIDE_TEXT)
 
 
 def says_nothing(data: Mapping[str, Any]) -> bool:

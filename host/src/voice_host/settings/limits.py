@@ -33,6 +33,7 @@ class LimitsSettings(BaseModel):
     write_buffer_bytes: int = Field(
         default=8192,
         ge=1024,
+        le=1 << 24,
         description="What a client has not taken may wait in the host, and again in the system's socket.",
     )
     max_frame_bytes: int = Field(default=1 << 20, ge=1024, description="Largest WebSocket message of a client.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from voice_host.settings.table import TABLE
 
@@ -46,7 +46,10 @@ class ResilienceSettings(BaseModel):
         description="The first wait before speech-to-text is tried again, and by chance up to as much more.",
     )
     stt_retry_max_s: float = Field(
-        default=8.0, ge=0.1, description="The longest wait before speech-to-text is tried again."
+        default=8.0,
+        ge=0.1,
+        validate_default=True,
+        description="The longest wait before speech-to-text is tried again.",
     )
     stt_replay_s: float = Field(
         default=20.0,
@@ -110,3 +113,10 @@ class ResilienceSettings(BaseModel):
     model_keep_alive_s: float = Field(
         default=60.0, ge=0, description="How long an idle connection to the gateway is kept for the next turn."
     )
+
+    @field_validator("stt_retry_max_s")
+    @classmethod
+    def _longest_wait_is_no_shorter_than_the_first(cls, longest_s: float, others: ValidationInfo) -> float:
+        if longest_s < (first_s := others.data.get("stt_retry_first_s", 0)):
+            raise ValueError(f"stt_retry_max_s ({longest_s:g}) must not be less than stt_retry_first_s ({first_s:g})")
+        return longest_s
