@@ -94,6 +94,7 @@ async def studio(
     stt_options: Mapping[str, Any] = MappingProxyType({}),
     prepare: Callable[[Studio], None] | None = None,
     limits: CallLimits | None = None,
+    handler_class: type[VoiceSessionHandler] = VoiceSessionHandler,
     **manager_options: Any,
 ) -> AsyncIterator[Studio]:
     """Serve one agent with simulated services. Words are short, so that a reply takes a fraction of a second."""
@@ -114,7 +115,7 @@ async def studio(
             AssemblyAISpeechToText(stt_key, **{"url": stt.url, "resilience": resilience, **stt_options}),
             OrpheusTextToSpeech(tts_key, url=tts.url, resilience=resilience),
         )
-        handler = VoiceSessionHandler(agent_manager=manager, speech=speech, limits=limits, resilience=resilience)
+        handler = handler_class(agent_manager=manager, speech=speech, limits=limits, resilience=resilience)
         made = Studio(stt, tts, llm, manager, handler)
         app = FastAPI()
         app.add_api_websocket_route("/session", made.handle)

@@ -61,6 +61,8 @@ def test_a_bad_save_shows_its_error_and_the_next_good_one_recovers(tmp_path: Pat
         assert "name 'AgentConfg' is not defined" in entry["error"]
         assert entry["where"] == "ice_cream/__init__.py:11"
         dev.until_said("ice_cream/__init__.py:11")
+        dev.until_said("next: put it right and save")
+        assert "voice-host check" not in dev.output, "the agent need not be installed, and is not"
 
         monitor = f"{dev.url}/{link[1 : link.index('>')]}"
         with urllib.request.urlopen(monitor, timeout=10) as answer:

@@ -9,14 +9,17 @@ from voice_host.discovery import BrokenAgent
 from voice_host.server.banner import print_banner, print_broken
 from voice_host.server.host import Host
 
+ADVICE = "put it right and save: the agent starts again"
+"""For `voice-host check` an agent has to be installed, and here it need not be."""
+
 
 def say_outcome(host: Host, url: str, console: Console, *, again: bool) -> None:
     """Say which agents are ready and which are broken and why; the first time also where to talk and over what."""
     if not again:
-        print_banner(host, url, console)
+        print_banner(host, url, console, advice=ADVICE)
         return
     for agent in host.agents.values():
         if isinstance(agent, BrokenAgent):
-            print_broken(agent, console)
+            print_broken(agent, console, ADVICE)
         else:
             console.print(Text.assemble((agent.loaded.id, "bold"), " is ", ("ready", "green")))

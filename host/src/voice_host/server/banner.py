@@ -22,8 +22,15 @@ DEMO_MODEL_NOTICE = (
 COLUMNS = ("agent", "status", "listens", "speaks", "model", "from")
 
 
-def print_banner(host: Host, url: str, console: Console, access: str | None = None) -> None:
-    """Print the start-up output. `access` is what the operator should know about who may call."""
+def print_banner(
+    host: Host, url: str, console: Console, access: str | None = None, *, advice: str | None = None
+) -> None:
+    """Print the start-up output.
+
+    Args:
+        access: what the operator should know about who may call.
+        advice: as for `print_broken`.
+    """
     console.print(Text.assemble("Talk to your agents at ", (url, "bold cyan"), "   (Ctrl-C stops the host)\n"))
     if access:
         console.print(Text(f"{access}\n", "yellow"))
@@ -37,7 +44,7 @@ def print_banner(host: Host, url: str, console: Console, access: str | None = No
     console.print(table)
     for broken in host.agents.values():
         if isinstance(broken, BrokenAgent) and not isinstance(broken, DisabledAgent):
-            print_broken(broken, console)
+            print_broken(broken, console, advice)
     used = [agent.get("providers", {}) for agent in agents]
     if any("embedded" in (providers.get("stt"), providers.get("tts")) for providers in used):
         console.print(Text(f"\n{EMBEDDED_NOTICE}", "yellow"))
@@ -53,8 +60,8 @@ def _cells(agent: dict[str, Any]) -> list[Text]:
     return [status, Text("-"), Text("-"), Text("-")]
 
 
-def print_broken(agent: BrokenAgent, console: Console) -> None:
-    """Print the whole story of a broken agent."""
+def print_broken(agent: BrokenAgent, console: Console, advice: str | None = None) -> None:
+    """Print the whole story of a broken agent, with `advice` where its own error gives none; None: to check it."""
     place = f" ({agent.where})" if agent.where else ""
     console.print(Text.assemble("\n", (agent.id, "bold"), f" was not {agent.phase}: {agent.error}{place}"))
-    console.print(Text(f"  next: {agent.hint or f'`voice-host check {agent.id}` shows more'}"))
+    console.print(Text(f"  next: {agent.hint or advice or f'`voice-host check {agent.id}` shows more'}"))

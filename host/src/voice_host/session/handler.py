@@ -308,7 +308,8 @@ class VoiceSessionHandler:
     async def _handle_turn(self, call: Call, text: str, head_start: HeadStart | None, reply: Reply) -> None:
         """Answer the caller's turn: model, voice and playout side by side."""
         run: Callable[[OnEvent], Coroutine[Any, Any, None]]
-        if head_start is not None and call.agent.commit(head_start.turn):
+        # Whoever overrides this may pass on other words than the caller's, which were asked already.
+        if head_start is not None and head_start.turn.prompt == text and call.agent.commit(head_start.turn):
             turn, run = head_start.turn, head_start.deliver
         else:
             turn = call.agent.begin_turn(text)
