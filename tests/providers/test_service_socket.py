@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
@@ -35,3 +36,18 @@ async def test_an_address_that_is_none_is_not_tried_again() -> None:
     with pytest.raises(ConnectFailed) as refused:
         await ServiceSockets("key", ResilienceSettings()).open("https://speech.test")
     assert not refused.value.retryable
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "ftp://proxy.test", "http://"])
+async def test_a_proxy_that_cannot_be_used_is_a_failure_like_others_and_named(
+    proxy: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "python_socks", None)
+    monkeypatch.setitem(sys.modules, "python_socks.async_.asyncio", None)
+    for name in ("socks_proxy", "ws_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", proxy)
+    with pytest.raises(ConnectFailed) as failed:
+        await ServiceSockets("key", ResilienceSettings()).open("ws://speech.test/v3")
+    assert not failed.value.retryable
+    assert "name speech.test in NO_PROXY" in caplog.text

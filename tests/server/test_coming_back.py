@@ -173,6 +173,33 @@ async def test_two_customers_that_an_extension_lets_in_do_not_share_their_visito
                 await caller.expect("ready", resumed=True)
 
 
+class Names:
+    """An authenticator that believes a header, as two extensions of different houses do."""
+
+    def __init__(self, header: str) -> None:
+        self._header = header
+
+    async def authenticate(self, connection: Connection) -> Caller | None:
+        name = connection.headers.get(self._header)
+        return Caller(name) if name else None
+
+
+async def test_two_extensions_do_not_share_their_callers(tmp_path: Path) -> None:
+    doors = {"staff": Names("x-staff"), "guests": Names("x-guest")}
+    with installed(tmp_path) as plugins:
+        plugins.install("hello", HELLO)
+        async with (
+            running(tmp_path, TOML, allow="hello", authenticators=doors) as r,
+            calling(r.session("hello"), additional_headers={"x-staff": "ada"}) as first,
+        ):
+            ready = await first.expect("ready")
+            again = f"{r.session('hello')}?resume={ready['resume_token']}"
+            async with calling(again, additional_headers={"x-guest": "ada"}) as caller:
+                assert await caller.ended() == NOTHING
+            async with calling(again, additional_headers={"x-staff": "ada"}) as caller:
+                await caller.expect("ready", resumed=True)
+
+
 async def test_a_refusal_to_come_back_is_counted(tmp_path: Path) -> None:
     with installed(tmp_path) as plugins:
         plugins.install("hello", HELLO)

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -138,7 +138,8 @@ class Gate:
         for name, authenticator in self._authenticators.items():
             answer = await _ask(name, authenticator, connection, self._timeout_s)
             if isinstance(answer, Caller):
-                return Visitor(answer, _scopes_of(answer))
+                # One extension's "ada" is not another one's.
+                return Visitor(replace(answer, issuer=answer.issuer or name), _scopes_of(answer))
             if answer is not None:
                 log.info("denied", extension=name, path=connection.path, reason=answer.reason)
                 return Refusal("you may not come in here")

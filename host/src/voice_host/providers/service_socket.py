@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus, InvalidURI, WebSocketException
+from websockets.exceptions import InvalidProxy, InvalidStatus, InvalidURI, WebSocketException
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
@@ -26,13 +26,15 @@ CLOSE_TIMEOUT_S = 1.0
 _quiet = logging.getLogger("voice_host.providers.websocket")
 _quiet.setLevel(logging.INFO)
 
+log = logging.getLogger(__name__)
+
 
 class ConnectFailed(Exception):
     """A service could not be reached, or refused the upgrade.
 
     Attributes:
         status: the HTTP status of a refused upgrade, or None.
-        retryable: False where the address itself is wrong.
+        retryable: False where the address itself is wrong, or the proxy's.
     """
 
     def __init__(self, reason: str, *, status: int | None = None, retryable: bool = True) -> None:
@@ -91,6 +93,12 @@ class ServiceSockets:
             raise ConnectFailed(f"the upgrade was answered with HTTP {status}", status=status) from refused
         except InvalidURI as invalid:
             raise ConnectFailed("the address is no WebSocket address", retryable=False) from invalid
+        except (InvalidProxy, ImportError) as unusable:  # the library lacks a package for SOCKS proxies
+            log.error(
+                "speech services are reached through HTTP proxies: set WSS_PROXY to one, or name %s in NO_PROXY",
+                parse_uri(url).host,
+            )
+            raise ConnectFailed("the environment names a proxy that cannot be used", retryable=False) from unusable
         except TimeoutError as slow:
             raise ConnectFailed("connecting took too long") from slow
         except (OSError, WebSocketException) as failed:
