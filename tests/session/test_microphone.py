@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.session.virtual_time import run_virtually
+from tests.session.virtual_time import VirtualLoop, run_virtually
 from voice_host.session.microphone import MicrophoneBuffer, feed
 from voice_host_sdk import STTConfig
 
@@ -68,5 +68,42 @@ def test_a_microphone_that_stops_is_followed_by_the_silence_that_ends_a_turn() -
         # In real time, never in a burst.
         times = [at for at, pcm in recogniser.received if not any(pcm)]
         assert all(later - earlier >= 0.24 for earlier, later in pairwise(times))
+
+    run_virtually(main())
+
+
+def test_a_network_that_hesitates_puts_no_silence_into_a_word() -> None:
+    async def main() -> None:
+        microphone, recogniser = MicrophoneBuffer(16000, buffer_s=10), Recogniser()
+        feeding = asyncio.create_task(feed(microphone, recogniser, STTConfig()))  # type: ignore[arg-type]
+        for pause_s in (0.02, 0.02, 0.4, 0.02, 0.3, 0.02):
+            microphone.put(b"\x01\x00" * 1000)
+            await asyncio.sleep(pause_s)
+        assert b"".join(pcm for _, pcm in recogniser.received) == b"\x01\x00" * 6000
+        feeding.cancel()
+        await asyncio.wait([feeding])
+
+    run_virtually(main())
+
+
+def test_an_event_loop_that_stood_still_puts_no_silence_into_a_word() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        microphone, recogniser = MicrophoneBuffer(16000, buffer_s=10), Recogniser()
+        feeding = asyncio.create_task(feed(microphone, recogniser, STTConfig()))  # type: ignore[arg-type]
+
+        async def speak() -> None:
+            for _ in range(4):  # as many steps as from a socket to the microphone
+                await asyncio.sleep(0)
+            microphone.put(b"\x01\x00" * 1000)
+
+        for _ in range(3):
+            await speak()
+            await asyncio.sleep(0.01)
+            loop.now_s += 0.6
+        assert b"".join(pcm for _, pcm in recogniser.received) == b"\x01\x00" * 3000
+        feeding.cancel()
+        await asyncio.wait([feeding])
 
     run_virtually(main())

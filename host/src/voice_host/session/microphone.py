@@ -12,7 +12,8 @@ BATCH_MS = 60
 """Audio is handed on in pieces of at least this length: the cloud takes no less than 50 ms, and each piece costs."""
 
 GAP_S = 0.25
-"""A microphone that sent nothing for so long has stopped; frames come every 10 to 100 ms."""
+"""A microphone that sent nothing for twice as long has stopped; frames come every 10 to 100 ms. Once is no proof: a
+network may hesitate for so long, or the event loop may have stood still, and silence within a word would change it."""
 
 TAIL_MARGIN_S = 1.0
 """Silence sent beyond what ends a turn."""
@@ -80,12 +81,17 @@ async def feed(microphone: MicrophoneBuffer, listener: Listener, config: STTConf
     """
     whole_tail_s = config.max_turn_silence / 1000 + TAIL_MARGIN_S
     tail_s = 0.0
+    waits = 0  # in a row, in vain
     while True:
         try:
             async with asyncio.timeout(GAP_S if tail_s > 0 else None):
                 audio = await microphone.get()
-            tail_s = whole_tail_s
+            tail_s, waits = whole_tail_s, 0
         except TimeoutError:
-            audio = microphone.take() + bytes(int(GAP_S * config.sample_rate) * 2)
             tail_s -= GAP_S
+            waits += 1
+            if waits == 1:
+                continue
+            silent_s = 2 * GAP_S if waits == 2 else GAP_S
+            audio = microphone.take() + bytes(int(silent_s * config.sample_rate) * 2)
         await listener.send_audio(audio)

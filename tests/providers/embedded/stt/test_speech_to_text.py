@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,26 @@ async def test_a_microphone_that_stops_in_mid_speech_ends_the_turn() -> None:
     events = await reading
     assert events[-1] == Transcript("what's the weather like", final=True)
     assert SpeechEnded() in events
+    await stream.aclose()
+    await pool.aclose()
+
+
+async def test_audio_that_waited_while_the_event_loop_stood_still_is_no_silence() -> None:
+    pool = RecogniserPool(1)
+    stream = EmbeddedSpeechToTextStream(STTConfig(), pool, on_close=lambda _: None, stalled_after_s=0.5)
+    reading = asyncio.create_task(until_final(stream))
+    half = 20 * 1024
+    await stream.send_audio(WEATHER[:half])
+
+    async def go_on() -> None:
+        for _ in range(5):  # as many steps as from a socket to the recogniser
+            await asyncio.sleep(0)
+        await feed(stream, WEATHER[half:] + SILENCE_1_S)
+
+    going_on = asyncio.create_task(go_on())
+    time.sleep(0.6)  # noqa: ASYNC251
+    await going_on
+    assert (await reading)[-1] == Transcript("what's the weather like", final=True)
     await stream.aclose()
     await pool.aclose()
 

@@ -25,6 +25,8 @@ from voice_host_sdk import ProviderError, SpeechEvent, SpeechStarted, STTConfig,
 _MODEL_HZ = 16_000
 _STALLED_AFTER_S = 1.0
 """A microphone that sends nothing for so long while somebody speaks has fallen silent, as far as the turn goes."""
+_STALL_TICKS = 10
+"""The wait is counted in so many ticks: an event loop that stood still for all of it, audio waiting, counts one."""
 
 
 class EmbeddedSpeechToTextStream:
@@ -79,8 +81,7 @@ class EmbeddedSpeechToTextStream:
             self._hear(window)
             await asyncio.sleep(0)
         if self._endpointer.open and not self._closed:
-            loop = asyncio.get_running_loop()
-            self._stall_timer = loop.call_later(self._stalled_after_s, lambda: self._spawn(self._hear_silence()))
+            self._wait_for_audio(_STALL_TICKS)
 
     async def aclose(self) -> None:
         """Stop, dropping what is not yet recognised. Idempotent."""
@@ -102,8 +103,15 @@ class EmbeddedSpeechToTextStream:
         for step in self._endpointer.feed(window):
             self._follow(step)
 
-    async def _hear_silence(self) -> None:
+    def _wait_for_audio(self, ticks: int) -> None:
         self._stall_timer = None
+        if ticks == 0:
+            self._spawn(self._hear_silence())
+            return
+        loop = asyncio.get_running_loop()
+        self._stall_timer = loop.call_later(self._stalled_after_s / _STALL_TICKS, self._wait_for_audio, ticks - 1)
+
+    async def _hear_silence(self) -> None:
         while self._endpointer.open and self._stall_timer is None and not self._closed:
             self._take(self._activity.silence())
             await asyncio.sleep(0)
