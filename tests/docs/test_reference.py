@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import json
 import re
+from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 import voice_host_sdk
 import voice_host_sdk.extensions
 from tests.docs.markdown import ROOT, entries, read, rows, section
-from voice_host import metrics
+from voice_host import VoiceAgentManager, VoiceSessionHandler, create_voice_app, metrics
 from voice_host.cli.verbs import app
 from voice_host.discovery.hooks import KNOWN_HOOKS
 from voice_host.discovery.phases import Phase
@@ -31,12 +32,18 @@ from voice_host_sdk.session import EndReason
 HOOKS, CALLBACKS = "docs/reference/hooks.md", "docs/reference/callbacks.md"
 CONFIGURATION, PROTOCOL = "docs/reference/configuration.md", "docs/reference/call-protocol.md"
 EXTENSIONS = "docs/reference/extensions.md"
+EMBEDDING = "docs/how-to/embed-in-your-own-server.md"
 CLI, PROVIDERS, ERRORS = "docs/reference/cli.md", "docs/reference/providers.md", "docs/reference/errors.md"
 
 
 def bare(names: set[str]) -> set[str]:
     """Return names without the signatures that follow them."""
     return {name.partition("(")[0] for name in names}
+
+
+def arguments(function: Callable[..., object]) -> set[str]:
+    """Return the names of a function's parameters."""
+    return set(inspect.signature(function).parameters)
 
 
 # --- what agents are written against ------------------------------------------------------------------------------
@@ -186,3 +193,20 @@ def test_error_codes() -> None:
     used = {next(filter(None, found)) for source in sources for found in spoken_of.findall(source)}
     assert {"bad_message", "internal", "draining", "model_auth", "stt_auth", "tts_auth"} <= used
     assert entries(read(ERRORS)) == used
+
+
+# --- what servers of one's own are written against ------------------------------------------------------------------
+
+OVERRIDABLE = {
+    "handle", "_client_loop", "_stt_listener", "_connect_stt", "_handle_turn", "_tts_relay", "_cancel_inflight",
+}  # fmt: skip
+
+
+def test_embedding() -> None:
+    assert entries(section(EMBEDDING, "One agent as an application")) == arguments(create_voice_app)
+    assert arguments(VoiceAgentManager) <= entries(section(EMBEDDING, "`VoiceAgentManager`"))
+    described = section(EMBEDDING, "`VoiceSessionHandler`")
+    assert bare(entries(described)) == arguments(VoiceSessionHandler) | OVERRIDABLE
+    for name in OVERRIDABLE:
+        taken = arguments(getattr(VoiceSessionHandler, name)) - {"self", "metadata", "caller"}
+        assert taken <= set(re.findall(r"\w+", described)), name
