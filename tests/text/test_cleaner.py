@@ -189,6 +189,8 @@ def test_dates_and_times(written: str, spoken: str) -> None:
         ("a 5-min walk", "a five-minute walk"),
         ("2,5 kg", "two point five kilograms"),
         ("2,5–3,5 kg", "two point five to three point five kilograms"),
+        ("between 2,5 and 3,5 kg", "between two point five and three point five kilograms"),
+        ("1,2 and 3 m", "one, two and three meters"),
         ("-0,5°C", "minus zero point five degrees Celsius"),
         ("3,5 %", "three point five percent"),
         ("2,500 kg", "two thousand five hundred kilograms"),
@@ -209,6 +211,7 @@ def test_numbers_and_units(written: str, spoken: str) -> None:
         ("Dr. Smith and Mr. Lee", "Doctor Smith and Mister Lee"),
         ("St. Louis", "Saint Louis"),
         ("5 Main St. is near", "five Main Street is near"),
+        ("It is at 5 Main St. It is near.", "It is at five Main Street. It is near."),
         ("fruit, e.g. apples", "fruit, for example apples"),
         ("red ones, i.e. ripe", "red ones, that is ripe"),
         ("pears etc. and plums", "pears et cetera and plums"),
@@ -231,6 +234,11 @@ def test_numbers_and_units(written: str, spoken: str) -> None:
 )
 def test_abbreviations_and_symbols(written: str, spoken: str) -> None:
     assert normalize_voice_text(f"It is {written} now") == f"It is {spoken} now"
+
+
+def test_a_street_may_end_a_sentence() -> None:
+    assert normalize_voice_text("We are at 5 Main St.") == "We are at five Main Street."
+    assert normalize_voice_text("We are at 5 Main St") == "We are at five Main Street"
 
 
 @pytest.mark.parametrize("text", [" Hello *there*. ", "\n- Soup", "\n\n**Hi**", "Hi 😀\n"])

@@ -70,7 +70,8 @@ _MEASURE = re.compile(
 )
 # "2,5 kg" is two and a half where the metric units are at home; three digits after the comma are thousands.
 _DECIMAL_COMMA = re.compile(
-    rf"(?<![\w.,])(\d{{1,9}}),(\d{{1,2}})(?=(?:{RANGE}\d{{1,9}}(?:[.,]\d{{1,2}})?)?[ -]?(?:{_UNIT})(?![\w²³'’]|/\w))"
+    r"(?<![\w.,])(\d{1,9}),(\d{1,2})"
+    rf"(?=(?:{RANGE}\d{{1,9}}(?:[.,]\d{{1,2}})?| (?:and|or|to) \d{{1,9}},\d{{1,2}})?[ -]?(?:{_UNIT})(?![\w²³'’]|/\w))"
 )
 _ORDINAL = re.compile(r"(?<![\w.,])(\d{1,12})(?:st|nd|rd|th)\b", re.IGNORECASE)
 _VULGAR = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8"}

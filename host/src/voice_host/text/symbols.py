@@ -120,9 +120,9 @@ _BARE_VERSUS = re.compile(r"(?<=\w )vs(?= \w)")
 
 def say_abbreviations(text: str) -> str:
     """Write out titles, streets and the usual short forms."""
-    text = speak(_STREET_AFTER_NUMBER, lambda match: match[1] + _STREETS[match[2]], text)
+    text = speak(_STREET_AFTER_NUMBER, lambda match: match[1] + _street(match, match[2]), text)
     text = speak(_TITLE, lambda match: _TITLES[match[1]], text)
-    text = speak(_STREET, _street, text)
+    text = speak(_STREET, lambda match: _street(match, match[1]), text)
     text = speak(_NUMBERED, lambda match: _NUMBERING[match[1].lower()] + " ", text)
     return _BARE_VERSUS.sub("versus", speak(_SHORT_FORM, _short_form, text))
 
@@ -149,8 +149,9 @@ def _address(match: re.Match[str]) -> str:
     return _ADDRESS_CHARACTER.sub(lambda character: _ADDRESS_CHARACTERS[character.group()], host).strip()
 
 
-def _street(match: re.Match[str]) -> str:
-    return _STREETS[match[1]] + ("." if _SENTENCE_CLOSES.match(match.string, match.end()) else "")
+def _street(match: re.Match[str], short: str) -> str:
+    closes = match[0].endswith(".") and _SENTENCE_CLOSES.match(match.string, match.end())
+    return f"{_STREETS[short]}." if closes else _STREETS[short]
 
 
 def _short_form(match: re.Match[str]) -> str:
