@@ -11,6 +11,7 @@ from unittest.mock import AsyncMock
 import pytest
 from pydantic_ai import RunContext, Tool
 from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, ToolReturnPart, UserPromptPart
+from pydantic_ai.models.function import DeltaToolCall
 
 from tests.agent.models import ScriptedModel
 from voice_host.agent.events import ToolFinished
@@ -54,6 +55,26 @@ async def test_what_a_model_thinks_aloud_is_neither_said_nor_kept() -> None:
     assert (await agent.chat("What time is it?")).text.strip() == "Well. It is three."
     await agent.chat("Thanks")
     assert spoken(agent)[1] == "agent: Well. It is three."
+    await agent.aclose()
+
+
+async def test_what_is_said_after_a_tool_and_a_thought_stays_apart_from_what_was_said_before() -> None:
+    def look() -> str:
+        """Look."""
+        return "three"
+
+    class Thinks(ScriptedModel):
+        async def stream(self, messages: Any, _: Any) -> Any:
+            self.requests.append(messages)
+            if len(self.requests) == 1:
+                yield "Let me look."
+                yield {0: DeltaToolCall("look", "{}", tool_call_id="1")}
+            else:
+                for piece in ("<think>It ", "says three.</th", "ink>It ", "is three."):
+                    yield piece
+
+    agent = VoiceAgent(runtime=Thinks().runtime(AgentConfig(tools=(look,))))
+    assert (await agent.chat("What time is it?")).text == "Let me look. It is three."
     await agent.aclose()
 
 
@@ -113,8 +134,6 @@ async def test_tools_of_one_step_run_side_by_side() -> None:
 
     class TwoCalls(ScriptedModel):
         async def stream(self, messages: Any, info: Any) -> Any:
-            from pydantic_ai.models.function import DeltaToolCall
-
             self.requests.append(messages)
             if len(self.requests) == 1:
                 yield {i: DeltaToolCall(name, "{}", tool_call_id=name) for i, name in enumerate(["one", "two"])}

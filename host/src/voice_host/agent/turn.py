@@ -121,15 +121,17 @@ class AgentTurn:
 
     async def _request(self, node: ModelRequestNode[Session, str], run: AgentRun[Session, str]) -> None:
         self._heard = False
-        spoken = SpokenText()
+        spoken, new_part = SpokenText(), True
         request = live_request.set(self)  # not for tools: what a tool asks of a model is not for the caller's ears
         try:
             async with node.stream(run.ctx) as stream:
                 async for event in stream:
+                    new_part = new_part or _begins_text(event)
                     if not self._heard and (text := spoken.take(_text_of(event))):
-                        await self._say(text, new_part=isinstance(event, PartStartEvent))
+                        await self._say(text, new_part=new_part)
+                        new_part = False
                 if rest := spoken.rest():
-                    await self._say(rest, new_part=False)
+                    await self._say(rest, new_part=new_part)
         finally:
             live_request.reset(request)
 
@@ -206,6 +208,10 @@ class AgentTurn:
         if failed and heard is None:
             return settle(self._messages, self.prompt, self.text, results, mark=FAULT_MARK)
         return settle(self._messages, self.prompt, heard, results, mark=mark)
+
+
+def _begins_text(event: Any) -> bool:
+    return isinstance(event, PartStartEvent) and isinstance(event.part, TextPart)
 
 
 def _text_of(event: Any) -> str:
