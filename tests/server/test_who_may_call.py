@@ -189,6 +189,11 @@ async def test_a_key_that_is_revoked_takes_its_tokens_along(tmp_path: Path, monk
             await caller.expect("pong")  # a call that has begun goes on
 
 
+def of_bodies_refused(status: int) -> float:
+    labels = {"status": str(status), "reason": "body"}
+    return REGISTRY.get_sample_value("voice_host_requests_refused_total", labels) or 0.0
+
+
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
@@ -212,7 +217,9 @@ async def test_a_key_that_is_revoked_takes_its_tokens_along(tmp_path: Path, monk
 async def test_the_body_of_a_token_request_is_checked(tmp_path: Path, body: bytes, status: int, words: str) -> None:
     key = key_for(tmp_path, "tokens")
     async with guarded(tmp_path) as r, httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+        before = of_bodies_refused(status)
         answer = await http.post("/agents/nosy/tokens", headers=bearer(key), content=body)
+        assert of_bodies_refused(status) - before == (status != 201)
         assert (answer.status_code, answer.headers["cache-control"]) == (status, "no-store")
         assert words in str(answer.json().get("detail", ""))
         if status == 201:

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, WithJsonSchema
 
+from voice_host import metrics
 from voice_host.server.answers import ASKS_WHO, refusals
 from voice_host.server.door import Door
 from voice_host.server.host import Host
@@ -81,7 +82,7 @@ def add_token_route(app: FastAPI, host: Host, door: Door) -> None:
         wanted = _parsed(await _body(request))
         ttl_s = min(DEFAULT_TTL_S, tokens.max_ttl_s) if wanted.ttl_s is None else wanted.ttl_s
         if ttl_s > tokens.max_ttl_s:
-            raise HTTPException(422, f"ttl_s: must be from 1 to {tokens.max_ttl_s}, not {ttl_s}")
+            raise _refusal(422, f"ttl_s: must be from 1 to {tokens.max_ttl_s}, not {ttl_s}")
         text, made = tokens.mint(
             agent_id,
             ttl_s=ttl_s,
@@ -101,12 +102,17 @@ def add_token_route(app: FastAPI, host: Host, door: Door) -> None:
         )
 
 
+def _refusal(status: int, words: str) -> HTTPException:
+    metrics.REQUESTS_REFUSED.labels(str(status), "body").inc()
+    return HTTPException(status, words)
+
+
 async def _body(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"the body has more than {MAX_BODY_BYTES} bytes")
+            raise _refusal(413, f"the body has more than {MAX_BODY_BYTES} bytes")
     return bytes(body)
 
 
@@ -117,5 +123,5 @@ def _parsed(body: bytes) -> TokenRequest:
         return TokenRequest.model_validate_json(body)
     except ValidationError as error:
         if any(details["loc"] == () for details in error.errors(include_url=False)):
-            raise HTTPException(422, "the body must be a JSON object") from None
-        raise HTTPException(422, "; ".join(str(problem) for problem in explain(error, TokenRequest))) from None
+            raise _refusal(422, "the body must be a JSON object") from None
+        raise _refusal(422, "; ".join(str(problem) for problem in explain(error, TokenRequest))) from None
