@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ import voice_host.models.fallback
 import voice_host.models.gateway
 import voice_host.models.gateway_client  # noqa: F401 - here, where no loop runs: whatever test is the first to need it
 from tests.fuzz import profile
+from voice_host.transcript_log import log_transcripts
 
 profile.register()
 
@@ -40,6 +42,17 @@ def nothing_blocks_the_event_loop() -> Iterator[None]:
             for file, names in ONCE.items():
                 function.can_block_in(file, names)
         yield
+
+
+@pytest.fixture(autouse=True)
+def logging_stays_as_it_was() -> Iterator[None]:
+    """Verbs of the command line that run within this process configure all of its logging."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    log_transcripts(False)
 
 
 @pytest.fixture(scope="session", autouse=True)

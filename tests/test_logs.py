@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,6 @@ WORDS = "my number is 555-0199"
 
 class Nobody:
     def tell(self, event: str, session: ObservedSession, *records: object) -> None: ...
-
-
-@pytest.fixture
-def logging_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers = handlers
-    root.setLevel(level)
-    log_transcripts(False)
 
 
 def trace(error: Callable[[], Any]) -> str:
@@ -72,7 +62,6 @@ def test_the_hosts_own_words_and_the_interpreters_are_shown() -> None:
     assert "direct cause" in trace(chained)
 
 
-@pytest.mark.usefixtures("logging_as_it_was")
 @pytest.mark.parametrize(("wanted", "form"), [(False, "text"), (False, "json"), (True, "text"), (True, "json")])
 async def test_what_is_said_is_logged_only_where_it_is_wanted(
     wanted: bool, form: Any, capsys: pytest.CaptureFixture[str]
@@ -96,7 +85,6 @@ async def test_what_is_said_is_logged_only_where_it_is_wanted(
     assert ("caller_said" in written, "agent_said" in written) == (wanted, wanted)
 
 
-@pytest.mark.usefixtures("logging_as_it_was")
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_secrets_of_the_settings_are_taken_out_of_every_line(
     form: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
