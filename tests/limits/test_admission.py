@@ -83,8 +83,9 @@ def test_a_refused_call_takes_no_place_anywhere() -> None:
     door = admission(max_calls_per_caller=1, max_calls=2)
     taken(door.enter("a", Caller("ada")))
     for _ in range(5):
-        refused(door.enter("a", Caller("ada")))
+        assert refused(door.enter("a", Caller("ada"))) == "max_calls_per_caller"
     taken(door.enter("a", Caller("bob")))
+    assert refused(door.enter("a", Caller("cid"))) == "max_calls"
 
 
 def test_a_ticket_is_given_back_once() -> None:

@@ -74,10 +74,14 @@ def test_a_service_that_cannot_be_closed_does_not_keep_the_others_open(plugins: 
 
 
 def test_a_service_that_takes_too_long_to_close_is_left(plugins: PluginFolder) -> None:
-    plugins.install_extension("stuck", EARS.replace("made.remove(self)", "await __import__('asyncio').Event().wait()"))
+    stuck = EARS.replace("made.remove(self)", "await __import__('asyncio').Event().wait()")
+    module = plugins.install_extension("stuck", stuck)
     chosen = services(SERVER__STOP_TIMEOUT_S="0.01")
     chosen.for_agent(AgentConfig(speech_to_text="ears", text_to_speech="beep"))
+    made = __import__(module).made
+    assert len(made) == 1
     asyncio.run(chosen.aclose())
+    assert len(made) == 1, "it was closed after all"
 
 
 def test_the_platform_may_choose_it_for_all(plugins: PluginFolder) -> None:

@@ -92,6 +92,7 @@ async def test_addresses_are_those_of_the_callers_and_not_of_the_proxy(tmp_path:
         await connected(calls, r, "one", "198.51.100.8")
         await connected(calls, r, "one")  # loopback itself is not limited
         await connected(calls, r, "one")
+        await places(r, 5)
 
 
 async def test_a_header_from_whom_nobody_trusts_is_not_believed(tmp_path: Path) -> None:
@@ -99,6 +100,7 @@ async def test_a_header_from_whom_nobody_trusts_is_not_believed(tmp_path: Path) 
     async with two_agents(tmp_path, toml) as r, AsyncExitStack() as calls:
         await connected(calls, r, "one", "198.51.100.7")
         await connected(calls, r, "one", "198.51.100.7")
+        await places(r, 2)
 
 
 @pytest.mark.fault("caller: never completes the handshake")
