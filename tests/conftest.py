@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Iterator
 
@@ -16,6 +17,9 @@ from tests.fuzz import profile
 from voice_host.transcript_log import log_transcripts
 
 profile.register()
+
+os.environ["PYTHON_DOTENV_DISABLED"] = "1"
+"""No test, and no process that a test starts, reads a developer's `.env`. The few tests of `.env` unset it."""
 
 ON_THE_LOOP = [f"voice_host.{room}" for room in ("agent", "auth", "models", "providers", "server", "session", "text")]
 """The rooms whose code runs while calls go on; discovery and settings do their work before."""

@@ -128,7 +128,7 @@ async def test_a_customer_provides_the_configuration() -> None:
     async with serving(app) as address, calling(f"ws://{address}/api/session") as caller:
         assert (await caller.expect("greeting"))["text"] == "Hi, this is Jo."
         await caller.expect("tts_done", timeout_s=30)
-    assert manager.active_sessions == 0
+    assert await manager.active_sessions() == 0
 
 
 TEMPLATE = """

@@ -8,7 +8,8 @@ import pytest
 
 from tests.agent.models import ScriptedModel
 from tests.session.virtual_time import run_virtually
-from voice_host.agent.manager import SessionRefused, ShuttingDown, VoiceAgentManager
+from voice_host.agent.manager import VoiceAgentManager
+from voice_host.agent.refusals import SessionRefused, ShuttingDown
 from voice_host.agent.voice_agent import VoiceAgent
 from voice_host.testing import in_virtual_time
 from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, Session, SessionEnd, TTSConfig, UserTurn
@@ -66,12 +67,12 @@ async def test_one_session_for_one_id() -> None:
     other = await manager.get_or_create("b", caller=Caller("anna"), metadata={"k": "v"})
     assert first is again
     assert created == [("a", first), ("b", other)]
-    assert manager.active_sessions == 2
+    assert await manager.active_sessions() == 2
     assert (manager.tts_config.voice, first.tts_config.voice) == ("leo", "leo")
     assert other.session.caller == Caller("anna")
     assert other.session.metadata["k"] == "v"
     await manager.aclose_all()
-    assert manager.active_sessions == 0
+    assert await manager.active_sessions() == 0
 
 
 async def test_conversations_share_what_is_expensive() -> None:
@@ -95,7 +96,7 @@ def test_idle_sessions_expire_and_are_told_and_connected_ones_do_not() -> None:
             runtime=ScriptedModel().runtime(),
             callbacks=log,
             on_session_destroyed=on_destroyed,
-            ttl_s=60,
+            ttl_seconds=60,
             clock=asyncio.get_running_loop().time,
         )
         idle = await manager.get_or_create("idle")
@@ -105,7 +106,7 @@ def test_idle_sessions_expire_and_are_told_and_connected_ones_do_not() -> None:
         await asyncio.sleep(30)
         assert await manager.get_or_create("idle") is idle  # used: its time begins anew
         await asyncio.sleep(50)
-        assert manager.active_sessions == 2
+        assert await manager.active_sessions() == 2
         await asyncio.sleep(50)
         assert destroyed == ["idle"]
         assert log.ends[0][1].reason == "expired"
@@ -160,7 +161,7 @@ async def test_a_wrong_starting_configuration_refuses_the_session(returned: obje
     manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log)
     with pytest.raises(SessionRefused):
         await manager.get_or_create("a")
-    assert manager.active_sessions == 0
+    assert await manager.active_sessions() == 0
     await manager.aclose_all()
     assert log.ends == []
 
@@ -270,7 +271,7 @@ async def test_a_session_that_is_starting_does_not_survive_the_shutdown() -> Non
     release.set()
     with pytest.raises(ShuttingDown):
         await creating
-    assert manager.active_sessions == 0
+    assert await manager.active_sessions() == 0
     assert len(asyncio.all_tasks()) == 1
 
 
@@ -283,7 +284,9 @@ async def test_a_session_that_is_used_while_another_expires_stays() -> None:
             entered.set()
             await release.wait()
 
-    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=Slow(), ttl_s=1000, clock=lambda: now)
+    manager = VoiceAgentManager(
+        runtime=ScriptedModel().runtime(), callbacks=Slow(), ttl_seconds=1000, clock=lambda: now
+    )
     await manager.get_or_create("a")
     kept = await manager.get_or_create("b")
     now = 2000.0
@@ -309,7 +312,7 @@ async def test_whoever_gives_up_waiting_for_a_session_leaves_none_behind() -> No
     await entered.wait()
     creating.cancel()
     await asyncio.wait([creating])
-    assert manager.active_sessions == 0
+    assert await manager.active_sessions() == 0
     assert [id_ for id_, _ in log.ends] == ["a"]
     await manager.aclose_all()
 
@@ -383,7 +386,7 @@ async def test_how_long_calls_may_take_to_say_goodbye() -> None:
         await manager.aclose_all()
         assert asyncio.get_running_loop().time() - began_s == pytest.approx(3, abs=0.1)
         assert staying.dropped
-    assert manager.active_sessions == 0
+    assert await manager.active_sessions() == 0
 
 
 def report(manager: VoiceAgentManager, session_id: str, text: str) -> None:

@@ -17,7 +17,7 @@ from tests.agent.models import ScriptedModel
 from voice_host.agent.events import ToolFinished
 from voice_host.agent.history import CUT_MARK, FAULT_MARK, MAX_MESSAGES, settle, trim
 from voice_host.agent.turn import active_turn
-from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.agent.voice_agent import VoiceAgent, VoiceResponse
 from voice_host_sdk import AgentConfig, Session, tool
 
 
@@ -37,8 +37,8 @@ def spoken(agent: VoiceAgent) -> list[str]:
 
 async def test_chat_answers_and_remembers() -> None:
     model = ScriptedModel("Hello Anna.", "Your name is Anna.")
-    agent = VoiceAgent(AgentConfig(greeting="Welcome."), runtime=model.runtime())
-    assert await agent.greet() == "Welcome." == agent.greeting
+    agent = VoiceAgent(greeting="Welcome.", runtime=model.runtime())
+    assert await agent.greet() == VoiceResponse(agent.greeting) == VoiceResponse("Welcome.")
     reply = await agent.chat("I am Anna")
     assert (reply.text.strip(), reply.steps, reply.interrupted) == ("Hello Anna.", (), False)
     await agent.chat("Who am I?")
@@ -51,7 +51,7 @@ async def test_chat_answers_and_remembers() -> None:
 
 async def test_what_a_model_thinks_aloud_is_neither_said_nor_kept() -> None:
     model = ScriptedModel("Well.<think>What is the time? <b></think>It is three.", "Yes.")
-    agent = VoiceAgent(AgentConfig(), runtime=model.runtime())
+    agent = VoiceAgent(config=AgentConfig(), runtime=model.runtime())
     assert (await agent.chat("What time is it?")).text.strip() == "Well. It is three."
     await agent.chat("Thanks")
     assert spoken(agent)[1] == "agent: Well. It is three."
@@ -165,10 +165,10 @@ async def test_cancel_stops_a_chat_and_keeps_the_users_turn() -> None:
     await agent.aclose()
 
 
-async def test_a_failed_chat_raises_and_leaves_the_users_turn() -> None:
-    agent = VoiceAgent(runtime=ScriptedModel(ValueError("no"), "Better.").runtime())
-    with pytest.raises(ValueError, match="no"):
-        await agent.chat("first")
+async def test_a_failed_chat_has_an_error_and_leaves_the_users_turn() -> None:
+    model = ScriptedModel(ValueError("no"), "Better.")
+    agent = VoiceAgent(config=AgentConfig(error_phrase="That did not work."), runtime=model.runtime())
+    assert await agent.chat("first") == VoiceResponse("", error="That did not work.")
     assert spoken(agent) == ["user: first"]
     assert (await agent.chat("second")).text.strip() == "Better."
     await agent.aclose()
@@ -350,8 +350,7 @@ async def test_a_model_that_breaks_off_is_not_taken_for_an_interruption() -> Non
         raise ValueError("x")
 
     agent = VoiceAgent(runtime=ScriptedModel(["One two", break_off]).runtime())
-    with pytest.raises(ValueError, match="x"):
-        await agent.chat("count")
+    assert await agent.chat("count") == VoiceResponse("One two ", error=AgentConfig().error_phrase)
     assert spoken(agent) == ["user: count", f"agent: One two{FAULT_MARK}"]
     await agent.aclose()
 

@@ -105,7 +105,7 @@ def real_host_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("host")
     port = free_port()
     command = [sys.executable, "-m", "voice_host", "serve", "--port", str(port), "--agents", "front-desk"]
-    kept = {"PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV"}
+    kept = {"PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV", "PYTHON_DOTENV_DISABLED"}
     environment = {name: value for name, value in os.environ.items() if name in kept}
     log = folder / "host.log"
     with log.open("wb") as output:

@@ -76,6 +76,13 @@ class Studio(Observable):
             self.changed()
 
 
+async def no_session(s: Studio, timeout_s: float = 10.0) -> None:
+    """Wait until every session of the agent has ended."""
+    async with asyncio.timeout(timeout_s):
+        while await s.manager.active_sessions():  # noqa: ASYNC110 (the sweeper tells nobody)
+            await asyncio.sleep(0.005)
+
+
 def _is_ours(task: asyncio.Task[Any]) -> bool:
     code = getattr(task.get_coro(), "cr_code", None)
     return code is not None and "voice_host" in code.co_filename and not task.get_name().startswith("sweeper")
@@ -110,7 +117,7 @@ async def studio(
         models = (None, config.model or "test-model", config.fallback_models)
         await registry.prepare(*models)
         runtime = AgentRuntime("desk", config, registry.resolve(*models), registry=registry)
-        manager = VoiceAgentManager(config, runtime=runtime, callbacks=callbacks, **manager_options)
+        manager = VoiceAgentManager(config=config, runtime=runtime, callbacks=callbacks, **manager_options)
         speech = SpeechProviders(
             AssemblyAISpeechToText(stt_key, **{"url": stt.url, "resilience": resilience, **stt_options}),
             OrpheusTextToSpeech(tts_key, url=tts.url, resilience=resilience),

@@ -46,7 +46,7 @@ async def assert_nothing_is_left(s: Studio) -> None:
     """The call's handler has returned, and no task, socket or session of it remains."""
     await s.until(lambda s: len(s.leaks) == 1)
     assert s.leaks == [[]]
-    assert s.manager.active_sessions == 0
+    assert await s.manager.active_sessions() == 0
     await s.tts.until(lambda tts: tts.open_connections == 0)
     for session in s.stt.sessions:
         await s.stt.until(lambda _, session=session: session.close_code is not None)
@@ -146,7 +146,7 @@ async def test_the_agent_may_refuse_a_call() -> None:
         assert code == 4500
         assert "hunter2" not in reason
         assert caller.frames == []
-        assert s.manager.active_sessions == 0
+        assert await s.manager.active_sessions() == 0
     assert recorder.names == []
 
 

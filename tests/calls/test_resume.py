@@ -9,7 +9,7 @@ import pytest
 from starlette.websockets import WebSocket
 
 from tests.calls.client import TestCaller, calling
-from tests.calls.studio import Studio, studio
+from tests.calls.studio import Studio, no_session, studio
 from tests.calls.test_endings import Recorder
 from voice_host_sdk import AgentConfig, Caller, Session, tool
 
@@ -74,7 +74,7 @@ async def test_a_lost_caller_goes_on_with_the_same_conversation() -> None:
             assert (await second.expect("metrics"))["reply"] == 3, "replies go on counting"
             assert not second.all("greeting")
         assert "Remember plum" in str(s.llm.requests[-1].messages)
-        await s.until(lambda s: s.manager.active_sessions == 0)
+        await no_session(s)
     names = recorder.names
     assert names.count("created") == names.count("destroyed") == 1
     assert recorder.seen[-1] == ("destroyed", "goodbye")
@@ -255,8 +255,8 @@ async def test_the_newest_connection_wins() -> None:
                 await second.expect("ready", resumed=True)
                 assert await first.ended() == (1000, "the call goes on over another connection")
                 await second.expect("tts_done")
-                assert s.manager.connected_calls == s.manager.active_sessions == 1
-        await s.until(lambda s: s.manager.active_sessions == 0)
+                assert s.manager.connected_calls == await s.manager.active_sessions() == 1
+        await no_session(s)
     assert recorder.names.count("created") == recorder.names.count("destroyed") == 1
 
 
@@ -282,7 +282,7 @@ async def test_who_does_not_come_back_in_time_has_left(options: dict[str, float]
             caller.ws.transport.abort()
             await s.until(lambda s: len(s.leaks) == 1)
         async with asyncio.timeout(10):
-            while s.manager.active_sessions or recorder.names[-1] != "destroyed":  # noqa: ASYNC110
+            while await s.manager.active_sessions() or recorder.names[-1] != "destroyed":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert (await refused(f"{s.url}?resume={ready['resume_token']}"))[0] == 4401
     assert recorder.seen == [("created", ready["session_id"]), ("destroyed", "lost")]
@@ -308,7 +308,7 @@ async def test_what_an_agent_asks_for_meanwhile_is_done() -> None:
             second.ws.transport.abort()
             await s.until(lambda s: s.manager.parked_sessions == 1)
         await sessions[0].end("closing time")
-        await s.until(lambda s: s.manager.active_sessions == 0)
+        await no_session(s)
         assert (await refused(back(s, second)))[0] == 4401
     assert recorder.seen[-1] == ("destroyed", "ended")
 

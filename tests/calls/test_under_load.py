@@ -246,7 +246,7 @@ async def test_no_task_thread_or_descriptor_is_left_of_calls_of_every_fate() -> 
             for fate in FATES:
                 await fate(s)
             async with asyncio.timeout(15):
-                while s.manager.active_sessions or s.tts.open_connections:  # noqa: ASYNC110 (the sweeper ends some)
+                while await s.manager.active_sessions() or s.tts.open_connections:  # noqa: ASYNC110 (the sweeper ends some)
                     await asyncio.sleep(0.02)
                 while any(session.close_code is None for session in s.stt.sessions):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)

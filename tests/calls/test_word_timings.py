@@ -47,7 +47,7 @@ async def timed_studio(voice_key: str = "voice-key") -> AsyncIterator[TimedStudi
         registry = ModelRegistry(ModelSettings(llm_base_url=llm.base_url, llm_api_key="gateway-key"))
         await registry.prepare(None, "test-model")
         runtime = AgentRuntime("desk", config, registry.resolve(None, "test-model"), registry=registry)
-        manager = VoiceAgentManager(config, runtime=runtime)
+        manager = VoiceAgentManager(config=config, runtime=runtime)
         speech = SpeechProviders(
             AssemblyAISpeechToText("stt-key", url=stt.url), AssemblyAITextToSpeech(voice_key, url=tts.url)
         )

@@ -43,7 +43,7 @@ def test_the_constraints_name_versions_and_no_addresses(image: Image) -> None:
     lines = (image.folder / "constraints.txt").read_text(encoding="utf-8").splitlines()
     assert len(lines) > 30
     assert [line for line in lines if "://" in line or "@" in line or "==" not in line] == []
-    assert {"voice-host==0.1.0", "voice-host-sdk==1.0.0"} <= set(lines)
+    assert {"voice-host==0.1.0", "voice-host-sdk==1.1.0"} <= set(lines)
     assert "voice-agent-example" not in "".join(lines)
 
 

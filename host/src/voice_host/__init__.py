@@ -10,27 +10,31 @@ if TYPE_CHECKING:
     from pydantic_ai import Tool
 
     from voice_host.agent.manager import VoiceAgentManager
-    from voice_host.agent.voice_agent import ChatReply, VoiceAgent
+    from voice_host.agent.voice_agent import VoiceAgent, VoiceResponse
     from voice_host.outbound.public_fetch import AddressRefused, FetchedPage, FetchError, fetch_public_url
     from voice_host.router import create_voice_router
     from voice_host.session.handler import VoiceSessionHandler
     from voice_host.text import VoiceCleaner, normalize_voice_text
     from voice_host.voice_app import create_voice_app
     from voice_host.web_tools import duckduckgo_search_tool, visit_url_tool
-    from voice_host_sdk import AgentConfig, STTConfig, TTSConfig
+    from voice_host_sdk import DEFAULT_GREETING, DEFAULT_INSTRUCTIONS, AgentConfig, STTConfig, TTSConfig
+    from voice_host_sdk import DEFAULT_VOICE_RULES as VOICE_RULES
 
 _HOMES = {
     "AddressRefused": "voice_host.outbound.public_fetch",
     "AgentConfig": "voice_host_sdk",
-    "ChatReply": "voice_host.agent.voice_agent",
+    "DEFAULT_GREETING": "voice_host_sdk",
+    "DEFAULT_INSTRUCTIONS": "voice_host_sdk",
     "FetchError": "voice_host.outbound.public_fetch",
     "FetchedPage": "voice_host.outbound.public_fetch",
     "STTConfig": "voice_host_sdk",
     "TTSConfig": "voice_host_sdk",
     "Tool": "pydantic_ai",
+    "VOICE_RULES": "voice_host_sdk:DEFAULT_VOICE_RULES",
     "VoiceAgent": "voice_host.agent.voice_agent",
     "VoiceAgentManager": "voice_host.agent.manager",
     "VoiceCleaner": "voice_host.text",
+    "VoiceResponse": "voice_host.agent.voice_agent",
     "VoiceSessionHandler": "voice_host.session.handler",
     "create_voice_app": "voice_host.voice_app",
     "create_voice_router": "voice_host.router",
@@ -41,9 +45,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "DEFAULT_GREETING",
+    "DEFAULT_INSTRUCTIONS",
+    "VOICE_RULES",
     "AddressRefused",
     "AgentConfig",
-    "ChatReply",
     "FetchError",
     "FetchedPage",
     "STTConfig",
@@ -52,6 +58,7 @@ __all__ = [
     "VoiceAgent",
     "VoiceAgentManager",
     "VoiceCleaner",
+    "VoiceResponse",
     "VoiceSessionHandler",
     "create_voice_app",
     "create_voice_router",
@@ -67,4 +74,5 @@ if not TYPE_CHECKING:  # or a type checker would take any name for one of these
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(_HOMES[name]), name)
+        module, _, original = _HOMES[name].partition(":")
+        return getattr(import_module(module), original or name)

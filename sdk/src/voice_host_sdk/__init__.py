@@ -1,6 +1,7 @@
 """The contract between voice-host and the voice agents it runs."""
 
 from voice_host_sdk.agent_config import (
+    DEFAULT_GREETING,
     DEFAULT_INSTRUCTIONS,
     DEFAULT_VOICE_RULES,
     AgentConfig,
@@ -40,6 +41,7 @@ from voice_host_sdk.tools import OnInterrupt, ToolOptions, tool, tool_options
 
 __all__ = [
     "AGENT_ID_PATTERN",
+    "DEFAULT_GREETING",
     "DEFAULT_INSTRUCTIONS",
     "DEFAULT_STT_WSS_BASE",
     "DEFAULT_TTS_WSS_URL",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     Tools = tuple[Any, ...] | list[Any]  # what may be given; pydantic makes a tuple of it
 else:
     Tools = tuple[Any, ...]
+
+DEFAULT_GREETING = ""
+"""No greeting: the caller speaks first."""
 
 DEFAULT_INSTRUCTIONS = "You are a helpful, friendly assistant on the telephone."
 
@@ -96,11 +99,17 @@ class AgentConfig(BaseModel, frozen=True, extra="forbid", arbitrary_types_allowe
     voice_rules: str = Field(
         default=DEFAULT_VOICE_RULES, description="Appended to the instructions: how to word things that are spoken."
     )
-    greeting: str = Field(default="", description="Spoken when a call begins; empty: the caller speaks first.")
+    greeting: str = Field(
+        default=DEFAULT_GREETING, description="Spoken when a call begins; empty: the caller speaks first."
+    )
     tools: Tools = ()
     model: str | None = Field(default=None, min_length=1)
     fallback_models: tuple[str, ...] = Field(
         default=(), description="Models that are asked, in order, when the model fails before a word was said."
+    )
+    model_settings: Mapping[str, Any] = Field(
+        default_factory=dict,
+        description="Sent to the model with each request, by pydantic-ai's names: temperature, max_tokens, ...",
     )
     speech_to_text: str | None = Field(
         default=None, min_length=1, description="A recogniser by name, e.g. assemblyai; the platform's choice wins."

@@ -25,13 +25,17 @@ def model_settings(settings: Settings) -> ModelSettings:
     )
 
 
-def default_runtime(config: AgentConfig) -> AgentRuntime:
+def default_runtime(config: AgentConfig, assemblyai_api_key: SecretStr | None = None) -> AgentRuntime:
     """Build a runtime for an agent of a customer's own application; it owns its model client.
+
+    `assemblyai_api_key` wins over its variable.
 
     Raises:
         ModelConfigError: the model that is named cannot be had.
+        SettingsError: the settings cannot be used.
     """
-    registry = ModelRegistry(model_settings(load_settings()))
+    settings = load_settings().with_keys(assemblyai_api_key=assemblyai_api_key)
+    registry = ModelRegistry(model_settings(settings))
     choose = ModelChoice(registry)
     return AgentRuntime(DEFAULT_AGENT_ID, config, choose(config), registry=registry, choose=choose)
 

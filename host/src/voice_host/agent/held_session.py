@@ -61,6 +61,10 @@ class HeldSession:
             return owner is caller
         return (owner.issuer, owner.identity) == (caller.issuer, caller.identity)
 
+    def use(self, now: float) -> None:
+        """Note that the session is used."""
+        self.last_used = now
+
     def connect(self, connection: Connection) -> None:
         """A call begins to use the session."""
         self.connection = connection
@@ -70,5 +74,5 @@ class HeldSession:
     def disconnect(self, now: float) -> None:
         """The call has left nothing behind."""
         self.connection = None
-        self.last_used = now
+        self.use(now)
         self.free.set()

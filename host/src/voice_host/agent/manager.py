@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from voice_host import metrics
+from voice_host.agent.agent_arguments import given_config, given_key
 from voice_host.agent.callback_runner import CallbackRunner, being_cancelled, run_callback
 from voice_host.agent.defaults import default_runtime
 from voice_host.agent.held_session import Connection, HeldSession
 from voice_host.agent.observers import Observers
+from voice_host.agent.refusals import ResumeRefused, SessionRefused, ShuttingDown
 from voice_host.agent.resume_token import session_of
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.session import LiveSession
@@ -23,7 +26,7 @@ from voice_host.discovery import valid_config
 from voice_host.logs import get_logger
 from voice_host.settings import AgentsSettings, ServerSettings
 from voice_host.tenancy import acting_for
-from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, SessionEnd, TTSConfig
+from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, SessionEnd, STTConfig, TTSConfig
 from voice_host_sdk.session import EndReason
 
 log = get_logger(__name__)
@@ -31,7 +34,7 @@ log = get_logger(__name__)
 OnCreated = Callable[[str, VoiceAgent], Awaitable[None]]
 OnDestroyed = Callable[[str], Awaitable[None]]
 
-DEFAULT_TTL_S = 1800.0
+DEFAULT_TTL_S = 3600.0
 DEFAULT_RESUME_GRACE_S = 30.0
 DEFAULT_MAX_PARKED = 1000
 DEFAULT_CALLBACK_TIMEOUT_S = AgentsSettings().callback_timeout_s
@@ -39,18 +42,6 @@ DEFAULT_CLOSE_TIMEOUT_S = ServerSettings().stop_timeout_s
 
 TAKE_OVER_TIMEOUT_S = 10.0
 """How long a caller who comes back waits for the connection before to leave: its tools may be finishing."""
-
-
-class SessionRefused(Exception):
-    """The agent's `on_session_starting` failed: this one call cannot begin."""
-
-
-class ShuttingDown(SessionRefused):
-    """The manager is closed, or closes: no session begins any more."""
-
-
-class ResumeRefused(SessionRefused):
-    """A token opens no session: it was used, is too old, is somebody else's, or never was one. Which is not said."""
 
 
 @dataclass(slots=True)
@@ -64,51 +55,93 @@ class _Start:
 class VoiceAgentManager:
     """All conversations of one agent.
 
+    The agent is described by single fields or by `config`. What is not given has the default of `AgentConfig`.
+
     Args:
-        config: the agent. Default: a plain assistant.
-        tools: added to those of `config`.
-        tts_config: wins over the one of `config`.
+        assemblyai_api_key: for speech-to-text, and for the gateway's default model where no model is named; default:
+            the environment's. Without a key the embedded services answer.
+        ttl_seconds: idle seconds after which a session ends. One that a call is connected to never does. 0: no expiry.
+        model: pydantic-ai's name of a model, or the gateway's.
+        tools: functions the model may use; added to those of `config`.
+        instructions: what the model is told.
+        max_steps: requests to the model within one reply.
+        model_settings: sent to the model with each request: temperature, max_tokens, ...
+        stt_config: how the agent listens.
+        tts_config: the voice; takes the place of the one in `config`.
+        greeting: spoken when a call begins; empty: the caller speaks first.
+        voice_rules: appended to the instructions: how to word things that are spoken.
         on_session_created: `async (session_id, agent)`, when `get_or_create` creates.
         on_session_destroyed: `async (session_id)`, when a session ends for whatever reason.
+        config: the whole agent, in place of single fields.
         callbacks: an installed agent's callbacks.
         runtime: an installed agent's shared runtime; without one the manager builds its own.
         observers: the platform's, told of every session.
-        ttl_s: idle seconds after which a session that no call is connected to ends.
         resume_grace_s: seconds for which a caller whose connection was lost may come back; 0: not at all.
         max_parked: sessions that wait for their callers; beyond it the one that has waited longest ends.
         callback_timeout_s: seconds that each callback may take.
         close_timeout_s: seconds for which `aclose_all` waits for connected calls to say goodbye, before it ends their
             sessions itself.
         clock: seconds, monotonic.
+
+    Raises:
+        TypeError: single fields other than `tools` and `tts_config` are given beside `config`.
+        ValueError: `ttl_seconds` is negative, or a field of the agent is wrong.
+        ModelConfigError: the model that is named cannot be had, or a model setting is wrong.
+        SettingsError: the host's settings cannot be used.
     """
 
     def __init__(
         self,
-        config: AgentConfig | None = None,
+        assemblyai_api_key: str | None = None,
         *,
+        ttl_seconds: float = DEFAULT_TTL_S,
+        model: str | None = None,
         tools: Sequence[Any] = (),
+        instructions: str | None = None,
+        max_steps: int | None = None,
+        model_settings: Mapping[str, Any] | None = None,
+        stt_config: STTConfig | None = None,
         tts_config: TTSConfig | None = None,
+        greeting: str | None = None,
+        voice_rules: str | None = None,
         on_session_created: OnCreated | None = None,
         on_session_destroyed: OnDestroyed | None = None,
+        config: AgentConfig | None = None,
         callbacks: LifecycleCallbacks | None = None,
         runtime: AgentRuntime | None = None,
         observers: Observers | None = None,
-        ttl_s: float = DEFAULT_TTL_S,
         resume_grace_s: float = DEFAULT_RESUME_GRACE_S,
         max_parked: int = DEFAULT_MAX_PARKED,
         callback_timeout_s: float = DEFAULT_CALLBACK_TIMEOUT_S,
         close_timeout_s: float = DEFAULT_CLOSE_TIMEOUT_S,
         clock: Callable[[], float] = now_s,
     ) -> None:
-        base = config or (runtime.config if runtime else AgentConfig())
-        self.config = _revised(base, tools, tts_config)
+        self.assemblyai_api_key = given_key(assemblyai_api_key)
+        """The key that the manager was given, for whoever chooses its speech services; None: the environment's."""
+        self.config = given_config(
+            config,
+            runtime.config if runtime is not None else AgentConfig(),
+            tools=tools,
+            tts_config=tts_config,
+            model=model,
+            instructions=instructions,
+            max_steps=max_steps,
+            model_settings=model_settings,
+            stt_config=stt_config,
+            greeting=greeting,
+            voice_rules=voice_rules,
+        )
+        if not ttl_seconds >= 0:
+            raise ValueError("ttl_seconds must be 0 (no expiry) or more")
         self._owns_runtime = runtime is None
-        self._runtime = runtime.variant(self.config) if runtime else default_runtime(self.config)
+        self._runtime = (
+            runtime.variant(self.config) if runtime else default_runtime(self.config, self.assemblyai_api_key)
+        )
         self._on_created = on_session_created
         self._on_destroyed = on_session_destroyed
         self._callbacks = callbacks or LifecycleCallbacks()
         self._observers = observers or Observers()
-        self._ttl_s = ttl_s
+        self._ttl_s = ttl_seconds or math.inf
         self._grace_s = resume_grace_s
         self._max_parked = max_parked
         self._callback_timeout_s = callback_timeout_s
@@ -120,7 +153,7 @@ class VoiceAgentManager:
         self._closed = False
         self._hurried = False
         self._emptied = asyncio.Event()
-        interval_s = max(0.05, min(ttl_s / 4, (resume_grace_s or 120) / 4, 30))
+        interval_s = max(0.05, min(self._ttl_s / 4, (resume_grace_s or 120) / 4, 30))
         self._sweeper = Sweeper(f"sweeper-{self.agent_id}", interval_s, self.expire_idle)
 
     @property
@@ -138,9 +171,8 @@ class VoiceAgentManager:
         """The model that answers, as shown to people."""
         return self._runtime.model.name
 
-    @property
-    def active_sessions(self) -> int:
-        """Sessions that have begun and not ended, connected or not."""
+    async def active_sessions(self) -> int:
+        """Return how many sessions have begun and not ended, connected or not."""
         return len(self._sessions)
 
     @property
@@ -166,7 +198,7 @@ class VoiceAgentManager:
         try:
             async with start.lock:
                 if held := self._sessions.get(session_id):
-                    held.last_used = self._clock()
+                    held.use(self._clock())
                     return held.agent
                 if ending := self._ending.get(session_id):
                     await asyncio.wait([ending])  # the old one is told its end before the new one its beginning
@@ -185,7 +217,9 @@ class VoiceAgentManager:
             self._callbacks, session, observers=self._observers, timeout_s=self._callback_timeout_s
         )
         now = self._clock()
-        self._sessions[session_id] = HeldSession(session_id, agent, callbacks, created_at=now, last_used=now)
+        held = HeldSession(session_id, agent, callbacks, created_at=now, last_used=now)
+        agent.on_used = lambda: held.use(self._clock())
+        self._sessions[session_id] = held
         self._sweeper.start()
         callbacks.created()
         if (on_created := self._on_created) is not None:
@@ -206,7 +240,7 @@ class VoiceAgentManager:
             # model_copy(update=...) does not validate, and it is the natural way to write this callback.
             config = config if config is self.config else valid_config(config, "on_session_starting")
             await self._runtime.prepare(config)
-            return VoiceAgent(config, runtime=self._runtime, session=session)
+            return VoiceAgent(config=config, runtime=self._runtime, session=session)
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and being_cancelled():
                 raise
@@ -222,7 +256,7 @@ class VoiceAgentManager:
         """Note that the caller finished a turn."""
         if held := self._sessions.get(session_id):
             held.turns += 1
-            held.last_used = self._clock()
+            held.use(self._clock())
 
     # --- connections come and go --------------------------------------------------------------------------------
 
@@ -350,7 +384,7 @@ class VoiceAgentManager:
                 await self.remove(session_id, reason)
 
     def _over(self, held: HeldSession) -> EndReason | None:
-        if held.connection is not None:
+        if held.connection is not None or held.agent.busy:
             return None
         if self._is_past(held):
             return "lost"
@@ -411,10 +445,3 @@ class VoiceAgentManager:
 
     async def _run(self, name: str, call: Callable[[], Awaitable[None]]) -> None:
         await run_callback(self.agent_id, name, call, self._callback_timeout_s)
-
-
-def _revised(config: AgentConfig, tools: Sequence[Any], tts_config: TTSConfig | None) -> AgentConfig:
-    if not tools and tts_config is None:
-        return config
-    changes = {"tools": (*config.tools, *tools), "tts_config": tts_config or config.tts_config}
-    return AgentConfig.model_validate({**dict(config), **changes})

@@ -11,7 +11,7 @@ from pydantic_ai.toolsets import FunctionToolset
 from voice_host.agent.model_choice import ModelChoice
 from voice_host.agent.tool_policy import PolicyToolset
 from voice_host.agent.tools import build_tool, options_of
-from voice_host.models import ModelRegistry, ResolvedModel
+from voice_host.models import ModelRegistry, ResolvedModel, model_request_settings
 from voice_host.models.live_request import waiting
 from voice_host.tenancy import pool_for
 from voice_host_sdk import AgentConfig, Session, tool_name
@@ -31,6 +31,7 @@ class AgentRuntime:
 
     Raises:
         ToolWithoutSchema: a tool has a signature no schema can be made of.
+        ModelConfigError: a model setting is unknown or has a wrong value.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class AgentRuntime:
             deps_type=Session,
             instructions=f"{config.instructions}\n\n{config.voice_rules}".strip(),
             toolsets=[toolset],
+            model_settings=model_request_settings(config.model_settings),
             name=agent_id,
         )
 
@@ -107,4 +109,4 @@ class AgentRuntime:
 
 def _for_model(config: AgentConfig) -> tuple[object, ...]:
     """The part of a configuration that the pydantic-ai agent is built of."""
-    return config.instructions, config.voice_rules, config.tools, config.tool_timeout_s
+    return config.instructions, config.voice_rules, config.tools, config.tool_timeout_s, config.model_settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -51,9 +52,10 @@ def call(
         fail("there is nothing to say", "give a recording with --audio, or a typed turn with --text")
     if any(not typed.strip() for typed in text or ()):
         fail("a typed turn is empty", "put words behind --text")
+    settings = settings_or_exit(config)
+    token = token or os.environ.get(TOKEN_VARIABLE)  # by now it may have come from `.env`
     if token and not (token.strip().isascii() and token.strip().isprintable()):
         fail("what was given with --token is no API key or call token", "`voice-host keys create NAME` makes a key")
-    settings = settings_or_exit(config)
     # Imported when it is needed: it brings the web framework and the model library along.
     from voice_host.caller.address import WrongAddress
     from voice_host.caller.client import CallFailed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,7 @@ import typer
 from voice_host.cli.exit_codes import FAILED
 from voice_host.cli.output import ConfigOption, fail, settings_or_exit
 from voice_host.server.listener import PortTaken, listen
-from voice_host.settings import DEFAULT_FILE
+from voice_host.settings import CONFIG_VARIABLE, DEFAULT_FILE, process_environment
 
 ADDRESS = "127.0.0.1"
 
@@ -47,7 +46,8 @@ def dev(
         tree = read_tree(folder)
     except NoAgentHere as error:
         fail(str(error), error.hint)
-    if config is None and "VOICE_HOST_CONFIG" not in os.environ and (folder / DEFAULT_FILE).is_file():
+    named = CONFIG_VARIABLE in process_environment().variables
+    if config is None and not named and (folder / DEFAULT_FILE).is_file():
         config = folder / DEFAULT_FILE
     settings = settings_or_exit(config, {"server.host": ADDRESS, "server.port": port})
     try:

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from voice_host.dev.handover import inheritable, offered
 from voice_host.dev.order import Order
+from voice_host.settings import environment_for_children
 
 LEAVE_WITHIN_S = 8.0
 """How long a child may take to end its calls and the agents' `on_shutdown`; then it is killed."""
@@ -30,6 +31,7 @@ class Child:
             *(sys.executable, "-P", "-m", "voice_host.dev.child"),
             stdin=asyncio.subprocess.PIPE,
             pass_fds=inheritable(listener),
+            env=environment_for_children(),
             # Ctrl-C at the terminal is the parent's to hear.
             process_group=0 if os.name == "posix" else None,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),

@@ -18,6 +18,7 @@ from voice_host.dev.changes import Changes
 from voice_host.dev.order import Order
 from voice_host.dev.process import Child
 from voice_host.dev.source import PYPROJECT, NoAgentHere, SourceTree, read_tree
+from voice_host.settings import DOTENV_FILE
 
 
 class ChildrenFail(Exception):
@@ -141,7 +142,8 @@ class Supervisor:
 
     def _files(self) -> tuple[Path, ...]:
         beside = self._tree.folder.glob("*.py")
-        return (self._tree.folder / PYPROJECT, *beside, *([self._config] if self._config else ()))
+        config = [self._config] if self._config else []
+        return (self._tree.folder / PYPROJECT, *beside, *config, Path(DOTENV_FILE))
 
     async def _end(self) -> None:
         async with asyncio.TaskGroup() as tasks:

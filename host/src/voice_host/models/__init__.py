@@ -1,7 +1,8 @@
 """Which language model an agent gets, and the models the host brings along."""
 
 from voice_host.models.demo import demo_model
-from voice_host.models.errors import ModelConfigError, ModelKeyRefusedError, describe_model_error
+from voice_host.models.errors import ModelConfigError, ModelKeyRefusedError, describe_model_error, log_model_error
+from voice_host.models.request_settings import model_request_settings
 from voice_host.models.select import ModelRegistry, ModelSettings, ResolvedModel
 
 __all__ = [
@@ -12,4 +13,6 @@ __all__ = [
     "ResolvedModel",
     "demo_model",
     "describe_model_error",
+    "log_model_error",
+    "model_request_settings",
 ]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pydantic_ai import exceptions as ai
 
+from voice_host.logs import get_logger
 from voice_host_sdk import SessionError
+
+log = get_logger(__name__)
 
 
 class ModelConfigError(Exception):
@@ -47,6 +50,19 @@ def describe_model_error(error: BaseException) -> SessionError:
     if isinstance(error, ModelKeyRefusedError):
         message = f"{message} Check {error.setting}."
     return SessionError(code=code, message=message)
+
+
+def log_model_error(agent_id: str, error: BaseException) -> SessionError:
+    """Log that a model failed, and describe it like `describe_model_error`."""
+    problem = describe_model_error(error)
+    # A traceback only for what nobody foresaw: the service's answer may repeat what the caller said.
+    log.warning(
+        "model_failed",
+        agent_id=agent_id,
+        code=problem.code,
+        exc_info=error if problem.code == "model_failed" else None,
+    )
+    return problem
 
 
 def _code(error: BaseException) -> str:

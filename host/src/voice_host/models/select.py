@@ -122,7 +122,7 @@ class ModelRegistry:
                 import_module("voice_host.models.gateway_client")
             else:
                 with suppress(ImportError):
-                    _is_known(name.partition(":")[0])
+                    is_known_provider(name.partition(":")[0])
 
     def _names(self, agent_override: str | None, agent_model: str | None, fallbacks: Sequence[str]) -> tuple[str, ...]:
         """Return the names of the model and of its fallbacks, in order."""
@@ -215,7 +215,7 @@ class ModelRegistry:
 
     def _pydantic_ai_model(self, name: str, provider: str) -> Model:
         try:
-            if not _is_known(provider):
+            if not is_known_provider(provider):
                 meant = suggestion(provider, _known_providers())
                 raise ModelConfigError(
                     f"The model {name!r} names no known provider"
@@ -241,7 +241,12 @@ class ModelRegistry:
         return self._providers[key]
 
 
-def _is_known(provider: str) -> bool:
+def is_known_provider(provider: str) -> bool:
+    """Tell whether pydantic-ai has a provider of that name.
+
+    Raises:
+        ImportError: it has, and the provider's package is not installed.
+    """
     try:
         infer_provider_class(provider)
     except ValueError:

@@ -163,18 +163,21 @@ def installed_extensions(settings: Settings) -> Extensions:
     return Extensions(load_extensions(settings, BuiltInProviders(settings)))
 
 
-def speech_services_from_environment(*, tts_api_key: str | None = None) -> SpeechServices:
+def speech_services_from_environment(
+    *, assemblyai_api_key: SecretStr | None = None, tts_api_key: str | None = None
+) -> SpeechServices:
     """What the configuration file and the variables configure, for an application with agents of its own.
 
-    `tts_api_key` wins over its variable.
+    Keys that are given win over their variables.
 
     Raises:
         ExtensionsBroken: an installed extension cannot be used.
+        SettingsError: the settings cannot be used.
     """
-    settings = load_settings()
-    if tts_api_key is not None:
-        keys = settings.keys.model_copy(update={"assemblyai_tts_api_key": SecretStr(tts_api_key)})
-        settings = settings.model_copy(update={"keys": keys})
+    settings = load_settings().with_keys(
+        assemblyai_api_key=assemblyai_api_key,
+        assemblyai_tts_api_key=SecretStr(tts_api_key) if tts_api_key is not None else None,
+    )
     return SpeechServices(settings, installed_extensions(settings), any_address=True)
 
 

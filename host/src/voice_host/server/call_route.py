@@ -9,7 +9,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from voice_host import metrics
-from voice_host.agent.manager import SessionRefused
+from voice_host.agent.refusals import SessionRefused
 from voice_host.auth.gate import Gate, Refusal, Visitor
 from voice_host.auth.origins import origin_allowed
 from voice_host.discovery import BrokenAgent, DisabledAgent

@@ -132,7 +132,7 @@ class Host:
         if isinstance(started, BrokenAgent):
             return started
         manager = VoiceAgentManager(
-            loaded.config,
+            config=loaded.config,
             runtime=prepared.runtime,
             callbacks=loaded.callbacks,
             observers=self._observers,

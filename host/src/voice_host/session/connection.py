@@ -11,7 +11,8 @@ from starlette.websockets import WebSocket
 
 from voice_host import metrics
 from voice_host.agent.held_session import HeldSession
-from voice_host.agent.manager import ResumeRefused, SessionRefused, ShuttingDown, VoiceAgentManager
+from voice_host.agent.manager import VoiceAgentManager
+from voice_host.agent.refusals import ResumeRefused, SessionRefused, ShuttingDown
 from voice_host.session import messages
 from voice_host.session.client_link import ClientLink
 from voice_host.session.close_codes import CloseCode

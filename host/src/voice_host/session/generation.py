@@ -11,15 +11,12 @@ from pydantic_ai.exceptions import UsageLimitExceeded
 from voice_host import metrics
 from voice_host.agent.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
 from voice_host.agent.turn import AgentTurn, OnEvent
-from voice_host.logs import get_logger
-from voice_host.models import describe_model_error
+from voice_host.models import log_model_error
 from voice_host.session import messages
 from voice_host.session.call import Call
 from voice_host.session.reply import Aside, Reply
 from voice_host.session.turn_events import ReplyTextComplete
 from voice_host_sdk import SilenceConfig, ToolCall
-
-log = get_logger(__name__)
 
 
 async def generate(call: Call, reply: Reply, turn: AgentTurn, run: Callable[[OnEvent], Awaitable[None]]) -> bool:
@@ -39,12 +36,9 @@ async def generate(call: Call, reply: Reply, turn: AgentTurn, run: Callable[[OnE
         finished = False
         phrase = call.agent.config.step_limit_phrase
         await _say_instead(call, reply, "step_limit", "The reply took too many steps.", phrase)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - `log_model_error` logs it
         finished = False
-        problem = describe_model_error(error)
-        # A traceback only for what nobody foresaw: the service's answer may repeat what the caller said.
-        trace = error if problem.code == "model_failed" else None
-        log.warning("model_failed", agent_id=call.agent_id, code=problem.code, exc_info=trace)
+        problem = log_model_error(call.agent_id, error)
         await _say_instead(call, reply, problem.code, problem.message)
     finally:
         filler.cancel()

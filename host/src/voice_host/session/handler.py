@@ -12,7 +12,8 @@ from starlette.websockets import WebSocket
 
 from voice_host import metrics
 from voice_host.agent.held_session import HeldSession
-from voice_host.agent.manager import SessionRefused, VoiceAgentManager
+from voice_host.agent.manager import VoiceAgentManager
+from voice_host.agent.refusals import SessionRefused
 from voice_host.agent.turn import OnEvent
 from voice_host.clock import now_s
 from voice_host.limits import CallLimits, ClientGuard, Ticket, call_limits
@@ -56,7 +57,7 @@ class VoiceSessionHandler:
     """Runs any number of calls of one agent.
 
     Args:
-        agent_manager: whose agent answers.
+        agent_manager: whose agent answers, and whose AssemblyAI key speech-to-text uses.
         tts_api_key: the key of the voice; default: `ASSEMBLYAI_TTS_API_KEY`.
         cleaner: makes text fit to be spoken; default: `VoiceCleaner()`.
         speech: the speech services; default: what the environment configures, to be given back with `aclose()`.
@@ -79,7 +80,9 @@ class VoiceSessionHandler:
         self._cleaner = cleaner or VoiceCleaner()
         self._own_services: SpeechServices | None = None
         if speech is None:
-            self._own_services = speech_services_from_environment(tts_api_key=tts_api_key)
+            self._own_services = speech_services_from_environment(
+                assemblyai_api_key=agent_manager.assemblyai_api_key, tts_api_key=tts_api_key
+            )
             speech = self._own_services.for_agent(agent_manager.config)
             resilience = resilience or self._own_services.settings.resilience
         self._speech = speech

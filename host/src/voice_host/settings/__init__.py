@@ -1,5 +1,6 @@
 """What the host was told: by file, by variables, by options."""
 
+from voice_host.settings.environment import DOTENV_FILE, environment_for_children, process_environment
 from voice_host.settings.errors import Problem, SettingsError, did_you_mean, suggestion
 from voice_host.settings.explain import FieldProblem, explain
 from voice_host.settings.known_secrets import known_secrets
@@ -22,10 +23,12 @@ from voice_host.settings.plugin_table import MissingSetting, plugin_table
 from voice_host.settings.provenance import Provenance
 from voice_host.settings.resilience import ResilienceSettings
 from voice_host.settings.secrets import SecretText, redact, secret_texts
-from voice_host.settings.variables import TOKEN_VARIABLE, colliding_ids, variable_name
+from voice_host.settings.variables import CONFIG_VARIABLE, TOKEN_VARIABLE, colliding_ids, variable_name
 
 __all__ = [
+    "CONFIG_VARIABLE",
     "DEFAULT_FILE",
+    "DOTENV_FILE",
     "TOKEN_VARIABLE",
     "AgentSettings",
     "AgentsSettings",
@@ -47,11 +50,13 @@ __all__ = [
     "agent_id_hint",
     "colliding_ids",
     "did_you_mean",
+    "environment_for_children",
     "explain",
     "known_secrets",
     "list_settings",
     "load_settings",
     "plugin_table",
+    "process_environment",
     "read_only",
     "redact",
     "secret_texts",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from voice_host.settings.environment import DOTENV_FILE, Environment
 from voice_host.settings.errors import Problem
 from voice_host.settings.provenance import KeyPath, Provenance, dotted, free_keys
 from voice_host.settings.secrets import (
@@ -81,16 +82,16 @@ class Layers:
             shown = REDACTED if any(map(looks_secret, keys)) else repr(text)
             self.problems.append(Problem(came_from.source, f"must be a {kind}, as in {self._file}, not {shown}"))
 
-    def resolve(self, environ: Mapping[str, str], folder: Path) -> None:
+    def resolve(self, environment: Environment, folder: Path) -> None:
         """Replace references by what they refer to, and keep secrets of the free tables from being shown."""
         for path, came_from in list(self._provenance.items()):
             table = self._table(path[:-1])
             value = table[path[-1]]
-            named = [f"{kind} {name}" for kind, name in references(value)] if came_from.kind == "file" else []
+            named = [_named(*found, environment) for found in references(value)] if came_from.kind == "file" else []
             if named:
                 self._provenance[path] = replace(came_from, reference=", ".join(named))
                 try:
-                    value = resolve(value, environ, folder)
+                    value = resolve(value, environment.variables, folder)
                 except MissingSource as error:
                     self.problems.append(Problem(came_from.where(path), str(error)))
                     self._missing.append(path)
@@ -129,6 +130,12 @@ class Layers:
         for part in path:
             table = table.get(part) if isinstance(table, dict) else None
         return table if isinstance(table, dict) else {}
+
+
+def _named(kind: str, name: str, environment: Environment) -> str:
+    """Return what a reference refers to, as `voice-host config` shows it: `env CRM_TOKEN in .env`."""
+    in_file = kind == "env" and name in environment.from_file
+    return f"{kind} {name} in {DOTENV_FILE}" if in_file else f"{kind} {name}"
 
 
 def _leaves(table: Mapping[str, Any], path: KeyPath = ()) -> Iterator[KeyPath]:

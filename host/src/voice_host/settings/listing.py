@@ -32,7 +32,8 @@ def list_settings(settings: Settings) -> list[Entry]:
     ]
     for name, field in ServiceKeys.model_fields.items():
         value, variable = getattr(settings.keys, name), field.alias or name
-        entries.append(Entry(variable, _shown(value), Provenance("variable", variable) if value else DEFAULT))
+        came_from = settings.provenance.get((variable,), Provenance("variable", variable))
+        entries.append(Entry(variable, _shown(value), came_from if value else DEFAULT))
     return entries
 
 

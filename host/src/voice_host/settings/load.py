@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from voice_host.settings.environment import Environment, export, process_environment
 from voice_host.settings.errors import Problem, SettingsError
 from voice_host.settings.explain import FieldProblem, explain
 from voice_host.settings.layers import Layers
@@ -19,6 +19,8 @@ from voice_host.settings.provenance import Provenance
 from voice_host.settings.secrets import NOT_UTF8, is_utf8, references
 from voice_host.settings.variables import (
     CONFIG_VARIABLE,
+    PREFIX,
+    TOKEN_VARIABLE,
     VariableReader,
     colliding_ids,
     service_variables,
@@ -46,31 +48,33 @@ def load_settings(
 
     Args:
         path: the file given by `--config`.
-        environ: the environment; None: this process's.
+        environ: the environment; None: this process's, with what `.env` in the working directory adds to it. Variables
+            of that file which are no settings are then put into `os.environ`, where model providers look for theirs.
         options: what the command line sets, by dotted key: `{"server.port": 9000}`. None values are left out.
 
     Raises:
-        SettingsError: the file cannot be read, or anything in it, in a variable or in an option is wrong.
+        SettingsError: a file cannot be read, or anything in it, in a variable or in an option is wrong.
     """
-    environ = os.environ if environ is None else environ
-    file = _find_file(path, environ)
+    environment = process_environment() if environ is None else Environment(environ)
+    file = _find_file(path, environment)
     raw = _read(file) if file else {}
     layers = Layers(str(file) if file else "", raw)
 
     ids, names = _named(raw, "agent"), _named(raw, "extension")
     reader = VariableReader(ids, names, ignore=[name for kind, name in references(raw) if kind == "env"])
-    for variable, key_path, text in reader.read(environ):
-        layers.put_text(key_path, text, Provenance("variable", variable))
+    for variable, key_path, text in reader.read(environment):
+        layers.put_text(key_path, text, environment.came_from(variable))
     for key, value in (options or {}).items():
         if value is not None:
             key_path = tuple(key.split("."))
             layers.put(
                 key_path, value, Provenance("option", _OPTIONS.get(key) or f"--{key_path[-1].replace('_', '-')}")
             )
-    layers.resolve(environ, file.parent if file else Path())
+    layers.resolve(environment, file.parent if file else Path())
 
-    keys, key_problems = _keys(environ)
+    keys, key_problems = _keys(environment)
     problems = [
+        *environment.problems,
         *reader.problems,
         *layers.problems,
         *key_problems,
@@ -80,13 +84,19 @@ def load_settings(
     settings = _validated(layers, keys, file, problems)
     if problems:
         raise SettingsError(problems)
-    return settings
+    of_keys = {(name,): environment.came_from(name) for name in service_variables() if name in environment.variables}
+    export(environment, [name for name in environment.from_file if not _is_setting(name)])
+    return settings.model_copy(update={"provenance": {**layers.provenance, **of_keys}})
 
 
-def _find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+def _is_setting(variable: str) -> bool:
+    return variable != TOKEN_VARIABLE and (variable.startswith(PREFIX) or variable in service_variables())
+
+
+def _find_file(path: Path | None, environment: Environment) -> Path | None:
     source = "--config"
-    if path is None and environ.get(CONFIG_VARIABLE):
-        path, source = Path(environ[CONFIG_VARIABLE]), CONFIG_VARIABLE
+    if path is None and (named := environment.variables.get(CONFIG_VARIABLE)):
+        path, source = Path(named), environment.where(CONFIG_VARIABLE)
     if path is None:
         default = Path(DEFAULT_FILE)
         return default if default.exists() else None
@@ -151,14 +161,17 @@ def _collisions(kind: str, ids: set[str]) -> list[Problem]:
     ]
 
 
-def _keys(environ: Mapping[str, str]) -> tuple[ServiceKeys, list[Problem]]:
+def _keys(environment: Environment) -> tuple[ServiceKeys, list[Problem]]:
+    environ, where = environment.variables, environment.where
     given = {name: environ[name].strip() for name in service_variables() if environ.get(name, "").strip()}
-    if unreadable := [Problem(name, NOT_UTF8) for name, text in given.items() if not is_utf8(text)]:
+    if unreadable := [Problem(where(name), NOT_UTF8) for name, text in given.items() if not is_utf8(text)]:
         return ServiceKeys(), unreadable
     try:
         return ServiceKeys.model_validate(given), []
     except ValidationError as error:
-        return ServiceKeys(), [Problem(str(found.path[0]), found.message) for found in explain(error, ServiceKeys)]
+        return ServiceKeys(), [
+            Problem(where(str(found.path[0])), found.message) for found in explain(error, ServiceKeys)
+        ]
 
 
 def _validated(layers: Layers, keys: ServiceKeys, file: Path | None, problems: list[Problem]) -> Settings:

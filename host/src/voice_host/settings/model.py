@@ -337,6 +337,11 @@ class Settings(Tables):
     path: Path | None = None
     provenance: Mapping[KeyPath, Provenance] = Field(default_factory=_nothing, repr=False)
 
+    def with_keys(self, **keys: SecretStr | None) -> Settings:
+        """Return the settings with other keys of services, named as in `ServiceKeys`. None leaves one as it is."""
+        given = {name: key for name, key in keys.items() if key is not None}
+        return self.model_copy(update={"keys": self.keys.model_copy(update=given)}) if given else self
+
     def for_agent(self, agent_id: str) -> AgentSettings:
         """Return the settings of one agent; the defaults when it has no table."""
         return self.agent.get(agent_id) or AgentSettings()

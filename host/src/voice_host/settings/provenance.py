@@ -19,7 +19,7 @@ def free_keys(path: KeyPath) -> int | None:
     return 2 if path[:1] == ("extension",) and len(path) > 1 else None
 
 
-Layer = Literal["default", "file", "variable", "option"]
+Layer = Literal["default", "file", ".env", "variable", "option"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Provenance:
 
     Attributes:
         kind: which layer it came from.
-        source: the file as it was named, the variable's name, or the option; empty for a default.
+        source: the file as it was named, the variable's name (also for one in `.env`), or the option; empty for a
+            default.
         reference: for a `{ env = ... }` or `{ file = ... }` value, what it referred to.
     """
 
@@ -38,6 +39,8 @@ class Provenance:
 
     def where(self, path: KeyPath) -> str:
         """Return words that lead a reader to the place to edit."""
+        if self.kind == ".env":
+            return f"{self.kind}: {self.source}"
         if self.kind != "file":
             return self.source or dotted(path)
         table, key = path[:-1], path[-1]

@@ -6,12 +6,13 @@ leads back to one id, with one exception: `a--b` and `a-` are spelled with the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import Any
 
 from pydantic import BaseModel
 
+from voice_host.settings.environment import Environment
 from voice_host.settings.errors import Problem, did_you_mean, suggestion
 from voice_host.settings.model import AgentSettings, ServiceKeys, Tables
 from voice_host.settings.provenance import KeyPath
@@ -73,22 +74,25 @@ class VariableReader:
         self._ignore = {CONFIG_VARIABLE, TOKEN_VARIABLE, *service_variables(), *ignore}
         self.problems: list[Problem] = []
 
-    def read(self, environ: Mapping[str, str]) -> Iterator[tuple[str, KeyPath, str]]:
+    def read(self, environment: Environment) -> Iterator[tuple[str, KeyPath, str]]:
         """Yield `(variable, path, text)` and note unknown variables as problems. Empty variables count as unset.
 
         The path of something in a free table (`free_keys`) ends in spellings (`"MAX_GUESTS"`), for which the caller
         has to find the keys.
         """
-        for name in sorted(environ):
-            if not name.startswith(PREFIX) or name in self._ignore or not environ[name]:
+        variables = environment.variables
+        for name in sorted(variables):
+            if not name.startswith(PREFIX) or name in self._ignore or not variables[name]:
                 continue
             path = self._path(name)
-            if not is_utf8(name + environ[name]):
+            if not is_utf8(name + variables[name]):
                 self.problems.append(Problem(name.encode(errors="backslashreplace").decode(), NOT_UTF8))
             elif path is None:
-                self.problems.append(Problem(name, f"there is no such variable; {self._meant(name)}"))
+                self.problems.append(
+                    Problem(environment.where(name), f"there is no such variable; {self._meant(name)}")
+                )
             else:
-                yield name, path, environ[name]
+                yield name, path, variables[name]
 
     def _path(self, name: str) -> KeyPath | None:
         if name.startswith(AGENT_PREFIX):

@@ -129,7 +129,7 @@ async def serve_agent(
     loaded = replace(loaded, callbacks=recorder)
     registry = ModelRegistry(ModelSettings() if model == DEMO else model_settings(load_settings()))
     runtime = AgentRuntime(loaded.id, loaded.config, _resolved(model, registry), registry=registry)
-    manager = VoiceAgentManager(loaded.config, runtime=runtime, callbacks=recorder)
+    manager = VoiceAgentManager(config=loaded.config, runtime=runtime, callbacks=recorder)
     server = ServerSettings()
     try:
         started = await start_agent(loaded, server.start_timeout_s)

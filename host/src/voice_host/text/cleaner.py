@@ -42,6 +42,10 @@ def normalize_voice_text(text: str) -> str:
 class VoiceCleaner:
     """`normalize_voice_text` as an object: what `VoiceSessionHandler(cleaner=...)` takes. Without state; share it."""
 
+    def normalize(self, text: str) -> str:
+        """Return `text` as it should be spoken."""
+        return normalize_voice_text(text)
+
     def clean(self, text: str) -> str:
         """Return `text` as it should be spoken."""
         return normalize_voice_text(text)
