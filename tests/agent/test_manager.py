@@ -394,3 +394,44 @@ def report(manager: VoiceAgentManager, session_id: str, text: str) -> None:
     held = manager.held(session_id)
     assert held is not None
     held.callbacks.user_turn(UserTurn(text))
+
+
+@in_virtual_time
+async def test_an_agent_that_is_chatted_with_is_not_idle() -> None:
+    chatting, release = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        chatting.set()
+        await release.wait()
+
+    manager = VoiceAgentManager(runtime=ScriptedModel("One.", [slow, "Two."]).runtime(), ttl_seconds=60)
+    agent = await manager.get_or_create("a")
+    await asyncio.sleep(50)
+    await agent.chat("first")
+    await asyncio.sleep(50)
+    assert await manager.active_sessions() == 1
+    reply = asyncio.create_task(agent.chat("second"))
+    await chatting.wait()
+    await asyncio.sleep(500)
+    release.set()
+    assert (await reply).text.strip() == "Two."
+    assert await manager.active_sessions() == 1
+    await asyncio.sleep(100)
+    assert await manager.active_sessions() == 0
+    await manager.aclose_all()
+
+
+async def test_a_ttl_of_zero_is_no_expiry() -> None:
+    now = 0.0
+    manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), ttl_seconds=0, clock=lambda: now)
+    agent = await manager.get_or_create("a")
+    now = 1e9
+    await manager.expire_idle()
+    assert await manager.get_or_create("a") is agent
+    await manager.aclose_all()
+
+
+@pytest.mark.parametrize("ttl_seconds", [-1, float("nan")])
+def test_a_ttl_below_zero_is_refused(ttl_seconds: float) -> None:
+    with pytest.raises(ValueError, match="ttl_seconds must be 0"):
+        VoiceAgentManager(runtime=ScriptedModel().runtime(), ttl_seconds=ttl_seconds)

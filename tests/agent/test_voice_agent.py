@@ -404,3 +404,31 @@ def test_a_callers_own_greeting_costs_no_new_agent_and_own_tools_do() -> None:
     assert greeted.agent is runtime.agent
     assert taught.agent is not runtime.agent
     assert taught.threads is runtime.threads
+
+
+async def test_a_chat_that_uses_up_its_steps_says_so() -> None:
+    config = AgentConfig(tools=(opening,), max_steps=1, step_limit_phrase="One thing at a time.")
+    agent = VoiceAgent(runtime=ScriptedModel(("opening", {}), "Done.").runtime(config))
+    assert await agent.chat("go") == VoiceResponse("", ("Using opening",), "One thing at a time.")
+    await agent.aclose()
+
+
+async def test_a_model_that_says_nothing_is_an_error() -> None:
+    agent = VoiceAgent(runtime=ScriptedModel([]).runtime())
+    assert (await agent.chat("go")).error == AgentConfig().error_phrase
+    await agent.aclose()
+
+
+async def test_what_a_listener_raises_is_raised() -> None:
+    async def refuse(_: object) -> None:
+        raise LookupError("mine")
+
+    agent = VoiceAgent(runtime=ScriptedModel("One two.").runtime())
+    with pytest.raises(LookupError, match="mine"):
+        await agent.chat("count", refuse)
+    await agent.aclose()
+
+
+def opening() -> str:
+    """Tell the hours."""
+    return "nine"

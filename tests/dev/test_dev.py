@@ -38,6 +38,26 @@ def ready(entry: dict[str, object]) -> bool:
     return entry["status"] == "ready"
 
 
+FROM_ENV = GOOD.replace('version("ice-cream")', "f\"{os.environ.get('FLAVOUR')} {settings.get('cone')}\"").replace(
+    "from importlib", "import os\nfrom importlib"
+)
+
+
+def test_the_env_file_is_read_and_saving_it_starts_the_agent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHON_DOTENV_DISABLED")
+    project = Project(tmp_path / "project")
+    project.save(FROM_ENV)
+    env_file = tmp_path / ".env"  # where the command is run
+    cone = "VOICE_HOST_AGENT__ICE_CREAM__SETTINGS__CONE"
+    env_file.write_text(f"FLAVOUR=lemon\n{cone}=sugar\n", encoding="utf-8")
+    with developing(project, "--no-open") as dev:
+        assert dev.agent()["description"] == "lemon sugar"
+        env_file.write_text(f"FLAVOUR=plum\n{cone}=waffle\n", encoding="utf-8")
+        dev.until(lambda entry: entry["description"] == "plum waffle")
+
+
 def test_a_bad_save_shows_its_error_and_the_next_good_one_recovers(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     opened = tmp_path / "opened"

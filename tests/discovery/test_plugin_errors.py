@@ -100,6 +100,15 @@ CASES = [
     ),
     Case("agent_config failed: ... is invalid: ...", CONFIG + "return AgentConfig(max_steps=0)", line=4),
     Case(
+        "model_settings: ...: there is no such key; ...",
+        CONFIG + "return AgentConfig(model_settings={'temprature': 0.2})",
+    ),
+    Case("model_settings: ...: must be ...", CONFIG + "return AgentConfig(model_settings={'temperature': 'hot'})"),
+    Case(
+        "model_settings: ...: is decided by the platform, in its setting ...",
+        CONFIG + "return AgentConfig(model_settings={'timeout': 3})",
+    ),
+    Case(
         "agent_config returned an invalid AgentConfig: ...",
         CONFIG + "return AgentConfig().model_copy(update={'max_steps': 0})",
         line=2,

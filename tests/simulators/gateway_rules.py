@@ -25,7 +25,17 @@ def refusal(body: Any) -> str | None:
             return f"messages[{index}]: {reason}"
     if open_calls:
         return f"tool calls without a result: {sorted(open_calls)}"
-    return _tools_refusal(body.get("tools"))
+    return _tools_refusal(body.get("tools")) or _settings_refusal(body)
+
+
+def _settings_refusal(body: Mapping[str, Any]) -> str | None:
+    temperature = body.get("temperature", 1)
+    if not isinstance(temperature, int | float) or not 0 <= temperature <= 2:
+        return "temperature: must be a number from 0 to 2"
+    limit = body.get("max_tokens", body.get("max_completion_tokens", 1))
+    if not isinstance(limit, int) or limit < 1:
+        return "max_tokens: must be a whole number of at least 1"
+    return None
 
 
 def _message_refusal(message: Any, open_calls: set[str]) -> str | None:

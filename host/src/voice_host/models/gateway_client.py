@@ -56,7 +56,10 @@ class _Completions(AsyncCompletions):
                 body.setdefault(name, value)
         await _put_words_in(messages)
         return await self._client.streams.open(
-            options["model"], {**body, "stream": True}, retries=self._client.max_retries
+            options["model"],
+            {**body, "stream": True},
+            retries=self._client.max_retries,
+            headers=options.get("extra_headers") or None,
         )
 
 

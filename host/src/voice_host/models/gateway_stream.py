@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -53,8 +54,10 @@ class GatewayStreams:
         self._proxy = proxy
         self._session: aiohttp.ClientSession | None = None
 
-    async def open(self, model: str, body: JsonObject, *, retries: int) -> GatewayStream:
-        """Ask, and return the answer's stream once the service has accepted the request.
+    async def open(
+        self, model: str, body: JsonObject, *, retries: int, headers: Mapping[str, str] | None = None
+    ) -> GatewayStream:
+        """Ask, and return the answer's stream once the service has accepted the request. `headers` are additional.
 
         Raises:
             ModelHTTPError: the service refused; the last try counts. What it said is left out: it may repeat the key.
@@ -70,12 +73,12 @@ class GatewayStreams:
                     wait=_wait_s,
                     reraise=True,
                 )
-                response: aiohttp.ClientResponse = await trying(self._ask, model, data)
+                response: aiohttp.ClientResponse = await trying(self._ask, model, data, headers)
         except TimeoutError as slow:
             raise ModelTimeoutError(model, "The service did not answer in time.") from slow
         return GatewayStream(model, response, deadline_s)
 
-    async def _ask(self, model: str, data: bytes) -> aiohttp.ClientResponse:
+    async def _ask(self, model: str, data: bytes, headers: Mapping[str, str] | None) -> aiohttp.ClientResponse:
         if self._session is None:
             waits = self._resilience
             # No limit to how many there are: calls are limited, not these.
@@ -87,7 +90,9 @@ class GatewayStreams:
                 connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), headers=self._headers
             )
         try:
-            response = await self._session.post(self._url, data=data, proxy=self._proxy, allow_redirects=False)
+            response = await self._session.post(
+                self._url, data=data, headers=headers, proxy=self._proxy, allow_redirects=False
+            )
         except TimeoutError as slow:
             raise ModelTimeoutError(model, "The service did not answer in time.") from slow
         except aiohttp.ClientError as broken:  # also a kept connection that the service has closed meanwhile

@@ -61,7 +61,7 @@ def model_request_settings(given: Mapping[str, Any]) -> ModelSettings:
         ModelConfigError: a setting is unknown, has a wrong value, or is the platform's to decide.
     """
     problems = [
-        f"model_settings.{name}: is decided by the platform, in its setting {THE_PLATFORMS[name]}"
+        f"model_settings: {name}: is decided by the platform, in its setting {THE_PLATFORMS[name]}"
         for name in given
         if name in THE_PLATFORMS
     ]
@@ -70,7 +70,7 @@ def model_request_settings(given: Mapping[str, Any]) -> ModelSettings:
             {name: value for name, value in given.items() if name not in THE_PLATFORMS and not _of_a_provider(name)}
         )
     except ValidationError as error:
-        problems += [f"model_settings.{problem}" for problem in explain(error, _Settings)]
+        problems += [f"model_settings: {problem}" for problem in explain(error, _Settings)]
     if problems:
         raise ModelConfigError("; ".join(problems))
     return cast(ModelSettings, dict(given))
