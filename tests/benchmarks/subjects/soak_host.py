@@ -67,12 +67,11 @@ def lifecycle_callbacks(settings):
 """
 
 
-async def census(host: Host) -> Line:
+def census(host: Host) -> Line:
     """What the process holds. Garbage is collected first: what is left is held by something."""
     gc.collect()
-    sessions = 0
-    for agent in host.agents.values():
-        sessions += await agent.manager.active_sessions() if hasattr(agent, "manager") else 0
+    managers = [agent.manager for agent in host.agents.values() if hasattr(agent, "manager")]
+    sessions = sum(manager.connected_calls + manager.parked_sessions for manager in managers)
     return {
         "rss_kb": usage()["rss_kb"],
         "descriptors": len(os.listdir("/proc/self/fd")),  # noqa: PTH208
@@ -103,7 +102,7 @@ async def main(stt_port: int, llm_port: int, tts_port: int) -> None:
 
         def command(line: Line) -> None:
             if line["do"] == "census":
-                parent.tell({"told": "census", **await census(host)})
+                parent.tell({"told": "census", **census(host)})
 
         try:
             await host.start(load_agents(settings))
