@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 import voice_host_sdk
 from voice_host_sdk import LifecycleCallbacks, Session, hooks
@@ -121,6 +121,13 @@ def test_the_defaults(config: type[BaseModel], defaults: dict[str, object]) -> N
 def test_no_field_has_become_required(config: str) -> None:
     fields = getattr(voice_host_sdk, config).model_fields
     assert [name for name, field in fields.items() if field.is_required()] == []
+
+
+def test_examples_are_a_few_short_sentences() -> None:
+    assert voice_host_sdk.AgentConfig(examples=(" Are you open? ",)).examples == ("Are you open?",)
+    for wrong in ((" ",), ("x" * 101,), ("x",) * 7, "one sentence"):
+        with pytest.raises(ValidationError, match="examples"):
+            voice_host_sdk.AgentConfig.model_validate({"examples": wrong})
 
 
 def test_the_hooks_take_settings() -> None:

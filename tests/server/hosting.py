@@ -45,6 +45,7 @@ def opening_hours(day: str) -> str:
 @hookimpl
 def agent_config(settings):
     return AgentConfig(title="Counting", description="Counts.", greeting="Hello.", tools=[opening_hours],
+                       examples=["Are you open on Friday?"],
                        model=settings.get("model"))
 
 @hookimpl

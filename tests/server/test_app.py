@@ -32,11 +32,13 @@ async def test_a_broken_agent_is_listed_with_its_phase_while_the_others_serve(tm
                 "version": "1.2.3",
                 "title": "Counting",
                 "description": "Counts.",
+                "examples": ["Are you open on Friday?"],
                 "status": "ready",
                 "providers": {"stt": "assemblyai", "tts": "orpheus", "model": "demo"},
             }
             assert (sick["status"], sick["phase"]) == ("broken", "imported")
             assert "no database" in sick["error"]
+            assert "traceback" not in sick, "for `voice-host dev` alone"
             assert (ready.status_code, ready.json()) == (
                 200,
                 {"status": "ready", "agents": 1, "broken": 1, "calls": 0},

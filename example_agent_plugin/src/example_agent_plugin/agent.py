@@ -29,6 +29,11 @@ def agent_config(settings: Mapping[str, Any]) -> AgentConfig:
     return AgentConfig(
         title="Front desk",
         description=f"Answers the phone of {name}: opening hours, the dish of the day, bookings.",
+        examples=(
+            "Are you open on Sunday?",
+            "What is the dish of the day on Friday?",
+            "I would like a table for two tomorrow at seven.",
+        ),
         instructions=INSTRUCTIONS.format(name=name),
         greeting=f"Hello, this is {name}. How can I help you?",
         tools=(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
 from voice_host_sdk.speech_config import STTConfig, TTSConfig
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     Tools = tuple[Any, ...] | list[Any]  # what may be given; pydantic makes a tuple of it
 else:
     Tools = tuple[Any, ...]
+
+Example = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 DEFAULT_GREETING = ""
 """No greeting: the caller speaks first."""
@@ -95,6 +97,9 @@ class AgentConfig(BaseModel, frozen=True, extra="forbid", arbitrary_types_allowe
 
     title: str = Field(default="Voice agent", min_length=1, max_length=120)
     description: str = Field(default="", max_length=1000)
+    examples: tuple[Example, ...] = Field(
+        default=(), max_length=6, description="Sentences a caller might begin with; the talk page offers them. SDK 1.1."
+    )
     instructions: str = Field(default=DEFAULT_INSTRUCTIONS, min_length=1)
     voice_rules: str = Field(
         default=DEFAULT_VOICE_RULES, description="Appended to the instructions: how to word things that are spoken."

@@ -48,6 +48,7 @@ class ListedAgent(BaseModel):
     id: str
     title: str
     description: str
+    examples: list[str] = Field(default=[], description="Sentences a caller might begin with. Of one that is ready.")
     status: Literal["ready", "broken", "disabled"]
     distribution: str
     version: str

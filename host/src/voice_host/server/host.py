@@ -222,6 +222,7 @@ class Host:
         return listed | {
             "title": agent.config.title,
             "description": agent.config.description,
+            "examples": list(agent.config.examples),
             "status": "ready",
             "providers": {**agent.handler.speech_names, "model": agent.manager.model_name},
         }
