@@ -29,6 +29,18 @@ pytestmark = [
     pytest.mark.timeout(180),
 ]
 
+COMPLAINING = """
+from voice_host_sdk import LifecycleCallbacks
+
+class Callbacks(LifecycleCallbacks):
+    async def on_session_created(self, session):
+        raise ValueError("out of cones")
+
+@hookimpl
+def lifecycle_callbacks(settings):
+    return Callbacks()
+"""
+
 
 def broken(entry: dict[str, object]) -> bool:
     return entry["status"] == "broken"
@@ -81,6 +93,11 @@ def test_a_bad_save_shows_its_error_and_the_next_good_one_recovers(tmp_path: Pat
         assert "name 'AgentConfg' is not defined" in entry["error"]
         assert entry["where"] == "ice_cream/__init__.py:11"
         dev.until_said("ice_cream/__init__.py:11")
+        place = f'File "{project.package / "__init__.py"}", line 11, in agent_config'
+        assert place in entry["traceback"]
+        dev.until_said(place)
+        dev.until_said("return AgentConfg(title=")
+        assert "/voice_host/" not in dev.output, "the frames are the agent's own"
         dev.until_said("next: put it right and save")
         assert "voice-host check" not in dev.output, "the agent need not be installed, and is not"
 
@@ -101,10 +118,10 @@ def test_a_bad_save_shows_its_error_and_the_next_good_one_recovers(tmp_path: Pat
         dev.until(ready)
         assert opened.read_text(encoding="utf-8") == f"{dev.url.replace('127.0.0.1', 'localhost')}\n"
 
-        first_children = children(dev.process.pid)
+        first_children, before = children(dev.process.pid), len(dev.output)
         dev.process.send_signal(signal.SIGINT)
         assert dev.ended() == 0
-        assert "Traceback" not in dev.output
+        assert "Traceback" not in dev.output[before:]
         assert "draining" not in dev.output
         assert [child for child in first_children if running(child)] == []
 
@@ -114,8 +131,10 @@ def test_an_agent_that_takes_its_process_down_is_shown_as_broken(tmp_path: Path)
     with developing(project) as dev:
         project.save("import os\nos._exit(7)")
         assert dev.until(broken)["error"] == "the agent's process ended with exit code 7"
-        project.save(GOOD)
+        project.save(GOOD + COMPLAINING)
         dev.until(ready)
+        with connect(f"{dev.url.replace('http', 'ws')}/agents/ice-cream/session"):
+            dev.until_said("ValueError: out of cones")  # a developer may read what an exception says
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")

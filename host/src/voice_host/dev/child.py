@@ -33,7 +33,7 @@ from voice_host.server.event_loop import run_in_event_loop
 from voice_host.server.host import Host
 from voice_host.server.process import HostServer
 from voice_host.server.run import LOOPBACK_NAMES, leave_given_up_tools, serve_host
-from voice_host.settings import Settings, SettingsError, load_settings
+from voice_host.settings import Settings, SettingsError, known_secrets, load_settings
 
 Outcomes = list[LoadedAgent | BrokenAgent]
 
@@ -76,7 +76,7 @@ def _serve(order: Order, settings: Settings, outcomes: Outcomes) -> None:
         url = f"http://localhost:{listener.getsockname()[1]}"
         speech, outcomes = _services(settings, outcomes, Path(order.folder))
         host = Host(settings, speech)
-        app = create_host_app(host, allowed_hosts=LOOPBACK_NAMES)
+        app = create_host_app(host, allowed_hosts=LOOPBACK_NAMES, tracebacks=True)
         leaving = asyncio.Event()
         add_notice(app, leaving)
         started = partial(say_outcome, host, url, console, again=order.again)
@@ -90,7 +90,9 @@ def _outcomes(order: Order) -> tuple[Settings, Outcomes]:
     folder = Path(order.folder)
     try:
         settings = load_settings(Path(order.config) if order.config else None, options={"server.host": "127.0.0.1"})
-        configure_logging(settings.server.log_format, settings.server.log_level)
+        server = settings.server
+        # Whoever calls here is the developer, who wants to read what the agent's code raised.
+        configure_logging(server.log_format, server.log_level, messages=True, secrets=known_secrets(settings))
         tree = read_tree(folder)
     except SettingsError as error:
         return Settings(), [_broken(folder, "; ".join(map(str, error.problems)), "correct the settings and save them")]

@@ -16,10 +16,10 @@ ADVICE = "put it right and save: the agent starts again"
 def say_outcome(host: Host, url: str, console: Console, *, again: bool) -> None:
     """Say which agents are ready and which are broken and why; the first time also where to talk and over what."""
     if not again:
-        print_banner(host, url, console, advice=ADVICE)
+        print_banner(host, url, console, advice=ADVICE, tracebacks=True)
         return
     for agent in host.agents.values():
         if isinstance(agent, BrokenAgent):
-            print_broken(agent, console, ADVICE)
+            print_broken(agent, console, ADVICE, tracebacks=True)
         else:
             console.print(Text.assemble((agent.loaded.id, "bold"), " is ", ("ready", "green")))

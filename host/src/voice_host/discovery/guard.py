@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
+from voice_host.discovery.own_traceback import own_traceback
 from voice_host.discovery.phases import BrokenAgent, DiscoveredAgent, Phase
 from voice_host.settings import redact
 
@@ -29,7 +30,9 @@ class PhaseFailed(Exception):
 
     def outcome(self, agent: DiscoveredAgent, secrets: Iterable[str], import_ms: float | None) -> BrokenAgent:
         """Return what may be shown: without the secrets, and short."""
-        return BrokenAgent(agent, self.phase, *self.told(secrets), self.where, import_ms)
+        known = list(secrets)
+        traceback = own_traceback(self.__cause__, known) if self.__cause__ is not None else None
+        return BrokenAgent(agent, self.phase, *self.told(known), self.where, import_ms, traceback)
 
     def told(self, secrets: Iterable[str]) -> tuple[str, str | None]:
         """Return error and hint as they may be shown."""

@@ -59,6 +59,8 @@ class BrokenAgent:
         hint: what to do about it.
         where: file and line in the agent's own code, e.g. `front_desk/__init__.py:12`.
         import_ms: how long the import took, if there was one.
+        traceback: what the agent's code raised, with the frames of its own code; secrets are redacted here too. For
+            the agent's developer alone: callers and operators never see it.
     """
 
     discovered: DiscoveredAgent
@@ -67,6 +69,7 @@ class BrokenAgent:
     hint: str | None = None
     where: str | None = None
     import_ms: float | None = None
+    traceback: str | None = field(default=None, repr=False)
 
     @property
     def id(self) -> str:

@@ -36,6 +36,7 @@ def create_host_app(
     auth: AuthSettings | None = None,
     allowed_hosts: Sequence[str] = ("*",),
     allowed_origins: Sequence[str] = (),
+    tracebacks: bool = False,
 ) -> FastAPI:
     """Return the application that shows `host` to the network. Whoever made the host starts and stops it.
 
@@ -46,6 +47,7 @@ def create_host_app(
         allowed_hosts: names in the `Host` header that are answered, beside addresses. A page that rebinds its own name
             to this machine would pass a comparison of `Origin` and `Host`; it does not know these names.
         allowed_origins: other sites whose pages may call.
+        tracebacks: whether `GET /agents` shows what a broken agent raised; for `voice-host dev` alone.
 
     Raises:
         ExtensionsBroken: the routes of an extension cannot be added.
@@ -61,7 +63,8 @@ def create_host_app(
     door = Door(gate)
     if auth.page == "open":
         add_talk_page(app)
-    _add_list(app, host, door, open_to_all=auth.agents == "open" or not gate.closed)
+    open_to_all = auth.agents == "open" or not gate.closed
+    _add_list(app, host, door, open_to_all=open_to_all, tracebacks=tracebacks)
     _add_health(app, host, door)
     add_token_route(app, host, door)
     add_call_route(app, host, gate, allowed_origins)
@@ -69,7 +72,7 @@ def create_host_app(
     return app
 
 
-def _add_list(app: FastAPI, host: Host, door: Door, *, open_to_all: bool) -> None:
+def _add_list(app: FastAPI, host: Host, door: Door, *, open_to_all: bool, tracebacks: bool) -> None:
     async def reader(request: Request) -> Visitor:
         if open_to_all:
             return await door.look(request) or Visitor(scopes=frozenset())
@@ -81,7 +84,8 @@ def _add_list(app: FastAPI, host: Host, door: Door, *, open_to_all: bool) -> Non
     @app.get("/agents", response_model=None, responses=answers, openapi_extra=ASKS_WHO)
     async def agents(request: Request) -> list[dict[str, Any]]:
         visitor = await reader(request)
-        return [_shown(agent, visitor) for agent in host.describe() if visitor.may_see(agent["id"])]
+        listed = host.describe(tracebacks=tracebacks)
+        return [_shown(agent, visitor) for agent in listed if visitor.may_see(agent["id"])]
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> JSONResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import Any
 
 from rich.console import Console
@@ -23,13 +24,19 @@ COLUMNS = ("agent", "status", "listens", "speaks", "model", "from")
 
 
 def print_banner(
-    host: Host, url: str, console: Console, access: str | None = None, *, advice: str | None = None
+    host: Host,
+    url: str,
+    console: Console,
+    access: str | None = None,
+    *,
+    advice: str | None = None,
+    tracebacks: bool = False,
 ) -> None:
     """Print the start-up output.
 
     Args:
         access: what the operator should know about who may call.
-        advice: as for `print_broken`.
+        advice, tracebacks: as for `print_broken`.
     """
     console.print(Text.assemble("Talk to your agents at ", (url, "bold cyan"), "   (Ctrl-C stops the host)\n"))
     if access:
@@ -44,7 +51,7 @@ def print_banner(
     console.print(table)
     for broken in host.agents.values():
         if isinstance(broken, BrokenAgent) and not isinstance(broken, DisabledAgent):
-            print_broken(broken, console, advice)
+            print_broken(broken, console, advice, tracebacks=tracebacks)
     used = [agent.get("providers", {}) for agent in agents]
     if any("embedded" in (providers.get("stt"), providers.get("tts")) for providers in used):
         console.print(Text(f"\n{EMBEDDED_NOTICE}", "yellow"))
@@ -60,8 +67,15 @@ def _cells(agent: dict[str, Any]) -> list[Text]:
     return [status, Text("-"), Text("-"), Text("-")]
 
 
-def print_broken(agent: BrokenAgent, console: Console, advice: str | None = None) -> None:
-    """Print the whole story of a broken agent, with `advice` where its own error gives none; None: to check it."""
+def print_broken(agent: BrokenAgent, console: Console, advice: str | None = None, *, tracebacks: bool = False) -> None:
+    """Print why an agent is broken.
+
+    Args:
+        advice: what to do where its error says nothing about that; default: to run `voice-host check`.
+        tracebacks: whether to print the stack trace of what it raised, too.
+    """
     place = f" ({agent.where})" if agent.where else ""
     console.print(Text.assemble("\n", (agent.id, "bold"), f" was not {agent.phase}: {agent.error}{place}"))
+    if tracebacks and agent.traceback:
+        console.print(Text(indent(f"\n{agent.traceback}\n", "  ")))
     console.print(Text(f"  next: {agent.hint or advice or f'`voice-host check {agent.id}` shows more'}"))

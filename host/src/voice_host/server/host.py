@@ -197,20 +197,20 @@ class Host:
         """Why it has no agents at all, broken ones included, and what to do about it; None when it has some."""
         return None if self.agents else nothing_to_run(self.settings, self._installed)
 
-    def describe(self) -> list[dict[str, Any]]:
-        """The agents as `GET /agents` lists them."""
-        return [self._describe(agent) for agent in self.agents.values()]
+    def describe(self, *, tracebacks: bool = False) -> list[dict[str, Any]]:
+        """The agents as `GET /agents` lists them; `tracebacks` adds what broken ones raised, for their developers."""
+        return [self._describe(agent, tracebacks=tracebacks) for agent in self.agents.values()]
 
-    def _describe(self, agent: ReadyAgent | BrokenAgent) -> dict[str, Any]:
+    def _describe(self, agent: ReadyAgent | BrokenAgent, *, tracebacks: bool) -> dict[str, Any]:
         found = agent.discovered if isinstance(agent, BrokenAgent) else agent.loaded.discovered
         listed: dict[str, Any] = {"id": found.id, "distribution": found.distribution, "version": found.version}
         if isinstance(agent, DisabledAgent):
             return listed | {"title": found.id, "description": "", "status": "disabled"}
         if isinstance(agent, BrokenAgent):
-            where = {name: text for name in ("where", "hint") if (text := getattr(agent, name))}
+            optional = ("where", "hint", "traceback") if tracebacks else ("where", "hint")
             return (
                 listed
-                | where
+                | {name: text for name in optional if (text := getattr(agent, name))}
                 | {
                     "title": found.id,
                     "description": "",
