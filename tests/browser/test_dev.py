@@ -17,10 +17,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pyt
 
 PATIENCE_MS = 60_000
 
-KEEP_STATUSES = """() => {
-  const status = document.getElementById("status-text");
+KEEP_SHOWN = """() => {
   window.statuses = [];
-  new MutationObserver(() => window.statuses.push(status.textContent)).observe(status, { childList: true });
+  window.problems = [];
+  for (const [id, kept] of [["status-text", window.statuses], ["problem-text", window.problems]]) {
+    const element = document.getElementById(id);
+    new MutationObserver(() => kept.push(element.textContent)).observe(element, { childList: true });
+  }
 }"""
 
 
@@ -39,7 +42,7 @@ def dev(project: Project) -> Iterator[Dev]:
 async def test_a_call_lives_through_a_bad_save_and_a_good_one(page: Page, dev: Dev, project: Project) -> None:
     await page.goto(dev.url)
     await expect(page.get_by_role("heading", name="Ice cream")).to_be_visible()
-    await page.evaluate(KEEP_STATUSES)
+    await page.evaluate(KEEP_SHOWN)
     await page.get_by_label("Message").fill("Hello")
     await page.keyboard.press("Enter")
     await expect(page.locator(".entry.agent .bubble").first).to_contain_text("Hello.", timeout=PATIENCE_MS)
@@ -51,6 +54,10 @@ async def test_a_call_lives_through_a_bad_save_and_a_good_one(page: Page, dev: D
     await expect(alert).to_contain_text("AgentConfg")
     await expect(alert).to_contain_text("ice_cream/__init__.py:11")
     await expect(page.locator(".agent-card.broken")).to_contain_text("ice_cream/__init__.py:11")
+    trace = page.get_by_role("group", name="What the agent’s code raised")
+    await expect(trace).to_contain_text(f'{project.package / "__init__.py"}", line 11, in agent_config')
+    await expect(trace).to_contain_text("return AgentConfg(title=")
+    assert "/voice_host/" not in await trace.inner_text()
     await expect(page.get_by_role("button", name="Start talking")).to_be_disabled()
     assert "The host is restarting …" in await page.evaluate("statuses")
 
@@ -59,6 +66,9 @@ async def test_a_call_lives_through_a_bad_save_and_a_good_one(page: Page, dev: D
     await expect(page.locator(".entry.agent .bubble").last).to_contain_text("Good day.", timeout=PATIENCE_MS)
     await expect(page.locator(".entry.agent .bubble").first).to_contain_text("Hello.")
     await expect(alert).to_have_count(0)
+    await expect(trace).to_be_hidden()
+    assert not [problem for problem in await page.evaluate("problems") if "shutting down" in problem]
+    assert await page.locator(".note.error").count() == 0
     await page.get_by_role("button", name="Hang up").click()
     await expect(page.locator("body")).to_have_attribute("data-phase", "idle")
 

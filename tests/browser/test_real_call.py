@@ -33,3 +33,19 @@ async def test_typed_question_is_answered_aloud_without_the_microphone(page: Pag
     answer = await page.wait_for_function(AUDIBLE_ANSWER, arg="Friday", timeout=PATIENCE_MS)
     assert int(await answer.json_value()) > 0
     assert await page.evaluate("voiceHost.facts.microphoneFrames") == 0
+
+
+async def test_a_call_goes_on_after_a_reload(page: Page, real_host_url: str) -> None:
+    await page.goto(f"{real_host_url}/#front-desk")
+    await page.get_by_role("button", name="Are you open on Sunday?").click()
+    answers = page.locator(".entry.agent[data-state=done] .bubble")
+    await expect(answers.last).to_contain_text("On Sunday", timeout=PATIENCE_MS)
+    before = await page.locator(".bubble").all_text_contents()
+    await page.reload()
+    await expect(page.locator(".note")).to_have_text("Connected again: the call goes on.", timeout=PATIENCE_MS)
+    assert (await page.locator(".bubble").all_text_contents())[: len(before)] == before
+    await page.get_by_label("Message").fill("What time do you open on Friday?")
+    await page.keyboard.press("Enter")
+    await expect(answers.last).to_contain_text("Friday", timeout=PATIENCE_MS)
+    await expect(page.locator(".footnote").last).to_contain_text("first sound after", timeout=PATIENCE_MS)
+    assert await page.get_by_role("alert").count() == 0

@@ -116,6 +116,39 @@ async def test_typing_opens_a_call_without_the_microphone(page: Page, host: Scri
     assert host.subprotocols == ["voice-host.v1"]
 
 
+async def test_an_example_is_sent_as_a_typed_turn_and_offered_until_then(page: Page, host: ScriptedHost) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.send("greeting", reply=1, text="Welcome.")
+        for number in (2, 3):
+            typed = await call.message("text")
+            await call.send("turn", text=typed["text"])
+            await call.send("chat", reply=number, text=f"You said: {typed['text']}", steps=[])
+        await call.message("reset")
+        await call.send("reset")
+
+    host.script = script
+    host.agents = [
+        agent("front-desk", "Front desk", examples=["Are you open on Sunday?", "Book a table."]),
+        agent("bakery", "Bakery"),
+    ]
+    await page.goto(host.url)
+    examples = page.get_by_role("group", name="Examples of what to say")
+    await page.locator("label", has_text="Bakery").click()
+    await expect(examples).to_be_hidden()
+    await page.locator("label", has_text="Front desk").click()
+    await page.get_by_role("button", name="Book a table.").click()
+    await expect(page.locator(".entry.agent .bubble").last).to_have_text("You said: Book a table.")
+    await expect(examples).to_be_hidden()
+    await expect(page.locator("#talk")).to_be_focused()
+    assert (await host.call()).audio == b"", "without the microphone, as when it is typed"
+
+    await type_message(page, "Thanks")
+    await expect(page.locator(".entry.agent .bubble").last).to_have_text("You said: Thanks")
+    await page.get_by_role("button", name="New conversation").click()
+    await expect(examples).to_be_visible()
+
+
 async def test_text_typed_before_the_greeting_stays_one_turn(page: Page, host: ScriptedHost) -> None:
     async def script(call: ScriptedCall) -> None:
         await call.ready()
@@ -290,10 +323,14 @@ async def test_words_of_others_are_never_markup(page: Page, host: ScriptedHost) 
     host.script = script
     providers = {"stt": evil, "tts": evil, "model": evil}
     host.agents = [
-        agent("front-desk", evil, description=evil, distribution=evil, version=evil, providers=providers),
-        agent("other", evil, status="broken", phase=evil, error=evil),
+        agent(
+            "front-desk", evil, description=evil, distribution=evil, version=evil, providers=providers, examples=[evil]
+        ),
+        agent("other", evil, status="broken", phase=evil, error=evil, traceback=evil),
     ]
     await page.goto(host.url)
+    await expect(page.locator("#trace")).to_have_text(evil)
+    await expect(page.locator("#examples button")).to_have_text(evil)
     await type_message(page, evil)
     await expect(page.get_by_role("alert")).to_contain_text("<b>no</b>")
     await expect(page.locator(".note.error")).to_have_text(evil)

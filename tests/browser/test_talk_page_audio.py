@@ -60,6 +60,8 @@ async def test_speech_is_played_and_its_progress_reported(page: Page, host: Scri
         await call.speak(tone(2, amplitude=0.5))
         await call.send("chat", reply=7, text="A tone.", steps=[])
         await call.send("tts_done", reply=7)
+        await call.message("finished")
+        await call.send("metrics", reply=7, stages_ms={"model_request": 3.5, "first_audio_out": 1234.5})
 
     host.script = script
     call = await open_by_typing(page, host)
@@ -67,7 +69,10 @@ async def test_speech_is_played_and_its_progress_reported(page: Page, host: Scri
     await expect(page.locator("body")).to_have_attribute("data-phase", "speaking")
     await page.wait_for_function(FINISHED)
     await expect(page.locator("body")).to_have_attribute("data-phase", "listening")
-    await expect(page.locator('[data-reply="7"] .footnote')).to_contain_text("first sound after")
+    footnote = page.locator('[data-reply="7"] .footnote')
+    assert await footnote.is_hidden(), "only the host knows when the caller’s turn ended"
+    await call.pretend("finished")
+    await expect(footnote).to_have_text("first sound after 1.2 s")
     facts = await page.evaluate("voiceHost.facts.speaker")
     assert facts["peak"] == pytest.approx(0.5, abs=0.03)
     await call.wait_for(lambda: any(m["type"] == "playback" and m["played_ms"] >= 1990 for m in call.messages))
@@ -75,6 +80,25 @@ async def test_speech_is_played_and_its_progress_reported(page: Page, host: Scri
     assert {report["reply"] for report in reports} == {7}
     assert reports[-1]["played_ms"] == pytest.approx(2000, abs=5)
     assert [r["played_ms"] for r in reports] == sorted(r["played_ms"] for r in reports)
+
+
+async def test_waiting_is_shown_where_somebody_waited(page: Page, host: ScriptedHost) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.send("greeting", reply=1, text="Welcome.")
+        await call.send("metrics", reply=1, stages_ms={"first_audio_out": 189.2})
+        await call.message("text")
+        await call.send("chat", reply=2, text="We open at nine. We close at five.", steps=[])
+        await call.send("metrics", reply=2, stages_ms={"model_request": 0.5, "first_audio_out": 812.3})
+        await call.send("cancelled", reply=2, heard="We open at nine.")
+        await call.send("chat", reply=3, text="Nobody can hear this.", steps=[])
+        await call.send("metrics", reply=3, stages_ms={"model_request": 0.5})
+
+    host.script = script
+    await open_by_typing(page, host)
+    await expect(page.locator('[data-reply="3"] .bubble')).to_be_visible()
+    shown = [await note.text_content() for note in await page.locator(".footnote").all()]
+    assert shown == ["", "first sound after 0.81 s · cut off, the rest was not heard", ""]
 
 
 async def test_audio_is_counted_for_the_reply_it_belongs_to(page: Page, host: ScriptedHost) -> None:

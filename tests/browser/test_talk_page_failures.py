@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser.scripted_host import ScriptedCall, ScriptedHost
 
@@ -85,6 +85,36 @@ async def test_host_that_falls_silent_is_noticed(page: Page, host: ScriptedHost)
     assert await page.locator("body").get_attribute("data-phase") == "idle"
 
 
+async def test_a_host_that_is_followed_and_does_not_come_back_is_told_of(page: Page, host: ScriptedHost) -> None:
+    running = ["first"]
+
+    async def listed(route: Route) -> None:
+        if running:
+            await route.fulfill(json=host.agents, headers={"link": f'<dev/restart?of={running[0]}>; rel="monitor"'})
+        else:
+            await route.abort()
+
+    async def leaving(route: Route) -> None:
+        if route.request.url.endswith("of=first"):
+            running.clear()
+            await route.fulfill(status=205)
+
+    await page.route("**/agents", listed)
+    await page.route("**/dev/restart?*", leaving)
+    await page.clock.install()
+    await page.goto(host.url)
+    await expect(page.locator("#status-text")).to_have_text("The host is restarting …")
+    alert = page.get_by_role("alert")
+    assert await alert.count() == 0
+    while await alert.count() == 0:
+        await page.clock.run_for(1_000)
+    await expect(alert).to_contain_text("The host does not answer. Is it still running?")
+    running.append("second")
+    while await alert.count() == 1:
+        await page.clock.run_for(1_000)
+    await expect(page.get_by_role("button", name="Start talking")).to_be_enabled()
+
+
 async def test_host_that_never_becomes_ready_is_given_up(page: Page, host: ScriptedHost) -> None:
     async def script(call: ScriptedCall) -> None:
         await call.message("never")
@@ -142,38 +172,72 @@ async def test_what_the_page_does_not_understand_does_not_end_the_call(page: Pag
     assert await page.locator("body").get_attribute("data-phase") == "listening"
 
 
-async def test_denied_microphone_leaves_a_call_by_keyboard(page: Page, host: ScriptedHost) -> None:
-    async def script(call: ScriptedCall) -> None:
-        await call.ready()
-        await call.message("text")
-        await call.send("chat", reply=1, text="I can read.", steps=[])
+async def reading(call: ScriptedCall) -> None:
+    """A call in writing."""
+    await call.ready()
+    await call.message("text")
+    await call.send("chat", reply=1, text="I can read.", steps=[])
+    await call.speak(b"\0\0" * 480)
+    await call.send("tts_done", reply=1)
 
-    host.script = script
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("NotAllowedError", "not allowed to use the microphone. Allow it"),
+        ("NotFoundError", "No microphone was found. Plug one in"),
+        ("NotReadableError", "another program"),
+        ("AbortError", "could not be opened"),
+    ],
+)
+async def test_a_microphone_that_cannot_be_used_leaves_a_call_by_keyboard(
+    page: Page, host: ScriptedHost, error: str, words: str
+) -> None:
+    host.script = reading
     await page.add_init_script(
-        "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError'); }"
+        f"navigator.mediaDevices.getUserMedia = async () => {{ throw new DOMException('no', '{error}'); }}"
     )
     await page.goto(host.url)
     await page.get_by_role("button", name="Start talking").click()
-    await expect(page.get_by_role("alert")).to_contain_text("not allowed to use the microphone")
+    await expect(page.get_by_role("alert")).to_contain_text(words)
+    await expect(page.get_by_role("alert")).to_contain_text("press “Use microphone”. Or type your message.")
     await type_message(page, "Hello")
     await expect(page.locator(".entry.agent .bubble")).to_have_text("I can read.")
     assert await page.get_by_role("button", name="Use microphone").is_enabled()
 
 
-async def test_page_without_https_says_why_it_is_mute(browser: Browser, host: ScriptedHost) -> None:
-    async def script(call: ScriptedCall) -> None:
-        await call.ready()
-        await call.message("text")
-        await call.send("chat", reply=1, text="In writing, then.", steps=[])
-        await call.speak(b"\0\0" * 480)
-        await call.send("tts_done", reply=1)
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("delete window.AudioWorkletNode;", "This browser cannot record or play a call. Use a current Chrome"),
+        ("AudioWorklet.prototype.addModule = () => Promise.reject(new Error());", "could not start its sound. Check"),
+        ("window.AudioContext = class { constructor() { throw new Error(); } };", "could not start its sound. Check"),
+    ],
+)
+async def test_a_browser_without_sound_says_what_to_do_and_leaves_a_call_by_keyboard(
+    page: Page, host: ScriptedHost, fault: str, words: str
+) -> None:
+    host.script = reading
+    await page.add_init_script(fault)
+    await page.goto(host.url)
+    await page.get_by_role("button", name="Start talking").click()
+    alert = page.get_by_role("alert")
+    await expect(alert).to_contain_text(words)
+    await type_message(page, "Hello")
+    await expect(page.locator(".entry.agent .bubble")).to_have_text("I can read.")
+    await expect(page.locator("body")).to_have_attribute("data-phase", "listening")
+    await page.get_by_role("button", name="Dismiss").click()
+    await page.get_by_role("button", name="Use microphone").click()
+    await expect(alert).to_contain_text(words)
 
-    host.script = script
+
+async def test_page_without_https_says_why_it_is_mute(browser: Browser, host: ScriptedHost) -> None:
+    host.script = reading
     page = await browser.new_page()
     await page.goto(f"http://elsewhere.test:{host.port}")
     await page.get_by_role("button", name="Start talking").click()
     await expect(page.get_by_role("alert")).to_contain_text("only to pages served over HTTPS")
     await type_message(page, "Hello")
-    await expect(page.locator(".entry.agent .bubble")).to_have_text("In writing, then.")
+    await expect(page.locator(".entry.agent .bubble")).to_have_text("I can read.")
     assert await page.evaluate("isSecureContext") is False
     await page.close()

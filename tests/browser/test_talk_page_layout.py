@@ -1,11 +1,11 @@
-"""The talk page on a phone: nothing is cut, nothing overlaps, and a call gets the room."""
+"""The talk page on phones and in low windows: nothing is cut, nothing overlaps, and a call gets the room."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.scripted_host import ScriptedHost
+from tests.browser.scripted_host import ScriptedCall, ScriptedHost, agent
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -22,6 +22,22 @@ INSIDE_THE_SCROLLER = """element => {
 BUTTONS = """() => ["stop", "talk", "hang-up"].map((id) => document.getElementById(id).getBoundingClientRect())
   .concat(document.querySelector(".buttons").getBoundingClientRect())
   .map(({ left, right }) => [left, right])"""
+
+# What can be used and is not all in sight: beyond an edge, or below something else.
+OUT_OF_REACH = """() => [...document.querySelectorAll("button, input:not([type=radio]), summary, .agent-card")]
+  .filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest(".scroller"))
+  .filter((element) => {
+    const { left, top, right, bottom } = element.getBoundingClientRect();
+    const inside = left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight;
+    const hit = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+    return !inside || !(element.contains(hit) || hit?.contains(element));
+  })
+  .map((element) => element.id || element.className || element.outerHTML.slice(0, 60))"""
+
+SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > innerWidth"
+SCROLLS_DOWN = "() => document.documentElement.scrollHeight > innerHeight + 1"
+
+SIZES = [(844, 390), (1280, 420), (320, 640)]
 
 
 async def type_message(page: Page, text: str) -> None:
@@ -82,3 +98,53 @@ async def test_status_of_a_typed_call_is_one_line_with_a_round_lamp(page: Page, 
     lamp = await page.locator(".lamp").bounding_box()
     assert lamp is not None
     assert lamp["width"] == lamp["height"]
+
+
+async def long_call(call: ScriptedCall) -> None:
+    await call.ready()
+    await call.message("text")
+    for number in range(1, 12):
+        await call.send("turn", text=f"Question {number}: when do you open, and can one sit outside?")
+        await call.send("tool_call", id="a", name="opening_hours", arguments={"day": "friday"})
+        await call.send("chat", reply=number, text="From nine to five, and on Saturdays until noon. " * 3, steps=[])
+    await call.send("error", code="model_failed", message="The model does not answer.", fatal=False)
+    await call.message("text")
+    await call.close(4429, "too many calls of this customer at once")
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+async def test_a_call_fits_phones_on_their_side_and_low_windows(
+    page: Page, host: ScriptedHost, width: int, height: int
+) -> None:
+    host.script = long_call
+    await page.set_viewport_size({"width": width, "height": height})
+    await page.goto(host.url)
+    await type_message(page, "Hello")
+    error = page.locator(".note.error")
+    await expect(error).to_be_visible()
+    assert await error.evaluate(INSIDE_THE_SCROLLER)
+    for state in ("in a call", "refused"):
+        if state == "refused":
+            await type_message(page, "One more")
+            await expect(page.get_by_role("alert")).to_contain_text("too many calls")
+        assert await page.evaluate(OUT_OF_REACH) == [], state
+        assert not await page.evaluate(SCROLLS_SIDEWAYS), state
+        assert not await page.evaluate(SCROLLS_DOWN), state
+        assert (await page.locator(".scroller").bounding_box() or {}).get("height", 0) > 90, state
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES[:2])
+async def test_the_start_fits_phones_on_their_side_and_low_windows(
+    page: Page, host: ScriptedHost, width: int, height: int
+) -> None:
+    host.agents = [agent("front-desk", "Front desk", examples=["Are you open on Sunday?", "Book a table."])]
+    host.agents += [agent(f"other-{number}", f"Other {number}") for number in range(9)]
+    await page.set_viewport_size({"width": width, "height": height})
+    await page.goto(host.url)
+    await expect(page.get_by_role("button", name="Start talking")).to_be_enabled()
+    for element in [*await page.locator("#empty p").all(), *await page.locator("#examples button").all()]:
+        assert await element.evaluate(INSIDE_THE_SCROLLER)
+    shown = await page.evaluate(OUT_OF_REACH)
+    assert set(shown) <= {"agent-card"}, "the list of agents scrolls by itself"
+    assert not await page.evaluate(SCROLLS_SIDEWAYS)
+    assert not await page.evaluate(SCROLLS_DOWN)

@@ -52,7 +52,7 @@ function agentItem(agent, choose) {
   );
   if (!ready) {
     const off = agent.status === "disabled";
-    const phase = off ? "switched off" : agent.phase ? `broken at “${agent.phase}”` : "broken";
+    const phase = off ? "switched off" : agent.phase ? `broken: not ${agent.phase}` : "broken";
     card.append(
       element("span", { className: "agent-phase", textContent: phase }),
       element("span", { className: "agent-error", dir: "auto", textContent: off ? "" : brokenDetails(agent) }),

@@ -28,15 +28,22 @@ export class Call {
   droppedFrames = 0;
 
   /**
-   * Opens the call. `handlers` has `message(message)` for every JSON message, `audio(reply, arrayBuffer)`, `lost()` when
+   * Opens the call, or goes on with the one that `token` opens. `handlers` has `message(message)` for every JSON message, `audio(reply, arrayBuffer)`, `lost()` when
    * the connection broke and is tried again (another `ready` follows, or the end), and, once and last,
    * `closed(code, reason, wasLost)`.
    */
-  constructor(url, handlers) {
+  constructor(url, handlers, token = null) {
     this.#url = url;
     this.#handlers = handlers;
+    this.#token = token;
+    this.#comeback = token === null ? null : new Comeback();
     this.#pingTimer = setInterval(() => this.#keepAlive(), PING_EVERY_MS);
-    this.#open(url);
+    this.#open(token === null ? url : withToken(url, token));
+  }
+
+  /** What opens this call to its next connection, or null. It is a credential, and good for one use. */
+  get resumeToken() {
+    return this.#token;
   }
 
   get isReady() {

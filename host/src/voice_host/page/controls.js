@@ -3,6 +3,7 @@
 const STATUS = {
   restarting: "The host is restarting …",
   idle: "Not in a call",
+  blocked: "Click anywhere or press a key to go on with the call",
   connecting: "Connecting …",
   reconnecting: "Connection lost. Reconnecting …",
   listening: "Listening",
@@ -21,22 +22,25 @@ export class Controls {
   }
 
   /**
-   * `conversation` is null outside a call; `agent` is null as long as none can be called; `isEmpty` says that nothing
-   * has been said yet; `isRestarting` that the host is being replaced.
+   * `conversation` is null outside a call; `agent` is null as long as none can be called; `isRestarting` says that the
+   * host is being replaced.
    */
-  show(conversation, agent, isEmpty, isRestarting) {
-    const { body, status, talk, talkLabel, stop, reset, hangUp, message, send, agents, empty } = this.#page;
+  show(conversation, agent, { isEmpty, hasTurns }, isRestarting) {
+    const { body, status, talk, talkLabel, stop, reset, hangUp, message, send, agents, empty, examples } = this.#page;
     const phase = conversation?.phase ?? (isRestarting ? "restarting" : "idle");
     const microphone = conversation?.microphoneState ?? "off";
     const outside = conversation === null;
-    const inCall = !outside && phase !== "connecting" && phase !== "reconnecting";
+    const talkIsOff = agent === null || phase === "restarting";
+    const inCall = !outside && !["blocked", "connecting", "reconnecting"].includes(phase);
     body.dataset.phase = phase;
     body.dataset.microphone = microphone;
     body.dataset.view = outside && isEmpty ? "start" : "call";
     empty.hidden = !isEmpty || agent === null;
+    // What one might say is of use until one has said something.
+    examples.hidden = talkIsOff || hasTurns || examples.childElementCount === 0;
     status.textContent = statusWords(phase, microphone);
     talkLabel.textContent = talkWords(phase, microphone);
-    talk.disabled = agent === null || phase === "restarting";
+    talk.disabled = talkIsOff;
     talk.setAttribute("aria-pressed", String(microphone === "on"));
     // A focused button that is disabled loses the focus to nowhere: who uses the keyboard gets the next best button.
     const focused = document.activeElement;
@@ -65,6 +69,7 @@ function statusWords(phase, microphone) {
 
 function talkWords(phase, microphone) {
   if (phase === "idle" || phase === "restarting") return "Start talking";
+  if (phase === "blocked") return "Go on";
   if (phase === "connecting" || phase === "reconnecting") return "Connecting …";
   return { off: "Use microphone", opening: "Allow microphone", on: "Mute", muted: "Unmute" }[microphone];
 }

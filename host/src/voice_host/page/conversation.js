@@ -1,16 +1,18 @@
 // One call as the caller lives it: joins the call, the microphone, the speaker and the transcript.
 
-import { audioIsAvailable, createAudioContext, prepareAudioContext } from "./audio-context.js";
+import { createAudioContext, prepareAudioContext, whyNoAudio } from "./audio-context.js";
 import { Call, sessionUrl } from "./call.js";
 import { Microphone } from "./microphone.js";
 import { Speaker } from "./speaker.js";
 import {
+  AUDIO_WORDS,
   CONNECTED_AGAIN,
   CONNECTION_LOST,
-  NO_AUDIO_HERE,
+  MICROPHONE_GONE,
   accessIsWanted,
   closeWords,
   hostIsGone,
+  isDraining,
   microphoneWords,
 } from "./words.js";
 
@@ -26,22 +28,29 @@ export class Conversation {
   #thinking = false;
   #over = false;
   #unsent = []; // typed before the host was ready
-  #turnEndedAt = null; // performance.now()
+  #resumeToken; // of the call that was under way before the page was reloaded, until it is gone on with
+  #whyMute = whyNoAudio(); // see AUDIO_WORDS; null: this call has sound
+  #isBlocked = false; // the browser lets the page sound only after a click or key press
   #sounding = null; // the reply that sounds, or sounded last
   #silenced; // the reply that the caller stopped by button, until the host has said so too
 
   /** "off", "opening", "on" or "muted". */
   microphoneState = "off";
 
-  /** `view` has `changed()`, `level(0..1)`, `problem(text)` and, once and last, `ended({ text, failed, hostGone })`. */
-  constructor(agent, transcript, view) {
+  /**
+   * `view` has `changed()`, `level(0..1)`, `problem(text)` and, once and last, `ended({ text, failed, hostGone, draining,
+   * accessWanted })`. `resumeToken` opens a call that is under way: it is gone on with.
+   */
+  constructor(agent, transcript, view, resumeToken = null) {
+    this.#resumeToken = resumeToken;
     this.#agent = agent;
     this.#transcript = transcript;
     this.#view = view;
   }
 
-  /** "connecting", "reconnecting", "listening", "thinking" or "speaking". */
+  /** "blocked", "connecting", "reconnecting", "listening", "thinking" or "speaking". */
   get phase() {
+    if (this.#isBlocked) return "blocked";
     if (this.#call?.isLost) return "reconnecting";
     if (!this.#call?.isReady) return "connecting";
     if (this.#speaker?.facts.playing) return "speaking";
@@ -57,15 +66,18 @@ export class Conversation {
     };
   }
 
-  /** Opens the call. To be called directly from a click or key press, or browsers will not let it sound. */
+  /** What a page that is loaded anew needs to go on with this call; null: nobody can. */
+  get resumable() {
+    const token = this.#call ? this.#call.resumeToken : this.#resumeToken;
+    return token === null ? null : { token, microphone: this.microphoneState, unsent: [...this.#unsent] };
+  }
+
+  /** Opens the call. To be called directly from a click or key press, or browsers may not let it sound. */
   async start() {
-    if (audioIsAvailable()) this.#context = createAudioContext();
-    else this.#view.problem(NO_AUDIO_HERE);
-    this.#view.changed();
     // Before the call, so that the greeting's first audio finds a speaker.
-    if (this.#context) await prepareAudioContext(this.#context);
+    await this.#startSound();
     if (this.#over) return;
-    this.#call = new Call(sessionUrl(this.#agent.id), {
+    const handlers = {
       message: (message) => this.#onMessage(message),
       audio: (reply, pcm) => this.#onAudio(reply, pcm),
       lost: () => this.#onLost(),
@@ -73,19 +85,25 @@ export class Conversation {
         this.#end({
           ...closeWords(code, reason, wasLost),
           hostGone: hostIsGone(code) || wasLost,
+          draining: isDraining(code),
           accessWanted: accessIsWanted(code, wasLost),
         }),
-    });
+    };
+    this.#call = new Call(sessionUrl(this.#agent.id), handlers, this.#resumeToken);
+    this.#view.changed();
   }
 
-  async openMicrophone() {
+  /** Opens the microphone, once the call has been started. `muted`: it sends silence at first. */
+  async openMicrophone({ muted = false } = {}) {
     if (this.microphoneState !== "off") return;
+    if (this.#whyMute) return void this.#view.problem(AUDIO_WORDS[this.#whyMute]);
     this.#setMicrophone("opening");
     try {
       const microphone = await Microphone.open();
-      if (this.#over) return void microphone.close();
+      if (this.#over || this.#whyMute) return void microphone.close();
+      microphone.muted = muted;
       this.#microphone = microphone;
-      this.#setMicrophone("on");
+      this.#setMicrophone(muted ? "muted" : "on");
       this.#startMicrophone();
     } catch (error) {
       if (this.#over) return;
@@ -102,7 +120,6 @@ export class Conversation {
 
   say(text) {
     this.#transcript.typed(text);
-    this.#turnEndedAt = performance.now();
     if (this.#call?.isReady) this.#call.sendText(text);
     else this.#unsent.push(text);
   }
@@ -141,7 +158,6 @@ export class Conversation {
         if (!message.final) transcript.partial(message.text);
         break;
       case "turn":
-        this.#turnEndedAt ??= performance.now();
         transcript.turn(message.text);
         this.#think();
         break;
@@ -172,13 +188,17 @@ export class Conversation {
         transcript.cut(reply, message.heard ?? "");
         this.#stopThinking();
         break;
+      case "metrics":
+        transcript.latency(reply, message.stages_ms ?? {});
+        break;
       case "reset":
         this.#speaker?.drop();
         this.#stopThinking();
         transcript.clear();
         break;
       case "error":
-        transcript.note(message.message, "error");
+        // What is fatal ends the call, and the close that follows says why.
+        if (!message.fatal) transcript.note(message.message, "error");
         this.#stopThinking();
         break;
       default: // a type of a later protocol, or `pong`
@@ -197,10 +217,10 @@ export class Conversation {
   }
 
   #onReady(message) {
-    const again = this.#ready !== null;
+    const isFirst = this.#ready === null;
     this.#ready = message;
-    if (again) this.#transcript.note(CONNECTED_AGAIN);
-    else this.#begin(message);
+    if (isFirst) this.#begin(message);
+    if (message.resumed || !isFirst) this.#transcript.note(CONNECTED_AGAIN);
     for (const text of this.#unsent.splice(0)) this.#call.sendText(text);
   }
 
@@ -222,8 +242,6 @@ export class Conversation {
   #onSound(reply) {
     this.#sounding = reply;
     this.#stopThinking();
-    if (this.#turnEndedAt !== null) this.#transcript.latency(reply, performance.now() - this.#turnEndedAt);
-    this.#turnEndedAt = null;
     this.#view.changed();
   }
 
@@ -235,12 +253,37 @@ export class Conversation {
         this.#view.level(level);
       },
       lost: () => {
-        this.#microphone.close();
-        this.#microphone = null;
-        this.#setMicrophone("off");
-        this.#view.problem("The microphone was disconnected. Plug it in and turn it on again, or type.");
+        this.#closeMicrophone();
+        this.#view.problem(MICROPHONE_GONE);
       },
     });
+  }
+
+  async #startSound() {
+    try {
+      if (!this.#whyMute) this.#context = createAudioContext();
+      this.#view.changed();
+      if (this.#context) await prepareAudioContext(this.#context, () => this.#setBlocked(true));
+    } catch {
+      this.#whyMute = "failed";
+    }
+    this.#setBlocked(false);
+    if (this.#over || !this.#whyMute) return;
+    this.#context?.close();
+    this.#context = null;
+    this.#closeMicrophone();
+    this.#view.problem(AUDIO_WORDS[this.#whyMute]);
+  }
+
+  #setBlocked(isBlocked) {
+    this.#isBlocked = isBlocked;
+    if (!this.#over) this.#view.changed();
+  }
+
+  #closeMicrophone() {
+    this.#microphone?.close();
+    this.#microphone = null;
+    this.#setMicrophone("off");
   }
 
   #setMicrophone(state) {

@@ -4,6 +4,7 @@
 
 import { element } from "./dom.js";
 
+const HOW_MEASURED = "Measured by the host, from the end of what you said, or from your typed message, to its first sound";
 const LONGEST_ARGUMENTS = 160; // characters shown of a tool's arguments
 
 export class ReplyEntry {
@@ -14,6 +15,8 @@ export class ReplyEntry {
   #bubble = element("p", { className: "bubble", hidden: true, dir: "auto" }, this.#spoken, this.#unheard);
   #footnote = element("p", { className: "footnote", hidden: true });
   #heard = null;
+  #latency = null; // ms
+  #chips = []; // { name, details, state }
 
   isGreeting = false;
 
@@ -41,6 +44,21 @@ export class ReplyEntry {
     return this.element.dataset.state !== "streaming";
   }
 
+  /** All of it as plain data, for `restored`. */
+  get saved() {
+    return { text: this.#text, heard: this.#heard, latency: this.#latency, tools: this.#chips };
+  }
+
+  /** An entry that looks as one did when it was `saved`. It belongs to no call any more. */
+  static restored({ text, heard, latency, tools }) {
+    const entry = new ReplyEntry(null);
+    for (const { name, details, state } of tools) entry.#addChip(name, details).mark(state);
+    entry.finish(text, []);
+    if (latency !== null) entry.setLatency(latency);
+    if (heard !== null) entry.cut(heard);
+    return entry;
+  }
+
   append(delta) {
     this.#setText(this.#text + delta);
   }
@@ -55,12 +73,8 @@ export class ReplyEntry {
   /** Adds a tool's chip and returns a function that marks how it went. */
   addTool(name, toolArguments) {
     const chip = this.#addChip(name, describeArguments(toolArguments));
-    chip.dataset.state = "running";
-    const outcome = chip.appendChild(element("span", { className: "outcome", textContent: "running" }));
-    return (ok) => {
-      chip.dataset.state = ok ? "ok" : "failed";
-      outcome.textContent = ok ? "ok" : "failed";
-    };
+    chip.mark("running");
+    return (ok) => chip.mark(ok ? "ok" : "failed");
   }
 
   /** Marks the reply as cut; `heard` is the part that was audible. */
@@ -70,10 +84,10 @@ export class ReplyEntry {
     this.#render();
   }
 
+  /** Says how long the caller waited for the first sound, as the host measured it. */
   setLatency(milliseconds) {
-    if (this.#heard !== null) return;
-    this.#setFootnote(`first sound after ${(milliseconds / 1000).toFixed(1)} s`);
-    this.#footnote.title = "From the end of your turn to the agent’s first sound on this machine";
+    this.#latency = milliseconds;
+    this.#render();
   }
 
   #setText(text) {
@@ -86,15 +100,17 @@ export class ReplyEntry {
     this.#spoken.textContent = this.#text.slice(0, cutAt ?? this.#text.length);
     this.#unheard.textContent = this.#text.slice(cutAt ?? this.#text.length);
     this.#bubble.hidden = this.#text === "";
-    if (this.#heard === null) return;
-    if (this.#heard.trim() === "") this.#setFootnote("cut off before anything was heard");
-    else if (cutAt === null) this.#setFootnote(`cut off, heard: “${this.#heard.trim()}”`);
-    else this.#setFootnote(this.#unheard.textContent.trim() ? "cut off, the rest was not heard" : "cut off at the end");
+    const remarks = [latencyWords(this.#latency), this.#cutWords(cutAt)].filter((words) => words !== "");
+    this.#footnote.textContent = remarks.join(" · ");
+    this.#footnote.hidden = remarks.length === 0;
+    this.#footnote.title = this.#latency === null ? "" : HOW_MEASURED;
   }
 
-  #setFootnote(text) {
-    this.#footnote.textContent = text;
-    this.#footnote.hidden = false;
+  #cutWords(cutAt) {
+    if (this.#heard === null) return "";
+    if (this.#heard.trim() === "") return "cut off before anything was heard";
+    if (cutAt === null) return `cut off, heard: “${this.#heard.trim()}”`;
+    return this.#unheard.textContent.trim() ? "cut off, the rest was not heard" : "cut off at the end";
   }
 
   #addChip(name, details = "") {
@@ -104,8 +120,23 @@ export class ReplyEntry {
       chip.append(element("span", { className: "arguments", textContent: shown, title: details }));
     }
     this.#tools.hidden = false;
-    return this.#tools.appendChild(chip);
+    this.#tools.append(chip);
+    const saved = { name, details, state: null };
+    this.#chips.push(saved);
+    const outcome = element("span", { className: "outcome" });
+    const mark = (state) => {
+      if (state === null) return; // a tool whose outcome nobody tells
+      saved.state = chip.dataset.state = outcome.textContent = state;
+      chip.append(outcome);
+    };
+    return { mark };
   }
+}
+
+function latencyWords(milliseconds) {
+  if (milliseconds === null) return "";
+  const seconds = Math.max(0, milliseconds) / 1000;
+  return `first sound after ${seconds.toFixed(seconds < 0.995 ? 2 : 1)} s`;
 }
 
 function describeArguments(toolArguments) {

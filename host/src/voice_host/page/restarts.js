@@ -2,6 +2,7 @@
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4_000;
+const GONE_AFTER_MS = 15_000;
 
 /** The address to watch, from an answer of the host; null where it offers none. */
 export function monitorIn(response) {
@@ -21,14 +22,18 @@ export async function untilItLeaves(monitor) {
   }
 }
 
-/** Calls `load` until another host than the one that offered `monitor` has answered, and returns what it brought. */
-export async function untilAnotherAnswers(monitor, load) {
+/**
+ * Calls `load` until another host than the one that offered `monitor` has answered, and returns what it brought. Calls
+ * `gone` each time that nobody answers, once that has lasted for longer than a restart takes.
+ */
+export async function untilAnotherAnswers(monitor, load, gone) {
+  const since = Date.now();
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
     try {
       const loaded = await load();
       if (loaded.monitor !== monitor) return loaded; // the old one answers until it is gone
     } catch {
-      // nobody answers yet
+      if (Date.now() - since > GONE_AFTER_MS) gone();
     }
     await new Promise((resolve) => setTimeout(resolve, wait));
   }

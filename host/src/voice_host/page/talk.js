@@ -6,6 +6,7 @@ import { Controls } from "./controls.js";
 import { Conversation } from "./conversation.js";
 import { element } from "./dom.js";
 import { foldNotices, showNotices } from "./notices.js";
+import { keepForReload, takeKept } from "./reload.js";
 import { untilAnotherAnswers, untilItLeaves } from "./restarts.js";
 import { Transcript } from "./transcript.js";
 import { AGENTS_HIDDEN, HOST_SILENT, NO_CREDENTIAL, RESTARTED, accessWords, brokenWords } from "./words.js";
@@ -21,6 +22,8 @@ const page = {
   providers: byId("providers"),
   notices: byId("notices"),
   empty: byId("empty"),
+  examples: byId("examples"),
+  trace: byId("trace"),
   problem: byId("problem"),
   problemText: byId("problem-text"),
   access: byId("access"),
@@ -46,6 +49,8 @@ let conversation = null;
 let lastFacts = null; // of the last call, once it is over
 let again = null; // what "Call again" does
 let shown = null; // the id of the agent whose conversation is on the page
+let kept = takeKept(); // the call that was under way before the page was reloaded
+let isFollowed = false; // the host says when it is about to be replaced
 let isRestarting = false; // the host is being replaced
 let comeBack = null; // how to call again once it has been, after it went away under a call
 let isOutdated = false; // the list has changed while a call that was lost still tried to go on
@@ -71,7 +76,23 @@ async function load() {
     return;
   }
   list(listed.agents);
-  if (listed.monitor) await follow(listed.monitor);
+  isFollowed = listed.monitor !== null;
+  goOn();
+  if (isFollowed) await follow(listed.monitor);
+}
+
+/** Goes on with the call that was under way before the page was reloaded. */
+function goOn() {
+  if (!kept) return;
+  const { agent: id, transcript: before, token, microphone, unsent } = kept;
+  kept = null;
+  const found = agents.find((candidate) => candidate.id === id);
+  if (found?.status !== "ready") return;
+  choose(found, { remember: false });
+  transcript.restore(before);
+  startCall({ withMicrophone: microphone !== "off", muted: microphone === "muted", token });
+  for (const text of unsent) conversation.say(text);
+  showState();
 }
 
 /** Shows, from one host to the next, that it is being replaced and what its successor brings. */
@@ -81,7 +102,7 @@ async function follow(monitor) {
     isRestarting = true;
     hideProblem();
     showState();
-    const listed = await untilAnotherAnswers(monitor, loadAgents);
+    const listed = await untilAnotherAnswers(monitor, loadAgents, () => showProblem(HOST_SILENT));
     monitor = listed.monitor;
     isRestarting = false;
     isOutdated = conversation !== null;
@@ -111,14 +132,24 @@ function chooseFromAddress() {
   const found = agents.find(({ id }) => id === wanted);
   hideProblem();
   if (wanted && !found) showProblem(`There is no agent “${wanted}” on this host.`);
-  const broken = found ?? (ready.length === 0 ? agents[0] : undefined);
-  if (broken && broken.status !== "ready") showProblem(brokenWords(broken));
+  const broken = brokenToShow(found);
+  if (broken) {
+    showProblem(brokenWords(broken));
+    showTrace(broken.traceback ?? "");
+  }
   const next = found?.status === "ready" ? found : ready[0];
   if (next) choose(next, { remember: next === found });
   else {
     agent = null;
     showAgent();
   }
+}
+
+/** The broken agent to tell about, if any: the one wanted, one that its developer has just saved, or the first of none that work. */
+function brokenToShow(wanted) {
+  const broken = agents.filter(({ status }) => status !== "ready");
+  if (broken.includes(wanted)) return wanted;
+  return broken.find(({ traceback }) => traceback) ?? (broken.length === agents.length ? broken[0] : undefined);
 }
 
 function choose(next, { remember = true } = {}) {
@@ -145,39 +176,59 @@ function showAgent() {
     ),
   );
   showNotices(page.notices, agent?.providers);
+  page.examples.replaceChildren(...(agent?.examples ?? []).map(exampleButton));
+  showState();
+}
+
+function exampleButton(text) {
+  const button = element("button", { type: "button", dir: "auto", textContent: text });
+  button.addEventListener("click", () => {
+    say(text);
+    page.talk.focus(); // the examples are gone, and the focus with them
+  });
+  return button;
+}
+
+/** Says something in writing, in a new call if there is none. */
+function say(text) {
+  (conversation ?? startCall({ withMicrophone: false })).say(text);
   showState();
 }
 
 function showState() {
-  controls.show(conversation, agent, transcript.isEmpty, isRestarting);
+  controls.show(conversation, agent, transcript, isRestarting);
 }
 
-/** Begins a call. Called directly from a click or key press, as sound and microphone ask for one. */
-function startCall({ withMicrophone }) {
+/**
+ * Begins a call, or goes on with the one that `token` opens. Called directly from a click or key press wherever there is
+ * one, as sound and microphone ask for it.
+ */
+function startCall({ withMicrophone, muted = false, token = null }) {
   hideProblem();
   comeBack = null;
   foldNotices(page.notices);
-  const started = new Conversation(agent, transcript, {
+  const view = {
     changed: showState,
     level: (level) => controls.level(level),
     problem: (text) => showProblem(text),
     ended: (words) => endCall(words, withMicrophone),
-  });
+  };
+  const started = new Conversation(agent, transcript, view, token);
   conversation = started;
-  if (withMicrophone) void started.openMicrophone();
-  started.start().catch(() => {
-    started.hangUp();
-    showProblem("Sound could not be started in this browser.");
-  });
+  void started.start();
+  if (withMicrophone) void started.openMicrophone({ muted });
   showState();
   return started;
 }
 
-function endCall({ text, failed, hostGone, accessWanted }, withMicrophone) {
+function endCall({ text, failed, hostGone, draining, accessWanted }, withMicrophone) {
   lastFacts = conversation.facts;
   conversation = null;
   if (hostGone) comeBack = { withMicrophone };
-  if (accessWanted) askForAccess(text);
+  // A host that is followed is replaced after each save: nothing to be alarmed about.
+  const isReplaced = draining && isFollowed;
+  if (isReplaced) isRestarting = !isOutdated;
+  else if (accessWanted) askForAccess(text);
   else if (failed) showProblem(text, "Call again", () => startCall({ withMicrophone }));
   else transcript.note(text);
   showState();
@@ -203,13 +254,22 @@ function askForAccess(text) {
   page.credential.focus();
 }
 
+/** Shows what the code of a broken agent raised. Only `voice-host dev` says that. */
+function showTrace(trace) {
+  page.trace.textContent = trace;
+  page.trace.hidden = trace === "";
+  if (trace) page.trace.scrollIntoView({ block: "nearest" });
+}
+
 function hideProblem() {
+  showTrace("");
   page.access.hidden = true;
   page.problem.hidden = true;
   page.problemText.textContent = "";
 }
 
 page.talk.addEventListener("click", () => {
+  if (conversation?.phase === "blocked") return; // a click anywhere is what it waits for
   if (conversation) conversation.toggleMicrophone();
   else startCall({ withMicrophone: true });
 });
@@ -238,8 +298,14 @@ page.form.addEventListener("submit", (event) => {
   const text = page.message.value.trim();
   if (text === "") return;
   page.message.value = "";
-  (conversation ?? startCall({ withMicrophone: false })).say(text);
-  showState();
+  say(text);
+});
+window.addEventListener("pagehide", () => {
+  const call = conversation?.resumable;
+  if (call) keepForReload({ ...call, agent: agent.id, transcript: transcript.saved(call.unsent) });
+});
+window.addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) takeKept(); // the page was kept as a whole, and its call comes back by itself
 });
 window.addEventListener("hashchange", chooseFromAddress);
 

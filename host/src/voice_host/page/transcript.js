@@ -19,6 +19,7 @@ export class Transcript {
   #current = null; // the ReplyEntry that tools belong to
   #following = true; // the reader is at the end, and stays there as it grows
   #runningTools = new Map(); // id, or name when there is none -> marks the outcome
+  #saves = new WeakMap(); // element -> the function that saves it
 
   /** Shown to screen readers as the speaker of replies. */
   agentTitle = "Agent";
@@ -31,8 +32,13 @@ export class Transcript {
     this.#list = list;
     this.#announcer = announcer;
     const scroller = list.parentElement;
+    let before = 0;
     scroller.addEventListener("scroll", () => {
-      this.#following = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END_PX;
+      const { scrollTop, scrollHeight, clientHeight } = scroller;
+      const isNearEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+      // Only a reader scrolls up. A scroller that becomes smaller is far from its end as well.
+      this.#following = isNearEnd || (this.#following && scrollTop >= before);
+      before = scrollTop;
     });
     new ResizeObserver(() => this.#follow()).observe(scroller);
     this.#dots.firstChild.append(element("span"), element("span"), element("span"));
@@ -40,6 +46,31 @@ export class Transcript {
 
   get isEmpty() {
     return this.#list.childElementCount === 0;
+  }
+
+  /** Whether the caller has said anything. */
+  get hasTurns() {
+    return this.#list.querySelector(".entry.user:not(.partial)") !== null;
+  }
+
+  /** What is shown, as plain data for `restore`; without the typed turns in `unsent`, which will be typed again. */
+  saved(unsent = []) {
+    const left = this.#typed.filter(({ text }) => unsent.includes(text)).map(({ bubble }) => bubble.parentElement);
+    const kept = [...this.#list.children].filter((entry) => this.#saves.has(entry) && !left.includes(entry));
+    return kept.map((entry) => this.#saves.get(entry)());
+  }
+
+  /** Shows again what `saved` returned, before the page was reloaded. */
+  restore(saved) {
+    for (const { user, note, kind, reply } of saved) {
+      if (user !== undefined) this.#addUser(user);
+      else if (note !== undefined) this.#addNote(note, kind);
+      else {
+        const entry = ReplyEntry.restored(reply);
+        this.#add(entry.element, () => ({ reply: entry.saved }));
+      }
+    }
+    this.endCall();
   }
 
   clear() {
@@ -132,14 +163,16 @@ export class Transcript {
     this.#announce(`${this.agentTitle} was interrupted.`);
   }
 
-  latency(reply, milliseconds) {
-    this.#replies.get(reply)?.setLatency(milliseconds);
+  /** Shows how long the caller waited for a reply, from its stages: see `metrics` in the call protocol. */
+  latency(reply, { model_request: asked, first_audio_out: audible }) {
+    if (asked === undefined || audible === undefined) return; // it answered nobody, or made no sound
+    this.#replies.get(reply)?.setLatency(audible);
     this.#follow();
   }
 
   /** A remark of the page itself; `kind` is "plain" or "error". */
   note(text, kind = "plain") {
-    this.#add(element("li", { className: `note ${kind}`, dir: "auto", textContent: text }));
+    this.#addNote(text, kind);
     this.#announce(text);
   }
 
@@ -151,7 +184,7 @@ export class Transcript {
     const adopts = this.#current?.reply === null && !this.#current.isOver;
     const entry = adopts ? this.#current : new ReplyEntry(reply);
     entry.reply = reply;
-    if (!adopts) this.#add(entry.element);
+    if (!adopts) this.#add(entry.element, () => ({ reply: entry.saved }));
     if (reply !== null) this.#replies.set(reply, entry);
     this.#current = entry;
     this.#lastUser = null;
@@ -174,12 +207,20 @@ export class Transcript {
 
   #addUser(text) {
     const bubble = element("p", { className: "bubble", dir: "auto", textContent: text });
-    this.#add(element("li", { className: "entry user" }, bubble));
-    this.#lastUser = { bubble, text };
+    const user = { bubble, text };
+    this.#add(element("li", { className: "entry user" }, bubble), () => ({ user: user.text }));
+    this.#lastUser = user;
     this.#current = null;
   }
 
-  #add(entry) {
+  #addNote(text, kind) {
+    const item = element("li", { className: `note ${kind}`, dir: "auto", textContent: text });
+    this.#add(item, () => ({ note: text, kind }));
+  }
+
+  /** `save` returns what `restore` needs to show the entry again; without it the entry is of the moment. */
+  #add(entry, save = null) {
+    if (save) this.#saves.set(entry, save);
     // What is still being said stays below what has been said.
     const before = entry !== this.#partial && this.#partial.isConnected ? this.#partial : null;
     this.#list.insertBefore(entry, before);
@@ -189,7 +230,7 @@ export class Transcript {
 
   #follow() {
     const scroller = this.#list.parentElement;
-    if (this.#following) scroller.scrollTop = scroller.scrollHeight;
+    if (this.#following && !this.isEmpty) scroller.scrollTop = scroller.scrollHeight;
   }
 
   #announce(text) {

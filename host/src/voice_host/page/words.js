@@ -1,7 +1,7 @@
 // What goes wrong, in plain words.
 
 const CLOSE_WORDS = {
-  4401: "This host wants to know who is calling. Give it a key or a call token.",
+  4401: "This host wants to know who is calling. Enter an API key or a call token.",
   4403: "This host does not take calls from the address of this page.",
   4404: "There is no such agent on this host.",
   4429: "The host is at its limit of calls. Try again in a moment.",
@@ -47,6 +47,11 @@ export function accessIsWanted(code, wasLost) {
   return code === 4401 && !wasLost;
 }
 
+/** Whether the host ended the call because it stops, or is replaced by another. */
+export function isDraining(code) {
+  return code === 4504;
+}
+
 /** Whether the host went away under a call, rather than ending it. */
 export function hostIsGone(code) {
   return code === 4504 || code === 1001 || code === 1006 || code === 1012;
@@ -66,7 +71,8 @@ export function brokenWords(agent) {
   return `${agent.title || agent.id} is broken and cannot take calls${phase}: ${brokenDetails(agent)}`;
 }
 
-export const NO_CREDENTIAL = "That is no key and no call token: they hold letters, digits, dots, hyphens and underscores only.";
+export const NO_CREDENTIAL =
+  "That is no key and no call token: they consist of letters, digits, dots, hyphens and underscores only.";
 
 export const AGENTS_HIDDEN = "This host shows its agents to those with a key or a call token.";
 
@@ -74,19 +80,35 @@ export const RESTARTED = "The host was restarted.";
 
 export const HOST_SILENT = "The host does not answer. Is it still running?";
 
-export const NO_AUDIO_HERE =
-  "Browsers give the microphone and sound only to pages served over HTTPS or from this very machine (localhost). " +
-  "You can type, and read the replies.";
+/** Why a call has neither sound nor a microphone, and what to do; see `whyNoAudio` in audio-context.js. */
+export const AUDIO_WORDS = {
+  insecure:
+    "Browsers allow sound and the microphone only to pages served over HTTPS, or from this computer as http://localhost. " +
+    "Open the page that way to speak. Here you can type, and read the replies.",
+  unsupported:
+    "This browser cannot record or play a call. Use a current Chrome, Edge, Firefox or Safari to speak. " +
+    "Here you can type, and read the replies.",
+  failed:
+    "The browser could not start its sound. Check this computer’s sound output, hang up and call again. " +
+    "Until then you can type, and read the replies.",
+};
 
-/** Says why there is no microphone, from the error of `getUserMedia`. */
+export const MICROPHONE_GONE =
+  "The microphone was disconnected. Plug it in and press “Use microphone”, or type your message.";
+
+const TRY_AGAIN = "then press “Use microphone”. Or type your message.";
+
+/** Says why there is no microphone and what to do, from the error of `getUserMedia`. */
 export function microphoneWords(error) {
   const words = {
-    NotAllowedError: "The browser was not allowed to use the microphone. Allow it in the address bar, or type instead.",
-    NotFoundError: "No microphone was found. Plug one in, or type instead.",
-    NotReadableError: "The microphone is in use by another program. Close that one, or type instead.",
-    SecurityError: NO_AUDIO_HERE,
+    NotAllowedError:
+      "This page is not allowed to use the microphone. Allow it at the icon beside the page’s address, and in the " +
+      `privacy settings of your system; ${TRY_AGAIN}`,
+    NotFoundError: `No microphone was found. Plug one in, ${TRY_AGAIN}`,
+    NotReadableError: `The microphone cannot be used, perhaps because another program uses it. Close that, ${TRY_AGAIN}`,
+    SecurityError: AUDIO_WORDS.insecure,
   };
-  return words[error.name] ?? "The microphone could not be opened. You can type instead.";
+  return words[error.name] ?? `The microphone could not be opened. Check that it works elsewhere, ${TRY_AGAIN}`;
 }
 
 /** Notices about the providers in use, most important first: what each is about, and what to know and to set. */
