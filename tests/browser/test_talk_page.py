@@ -77,6 +77,16 @@ async def test_address_of_an_agent_that_cannot_be_called_says_so(
     assert await page.get_by_role("radio", name="Front desk").is_checked()
 
 
+async def test_what_another_agent_raised_is_shown_beside_one_that_works(page: Page, host: ScriptedHost) -> None:
+    host.agents[1] |= {"traceback": "Traceback (most recent call last):\nModuleNotFoundError: No module named 'moon'"}
+    await page.goto(f"{host.url}/#front-desk")
+    await expect(page.locator("#trace")).to_contain_text("Traceback (most recent call last)")
+    await expect(page.get_by_role("alert")).to_contain_text("Night shift is broken")
+    await type_message(page, "Hello")
+    await expect(page.locator("#trace")).to_be_hidden()
+    await expect(page.locator("body")).to_have_attribute(PHASE, "listening")
+
+
 async def test_host_without_agents_offers_no_call(page: Page, host: ScriptedHost) -> None:
     host.agents = []
     await page.goto(host.url)

@@ -37,6 +37,12 @@ OUT_OF_REACH = """() => [...document.querySelectorAll("button, input:not([type=r
 SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > innerWidth"
 SCROLLS_DOWN = "() => document.documentElement.scrollHeight > innerHeight + 1"
 
+# Two frames later the page has heard of it.
+SCROLL_UP = """async element => {
+  element.scrollBy(0, -400);
+  for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
+}"""
+
 SIZES = [(844, 390), (1280, 420), (320, 640)]
 
 
@@ -121,8 +127,7 @@ async def test_a_call_fits_phones_on_their_side_and_low_windows(
     await page.goto(host.url)
     await type_message(page, "Hello")
     error = page.locator(".note.error")
-    await expect(error).to_be_visible()
-    assert await error.evaluate(INSIDE_THE_SCROLLER)
+    await page.wait_for_function(INSIDE_THE_SCROLLER, arg=await error.element_handle())
     for state in ("in a call", "refused"):
         if state == "refused":
             await type_message(page, "One more")
@@ -131,6 +136,23 @@ async def test_a_call_fits_phones_on_their_side_and_low_windows(
         assert not await page.evaluate(SCROLLS_SIDEWAYS), state
         assert not await page.evaluate(SCROLLS_DOWN), state
         assert (await page.locator(".scroller").bounding_box() or {}).get("height", 0) > 90, state
+
+
+async def test_the_end_is_followed_unless_a_reader_has_scrolled_up(page: Page, host: ScriptedHost) -> None:
+    host.script = long_call
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.goto(host.url)
+    await type_message(page, "Hello")
+    error = await page.locator(".note.error").element_handle()
+    await page.wait_for_function(INSIDE_THE_SCROLLER, arg=error)
+    await page.set_viewport_size({"width": 390, "height": 500})
+    await page.wait_for_function(INSIDE_THE_SCROLLER, arg=error)
+    await page.locator(".scroller").evaluate(SCROLL_UP)
+    read_at = await page.locator(".scroller").evaluate("element => element.scrollTop")
+    await page.set_viewport_size({"width": 390, "height": 700})
+    await (await host.call()).send("chat", reply=50, text="Something new.", steps=[])
+    await expect(page.locator('[data-reply="50"]')).to_have_count(1)
+    assert await page.locator(".scroller").evaluate("element => element.scrollTop") == read_at
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES[:2])

@@ -136,7 +136,10 @@ async def test_a_browser_that_keeps_the_page_silent_is_asked_for_a_click_first(p
     await expect(page.locator("#status-text")).to_have_text("Click anywhere or press a key to go on with the call")
     await expect(page.locator(BUBBLES)).to_have_text(["Friday?", "Answer 10."])
     assert len(host.calls) == 1, "what is said now would not be heard"
-    await page.reload()  # the call is still there, although nobody has gone on with it
+    await page.get_by_label("Message").fill("And Sunday?")
+    await page.evaluate("document.getElementById('type').requestSubmit()")
+    await page.reload()  # nobody has gone on with the call yet: it waits, and so does what was typed
     await page.get_by_role("button", name="Go on").click()
     assert (await host.call(2)).resumes == "token-1"
+    await expect(page.locator(BUBBLES)).to_have_text(["Friday?", "Answer 10.", "And Sunday?", "Answer 20."])
     await expect(page.locator("body")).to_have_attribute("data-phase", "listening")

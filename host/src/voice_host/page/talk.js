@@ -138,14 +138,14 @@ function chooseFromAddress() {
     showTrace(broken.traceback ?? "");
   }
   const next = found?.status === "ready" ? found : ready[0];
-  if (next) choose(next, { remember: next === found });
+  if (next) choose(next, { remember: false }); // the address says so already, or asks for somebody else
   else {
     agent = null;
     showAgent();
   }
 }
 
-/** The broken agent to tell about, if any: the one wanted, one that its developer has just saved, or the first of none that work. */
+/** The broken agent to tell about, if any: the one that is wanted, one under development, or the first where none works. */
 function brokenToShow(wanted) {
   const broken = agents.filter(({ status }) => status !== "ready");
   if (broken.includes(wanted)) return wanted;

@@ -18,6 +18,7 @@ export class Transcript {
   #replies = new Map(); // id -> ReplyEntry
   #current = null; // the ReplyEntry that tools belong to
   #following = true; // the reader is at the end, and stays there as it grows
+  #followed = {}; // how high the scroller and its content were then
   #runningTools = new Map(); // id, or name when there is none -> marks the outcome
   #saves = new WeakMap(); // element -> the function that saves it
 
@@ -32,13 +33,11 @@ export class Transcript {
     this.#list = list;
     this.#announcer = announcer;
     const scroller = list.parentElement;
-    let before = 0;
     scroller.addEventListener("scroll", () => {
       const { scrollTop, scrollHeight, clientHeight } = scroller;
-      const isNearEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
-      // Only a reader scrolls up. A scroller that becomes smaller is far from its end as well.
-      this.#following = isNearEnd || (this.#following && scrollTop >= before);
-      before = scrollTop;
+      const hasMoved = scrollHeight !== this.#followed.scrollHeight || clientHeight !== this.#followed.clientHeight;
+      if (this.#following && hasMoved) this.#follow(); // it is the layout that changed: no reader has scrolled
+      else this.#following = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
     });
     new ResizeObserver(() => this.#follow()).observe(scroller);
     this.#dots.firstChild.append(element("span"), element("span"), element("span"));
@@ -229,8 +228,10 @@ export class Transcript {
   }
 
   #follow() {
+    if (!this.#following || this.isEmpty) return;
     const scroller = this.#list.parentElement;
-    if (this.#following && !this.isEmpty) scroller.scrollTop = scroller.scrollHeight;
+    scroller.scrollTop = scroller.scrollHeight;
+    this.#followed = { scrollHeight: scroller.scrollHeight, clientHeight: scroller.clientHeight };
   }
 
   #announce(text) {
