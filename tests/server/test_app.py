@@ -50,7 +50,7 @@ async def test_a_broken_agent_is_listed_with_its_phase_while_the_others_serve(tm
             async with calling(r.session("counting")) as caller:
                 await caller.expect("tts_done", reply=1)
                 await caller.type("when do you open on friday")
-                await caller.expect("chat", text="On friday we open at nine.")
+                await caller.expect("chat", text="On Friday we open at nine.")
         assert (tmp_path / "log.txt").read_text().splitlines() == [
             "startup",
             "created",

@@ -70,6 +70,7 @@ class AgentRuntime:
             toolsets=[toolset],
             model_settings=model_request_settings(config.model_settings),
             name=agent_id,
+            metadata={"title": config.title, "description": config.description},
         )
 
     def variant(self, config: AgentConfig) -> AgentRuntime:
@@ -109,4 +110,12 @@ class AgentRuntime:
 
 def _for_model(config: AgentConfig) -> tuple[object, ...]:
     """The part of a configuration that the pydantic-ai agent is built of."""
-    return config.instructions, config.voice_rules, config.tools, config.tool_timeout_s, config.model_settings
+    return (
+        config.title,
+        config.description,
+        config.instructions,
+        config.voice_rules,
+        config.tools,
+        config.tool_timeout_s,
+        config.model_settings,
+    )

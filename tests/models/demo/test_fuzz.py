@@ -1,5 +1,6 @@
 """The demo model never raises and never falls silent, whatever is said and whatever the tools look like."""
 
+import json
 from datetime import date
 from typing import Any
 
@@ -8,10 +9,9 @@ from hypothesis import strategies as st
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolReturnPart, UserPromptPart
 from pydantic_ai.tools import ToolDefinition
 
-from voice_host.models.demo import decide
-from voice_host.models.demo_dialogue import Call, Say
-from voice_host.models.demo_speech import arguments_json
-from voice_host.models.demo_words import listed
+from voice_host.models.demo.dialogue import Call, Say
+from voice_host.models.demo.model import decide
+from voice_host.models.demo.words import listed
 
 WORDS = listed("""
     book a table for four people on saturday at seven thirty my name is anna half quarter past to twenty may third
@@ -77,32 +77,32 @@ days = st.dates(min_value=date(1970, 1, 1), max_value=date(9000, 1, 1))
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(messages, tools, days)
-def test_there_is_always_a_decision_and_always_the_same(
+async def test_there_is_always_a_decision_and_always_the_same(
     history: list[ModelMessage], offered: list[ToolDefinition], today: date
 ) -> None:
-    decision = decide(history, offered, today)
-    assert decision == decide(history, offered, today)
+    decision = await decide(history, offered, today, {})
+    assert decision == await decide(history, offered, today, {})
     if isinstance(decision, Say):
         assert decision.text.strip()
     else:
         assert isinstance(decision, Call)
         assert decision.tool in offered
-        assert arguments_json(decision.arguments).startswith("{")
+        assert json.dumps(decision.arguments)
 
 
 @settings(max_examples=300, deadline=None)
 @given(json_values)
-def test_every_result_can_be_spoken(content: Any) -> None:
+async def test_every_result_can_be_spoken(content: Any) -> None:
     part = ToolReturnPart("opening_hours", content)
-    decision = decide([ModelRequest([part])], [], date(2026, 11, 23))
+    decision = await decide([ModelRequest([part])], [], date(2026, 11, 23), {})
     assert isinstance(decision, Say)
     assert decision.text.strip()
     assert len(decision.text) <= 420
 
 
-def test_a_tool_whose_optional_parameter_cannot_be_said_is_called_without_it() -> None:
+async def test_a_tool_whose_optional_parameter_cannot_be_said_is_called_without_it() -> None:
     schema = {"type": "object", "properties": {"options": {"type": "object"}}}
     offered = [ToolDefinition(name="book_table", parameters_json_schema=schema)]
-    decision = decide([ModelRequest([UserPromptPart("book")])], offered, date(2026, 11, 22))
+    decision = await decide([ModelRequest([UserPromptPart("book")])], offered, date(2026, 11, 22), {})
     assert isinstance(decision, Call)
-    assert arguments_json(decision.arguments) == "{}"
+    assert decision.arguments == ({},)

@@ -1,0 +1,381 @@
+"""The demo model's part in a conversation: a turn is heard, a decision comes out. No I/O, no clock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import product
+from typing import Any
+
+from pydantic_ai.tools import ToolDefinition
+
+from voice_host.models.demo import small_talk, speech
+from voice_host.models.demo.parameters import CLEAR_KINDS, Parameter, joined
+from voice_host.models.demo.readers import Several, yes_or_no
+from voice_host.models.demo.skills import CERTAIN, Match, Skill, Skills
+from voice_host.models.demo.slots import Filled, corrections, fill
+from voice_host.models.demo.utterance import Utterance
+from voice_host.models.demo.words import likeness, listed
+
+MAX_MISSES = 3
+"""Turns in a row that brought nothing after which a task is dropped."""
+
+MAX_CALLS = 4
+"""Calls of one decision: one for each day of a weekend, say."""
+
+_AGAIN = ("another", "again", "also", "too", "same", "second", "as well", "one more")
+_FOLLOW_UP_WORDS = frozenset(
+    listed("""
+    another again instead make same time change actually sorry wait mean meant rather better switch also then one two
+    day days no nope more second different new yeah""")
+)
+
+
+@dataclass(frozen=True)
+class Say:
+    text: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool to be called, once for each of the arguments."""
+
+    tool: ToolDefinition
+    arguments: tuple[Mapping[str, Any], ...]
+
+
+Decision = Say | Call
+
+
+@dataclass
+class _Task:
+    """A tool on its way to being called.
+
+    Attributes:
+        unsure: parameters whose values are guesses, which are confirmed before the call.
+        is_guess: whether the tool itself is a guess.
+        confirming: whether the caller was asked if the guesses are right.
+        misses: turns in a row that brought nothing.
+        latest: the parameters that the last turn filled.
+    """
+
+    skill: Skill
+    values: dict[str, Any] = field(default_factory=dict)
+    unsure: set[str] = field(default_factory=set)
+    is_guess: bool = False
+    confirming: bool = False
+    asked: str | None = None
+    misses: int = 0
+    latest: list[str] = field(default_factory=list)
+
+    def missing(self) -> Parameter | None:
+        return next((parameter for parameter in self.skill.required if parameter.name not in self.values), None)
+
+    def take(self, filled: Filled) -> None:
+        self.values = filled.values
+        self.unsure = (self.unsure - set(filled.changed)) | filled.unsure
+        if filled.changed:
+            self.latest, self.misses = filled.changed, 0
+
+
+class Dialogue:
+    """One conversation so far. The same turns always lead to the same decisions.
+
+    Args:
+        title: who the agent says it is; `description` as well.
+    """
+
+    def __init__(self, skills: Skills, today: date, *, title: str = "", description: str = "") -> None:
+        self._skills = skills
+        self._today = today
+        self._title = title
+        self._description = description
+        self._task: _Task | None = None
+        self._suspended: _Task | None = None
+        self._last: _Task | None = None
+        self._done: dict[str, _Task] = {}  # the last task of each tool
+        self._last_asks = ""  # the result of the last call, if it ends with a question
+        self._either: tuple[str, tuple[Skill, ...]] | None = None
+        self._names: dict[str, Any] = {}
+        self._missed = 0
+        self._farewell = False
+        self._said = "Hello."
+
+    # --- what the caller says -----------------------------------------------------------------------------------------
+
+    def hear(self, text: str) -> Decision:
+        """Decide what to do about a turn of the caller."""
+        decision = self._decide(text)
+        if isinstance(decision, Say):
+            self._said = decision.text
+        return decision
+
+    def _decide(self, text: str) -> Decision:
+        if self._either is not None and (chosen := self._chosen(text)) is not None:
+            return chosen
+        said = Utterance.of(text)
+        self._farewell = small_talk.is_farewell(said)
+        act = small_talk.act_of(said)
+        if act is not None and (decision := self._conversational(act, said)) is not None:
+            return decision
+        match = self._skills.best_match(said, lambda skill: self._is_answered(skill, text))
+        task = self._task
+        if self._farewell and not (match and match.score >= CERTAIN and not match.skill.ends_calls):
+            return self._say_goodbye()
+        if task is not None and not self._is_other_subject(task, match, text):
+            return self._confirm(task, said) if task.confirming else self._go_on(task, said)
+        unclear = match is None or match.score < CERTAIN or match.rival is not None
+        if unclear and task is None and (again := self._follow_up(Utterance.of(text))) is not None:
+            return again
+        if match is not None:
+            if task is not None and task.values:
+                self._suspended = task
+            self._task = None
+            return self._begin(match, text)
+        return self._nothing_to_do(said)
+
+    def _conversational(self, act: small_talk.Act, said: Utterance) -> Decision | None:
+        task = self._task
+        again = f" {self._question(task)}" if task is not None else ""
+        match act:
+            case "start over":
+                if task is None:
+                    self._last, self._done = None, {}
+                    return Say("All right. What can I do for you?")
+                self._task = _Task(task.skill)
+                return self._advance(self._task, "All right, from the start.")
+            case "drop":
+                if task is None and said.has("cancel that"):  # what was done is not undone by dropping a task
+                    return None
+                self._task = self._suspended = None
+                return Say(f"All right. {speech.WHAT_ELSE}")
+            case "repeat":
+                return Say(self._said)
+            case "wait":
+                return Say("Take your time.")
+            case "who":
+                introduction = speech.introduction(self._title, self._description, self._skills.all)
+                return Say(introduction.removesuffix(" What can I do for you?") + again if again else introduction)
+            case "help":
+                return Say(speech.abilities(self._skills.all) + (again or " What would you like?"))
+
+    def _say_goodbye(self) -> Decision:
+        self._task = self._suspended = None
+        hang_up = self._skills.farewell()
+        return self._advance(_Task(hang_up)) if hang_up is not None else Say(speech.GOODBYE)
+
+    def _nothing_to_do(self, said: Utterance) -> Decision:
+        if (answer := small_talk.pleasantry(said)) is not None:
+            return Say(answer)
+        if len(said.words) <= 4 and (answered := yes_or_no(said)) is not None:
+            return Say(f"All right. {speech.WHAT_ELSE}" if answered is False else "What can I do for you?")
+        self._missed += 1
+        return Say(speech.not_understood(self._skills.all, self._missed - 1))
+
+    # --- which tool ---------------------------------------------------------------------------------------------------
+
+    def _is_answered(self, skill: Skill, text: str) -> bool:
+        """Tell whether a turn holds a clear value for each parameter a tool requires."""
+        if not skill.required or not all(p.kind in (*CLEAR_KINDS, "name") for p in skill.required):
+            return False
+        filled = fill(Utterance.of(text), skill, {}, self._today)
+        return not filled.unsure and all(parameter.name in filled.values for parameter in skill.required)
+
+    def _is_other_subject(self, task: _Task, match: Match | None, text: str) -> bool:
+        """Tell whether the caller, being asked something, speaks of something else instead of answering."""
+        if match is None or match.skill is task.skill or match.score < CERTAIN:
+            return False
+        asked = task.skill.parameter(task.asked)
+        said = Utterance.of(text)
+        if task.confirming or asked is None or (said.is_question and match.skill.only_asks):
+            return True
+        if asked.kind in CLEAR_KINDS:
+            return asked.name not in fill(said, task.skill, task.values, self._today, asked=asked.name).changed
+        named = any(likeness(word, trigger) == 1.0 for word in said.words for trigger in match.skill.trigger)
+        return said.is_request or (named and len(said.words) > 2)
+
+    def _begin(self, match: Match, text: str) -> Decision:
+        skill = match.skill
+        if match.rival is not None and not (skill.only_asks and match.rival.only_asks):
+            self._either = (text, (skill, match.rival))
+            return Say(speech.offer([skill, match.rival]))
+        if match.rival is not None and skill.required and not match.rival.required:
+            skill = match.rival  # no harm is done by answering with what needs no further question
+        said = Utterance.of(text)
+        task = _Task(skill, is_guess=match.score < CERTAIN and not skill.only_asks)
+        last = self._done.get(skill.tool.name)
+        if last is not None and said.has(*_AGAIN):
+            return self._repeat(last, fill(said, skill, last.values, self._today, latest=last.latest))
+        task.take(fill(said, skill, {}, self._today))
+        return self._advance(task)
+
+    def _chosen(self, text: str) -> Decision | None:
+        """Hear which of two tools was meant; None when something else was said."""
+        assert self._either is not None
+        before, skills = self._either
+        self._either = None
+        said = Utterance.of(text)
+        by_order = {"first": 0, "former": 0, "second": 1, "latter": 1}
+        chosen = next((skills[place] for word, place in by_order.items() if said.has(word)), None)
+        if chosen is None:
+            match = Skills([skill.tool for skill in skills]).best_match(said, lambda skill: False)
+            if match is None or match.rival is not None:
+                return None
+            chosen = next(skill for skill in skills if skill.tool is match.skill.tool)
+        task = _Task(chosen)
+        task.take(fill(Utterance.of(before), chosen, {}, self._today))
+        task.take(fill(said, chosen, task.values, self._today))
+        return self._advance(task)
+
+    # --- a task under way ---------------------------------------------------------------------------------------------
+
+    def _go_on(self, task: _Task, said: Utterance) -> Decision:
+        filled = fill(said, task.skill, task.values, self._today, asked=task.asked, latest=task.latest)
+        task.take(filled)
+        if filled.changed:
+            return self._advance(task)
+        if (answer := small_talk.pleasantry(said)) is not None:
+            return Say(f"{answer.partition('. ')[0].rstrip('.')}. {self._question(task)}")
+        return self._miss(task)
+
+    def _miss(self, task: _Task) -> Decision:
+        task.misses += 1
+        if task.misses >= MAX_MISSES:
+            self._task = None
+            return Say(f"{speech.SORRY} Let's leave that. {speech.WHAT_ELSE}")
+        return Say(f"{speech.SORRY} {self._question(task)}")
+
+    def _confirm(self, task: _Task, said: Utterance) -> Decision:
+        answered = yes_or_no(said)
+        if answered is False and task.is_guess:
+            self._task = None
+            return Say("All right. What can I do for you?")
+        filled = fill(said, task.skill, task.values, self._today, latest=sorted(task.unsure))
+        guesses = set(task.unsure)
+        task.take(filled)
+        if answered is True or (filled.changed and not task.is_guess):
+            task.is_guess, task.confirming = False, False
+            # A correction that was understood in part is a guess again.
+            in_part = answered is not True and _beyond(said, task.skill)
+            task.unsure = set(task.values) if in_part else task.unsure & filled.unsure
+            return self._advance(task)
+        if answered is False and len(guesses) == 1:
+            task.confirming, task.unsure, task.asked = False, set(), guesses.pop()
+            task.values.pop(task.asked, None)
+            return self._advance(task, "All right.")
+        if answered is False:
+            return Say("What should I change?")
+        return self._miss(task)
+
+    def _question(self, task: _Task) -> str:
+        """Ask again what the caller was asked."""
+        if task.is_guess:
+            return speech.offer([task.skill])
+        missing = task.skill.parameter(task.asked)
+        if task.confirming or missing is None or missing.name in task.values:
+            unsure = [p.name for p in task.skill.parameters if p.name in task.unsure and p.name in task.values]
+            return speech.confirmation(task.skill, task.values, unsure) if unsure else speech.offer([task.skill])
+        return speech.question(missing)
+
+    def _advance(self, task: _Task, opening: str = "") -> Decision:
+        """Ask for what is missing, then whether the guesses are right, then call the tool."""
+        self._task = task
+        if task.is_guess:
+            task.confirming = True
+            return Say(speech.offer([task.skill]))
+        for parameter in task.skill.parameters:
+            value = task.values.get(parameter.name)
+            if isinstance(value, Several) and not task.skill.only_asks:
+                del task.values[parameter.name]
+                task.asked = parameter.name
+                return Say(speech.either(parameter, value))
+        while (missing := task.missing()) is not None:
+            known = self._names.get(missing.name)
+            if known is None or missing.name == task.asked:
+                task.asked = missing.name
+                return Say(f"{opening} {speech.question(missing)}".strip())
+            task.values[missing.name] = known
+            task.unsure.add(missing.name)
+        if unsure := [p.name for p in task.skill.parameters if p.name in task.unsure]:
+            task.confirming = True
+            return Say(f"{opening} {speech.confirmation(task.skill, task.values, unsure)}".strip())
+        return self._call(task)
+
+    def _call(self, task: _Task) -> Call:
+        self._task, self._last, self._last_asks = None, task, ""
+        self._done[task.skill.tool.name] = task
+        for parameter in task.skill.parameters:
+            if parameter.is_of_caller and parameter.name in task.values:
+                self._names[parameter.name] = task.values[parameter.name]
+        names = list(task.values)
+        each = [value.values if isinstance(value, Several) else (value,) for value in task.values.values()]
+        sets = [joined(dict(zip(names, values, strict=True))) for values in product(*each)]
+        return Call(task.skill.tool, tuple(sets[:MAX_CALLS]))
+
+    # --- after a call -------------------------------------------------------------------------------------------------
+
+    def result(self, tool_name: str, content: object, *, ok: bool, wrong: Sequence[str] = ()) -> str:
+        """Say what came of a call.
+
+        Args:
+            wrong: the parameters whose values the tool refused; the first is asked for again.
+        """
+        last = self._last
+        if ok:
+            if content is None and self._farewell:
+                return speech.GOODBYE
+            asks = last is not None and last.skill.tool.name == tool_name and last.skill.only_asks
+            text = speech.result(content, asks=asks)
+            self._last_asks = text if text.endswith("?") else ""
+            return text
+        if last is not None and last.skill.tool.name == tool_name:
+            again = next((p for p in last.skill.parameters if p.name.partition("\0")[0] in wrong), None)
+            if again is not None and last.misses < MAX_MISSES:
+                self._last = None
+                self._task = last
+                last.misses += 1
+                last.values.pop(again.name, None)
+                last.asked = again.name
+                return f"{speech.SORRY} {speech.question(again)}"
+        return speech.failure(content)
+
+    def resume(self, text: str) -> Say:
+        """Return what is said after calls, and come back to what was asked before something else came between."""
+        suspended = self._suspended
+        if suspended is not None and self._task is None and not text.endswith("?"):
+            self._suspended = None
+            self._task = suspended
+            text = f"{text} {self._question(suspended)}"
+        self._said = text
+        return Say(text)
+
+    def _follow_up(self, said: Utterance) -> Decision | None:
+        """Repeat the last call with another value: "and on tuesday?", "actually, make it three"."""
+        last = self._last
+        if last is None:
+            return None
+        if self._last_asks and len(said.words) <= 3 and (answered := yes_or_no(said)) is not None:
+            about = next((p for p in last.skill.parameters if p.spoken in self._last_asks.lower()), None)
+            if answered and about is not None:
+                task = _Task(last.skill, {name: v for name, v in last.values.items() if name != about.name})
+                return self._advance(task)
+        filled = fill(said, last.skill, last.values, self._today, latest=last.latest)
+        beyond = _beyond(said, last.skill)
+        corrects = any(opening for _, _, opening in corrections(said))
+        return self._repeat(last, filled) if filled.changed and (corrects or not beyond) else None
+
+    def _repeat(self, last: _Task, filled: Filled) -> Decision:
+        """Do the last task again with what was said now; what else it holds is confirmed where a lot is at stake."""
+        carried = [name for name in last.values if name not in filled.changed]
+        task = _Task(last.skill, filled.values, set(filled.unsure), latest=filled.changed)
+        if not (last.skill.only_asks or self._last_asks or len(carried) < 2):
+            task.unsure |= set(filled.values)
+        return self._advance(task)
+
+
+def _beyond(said: Utterance, skill: Skill) -> bool:
+    """Tell whether a turn says more than the values that were read from it and the words of the tool."""
+    own = {*skill.trigger, *skill.topic, *_FOLLOW_UP_WORDS}
+    own.update(word for parameter in skill.parameters for word in parameter.nouns)
+    return any(not any(likeness(said.words[at], word) > 0 for word in own) for at in said.meaningful())

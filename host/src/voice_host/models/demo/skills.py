@@ -1,0 +1,194 @@
+"""Which of an agent's tools was meant: overlap of the words said with the words of the tools."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pydantic_ai.tools import ToolDefinition
+
+from voice_host.models.demo.numbers import number_at
+from voice_host.models.demo.parameters import Parameter, parameters_of
+from voice_host.models.demo.utterance import Utterance
+from voice_host.models.demo.words import ALIKE, SAME, content_of, likeness, listed, split_name, stem
+
+_NAME, _DESCRIPTION, _CHOICE, _PARAMETER = 3.0, 1.6, 1.2, 0.8
+"""What a matching word is worth, by where the tool says it. Tuned on the utterances of the tests."""
+
+_PHRASE, _ANSWERED, _COVERED, _QUESTION, _INTENT = 0.8, 0.6, 0.6, 1.2, 0.5
+"""What else counts: two words of the description in a row, a turn that holds all the tool needs, one in which no word
+is left over, a question word, and a wish for a tool that does something, or a question for one that tells something."""
+
+CERTAIN, ENOUGH, SOMEWHAT = 1.9, 1.2, 0.7
+_CLOSE = 0.25
+_GENERIC = frozenset(
+    map(stem, listed("get fetch run do make tool api handle set put take give start find look check show"))
+)
+"""Words of names and descriptions that say little about what a tool is for."""
+_ASKING = frozenset(
+    map(
+        stem,
+        listed("get tell find check show list look read search give explain describe report return is see count track"),
+    )
+)
+_UNDOING = frozenset(map(stem, listed("cancel delete remove stop block undo end")))
+_QUESTION_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("where", ("where", "address", "location")),
+    ("when", ("when", "time")),
+    ("how much", ("price", "cost", "fee")),
+    ("how long", ("duration", "long")),
+    ("how do i get", ("way", "directions", "where")),
+    ("find you", ("way", "directions", "where", "address")),
+)
+"""What questions are about, in words that a description may have."""
+
+_FUNCTION_WORDS = frozenset(
+    listed("a an the to of in on is are and or for at by with it be as from that this when for")
+)
+
+
+class Skill:
+    """A tool, and what the demo model reads from it once for a conversation.
+
+    Attributes:
+        parameters: required ones first.
+        usable: whether all that it requires can be filled by word matching.
+        trigger: the words by which it is called for; they are never values of its parameters.
+        topic: the words of its description, by which it may be called for as well.
+        worth: its words, each with what a match is worth.
+    """
+
+    def __init__(self, tool: ToolDefinition) -> None:
+        self.tool = tool
+        self.parameters = parameters_of(tool)
+        self.required = tuple(parameter for parameter in self.parameters if parameter.required)
+        self.usable = all(parameter.kind != "unsupported" for parameter in self.required)
+        self.trigger = frozenset(split_name(tool.name))
+        self.topic = frozenset(content_of(tool.description or ""))
+        self.worth = _vocabulary(tool, self.parameters)
+        self._described = re.findall(r"[\w']+", (tool.description or "").lower())
+        self._pairs = {
+            pair for pair in zip(self._described, self._described[1:], strict=False) if not _FUNCTION_WORDS & set(pair)
+        }
+
+    def parameter(self, name: str | None) -> Parameter | None:
+        return next((parameter for parameter in self.parameters if parameter.name == name), None)
+
+    @cached_property
+    def only_asks(self) -> bool:
+        """Whether calling it changes nothing, as far as its name and the first word of its description tell."""
+        first = [*split_name(self.tool.name)[:1], *self._described[:1]]
+        return any(stem(word) in _ASKING for word in first)
+
+    @cached_property
+    def ends_calls(self) -> bool:
+        """Whether it hangs up and can be called without asking."""
+        words = [*split_name(self.tool.name), *content_of(self.tool.description or "")]
+        hangs_up = any(likeness(word, "goodbye") > ALIKE for word in words)
+        ends = _says(words, "end", "finish", "terminate") and _says(words, "call", "conversation", "session")
+        return (hangs_up or ends) and not self.required
+
+    def score(self, said: Utterance, wanted: Sequence[str], spread: Counter[str]) -> float:
+        """Add up the best match of each word said. A word that many tools share says less about each.
+
+        Args:
+            wanted: the words of the turn that say something.
+            spread: how many tools have a word, by its stem.
+        """
+        best = [self._best(word, spread) for word in wanted]
+        hits = sum(1 for value, _ in best if value)
+        # One word in a long sentence is a coincidence unless it is the tool's name.
+        total = sum(value for value, _ in best) * (1.0 if hits * 4 >= len(best) else 0.6)
+        total += _COVERED if wanted and hits == len(wanted) else 0.0
+        for question, signs in _QUESTION_WORDS:
+            if said.has(question) and any(sign in self._described or sign in self.trigger for sign in signs):
+                total += _QUESTION
+        phrases = sum(pair in self._pairs for pair in zip(said.words, said.words[1:], strict=False))
+        total += _PHRASE * phrases + self._suits(said) if total or phrases else 0.0
+        # Where no word is the tool's own, but only like one of them, it stays a guess.
+        return total if phrases or any(same for _, same in best) else min(total, CERTAIN - _COVERED - 0.01)
+
+    def _best(self, word: str, spread: Counter[str]) -> tuple[float, bool]:
+        """Return what a word is worth for this tool, and whether it is one of the tool's own."""
+        alike = [(likeness(word, other), other, worth) for other, worth in self.worth.items()]
+        value = max((like * worth / spread[stem(other)] for like, other, worth in alike), default=0.0)
+        return value, stem(word) not in _GENERIC and any(like == SAME for like, _, _ in alike)
+
+    def _suits(self, said: Utterance) -> float:
+        """Weigh what kind of a turn it is: a wish is for something to be done, a question for something to be told."""
+        first = self._described[:1]
+        # Nobody wants a thing undone without saying so.
+        if any(stem(word) in _UNDOING and not any(likeness(word, other) for other in said.words) for word in first):
+            return -_INTENT
+        if said.is_wish:
+            return 0.0 if self.only_asks else _INTENT
+        return _INTENT if self.only_asks and said.is_question else 0.0
+
+
+@dataclass(frozen=True)
+class Match:
+    """A tool that may have been meant. From the score `CERTAIN` on it is, unless a `rival` is as good."""
+
+    skill: Skill
+    score: float
+    rival: Skill | None = None
+
+
+class Skills:
+    """What an agent can do."""
+
+    def __init__(self, tools: Sequence[ToolDefinition]) -> None:
+        self.all = [skill for skill in map(Skill, tools) if skill.usable]
+        self._spread = Counter(shared for skill in self.all for shared in set(map(stem, skill.worth)))
+
+    def best_match(self, said: Utterance, is_answered: Callable[[Skill], bool]) -> Match | None:
+        """Return the tool that fits best; None when none fits well enough.
+
+        Args:
+            is_answered: tells whether all that a tool requires was said; asked only of tools that fit somewhat.
+        """
+        read = [(start, number_at(said, start)) for start in range(len(said.words))]
+        numbers = {at for start, number in read if number for at in range(start, number.end)}
+        wanted = list(dict.fromkeys(said.words[at] for at in said.meaningful() if at not in numbers))
+        scores: list[tuple[float, Skill]] = []
+        for skill in self.all:
+            score = skill.score(said, wanted, self._spread)
+            if score >= SOMEWHAT and is_answered(skill):
+                score += _ANSWERED
+            if score >= ENOUGH:
+                scores.append((score, skill))
+        if not scores:
+            return None
+        scores.sort(key=lambda scored: -scored[0])
+        rival = scores[1][1] if len(scores) > 1 and scores[0][0] - scores[1][0] < _CLOSE else None
+        return Match(scores[0][1], scores[0][0], rival)
+
+    def farewell(self) -> Skill | None:
+        """Return the tool that ends a call, if there is one."""
+        return next((skill for skill in self.all if skill.ends_calls), None)
+
+
+def _says(words: Sequence[str], *wanted: str) -> bool:
+    return any(stem(word) == stem(other) for word in words for other in wanted)
+
+
+def _vocabulary(tool: ToolDefinition, parameters: Sequence[Parameter]) -> dict[str, float]:
+    worth: dict[str, float] = {}
+
+    def add(words: Sequence[str], value: float) -> None:
+        for word in words:
+            worth[word] = max(worth.get(word, 0.0), value)
+
+    for parameter in parameters:
+        add(split_name(parameter.name), _PARAMETER)
+        add(content_of(parameter.description), _PARAMETER)
+        for choice in parameter.choices:
+            add(split_name(str(choice)), _CHOICE)
+    described, named = content_of(tool.description or ""), split_name(tool.name)
+    add([word for word in described if stem(word) not in _GENERIC], _DESCRIPTION)
+    add([word for word in described if stem(word) in _GENERIC], _PARAMETER)
+    add([word for word in named if stem(word) not in _GENERIC], _NAME)
+    return worth

@@ -1,0 +1,179 @@
+"""Fills the parameters of a tool from what was said, and tells what was changed by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from voice_host.models.demo import readers
+from voice_host.models.demo.free_text import read_name, read_place, read_text
+from voice_host.models.demo.parameters import CLEAR_KINDS, Kind, Parameter
+from voice_host.models.demo.readers import Reading
+from voice_host.models.demo.skills import Skill
+from voice_host.models.demo.utterance import Utterance
+
+_ORDER: tuple[Kind, ...] = ("url", "choice", "digits", "day", "time", "name", "place", "number", "yes_no", "text")
+"""Values that cannot be mistaken come first: what they take is not there for the others."""
+
+_CORRECTING = (
+    ("actually",), ("i", "mean"), ("i", "meant"), ("make", "that"), ("make", "it"), ("rather",), ("sorry",),
+    ("wait",), ("instead",), ("change", "that"), ("change", "it"),
+)  # fmt: skip
+
+
+@dataclass
+class Filled:
+    """What a turn said of a tool's parameters.
+
+    Attributes:
+        values: what is known now: what was known before, with what was said in its place.
+        changed: the parameters that the turn filled or changed, in order.
+        unsure: those of them whose values are guesses.
+    """
+
+    values: dict[str, Any]
+    changed: list[str] = field(default_factory=list)
+    unsure: set[str] = field(default_factory=set)
+
+
+def fill(
+    said: Utterance,
+    skill: Skill,
+    known: Mapping[str, Any],
+    today: date,
+    *,
+    asked: str | None = None,
+    latest: Sequence[str] = (),
+) -> Filled:
+    """Read a turn for the parameters of a tool. A correction within it wins over what it corrects.
+
+    Args:
+        said: the turn; what becomes a value is marked as used.
+        known: values that are already there.
+        asked: the parameter that was asked for: its answer may stand alone ("anna", "four").
+        latest: the parameters that were filled last; a correction that names none is about these.
+    """
+    filled = Filled(dict(known))
+    parts = corrections(said)
+    for start, end, opening in parts:
+        part, correcting = said.part(start, end), opening > 0
+        part.used.update(range(opening))
+        before = len(filled.changed)
+        open_question = None if correcting and asked in filled.values else asked
+        _fill(part, skill, filled, today, asked=open_question, correcting=correcting)
+        if correcting and len(filled.changed) == before and latest:
+            _replace(part, skill, filled, today, latest)
+        said.used.update(index + start for index in part.used)
+    return filled
+
+
+def corrections(said: Utterance) -> list[tuple[int, int, int]]:
+    """Cut a turn where the caller takes something back.
+
+    Returns:
+        For each part where it starts and ends, and how many words at its start say that it is a correction: none if it
+        is not.
+    """
+    parts = [(0, 0)]
+    index = 0
+    while index < len(said.words):
+        opening = _opening(said, index)
+        start, length = parts[-1]
+        if opening and start + length == index:  # "no, wait, I meant"
+            parts[-1] = (start, length + opening)
+        elif opening:
+            parts.append((index, opening))
+        index += opening or 1
+    ends = [*(start for start, _ in parts[1:]), len(said.words)]
+    return [(start, end, length) for (start, length), end in zip(parts, ends, strict=True)]
+
+
+def _opening(said: Utterance, index: int) -> int:
+    """Return how many words from `index` on open a correction."""
+    if said.words[index] in ("no", "nope") and (index in said.pauses or (index == 0 and len(said.words) > 1)):
+        return 1
+    if said.words[index] == "oh":
+        return 1 if index + 1 < len(said.words) and _opening(said, index + 1) else 0
+    return next((len(lead) for lead in _CORRECTING if tuple(said.words[index : index + len(lead)]) == lead), 0)
+
+
+def _fill(said: Utterance, skill: Skill, filled: Filled, today: date, *, asked: str | None, correcting: bool) -> None:
+    for kind in _ORDER:
+        group = [parameter for parameter in skill.parameters if parameter.kind == kind]
+        free = [parameter for parameter in group if parameter.name not in filled.values]
+        taken = [parameter for parameter in group if parameter.name in filled.values]
+        free.sort(key=lambda parameter: (parameter.name != asked, not parameter.required))
+        # What is open is filled first; where nothing is, what is said again replaces what was said.
+        again = taken if kind in CLEAR_KINDS or (kind == "name" and said.cased) else []
+        candidates = taken + free if correcting else free or again
+        for parameter in candidates:
+            if kind in ("place", "text") and asked not in (None, parameter.name) and asked not in filled.values:
+                continue  # an answer that does not fit the question is not the answer to another one
+            reading = _read(said, parameter, skill, filled, today, asked=parameter.name == asked)
+            if reading is not None:
+                _store(filled, parameter, reading)
+
+
+def _replace(said: Utterance, skill: Skill, filled: Filled, today: date, latest: Sequence[str]) -> None:
+    """Take a correction that says only the new value, "no, Miller", for the value that was given last."""
+    for name in reversed(latest):
+        parameter = skill.parameter(name)
+        if parameter is None or parameter.kind not in ("name", "place", "text"):
+            continue
+        reading = _read(said, parameter, skill, filled, today, asked=True)
+        if reading is not None:
+            _store(filled, parameter, Reading(reading.value, sure=False))
+            return
+
+
+def _store(filled: Filled, parameter: Parameter, reading: Reading) -> None:
+    value = reading.value
+    if parameter.many:
+        value = list(value.values) if isinstance(value, readers.Several) else [value]
+    filled.values[parameter.name] = value
+    filled.changed.append(parameter.name)
+    filled.unsure.discard(parameter.name)
+    if not reading.sure:
+        filled.unsure.add(parameter.name)
+
+
+def _read(
+    said: Utterance, parameter: Parameter, skill: Skill, filled: Filled, today: date, *, asked: bool
+) -> Reading | None:
+    match parameter.kind:
+        case "choice":
+            return _read_choices(said, parameter) if parameter.many else readers.read_choice(said, parameter.choices)
+        case "day":
+            return readers.read_day(said, parameter, today)
+        case "time":
+            return readers.read_time(said, parameter, known=filled.values.get(parameter.name), asked=asked)
+        case "number":
+            return readers.read_number(said, parameter, asked=asked)
+        case "digits":
+            return readers.read_digits(said)
+        case "yes_no":
+            return readers.read_yes_no(said, parameter, asked=asked)
+        case "url":
+            return readers.read_url(said)
+        case "name":
+            return read_name(said, asked=asked, about=skill.trigger)
+        case "place":
+            return read_place(said, parameter, asked=asked, about=skill.trigger)
+        case _:
+            others = [other for other in skill.required if other.kind in ("name", "place", "text")]
+            sole = all(other is parameter or other.name in filled.values for other in others)
+            return read_text(said, parameter, asked=asked, trigger=skill.trigger, topic=skill.topic, sole=sole)
+
+
+def _read_choices(said: Utterance, parameter: Parameter) -> Reading | None:
+    """Find all choices that were said, for a tool that takes a list of them."""
+    found: list[Any] = []
+    while (reading := readers.read_choice(said, [c for c in parameter.choices if c not in found])) is not None:
+        if not reading.sure and found:
+            break
+        found.append(reading.value)
+        if not reading.sure:
+            return Reading(readers.Several(tuple(found)), sure=False)
+    return Reading(readers.Several(tuple(found))) if found else None

@@ -1,0 +1,80 @@
+"""What callers say that is about the conversation and not about a tool."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from voice_host.models.demo.utterance import Utterance
+from voice_host.models.demo.words import STOP_WORDS, is_content, listed
+
+Act = Literal["start over", "drop", "repeat", "wait", "who", "help"]
+
+FAREWELLS = ("goodbye", "good bye", "bye", "bye bye", "see you", "good night", "hang up")
+_ENDINGS = (
+    "that's all",
+    "that is all",
+    "that's it",
+    "that will be all",
+    "that would be all",
+    "i'm done",
+    "nothing else",
+)
+_GREETINGS = ("hello", "hi", "hey", "good morning", "good afternoon", "good evening", "greetings")
+_THANKS = ("thank you", "thanks", "cheers", "great", "perfect", "wonderful", "lovely", "awesome", "excellent")
+_POLITE = STOP_WORDS | set(listed("great perfect wonderful lovely awesome excellent cheers day bye goodbye"))
+
+_ACTS: tuple[tuple[Act, tuple[str, ...]], ...] = (
+    ("start over", ("start over", "start again", "start all over", "from scratch", "begin again")),
+    ("drop", ("never mind", "nevermind", "forget it", "forget that", "forget about it", "cancel that", "leave it")),
+    ("repeat", ("say that again", "repeat that", "what did you say", "come again", "say again", "repeat it")),
+    ("wait", ("hold on", "one moment", "just a moment", "a moment please", "one second", "just a second", "hang on")),
+    (
+        "who",
+        (
+            "who are you", "what are you", "who is this", "who am i talking to", "who am i speaking to",
+            "who am i speaking with", "what is your name", "are you a robot", "are you human",
+            "are you a human", "are you real", "are you a person", "are you a machine", "are you an ai",
+        ),
+    ),
+    (
+        "help",
+        (
+            "what can you do", "what do you do", "how can you help", "what can i do", "what can i ask",
+            "can you help me", "what else can you", "what are my options", "what can i say", "how does this work",
+            "what can you help", "what do you offer",
+        ),
+    ),
+)  # fmt: skip
+_WHOLE_TURNS: dict[str, Act] = {
+    "cancel": "drop", "stop": "drop", "pardon": "repeat", "sorry": "repeat", "what": "repeat", "again": "repeat",
+    "repeat": "repeat", "wait": "wait", "help": "help", "restart": "start over",
+}  # fmt: skip
+
+
+def act_of(said: Utterance) -> Act | None:
+    """Return what a turn does to the conversation itself, if that is what it is for."""
+    words = [word for word in said.words if word not in ("please", "okay", "ok", "just", "oh", "actually", "no", "me")]
+    if len(words) == 1 and words[0] in _WHOLE_TURNS:
+        return _WHOLE_TURNS[words[0]]
+    for act, phrases in _ACTS:
+        if phrase := next((phrase for phrase in phrases if said.has(phrase)), None):
+            after = f" {' '.join(said.words)} ".partition(f" {phrase} ")[2].split()
+            # "What are you" is about the agent, "what are you selling" is not.
+            return act if not any(is_content(word) for word in after) or act in ("start over", "drop") else None
+    return None
+
+
+def is_farewell(said: Utterance) -> bool:
+    """Tell whether the caller takes leave: by saying so, or with "that's all, thanks"."""
+    return said.has(*FAREWELLS) or (said.has(*_ENDINGS) and len(said.words) <= 8)
+
+
+def pleasantry(said: Utterance) -> str | None:
+    """Answer a turn that is only polite; None for one that wants something."""
+    if any(word not in _POLITE for word in said.words):
+        return None
+    if said.has(*_THANKS):
+        return "You're welcome."
+    if said.has("how are you", "how do you do"):
+        return "I'm fine, thank you. What can I do for you?"
+    return "Hello. What can I do for you?" if said.has(*_GREETINGS) else None

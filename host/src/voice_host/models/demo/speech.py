@@ -1,0 +1,289 @@
+"""The demo model's sentences: short, fit to be spoken, and with one question at the most."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from voice_host.models.demo.days import spoken_date, spoken_time
+from voice_host.models.demo.parameters import Parameter
+from voice_host.models.demo.readers import Several
+from voice_host.models.demo.skills import Skill
+from voice_host.models.demo.words import listed, split_name, stem
+
+MAX_SPOKEN = 400
+"""Characters of a tool's result that are spoken: about half a minute."""
+
+SORRY = "Sorry, I didn't get that."
+GOODBYE = "Goodbye."
+WHAT_ELSE = "What else can I do for you?"
+_MANY = 5
+_LONGEST_PHRASE = 70
+_ASKED_BY_WHICH = frozenset(map(stem, listed("street road address room")))
+"""Free text of which one is chosen among many: "What is the street?" would ask what kind of street it is."""
+
+_PLURALS = ("s", "people", "children")
+_TELEPHONES = frozenset(map(stem, listed("phone telephone mobile cell")))
+_THIRD_PERSON = frozenset(listed("the a an your you our what when where which who how whether all any"))
+
+
+# --- questions --------------------------------------------------------------------------------------------------------
+
+
+def question(parameter: Parameter) -> str:
+    """Ask for one parameter."""
+    spoken = parameter.spoken
+    match parameter.kind:
+        case "choice":
+            options = [plain(choice) for choice in parameter.choices[:_MANY]]
+            all_of_them = len(parameter.choices) <= _MANY
+            return f"Which {spoken}: {listing(options, 'or')}?" if all_of_them else f"Which {spoken}?"
+        case "day":
+            return "For which day?"
+        case "time":
+            return "At what time?"
+        case "number":
+            return f"How many {spoken}?" if spoken.endswith(_PLURALS) else f"What is the {spoken}?"
+        case "name" if "name" not in spoken:
+            return f"What is the {spoken}'s name, please?"
+        case "digits" if stem(spoken) in _TELEPHONES:
+            return f"What is the {spoken} number, please?"
+        case "name" | "digits":
+            return f"What is the {spoken}, please?"
+        case "yes_no":
+            return f"{_capital(spoken)}, yes or no?"
+        case "place" | "url":
+            return f"Which {spoken}?"
+        case _:
+            if stem(spoken.rpartition(" ")[2]) in _ASKED_BY_WHICH:
+                return f"Which {spoken}?"
+            about = first_sentence(parameter.description, 80).rstrip(".!?")
+            return f"Please tell me: {about}." if about and len(spoken) < 3 else f"What is the {spoken}?"
+
+
+def confirmation(skill: Skill, values: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Ask whether values are right: the one that is a guess alone, several with the whole of what will be done."""
+    parameters = [parameter for parameter in skill.parameters if parameter.name in values]
+    if len(names) == 1:
+        only = next(parameter for parameter in parameters if parameter.name == names[0])
+        value = _spoken_value(only, values[only.name])
+        if only.kind == "name":
+            return f"The {only.spoken} is {value}, is that right?"
+        counts = only.kind in ("number", "yes_no")
+        return f"{_capital(_named_value(only, values[only.name]) if counts else value)}, is that right?"
+    told = ", ".join(_named_value(parameter, values[parameter.name]) for parameter in parameters)
+    return f"{_capital(task(skill))}: {told}. Is that right?"
+
+
+def _named_value(parameter: Parameter, value: Any) -> str:
+    spoken = _spoken_value(parameter, value)
+    if parameter.kind in ("day", "time", "choice", "yes_no", "url"):
+        return f"{parameter.spoken} {spoken}" if parameter.kind == "yes_no" else spoken
+    if parameter.kind == "number" and parameter.spoken.endswith("s"):
+        return f"{spoken} {parameter.spoken}"
+    return f"{parameter.spoken} {spoken}"
+
+
+def _spoken_value(parameter: Parameter, value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return listing([_spoken_value(parameter, part) for part in value], "and")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = plain(value)
+    if parameter.kind == "day":
+        return spoken_date(text) or text.capitalize()
+    if parameter.kind == "time":
+        return spoken_time(text, exact=parameter.as_clock)
+    return text
+
+
+def either(parameter: Parameter, several: Several) -> str:
+    """Ask which of several values is meant."""
+    return f"{_capital(listing([_spoken_value(parameter, value) for value in several.values], 'or'))}?"
+
+
+# --- what the agent is and can do -------------------------------------------------------------------------------------
+
+
+def task(skill: Skill) -> str:
+    """Return what a tool does, as what somebody may want done: "renew a prescription"."""
+    described = first_sentence(skill.tool.description or "", 300).rstrip(".!?")
+    phrase = re.split(r"[:;,(]| - |—|, as | such as | e\.g\. ", described, maxsplit=1)[0].strip()
+    if not phrase or len(phrase) > _LONGEST_PHRASE or len(phrase.split()) < 2:
+        phrase = " ".join(split_name(skill.tool.name)) or skill.tool.name
+    first, _, rest = phrase.partition(" ")
+    first = first.lower() if first[1:].islower() or len(first) == 1 else first
+    verb = _bare_verb(first, rest)
+    return f"{verb} you {rest}" if verb == "tell" else f"{verb} {rest}".strip()
+
+
+def introduction(title: str, description: str, skills: Sequence[Skill]) -> str:
+    """Say who the agent is, by its title and description, or else by what it can do."""
+    name = f"This is {title}." if title else ""
+    about = _sentence(_in_first_person(description.strip())) if description.strip() else abilities(skills)
+    return f"{name} {about} What can I do for you?".strip()
+
+
+def abilities(skills: Sequence[Skill]) -> str:
+    """Say what the tools do."""
+    offered = [task(skill) for skill in skills if not skill.ends_calls]
+    if not offered:
+        return "I have no tools to offer."
+    more = ["more"] if len(offered) > _MANY else []
+    return f"I can {listing(offered[:_MANY] + more, 'and')}."
+
+
+def not_understood(skills: Sequence[Skill], before: int) -> str:
+    """Say that a turn was not understood, with two examples of what can be done; others than the time before.
+
+    Args:
+        before: how many turns were not understood before this one.
+    """
+    offered = [task(skill) for skill in skills if not skill.ends_calls]
+    if not offered:
+        return "Sorry, I didn't get that, and I have no tools to offer."
+    first = 2 * before % len(offered)
+    examples = list(dict.fromkeys([offered[first], offered[(first + 1) % len(offered)]]))
+    return f"Sorry, I didn't get that, but I can {listing(examples, 'or')}."
+
+
+def offer(skills: Sequence[Skill]) -> str:
+    """Ask whether a tool was meant, or which of two."""
+    return f"Do you want me to {listing([task(skill) for skill in skills], 'or')}?"
+
+
+def _in_first_person(description: str) -> str:
+    """Turn "Answers the phone and takes messages." into "I answer the phone and take messages."."""
+    first, _, rest = description.partition(" ")
+    if _bare_verb(first.lower(), rest) == first.lower():
+        return description
+    return f"I {_bare_verb(first.lower(), rest)} " + re.sub(
+        r"(\band )([a-z]+s)( )(?=\w)", lambda m: m[1] + _bare_verb(m[2], "the", strict=False) + m[3], rest
+    )
+
+
+def _bare_verb(word: str, rest: str, *, strict: bool = True) -> str:
+    """Return "answer" for "answers" where what follows shows that it is a verb."""
+    following = rest.split(" ")[0].lower()
+    if not word.endswith("s") or word.endswith("ss") or (strict and following not in _THIRD_PERSON | {"and", "prices"}):
+        return word
+    for ending, bare in (("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("shes", "sh")):
+        if word.endswith(ending):
+            return word.removesuffix(ending) + bare
+    return word.removesuffix("s")
+
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+
+def result(content: object, *, asks: bool = False) -> str:
+    """Say what a tool returned: a sentence as it is, anything else in words.
+
+    Args:
+        asks: the tool answers a question, so that `True` means yes rather than that it is done.
+    """
+    value = to_jsonable_python(content, fallback=str)
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        value = _parsed(value)
+    if isinstance(value, bool):
+        return ("Yes." if value else "No.") if asks else ("Done." if value else "That did not work.")
+    if isinstance(value, str) and value.rstrip()[-1:] in (".", "!", "?"):
+        return _shortened(value.strip())
+    return _shortened(_sentence(_told(value))) or "Done."
+
+
+def failure(content: object) -> str:
+    """Say that a tool failed, in its own words when it has a short sentence for it."""
+    reason = first_sentence(content, 120) if isinstance(content, str) else ""
+    return f"Sorry, that did not work. {reason}".rstrip()
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _told(value: object) -> str:
+    """Word a result: "the city is Paris and the temperature is 21", "there are 3: a, b and c"."""
+    if isinstance(value, Mapping):
+        shown = [(str(key), part) for key, part in value.items() if part not in (None, "", [], {})][:6]
+        return listing([_field(key, part) for key, part in shown], "and")
+    if isinstance(value, list):
+        if not value:
+            return "There is nothing"
+        told = [_short(part) for part in value[:_MANY]]
+        more = [f"{len(value) - _MANY} more"] if len(value) > _MANY else []
+        return listing(told + more, "and")
+    if isinstance(value, (int, float)):
+        return f"It is {plain(value)}"
+    return "" if value is None else _short(value)
+
+
+def _field(key: str, value: object) -> str:
+    name = " ".join(split_name(key)) or key
+    if isinstance(value, bool):
+        return f"{name}: {'yes' if value else 'no'}"
+    plural = name.endswith("s") and not name.endswith("ss")
+    return f"the {name} {'are' if plural and isinstance(value, list) else 'is'} {_short(value)}"
+
+
+def _short(value: object, depth: int = 0) -> str:
+    """Word a value inside of another one."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (Mapping, list)) and depth > 1:
+        return f"{len(value)} entries"
+    if isinstance(value, Mapping):
+        parts = list(value.items())[:4]
+        return ", ".join(f"{' '.join(split_name(str(key))) or key} {_short(part, depth + 1)}" for key, part in parts)
+    if isinstance(value, list):
+        return listing([_short(part, depth + 1) for part in value[:_MANY]], "and") or "nothing"
+    return "" if value is None else plain(value)
+
+
+# --- words and sentences ----------------------------------------------------------------------------------------------
+
+
+def plain(value: object) -> str:
+    """Return a value in words: `living_room` is "living room"."""
+    text = " ".join(str(value).split())
+    return text.replace("_", " ") if re.fullmatch(r"[A-Za-z]+(_[A-Za-z]+)+", text) else text
+
+
+def listing(parts: Sequence[str], word: str) -> str:
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+
+
+def first_sentence(text: str, longest: int) -> str:
+    """Return the first sentence of a text, cut at a word when it is too long."""
+    line = " ".join(text.strip().partition("\n\n")[0].split())
+    first = re.split(r"(?<=[.!?])\s", line, maxsplit=1)[0]
+    if len(first) > longest:
+        first = first[:longest].rpartition(" ")[0]
+    return _sentence(first)
+
+
+def _sentence(text: str) -> str:
+    """Give a text a capital and an end."""
+    text = _capital(text.strip())
+    return text if not text or text[-1] in ".!?…" else f"{text}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= MAX_SPOKEN:
+        return text
+    head = text[:MAX_SPOKEN]
+    ends = [match.end() for match in re.finditer(r"[.!?](?=\s)", head)]
+    return head[: ends[-1]] if ends and ends[-1] > MAX_SPOKEN // 3 else _sentence(head.rpartition(" ")[0] or head)
