@@ -89,7 +89,7 @@ async def test_no_request_goes_out_before_what_was_cut_is_remembered() -> None:
         async with calling(s.url) as caller:
             session = await s.stt.connected()
             await session.speech_started()  # all of the next turn but its words is made ready
-            await session.partial("uh")
+            await session.final(".")  # and it was a noise
             await caller.expect("transcript")
             call = only_call(s)
             await call.say("One two three four five six seven eight nine.")
@@ -103,7 +103,7 @@ async def test_no_request_goes_out_before_what_was_cut_is_remembered() -> None:
 async def test_what_was_made_ready_before_the_agent_spoke_is_made_anew() -> None:
     async with studio() as s, calling(s.url) as caller:
         session = await s.stt.connected()
-        await session.partial("uh")
+        await session.final(".")  # a noise
         await caller.expect("transcript")
         call = only_call(s)
         first = call.head_start

@@ -46,8 +46,15 @@ EVENTS: list[TurnEvent] = [
 def engine_in(state: TurnState) -> TurnEngine:
     """Return an engine whose first reply is in `state`."""
     engine = TurnEngine(TurnConfig())
-    steps: list[TurnEvent] = [TurnFinished("two words"), ReplyAudible(1), CallerSpeechStarted()]
-    for event in steps[: list(TurnState).index(state)]:
+    turn, audible, onset = TurnFinished("two words"), ReplyAudible(1), CallerSpeechStarted()
+    steps: dict[TurnState, list[TurnEvent]] = {
+        TurnState.LISTENING: [],
+        TurnState.THINKING: [turn],
+        TurnState.WAITING: [turn, onset],
+        TurnState.SPEAKING: [turn, audible],
+        TurnState.HOLDING: [turn, audible, onset],
+    }
+    for event in steps[state]:
         engine.handle(event, 0.0)
     assert engine.state is state
     return engine

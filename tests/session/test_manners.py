@@ -6,18 +6,10 @@ import asyncio
 
 import pytest
 
-from voice_host.testing import CallTool, ScriptedModel, TestCall, Think, call_agent, in_virtual_time
-from voice_host_sdk import AgentConfig, SilenceConfig, SpeechStarted, Transcript, TurnConfig, tool
+from voice_host.testing import CallTool, ScriptedModel, Think, call_agent, in_virtual_time
+from voice_host_sdk import AgentConfig, SilenceConfig, TurnConfig, tool
 
 SEVEN = "One two three four five six seven."
-
-
-async def talk_over(call: TestCall, words: str) -> None:
-    """Begin to speak and never finish: words that become no turn."""
-    call.ears.hear(SpeechStarted())
-    await call.wait(0.3)
-    call.ears.hear(Transcript(words))
-    await call.wait(0.001)
 
 
 @in_virtual_time
@@ -25,8 +17,8 @@ async def test_an_interruption_that_was_no_turn_is_resumed_as_a_new_reply() -> N
     model = ScriptedModel(SEVEN, "Fine.")
     async with call_agent(AgentConfig(), model) as call:
         await call.type("Count")
-        await call.wait(1.0)
-        await talk_over(call, "let me see")
+        await call.wait(0.8)
+        await call.cough(for_s=1.0)
         cut, resumed = await call.reply(), await call.reply()
         assert cut.heard == "One two three four"
         assert resumed.text == "two three four five six seven."  # somebody who was interrupted goes back a little

@@ -50,7 +50,25 @@ class TurnConfig(BaseModel, frozen=True, extra="forbid"):
         description="How sure speech-to-text must be that a turn has ended for the model to begin before it is final. "
         "None: never. What was begun for a turn that then changed is thrown away, and paid for.",
     )
+    stop_words: tuple[str, ...] | None = Field(
+        default=None,
+        description="Words and phrases that stop the agent's speech however few they are, e.g. `wait`, `hold on`. "
+        "None: a list in the agent's language, which is English for now.",
+    )
+    backchannels: tuple[str, ...] | None = Field(
+        default=None,
+        description="Words and phrases of a caller who only listens, e.g. `uh-huh`, `okay`: however many, they do not "
+        "stop the agent's speech. None: a list in the agent's language, which is English for now.",
+    )
     playout_lead_ms: int = Field(default=200, ge=20, le=5000, description="How far audio is sent ahead of real time.")
+
+    @field_validator("stop_words", "backchannels")
+    @classmethod
+    def _phrases_have_words(cls, phrases: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for phrase in phrases or ():
+            if not any(map(str.isalnum, phrase)):
+                raise ValueError(f"{phrase!r} has no word in it: give words or phrases, such as 'hold on'")
+        return phrases
 
 
 class SilenceConfig(BaseModel, frozen=True, extra="forbid"):

@@ -17,6 +17,7 @@ from voice_host.session import messages
 from voice_host.session.client_link import ClientLink
 from voice_host.session.close_codes import CloseCode
 from voice_host.session.connection import CallEnd
+from voice_host.session.echo import EchoGuard
 from voice_host.session.head_start import HeadStart
 from voice_host.session.microphone import MicrophoneBuffer
 from voice_host.session.reply import Reply
@@ -45,6 +46,7 @@ class Call:
     """How far behind a reply's speech may be that the client is slow to take."""
     playout_buffer_s: float
     """How much of a reply's speech is kept ahead of what was sent."""
+    echo: EchoGuard
     place: Ticket | None = None
     """Among the calls at once; None: nobody counts them."""
     voice: TextToSpeechStream | None = None

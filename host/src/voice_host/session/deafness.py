@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from voice_host.session.loudness import peak_to_peak
+
 QUIET = 1000
 """Of 65536, from the lowest to the highest sample: below it nobody speaks into the microphone. About -36 dB."""
 
@@ -11,9 +13,6 @@ ABOVE_NOISE = 3.0
 FLOOR_RISE = 0.01
 """How much of the way to the present level the noise floor rises with each piece; it falls at once. Pieces are about
 60 ms, so noise that begins is taken for noise after some seconds, and speech, which has gaps, never is."""
-
-EVERY_NTH_SAMPLE = 7
-"""Enough to see how loud a piece is, for a seventh of the work. Prime: no pure tone hides between the samples."""
 
 MAX_PATIENCE_FACTOR = 32
 
@@ -29,8 +28,7 @@ class Loudness:
 
     def is_loud(self, pcm: bytes) -> bool:
         """Take the next piece of PCM16 and return whether it may be speech."""
-        samples = memoryview(pcm[: len(pcm) & ~1]).cast("h")[::EVERY_NTH_SAMPLE].tolist()
-        level = max(samples) - min(samples) if samples else 0
+        level = peak_to_peak(pcm)
         if level < self._floor:
             self._floor = level
         else:

@@ -50,6 +50,7 @@ class _Microphone:
         if self._call.reply is not None:
             self._call.reply.playout.sign_of_life()
         if (excess := self._guard.audio(len(audio))) is None:
+            self._call.echo.microphone(audio)
             if dropped := self._call.microphone.put(audio):
                 metrics.MICROPHONE_DROPPED.labels(self._call.agent_id).inc(dropped)
         elif excess.tell:

@@ -14,6 +14,7 @@ from voice_host.agent.turn import AgentTurn, OnEvent
 from voice_host.models import log_model_error
 from voice_host.session import messages
 from voice_host.session.call import Call
+from voice_host.session.caller_words import asks
 from voice_host.session.reply import Aside, Reply
 from voice_host.session.turn_events import ReplyTextComplete
 from voice_host_sdk import SilenceConfig, ToolCall
@@ -44,7 +45,7 @@ async def generate(call: Call, reply: Reply, turn: AgentTurn, run: Callable[[OnE
         filler.cancel()
         await asyncio.wait([filler])
     await call.link.send(messages.chat(reply.id, reply.text.strip(), turn.steps), reply)
-    await call.dispatch(ReplyTextComplete(reply.id))
+    await call.dispatch(ReplyTextComplete(reply.id, asks(reply.text)))
     await reply.texts.put(None)
     return finished
 
@@ -58,7 +59,8 @@ async def cover_dead_air(reply: Reply, config: SilenceConfig) -> None:
                 async with asyncio.timeout(config.filler_after_s):
                     await reply.text_came.wait()
             except TimeoutError:
-                if not reply.playout.busy:  # what was said before is still being spoken: no dead air yet
+                # No dead air while what was said before is still being spoken, or while the caller is speaking.
+                if not (reply.playout.busy or reply.playout.held):
                     break
         await reply.texts.put(Aside(filler))
 

@@ -26,12 +26,14 @@ from voice_host.session.call_voice import CallVoice
 from voice_host.session.client_link import ClientLink
 from voice_host.session.close_codes import CloseCode
 from voice_host.session.connection import CallEnd, refuse, say_goodbye, session_for
+from voice_host.session.echo import EchoGuard
 from voice_host.session.from_client import read_client
 from voice_host.session.generation import generate, report_tool
 from voice_host.session.head_start import HeadStart
 from voice_host.session.left_off import leave
 from voice_host.session.listening import DEAF_PHRASE, HEARING_AGAIN_PHRASE, Listening
 from voice_host.session.microphone import MicrophoneBuffer
+from voice_host.session.open_turn import final_timeout_s
 from voice_host.session.reply import Reply
 from voice_host.session.replying import append_speech, report, report_and_tell, start_reply
 from voice_host.session.speech_out import SpeechOut
@@ -51,6 +53,9 @@ from voice_host_sdk import (
 )
 
 log = get_logger(__name__)
+
+FINAL_MARGIN_S = 1.0
+"""A final transcript that does not come is made (`OpenTurn`); the turn engine waits a little longer than that."""
 
 
 class VoiceSessionHandler:
@@ -165,6 +170,7 @@ class VoiceSessionHandler:
             place=place,
             max_lag_s=self._limits.max_lag_s,
             playout_buffer_s=self._resilience.playout_buffer_s,
+            echo=EchoGuard(session.agent.tts_config.sample_rate, session.agent.config.turns.playout_lead_ms / 1000),
         )
         link.on_stalled = call.stalled
         voice = None
@@ -185,7 +191,13 @@ class VoiceSessionHandler:
         config = session.agent.config
         hears_end = self._speech.stt.reports_speech_end
         silence = self._limits.shortened(config.silence)
-        return TurnEngine(config.turns, silence, hears_speech_end=hears_end, start_s=now_s())
+        return TurnEngine(
+            config.turns,
+            silence,
+            hears_speech_end=hears_end,
+            final_within_s=final_timeout_s(config.stt_config) + FINAL_MARGIN_S,
+            start_s=now_s(),
+        )
 
     async def _run(self, call: Call, ws: WebSocket, resumed: bool) -> CallEnd:
         call.arm_timer()
@@ -227,9 +239,14 @@ class VoiceSessionHandler:
             on_event=partial(self._on_speech, call),
             on_outage=partial(self._deaf, call),
             on_recovery=partial(call.dispatch, turns.SpeechRequested(HEARING_AGAIN_PHRASE)),
+            hears_speech_end=self._speech.stt.reports_speech_end,
         ).run(call.microphone)
 
     async def _on_speech(self, call: Call, event: SpeechEvent) -> None:
+        for heard in call.echo.sift(event, lambda: call.reply.audible() if call.reply is not None else ""):
+            await self._on_caller_speech(call, heard)
+
+    async def _on_caller_speech(self, call: Call, event: SpeechEvent) -> None:
         match event:
             case SpeechStarted():
                 call.speech_ended_at_s = None

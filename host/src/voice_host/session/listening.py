@@ -13,6 +13,7 @@ from voice_host.logs import get_logger
 from voice_host.session.backoff import Backoff
 from voice_host.session.deafness import DeafWatchdog, Loudness
 from voice_host.session.microphone import MicrophoneBuffer, feed
+from voice_host.session.open_turn import OpenTurn, final_timeout_s
 from voice_host.session.replay_buffer import ReplayBuffer
 from voice_host.settings import ResilienceSettings
 from voice_host_sdk import (
@@ -62,11 +63,14 @@ class Listening:
     what the old one had not made a turn of, then what came meanwhile, then goes on. An error that says it is not
     retryable ends it.
 
+    Words whose final transcript does not come become a turn all the same.
+
     Args:
         connect: opens a line, or raises `ProviderError`.
         on_event: takes each event. A `SpeechStarted` that a lost line left open is closed with a `SpeechEnded`.
         on_outage: told once of an outage that lasts, and of an error that ends the listening.
         on_recovery: told when an outage that was told of is over.
+        hears_speech_end: whether the recogniser reports the end of speech.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Listening:
         on_event: Callable[[SpeechEvent], Awaitable[None]],
         on_outage: Callable[[ProviderError], Awaitable[None]],
         on_recovery: Callable[[], Awaitable[None]],
+        hears_speech_end: bool = True,
     ) -> None:
         self._agent_id = agent_id
         self._config = config
@@ -95,7 +100,8 @@ class Listening:
         self._backoff = Backoff(resilience.stt_retry_first_s, resilience.stt_retry_max_s)
         self._outage: _Outage | None = None
         self._replays = 0
-        self._turn_open = False
+        self._turn = OpenTurn(final_timeout_s(config), hears_end=hears_speech_end)
+        self._turn_moved = asyncio.Event()
         self._speaking = False
 
     async def run(self, microphone: MicrophoneBuffer) -> None:
@@ -135,10 +141,11 @@ class Listening:
         """Listen over a line until it fails; return why it did."""
         lost: list[ProviderError] = []
         try:
-            self._rewind()
+            await self._rewind()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send(stream), name="recogniser-audio")
                 tasks.create_task(self._settle(), name="recogniser-steady")
+                tasks.create_task(self._finish_overdue_turns(), name="recogniser-overdue")
                 async for event in stream:
                     await self._take(event)
                 raise ProviderError("Speech recognition has ended.", code="stt_closed")  # nobody asked it to
@@ -148,14 +155,16 @@ class Listening:
             await self._close(stream, lost=bool(lost))
         return next((error for error in lost if not error.retryable), lost[0])
 
-    def _rewind(self) -> None:
+    async def _rewind(self) -> None:
         self._replays += 1
         if self._replays > self._resilience.stt_max_replays:  # what they are given may be what breaks them
             log.warning("stt_audio_dropped", agent_id=self._agent_id, lines=self._replays - 1)
+            await self._finish_turn()
             self._audio.forget_sent()
             self._replays = 1
         self._watchdog.new_line()
-        self._audio.rewind(trim=not self._turn_open)
+        self._audio.rewind(trim=not self._turn.is_open)
+        self._turn.lost()
 
     async def _send(self, stream: SpeechToTextStream) -> None:
         while True:
@@ -168,7 +177,7 @@ class Listening:
                     await stream.send_audio(piece.pcm)
             except TimeoutError as stuck:
                 raise _silent() from stuck
-            if not self._turn_open:
+            if not self._turn.is_open:
                 self._audio.forget_silence(ONSET_MS)
             if piece.loud and self._watchdog.sent(len(piece.pcm) / self._bytes_per_s):
                 raise _silent()
@@ -177,20 +186,41 @@ class Listening:
         self._watchdog.heard()
         self._replays = 0
         self._works()
-        if not self._turn_open:
+        if not self._turn.is_open:
             self._audio.commit(ONSET_MS)
+        passed_on = self._turn.take(event, now_s())
+        self._turn_moved.set()
         match event:
             case SpeechStarted():
                 self._speaking = True
             case SpeechEnded():
                 self._speaking = False
             case Transcript(final=final):
-                self._turn_open = not final
                 if final:
-                    self._speaking = False
-                    # The silence that ended the turn holds none of its words, but perhaps the first of the next.
-                    self._audio.commit(self._config.min_end_of_turn_silence_when_confident)
-        await self._on_event(event)
+                    self._end_turn()
+        if passed_on is not None:
+            await self._on_event(passed_on)
+
+    def _end_turn(self) -> None:
+        self._speaking = False
+        # The silence that ended the turn holds none of its words, but perhaps the first of the next.
+        self._audio.commit(self._config.min_end_of_turn_silence_when_confident)
+
+    async def _finish_overdue_turns(self) -> None:
+        while True:
+            self._turn_moved.clear()
+            try:
+                async with asyncio.timeout_at(self._turn.overdue_at_s):
+                    await self._turn_moved.wait()
+            except TimeoutError:
+                log.warning("stt_final_missing", agent_id=self._agent_id)
+                await self._finish_turn()
+
+    async def _finish_turn(self) -> None:
+        """Make a turn of words whose final transcript does not come."""
+        if (turn := self._turn.finish()) is not None:
+            self._end_turn()
+            await self._on_event(turn)
 
     async def _settle(self) -> None:
         await asyncio.sleep(STEADY_S)
@@ -221,6 +251,7 @@ class Listening:
         if outage is not None:
             outage.final = True
             outage.over.set()
+        await self._finish_turn()
         if outage is None or not outage.told:
             await self._on_outage(error)
 

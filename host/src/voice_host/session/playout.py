@@ -67,7 +67,8 @@ class Playout:
         self._sending = 0  # bytes of the frame that the client is to take
         self._skipped = 0  # bytes, while it does not
         self._complete = False
-        self._held = False
+        self.held = False
+        """Whether nothing is sent for now."""
         self._stopped = False
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
@@ -115,7 +116,7 @@ class Playout:
         """Send until everything written has been sent, or the playout is stopped."""
         first = True
         while not self._stopped:
-            if self._held or (not self._buffer and not self._complete):
+            if self.held or (not self._buffer and not self._complete):
                 self._changed.clear()
                 await self._changed.wait()
                 continue
@@ -156,6 +157,11 @@ class Playout:
             self._clock.lag_ms -= self._ms(late)
 
     @property
+    def begun(self) -> bool:
+        """Whether any speech was sent."""
+        return self._clock.sent_ms > 0
+
+    @property
     def busy(self) -> bool:
         """Whether there is speech that the caller has not heard yet."""
         return bool(self._buffer) or self._sending > 0 or self.ahead_ms > 0
@@ -171,13 +177,13 @@ class Playout:
             await asyncio.sleep(self.ahead_ms / 1000)
 
     def hold(self) -> None:
-        """Send nothing more for now."""
-        self._held = True
+        """Send nothing for now."""
+        self.held = True
         self._clock.go_on(self._now_ms())
 
     def release(self) -> None:
         """Go on sending."""
-        self._held = False
+        self.held = False
         if self._sending:
             self._clock.await_client(self._now_ms())
         self._changed.set()

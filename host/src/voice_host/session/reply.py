@@ -52,9 +52,10 @@ class Reply:
     """False while it waits for the reply before it; cutting it then only marks it, so that its turn is remembered."""
 
     def hold(self) -> None:
-        """The caller began to speak over it: send nothing more for now."""
-        # What was sent ahead is still played, and only then is there silence.
-        self.stages.lasted("barge_in_to_silence", self.playout.ahead_ms)
+        """The caller began to speak, over it or before it: send nothing for now."""
+        if self.playout.begun:
+            # What was sent ahead is still played, and only then is there silence.
+            self.stages.lasted("barge_in_to_silence", self.playout.ahead_ms)
         self.playout.hold()
 
     def audible(self) -> str:

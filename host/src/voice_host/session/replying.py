@@ -37,8 +37,12 @@ def start_reply(call: Call, reply_id: int, make: MakeReply, *, asked: str = "") 
         stages.reach("first_audio_out")
         await call.dispatch(ReplyAudible(reply_id))
 
+    async def send(pcm: bytes) -> None:
+        call.echo.played(pcm)
+        await call.link.send_audio(pcm, reply)
+
     playout = Playout(
-        lambda pcm: call.link.send_audio(pcm, reply),
+        send,
         sample_rate=call.agent.tts_config.sample_rate,
         lead_ms=call.agent.config.turns.playout_lead_ms,
         buffer_s=call.playout_buffer_s,
@@ -48,6 +52,8 @@ def start_reply(call: Call, reply_id: int, make: MakeReply, *, asked: str = "") 
     )
     reply = Reply(reply_id, playout, stages, asked=asked)
     previous, call.reply = call.reply, reply
+    if previous is not None:
+        call.echo.said(previous.audible())
     reply.task = call.spawn(_run(call, reply, previous, make), f"reply-{reply_id}")
     reply.task.add_done_callback(lambda _: None if reply.alive else call.prepare())
 

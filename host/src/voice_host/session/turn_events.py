@@ -72,9 +72,10 @@ class ReplyAudible:
 
 @dataclass(frozen=True, slots=True)
 class ReplyTextComplete:
-    """All text of a reply is known; its speech may take a while yet."""
+    """All text of a reply is known; its speech may take a while yet. `asks`: it ends with a question."""
 
     reply: int
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,14 +189,14 @@ class DropSpeech:
 
 @dataclass(frozen=True, slots=True)
 class HoldPlayout:
-    """Send no more audio of the reply for now."""
+    """Send no audio of the reply for now: no more of it, or none yet."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReleasePlayout:
-    """Go on sending."""
+    """Send audio again."""
 
     reply: int
 

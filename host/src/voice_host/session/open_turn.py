@@ -1,0 +1,92 @@
+"""The turn that a recogniser has begun and not ended, and what becomes of it if its end never comes. No I/O.
+
+Recognisers promise one final transcript for each turn, and in the field they do not always keep it. Words that were
+recognised must reach the agent all the same.
+"""
+
+from __future__ import annotations
+
+from voice_host.session.caller_words import has_word, words
+from voice_host_sdk import SpeechEnded, SpeechEvent, SpeechStarted, STTConfig, Transcript
+
+FINAL_TIMEOUT_S = 2.0
+"""How long a final transcript may take to come, after the silence that ends a turn."""
+
+SPEECH_TIMEOUT_S = 8.0
+"""The same while the recogniser has not reported the end of speech: some give few partial transcripts, or one."""
+
+
+def final_timeout_s(config: STTConfig) -> float:
+    """Return for how long nothing may come of a turn, in seconds, before its last partial transcript becomes final."""
+    return FINAL_TIMEOUT_S + config.max_turn_silence / 1000
+
+
+class OpenTurn:
+    """Passes a recogniser's events on, and makes the final transcript that does not come. Times are in seconds.
+
+    Args:
+        timeout_s: see `final_timeout_s`.
+        hears_end: whether the recogniser reports the end of speech.
+    """
+
+    def __init__(self, timeout_s: float, *, hears_end: bool) -> None:
+        self._timeout_s = timeout_s
+        self._hears_end = hears_end
+        self._partial = ""
+        self._voice = False  # detected, and not ended
+        self._taken: list[str] = []  # the words of the turn that was made final here
+        self._spoke_since = False  # the voice was detected since then
+        self.is_open = False
+        """Whether a turn has begun and has not ended."""
+        self.overdue_at_s: float | None = None
+        """When the final transcript must have come; None: none is waited for."""
+
+    def take(self, event: SpeechEvent, now_s: float) -> SpeechEvent | None:
+        """Take an event and return what is to be made of it; None: it repeats a turn that was made final here."""
+        match event:
+            case SpeechStarted():
+                self._voice, self._spoke_since = self._hears_end, True
+            case SpeechEnded():
+                self._voice = False
+            case Transcript(text, final, confidence):
+                rest = self._without_taken(text, final=final)
+                self.is_open, self._partial = not final, "" if final else rest or ""
+                if final:
+                    self._voice, self._taken = False, []
+                if rest is None:
+                    self.is_open = False
+                    self.overdue_at_s = None
+                    return None
+                event = Transcript(rest, final, confidence)
+        waits = has_word(self._partial)
+        self.overdue_at_s = now_s + (SPEECH_TIMEOUT_S if self._voice else self._timeout_s) if waits else None
+        return event
+
+    def finish(self) -> Transcript | None:
+        """Make the turn final that nothing more has come of; None: no word of it was recognised."""
+        text, self._partial = self._partial, ""
+        self.overdue_at_s = None
+        self.is_open = False
+        if not has_word(text):
+            return None
+        self._taken, self._spoke_since = [*self._taken, *words(text)], False
+        return Transcript(text, final=True)
+
+    def lost(self) -> None:
+        """The recogniser is gone; the next one hears the turn again from its beginning."""
+        self._partial, self.overdue_at_s, self._taken, self._voice = "", None, [], False
+
+    def _without_taken(self, text: str, *, final: bool) -> str | None:
+        """Return what `text` adds to the turn that was made final here: the recogniser may go on with it, or end it."""
+        chunks = text.split()
+        if not self._taken:
+            return text
+        for count in range(1, len(chunks) + 1):
+            if words(" ".join(chunks[:count])) == self._taken:
+                rest = " ".join(chunks[count:])
+                if has_word(rest):
+                    return rest
+                # Somebody who has spoken since may have said the same again.
+                return text if final and self._spoke_since else None
+        self._taken = []
+        return text
