@@ -170,7 +170,11 @@ class VoiceSessionHandler:
             place=place,
             max_lag_s=self._limits.max_lag_s,
             playout_buffer_s=self._resilience.playout_buffer_s,
-            echo=EchoGuard(session.agent.tts_config.sample_rate, session.agent.config.turns.playout_lead_ms / 1000),
+            echo=EchoGuard(
+                voice_hz=session.agent.tts_config.sample_rate,
+                microphone_hz=session.agent.stt_config.sample_rate,
+                lead_s=session.agent.config.turns.playout_lead_ms / 1000,
+            ),
         )
         link.on_stalled = call.stalled
         voice = None

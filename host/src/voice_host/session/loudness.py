@@ -1,12 +1,54 @@
-"""How loud a piece of PCM16 is, cheaply: every frame of every call is measured. No I/O."""
+"""How loud audio is, cheaply: every frame of every call is measured. PCM16; no I/O."""
 
 from __future__ import annotations
 
 EVERY_NTH_SAMPLE = 7
 """Enough to see how loud a piece is, for a seventh of the work. Prime: no pure tone hides between the samples."""
 
+SLOT_MS = 40
+"""The grain of an envelope: fine enough for syllables, coarse enough for the jitter of a network."""
+
+SLOTS_KEPT = 200
+"""8 s."""
+
 
 def peak_to_peak(pcm: bytes) -> int:
     """Return the distance from the lowest to the highest sample, 0 to 65535."""
     samples = memoryview(pcm[: len(pcm) & ~1]).cast("h")[::EVERY_NTH_SAMPLE].tolist()
     return max(samples) - min(samples) if samples else 0
+
+
+class Envelope:
+    """The loudness of a line of audio over the last seconds, in slots of `SLOT_MS`.
+
+    Args:
+        sample_rate: Hz.
+        jitter_s: audio that is no later than that follows what was before it without a gap.
+    """
+
+    def __init__(self, sample_rate: int, jitter_s: float = 0.0) -> None:
+        self._bytes_per_s = sample_rate * 2
+        self._step = sample_rate * SLOT_MS // 2000 * 2  # half a slot
+        self._jitter_s = jitter_s
+        self._ends_s = 0.0
+        self._levels: dict[int, int] = {}
+
+    def add(self, pcm: bytes, starts_s: float) -> None:
+        """Add audio that is heard from `starts_s` (seconds), or after what was added before if that takes longer."""
+        if starts_s < self._ends_s + self._jitter_s:
+            starts_s = self._ends_s
+        self._ends_s = starts_s + len(pcm) / self._bytes_per_s
+        for offset in range(0, len(pcm), self._step):
+            slot = slot_of(starts_s + offset / self._bytes_per_s)
+            self._levels[slot] = max(self._levels.get(slot, 0), peak_to_peak(pcm[offset : offset + self._step]))
+        while len(self._levels) > SLOTS_KEPT:
+            del self._levels[next(iter(self._levels))]
+
+    def levels(self, first: int, count: int) -> list[int]:
+        """Return how loud it was from the slot `first` on, 0 where nothing was added."""
+        return [self._levels.get(slot, 0) for slot in range(first, first + count)]
+
+
+def slot_of(at_s: float) -> int:
+    """Return the slot of a time."""
+    return int(at_s * 1000 / SLOT_MS)

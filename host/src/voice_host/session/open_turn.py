@@ -9,7 +9,7 @@ from __future__ import annotations
 from voice_host.session.caller_words import has_word, words
 from voice_host_sdk import SpeechEnded, SpeechEvent, SpeechStarted, STTConfig, Transcript
 
-FINAL_TIMEOUT_S = 2.0
+FINAL_TIMEOUT_S = 3.0
 """How long a final transcript may take to come, after the silence that ends a turn."""
 
 SPEECH_TIMEOUT_S = 8.0
@@ -36,16 +36,17 @@ class OpenTurn:
         self._voice = False  # detected, and not ended
         self._taken: list[str] = []  # the words of the turn that was made final here
         self._spoke_since = False  # the voice was detected since then
+        self._hears_onset = False  # the recogniser reports when the voice is detected
         self.is_open = False
         """Whether a turn has begun and has not ended."""
         self.overdue_at_s: float | None = None
         """When the final transcript must have come; None: none is waited for."""
 
     def take(self, event: SpeechEvent, now_s: float) -> SpeechEvent | None:
-        """Take an event and return what is to be made of it; None: it repeats a turn that was made final here."""
+        """Take an event and return what is to be made of it; None: it is of a turn that was made final here."""
         match event:
             case SpeechStarted():
-                self._voice, self._spoke_since = self._hears_end, True
+                self._voice, self._spoke_since, self._hears_onset = self._hears_end, True, True
             case SpeechEnded():
                 self._voice = False
             case Transcript(text, final, confidence):
@@ -77,7 +78,10 @@ class OpenTurn:
         self._partial, self.overdue_at_s, self._taken, self._voice = "", None, [], False
 
     def _without_taken(self, text: str, *, final: bool) -> str | None:
-        """Return what `text` adds to the turn that was made final here: the recogniser may go on with it, or end it."""
+        """Return what `text` adds to the turn that was made final here: the recogniser may go on with it, or end it.
+
+        While nobody has spoken since, it can only be that turn, perhaps in other words: it has been answered.
+        """
         chunks = text.split()
         if not self._taken:
             return text
@@ -88,5 +92,7 @@ class OpenTurn:
                     return rest
                 # Somebody who has spoken since may have said the same again.
                 return text if final and self._spoke_since else None
+        if self._hears_onset and not self._spoke_since:
+            return None
         self._taken = []
         return text
