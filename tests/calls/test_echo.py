@@ -76,6 +76,7 @@ def said_over(text: str, at_s: float) -> list[tuple[float, SpeechEvent]]:
     return [(at_s + 0.4, partial(text)), (at_s + 0.9, ENDED), (at_s + 1.3, final(text))]
 
 
+@pytest.mark.fault("stt: hears the agent's own voice")
 @pytest.mark.parametrize("heard", [SAID.lower().replace(".", ""), MISHEARD])
 @pytest.mark.parametrize("sends_microphone", [True, False])
 @in_virtual_time

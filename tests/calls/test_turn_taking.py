@@ -98,6 +98,7 @@ async def test_the_greeting_is_spoken_after_a_noise(hears_end: bool) -> None:
         assert 0.6 < min(heard) < 1.7
 
 
+@pytest.mark.fault("stt: never tells the end of speech")
 @pytest.mark.parametrize("on_and_off", [False, True])
 @in_virtual_time
 async def test_a_recogniser_that_never_tells_the_end_of_speech_does_not_silence_the_agent(on_and_off: bool) -> None:
@@ -454,6 +455,7 @@ async def test_what_is_typed_is_a_turn_without_a_letter_too() -> None:
         assert (await call.ask("👍")).heard == "Fine."
 
 
+@pytest.mark.fault("stt: never sends the final transcript")
 @pytest.mark.parametrize("late", ["I need help with my order.", "I need help with my older"])
 @in_virtual_time
 async def test_16_09_words_whose_final_never_comes_become_the_turn(late: str, hears_end: bool) -> None:
