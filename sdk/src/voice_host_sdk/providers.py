@@ -50,8 +50,8 @@ class Transcript:
 
     Attributes:
         text: the whole turn so far, not an increment.
-        final: the turn has ended. Exactly one final transcript per turn, empty only where a partial one turned out to be
-            a noise.
+        final: the turn has ended. Exactly one final transcript per turn, empty only where a partial one was mistaken
+            for words.
         confidence: 0 to 1, that the turn has ended; None where the service does not say.
     """
 

@@ -41,13 +41,13 @@ ONSET_S = 0.5
 COMPARED_S = 3.0
 """The envelope of the last few seconds of a turn is compared."""
 
-COMPARED_AT_LEAST_S = 1.0
-"""Less than that may look like anything: some five syllables."""
+COMPARED_AT_LEAST_S = 1.2
+"""Less than that may look like anything: some six syllables."""
 
 SAME_ENVELOPE = 0.8
 """How well the envelopes of an echo and of what was played correlate, at the best delay. Measured of four sentences of
-the embedded voice: their echoes at -20 dB 0.83 and more after 1 s; other sentences and recorded callers at most 0.77 in
-95 of 100 cases after 1 s, and in all after 1.5 s."""
+the embedded voice after 1.2 s: their echoes at -20 dB 0.88 and more; other sentences, and recorded callers, less than
+0.75 in 99 of 100 cases, and less than 0.8 in all after 1.5 s."""
 
 JITTER_S = 0.3
 """How late the microphone's audio may be without there being a gap in it."""
@@ -96,6 +96,7 @@ class EchoGuard:
         self._over_agent = False  # some of this turn came while the agent could be heard
         self._hidden = False  # the beginning of this speech was taken for an echo
         self._told = False  # the beginning of this speech was passed on
+        self._echo: list[str] = []  # what was recognised of this turn before the caller was heard in it
 
     def played(self, pcm: bytes) -> None:
         """The agent's speech is sent to the caller."""
@@ -153,12 +154,14 @@ class EchoGuard:
     def _transcript(self, event: Transcript, said: Callable[[], str], now_s: float) -> list[SpeechEvent]:
         is_echo = self._is_echo(event, said, now_s)
         if is_echo:
-            self._alone_s = 0.0
+            self._alone_s, self._echo = 0.0, event.text.split()
+        elif self._is_louder():
+            event = Transcript(_after(self._echo, event.text), event.final, event.confidence)
         told, hidden = self._told, self._hidden
         self._told, self._hidden = not is_echo and (told or hidden), is_echo
         if event.final:
             self._turn_began_s, self._has_words = None, False
-            self._told = self._hidden = False
+            self._told, self._hidden, self._echo = False, False, []
         if is_echo:
             return [SpeechEnded()] if told else []  # what was held because of it goes on
         return [SpeechStarted(), event] if hidden and not event.final else [event]
@@ -167,10 +170,14 @@ class EchoGuard:
         """Whether the microphone was no louder than an echo since then. False where nothing came from it."""
         return self._microphone_at_s >= since_s - ECHO_S and self._louder_at_s < since_s - ONSET_S
 
+    def _is_louder(self) -> bool:
+        """Whether any of this turn was louder than an echo."""
+        return self._turn_began_s is not None and self._louder_at_s >= self._turn_began_s - ONSET_S
+
     def _is_echo(self, event: Transcript, said: Callable[[], str], now_s: float) -> bool:
         """Whether a transcript is that of the agent's voice."""
         began_s = now_s if self._turn_began_s is None else self._turn_began_s
-        if not self._over_agent or not has_word(event.text) or self._louder_at_s >= began_s - ONSET_S:
+        if not self._over_agent or not has_word(event.text) or self._is_louder():
             return False
         heard, agent = words(event.text), words(f"{self._earlier} {said()}")[-RECENT_WORDS:]
         if self._no_echo and len(heard) < NEW_ECHO_WORDS:
@@ -188,7 +195,8 @@ class EchoGuard:
         return _likeness(" ".join(heard[-LAST_WORDS:]), " ".join(agent)) >= ALIKE
 
     def _compared_slots(self, began_s: float) -> int:
-        return slot_of(self._microphone_at_s) - slot_of(max(began_s - ONSET_S, self._microphone_at_s - COMPARED_S))
+        # Not the silence before: any two sounds have it in common that they begin.
+        return slot_of(self._microphone_at_s) - slot_of(max(began_s, self._microphone_at_s - COMPARED_S))
 
     def _follows_playout(self, count: int) -> bool:
         """Whether the microphone, in its last `count` slots, rose and fell with what was played, at some delay."""
@@ -211,6 +219,14 @@ def _alike(heard: list[int], played: list[int]) -> float:
         return correlation(heard, played)
     except StatisticsError:  # one of them does not rise and fall
         return 0.0
+
+
+def _after(echo: list[str], text: str) -> str:
+    """Return what of a transcript follows the echo that it begins with, perhaps recognised in other words by now."""
+    chunks = text.split()
+    first, rest = chunks[: len(echo)], chunks[len(echo) :]
+    same = bool(echo) and SequenceMatcher(None, " ".join(first), " ".join(echo), autojunk=False).ratio() >= ALIKE
+    return " ".join(rest) if same and has_word(" ".join(rest)) else text
 
 
 def _likeness(heard: str, agent: str) -> float:
