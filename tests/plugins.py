@@ -40,8 +40,12 @@ class PluginFolder:
         attribute: str = "",
         module: str | None = None,
         group: str = "voice_host.agents",
+        extras: str = "",
     ) -> str:
-        """Install an agent under a module name that no other test uses, and return that name."""
+        """Install an agent under a module name that no other test uses, and return that name.
+
+        `extras` are written behind what the entry point names.
+        """
         if module is None:
             module = f"throw_away_agent_{next(_numbers)}"
             package = self.path / module
@@ -55,7 +59,7 @@ class PluginFolder:
         metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
         (info / "METADATA").write_text("\n".join(metadata) + "\n", encoding="utf-8")
         value = f"{module}:{attribute}" if attribute else module
-        (info / "entry_points.txt").write_text(f"[{group}]\n{agent_id} = {value}\n", encoding="utf-8")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{agent_id} = {value}{extras}\n", encoding="utf-8")
         return module
 
     def install_extension(self, name: str, code: str, **options: Any) -> str:

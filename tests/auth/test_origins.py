@@ -21,7 +21,23 @@ from voice_host.auth.origins import origin_allowed
         ("http://[", "[", True),
         ("http://[]:80", "[]:80", True),
         ("x://[", "[", False),
+        pytest.param("https://localhost", "localhost:443", True, id="25-14"),
+        ("http://localhost", "localhost:80", True),
+        ("https://localhost:443", "localhost", True),
+        ("https://[::1]", "[::1]:443", True),
+        # The default of the other scheme goes not without saying.
+        ("http://localhost", "localhost:443", False),
+        ("https://localhost", "localhost:80", False),
+        ("https://localhost", "localhost:8443", False),
+        ("https://localhost:8443", "localhost:443", False),
     ],
 )
 def test_a_page_of_the_hosts_own_may_call(origin: str | None, host: str, allowed: bool) -> None:
     assert origin_allowed(origin, host) is allowed
+
+
+@pytest.mark.parametrize("rule", ["https://www.example.com", "https://www.example.com:443"])
+@pytest.mark.parametrize("origin", ["https://www.example.com", "https://www.example.com:443"])
+def test_a_default_port_of_a_named_site_makes_no_difference(rule: str, origin: str) -> None:
+    assert origin_allowed(origin, "voice.example", [rule])
+    assert not origin_allowed(origin.replace("https", "http"), "voice.example", [rule])

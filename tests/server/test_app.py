@@ -73,6 +73,17 @@ async def test_refusals_have_a_code_and_a_reason_that_fits(tmp_path: Path) -> No
                 await caller.expect("ready")
 
 
+async def test_a_proxy_may_name_the_default_port_to_the_host(tmp_path: Path) -> None:
+    """25-14. The page at `https://localhost` is the host's own, though the proxy passes `localhost:443` on."""
+    with installed(tmp_path) as plugins:
+        plugins.install("counting", COUNTING)
+        async with running(tmp_path, settings_for(tmp_path), allow="counting") as r:
+            address, port = r.address.split(":")
+            url = r.session("counting").replace(r.address, "localhost:443")
+            async with calling(url, origin="https://localhost", host=address, port=int(port)) as c:
+                await c.expect("ready")
+
+
 async def test_draining_tells_callers_and_takes_no_more(tmp_path: Path) -> None:
     with installed(tmp_path) as plugins:
         plugins.install("counting", COUNTING)

@@ -6,6 +6,8 @@ Names are handed on lazily: the command line answers `--help` without importing 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from voice_host.damaged_metadata import spare_pydantic
+
 if TYPE_CHECKING:
     from pydantic_ai import Tool
 
@@ -74,5 +76,6 @@ if not TYPE_CHECKING:  # or a type checker would take any name for one of these
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        spare_pydantic()
         module, _, original = _HOMES[name].partition(":")
         return getattr(import_module(module), original or name)

@@ -36,7 +36,7 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     """
     try:
         mode = path.stat().st_mode
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return ()
     except UnicodeDecodeError as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
 
 def origin_allowed(origin: str | None, host: str, allowed: Iterable[str] = ()) -> bool:
     """Tell whether a page may call.
@@ -15,11 +17,17 @@ def origin_allowed(origin: str | None, host: str, allowed: Iterable[str] = ()) -
     """
     if origin is None:
         return True
-    origin = origin.lower()
+    origin = without_default_port(origin.lower())
     scheme, _, site = origin.partition("://")
-    if site and site == host.lower():
-        return scheme in ("http", "https")
-    return any(_matches(scheme, site, origin, rule) for rule in allowed)
+    if site and scheme in _DEFAULT_PORTS and origin == without_default_port(f"{scheme}://{host.lower()}"):
+        return True
+    return any(_matches(scheme, site, origin, without_default_port(rule)) for rule in allowed)
+
+
+def without_default_port(origin: str) -> str:
+    """Return an origin as browsers write it: a port that goes without saying is left out."""
+    port = _DEFAULT_PORTS.get(origin.partition("://")[0])
+    return origin.removesuffix(f":{port}") if port is not None else origin
 
 
 def _matches(scheme: str, site: str, origin: str, rule: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import secrets
 from pathlib import Path
@@ -18,7 +19,7 @@ def secret_beside(keys_file: Path) -> bytes:
     """
     path = keys_file.with_name(f"{keys_file.name}.token-secret")
     try:
-        text = path.read_text(encoding="ascii").strip()
+        text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("ascii").strip()
     except FileNotFoundError:
         text = _make(path)
     except (OSError, UnicodeDecodeError) as error:

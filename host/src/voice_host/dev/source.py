@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from voice_host.discovery.metadata import without_extras
 from voice_host_sdk import ENTRY_POINT_GROUP
 
 PYPROJECT = "pyproject.toml"
@@ -78,13 +79,14 @@ def read_tree(folder: Path) -> SourceTree:
     if not points:
         hint = f'add [project.entry-points."{ENTRY_POINT_GROUP}"] with a line like: {name} = "the_package"'
         raise NoAgentHere(f"{folder / PYPROJECT} declares no agent", hint)
-    places = [_place(folder, str(value)) for value in points.values()]
+    entry_points = {str(agent_id): without_extras(str(value)) for agent_id, value in points.items()}
+    places = [_place(folder, value) for value in entry_points.values()]
     return SourceTree(
         folder,
         name,
         _version(project),
         tuple(str(line) for line in project.get("dependencies", ())),
-        {str(agent_id): str(value) for agent_id, value in points.items()},
+        entry_points,
         tuple(dict.fromkeys(place.parent for place in places)),
         tuple(dict.fromkeys(places)),
     )
@@ -92,7 +94,7 @@ def read_tree(folder: Path) -> SourceTree:
 
 def _project(file: Path) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise NoAgentHere(f"{file} cannot be read: {error}", "put that right and save it") from error
     project = tables.get("project")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -21,6 +22,8 @@ SDK_DISTRIBUTION = "voice-host-sdk"
 
 _Found = TypeVar("_Found", bound=Installed)
 
+_EXTRAS = re.compile(r"\s*\[[^\]]*\]\Z")
+
 
 def discover_agents() -> list[DiscoveredAgent | BrokenAgent]:
     """Return every installed agent, sorted by id; one whose name is invalid or taken twice is broken."""
@@ -38,6 +41,11 @@ def requirements(lines: Iterable[str]) -> Iterator[Requirement]:
             yield requirement
 
 
+def without_extras(entry_point: str) -> str:
+    """Return what an entry point names, without the extras that may follow: the standard deprecates their use."""
+    return _EXTRAS.sub("", entry_point.strip())
+
+
 def installed(group: str, kind: Callable[[str, str, str, str, str | None], _Found]) -> list[_Found]:
     """Return what the installed distributions register in a group of entry points, sorted by id.
 
@@ -53,15 +61,17 @@ def _registered(group: str, kind: Callable[[str, str, str, str, str | None], _Fo
     for distribution in importlib_metadata.Distribution.discover():
         try:
             points = [point for point in distribution.entry_points if point.group == group]
-            name = distribution.metadata["Name"] if points else ""
-            requirement = _sdk_requirement(distribution.requires or ()) if points else None
-            found = [kind(point.name, name, distribution.version, point.value, requirement) for point in points]
+            if not points:
+                continue
+            name, version = distribution.metadata["Name"], distribution.version
+            key, requirement = canonicalize_name(name), _sdk_requirement(distribution.requires or ())
         except Exception as error:  # noqa: BLE001 - one damaged installation must not hide the others
-            log.warning("an installed distribution has unreadable metadata and is left out: %r", error)
+            where = getattr(distribution, "_path", "an installed distribution")
+            log.warning("%s has unreadable metadata and is left out: %s", where, type(error).__name__)
             continue
-        if found and canonicalize_name(name) not in seen:
-            seen.add(canonicalize_name(name))
-            yield from found
+        if key not in seen:
+            seen.add(key)
+            yield from (kind(point.name, name, version, without_extras(point.value), requirement) for point in points)
 
 
 def _sdk_requirement(lines: Iterable[str]) -> str | None:

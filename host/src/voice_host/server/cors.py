@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from voice_host.auth.origins import without_default_port
+
 _PATHS = re.compile(r"/agents(/[^/]+/tokens)?/?")
 
 
@@ -15,7 +17,7 @@ class CrossOrigin:
     """Answers browsers' questions about `/agents` and the tokens; all else is for the host's own pages."""
 
     def __init__(self, app: ASGIApp, allowed: Iterable[str]) -> None:
-        rules = tuple(allowed)
+        rules = tuple(map(without_default_port, allowed))
         wildcards = [re.escape(rule).replace(re.escape("://*."), r"://[^/]+\.") for rule in rules if "://*." in rule]
         self._app = app
         self._cors = CORSMiddleware(

@@ -107,7 +107,7 @@ def _find_file(path: Path | None, environment: Environment) -> Path | None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
         if not _deeper_than(MAX_DEPTH, raw):
             return raw
         problem = f"has tables and lists more than {MAX_DEPTH} deep within each other"

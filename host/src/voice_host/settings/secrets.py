@@ -86,7 +86,7 @@ def _from_variable(name: str, environ: Mapping[str, str]) -> SecretText:
 
 def _from_file(path: Path) -> SecretText:
     try:
-        return SecretText(path.read_text(encoding="utf-8").rstrip("\r\n"))
+        return SecretText(path.read_text(encoding="utf-8-sig").rstrip("\r\n"))
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise MissingSource(f"it is read from the file {path}, which cannot be read: {reason}") from error
