@@ -21,6 +21,7 @@ from tests.simulators.gateway_script import (
     Failure,
     JsonObject,
     Quirks,
+    RawBytes,
     RawStream,
     Reply,
     Script,
@@ -29,7 +30,7 @@ from tests.simulators.gateway_script import (
     usage_chunk,
 )
 
-__all__ = ["ALL_QUIRKS", "Failure", "GatewayRequest", "GatewaySimulator", "Quirks", "RawStream", "Reply"]
+__all__ = ["ALL_QUIRKS", "Failure", "GatewayRequest", "GatewaySimulator", "Quirks", "RawBytes", "RawStream", "Reply"]
 
 _STOP_TIMEOUT_S = 5.0
 
@@ -63,11 +64,19 @@ class GatewaySimulator:
 
     Usage: `async with GatewaySimulator() as sim: sim.reply("Hello."); ...`. A request without a script is answered
     with 500. Refused requests (key, rules) are recorded in `refused` and use up no script. `connections` holds the
-    addresses clients came from, one for each TCP connection.
+    addresses clients came from, one for each TCP connection. `lenient`: messages are taken that the gateway refuses and
+    other services do not, such as empty ones.
     """
 
-    def __init__(self, api_key: str = "gateway-key", quirks: Quirks = Quirks()) -> None:  # noqa: B008  frozen
+    def __init__(
+        self,
+        api_key: str = "gateway-key",
+        quirks: Quirks = Quirks(),  # noqa: B008  frozen
+        *,
+        lenient: bool = False,
+    ) -> None:
         self.api_key = api_key
+        self._lenient = lenient
         self.quirks = quirks
         self.requests: list[GatewayRequest] = []
         self.refused: list[str] = []
@@ -157,7 +166,7 @@ class GatewaySimulator:
             await _send_json(send, 401, {"error": "Invalid API key", "status": "unauthorized"})
             return
         data = json.loads(body)
-        if (reason := refusal(data)) is not None:
+        if not self._lenient and (reason := refusal(data)) is not None:
             self.refused.append(reason)
             await _send_json(send, 400, {"message": reason, "code": 400, "metadata": {}})
             return
@@ -196,6 +205,11 @@ class GatewaySimulator:
                 await _send_json(send, script.status, script.body, script.headers)
             case RawStream():
                 await self._stream_raw(script, send)
+            case RawBytes():
+                await _start(send, 200, {"content-type": "text/event-stream"})
+                for piece in script.pieces:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
             case Reply() if request.body.get("stream"):
                 await self._stream(script, request, send)
             case Reply():

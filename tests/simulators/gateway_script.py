@@ -78,7 +78,14 @@ class RawStream:
     done: bool = True
 
 
-Script = Reply | Failure | RawStream
+@dataclass(frozen=True)
+class RawBytes:
+    """A stream of given bytes, for what is no stream of JSON objects. It is sent as it is, in these pieces."""
+
+    pieces: Sequence[bytes]
+
+
+Script = Reply | Failure | RawStream | RawBytes
 
 _OWN_REASONS = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens"}
 _USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}

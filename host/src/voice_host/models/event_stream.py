@@ -1,9 +1,14 @@
-"""Server-sent events, as much of them as language models use. No I/O."""
+"""Server-sent events, as the HTML standard has them and as much of them as language models use. No I/O."""
 
 from __future__ import annotations
 
+import re
+
 MAX_EVENT_BYTES = 4 * 2**20
 """An event that grows beyond it is no language model's."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 class EventTooLong(Exception):
@@ -11,11 +16,15 @@ class EventTooLong(Exception):
 
 
 class EventStream:
-    """Bytes in, the data of whole events out. Names, ids and comments are ignored."""
+    """Bytes in, the data of whole events out. Names, ids and comments are ignored, and so are events without data."""
 
     def __init__(self) -> None:
+        self._begun = False
         self._rest = b""
+        self._after_cr = False
+        """The last line ended with CR: an LF that follows belongs to its end."""
         self._data: list[bytes] = []
+        self._size = 0
 
     def feed(self, received: bytes) -> list[bytes]:
         """Take bytes and return the data of the events that are complete now.
@@ -23,15 +32,31 @@ class EventStream:
         Raises:
             EventTooLong: see there.
         """
-        *lines, self._rest = (self._rest + received).split(b"\n")
-        if len(self._rest) > MAX_EVENT_BYTES:
+        text = self._rest + received
+        if not self._begun:
+            if len(text) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(text):
+                self._rest = text
+                return []
+            self._begun = True
+            text = text.removeprefix(_BYTE_ORDER_MARK)
+        if self._after_cr and text:
+            self._after_cr = False
+            text = text.removeprefix(b"\n")
+        *lines, self._rest = _LINE_END.split(text)
+        self._after_cr = self._after_cr or text.endswith(b"\r")
+        if len(self._rest) + self._size > MAX_EVENT_BYTES:
             raise EventTooLong
-        events = []
-        for line in lines:
-            line = line.removesuffix(b"\r")
-            if line.startswith(b"data:"):
-                self._data.append(line[5:].removeprefix(b" "))
-            elif not line and self._data:
-                events.append(b"\n".join(self._data))
-                self._data.clear()
-        return events
+        return [event for line in lines if (event := self._event(line)) is not None]
+
+    def _event(self, line: bytes) -> bytes | None:
+        """Take a line; return the data of the event that it ends, if it ends one that has any."""
+        if line:
+            field, _, value = line.partition(b":")
+            if field == b"data":
+                self._data.append(value.removeprefix(b" "))
+                self._size += len(value)
+            return None
+        data = b"\n".join(self._data)
+        self._data.clear()
+        self._size = 0
+        return data if data.strip() else None

@@ -130,7 +130,7 @@ class _PlainStream:
 
     On behalf of a call, text after the first piece goes to the call at once, and to pydantic-ai as one chunk before
     whatever is not text: what it does for each chunk costs as much as all else that is done for a token. Thoughts that
-    the model writes into its text are neither text nor an answer that has begun.
+    the model writes into its text are neither text nor an answer that has begun; calls that it writes there are made.
 
     An iterator and not a generator: an abandoned stream leaves nothing behind for the event loop to finalise.
     """
@@ -189,12 +189,16 @@ class _PlainStream:
     async def _not_only_text(self, plain: JsonObject) -> ChatCompletionChunk:
         """Return a chunk that holds more than text, or none. The call is to hear its text as it does all other."""
         if plain["choices"]:
-            delta = plain["choices"][0]["delta"]
-            content = delta.get("content")
-            text = self._spoken.take(content if isinstance(content, str) else "") + self._spoken.rest()
+            choice = plain["choices"][0]
+            delta, content = choice["delta"], choice["delta"].get("content")
+            text = self._spoken.take(content if isinstance(content, str) else "")
+            if choice["finish_reason"] or says_more_than_text(delta):  # else it came within a word, perhaps
+                text += self._spoken.rest()
             if isinstance(content, str) or text:
                 delta["content"] = text
-            if says_more_than_text(delta):  # else it came within a word, perhaps
+            if choice["finish_reason"] and self._spoken.calls:
+                delta["tool_calls"] = [*(delta.get("tool_calls") or ()), *self._reply.written_calls(self._spoken.calls)]
+            if says_more_than_text(delta):
                 self._spoken.pause()
             if text and self._begun and self._live is not None:
                 await self._live.hear(text)

@@ -1,7 +1,8 @@
 """Where the gateway's messages differ from OpenAI's, and how they are put right. Pure functions on JSON objects.
 
 Seen: `id`, `object`, `created`, `index` missing; `finish_reason` in Anthropic's words; `choices` null; tool calls
-beside `message`; streamed tool calls without `id`, `type` or `index`; empty message content refused.
+beside `message`; streamed tool calls without `id`, `type` or `index`, or all with the same index; `null` for no
+arguments; refusals beside the text; empty message content refused.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from voice_host.models.written_calls import WrittenCall
 
 JsonObject = dict[str, Any]
 
@@ -30,6 +33,7 @@ def plain_completion(data: Mapping[str, Any]) -> JsonObject:
         message = {"role": "assistant", "content": None, **_mapping(choice.get("message"))}
         calls = _objects(message.get("tool_calls") or choice.get("tool_calls"))
         message["tool_calls"] = [_whole_call(call) for call in calls] or None
+        _say_refusal(message)
         choices.append(_choice(choice, index, message=message))
     return _envelope(data, "chat.completion", choices)
 
@@ -59,31 +63,51 @@ class StreamedReply:
             delta = _mapping(choice.get("delta") or choice.get("message"))
             calls = _objects(delta.get("tool_calls") or choice.get("tool_calls"))
             delta["tool_calls"] = [self._call_delta(call) for call in calls] or None
+            _say_refusal(delta)
             plain = _choice(choice, index, delta=delta)
             self.has_text = self.has_text or bool(delta.get("content"))
             self.finished = self.finished or bool(plain["finish_reason"])
             choices.append(plain)
         return _envelope(data, "chat.completion.chunk", choices)
 
+    def written_calls(self, calls: Iterable[WrittenCall]) -> list[JsonObject]:
+        """Return calls that stood in the text as deltas of calls that are made."""
+        return [self._call_delta({"function": {"name": call.name, "arguments": call.arguments}}) for call in calls]
+
     def _call_delta(self, delta: Mapping[str, Any]) -> JsonObject:
         function = _mapping(delta.get("function"))
         name, arguments = _text(function.get("name")), _arguments_text(function.get("arguments"))
         position = self._position(delta, name)
+        if position is not None and self._begins_another(self._calls[position], name, arguments):
+            name, position = name or self._calls[position].name, None
         if position is None:
             position = len(self._calls)
             # The id is decided once: pydantic-ai would rename the call when an id arrived later.
-            self._calls.append(_StreamedCall(id=_text(delta.get("id")) or new_call_id(), wire_index=delta.get("index")))
+            self._calls.append(_StreamedCall(id=self._new_id(delta), wire_index=delta.get("index")))
         call = self._calls[position]
         call.wire_id = call.wire_id or _text(delta.get("id"))
         repeated = name is not None and name == call.name
         call.name = call.name or name
+        if not call.arguments and arguments.strip() == "null":
+            arguments = "{}"
         call.arguments += arguments
         # A name that is sent with every delta would be appended to itself.
         function = {"name": None if repeated else name, "arguments": arguments}
         return {"index": position, "id": call.id, "type": "function", "function": function}
 
+    def _new_id(self, delta: Mapping[str, Any]) -> str:
+        wire_id = _text(delta.get("id"))
+        return wire_id if wire_id and all(wire_id != call.id for call in self._calls) else new_call_id()
+
+    @staticmethod
+    def _begins_another(call: _StreamedCall, name: str | None, arguments: str) -> bool:
+        """Whether a delta cannot belong to the call whose place it names: nothing can follow complete arguments."""
+        if not _is_json_object(call.arguments):
+            return bool(call.arguments and name and name != call.name)
+        return bool(arguments.strip()) or (name is not None and name != call.name)
+
     def _position(self, delta: Mapping[str, Any], name: str | None) -> int | None:
-        """Tell which call a delta goes on with; None when it opens a new one.
+        """Tell which call a delta seems to go on with; None when it opens a new one.
 
         Its id decides, else its index, else a name opens a call once the last one is complete.
         """
@@ -179,6 +203,12 @@ def stream_error_status(data: Mapping[str, Any]) -> int | None:
     return code if isinstance(code, int) and 400 <= code < 600 else 500
 
 
+def _say_refusal(message: JsonObject) -> None:
+    """Put why the model refuses, which comes beside the text, into the text: it is the answer."""
+    if refusal := _text(message.pop("refusal", None)):
+        message["content"] = (_text(message.get("content")) or "") + refusal
+
+
 def new_call_id() -> str:
     return f"call_{uuid.uuid4().hex}"
 
@@ -211,15 +241,20 @@ def _whole_call(call: Mapping[str, Any]) -> JsonObject:
         "type": "function",
         "function": {
             "name": _text(function.get("name")) or "",
-            "arguments": _arguments_text(function.get("arguments")),
+            "arguments": _whole_arguments(function.get("arguments")),
         },
     }
 
 
 def _arguments_text(arguments: object) -> str:
     if arguments is None:
-        return ""
+        return ""  # in a stream, more may follow
     return arguments if isinstance(arguments, str) else json.dumps(arguments)
+
+
+def _whole_arguments(arguments: object) -> str:
+    text = _arguments_text(arguments)
+    return "{}" if text.strip() == "null" else text
 
 
 def _is_json_object(text: str) -> bool:

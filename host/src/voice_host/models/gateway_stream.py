@@ -185,7 +185,7 @@ class GatewayStream:
             raise ModelAPIError(self._model, "The service does not send events.") from odd
         self._ended = not received
         for event in events:
-            if event == b"[DONE]":
+            if event.strip() == b"[DONE]":
                 self._ended = True
                 break
             data = self._object(event)

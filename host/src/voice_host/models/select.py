@@ -223,7 +223,12 @@ class ModelRegistry:
                     + f" a model of a server of your own "
                     f"write 'openai:{name}' and set {_BASE_URL}."
                 )
-            return PatientModel(infer_model(name, provider_factory=self._provider), self._settings.resilience)
+            model = infer_model(name, provider_factory=self._provider)
+            if type(model).__module__.startswith("pydantic_ai.models.openai"):
+                from voice_host.models.compatible import compatible  # imports `openai`, as the model has done
+
+                model = compatible(model)
+            return PatientModel(model, self._settings.resilience)
         except ImportError as error:
             raise ModelConfigError(f"The model {name!r} needs a package: {_install_hint(error, provider)}") from error
         except UserError as error:

@@ -1,71 +1,245 @@
-"""A model's thoughts within its text, between `<think>` and `</think>`: nobody is to hear them."""
+"""What of a model's text is not for the ear: its thoughts, and calls of tools that it wrote instead of making them."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-_TAG = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
-_SPELLED = ("<think>", "<thinking>", "</think>", "</thinking>")
+from voice_host.models.unicode_text import ends_in_half, whole
+from voice_host.models.written_calls import WrittenCall, calls_in_block, calls_in_fence, calls_in_json, may_be_call
+
+_THOUGHT = "think|thinking|reasoning|thought|thoughts|reflection|scratchpad"
+_CALL = "tool_call|tool_calls|function_call|function_calls"
+
+_OPENING = re.compile(
+    rf"""
+      <(?P<close>/)?(?P<thought>{_THOUGHT})(?:\s[^<>]*)?>
+    | <(?P<close_call>/)?(?P<call>{_CALL})(?:\s[^<>]*)?>
+    | (?P<details><details(?:\s[^<>]*)?>)
+    | (?P<function><function=[^<>]*>)
+    | (?P<rest>\[TOOL_CALLS\]|<\|python_tag\|>)
+    | (?P<fence>```)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+_CLOSING = {
+    "thought": re.compile(rf"</(?:{_THOUGHT})\s*>", re.IGNORECASE),
+    "call": re.compile(rf"</(?:{_CALL})\s*>", re.IGNORECASE),
+    "function": re.compile(r"</function\s*>", re.IGNORECASE),
+    "details": re.compile(r"</details\s*>", re.IGNORECASE),
+    "rest": re.compile(r"(?!)"),  # up to the end
+}
+
+_SUMMARY = re.compile(r"\s*<summary[^<>]*>([^<]*)</summary>", re.IGNORECASE)
+_ABOUT_THOUGHTS = re.compile(r"think|thought|reason", re.IGNORECASE)
+
+_NAMES = (*_THOUGHT.split("|"), *_CALL.split("|"), "details")
+_BEGINNINGS = (
+    *(f"<{name}" for name in _NAMES),
+    *(f"</{name}" for name in _NAMES),
+    "<function=",
+    "</function",
+    "[tool_calls]",
+    "<|python_tag|>",
+    "```",
+)
+
+_LONGEST_TAG = 200
+"""Characters of a tag with its attributes. What is longer is text."""
+
+_LONGEST_SUMMARY = 300
+
+_MARKS = re.compile(r"[<\[`{]")
 
 _NEEDS_NO_SPACE = frozenset(".,;:!?)]}…\"'’”")
 """What may follow a word without a space."""
 
 
-class SpokenText:
-    """Takes thoughts out of a text that comes in pieces of any size, tags cut in two included.
+@dataclass(slots=True)
+class _Block:
+    """A part of the text that is not said, and what is between its tags so far where that is of use."""
 
-    Thoughts that nobody ends go on to the end of the text. What stood before and after them stays apart: a space is put
-    between where there is none.
+    kind: str
+    body: str = ""
+
+
+class SpokenText:
+    """Takes what is not for the ear out of a text that comes in pieces of any size, tags cut in two included.
+
+    A block that nobody ends goes on to the end of the text. What stood before and after one stays apart: a space is put
+    between where there is none. Text before a lone closing tag was a thought, too; what of it was said is said. The two
+    halves of a surrogate pair are put together.
+
+    Attributes:
+        calls: the calls of tools that were written into the text so far.
     """
 
     def __init__(self) -> None:
+        self.calls: list[WrittenCall] = []
         self._held = ""
-        """The end of the last piece, which may be the beginning of a tag."""
-        self._thinking = False
+        """The end of what came, which may be the beginning of something that is not said."""
+        self._block: _Block | None = None
+        self._begun = False
+        """Whether anything was said, or is not to be: a call that is nothing but JSON begins the text."""
         self._gap = False
         self._open_end = False
         """Whether what was said last ends without a space."""
 
     def take(self, piece: str) -> str:
         """Return what of the next piece is to be said; empty while the model thinks."""
-        if not (self._held or self._thinking or self._gap or "<" in piece):  # nearly always
+        special = self._held or self._block or self._gap or not self._begun
+        if not special and not _MARKS.search(piece) and not ends_in_half(piece):  # nearly always
             self._open_end = not piece[-1:].isspace() if piece else self._open_end
-            return piece
+            return whole(piece)
         text, self._held = self._held + piece, ""
-        said = []
-        while (tag := _TAG.search(text)) is not None:
-            if not self._thinking:
-                said.append(self._joined(text[: tag.start()]))
-            self._thinking = not tag[1]
-            self._gap = True
-            text = text[tag.end() :]
-        start = text.rfind("<")
-        if start >= 0 and any(spelled.startswith(text[start:].lower()) for spelled in _SPELLED):
-            text, self._held = text[:start], text[start:]
-        if not self._thinking:
-            said.append(self._joined(text))
-        return "".join(said)
+        return self._read(text, last=False)
 
     def rest(self) -> str:
-        """Return what was held back and is no tag, since no more text follows."""
-        held, self._held = self._held, ""
-        return "" if self._thinking else self._joined(held)
+        """Return what was held back and is to be said: no more text follows, or something that is no text."""
+        text, self._held = self._held, ""
+        said = self._read(text, last=True)
+        if self._block is not None:
+            self._end(self._block)
+        return said
 
     def pause(self) -> None:
         """Thoughts come between that are no part of the text."""
         self._gap = True
 
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def _read(self, text: str, *, last: bool) -> str:
+        said: list[str] = []
+        while text:
+            if self._block is not None:
+                text = self._in_block(self._block, text, last=last)
+            elif not self._begun and text.lstrip()[:1] in ("{", "["):
+                text = self._in_json(text, said, last=last)
+            elif (mark := _OPENING.search(text)) is not None:
+                text = self._at(mark, text, said, last=last)
+            else:
+                start = len(text) if last else _possible_mark(text)
+                said.append(self._joined(text[:start]))
+                self._held, text = text[start:], ""
+        return "".join(said)
+
+    def _in_block(self, block: _Block, text: str, *, last: bool) -> str:
+        """Return what follows the block; nothing while it goes on."""
+        end = _CLOSING[block.kind].search(text)
+        if end is None:
+            start = len(text) if last else _possible_mark(text)
+            text, self._held = text[:start], text[start:]
+        if block.kind in ("call", "function", "rest"):
+            block.body += text[: end.start()] if end is not None else text
+        if end is None:
+            return ""
+        self._end(block)
+        self._block = None
+        return text[end.end() :]
+
+    def _end(self, block: _Block) -> None:
+        if block.kind in ("call", "function", "rest"):
+            self.calls += calls_in_block(block.body)
+            block.body = ""
+
+    def _at(self, mark: re.Match[str], text: str, said: list[str], *, last: bool) -> str:
+        """Say what stands before a mark, look at what it begins, and return what is still to be read."""
+        before, after = text[: mark.start()], text[mark.end() :]
+        kind = str(mark.lastgroup)
+        if mark["close"]:
+            said.clear()  # it was a thought from the beginning
+            self._gap = True
+            return after
+        said.append(self._joined(before))
+        if mark["close_call"]:
+            self._gap = True
+        elif kind == "fence":
+            return self._at_fence(after, said, last=last)
+        elif mark["details"]:
+            return self._at_details(mark[0], after, said, last=last)
+        else:
+            self._open("thought" if mark["thought"] else "call" if mark["call"] else kind)
+            if mark["function"] and self._block is not None:
+                self._block.body = mark[0]
+        return after
+
+    def _open(self, kind: str) -> None:
+        self._block = _Block(kind)
+        self._gap = True
+
+    def _at_details(self, tag: str, after: str, said: list[str], *, last: bool) -> str:
+        if (summary := _SUMMARY.match(after)) is not None:
+            if _ABOUT_THOUGHTS.search(summary[1]):
+                self._open("details")
+            else:
+                said.append(self._joined(tag))
+            return after
+        if last or len(after) > _LONGEST_SUMMARY or after.lstrip()[:1] not in ("", "<"):
+            said.append(self._joined(tag))
+            return after
+        self._held = tag + after
+        return ""
+
+    def _at_fence(self, after: str, said: list[str], *, last: bool) -> str:
+        body, closed, beyond = after.partition("```")
+        if closed or last:
+            if found := calls_in_fence(body):
+                self.calls += found
+                self._gap = self._begun = True
+            else:
+                said.append(self._joined(f"```{body}{closed}"))
+            return beyond
+        if _may_be_fenced_call(body):
+            self._held = "```" + after
+            return ""
+        said.append(self._joined("```"))
+        return after
+
+    def _in_json(self, text: str, said: list[str], *, last: bool) -> str:
+        """Look at a text that begins like a call: nothing but JSON."""
+        if may_be_call(text):
+            end = text.rstrip()[-1:]
+            if end in ("}", "]") and (found := calls_in_json(text)):
+                self.calls += found
+                self._gap = self._begun = True
+                return ""
+            if not last:
+                self._held = text
+                return ""
+        self._begun = True
+        return text
+
     def _joined(self, text: str) -> str:
         if not text:
             return ""
+        self._begun = self._begun or not text.isspace()
         if self._gap and self._open_end and not text[0].isspace() and text[0] not in _NEEDS_NO_SPACE:
             text = f" {text}"
         self._gap = False
         self._open_end = not text[-1].isspace()
-        return text
+        return whole(text)
+
+
+def _possible_mark(text: str) -> int:
+    """Return where the end of a text may be the beginning of a mark, or the first half of a surrogate pair."""
+    start = max(text.rfind("<"), text.rfind("["), len(text.rstrip("`")) if text.endswith("`") else -1)
+    if start >= 0 and len(text) - start <= _LONGEST_TAG:
+        tail = text[start:].lower()
+        for name in _BEGINNINGS:
+            if name.startswith(tail) or (tail.startswith(name) and (name[-1] == "=" or tail[len(name)].isspace())):
+                return start
+    return len(text) - 1 if ends_in_half(text) else len(text)
+
+
+def _may_be_fenced_call(body: str) -> bool:
+    language, newline, inner = body.partition("\n")
+    if not newline:
+        return len(language) < 20
+    return may_be_call(inner)
 
 
 def without_thoughts(text: str) -> str:
-    """Return a whole text without thoughts."""
+    """Return a whole text without thoughts, and without calls of tools."""
     spoken = SpokenText()
     return spoken.take(text) + spoken.rest()
