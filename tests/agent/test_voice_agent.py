@@ -15,7 +15,7 @@ from pydantic_ai.models.function import DeltaToolCall
 
 from tests.agent.models import ScriptedModel
 from voice_host.agent.events import ToolFinished
-from voice_host.agent.history import CUT_MARK, FAULT_MARK, MAX_MESSAGES, settle, trim
+from voice_host.agent.history import CUT_MARK, FAULT_MARK, MAX_MESSAGES, NO_RESULT, STILL_RUNNING, settle, trim
 from voice_host.agent.turn import active_turn
 from voice_host.agent.voice_agent import VoiceAgent, VoiceResponse
 from voice_host_sdk import AgentConfig, Session, tool
@@ -199,12 +199,50 @@ async def test_on_interrupt(how: str) -> None:
     if how == "finish":
         assert spoken(agent) == ["user: go", "tool: worked"]
     else:
-        assert spoken(agent) == ["user: go", "tool: Interrupted before it had a result."]
+        assert spoken(agent) == ["user: go", f"tool: {STILL_RUNNING if how == 'detach' else NO_RESULT}"]
         release.set()
     if how == "detach":
         await asyncio.wait(agent._tool_tasks)
+        await asyncio.sleep(0)
+        assert spoken(agent) == ["user: go", "tool: worked"]
     await agent.aclose()
     assert done == ([] if how == "cancel" else ["done"])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_thread_that_cannot_be_stopped_tells_what_it_did(fails: bool) -> None:
+    started, release = threading.Event(), threading.Event()
+    told: list[ToolFinished] = []
+
+    def book() -> str:
+        """Book."""
+        started.set()
+        assert release.wait(60)
+        if fails:
+            raise StopIteration
+        return "booked\ud83d"
+
+    agent = VoiceAgent(runtime=ScriptedModel(("book", {}), "Next.").runtime(AgentConfig(tools=(book,))))
+    turn = agent.begin_turn("go")
+    late = asyncio.Event()
+    turn.on_late_tool += [told.append, lambda _: late.set()]
+    running = asyncio.create_task(turn.run(_nothing))
+    await asyncio.to_thread(started.wait, 60)
+    running.cancel()
+    await asyncio.wait([running])
+    await agent.end_turn(turn, "")
+    assert spoken(agent) == ["user: go", f"tool: {STILL_RUNNING}"]
+    release.set()
+    async with asyncio.timeout(60):
+        await late.wait()
+        await asyncio.sleep(0)
+    assert spoken(agent) == ["user: go", "tool: book failed (StopIteration)." if fails else "tool: booked\ufffd"]
+    assert [(tool.name, tool.ok) for tool in told] == [("book", not fails)]
+    await agent.aclose()
+
+
+async def _nothing(_: object) -> None:
+    """Nobody wants to know."""
 
 
 async def test_what_is_detached_does_not_outlive_the_agent() -> None:

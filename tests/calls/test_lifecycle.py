@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from starlette.websockets import WebSocket
 from websockets.asyncio.client import ClientConnection
 
 from tests.calls.client import TestCaller, calling
 from tests.calls.studio import Studio, no_session, studio
+from voice_host import VoiceSessionHandler
 from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.session.call import Call
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, Session, SessionEnd, SilenceConfig
 
 
@@ -228,15 +231,16 @@ async def test_a_refused_session_has_neither_beginning_nor_end() -> None:
     assert diary.names == ["starting"]
 
 
-async def test_a_provider_that_crashes_ends_its_call_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not as providers fail, with `ProviderError`, but with a mistake of its own."""
+class Mistaken(VoiceSessionHandler):
+    """A host with a mistake of its own."""
+
+    async def _client_loop(self, call: Call, ws: WebSocket) -> None:
+        raise RuntimeError("what the caller said: 4711")
+
+
+async def test_a_mistake_of_the_host_ends_its_call_as_failed() -> None:
     diary = Diary()
-    async with studio(callbacks=diary) as s:
-
-        async def mistaken(_: Any) -> None:
-            raise RuntimeError("what the caller said: 4711")
-
-        monkeypatch.setattr(s.handler._speech.stt, "open", mistaken)
+    async with studio(callbacks=diary, handler_class=Mistaken) as s:
         async with calling(s.url) as caller:
             error = await caller.expect("error", code="internal")
             assert "4711" not in error["message"]
@@ -247,3 +251,19 @@ async def test_a_provider_that_crashes_ends_its_call_as_failed(monkeypatch: pyte
     assert diary.names == ["starting", "created", "destroyed"]
     assert diary.end is not None
     assert diary.end.reason == "failed"
+
+
+async def test_a_provider_that_crashes_is_one_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not as providers fail, with `ProviderError`, but with a mistake of its own."""
+    async with studio() as s:
+
+        async def mistaken(_: Any) -> None:
+            raise RuntimeError("what the caller said: 4711")
+
+        monkeypatch.setattr(s.handler._speech.stt, "open", mistaken)
+        s.llm.reply("Hello.")
+        async with calling(s.url) as caller:
+            error = await caller.expect("error", code="stt_failed")
+            assert "4711" not in error["message"]
+            await caller.type("Hi")
+            await caller.expect("chat", text="Hello.")

@@ -1,5 +1,7 @@
 """Every way in which an agent can be broken: its phase, its error, what to do about it. Nothing is ever raised."""
 
+import signal
+
 import pytest
 
 from tests.discovery.finding import broken
@@ -177,9 +179,19 @@ def test_a_long_error_is_cut(plugins: PluginFolder) -> None:
 
 
 def test_the_users_interrupt_passes(plugins: PluginFolder) -> None:
-    plugins.install("bad", "raise KeyboardInterrupt")
+    plugins.install("bad", "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n[None for _ in range(10**6)]")
+    handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         broken("bad")
+    assert signal.getsignal(signal.SIGINT) == handler
+
+
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "GeneratorExit", "type('Panic', (BaseException,), {})"])
+def test_what_is_no_exception_is_the_plugins_own(plugins: PluginFolder, raised: str) -> None:
+    plugins.install("bad", f"raise {raised}")
+    outcome = broken("bad")
+    assert outcome.phase is Phase.IMPORTED
+    assert raised.strip("'()")[:5] in outcome.error or "Panic" in outcome.error
 
 
 def test_a_valid_config_keeps_tools_and_inner_models() -> None:

@@ -50,6 +50,8 @@ from voice_host_sdk import SessionObserver, extensionimpl
 class Sick(SessionObserver):
     async def on_session_created(self, session): raise ValueError("no")
     async def on_user_turn(self, session, turn): await asyncio.Event().wait()
+    async def on_tool_call(self, session, call): raise KeyboardInterrupt
+    async def on_agent_reply(self, session, reply): raise SystemExit
 
 @extensionimpl
 def session_observer():
@@ -135,8 +137,8 @@ async def test_an_observer_that_fails_or_hangs_costs_no_call_anything(tmp_path: 
         async with running(tmp_path, toml, allow="one") as host, calling(host.session("one")) as caller:
             await caller.type("What are your opening hours on Friday?")
             await caller.expect("chat")
-    errors = metrics.OBSERVER_ERRORS.labels("sick", "on_session_created")
-    assert errors._value.get() == 1
+    for event in ("on_session_created", "on_tool_call", "on_agent_reply"):
+        assert metrics.OBSERVER_ERRORS.labels("sick", event)._value.get() >= 1
 
 
 async def test_an_observer_that_does_not_start_keeps_the_host_from_starting(tmp_path: Path) -> None:
@@ -167,6 +169,22 @@ async def test_routes_are_added_with_the_extensions_own_settings(tmp_path: Path)
         async with running(tmp_path, "[extension.status]\nregion = 'north'") as host, httpx.AsyncClient() as client:
             answer = await client.get(f"http://{host.address}/status/all")
             assert answer.json() == {"kind": "all", "region": "north"}
+            assert (await client.get(f"http://{host.address}/health")).json() == {"status": "ok"}
+
+
+@pytest.mark.fault("plugin: route raises what is no exception")
+@pytest.mark.parametrize(
+    "raised", ["KeyboardInterrupt", "SystemExit", "type('Panic', (BaseException,), {})", "ValueError"]
+)
+@pytest.mark.parametrize("how", ["async def", "def"])
+async def test_whatever_a_route_raises_is_answered_with_500(tmp_path: Path, raised: str, how: str) -> None:
+    routes = ROUTES.replace("async def status", f"{how} status").replace(
+        "return {", f"raise {raised}\n        return {{"
+    )
+    with installed(tmp_path) as plugins:
+        plugins.install_extension("status", routes)
+        async with running(tmp_path, "[extension.status]\nregion = 'north'") as host, httpx.AsyncClient() as client:
+            assert (await client.get(f"http://{host.address}/status/all")).status_code == 500
             assert (await client.get(f"http://{host.address}/health")).json() == {"status": "ok"}
 
 

@@ -228,6 +228,10 @@ async def test_the_body_of_a_token_request_is_checked(tmp_path: Path, body: byte
             assert (await http.post("/agents/none/tokens", headers=bearer(key))).status_code == 404
 
 
+class Panic(BaseException):
+    """As Rust extensions raise it."""
+
+
 class Speaks:
     """An authenticator that answers what it was given, or raises it."""
 
@@ -267,7 +271,9 @@ async def test_extensions_are_asked_first_and_the_first_answer_holds(tmp_path: P
             await caller.expect("ready")  # all have abstained: keys are looked at
 
 
-@pytest.mark.parametrize("answer", [Denied("not this one"), ValueError, "nonsense", "forever", None])
+@pytest.mark.parametrize(
+    "answer", [Denied("not this one"), ValueError, Panic, KeyboardInterrupt, SystemExit, "nonsense", "forever", None]
+)
 async def test_an_extension_that_does_not_say_yes_has_said_no(
     tmp_path: Path, answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

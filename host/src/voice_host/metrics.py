@@ -18,6 +18,11 @@ SESSIONS_PARKED = Gauge("voice_host_sessions_parked", "Sessions that wait for th
 CALLS_ACTIVE = Gauge("voice_host_calls_active", "Calls connected now.", ["agent"])
 TURNS = Counter("voice_host_turns", "Turns of callers.", ["agent", "kind"])
 REPLIES = Counter("voice_host_replies", "Replies, by how they ended.", ["agent", "end"])
+ANSWERS_BROKEN_OFF = Counter(
+    "voice_host_answers_broken_off",
+    "Answers of models that were broken off by a content filter or a limit of length.",
+    ["agent", "reason"],
+)
 ERRORS = Counter("voice_host_errors", "Errors told to callers, by code.", ["agent", "code"])
 TOOL_CALLS = Counter("voice_host_tool_calls", "Tools run.", ["agent", "ok"])
 TOOL_TIMEOUTS = Counter("voice_host_tool_timeouts", "Tools given up after their time limit.", ["agent", "tool"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -182,21 +183,27 @@ class AgentConfig(BaseModel, frozen=True, extra="forbid", arbitrary_types_allowe
 
 def _place(candidate: Any) -> str:
     """Return where a tool is written, as file and line."""
-    code = getattr(inspect.unwrap(getattr(candidate, "function", candidate)), "__code__", None)
+    function = getattr(candidate, "function", candidate)
+    function = function.func if isinstance(function, partial) else function
+    code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code is not None else repr(candidate)
 
 
 def tool_name(candidate: Callable[..., Any] | Any) -> str:
     """Return the name under which the model knows a tool.
 
+    That of the function, also of one inside a `functools.partial`; for an object that can be called, that of its class.
+
     Raises:
-        ValueError: `candidate` is neither a function nor a `pydantic_ai.Tool`.
+        ValueError: `candidate` is neither something to call nor a `pydantic_ai.Tool`.
     """
     # A pydantic_ai.Tool is not callable; it is recognised by shape because the SDK does not import pydantic-ai.
     name = getattr(candidate, "name", None)
     if isinstance(name, str) and callable(getattr(candidate, "function", None)):
         return name
-    name = getattr(candidate, "__name__", None)
-    if callable(candidate) and isinstance(name, str):
-        return name
+    if callable(candidate):
+        name = getattr(candidate, "__name__", None)
+        if isinstance(name, str):
+            return name
+        return tool_name(candidate.func) if isinstance(candidate, partial) else type(candidate).__name__
     raise ValueError(f"{candidate!r} is not a tool: pass a function, or a pydantic_ai.Tool")

@@ -71,5 +71,8 @@ def tool(
 
 def tool_options(function: Callable[..., Any]) -> ToolOptions:
     """Return the options of a tool; the defaults when it was not decorated."""
-    options = getattr(function, _ATTRIBUTE, None)
-    return options if isinstance(options, ToolOptions) else ToolOptions()
+    for place in (function, getattr(function, "func", None), getattr(type(function), "__call__", None)):  # noqa: B004
+        options = getattr(place, _ATTRIBUTE, None)  # of a partial, its function's; of an object, its method's
+        if isinstance(options, ToolOptions):
+            return options
+    return ToolOptions()

@@ -6,11 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
+from functools import partial
 from typing import Protocol
 
 from voice_host import metrics
 from voice_host.logs import get_logger
-from voice_host.tenancy import acting_for
+from voice_host.tenancy import acting_for, isolated
 from voice_host.transcript_log import log_reply, log_turn
 from voice_host_sdk import (
     AgentReply,
@@ -131,19 +132,10 @@ class CallbackRunner:
             self._worker = None
 
 
-def being_cancelled() -> bool:
-    """Whether somebody cancels this task; else a `CancelledError` is only what customer code let through."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
-
-
 async def run_callback(agent_id: str, name: str, call: Callable[[], Awaitable[None]], timeout_s: float) -> None:
     """Run one callback; what it raises is logged under the agent's id and counted, and goes no further."""
     try:
-        async with asyncio.timeout(timeout_s):
-            await acting_for(agent_id, call)
-    except (Exception, SystemExit, asyncio.CancelledError) as error:
-        if isinstance(error, asyncio.CancelledError) and being_cancelled():
-            raise
+        await isolated(partial(acting_for, agent_id, call), name=f"{name}-{agent_id}", timeout_s=timeout_s)
+    except Exception as error:
         metrics.CALLBACK_ERRORS.labels(agent_id, name).inc()
         log.warning("callback_failed", agent_id=agent_id, callback=name, exc_info=error)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeGuard
+from typing import Any
 
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
     ModelRequestPart,
     ModelResponse,
-    ModelResponsePart,
+    RetryFeedbackPart,
     TextPart,
+    ThinkingPart,
     ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
 )
-
-from voice_host.models.thoughts import without_thoughts
 
 CUT_MARK = " [interrupted by the caller]"
 """Ends the text of a reply that the caller cut, so that the model knows the rest was never heard."""
@@ -28,6 +27,12 @@ SKIPPED_MARK = " [the caller's line lost what is marked […]]"
 
 FAULT_MARK = " [broke off]"
 """The same for a reply that the model did not finish."""
+
+NO_RESULT = "Interrupted before it had a result. It may or may not have been done."
+"""What the model is told of a tool that was cancelled with its reply."""
+
+STILL_RUNNING = "The caller interrupted, and it goes on: its result is not known yet. Do not begin it again."
+"""What the model is told of a tool that outlives its reply, until it has ended."""
 
 MAX_MESSAGES = 400
 """Messages a history keeps; older ones are forgotten, whole turns at a time. Some hours of talk."""
@@ -40,6 +45,7 @@ def settle(
     results: Mapping[str, tuple[Any, bool]],
     *,
     mark: str = CUT_MARK,
+    running: Collection[str] = (),
 ) -> list[ModelMessage]:
     """Turn the messages of one run into what the history keeps of it.
 
@@ -50,11 +56,12 @@ def settle(
             is dropped, and tools that ran are kept with their results, since what happened, happened.
         results: result and success of each tool call by id, for calls the run was cancelled out of.
         mark: ends what was heard of a reply that was cut.
+        running: calls whose tools go on: their results come later, see `with_result`.
     """
     if not messages:
         messages = [ModelRequest(parts=[UserPromptPart(prompt)])]
     if heard is None:
-        return [without_thoughts_in(message) for message in messages]
+        return _without_empty_answers(messages)
 
     kept: list[ModelMessage] = []
     for message in messages:
@@ -62,7 +69,7 @@ def settle(
             calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
             if calls:
                 kept.append(ModelResponse(parts=calls, model_name=message.model_name))
-                kept.append(ModelRequest(parts=_returns(calls, messages, results)))
+                kept.append(ModelRequest(parts=_returns(calls, messages, results, running)))
         else:
             prompts = [part for part in message.parts if isinstance(part, UserPromptPart)]
             if prompts:
@@ -72,18 +79,40 @@ def settle(
     return kept
 
 
-def without_thoughts_in(message: ModelMessage) -> ModelMessage:
-    """Return a message without what a model thought aloud in its text: it was not said."""
-    if not isinstance(message, ModelResponse):
-        return message
-    parts = [
-        replace(part, content=without_thoughts(part.content)) if _may_think(part) else part for part in message.parts
-    ]
-    return replace(message, parts=[part for part in parts if not isinstance(part, TextPart) or part.content])
+def _without_empty_answers(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+    """Leave out answers that said nothing, and that the model was asked again: no service wants to hear of it."""
+    kept: list[ModelMessage] = []
+    for message in messages:
+        if isinstance(message, ModelResponse):
+            parts = [part for part in message.parts if not isinstance(part, TextPart) or part.content]
+            if not all(isinstance(part, ThinkingPart) for part in parts):
+                kept.append(replace(message, parts=parts))
+        elif not all(isinstance(part, RetryFeedbackPart) for part in message.parts):
+            kept.append(message)
+    return kept
 
 
-def _may_think(part: ModelResponsePart) -> TypeGuard[TextPart]:
-    return isinstance(part, TextPart) and "<" in part.content
+def with_result(history: list[ModelMessage], call_id: str, content: Any, *, ok: bool) -> bool:
+    """Put the result of a tool that ended after its reply was cut where the history says that there was none.
+
+    Returns:
+        whether the history still knows that call.
+    """
+    for place, message in enumerate(history):
+        if isinstance(message, ModelRequest) and any(_has_no_result(part, call_id) for part in message.parts):
+            parts = [
+                replace(part, content=content, outcome="success" if ok else "failed")
+                if isinstance(part, ToolReturnPart) and _has_no_result(part, call_id)
+                else part
+                for part in message.parts
+            ]
+            history[place] = replace(message, parts=parts)
+            return True
+    return False
+
+
+def _has_no_result(part: ModelRequestPart, call_id: str) -> bool:
+    return isinstance(part, ToolReturnPart) and part.tool_call_id == call_id and part.outcome == "interrupted"
 
 
 def spoken(text: str) -> ModelResponse:
@@ -114,7 +143,10 @@ def _begins_turn(message: ModelMessage) -> bool:
 
 
 def _returns(
-    calls: Sequence[ToolCallPart], messages: Sequence[ModelMessage], results: Mapping[str, tuple[Any, bool]]
+    calls: Sequence[ToolCallPart],
+    messages: Sequence[ModelMessage],
+    results: Mapping[str, tuple[Any, bool]],
+    running: Collection[str],
 ) -> list[ModelRequestPart]:
     """One answer per call: a provider refuses a history in which a call has none."""
     recorded = {
@@ -129,9 +161,6 @@ def _returns(
             outcome = "success" if ok else "failed"
             answers.append(ToolReturnPart(call.tool_name, content, call.tool_call_id, outcome=outcome))  # type: ignore[arg-type]
         else:
-            answers.append(
-                ToolReturnPart(
-                    call.tool_name, "Interrupted before it had a result.", call.tool_call_id, outcome="interrupted"
-                )
-            )
+            words = STILL_RUNNING if call.tool_call_id in running else NO_RESULT
+            answers.append(ToolReturnPart(call.tool_name, words, call.tool_call_id, outcome="interrupted"))
     return answers

@@ -7,11 +7,12 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from voice_host import metrics
 from voice_host.agent.agent_arguments import given_config, given_key
-from voice_host.agent.callback_runner import CallbackRunner, being_cancelled, run_callback
+from voice_host.agent.callback_runner import CallbackRunner, run_callback
 from voice_host.agent.defaults import default_runtime
 from voice_host.agent.held_session import Connection, HeldSession
 from voice_host.agent.observers import Observers
@@ -25,7 +26,7 @@ from voice_host.clock import now_s
 from voice_host.discovery import valid_config
 from voice_host.logs import get_logger
 from voice_host.settings import AgentsSettings, ServerSettings
-from voice_host.tenancy import acting_for
+from voice_host.tenancy import acting_for, isolated
 from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, SessionEnd, STTConfig, TTSConfig
 from voice_host_sdk.session import EndReason
 
@@ -233,20 +234,20 @@ class VoiceAgentManager:
     async def _begin(self, session: LiveSession) -> VoiceAgent:
         """The agent as it is configured for this caller."""
         try:
-            async with asyncio.timeout(self._callback_timeout_s):
-                config = await acting_for(
-                    self.agent_id, lambda: self._callbacks.on_session_starting(session, self.config)
-                )
-            # model_copy(update=...) does not validate, and it is the natural way to write this callback.
-            config = config if config is self.config else valid_config(config, "on_session_starting")
-            await self._runtime.prepare(config)
-            return VoiceAgent(config=config, runtime=self._runtime, session=session)
-        except (Exception, SystemExit, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and being_cancelled():
-                raise
+            begin = partial(self._configured, session)
+            return await isolated(begin, name=f"begin-{session.id}", timeout_s=self._callback_timeout_s)
+        except Exception as error:
             metrics.CALLBACK_ERRORS.labels(self.agent_id, "on_session_starting").inc()
             log.warning("session_refused", agent_id=self.agent_id, session_id=session.id, exc_info=error)
             raise SessionRefused("this agent cannot take the call just now") from error
+
+    async def _configured(self, session: LiveSession) -> VoiceAgent:
+        starting = partial(self._callbacks.on_session_starting, session, self.config)
+        config = await acting_for(self.agent_id, starting)
+        # model_copy(update=...) does not validate, and it is the natural way to write this callback.
+        config = config if config is self.config else valid_config(config, "on_session_starting")
+        await self._runtime.prepare(config)
+        return VoiceAgent(config=config, runtime=self._runtime, session=session)
 
     def held(self, session_id: str) -> HeldSession | None:
         """Return a session that has begun and not ended."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from voice_host import metrics
-from voice_host.agent.callback_runner import being_cancelled
 from voice_host.logs import get_logger
 from voice_host.settings import AgentsSettings
+from voice_host.tenancy import isolated
 from voice_host_sdk import ObservedSession, SessionObserver
 
 log = get_logger(__name__)
@@ -106,10 +107,8 @@ class _Line:
 
     async def _deliver(self, event: str, arguments: tuple[Any, ...]) -> None:
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await getattr(self._observer, event)(*arguments)
-        except (Exception, SystemExit, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and being_cancelled():
-                raise
+            call = partial(getattr(self._observer, event), *arguments)
+            await isolated(call, name=f"{event}-{self._name}", timeout_s=self._timeout_s)
+        except Exception as error:
             metrics.OBSERVER_ERRORS.labels(self._name, event).inc()
             log.warning("observer_failed", extension=self._name, callback=event, exc_info=error)

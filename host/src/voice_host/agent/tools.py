@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
 from contextvars import copy_context
 from functools import partial
-from typing import Any, get_type_hints
+from typing import Any
 
 from pydantic import PydanticUserError
-from pydantic_ai import RunContext, Tool
+from pydantic_ai import RunContext, Tool, ToolReturn
 from pydantic_ai.exceptions import UserError
 
+from voice_host.agent.tool_results import collected, sendable
+from voice_host.agent.tool_signature import documentation, tool_signature
+from voice_host.agent.tool_work import Sendable, run_in_thread
 from voice_host_sdk import Session, ToolOptions, tool_name, tool_options
 
 
@@ -38,7 +40,7 @@ def build_tool(candidate: Any, executor: Executor) -> Tool[Session]:
     if isinstance(candidate, Tool):
         return candidate
     try:
-        return Tool(_with_context(candidate, executor), takes_ctx=True, name=candidate.__name__)
+        return Tool(_with_context(candidate, executor), takes_ctx=True, name=tool_name(candidate))
     except (UserError, PydanticUserError, NameError, TypeError, ValueError) as error:
         # What pydantic, pydantic-ai and the inspection of signatures raise.
         raise ToolWithoutSchema(candidate, str(error).partition("\n")[0]) from error
@@ -55,32 +57,44 @@ def options_of(candidate: Any) -> ToolOptions:
 
 
 def _with_context(function: Callable[..., Any], executor: Executor) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """Wrap `function` so that it takes a `RunContext` first and gets the session where it asks for one."""
-    hints = get_type_hints(function, include_extras=True)
-    signature = inspect.signature(function)
-    session_parameters = [name for name in signature.parameters if _is_session(hints.get(name))]
-    visible = {name: p for name, p in signature.parameters.items() if name not in session_parameters}
-    is_async = inspect.iscoroutinefunction(function)
+    """Wrap `function` so that it takes a `RunContext` first, gets the session, and returns what can be sent."""
+    signature = tool_signature(function)
 
-    async def call(ctx: RunContext[Session], *args: Any, **kwargs: Any) -> Any:
-        kwargs.update(dict.fromkeys(session_parameters, ctx.deps))
-        if is_async:
-            return await function(*args, **kwargs)
-        work = partial(copy_context().run, partial(function, *args, **kwargs))
-        result = await asyncio.get_running_loop().run_in_executor(executor, work)
-        return await result if inspect.isawaitable(result) else result  # an async function behind a plain wrapper
+    async def call(ctx: RunContext[Session], /, **given: Any) -> Any:
+        args, kwargs = signature.bind(ctx.deps, given)
+        if _is_async(function):
+            return await _result(await function(*args, **kwargs))
+        work = partial(copy_context().run, _call, function, args, kwargs)
+        return await _result(await run_in_thread(executor, work))
 
-    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=RunContext[Session])
-    shown = [p.replace(annotation=hints.get(name, Any)) for name, p in visible.items()]
-    call.__name__ = function.__name__
-    call.__qualname__ = getattr(function, "__qualname__", function.__name__)
-    call.__doc__ = inspect.getdoc(function)
-    call.__annotations__ = {"ctx": RunContext[Session], **{p.name: p.annotation for p in shown}, "return": Any}
-    call.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[context, *shown], return_annotation=Any
-    )
+    call.__name__ = tool_name(function)
+    call.__qualname__ = getattr(function, "__qualname__", tool_name(function))
+    call.__doc__ = documentation(function)
+    call.__annotations__ = {p.name: p.annotation for p in signature.shown.parameters.values()} | {"return": Any}
+    call.__signature__ = signature.shown  # type: ignore[attr-defined]
     return call
 
 
-def _is_session(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Session)
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
+def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Call a plain function in its thread, where what its result does when it is read may run, too."""
+    result = function(*args, **kwargs)
+    return result if inspect.isawaitable(result) or hasattr(result, "__aiter__") else _plain(result)
+
+
+async def _result(result: Any) -> Any:
+    """Return a result as it can be sent. A plain wrapper around an async function returns what is to be awaited."""
+    if isinstance(result, Sendable):
+        return result
+    if inspect.isawaitable(result):
+        result = await result
+    if hasattr(result, "__aiter__"):
+        result = await collected(aiter(result))
+    return _plain(result)
+
+
+def _plain(result: Any) -> Any:
+    return result if isinstance(result, ToolReturn) else Sendable(sendable(result))

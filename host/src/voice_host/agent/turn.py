@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_ai import Agent, UsageLimits
-from pydantic_ai.exceptions import ModelRetry, ToolFailed
 from pydantic_ai.messages import (
     FunctionToolCallEvent,
     FunctionToolResultEvent,
     ModelMessage,
+    ModelResponse,
     PartDeltaEvent,
     PartStartEvent,
     TextPart,
@@ -22,10 +23,17 @@ from pydantic_ai.messages import (
     ToolReturnPart,
 )
 
+from voice_host import metrics
+from voice_host.agent.answers import BROKEN_OFF, mark_broken_off, put_right, refusal_of, says_nothing
 from voice_host.agent.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
 from voice_host.agent.history import CUT_MARK, FAULT_MARK, settle
+from voice_host.agent.tool_results import sendable
+from voice_host.agent.tool_work import ToolOutcome, ToolWork
 from voice_host.models.live_request import PENDING_WORDS, live_request, with_words
 from voice_host.models.thoughts import SpokenText
+from voice_host.models.unicode_text import whole
+from voice_host.models.written_calls import WrittenCall
+from voice_host.tenancy import contained
 from voice_host_sdk import Session
 
 if TYPE_CHECKING:
@@ -36,15 +44,6 @@ OnEvent = Callable[[AgentEvent], Awaitable[None]]
 
 active_turn: ContextVar[AgentTurn | None] = ContextVar("active_turn", default=None)
 """The turn on whose behalf the current task runs; a tool inherits it."""
-
-
-@dataclass(slots=True)
-class ToolOutcome:
-    """What came of a tool: its result, or the failure the model is told."""
-
-    result: Any
-    failure: ModelRetry | ToolFailed | None = None
-    duration_ms: float = 0.0
 
 
 @dataclass(slots=True)
@@ -70,12 +69,20 @@ class AgentTurn:
     text: str = ""
     steps: list[str] = field(default_factory=list)
     outcomes: dict[str, ToolOutcome] = field(default_factory=dict)
+    on_late_tool: list[Callable[[ToolFinished], None]] = field(default_factory=list)
+    """Told of each tool that ends after the turn has been settled."""
     _on_event: OnEvent = field(init=False, repr=False)
     _heard: bool = False
     _reported: set[str] = field(default_factory=set)
     _calls: dict[str, ToolStarted] = field(default_factory=dict)
     _messages: list[ModelMessage] = field(default_factory=list)
     _finishing: dict[str, asyncio.Task[ToolOutcome]] = field(default_factory=dict)
+    _running: set[str] = field(default_factory=set)
+    """Tools that go on although the turn was cut."""
+    _settled: bool = False
+    _written: list[WrittenCall] = field(default_factory=list)
+    _empty: int = 0
+    """Answers that said nothing."""
 
     def ask(self, text: str) -> None:
         """Let the model have the caller's words. Asked again, it answers the first and remembers the last."""
@@ -89,6 +96,9 @@ class AgentTurn:
             Exception: model failures as pydantic-ai raises them, and what `on_event` raises.
         """
         self._on_event = on_event
+        await contained(self._run)
+
+    async def _run(self) -> None:
         turn = active_turn.set(self)
         try:
             async with self.agent.iter(
@@ -110,6 +120,8 @@ class AgentTurn:
                 await self._request(node, run)
             elif Agent.is_call_tools_node(node):
                 await self.committed.wait()
+                if await self._has_ended(node.model_response):
+                    return
                 history = run.ctx.state.message_history  # tools see it, and the words are final by now
                 history[:] = with_words(history, self.prompt)
                 async with node.stream(run.ctx) as tools:
@@ -118,6 +130,22 @@ class AgentTurn:
                             await self._on_event(self._started(event.part))
                         elif isinstance(event, FunctionToolResultEvent):
                             await self._on_event(self._finished(event))
+
+    async def _has_ended(self, response: ModelResponse) -> bool:
+        """Look at an answer, and put right what models and services make of it. True: nothing more is to come."""
+        put_right(response, self._written)
+        if refusal := refusal_of(response):
+            response.parts = [*response.parts, TextPart(refusal)]
+            await self._say(refusal, new_part=True)
+        if (reason := response.finish_reason) in BROKEN_OFF:
+            metrics.ANSWERS_BROKEN_OFF.labels(self.session.agent_id, reason).inc()
+            mark_broken_off(response, BROKEN_OFF[reason])
+        if not says_nothing(response):
+            return False
+        # Nothing to add is the usual end after a goodbye and a tool that hangs up. Without a word so far the model is
+        # asked once more, by pydantic-ai, and may then leave it at what the tool did.
+        self._empty += 1
+        return bool(self.text.strip()) or (bool(self.outcomes) and self._empty > 1)
 
     async def _request(self, node: ModelRequestNode[Session, str], run: AgentRun[Session, str]) -> None:
         self._heard = False
@@ -134,6 +162,7 @@ class AgentTurn:
                     await self._say(rest, new_part=new_part)
         finally:
             live_request.reset(request)
+        self._written = spoken.calls
 
     # --- what the model sees of it (`voice_host.models.live_request.LiveRequest`) ------------------------------------
 
@@ -149,9 +178,7 @@ class AgentTurn:
         # What the model says before and after a tool are two parts; a space keeps their words apart.
         if new_part and self.text and not self.text[-1].isspace() and not text[0].isspace():
             text = " " + text
-        if not text.isascii():
-            # Half a surrogate pair is no text: neither a voice nor a provider could take it.
-            text = text.encode("utf-8", "replace").decode()
+        text = whole(text)
         self.text += text
         await self._on_event(TextDelta(text))
 
@@ -174,26 +201,48 @@ class AgentTurn:
             duration_ms=outcome.duration_ms if outcome else 0.0,
         )
 
-    def unreported(self) -> list[ToolFinished]:
-        """The tools that ran to their end after the turn was cut, so that no event told of them. To be asked last."""
-        return [
-            ToolFinished(
-                call_id, call.name, call.arguments, outcome.failure is None, outcome.result, outcome.duration_ms
-            )
-            for call_id, outcome in self.outcomes.items()
-            if call_id not in self._reported and (call := self._calls.get(call_id)) is not None
-        ]
+    # --- tools that outlive it (`voice_host.agent.tool_work.Turn`) ---------------------------------------------------
 
     def keep(
-        self, call_id: str, work: Coroutine[Any, Any, ToolOutcome], how: Literal["finish", "detach", "cancel"]
+        self, work: ToolWork, running: Coroutine[Any, Any, ToolOutcome], how: Literal["finish", "detach", "cancel"]
     ) -> asyncio.Task[ToolOutcome]:
         """Run a tool in a task that outlives this turn's cancellation, though never `VoiceAgent.aclose`."""
-        task = asyncio.create_task(work, name=f"tool-{call_id}")
+        task = asyncio.create_task(running, name=f"tool-{work.call_id}")
         self.tool_tasks.add(task)
         task.add_done_callback(self.tool_tasks.discard)
         if how == "finish":
-            self._finishing[call_id] = task
+            self._finishing[work.call_id] = task
+        else:
+            self.left_running(work)
+            task.add_done_callback(partial(self._detached_ended, work))
         return task
+
+    def left_running(self, work: ToolWork) -> None:
+        self._running.add(work.call_id)
+
+    def finished_late(self, work: ToolWork, outcome: ToolOutcome) -> None:
+        self._running.discard(work.call_id)
+        if work.call_id in self.outcomes:
+            return
+        self.outcomes[work.call_id] = outcome
+        if self._settled:
+            call = self._calls.get(work.call_id) or ToolStarted(work.call_id, work.name, work.arguments)
+            for tell in self.on_late_tool:
+                tell(_late(call, outcome))
+
+    def _detached_ended(self, work: ToolWork, task: asyncio.Task[ToolOutcome]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            self.finished_late(work, task.result())
+
+    # --- what is left of it -----------------------------------------------------------------------------------------
+
+    def unreported(self) -> list[ToolFinished]:
+        """The tools that ran to their end after the turn was cut, so that no event told of them. To be asked last."""
+        return [
+            _late(call, outcome)
+            for call_id, outcome in self.outcomes.items()
+            if call_id not in self._reported and (call := self._calls.get(call_id)) is not None
+        ]
 
     async def settle(
         self, heard: str | None = None, *, failed: bool = False, mark: str = CUT_MARK
@@ -204,10 +253,17 @@ class AgentTurn:
             for call_id, task in self._finishing.items():
                 if not task.cancelled() and task.exception() is None:
                     self.outcomes.setdefault(call_id, task.result())
+        self._settled = True
         results = {call_id: (o.result, o.failure is None) for call_id, o in self.outcomes.items()}
         if failed and heard is None:
-            return settle(self._messages, self.prompt, self.text, results, mark=FAULT_MARK)
-        return settle(self._messages, self.prompt, heard, results, mark=mark)
+            heard, mark = self.text, FAULT_MARK
+        return settle(self._messages, self.prompt, heard, results, mark=mark, running=self._running)
+
+
+def _late(call: ToolStarted, outcome: ToolOutcome) -> ToolFinished:
+    return ToolFinished(
+        call.id, call.name, call.arguments, outcome.failure is None, outcome.result, outcome.duration_ms
+    )
 
 
 def _begins_text(event: Any) -> bool:
@@ -224,7 +280,9 @@ def _text_of(event: Any) -> str:
 
 def _arguments(part: ToolCallPart) -> dict[str, Any]:
     try:
-        return part.args_as_dict()
-    except ValueError:
-        # A model may write arguments that are no JSON; pydantic-ai asks it to try again.
+        arguments = part.args_as_dict()
+    except (ValueError, AssertionError):
+        # A model may write arguments that are no JSON object; pydantic-ai asks it to try again.
         return {}
+    shown: dict[str, Any] = sendable(arguments)
+    return shown

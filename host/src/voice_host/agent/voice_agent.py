@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import Any
 
 from pydantic_ai.exceptions import UsageLimitExceeded
@@ -12,8 +13,8 @@ from pydantic_ai.messages import ModelMessage
 
 from voice_host.agent.agent_arguments import given_config, given_key
 from voice_host.agent.defaults import default_runtime
-from voice_host.agent.events import AgentEvent
-from voice_host.agent.history import CUT_MARK, is_only_prompt, spoken, trim
+from voice_host.agent.events import AgentEvent, ToolFinished
+from voice_host.agent.history import CUT_MARK, is_only_prompt, spoken, trim, with_result
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.session import LiveSession
 from voice_host.agent.turn import AgentTurn, OnEvent
@@ -158,7 +159,7 @@ class VoiceAgent:
     def is_current(self, turn: AgentTurn) -> bool:
         """Whether nothing was said since `turn` was begun."""
         known, memory = turn.history, self.memory
-        return len(known) == len(memory) and (not memory or known[-1] is memory[-1])
+        return len(known) == len(memory) and all(map(is_, known, memory))
 
     def commit(self, turn: AgentTurn) -> bool:
         """The caller's turn is final: let `turn` answer it. False: the conversation has moved on since it began."""
@@ -184,6 +185,11 @@ class VoiceAgent:
             self._turn = None
             self.memory += messages
             trim(self.memory)
+            turn.on_late_tool.append(self._remember_late)
+
+    def _remember_late(self, tool: ToolFinished) -> None:
+        """Let the model know, with its next request, what a tool did that ended after its reply was cut."""
+        with_result(self.memory, tool.id, tool.result, ok=tool.ok)
 
     def take_back(self, text: str) -> None:
         """Forget the turn `text` if it is the last thing remembered, so that it can be begun again."""

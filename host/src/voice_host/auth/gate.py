@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +17,7 @@ from voice_host.auth.key_ring import KeyRing
 from voice_host.auth.token_secret import secret_beside
 from voice_host.logs import get_logger
 from voice_host.settings import AuthSettings, Settings, redact
+from voice_host.tenancy import PluginTimeout, isolated, type_of
 from voice_host_sdk import Caller
 from voice_host_sdk.extensions import Authenticator, Connection, Denied
 
@@ -207,15 +208,15 @@ async def _ask(
 ) -> Caller | Denied | None:
     """Ask an extension. One that fails, dawdles or talks nonsense has said no."""
     try:
-        async with asyncio.timeout(timeout_s):
-            answer = await authenticator.authenticate(connection)
-    except TimeoutError:
+        ask = partial(authenticator.authenticate, connection)
+        answer = await isolated(ask, name=f"authenticate-{name}", timeout_s=timeout_s)
+    except PluginTimeout:
         return Denied(f"no answer within {timeout_s:g} s")
     except Exception as error:  # noqa: BLE001 (the platform's code, and whatever it raises is a no)
         # Its words and its traceback may repeat what it was given.
         story = "".join(traceback.format_exception(error))
         log.error("authenticator_failed", extension=name, traceback=redact(story, secrets_of(connection)))
-        return Denied(f"raised {type(error).__name__}")
+        return Denied(f"raised {type_of(error)}")
     if answer is None or isinstance(answer, (Caller, Denied)):
         return answer
     log.error("authenticator_failed", extension=name, error=f"returned a {type(answer).__name__}")

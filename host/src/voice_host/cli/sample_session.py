@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.session import LiveSession
@@ -12,7 +12,7 @@ from voice_host.limits.allowed import NotAllowed
 from voice_host.models import ModelConfigError
 from voice_host.providers.errors import ProviderConfigError
 from voice_host.settings import redact
-from voice_host.tenancy import acting_for
+from voice_host.tenancy import acting_for, isolated, raised_by
 
 
 async def session_problem(loaded: LoadedAgent, runtime: AgentRuntime, timeout_s: float) -> BrokenAgent | str | None:
@@ -27,8 +27,9 @@ async def session_problem(loaded: LoadedAgent, runtime: AgentRuntime, timeout_s:
     """
     session = LiveSession("check", loaded.id)
     try:
-        async with asyncio.timeout(timeout_s):
-            returned = await acting_for(loaded.id, lambda: loaded.callbacks.on_session_starting(session, loaded.config))
+        starting = partial(loaded.callbacks.on_session_starting, session, loaded.config)
+        work = partial(acting_for, loaded.id, starting)
+        returned = await isolated(work, name="on_session_starting", timeout_s=timeout_s)
         config = returned if returned is loaded.config else valid_config(returned, "on_session_starting")
         await runtime.prepare(config)
         runtime.variant(config)
@@ -38,9 +39,10 @@ async def session_problem(loaded: LoadedAgent, runtime: AgentRuntime, timeout_s:
     except (ModelConfigError, NotAllowed, ProviderConfigError) as error:
         where = function_place(loaded.callbacks.on_session_starting)
         return _broken(loaded, f"on_session_starting returned what cannot be had: {error}", None, where)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the agent does is a finding
-        at = place(error)
-        said = f"on_session_starting refused a call without caller and metadata: {describe(error)}"
+    except Exception as caught:  # noqa: BLE001 - whatever the agent does is a finding
+        raised = raised_by(caught)
+        at = place(raised)
+        said = f"on_session_starting refused a call without caller and metadata: {describe(raised)}"
         return redact(said + (f" ({at})" if at else ""), loaded.secrets)
     return None
 

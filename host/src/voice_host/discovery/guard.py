@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import signal
+import threading
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from voice_host.discovery.own_traceback import own_traceback
 from voice_host.discovery.phases import BrokenAgent, DiscoveredAgent, Phase
@@ -40,31 +44,65 @@ class PhaseFailed(Exception):
         return _shortened(redact(self.error, known)), redact(self.hint, known) if self.hint else None
 
 
+class PersonInterrupts:
+    """Within it, tells Ctrl-C, which is a person's wish, from a `KeyboardInterrupt` that a plugin's code raises.
+
+    Signals reach the main thread alone; in any other thread it can only be the code.
+    """
+
+    def __init__(self) -> None:
+        self.seen = False
+        self._before: Callable[[int, FrameType | None], Any] | None = None
+
+    def __enter__(self) -> PersonInterrupts:
+        handler = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is threading.main_thread() and callable(handler):
+            self._before = handler
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None and signal.getsignal(signal.SIGINT) == self._note:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.seen = True
+        assert self._before is not None
+        self._before(number, frame)
+
+
 class guarded:
-    """Turn whatever a plugin raises into `PhaseFailed`: `SystemExit` and home-made `BaseException`s included.
+    """Turn whatever a plugin raises into `PhaseFailed`: `SystemExit` and `KeyboardInterrupt` included, but not Ctrl-C.
+
+    For code that is called and not awaited; what is awaited goes through `voice_host.tenancy.isolated`.
 
     Args:
         phase: the phase that is not passed then.
         doing: the beginning of the message, e.g. `importing front_desk failed`.
         hint: what to do about it.
-        passing: what is let through: an interrupt from the keyboard, and what cancels the host's own task.
     """
 
-    def __init__(
-        self, phase: Phase, doing: str, hint: str | None = None, *, passing: tuple[type[BaseException], ...] = ()
-    ) -> None:
+    def __init__(self, phase: Phase, doing: str, hint: str | None = None) -> None:
         self._phase = phase
         self._doing = doing
         self._hint = hint
-        self._passing = (KeyboardInterrupt, PhaseFailed, *passing)
+        self._interrupts = PersonInterrupts()
 
     def __enter__(self) -> None:
-        """Begin."""
+        self._interrupts.__enter__()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is not None and not isinstance(error, self._passing):
-            hint = self._hint or (_EXITS if isinstance(error, SystemExit) else None)
-            raise PhaseFailed(self._phase, f"{self._doing}: {describe(error)}", hint, place(error)) from error
+        self._interrupts.__exit__()
+        if error is None or isinstance(error, PhaseFailed):
+            return
+        if not (isinstance(error, KeyboardInterrupt) and self._interrupts.seen):
+            raise failure(self._phase, self._doing, error, self._hint) from error
+
+
+def failure(phase: Phase, doing: str, error: BaseException, hint: str | None = None) -> PhaseFailed:
+    """Return what is said of a plugin whose code raised `error`."""
+    hint = hint or (_EXITS if isinstance(error, (SystemExit, KeyboardInterrupt)) else None)
+    return PhaseFailed(phase, f"{doing}: {describe(error)}", hint, place(error))
 
 
 def describe(error: BaseException) -> str:
@@ -73,7 +111,7 @@ def describe(error: BaseException) -> str:
         return f"it called sys.exit({error.code!r})" if error.code is not None else "it called sys.exit()"
     try:
         message = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001 - a customer's exception whose __str__ raises; its type still says something
+    except BaseException:  # noqa: BLE001 - a customer's exception whose __str__ raises; its type still says something
         message = ""
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 

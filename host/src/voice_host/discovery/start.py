@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from voice_host.discovery.guard import PhaseFailed, guarded
+from voice_host.discovery.guard import PhaseFailed, failure
 from voice_host.discovery.phases import BrokenAgent, LoadedAgent, Phase
-from voice_host.tenancy import acting_for
-
-log = logging.getLogger(__name__)
-
-_CANCEL_GRACE_S = 1.0
+from voice_host.tenancy import PluginError, PluginTimeout, acting_for, isolated
 
 
 async def start_agent(loaded: LoadedAgent, timeout_s: float) -> LoadedAgent | BrokenAgent:
@@ -49,36 +44,16 @@ async def run_once(
     Raises:
         PhaseFailed: it raised, or took too long.
     """
-
-    async def run() -> PhaseFailed | None:
-        # Caught in here: a SystemExit that leaves a task stops the whole event loop.
-        try:
-            with guarded(phase, f"{name} failed", passing=(asyncio.CancelledError, GeneratorExit)):
-                await callback()
-        except PhaseFailed as failed:
-            return failed
-        return None
-
-    task = asyncio.create_task(run(), name=called)
     try:
-        done, _ = await asyncio.wait({task}, timeout=timeout_s)
-    except asyncio.CancelledError:
-        await _cancel(task)
-        raise
-    if not done:
-        await _cancel(task)
+        await isolated(callback, name=called, timeout_s=timeout_s)
+    except PluginTimeout as slow:
         hint = "give what it waits for a time limit of its own"
-        raise PhaseFailed(phase, f"{name} took longer than {timeout_s:g} s", hint)
-    if task.cancelled():
-        raise PhaseFailed(phase, f"{name} was cancelled from within")
-    failed = task.result()
-    if failed is not None:
-        raise failed
-
-
-async def _cancel(task: asyncio.Task[PhaseFailed | None]) -> None:
-    """Cancel, and wait; but not for ever for code that ignores it."""
-    task.cancel()
-    _, ignoring = await asyncio.wait({task}, timeout=_CANCEL_GRACE_S)
-    if ignoring:
-        log.warning("%s ignores being cancelled and is left behind", task.get_name())
+        raise PhaseFailed(phase, f"{name} took longer than {timeout_s:g} s", hint) from slow
+    except PluginError as error:
+        if isinstance(error.raised, asyncio.CancelledError):
+            raise PhaseFailed(phase, f"{name} was cancelled from within") from error
+        raise failure(phase, f"{name} failed", error.raised) from error
+    except PhaseFailed:
+        raise
+    except Exception as error:
+        raise failure(phase, f"{name} failed", error) from error

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from voice_host.discovery.guard import function_place
+from voice_host_sdk import tool_name
 
 
 def tool_warnings(tools: Iterable[Any]) -> Iterator[str]:
@@ -24,7 +25,7 @@ def _unsaid(function: Callable[..., Any]) -> Iterator[str]:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):  # a builtin without a signature; building its schema says what is wrong
         return
-    called = f"tool {function.__name__}({', '.join(parameters)})"
+    called = f"tool {tool_name(function)}({', '.join(parameters)})"
     where = _place(function)
     for name, parameter in parameters.items():
         if parameter.annotation is parameter.empty:

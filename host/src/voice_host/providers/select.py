@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import SecretStr
 
-from voice_host.discovery.guard import describe, place
+from voice_host.discovery.guard import PersonInterrupts, describe, place
 from voice_host.extensions import Extensions, Offer, load_built_in, load_extensions
 from voice_host.logs import get_logger
 from voice_host.providers.addresses import require_allowed
@@ -17,6 +16,7 @@ from voice_host.providers.builtin import BuiltInProviders
 from voice_host.providers.errors import ProviderConfigError as ProviderConfigError
 from voice_host.settings import Settings, did_you_mean, load_settings, redact
 from voice_host.settings.services import AUTO
+from voice_host.tenancy import isolated
 from voice_host_sdk import AgentConfig, SpeechToText, TextToSpeech
 
 log = get_logger(__name__)
@@ -140,9 +140,8 @@ class SpeechServices:
 
     async def _close(self, name: str, service: SpeechToText | TextToSpeech) -> None:
         try:
-            async with asyncio.timeout(self.settings.server.stop_timeout_s):
-                await service.aclose()
-        except (Exception, SystemExit) as error:
+            await isolated(service.aclose, name=f"close-{name}", timeout_s=self.settings.server.stop_timeout_s)
+        except Exception as error:
             log.warning("speech_service_not_closed", service=name, exc_info=error)
 
     def _speech_to_text(self, name: str) -> SpeechToText:
@@ -198,10 +197,13 @@ def _shared(
 def _made(offer: Offer[_Provider], what: str, protocol: type[_Provider]) -> _Provider:
     source = f"of the extension {offer.extension.id!r}"
     try:
-        made = offer.make()
-    except (ProviderConfigError, KeyboardInterrupt):
+        with PersonInterrupts() as interrupts:
+            made = offer.make()
+    except ProviderConfigError:
         raise
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and interrupts.seen:
+            raise
         at = place(error)
         message = f"{what} {source} cannot be made: {describe(error)}" + (f" ({at})" if at else "")
         raise ProviderConfigError(redact(message, offer.extension.secrets)) from error

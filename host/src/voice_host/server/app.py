@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from voice_host.auth.gate import Gate, Visitor
 from voice_host.server.answers import ASKS_WHO, SECURITY, Health, ListedAgent, Readiness, refusals
 from voice_host.server.call_route import add_call_route
+from voice_host.server.contained_routes import ContainedRoutes
 from voice_host.server.cors import CrossOrigin
 from voice_host.server.cross_site import SameSiteSockets
 from voice_host.server.door import Door
@@ -55,6 +56,7 @@ def create_host_app(
     gate, auth = gate or Gate(), auth or AuthSettings()
     app = FastAPI(title="voice-host", docs_url=None, redoc_url=None, openapi_url=None)
     # What is added last is outermost.
+    app.add_middleware(ContainedRoutes)
     if allowed_origins:
         app.add_middleware(CrossOrigin, allowed=allowed_origins)
     app.add_middleware(SameSiteSockets, allowed=allowed_origins)

@@ -11,6 +11,7 @@ from voice_host.agent.model_choice import ModelChoice
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.tools import ToolWithoutSchema
 from voice_host.discovery import BrokenAgent, LoadedAgent, Phase, function_place
+from voice_host.discovery.guard import PhaseFailed, guarded
 from voice_host.limits import NotAllowed, allowed_for
 from voice_host.models import ModelConfigError, ModelRegistry
 from voice_host.providers.select import ProviderConfigError, SpeechProviders, SpeechServices
@@ -33,6 +34,16 @@ def prepare(
 
     What fails is an outcome, not an exception. Whoever gets a runtime closes it.
     """
+    try:
+        with guarded(Phase.CONFIGURED, "it cannot be prepared"):  # its types and tools bring code of their own
+            return _prepared(loaded, settings, models, speech)
+    except PhaseFailed as failed:
+        return failed.outcome(loaded.discovered, loaded.secrets, loaded.import_ms)
+
+
+def _prepared(
+    loaded: LoadedAgent, settings: Settings, models: ModelRegistry, speech: SpeechServices
+) -> Prepared | BrokenAgent:
     allowed = allowed_for(settings, loaded.id)
     try:
         allowed.check(loaded.config)

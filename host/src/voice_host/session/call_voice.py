@@ -10,6 +10,7 @@ from typing import Literal
 from voice_host import metrics
 from voice_host.clock import now_s
 from voice_host.logs import get_logger
+from voice_host.providers.boundary import ContainedTextToSpeech
 from voice_host.settings import ResilienceSettings
 from voice_host_sdk import ProviderError, SpeechAudio, TextToSpeech, TextToSpeechStream, TTSConfig, Utterance
 
@@ -47,9 +48,9 @@ class CallVoice:
         resilience: ResilienceSettings,
     ) -> None:
         self._agent_id = agent_id
-        self._voices: dict[Which, TextToSpeech] = {"voice": voice}
+        self._voices: dict[Which, TextToSpeech] = {"voice": ContainedTextToSpeech(voice)}
         if fallback is not None:
-            self._voices["fallback"] = fallback
+            self._voices["fallback"] = ContainedTextToSpeech(fallback)
         self._streams: dict[Which, TextToSpeechStream] = {}
         self._config = config
         self._resilience = resilience

@@ -30,7 +30,7 @@ async def generate(call: Call, reply: Reply, turn: AgentTurn, run: Callable[[OnE
     filler = asyncio.create_task(cover_dead_air(reply, call.agent.config.silence), name=f"filler-{reply.id}")
     try:
         await run(partial(_relay, call, reply))
-        if not turn.text.strip():
+        if not turn.text.strip() and not turn.outcomes:
             finished = False
             await _say_instead(call, reply, "model_empty", "The language model gave no answer.")
     except UsageLimitExceeded:

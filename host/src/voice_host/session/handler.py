@@ -356,6 +356,7 @@ class VoiceSessionHandler:
                 await call.agent.end_turn(turn, *reply.remembered(), failed=not finished)
             for late in turn.unreported():
                 report_tool(call, late)
+            turn.on_late_tool.append(partial(report_tool, call))
 
     async def _speak_text(self, call: Call, text: str, greeting: bool, reply: Reply) -> None:
         """Speak something of the agent's own, as a reply without a model."""

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from voice_host import metrics
-from voice_host.agent.callback_runner import being_cancelled
 from voice_host.clock import now_s
 from voice_host.logs import get_logger
+from voice_host.providers.boundary import STT_FAILED, ContainedSpeechToTextStream, ask_service
 from voice_host.session.backoff import Backoff
 from voice_host.session.deafness import DeafWatchdog, Loudness
 from voice_host.session.microphone import MicrophoneBuffer, feed
@@ -123,12 +123,13 @@ class Listening:
         while True:
             began_s = now_s()
             try:
-                stream = await self._connect()
-                error = await self._use(stream)
+                stream = await ask_service(self._connect, STT_FAILED)
+                error = await self._use(ContainedSpeechToTextStream(stream))
                 began_s = now_s()
             except ProviderError as failed:
                 error = failed
-            if being_cancelled():
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
                 # Python 3.11 and 3.12: a task group that fails swallows a cancellation that comes meanwhile.
                 raise asyncio.CancelledError
             if not error.retryable:

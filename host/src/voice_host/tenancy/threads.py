@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from voice_host.tenancy.acting import acting_agent
+from voice_host.tenancy.boundary import PluginError
 
 _Result = TypeVar("_Result")
 
@@ -14,9 +15,28 @@ THREADS_PER_AGENT = 8
 """Threads for the sync tools of one agent, and as many for what its async code hands to threads itself."""
 
 
-def pool_for(agent_id: str) -> ThreadPoolExecutor:
+class PluginThreads(ThreadPoolExecutor):
+    """Threads for a plugin's functions.
+
+    asyncio cannot pass a `StopIteration` on from a thread: on Python 3.11 whoever waits for the result waits for ever.
+    It comes out as a `PluginError`.
+    """
+
+    def submit(self, fn: Callable[..., _Result], /, *args: Any, **kwargs: Any) -> Future[_Result]:
+        """Run `fn` in one of the threads."""
+        return super().submit(_without_stop_iteration, fn, *args, **kwargs)
+
+
+def _without_stop_iteration(function: Callable[..., _Result], *args: Any, **kwargs: Any) -> _Result:
+    try:
+        return function(*args, **kwargs)
+    except StopIteration as error:
+        raise PluginError(error) from error
+
+
+def pool_for(agent_id: str) -> PluginThreads:
     """Return a pool for one agent. By their names the process knows threads that it need not wait for."""
-    return ThreadPoolExecutor(THREADS_PER_AGENT, thread_name_prefix=f"tools-{agent_id}")
+    return PluginThreads(THREADS_PER_AGENT, thread_name_prefix=f"tools-{agent_id}")
 
 
 class AgentThreads(ThreadPoolExecutor):
