@@ -24,7 +24,7 @@ class PerCaller(LifecycleCallbacks):
         return AgentConfig(model=session.metadata["model"])
 
 async def main():
-    manager = VoiceAgentManager(config=AgentConfig(model="demo"), callbacks=PerCaller())
+    manager = VoiceAgentManager(config=AgentConfig(model="demo"), callbacks=PerCaller(), callback_timeout_s=60)
     assert "openai" not in sys.modules
     sys.meta_path.insert(0, Watch())
     agents = [await manager.get_or_create(f"{n}", metadata={"model": "claude-haiku"}) for n in range(2)]

@@ -138,3 +138,19 @@ async def test_an_emoji_in_two_halves_is_one() -> None:
         assert (await call.ask("Hi")).text == "Hi 😀 there."
         await call.ask("Bye")
     assert model.asked[1].history[1] == "agent: Hi 😀 there."
+
+
+@in_virtual_time
+async def test_half_an_emoji_from_anywhere_can_be_sent() -> None:
+    """The recogniser, the agent's own words: all of it is in the next request. A message with one is no JSON to us."""
+    model = ScriptedModel("One.", "Two.")
+    async with call_agent(AgentConfig(greeting="Hi \ud83d."), model) as call:
+        await call.send({"type": "text", "text": "typed \ud83d"})
+        assert [error.code for error in call.errors] == ["bad_message"]
+        await call.speak("spoken \ud83d words")
+        await call.reply()
+        await call.session.say("said \ud83d")
+        await call.reply()
+        await call.ask("Bye")
+    "".join(model.asked[-1].history).encode()
+    assert sum(line.count("\ufffd") for line in model.asked[-1].history) == 3

@@ -6,7 +6,7 @@ Names are handed on lazily: the command line answers `--help` without importing 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from voice_host.damaged_metadata import spare_pydantic
+from voice_host.damaged_metadata import keep_pydantic_importable
 
 if TYPE_CHECKING:
     from pydantic_ai import Tool
@@ -76,6 +76,6 @@ if not TYPE_CHECKING:  # or a type checker would take any name for one of these
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        spare_pydantic()
+        keep_pydantic_importable()
         module, _, original = _HOMES[name].partition(":")
         return getattr(import_module(module), original or name)

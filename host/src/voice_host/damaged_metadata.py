@@ -12,7 +12,7 @@ from importlib.metadata import distributions
 _VARIABLE = "PYDANTIC_DISABLE_PLUGINS"
 
 
-def spare_pydantic() -> None:
+def keep_pydantic_importable() -> None:
     """Let pydantic do without plugins where it cannot look for them. To be called before anything imports it.
 
     Takes some 3 ms for a hundred distributions. Who is damaged is told where agents are discovered.

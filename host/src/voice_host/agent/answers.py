@@ -8,8 +8,8 @@ from dataclasses import replace
 from pydantic_ai.messages import FinishReason, ModelResponse, ModelResponsePart, TextPart, ThinkingPart, ToolCallPart
 
 from voice_host.models.thoughts import without_thoughts
-from voice_host.models.unicode_text import whole
 from voice_host.models.written_calls import WrittenCall
+from voice_host.valid_unicode import valid_unicode
 
 BROKEN_OFF: dict[FinishReason | None, str] = {
     "content_filter": " [broken off by a content filter]",
@@ -18,7 +18,7 @@ BROKEN_OFF: dict[FinishReason | None, str] = {
 """What ends the text of an answer that the service broke off, so that the model knows that it was not complete."""
 
 
-def put_right(response: ModelResponse, written: Sequence[WrittenCall]) -> None:
+def normalise_answer(response: ModelResponse, written: Sequence[WrittenCall]) -> None:
     """Make an answer one that can be acted on and kept.
 
     Text has no thoughts and no half surrogate pairs, arguments are a JSON object where they were nothing, and calls
@@ -39,7 +39,7 @@ def says_nothing(response: ModelResponse) -> bool:
 def refusal_of(response: ModelResponse) -> str | None:
     """Return why the model refuses, where that is all that it says; some services send it beside the text."""
     refusal = (response.provider_details or {}).get("refusal")
-    return whole(refusal) if isinstance(refusal, str) and refusal.strip() and says_nothing(response) else None
+    return valid_unicode(refusal) if isinstance(refusal, str) and refusal.strip() and says_nothing(response) else None
 
 
 def mark_broken_off(response: ModelResponse, mark: str) -> None:
@@ -56,7 +56,7 @@ def _kept(part: ModelResponsePart) -> Iterator[ModelResponsePart]:
         text = without_thoughts(part.content)
         yield part if text == part.content else replace(part, content=text)
     elif isinstance(part, ToolCallPart) and isinstance(part.args, str):
-        args = "{}" if part.args.strip() == "null" else whole(part.args)
+        args = "{}" if part.args.strip() == "null" else valid_unicode(part.args)
         yield part if args == part.args else replace(part, args=args)
     else:
         yield part

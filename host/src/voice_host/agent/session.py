@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from voice_host.agent.turn import active_turn
 from voice_host.logs import get_logger
+from voice_host.valid_unicode import valid_unicode
 from voice_host_sdk import Caller, Session
 
 log = get_logger(__name__)
@@ -54,6 +55,7 @@ class LiveSession(Session):
         self._hang_up = hang_up
 
     async def say(self, text: str) -> None:
+        text = valid_unicode(text)
         if self._may_act("say") and text.strip():
             await self._ask(lambda line: line.say(text))
 

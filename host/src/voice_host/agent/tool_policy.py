@@ -21,8 +21,8 @@ from voice_host.agent.tool_work import Sendable, ToolOutcome, ToolWork, current_
 from voice_host.agent.turn import active_turn
 from voice_host.clock import now_s
 from voice_host.logs import get_logger
-from voice_host.models.unicode_text import whole
 from voice_host.tenancy import PluginTimeout, acting_for, contained, isolated, type_of
+from voice_host.valid_unicode import valid_unicode
 from voice_host_sdk import Session, ToolOptions
 
 log = get_logger(__name__)
@@ -97,7 +97,7 @@ class PolicyToolset(WrapperToolset[Session]):
         try:
             return ToolOutcome(await isolated(run, name=f"tool-{name}", timeout_s=timeout_s))
         except (ModelRetry, ToolFailed) as error:
-            message = whole(str(error.message))
+            message = valid_unicode(str(error.message))
             return ToolOutcome(message, failure=type(error)(message))
         except PluginTimeout:
             # A sync tool cannot be killed: its thread goes on, and what it returns is dropped.
@@ -117,14 +117,14 @@ async def _plain(result: Any) -> Any:
         content = result.content
         parts = content if content is None or isinstance(content, str) else [_text_or_file(part) for part in content]
         value = await _plain(result.return_value)
-        return replace(result, return_value=value, content=whole(parts) if isinstance(parts, str) else parts)
+        return replace(result, return_value=value, content=valid_unicode(parts) if isinstance(parts, str) else parts)
     if hasattr(result, "__aiter__"):
         result = await collected(aiter(result))
     return sendable(result)
 
 
 def _text_or_file(part: Any) -> Any:
-    return whole(part) if isinstance(part, str) else part
+    return valid_unicode(part) if isinstance(part, str) else part
 
 
 class _Arguments:

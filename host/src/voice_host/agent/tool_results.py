@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from voice_host.models.unicode_text import whole
+from voice_host.valid_unicode import valid_unicode
 
 MAX_CHARS = 40_000
 """Of a result, some 10,000 tokens. More would cost the caller seconds and drive the conversation out of the model."""
@@ -93,8 +93,8 @@ class _Writer:
         self._room -= len(text) + 2
         text = str.__str__(text)
         if len(text) <= room:
-            return whole(text)
-        return whole(text[:room]) + f" [cut: {len(text):,} characters in all]"
+            return valid_unicode(text)
+        return valid_unicode(text[:room]) + f" [cut: {len(text):,} characters in all]"
 
     def _number(self, value: int) -> int | str:
         if value.bit_length() > _MAX_INT_BITS:
@@ -108,7 +108,7 @@ class _Writer:
             if self._room <= 0:
                 made["[cut]"] = f"{len(parts) - number:,} more"
                 break
-            name = whole(_key(key)[:MAX_KEY_CHARS])
+            name = valid_unicode(_key(key)[:MAX_KEY_CHARS])
             self._room -= len(name) + 4
             made[name] = self.value(inner, depth + 1)
         return made

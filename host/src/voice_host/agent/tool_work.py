@@ -67,18 +67,18 @@ async def run_in_thread(executor: Executor, function: Callable[[], Any]) -> Any:
     Args:
         function: returns what is `Sendable`, or what is to be awaited, which nobody does any more then.
     """
-    loop, once = asyncio.get_running_loop(), _Once(executor)
+    loop, threads = asyncio.get_running_loop(), _RememberingExecutor(executor)
     try:
-        return await loop.run_in_executor(once, function)
+        return await loop.run_in_executor(threads, function)
     except asyncio.CancelledError:
         work = current_work.get()
-        if work is not None and work.turn is not None and not once.future.cancelled():
+        if work is not None and work.turn is not None and not threads.future.cancelled():
             work.turn.left_running(work)
-            once.future.add_done_callback(partial(_tell, loop, work.turn, work))
+            threads.future.add_done_callback(partial(_tell, loop, work.turn, work))
         raise
 
 
-class _Once(Executor):
+class _RememberingExecutor(Executor):
     """Keeps the thread's own future, which goes on when whoever awaits it is cancelled."""
 
     future: Future[Any]

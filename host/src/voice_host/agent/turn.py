@@ -24,16 +24,16 @@ from pydantic_ai.messages import (
 )
 
 from voice_host import metrics
-from voice_host.agent.answers import BROKEN_OFF, mark_broken_off, put_right, refusal_of, says_nothing
+from voice_host.agent.answers import BROKEN_OFF, mark_broken_off, normalise_answer, refusal_of, says_nothing
 from voice_host.agent.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
 from voice_host.agent.history import CUT_MARK, FAULT_MARK, settle
 from voice_host.agent.tool_results import sendable
 from voice_host.agent.tool_work import ToolOutcome, ToolWork
 from voice_host.models.live_request import PENDING_WORDS, live_request, with_words
 from voice_host.models.thoughts import SpokenText
-from voice_host.models.unicode_text import whole
 from voice_host.models.written_calls import WrittenCall
 from voice_host.tenancy import contained
+from voice_host.valid_unicode import valid_unicode
 from voice_host_sdk import Session
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class AgentTurn:
 
     def ask(self, text: str) -> None:
         """Let the model have the caller's words. Asked again, it answers the first and remembers the last."""
-        self.prompt = text
+        self.prompt = valid_unicode(text)
         self.asked.set()
 
     async def run(self, on_event: OnEvent) -> None:
@@ -133,7 +133,7 @@ class AgentTurn:
 
     async def _has_ended(self, response: ModelResponse) -> bool:
         """Look at an answer, and put right what models and services make of it. True: nothing more is to come."""
-        put_right(response, self._written)
+        normalise_answer(response, self._written)
         if refusal := refusal_of(response):
             response.parts = [*response.parts, TextPart(refusal)]
             await self._say(refusal, new_part=True)
@@ -178,7 +178,7 @@ class AgentTurn:
         # What the model says before and after a tool are two parts; a space keeps their words apart.
         if new_part and self.text and not self.text[-1].isspace() and not text[0].isspace():
             text = " " + text
-        text = whole(text)
+        text = valid_unicode(text)
         self.text += text
         await self._on_event(TextDelta(text))
 

@@ -19,6 +19,7 @@ from voice_host.agent.runtime import AgentRuntime
 from voice_host.agent.session import LiveSession
 from voice_host.agent.turn import AgentTurn, OnEvent
 from voice_host.models import log_model_error
+from voice_host.valid_unicode import valid_unicode
 from voice_host_sdk import AgentConfig, STTConfig, TTSConfig
 
 TOOL_CLOSE_TIMEOUT_S = 2.0
@@ -141,7 +142,7 @@ class VoiceAgent:
     def remember_spoken(self, text: str, heard: str | None = None, mark: str = CUT_MARK) -> None:
         """Remember something the agent said of itself. `heard`: what was audible of it; None: all. `mark`: says why."""
         if (text if heard is None else heard).strip():
-            self.memory.append(spoken(text if heard is None else heard + mark))
+            self.memory.append(spoken(valid_unicode(text if heard is None else heard + mark)))
             trim(self.memory)
 
     def begin_turn(self, text: str) -> AgentTurn:

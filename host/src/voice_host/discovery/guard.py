@@ -44,7 +44,7 @@ class PhaseFailed(Exception):
         return _shortened(redact(self.error, known)), redact(self.hint, known) if self.hint else None
 
 
-class PersonInterrupts:
+class SignalWatch:
     """Within it, tells Ctrl-C, which is a person's wish, from a `KeyboardInterrupt` that a plugin's code raises.
 
     Signals reach the main thread alone; in any other thread it can only be the code.
@@ -54,7 +54,7 @@ class PersonInterrupts:
         self.seen = False
         self._before: Callable[[int, FrameType | None], Any] | None = None
 
-    def __enter__(self) -> PersonInterrupts:
+    def __enter__(self) -> SignalWatch:
         handler = signal.getsignal(signal.SIGINT)
         if threading.current_thread() is threading.main_thread() and callable(handler):
             self._before = handler
@@ -86,7 +86,7 @@ class guarded:
         self._phase = phase
         self._doing = doing
         self._hint = hint
-        self._interrupts = PersonInterrupts()
+        self._interrupts = SignalWatch()
 
     def __enter__(self) -> None:
         self._interrupts.__enter__()

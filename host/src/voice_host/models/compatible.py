@@ -34,7 +34,7 @@ class CompatibleChatModel(OpenAIChatModel):
 
 
 def compatible(model: Model) -> Model:
-    """Return a model that bears with servers that differ from OpenAI, where it is pydantic-ai's for all of these."""
+    """Return a model that tolerates servers that differ from OpenAI, if it is pydantic-ai's for those."""
     if type(model) is not OpenAIChatModel:
         return model
     provider = model.provider

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from voice_host.models.unicode_text import ends_in_half, whole
 from voice_host.models.written_calls import WrittenCall, calls_in_block, calls_in_fence, calls_in_json, may_be_call
+from voice_host.valid_unicode import ends_with_high_surrogate, valid_unicode
 
 _THOUGHT = "think|thinking|reasoning|thought|thoughts|reflection|scratchpad"
 _CALL = "tool_call|tool_calls|function_call|function_calls"
@@ -89,9 +89,9 @@ class SpokenText:
     def take(self, piece: str) -> str:
         """Return what of the next piece is to be said; empty while the model thinks."""
         special = self._held or self._block or self._gap or not self._begun
-        if not special and not _MARKS.search(piece) and not ends_in_half(piece):  # nearly always
+        if not special and not _MARKS.search(piece) and not ends_with_high_surrogate(piece):  # nearly always
             self._open_end = not piece[-1:].isspace() if piece else self._open_end
-            return whole(piece)
+            return valid_unicode(piece)
         text, self._held = self._held + piece, ""
         return self._read(text, last=False)
 
@@ -218,7 +218,7 @@ class SpokenText:
             text = f" {text}"
         self._gap = False
         self._open_end = not text[-1].isspace()
-        return whole(text)
+        return valid_unicode(text)
 
 
 def _possible_mark(text: str) -> int:
@@ -229,7 +229,7 @@ def _possible_mark(text: str) -> int:
         for name in _BEGINNINGS:
             if name.startswith(tail) or (tail.startswith(name) and (name[-1] == "=" or tail[len(name)].isspace())):
                 return start
-    return len(text) - 1 if ends_in_half(text) else len(text)
+    return len(text) - 1 if ends_with_high_surrogate(text) else len(text)
 
 
 def _may_be_fenced_call(body: str) -> bool:

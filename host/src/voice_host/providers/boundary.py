@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from voice_host.logs import get_logger
 from voice_host.tenancy import contained, type_of
+from voice_host.valid_unicode import valid_unicode
 from voice_host_sdk import (
     ProviderError,
     SpeechAudio,
@@ -20,6 +22,7 @@ from voice_host_sdk import (
     SpeechToTextStream,
     TextToSpeech,
     TextToSpeechStream,
+    Transcript,
     TTSConfig,
     Utterance,
 )
@@ -83,7 +86,7 @@ class ContainedSpeechToTextStream:
             raise StopAsyncIteration
         if not isinstance(event, SpeechEvent):
             raise _nonsense(event, STT_FAILED)
-        return event
+        return replace(event, text=valid_unicode(event.text)) if isinstance(event, Transcript) else event
 
     async def _next(self) -> object:
         if self._events is None:

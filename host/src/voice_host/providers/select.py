@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
-from voice_host.discovery.guard import PersonInterrupts, describe, place
+from voice_host.discovery.guard import SignalWatch, describe, place
 from voice_host.extensions import Extensions, Offer, load_built_in, load_extensions
 from voice_host.logs import get_logger
 from voice_host.providers.addresses import require_allowed
@@ -197,7 +197,7 @@ def _shared(
 def _made(offer: Offer[_Provider], what: str, protocol: type[_Provider]) -> _Provider:
     source = f"of the extension {offer.extension.id!r}"
     try:
-        with PersonInterrupts() as interrupts:
+        with SignalWatch() as interrupts:
             made = offer.make()
     except ProviderConfigError:
         raise

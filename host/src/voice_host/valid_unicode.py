@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def whole(text: str) -> str:
+def valid_unicode(text: str) -> str:
     """Return text with the halves of surrogate pairs put together, and U+FFFD for each that has no other half.
 
     Half a pair cannot be sent to anybody: a request, or a history, that holds one fails for ever. JSON can hold it, and
@@ -18,6 +18,6 @@ def whole(text: str) -> str:
     return text
 
 
-def ends_in_half(text: str) -> bool:
+def ends_with_high_surrogate(text: str) -> bool:
     """Whether the other half of a surrogate pair may follow."""
     return text[-1:] >= "\ud800" and text[-1:] <= "\udbff"
