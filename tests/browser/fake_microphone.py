@@ -8,7 +8,7 @@ import wave
 from pathlib import Path
 
 RECORDING = Path(__file__).parents[1] / "data" / "whats_the_weather_like.wav"
-SPOKEN = "what's the weather like"
+SPOKEN = "What's the weather like?"
 BEFORE_S = 1.0  # capture begins when the page asks for the microphone; a person does not speak in that very moment
 AFTER_S = 12.0  # the turn ends in silence, and the file is played only once
 

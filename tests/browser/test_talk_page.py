@@ -56,6 +56,15 @@ async def test_other_providers_get_no_notice(page: Page, host: ScriptedHost) -> 
     assert await page.locator("#notices").inner_text() == ""
 
 
+async def test_a_host_without_speech_says_why(page: Page, host: ScriptedHost) -> None:
+    providers = {"stt": "none", "tts": "none", "model": "openai:gpt-4.1-mini"}
+    problem = "Embedded speech does not run on this machine: it needs glibc 2.34 or newer, and this is 2.31."
+    host.agents = [agent("front-desk", "Front desk", providers=providers, speech_problem=problem)]
+    await page.goto(host.url)
+    await expect(page.locator("#notices")).to_contain_text(problem)
+    await expect(page.locator("#notices")).not_to_contain_text("Demo speech")
+
+
 async def test_address_chooses_the_agent(page: Page, host: ScriptedHost) -> None:
     host.agents = [agent("front-desk", "Front desk"), agent("bakery", "Bakery")]
     await page.goto(f"{host.url}/#bakery")

@@ -37,7 +37,7 @@ def test_a_recording_is_heard_answered_and_saved(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "heard  what's the weather like" in done.stdout
+    assert "heard  What's the weather like?" in done.stdout
     assert "tool  weather_on_the_terrace()" in done.stdout
     assert "agent  The weather is fine, and the terrace is open." in done.stdout
     assert "Latency" in done.stdout

@@ -9,7 +9,7 @@ from typer.testing import Result
 from tests.cli.conftest import Run
 from tests.extensions.offers import VOICE
 from tests.plugins import HELLO, PluginFolder
-from voice_host.providers import embedded
+from tests.providers.embedded.absent import without_engines
 
 LIFE = (
     HELLO
@@ -168,12 +168,25 @@ def test_speech_services_that_cannot_be_had_break_the_agent_as_they_do_when_it_i
     assert problem in verdict["error"]
 
 
-def test_a_missing_extra_breaks_the_agent(run: Run, plugins: PluginFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "missing_extra", lambda: "install voice-host[embedded]")
+def test_a_host_without_speech_is_warned_about(
+    run: Run, plugins: PluginFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_engines(monkeypatch)
     plugins.install("hello")
     result = run("check", "hello", "--json")
+    assert result.exit_code == 0
+    [warning] = verdicts(result)["hello"]["warnings"]
+    assert 'pip install "voice-host[embedded]"' in warning
+
+
+def test_an_agent_that_asks_for_embedded_speech_is_broken_without_it(
+    run: Run, plugins: PluginFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_engines(monkeypatch)
+    plugins.install("wanting", HELLO.replace('title="Hello"', 'text_to_speech="embedded"'))
+    result = run("check", "wanting", "--json")
     assert result.exit_code == 1
-    assert verdicts(result)["hello"]["error"] == "install voice-host[embedded]"
+    assert 'pip install "voice-host[embedded]"' in verdicts(result)["wanting"]["error"]
 
 
 def test_tools_that_leave_something_unsaid_are_warned_about(run: Run, plugins: PluginFolder) -> None:

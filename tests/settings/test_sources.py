@@ -112,3 +112,13 @@ def test_settings_load_without_any_adapter() -> None:
     result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "voice_host.settings" in result.stdout
     assert "voice_host.providers" not in result.stdout
+
+
+def test_a_setting_that_has_gone_is_a_warning(load: Load) -> None:
+    settings = load("[providers]\nembedded_processes = 4", VOICE_HOST_RESILIENCE__EMBEDDED_ANSWER_TIMEOUT_S="9")
+    where = [warning.where for warning in settings.warnings]
+    assert len(where) == 2
+    assert "embedded_processes" in where[0]
+    assert where[1] == "VOICE_HOST_RESILIENCE__EMBEDDED_ANSWER_TIMEOUT_S"
+    assert all("has no effect any more" in warning.message for warning in settings.warnings)
+    assert load().warnings == ()

@@ -9,7 +9,7 @@ from voice_host.providers.embedded import EmbeddedSpeechToText, EmbeddedTextToSp
 
 @pytest.fixture
 async def speech_to_text() -> AsyncIterator[EmbeddedSpeechToText]:
-    provider = EmbeddedSpeechToText(processes=2)
+    provider = EmbeddedSpeechToText()
     yield provider
     await provider.aclose()
 

@@ -9,12 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.word_errors import spoken_words
 from voice_host_sdk import SpeechEvent, SpeechToTextStream, Transcript
 
 DATA = Path(__file__).parents[2] / "data"
 CLIPS: dict[str, str] = {clip["file"]: clip["text"] for clip in json.loads((DATA / "manifest.json").read_text())}
 SAMPLE_RATE = 16_000
 SILENCE_1_S = bytes(2 * SAMPLE_RATE)
+
+
+def plain(text: str) -> str:
+    """The words alone, as they are spoken: without punctuation and case, numbers in words."""
+    return " ".join(spoken_words(text))
 
 
 def clip(name: str) -> bytes:
@@ -41,7 +47,7 @@ async def until_final(stream: SpeechToTextStream) -> list[SpeechEvent]:
 
 
 async def words_of(stream: SpeechToTextStream, pcm: bytes, *, frame_bytes: int = 640) -> str:
-    """Say something, fall silent, and return the final words."""
+    """Say something, fall silent, and return the final transcript."""
     reading = asyncio.create_task(until_final(stream))
     await feed(stream, pcm + SILENCE_1_S, frame_bytes=frame_bytes)
     final = (await reading)[-1]

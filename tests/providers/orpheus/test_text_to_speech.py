@@ -10,7 +10,6 @@ from blockbuster import blockbuster_ctx
 from tests.simulators import AssemblyAISimulator, Fault, OrpheusSimulator
 from tests.simulators.orpheus import tone
 from tests.simulators.waiting import only_tasks
-from voice_host.providers import resampler
 from voice_host.providers.assemblyai.stt import AssemblyAISpeechToText
 from voice_host.providers.orpheus import OrpheusStream, OrpheusTextToSpeech
 from voice_host.providers.orpheus.utterance import OrpheusUtterance
@@ -200,23 +199,12 @@ async def test_a_slow_listener_slows_the_service_down(simulator: OrpheusSimulato
 
 
 async def test_another_rate_is_resampled(simulator: OrpheusSimulator) -> None:
-    pytest.importorskip("soxr")
     line = await OrpheusTextToSpeech(KEY, url=simulator.url).open(TTSConfig(sample_rate=16000))
     samples = array("h", await say(line, TEXT))
     assert len(samples) == pytest.approx(1200 * 16, abs=2)
     crossings = sum(a < 0 <= b for a, b in pairwise(samples))
     assert crossings == pytest.approx(480 * 1.2, rel=0.02)
     await line.aclose()
-
-
-async def test_another_rate_without_soxr_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        raise ModuleNotFoundError(name)
-
-    monkeypatch.setattr(resampler.importlib, "import_module", missing)
-    with pytest.raises(ProviderError, match=r"TTSConfig\.sample_rate to 24000") as refused:
-        await OrpheusTextToSpeech(KEY, url="ws://127.0.0.1:1/").open(TTSConfig(sample_rate=8000))
-    assert (refused.value.code, refused.value.retryable) == ("tts_config", False)
 
 
 # --- cancelling ---

@@ -146,13 +146,13 @@ async def _lived(loaded: LoadedAgent, settings: Settings, extensions: Extensions
     finally:
         await speech.aclose()
         await models.aclose()
-    return problem if isinstance(problem, BrokenAgent) else _warned(stopped, problem)
+    return problem if isinstance(problem, BrokenAgent) else _warned(stopped, problem, prepared.speech.problem)
 
 
-def _warned(result: LoadedAgent | BrokenAgent, warning: str | None) -> LoadedAgent | BrokenAgent:
-    if warning is None or isinstance(result, BrokenAgent):
+def _warned(result: LoadedAgent | BrokenAgent, *warnings: str | None) -> LoadedAgent | BrokenAgent:
+    if isinstance(result, BrokenAgent):
         return result
-    return replace(result, warnings=(*result.warnings, warning))
+    return replace(result, warnings=(*result.warnings, *filter(None, warnings)))
 
 
 def _ok(agent: LoadedAgent) -> Verdict:

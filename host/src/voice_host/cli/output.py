@@ -62,11 +62,14 @@ def fail_for_extensions(error: ExtensionsBroken) -> NoReturn:
 def settings_or_exit(config: Path | None, options: dict[str, Any] | None = None) -> Settings:
     """Return the settings; print all that is wrong with them and leave with `USAGE` when they cannot be used."""
     try:
-        return load_settings(config, options=options)
+        settings = load_settings(config, options=options)
     except SettingsError as error:
         for problem in error.problems:
             say_error(str(problem))
         fail(f"the settings cannot be used: {_count(len(error.problems))}", "put that right and run it again")
+    for warning in settings.warnings:
+        say_warning(str(warning))
+    return settings
 
 
 def print_json(value: object) -> None:

@@ -111,9 +111,13 @@ export function microphoneWords(error) {
   return words[error.name] ?? `The microphone could not be opened. Check that it works elsewhere, ${TRY_AGAIN}`;
 }
 
-/** Notices about the providers in use, most important first: what each is about, and what to know and to set. */
-export function providerNotices({ stt, tts, model } = {}) {
+/**
+ * Notices about the providers in use, most important first: what each is about, and what to know and to set.
+ * `speechProblem` says why there is no speech on this host.
+ */
+export function providerNotices({ stt, tts, model } = {}, speechProblem) {
   const notices = [];
+  if (speechProblem) notices.push({ about: "no speech", text: speechProblem });
   if (stt === "embedded" || tts === "embedded") {
     notices.push({
       about: "demo speech",

@@ -53,15 +53,11 @@ class BuiltInProviders:
     def _embedded_stt(self) -> SpeechToText:
         from voice_host.providers.embedded import EmbeddedSpeechToText
 
-        _require_extra()
-        return EmbeddedSpeechToText(
-            processes=self._settings.providers.embedded_processes, resilience=self._settings.resilience
-        )
+        return EmbeddedSpeechToText()
 
     def _embedded_tts(self) -> TextToSpeech:
         from voice_host.providers.embedded import EmbeddedTextToSpeech
 
-        _require_extra()
         return EmbeddedTextToSpeech()
 
 
@@ -69,10 +65,3 @@ def _required(key: SecretStr | None, provider: str, variable: str) -> str:
     if key is None:
         raise ProviderConfigError(f"the speech service {provider!r} needs a key: set {variable}")
     return key.get_secret_value()
-
-
-def _require_extra() -> None:
-    from voice_host.providers.embedded import missing_extra
-
-    if (message := missing_extra()) is not None:
-        raise ProviderConfigError(message)

@@ -9,11 +9,7 @@ from typing import Any
 class Resampler:
     """A stream of PCM16 mono, little-endian, at `from_hz`, handed on at `to_hz`. Pieces may split a sample.
 
-    Where the rates differ it needs soxr, from the extra `voice-host[embedded]`. The first one imports soxr and numpy,
-    which takes long enough to be done in a thread.
-
-    Raises:
-        ImportError: soxr is not installed.
+    The first one whose rates differ imports soxr and numpy, which takes long enough to be done in a thread.
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:

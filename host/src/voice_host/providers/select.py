@@ -32,6 +32,19 @@ class SpeechProviders:
     tts: TextToSpeech
     tts_fallback: TextToSpeech | None = None
 
+    @property
+    def names(self) -> dict[str, str]:
+        """What they are called; `none` for one that cannot work on this machine."""
+        return {
+            "stt": "none" if _problem_of(self.stt) else self.stt.name,
+            "tts": "none" if _problem_of(self.tts) else self.tts.name,
+        }
+
+    @property
+    def problem(self) -> str | None:
+        """Why one of them cannot work on this machine and what to do about it; callers can type all the same."""
+        return _problem_of(self.stt) or _problem_of(self.tts)
+
     async def aclose(self) -> None:
         """Give back what the services hold."""
         await self.stt.aclose()
@@ -44,7 +57,8 @@ class SpeechServices:
     """All speech services of a process: each is built when an agent first wants it, and shared by all that do.
 
     A service is chosen by name: what the platform names counts, in `[agent.<id>]` or else in `[providers]`; where both
-    say `auto`, what the agent names; and else the cloud service whose key is set, or `embedded`.
+    say `auto`, what the agent names; and else the cloud service whose key is set, or `embedded`. Where this last one
+    cannot run, the agent takes calls without speech; where somebody named it, it is an error.
 
     Args:
         settings: which service the platform wants.
@@ -70,7 +84,8 @@ class SpeechServices:
             agent_id: whose table in the settings may name others; None: it has no table.
 
         Raises:
-            ProviderConfigError: unknown name, missing key, missing extra, or an address the key may not be sent to.
+            ProviderConfigError: unknown name, missing key, a service that cannot run here, or an address the key may
+                not be sent to.
         """
         voice = self._chosen("text_to_speech", config.text_to_speech, self._text_to_speech, agent_id)
         fallback = self._fallback_voice(config.text_to_speech_fallback)
@@ -118,18 +133,26 @@ class SpeechServices:
     def _fallback_voice(self, wanted: str | None) -> TextToSpeech | None:
         if self.settings.providers.text_to_speech_fallback is not None:
             return self._chosen("text_to_speech_fallback", None, self._text_to_speech)
-        return self._text_to_speech(wanted) if wanted is not None else None
+        return _working(self._text_to_speech(wanted)) if wanted is not None else None
 
     def _chosen(
         self, field: str, wanted: str | None, build: Callable[[str], _Provider], agent_id: str | None = None
     ) -> _Provider:
         if (named := self.settings.named_service(field, agent_id)) is None:
-            return build(wanted or getattr(self.settings, field))
+            return _working(build(wanted)) if wanted else build(getattr(self.settings, field))
         name, path = named
         try:
-            return build(name)
+            return _working(build(name))
         except ProviderConfigError as error:
             raise ProviderConfigError(f"{self.settings.came_from(*path).where(path)}: {error}") from error
+
+    async def prepare(self) -> None:
+        """Let the services that were built load what they need, so that the first call need not wait for it.
+
+        Cancelling this does not stop them.
+        """
+        begin = [getattr(service, "prepare", None) for service in (*self._stt.values(), *self._tts.values())]
+        await asyncio.gather(*(asyncio.shield(prepare()) for prepare in begin if prepare is not None))
 
     async def aclose(self) -> None:
         """Give back what the services hold; one that fails to does not keep the others from it. Idempotent."""
@@ -178,6 +201,18 @@ def speech_services_from_environment(
         assemblyai_tts_api_key=SecretStr(tts_api_key) if tts_api_key is not None else None,
     )
     return SpeechServices(settings, installed_extensions(settings), any_address=True)
+
+
+def _problem_of(service: SpeechToText | TextToSpeech) -> str | None:
+    """Return why a service cannot work on this machine and what to do about it, if it tells; None: it can."""
+    problem: str | None = getattr(service, "problem", None)
+    return problem
+
+
+def _working(service: _Provider) -> _Provider:
+    if (problem := _problem_of(service)) is not None:
+        raise ProviderConfigError(problem)
+    return service
 
 
 def _shared(

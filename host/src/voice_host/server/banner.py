@@ -52,6 +52,8 @@ def print_banner(
     for broken in host.agents.values():
         if isinstance(broken, BrokenAgent) and not isinstance(broken, DisabledAgent):
             print_broken(broken, console, advice, tracebacks=tracebacks)
+    for problem in dict.fromkeys(agent["speech_problem"] for agent in agents if "speech_problem" in agent):
+        console.print(Text(f"\n{problem}", "yellow"))
     used = [agent.get("providers", {}) for agent in agents]
     if any("embedded" in (providers.get("stt"), providers.get("tts")) for providers in used):
         console.print(Text(f"\n{EMBEDDED_NOTICE}", "yellow"))

@@ -80,6 +80,7 @@ class Host:
         self.admission = Admission(settings.limits, lambda agent_id: settings.for_agent(agent_id).max_calls)
         self.agents: dict[str, ReadyAgent | BrokenAgent] = {}
         self.state: State = "starting"
+        self._preparing: asyncio.Task[None] | None = None
 
     async def start(self, outcomes: list[LoadedAgent | BrokenAgent]) -> None:
         """Take every loaded agent to its first call.
@@ -102,6 +103,9 @@ class Host:
                 log.error("agent_broken", agent_id=agent.id, **{key: value for key, value in told.items() if value})
                 if self._strict or agent.id in self.settings.agents.required:
                     raise RequiredAgentBroken(agent)
+            elif agent.handler.speech_problem is not None:
+                log.warning("speech_unavailable", agent_id=agent.loaded.id, problem=agent.handler.speech_problem)
+        self._preparing = asyncio.create_task(self._speech.prepare(), name="prepare-speech")
         self.state = "ready"
 
     async def _start_extensions(self) -> None:
@@ -182,6 +186,9 @@ class Host:
         await self._stop_extensions()
         for runtime in self._runtimes:
             await runtime.aclose()
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.wait((self._preparing,))
         await self._speech.aclose()
         await self._models.aclose()
 
@@ -219,13 +226,15 @@ class Host:
                     "error": agent.error,
                 }
             )
-        return listed | {
+        ready = {
             "title": agent.config.title,
             "description": agent.config.description,
             "examples": list(agent.config.examples),
             "status": "ready",
             "providers": {**agent.handler.speech_names, "model": agent.manager.model_name},
         }
+        problem = agent.handler.speech_problem
+        return listed | ready | ({} if problem is None else {"speech_problem": problem})
 
     def _ready_agents(self) -> list[ReadyAgent]:
         return [agent for agent in self.agents.values() if isinstance(agent, ReadyAgent)]

@@ -95,8 +95,13 @@ class VoiceSessionHandler:
 
     @property
     def speech_names(self) -> dict[str, str]:
-        """The names of the speech services, as shown to people."""
-        return {"stt": self._speech.stt.name, "tts": self._speech.tts.name}
+        """The names of the speech services, as shown to people; `none` for one that cannot work on this machine."""
+        return self._speech.names
+
+    @property
+    def speech_problem(self) -> str | None:
+        """Why there is no speech and what to do about it; None: there is."""
+        return self._speech.problem
 
     async def aclose(self) -> None:
         """Give back the speech services, if they are the handler's own. Idempotent."""

@@ -82,6 +82,14 @@ class Layers:
             shown = REDACTED if any(map(looks_secret, keys)) else repr(text)
             self.problems.append(Problem(came_from.source, f"must be a {kind}, as in {self._file}, not {shown}"))
 
+    def remove(self, path: KeyPath) -> str | None:
+        """Remove a setting. Return words that lead a reader to what set it, or None if nothing did."""
+        came_from = self._provenance.pop(path, None)
+        if came_from is None:
+            return None
+        del self._table(path[:-1])[path[-1]]
+        return came_from.where(path)
+
     def resolve(self, environment: Environment, folder: Path) -> None:
         """Replace references by what they refer to, and keep secrets of the free tables from being shown."""
         for path, came_from in list(self._provenance.items()):

@@ -16,6 +16,7 @@ from voice_host.settings.explain import FieldProblem, explain
 from voice_host.settings.layers import Layers
 from voice_host.settings.model import AgentsSettings, ExtensionsSettings, ServiceKeys, Settings, Tables
 from voice_host.settings.provenance import Provenance
+from voice_host.settings.retired import RETIRED
 from voice_host.settings.secrets import NOT_UTF8, is_utf8, references
 from voice_host.settings.variables import (
     CONFIG_VARIABLE,
@@ -70,6 +71,11 @@ def load_settings(
             layers.put(
                 key_path, value, Provenance("option", _OPTIONS.get(key) or f"--{key_path[-1].replace('_', '-')}")
             )
+    warnings = tuple(
+        Problem(where, f"has no effect any more: {why}; remove it")
+        for path, why in RETIRED.items()
+        if (where := layers.remove(path)) is not None
+    )
     layers.resolve(environment, file.parent if file else Path())
 
     keys, key_problems = _keys(environment)
@@ -86,7 +92,7 @@ def load_settings(
         raise SettingsError(problems)
     of_keys = {(name,): environment.came_from(name) for name in service_variables() if name in environment.variables}
     export(environment, [name for name in environment.from_file if not _is_setting(name)])
-    return settings.model_copy(update={"provenance": {**layers.provenance, **of_keys}})
+    return settings.model_copy(update={"provenance": {**layers.provenance, **of_keys}, "warnings": warnings})
 
 
 def _is_setting(variable: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
+from voice_host.settings.errors import Problem
 from voice_host.settings.limits import LimitsSettings
 from voice_host.settings.provenance import DEFAULT, KeyPath, Provenance
 from voice_host.settings.resilience import ResilienceSettings
@@ -272,12 +272,6 @@ class ProvidersSettings(BaseModel):
     text_to_speech_fallback: ServiceName | None = Field(
         default=None, description="A voice that speaks while the other cannot; wins over what the agent names."
     )
-    embedded_processes: int = Field(
-        default_factory=lambda: os.cpu_count() or 1,
-        ge=1,
-        le=256,
-        description="Recogniser processes on this machine; turns beyond it wait.",
-    )
     allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
         default=(),
         description="Hosts beside the services' own that agents may name in wss_url and wss_base; the platform's keys "
@@ -319,7 +313,7 @@ class Tables(BaseModel):
     extension: Annotated[Mapping[ExtensionName, Mapping[str, Any]], AfterValidator(read_only)] = Field(
         default_factory=_nothing, description="Handed to the hooks of the extension: its own, and nobody else's."
     )
-    providers: ProvidersSettings = Field(default_factory=ProvidersSettings)
+    providers: ProvidersSettings = ProvidersSettings()
     limits: LimitsSettings = LimitsSettings()
     resilience: ResilienceSettings = ResilienceSettings()
 
@@ -331,11 +325,13 @@ class Settings(Tables):
         keys: the services' keys and addresses.
         path: the file that was read, or None.
         provenance: where each value that is not a default came from, by path.
+        warnings: settings that were given and have no effect any more.
     """
 
     keys: ServiceKeys = ServiceKeys()
     path: Path | None = None
     provenance: Mapping[KeyPath, Provenance] = Field(default_factory=_nothing, repr=False)
+    warnings: tuple[Problem, ...] = ()
 
     def with_keys(self, **keys: SecretStr | None) -> Settings:
         """Return the settings with other keys of services, named as in `ServiceKeys`. None leaves one as it is."""

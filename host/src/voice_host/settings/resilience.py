@@ -69,12 +69,6 @@ class ResilienceSettings(BaseModel):
     stt_silent_after_s: float = Field(
         default=5.0, ge=0.5, description="Speech sent without any word coming back, after which the line is replaced."
     )
-    embedded_start_timeout_s: float = Field(
-        default=30.0, gt=0, description="How long a recogniser process of the host's own may take to start."
-    )
-    embedded_answer_timeout_s: float = Field(
-        default=60.0, gt=0, description="How long it may take for one utterance; beyond it the process is replaced."
-    )
 
     # --- the voice ------------------------------------------------------------------------------------------------
 

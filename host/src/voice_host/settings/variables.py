@@ -16,6 +16,7 @@ from voice_host.settings.environment import Environment
 from voice_host.settings.errors import Problem, did_you_mean, suggestion
 from voice_host.settings.model import AgentSettings, ServiceKeys, Tables
 from voice_host.settings.provenance import KeyPath
+from voice_host.settings.retired import RETIRED
 from voice_host.settings.secrets import NOT_UTF8, is_utf8
 
 PREFIX = "VOICE_HOST_"
@@ -70,6 +71,7 @@ class VariableReader:
         self._agent_ids = sorted(agent_ids, key=len, reverse=True)
         self._extensions = sorted(extensions, key=len, reverse=True)
         self._fixed = {variable_name(path): path for path in leaf_paths(Tables) if path[0] not in NAMED}
+        self._retired = {variable_name(path): path for path in RETIRED}
         self._agent_keys = {SEPARATOR.join(map(spelling, path)): path for path in leaf_paths(AgentSettings)}
         self._ignore = {CONFIG_VARIABLE, TOKEN_VARIABLE, *service_variables(), *ignore}
         self.problems: list[Problem] = []
@@ -97,7 +99,9 @@ class VariableReader:
     def _path(self, name: str) -> KeyPath | None:
         if name.startswith(AGENT_PREFIX):
             return self._agent_path(name)
-        return self._extension_path(name) if name.startswith(EXTENSION_PREFIX) else self._fixed.get(name)
+        if name.startswith(EXTENSION_PREFIX):
+            return self._extension_path(name)
+        return self._fixed.get(name) or self._retired.get(name)
 
     def _extension_path(self, name: str) -> KeyPath | None:
         extension, keys = _split(name.removeprefix(EXTENSION_PREFIX), self._extensions)

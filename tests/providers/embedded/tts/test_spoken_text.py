@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from voice_host.providers.embedded.tts.spoken_text import LONGEST_PIECE, divide, word_timings
-from voice_host_sdk import WordTiming
+from voice_host.providers.embedded.tts.spoken_text import LONGEST_PIECE, divide, speakable, word_starts
 
 
 @pytest.mark.parametrize(
@@ -23,12 +22,36 @@ def test_text_is_divided_where_it_hurts_least(text: str, end: str) -> None:
     assert piece.endswith(end)
 
 
-def test_words_are_as_written_and_follow_one_another() -> None:
-    text = 'It\'s 21.5 – "fine".'
-    starts = [(0, 0), (5, 100), (6, 150), (13, 400)]
-    assert word_timings(text, starts, 1000, 1000, 5000) == (
-        WordTiming("It's", 5000, 5100),
-        WordTiming("21.5", 5100, 5400),
-        WordTiming("–", 5400, 5400),
-        WordTiming('"fine".', 5400, 6000),
-    )
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("It costs £5, or 21.50 – “fine”.", "It costs £5, or 21.50 — “fine”."),
+        ("5 m² and ½", "5 m2 and 1/2"),
+        ("naïve façade", "naïve façade"),
+        ("nai\u0308ve", "naïve"),
+        ("good 🙂 ★ job\x00\x07", "good job"),
+        ("１２", "12"),
+        ("\ud800", ""),
+    ],
+)
+def test_what_cannot_be_spoken_is_left_out(text: str, spoken: str) -> None:
+    assert speakable(text) == spoken
+
+
+def test_words_share_the_audible_part_by_the_length_of_their_sounds() -> None:
+    assert word_starts(["no", "pneumonia", "now"], ["nˈO", "numˈOniə", "nˈW"], 100, 1200) == [100, 300, 1000]
+
+
+def test_a_pause_after_a_comma_belongs_to_the_word_before_it() -> None:
+    assert word_starts(["no,", "no"], ["nˈO,", "nˈO"], 0, 700) == [0, 500]
+
+
+def test_numbers_that_are_several_words_are_counted_by_digits() -> None:
+    starts = word_starts(["It", "costs", "21.50"], ["a", "b", "c", "d", "e"], 0, 2300)
+    assert starts == [0, 200, 700]
+
+
+def test_words_that_are_not_spoken_take_no_time() -> None:
+    assert word_starts(["fine", "🙂", "–"], ["fˈIn"], 0, 400) == [0, 400, 400]
+    assert word_starts(["🙂"], [], 0, 0) == [0]
+    assert word_starts([], [], 0, 0) == []

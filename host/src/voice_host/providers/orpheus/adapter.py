@@ -47,13 +47,9 @@ class OrpheusTextToSpeech:
         self._audio_timeout_s = resilience.voice_silent_after_s
 
     async def open(self, config: TTSConfig) -> OrpheusStream:
-        """Begin to connect in the background and return. A failure shows when the first utterance is begun.
-
-        Raises:
-            ProviderError: `tts_config`: another rate than 24 kHz is asked for and cannot be made.
-        """
+        """Begin to connect in the background and return. A failure shows when the first utterance is begun."""
         if config.sample_rate != SAMPLE_RATE:
-            await _check_resampling(config.sample_rate)
+            await asyncio.to_thread(Resampler, SAMPLE_RATE, config.sample_rate)  # the import of soxr blocks
         url = self._url or config.wss_url
 
         async def connect() -> ClientConnection:
@@ -111,18 +107,6 @@ def first_message(config: TTSConfig) -> str:
         voice = DEFAULT_VOICE
     names = {"max_tokens", "buffer_size", "repetition_penalty", "temperature", "top_p"}
     return json.dumps({"voice": voice, **config.model_dump(include=names)})
-
-
-async def _check_resampling(sample_rate: int) -> None:
-    try:
-        await asyncio.to_thread(Resampler, SAMPLE_RATE, sample_rate)  # the import blocks
-    except ImportError as missing:
-        raise ProviderError(
-            f"The voice speaks at {SAMPLE_RATE} Hz: set TTSConfig.sample_rate to {SAMPLE_RATE}, "
-            "or install voice-host[embedded] to have it resampled.",
-            code="tts_config",
-            retryable=False,
-        ) from missing
 
 
 def _connect_error(failed: ConnectFailed, url_setting: str | None) -> ProviderError:

@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from voice_host.providers.embedded.extra import require_extra
-from voice_host.providers.embedded.stt.recogniser_pool import RecogniserCounters, RecogniserPool
-from voice_host.settings import ResilienceSettings
+from voice_host.providers.embedded.engines import Recogniser
+from voice_host.providers.embedded.requirements import speech_problem
+from voice_host.providers.embedded.stt.recogniser import LocalRecogniser
 from voice_host_sdk import ProviderError, STTConfig
 
 if TYPE_CHECKING:
     from voice_host.providers.embedded.stt.stream import EmbeddedSpeechToTextStream
 
-_STREAM_MODULE = "voice_host.providers.embedded.stt.stream"
-
 
 class EmbeddedSpeechToText:
-    """Speech-to-text without key or download: Silero finds the voice, pocketsphinx the words.
+    """Speech-to-text without key or download: Silero finds the voice, Moonshine the words.
 
-    English, one close microphone, a quiet room, short everyday sentences; no punctuation, no case. Of `STTConfig` it
-    uses `sample_rate` alone: the silences that end a turn belong to the measured recipe (see `endpointer`).
+    English, with punctuation and case; numbers come as digits or words. Of `STTConfig` it uses `sample_rate` alone: the
+    silences that end a turn belong to these engines (see `endpointer`).
 
     Args:
-        processes: decoder processes at most (114 MB each), shared by all calls; default: the cores it may use.
-            They start as calls open, one more than there are calls, and stay until `aclose()`.
-        resilience: how long they may take to start, and for an utterance.
+        recogniser: what turns utterances into words for all calls; default: one in this process. Closed with this.
 
-    Raises:
-        ValueError: `processes` is less than 1.
+    Attributes:
+        problem: why it cannot run here and what to do about it; None: it can.
     """
 
-    def __init__(self, *, processes: int | None = None, resilience: ResilienceSettings | None = None) -> None:
-        self._pool = RecogniserPool(processes if processes is not None else _usable_cores(), resilience)
+    def __init__(self, recogniser: Recogniser | None = None) -> None:
+        self._recogniser = recogniser or LocalRecogniser()
         self._streams: set[EmbeddedSpeechToTextStream] = set()
-        self._warming: set[asyncio.Task[None]] = set()
+        self._warming: asyncio.Task[None] | None = None
+        self._closed = False
+        self.problem = speech_problem()
 
     @property
     def name(self) -> str:
@@ -46,63 +42,46 @@ class EmbeddedSpeechToText:
     def reports_speech_end(self) -> bool:
         return True
 
-    @property
-    def counters(self) -> RecogniserCounters:
-        """What happened in the shared recogniser so far."""
-        return self._pool.counters
-
-    @property
-    def process_ids(self) -> tuple[int, ...]:
-        """The ids of the decoder processes that run now."""
-        return self._pool.pids
-
-    async def warm(self) -> None:
-        """Start a decoder process, so that the first call need not wait for it. Raises `ProviderError`."""
-        require_extra("stt_unavailable")
-        await asyncio.gather(self._pool.warm(1), asyncio.to_thread(import_module, _STREAM_MODULE))
+    def prepare(self) -> asyncio.Task[None]:
+        """Begin to load the model, if it was not begun: the first call need not wait for it. Done when it is loaded."""
+        if self._warming is None:
+            self._warming = asyncio.create_task(self._warm())
+        return self._warming
 
     async def open(self, config: STTConfig) -> EmbeddedSpeechToTextStream:
-        """Open a call's line.
+        """Open a call's line; the model is loaded meanwhile, if it is the first.
 
         Raises:
-            ProviderError: the extra is not installed (`stt_unavailable`), or the provider is closed (`stt_closed`).
+            ProviderError: it cannot run here (`stt_unavailable`), or the provider is closed (`stt_closed`).
         """
-        require_extra("stt_unavailable")
-        self._pool.require_open()
+        if self.problem is not None:
+            raise ProviderError(self.problem, code="stt_unavailable", retryable=False)
+        if self._closed:
+            raise ProviderError("The speech recogniser is closed.", code="stt_closed", retryable=False)
+        self.prepare()
         stream = await asyncio.to_thread(self._new_stream, config)  # imports and loads a model: not on the event loop
         self._streams.add(stream)
-        self._warm_in_background(len(self._streams) + 1)  # one for what is being said, one for what was
         return stream
 
     async def aclose(self) -> None:
-        """Close all streams and end all processes. Idempotent."""
+        """Close all streams and end the recogniser. Idempotent."""
+        self._closed = True
         for stream in tuple(self._streams):
             await stream.aclose()
-        warming = tuple(self._warming)
-        for task in warming:
-            task.cancel()
-        if warming:
-            await asyncio.wait(warming)
-        await self._pool.aclose()
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.wait((self._warming,))
+        await self._recogniser.aclose()
 
     def _new_stream(self, config: STTConfig) -> EmbeddedSpeechToTextStream:
         from voice_host.providers.embedded.stt.stream import EmbeddedSpeechToTextStream
 
-        return EmbeddedSpeechToTextStream(config, self._pool, on_close=self._streams.discard)
+        return EmbeddedSpeechToTextStream(config, self._recogniser, on_close=self._streams.discard)
 
-    def _warm_in_background(self, count: int) -> None:
-        task = asyncio.create_task(self._try_to_warm(count))
-        self._warming.add(task)
-        task.add_done_callback(self._warming.discard)
-
-    async def _try_to_warm(self, count: int) -> None:
+    async def _warm(self) -> None:
+        if self.problem is not None:
+            return
         try:
-            await self._pool.warm(count)
+            await self._recogniser.warm()
         except ProviderError:
             return  # the first utterance tries again, and its call is told
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

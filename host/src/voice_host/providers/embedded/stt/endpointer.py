@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import dropwhile
 
 from voice_host_sdk import SpeechEnded, SpeechStarted
 
@@ -18,18 +17,19 @@ WINDOW_SAMPLES = 512
 WINDOW_BYTES = 2 * WINDOW_SAMPLES
 WINDOW_MS = 32
 
-# The thresholds and the two silences are those of the measured recipe for these engines (0.8 s from the end of speech
-# to its text, 2.6 % word errors). That a voice must be silent for about 100 ms comes from Silero's own segmentation.
+# That a voice must be silent for about 100 ms comes from Silero's own segmentation. The waits were measured with
+# recorded speech (docs/benchmarks.md): pauses between numbers that somebody lists last up to 600 ms, others 200 ms.
 _SPEECH_PROBABILITY = 0.5
 _SILENCE_PROBABILITY = 0.35
 _ONSET_WINDOWS = 2
-_PRE_ROLL_WINDOWS = 10  # 320 ms: the first phoneme is softer than what the detector finds; 160 ms lost words
+_PRE_ROLL_WINDOWS = 10  # 320 ms: the first phoneme is softer than what the detector finds
 _ENDED_WINDOWS = 3
-_DRAFT_WINDOWS = 8  # 256 ms
-_COMMIT_WINDOWS = 19  # 608 ms
+_DRAFT_WINDOWS = 6  # 192 ms
+_COMMIT_COMPLETE_WINDOWS = 14  # 448 ms
+_COMMIT_WINDOWS = 22  # 704 ms
 
 _PARTIAL_WINDOWS = 15
-"""Partial transcripts are due every 480 ms."""
+"""Partial transcripts are due every 480 ms; of an utterance beyond 4 s, when it has grown by an eighth."""
 _LONG_WINDOWS = 10_000 // WINDOW_MS
 """Beyond 10 s a pause divides an utterance, so that what is left to decode when it ends stays short."""
 _LONGEST_WINDOWS = 30_000 // WINDOW_MS
@@ -48,7 +48,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Words so far are due, of the segment that began with this audio."""
+    """The words so far are due, of the segment that is this audio by now."""
 
     pcm: bytes
 
@@ -77,8 +77,9 @@ Step = SpeechStarted | SpeechEnded | Listen | Draft | Verdict
 class Endpointer:
     """Finds the turns of one microphone.
 
-    An utterance begins with two windows of speech. When it falls silent it is drafted after 256 ms and committed after
-    608 ms; speech in between drops the draft. Holds at most 30 s of audio.
+    An utterance begins with two windows of speech. When it falls silent it is drafted after 192 ms and committed after
+    704 ms, or after 448 ms if `draft_is_complete()` was called; speech in between drops the draft.
+    Holds at most 30 s of audio.
     """
 
     def __init__(self) -> None:
@@ -89,11 +90,16 @@ class Endpointer:
         self._silent_windows = 0
         self._drafted_windows = 0
         self._listened_windows = 0
+        self._complete = False
 
     @property
     def open(self) -> bool:
         """Whether an utterance has begun that is not committed."""
         return bool(self._segment)
+
+    def draft_is_complete(self) -> None:
+        """The words of the last draft, which was neither dropped nor committed, sound like the end of a turn."""
+        self._complete = True
 
     def feed(self, window: Window) -> Iterator[Step]:
         """Take the next window and yield what follows from it, in order. Must be iterated to its end."""
@@ -118,8 +124,9 @@ class Endpointer:
         self._silent_windows += 1
         if self._silent_windows == _DRAFT_WINDOWS:
             self._drafted_windows = len(self._segment)
+            self._complete = False
             yield Draft(_audio(self._segment))
-        elif self._silent_windows == _COMMIT_WINDOWS:
+        elif self._silent_windows >= (_COMMIT_COMPLETE_WINDOWS if self._complete else _COMMIT_WINDOWS):
             self._segment = []
             self._drafted_windows = 0
             yield Verdict.COMMIT
@@ -129,7 +136,7 @@ class Endpointer:
         self._silent_windows = 0
         yield SpeechStarted()
         if not self._segment:
-            self._segment = list(dropwhile(_is_digital_silence, self._pre_roll))
+            self._segment = list(self._pre_roll)
             self._pre_roll.clear()
             self._listened_windows = 0
         elif self._drafted_windows >= _LONG_WINDOWS:
@@ -152,7 +159,7 @@ class Endpointer:
             cut = _softest(self._segment, _SOFT_SPOT_WINDOWS)
             yield Draft(_audio(self._segment[:cut]))
             yield from self._divide(cut)
-        elif len(self._segment) - self._listened_windows >= _PARTIAL_WINDOWS:
+        elif len(self._segment) - self._listened_windows >= max(_PARTIAL_WINDOWS, len(self._segment) // 8):
             self._listened_windows = len(self._segment)
             yield Listen(_audio(self._segment))
 
@@ -160,11 +167,6 @@ class Endpointer:
         self._segment = self._segment[at:]
         self._listened_windows = 0
         yield Verdict.KEEP
-
-
-def _is_digital_silence(window: Window) -> bool:
-    # It holds no phoneme, and the less of it the recogniser must normalise by the better.
-    return window.loudness == 0.0
 
 
 def _softest(windows: list[Window], last: int) -> int:

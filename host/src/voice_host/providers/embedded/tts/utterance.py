@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
-from typing import TYPE_CHECKING
 
+from voice_host.providers.embedded.tts.speaker import Speaker
 from voice_host.providers.embedded.tts.spoken_text import LONGEST_PIECE, divide
 from voice_host_sdk import ProviderError, SpeechAudio
-
-if TYPE_CHECKING:
-    from voice_host.providers.embedded.tts.speaker import Speaker
 
 _MOST_TEXT = 20_000
 """Characters that may wait: twenty minutes of speech. More is refused with `tts_text_too_long`."""
@@ -21,18 +16,16 @@ _MOST_TEXT = 20_000
 class EmbeddedUtterance:
     """Speaks when all its text is there, or more of it than is spoken at one go.
 
-    Pulled by its reader: nothing is synthesised ahead but the piece that is being read (at most 400 characters).
+    Pulled by its reader: nothing is synthesised ahead but the sentence that is being read.
     """
 
-    def __init__(self, speaker: Speaker, executor: Executor, *, on_close: Callable[[EmbeddedUtterance], None]) -> None:
+    def __init__(self, speaker: Speaker, *, on_close: Callable[[EmbeddedUtterance], None]) -> None:
         self._speaker = speaker
-        self._executor = executor
         self._on_close = on_close
         self._text = ""
         self._ended = False
+        self._closed = False
         self._changed = asyncio.Event()
-        self._cancelled = threading.Event()
-        self._job: asyncio.Future[list[SpeechAudio]] | None = None
 
     async def send_text(self, text: str) -> None:
         """Add whole words. Raises `ProviderError` (`tts_text_too_long`) beyond 20,000 unspoken characters."""
@@ -49,21 +42,23 @@ class EmbeddedUtterance:
 
     async def __aiter__(self) -> AsyncIterator[SpeechAudio]:
         while piece := await self._next_piece():
-            for audio in await self._speak(piece):
-                if self._cancelled.is_set():
+            async for audio in self._speaker.speak(piece):
+                if self._closed:
                     return
                 yield audio
+        for audio in self._speaker.finish():
+            if self._closed:
+                return
+            yield audio
 
     async def aclose(self) -> None:
-        """Stop at once; what is being synthesised is given up within a millisecond or so. Idempotent."""
-        self._cancelled.set()
+        """Stop at once; a sentence that is being synthesised is dropped. Idempotent."""
+        self._closed = True
         self._changed.set()
-        if self._job is not None:
-            await asyncio.wait((self._job,))
         self._on_close(self)
 
     async def _next_piece(self) -> str:
-        while not self._cancelled.is_set():
+        while not self._closed:
             if len(self._text) > LONGEST_PIECE:
                 piece, self._text = divide(self._text)
                 return piece
@@ -73,16 +68,3 @@ class EmbeddedUtterance:
             self._changed.clear()
             await self._changed.wait()
         return ""
-
-    async def _speak(self, piece: str) -> list[SpeechAudio]:
-        last = self._ended and not self._text
-        loop = asyncio.get_running_loop()
-        try:
-            self._job = loop.run_in_executor(self._executor, self._speaker.speak, piece, last, self._cancelled)
-        except RuntimeError as error:  # what an executor that was shut down raises
-            raise ProviderError("The embedded voice is closed.", code="tts_closed", retryable=False) from error
-        try:
-            return await asyncio.shield(self._job)
-        except asyncio.CancelledError:
-            self._cancelled.set()
-            raise

@@ -1,0 +1,103 @@
+"""Threads in which a model works for all calls."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from voice_host_sdk import ProviderError
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_MOST_THREADS = 4
+
+
+class ModelThreads:
+    """A few threads with a bounded queue in front of them.
+
+    One session of onnxruntime serves all of them, and releases the GIL while it works.
+
+    Args:
+        kind: `stt` or `tts`, with which error codes begin.
+        waiting_per_thread: jobs that may wait for a thread; more are refused.
+        threads: default: one a core, at most 4.
+    """
+
+    def __init__(self, kind: str, *, waiting_per_thread: int, threads: int | None = None) -> None:
+        self._kind = kind
+        self._threads = threads or min(_usable_cores(), _MOST_THREADS)
+        self._most_jobs = self._threads * (1 + waiting_per_thread)
+        self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix=f"embedded-{kind}")
+        self._lock = threading.Lock()  # jobs end in their threads
+        self._jobs = 0
+        self._closed = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether a job would begin at once."""
+        return self._jobs < self._threads
+
+    def require_open(self) -> None:
+        """Raise `ProviderError` (`..._closed`) after `aclose()`."""
+        if self._closed:
+            raise self._error("closed", "is closed", retryable=False)
+
+    async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Do `work` in a thread. Cancelling takes it off the queue, or else drops its result.
+
+        Raises:
+            ProviderError: `..._busy` when the queue is full, `..._closed` after `aclose()`, `..._failed` when the work
+                raises, and what it raises itself of this kind.
+        """
+        self.require_open()
+        if self._jobs >= self._most_jobs:
+            raise self._error("busy", "has too much to do")
+        with self._lock:
+            self._jobs += 1
+        try:
+            job = self._executor.submit(self._guarded, partial(work, *args, **kwargs))
+        except BaseException:
+            self._ended()
+            raise
+        job.add_done_callback(self._ended)
+        try:
+            return await asyncio.wrap_future(job)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._closed and task is not None and not task.cancelling():  # `aclose()` took it off the queue
+                self.require_open()
+            raise
+
+    async def aclose(self) -> None:
+        """End the threads, once what they are at is done. What waits is dropped. Idempotent."""
+        self._closed = True
+        await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
+
+    def _guarded(self, work: Callable[[], _T]) -> _T:
+        try:
+            return work()
+        except ProviderError:
+            raise
+        except BaseException as error:  # a `StopIteration`, for one, would never reach whoever waits
+            raise self._error("failed", "failed") from error
+
+    def _ended(self, _job: Future[Any] | None = None) -> None:
+        with self._lock:
+            self._jobs -= 1
+
+    def _error(self, code: str, what: str, *, retryable: bool = True) -> ProviderError:
+        name = "speech recogniser" if self._kind == "stt" else "voice"
+        return ProviderError(f"The {name} of this machine {what}.", code=f"{self._kind}_{code}", retryable=retryable)
+
+
+def _usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

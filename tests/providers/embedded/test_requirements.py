@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import pytest
+
+from tests.providers.embedded.absent import without_engines
+from voice_host.providers import embedded
+from voice_host.providers.embedded import EmbeddedSpeechToText, EmbeddedTextToSpeech, requirements, speech_problem
+from voice_host.providers.embedded.stt import moonshine
+from voice_host.providers.embedded.stt.recogniser import LocalRecogniser
+from voice_host_sdk import ProviderError, SpeechToText, STTConfig, TextToSpeech, TTSConfig
+
+
+def test_nothing_is_missing_here() -> None:
+    assert speech_problem() is None
+
+
+async def test_what_is_not_installed_is_named_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_engines(monkeypatch, "onnxruntime")
+    problem = speech_problem()
+    assert problem is not None
+    assert 'pip install "voice-host[embedded]" (missing: onnxruntime)' in problem
+    assert "ASSEMBLYAI_API_KEY" in problem
+    assert EmbeddedSpeechToText().problem == EmbeddedTextToSpeech().problem == problem
+    with pytest.raises(ProviderError, match=r"voice-host\[embedded\]") as refused:
+        await EmbeddedSpeechToText().open(STTConfig())
+    assert (refused.value.code, refused.value.retryable) == ("stt_unavailable", False)
+    with pytest.raises(ProviderError, match=r"voice-host\[embedded\]") as refused:
+        await EmbeddedTextToSpeech().open(TTSConfig())
+    assert (refused.value.code, refused.value.retryable) == ("tts_unavailable", False)
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "libc", "reason"),
+    [
+        ("darwin", "x86_64", ("", ""), "no wheels for"),
+        ("win32", "ARM64", ("", ""), "no wheels for"),
+        ("linux", "riscv64", ("glibc", "2.39"), "no wheels for"),
+        ("linux", "x86_64", ("", ""), "no wheels for Linux without glibc, such as Alpine"),
+        ("linux", "x86_64", ("glibc", "2.31"), "needs glibc 2.34 or newer, and this is 2.31"),
+        ("linux", "x86_64", ("glibc", "2.34"), "pip install"),
+        ("linux", "aarch64", ("glibc", "2.31"), "pip install"),
+        ("darwin", "arm64", ("", ""), "pip install"),
+    ],
+)
+def test_a_platform_without_wheels_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, system: str, machine: str, libc: tuple[str, str], reason: str
+) -> None:
+    without_engines(monkeypatch, "moonshine_voice")
+    monkeypatch.setattr(requirements.sys, "platform", system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(platform, "libc_ver", lambda: libc)
+    assert reason in (speech_problem() or "")
+
+
+async def test_a_release_without_the_model_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    empty = ModuleSpec("moonshine_voice", None, is_package=True)
+    empty.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(moonshine, "find_spec", lambda name: empty)
+    monkeypatch.setattr(moonshine, "_model", None)
+    recogniser = LocalRecogniser(1)
+    with pytest.raises(ProviderError, match=r"does not contain the model tiny-en; version 0\.1\.0 does") as refused:
+        await recogniser.recognise(b"")
+    assert (refused.value.code, refused.value.retryable) == ("stt_unavailable", False)
+    await recogniser.aclose()
+
+
+def test_importing_the_package_loads_no_engine() -> None:
+    code = (
+        f"import sys, {embedded.__name__} as e; e.EmbeddedSpeechToText(); e.EmbeddedTextToSpeech(); e.speech_problem();"
+        f"print([name for name in {requirements.MODULES!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_providers_are_what_the_sdk_asks_for() -> None:
+    listener: SpeechToText = EmbeddedSpeechToText()
+    voice: TextToSpeech = EmbeddedTextToSpeech()
+    assert listener.name == voice.name == "embedded"
+    assert isinstance(listener, SpeechToText)
+    assert isinstance(voice, TextToSpeech)
+
+
+def test_nothing_is_downloaded_and_nothing_else_of_moonshine_is_loaded() -> None:
+    code = """
+import socket, sys
+def refuse(*args, **kwargs):
+    raise AssertionError("the network was asked for")
+socket.socket.connect = socket.getaddrinfo = refuse
+from voice_host.providers.embedded.stt.moonshine import load_model
+from voice_host.providers.embedded.tts.hibari_voice import load_voice
+sentence, rest = load_voice().speak_first_sentence("Good morning.")
+load_model().transcribe(sentence.pcm)
+print(len(sentence.pcm) > 0, "moonshine_voice" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
