@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import platform
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
@@ -11,6 +10,7 @@ import pytest
 from tests.providers.embedded.absent import without_engines
 from voice_host.providers import embedded
 from voice_host.providers.embedded import EmbeddedSpeechToText, EmbeddedTextToSpeech, requirements, speech_problem
+from voice_host.providers.embedded.requirements import without_wheels
 from voice_host.providers.embedded.stt import moonshine
 from voice_host.providers.embedded.stt.recogniser import LocalRecogniser
 from voice_host_sdk import ProviderError, SpeechToText, STTConfig, TextToSpeech, TTSConfig
@@ -36,26 +36,34 @@ async def test_what_is_not_installed_is_named_and_what_to_do(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("system", "machine", "libc", "reason"),
+    ("system", "machine", "libc", "macos", "reason"),
     [
-        ("darwin", "x86_64", ("", ""), "no wheels for"),
-        ("win32", "ARM64", ("", ""), "no wheels for"),
-        ("linux", "riscv64", ("glibc", "2.39"), "no wheels for"),
-        ("linux", "x86_64", ("", ""), "no wheels for Linux without glibc, such as Alpine"),
-        ("linux", "x86_64", ("glibc", "2.31"), "needs glibc 2.34 or newer, and this is 2.31"),
-        ("linux", "x86_64", ("glibc", "2.34"), "pip install"),
-        ("linux", "aarch64", ("glibc", "2.31"), "pip install"),
-        ("darwin", "arm64", ("", ""), "pip install"),
+        ("darwin", "x86_64", ("", ""), "15.1", "no wheels of it for darwin on x86_64"),
+        ("darwin", "arm64", ("", ""), "14.7.1", "needs macOS 15"),
+        ("win32", "ARM64", ("", ""), "", "no wheels of it for win32 on ARM64"),
+        ("linux", "riscv64", ("glibc", "2.39"), "", "no wheels of it for linux on riscv64"),
+        ("linux", "x86_64", ("", ""), "", "without glibc, such as Alpine"),
+        ("linux", "x86_64", ("glibc", "2.31"), "", "needs glibc 2.34 or newer, and this is 2.31"),
+        ("linux", "aarch64", ("glibc", "2.28"), "", "needs glibc 2.31 or newer, and this is 2.28"),
     ],
 )
 def test_a_platform_without_wheels_is_told_so(
-    monkeypatch: pytest.MonkeyPatch, system: str, machine: str, libc: tuple[str, str], reason: str
+    system: str, machine: str, libc: tuple[str, str], macos: str, reason: str
 ) -> None:
-    without_engines(monkeypatch, "moonshine_voice")
-    monkeypatch.setattr(requirements.sys, "platform", system)
-    monkeypatch.setattr(platform, "machine", lambda: machine)
-    monkeypatch.setattr(platform, "libc_ver", lambda: libc)
-    assert reason in (speech_problem() or "")
+    assert reason in (without_wheels(system, machine, libc, macos) or "")
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "libc", "macos"),
+    [
+        ("linux", "x86_64", ("glibc", "2.34"), ""),
+        ("linux", "aarch64", ("glibc", "2.31"), ""),
+        ("darwin", "arm64", ("", ""), "15.0"),
+        ("win32", "AMD64", ("", ""), ""),
+    ],
+)
+def test_a_platform_with_wheels_is_no_problem(system: str, machine: str, libc: tuple[str, str], macos: str) -> None:
+    assert without_wheels(system, machine, libc, macos) is None
 
 
 async def test_a_release_without_the_model_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

