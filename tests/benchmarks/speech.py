@@ -130,6 +130,7 @@ async def understanding(folder: Path) -> None:
     print(f"\nRecordings: {len(clips)} in {folder.name}/, one at a time\n")
     print("| | word errors | | turns | end of speech to the draft, ms | to the final transcript, ms: median, max |")
     print("| --- | --- | --- | --- | --- | --- |")
+    cpu_s, sound_s = time.process_time(), 0.0
     for ratio_db in NOISES_DB:
         heard: list[tuple[str, Heard]] = []
         for seed, clip in enumerate(clips):
@@ -137,6 +138,7 @@ async def understanding(folder: Path) -> None:
             pcm = clean + bytes(int(2 * HZ * SILENCE_S))
             if ratio_db is not None:
                 pcm = with_pink_noise(pcm, ratio_db, seed)
+            sound_s += len(pcm) / 2 / HZ
             heard.append((clip["text"], await hear(recogniser, pcm, end_of_voice_s(clean))))
         errors = sum(word_errors(text, one.text) for text, one in heard)
         words = sum(len(spoken_words(text)) for text, _ in heard)
@@ -150,6 +152,8 @@ async def understanding(folder: Path) -> None:
         for text, one in heard:
             if word_errors(text, one.text):
                 print(f"<!-- {text!r} was heard as {one.text!r} -->")
+    cpu_ms = 1000 * (time.process_time() - cpu_s) / sound_s
+    print(f"\nCPU for a second of sound, partial transcripts included: {cpu_ms:.0f} ms")
     await recogniser.aclose()
 
 

@@ -33,6 +33,7 @@ def test_a_turn_may_end_with_a_whole_sentence(text: str) -> None:
         "Um.",
         "What is the.",
         "Call me at 555-1234.",
+        "My postcode is SW1A1AA.",
     ],
 )
 def test_after_a_number_a_hesitation_or_half_a_sentence_more_is_expected(text: str) -> None:

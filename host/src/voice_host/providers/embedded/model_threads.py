@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from voice_host_sdk import ProviderError
+
+_logger = logging.getLogger(__name__)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -85,6 +88,7 @@ class ModelThreads:
         except ProviderError:
             raise
         except BaseException as error:  # a `StopIteration`, for one, would never reach whoever waits
+            _logger.warning("the embedded %s model failed", self._kind, exc_info=error)
             raise self._error("failed", "failed") from error
 
     def _ended(self, _job: Future[Any] | None = None) -> None:

@@ -15,7 +15,7 @@ _UNFINISHED = re.compile(
     "my|your|his|its|our|their|this|these|those|is|are|was|were|am|be|been|um|uh|uhm|er|erm|hmm|mm|oh"
 )
 _NUMBER = re.compile(
-    r"\d.*|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|sixty|"
+    r"\w*\d\w*|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|sixty|"
     "seventy|eighty|ninety|hundred|thousand|double|triple"
 )
 
