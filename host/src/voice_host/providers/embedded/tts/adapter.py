@@ -50,7 +50,8 @@ class EmbeddedTextToSpeech:
             ProviderError: it cannot run here (`tts_unavailable`), or the provider is closed (`tts_closed`).
         """
         if self.problem is not None:
-            raise ProviderError(self.problem, code="tts_unavailable", retryable=False)
+            message = "There is no voice on this host. Replies come as text."
+            raise ProviderError(message, code="tts_unavailable", retryable=False)
         if self._closed:
             raise _closed()
         self.prepare()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from voice_host.providers.embedded.engines import SpokenSentence
 from voice_host.providers.embedded.model_threads import ModelThreads
-from voice_host.providers.embedded.requirements import require_speech
 from voice_host.providers.embedded.tts.spoken_text import LONGEST_PIECE, divide
 from voice_host_sdk import ProviderError
 
@@ -50,7 +49,6 @@ def _speak_first_sentence(text: str) -> tuple[SpokenSentence, str]:
 
 
 def _voice() -> HibariVoice:
-    require_speech("tts_unavailable")
     try:
         from voice_host.providers.embedded.tts.hibari_voice import load_voice  # takes long: not on the event loop
 
