@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection as ThreadedConnection
+from websockets.sync.server import serve as threaded_serve
 
-from voice_host.providers.service_socket import ConnectFailed, ServiceSockets
+from voice_host.providers.service_socket import (
+    MESSAGES_BURST,
+    MESSAGES_PER_TURN,
+    SLICE_BYTES,
+    ConnectFailed,
+    ServiceConnection,
+    ServiceSockets,
+)
 from voice_host.settings import ResilienceSettings
 
 
@@ -51,3 +66,66 @@ async def test_a_proxy_that_cannot_be_used_is_a_failure_like_others_and_named(
         await ServiceSockets("key", ResilienceSettings()).open("ws://speech.test/v3")
     assert not failed.value.retryable
     assert "name speech.test in NO_PROXY" in caplog.text
+
+
+@contextmanager
+def flooding() -> Iterator[int]:
+    """A service in a thread of its own that sends as fast as it can. Yields its port."""
+
+    def flood(ws: ThreadedConnection) -> None:
+        with suppress(ConnectionClosed):
+            while True:
+                ws.send("{}")
+
+    with threaded_serve(flood, "127.0.0.1", 0, compression=None) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.socket.getsockname()[1]
+        server.shutdown()
+        thread.join()
+
+
+async def read_to_the_end(socket: ClientConnection) -> int:
+    count = 0
+    while True:
+        await socket.recv()
+        count += 1
+        if count % MESSAGES_BURST == 0:
+            assert count <= 10 * MESSAGES_BURST, "it was never cut"
+
+
+async def test_a_service_that_floods_is_cut_and_leaves_turns_of_the_loop_to_others(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 0
+    parse = ServiceConnection.data_received
+
+    def watched(self: ServiceConnection, data: bytes) -> None:
+        nonlocal most
+        before = len(self.recv_messages.frames)
+        parse(self, data)
+        most = max(most, len(self.recv_messages.frames) - before)
+
+    monkeypatch.setattr(ServiceConnection, "data_received", watched)
+    with flooding() as port:
+        socket = await ServiceSockets("key", ResilienceSettings()).open(f"ws://127.0.0.1:{port}/")
+        with pytest.raises(ConnectionClosed):
+            async with asyncio.timeout(60):
+                await read_to_the_end(socket)
+    assert 0 < most <= MESSAGES_PER_TURN + SLICE_BYTES // 4  # a message of "{}" has four bytes
+    assert "was cut off" in caplog.text
+
+
+async def test_messages_that_come_at_once_are_all_read(caplog: pytest.LogCaptureFixture) -> None:
+    sent = [str(n) * (n % 50) for n in range(3000)]
+
+    async def talk(ws: ServerConnection) -> None:
+        for message in sent:
+            await ws.send(message)
+
+    async with serve(talk, "127.0.0.1", 0, compression=None) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with asyncio.timeout(30):
+            socket = await ServiceSockets("key", ResilienceSettings()).open(f"ws://127.0.0.1:{port}/")
+            assert [message async for message in socket] == sent
+    assert caplog.text == ""

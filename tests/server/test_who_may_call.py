@@ -26,6 +26,7 @@ from tests.server.hosting import Running, installed, running
 from tests.server.test_doors import TOML, bearer, key_for
 from voice_host.auth import key_ring
 from voice_host.auth.key_file import KeyFile
+from voice_host.limits import rates
 from voice_host.server.cross_site import SameSiteSockets
 from voice_host_sdk import Authenticator, Caller, Connection, Denied
 
@@ -380,3 +381,52 @@ async def test_every_answer_tells_browsers_to_be_careful(tmp_path: Path) -> None
                 assert "default-src 'none'" in answer["content-security-policy"]
                 assert "frame-ancestors 'none'" in answer["content-security-policy"]
                 assert "unsafe" not in answer["content-security-policy"]
+
+
+async def test_whoever_keeps_guessing_is_told_to_wait_and_a_good_key_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "FIRST_BLOCK_S", 60.0)
+    key = key_for(tmp_path, "calls")
+    guesser = {"X-Forwarded-For": "198.51.100.7"}
+    async with guarded(tmp_path, f"{TOML}\n[limits]\nmax_auth_failures_per_minute = 3\n") as r:
+        for guess in ("vh_a_b", "vh_c_d"):
+            assert "unknown" in await refused(r.session("nosy"), additional_headers={**bearer(guess), **guesser})
+        async with httpx.AsyncClient(base_url=f"http://{r.address}", headers=guesser) as http:
+            assert (await http.get("/metrics", headers=bearer("vh_e_f"))).status_code == 401
+            blocked = await http.get("/metrics", headers=bearer("vh_g_h"))
+            assert (blocked.status_code, blocked.headers["retry-after"]) == (429, "60")
+        async with calling(r.session("nosy"), additional_headers={**bearer("vh_i_j"), **guesser}) as caller:
+            assert await caller.ended() == (4429, "too many failed attempts: try again in 60 s")
+        for address in (guesser, {"X-Forwarded-For": "198.51.100.8"}):
+            async with calling(r.session("nosy"), additional_headers={**bearer(key), **address}) as caller:
+                await caller.expect("ready")
+
+
+async def test_an_extension_is_not_asked_about_an_address_that_keeps_guessing(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Strict:
+        async def authenticate(self, connection: Connection) -> Caller | Denied | None:
+            asked.append(connection.query["who"])
+            return Denied("no") if connection.query["who"] == "eve" else Caller(connection.query["who"])
+
+    address = {"X-Forwarded-For": "198.51.100.7"}
+    toml = "[limits]\nmax_auth_failures_per_minute = 1\n"
+    async with guarded(tmp_path, toml, {"strict": Strict()}) as r:
+        for _ in range(3):
+            async with calling(f"{r.session('nosy')}?who=eve", additional_headers=address) as caller:
+                assert (await caller.ended())[0] in (4401, 4429)
+        async with calling(f"{r.session('nosy')}?who=ada", additional_headers={}) as caller:
+            await caller.expect("ready")
+    assert asked == ["eve", "ada"]
+
+
+async def test_a_missing_key_is_no_guess(tmp_path: Path) -> None:
+    key = key_for(tmp_path, "calls")
+    address = {"X-Forwarded-For": "198.51.100.7"}
+    async with guarded(tmp_path, f"{TOML}\n[limits]\nmax_auth_failures_per_minute = 1\n") as r:
+        for _ in range(3):
+            assert "needed" in await refused(r.session("nosy"), additional_headers=address)
+        async with calling(r.session("nosy"), additional_headers={**bearer(key), **address}) as caller:
+            await caller.expect("ready")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +17,7 @@ from voice_host.auth.call_tokens import BadToken, CallToken, CallTokens
 from voice_host.auth.credentials import credential_of, secrets_of
 from voice_host.auth.key_ring import KeyRing
 from voice_host.auth.token_secret import secret_beside
+from voice_host.limits.rates import FailedAttempts
 from voice_host.logs import get_logger
 from voice_host.settings import AuthSettings, Settings, redact
 from voice_host.tenancy import PluginTimeout, isolated, type_of
@@ -37,11 +40,13 @@ class Refusal:
         reason: words for the one who is refused.
         tried: whether a key or a token was shown.
         known: whether it was a good one, which is not good for this.
+        retry_after_s: set when too many attempts from this address failed: how long it must wait.
     """
 
     reason: str
     tried: bool = True
     known: bool = False
+    retry_after_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ class Gate:
         tokens: reads call tokens; None: there are none.
         authenticators: those of the extensions, by name. They are asked first, in this order, until one answers.
         timeout_s: how long each of them may take: a caller waits in silence. Beyond it the answer is no.
+        failed_attempts: counts the failures of each address; default: any number is allowed.
     """
 
     def __init__(
@@ -105,11 +111,13 @@ class Gate:
         tokens: CallTokens | None = None,
         authenticators: Mapping[str, Authenticator] | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
+        failed_attempts: FailedAttempts | None = None,
     ) -> None:
         self._keys = keys
         self.tokens = tokens
         self._authenticators = dict(authenticators or {})
         self._timeout_s = timeout_s
+        self._failed_attempts = failed_attempts
 
     @property
     def closed(self) -> bool:
@@ -136,6 +144,21 @@ class Gate:
         """Find out who is at the door, whatever they want."""
         if not self.closed:
             return ANYBODY
+        failed = self._failed_attempts
+        if failed is not None and (blocked_s := failed.blocked_s(connection.client_host)):
+            # A good key or token passes: others must not be able to lock out those who share an address with them. An
+            # authenticator may be slow, and may refuse what is a good key here, so without asking it nobody passes.
+            visitor = None if self._authenticators else await self._built_in(connection)
+            if isinstance(visitor, Visitor):
+                return visitor
+            wait_s = math.ceil(blocked_s)
+            return Refusal(f"too many failed attempts: try again in {wait_s} s", retry_after_s=wait_s)
+        answer = await self._identify(connection)
+        if failed is not None and isinstance(answer, Refusal) and answer.tried:
+            failed.add(connection.client_host)
+        return answer
+
+    async def _identify(self, connection: Connection) -> Visitor | Refusal:
         for name, authenticator in self._authenticators.items():
             answer = await _ask(name, authenticator, connection, self._timeout_s)
             if isinstance(answer, Caller):
@@ -199,7 +222,11 @@ def build_gate(settings: Settings, authenticators: Mapping[str, Authenticator] |
     elif keys_file is not None:
         tokens = CallTokens(secret_beside(keys_file), max_ttl_s=settings.auth.token_max_ttl_s)
     return Gate(
-        keys=keys, tokens=tokens, authenticators=authenticators, timeout_s=settings.auth.authenticator_timeout_s
+        keys=keys,
+        tokens=tokens,
+        authenticators=authenticators,
+        timeout_s=settings.auth.authenticator_timeout_s,
+        failed_attempts=FailedAttempts(settings.limits.max_auth_failures_per_minute, time.monotonic),
     )
 
 

@@ -1,18 +1,17 @@
-"""How many calls there may be at once: in all, of an agent, of a caller, from an address."""
+"""How many calls there may be at once: in all, of an agent, a caller or an address. And how quickly they may start."""
 
 from __future__ import annotations
 
-import ipaddress
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from voice_host.limits.networks import limited_networks
+from voice_host.limits.rates import RateLimiter
 from voice_host.settings import LimitsSettings
 from voice_host_sdk import Caller
-
-IPV6_SITE_BITS = 64
-"""What one subscriber of IPv6 is given at least (RFC 6177): within it anybody may take a new address for each call."""
 
 _Key = tuple[str, Hashable]
 """A limit, and whose calls it counts."""
@@ -62,10 +61,17 @@ class Admission:
     Args:
         limits: `[limits]`.
         agent_limit: the limit of one agent, by id; None: it has none of its own.
+        clock: seconds, monotonic.
     """
 
-    def __init__(self, limits: LimitsSettings, agent_limit: Callable[[str], int | None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        limits: LimitsSettings,
+        agent_limit: Callable[[str], int | None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,  # noqa: TID251 (counts calls, and is in none)
+    ) -> None:
         self._limits = limits
+        self._starts = RateLimiter(limits.max_call_starts_per_minute, clock)
         self._agent_limit = agent_limit
         self._calls: defaultdict[_Key, Counter[object]] = defaultdict(Counter)  # the tickets of each call
 
@@ -92,6 +98,8 @@ class Admission:
             others = self._calls.get((place.limit, place.who), {}).keys() - {call}
             if len(others) >= place.most:
                 return Refusal(place.limit, place.reason)
+        if same_call_as is None and not self._may_start(caller, client_host):
+            return Refusal("max_call_starts_per_minute", "calls are started too quickly: try again in a minute")
         keys = [(place.limit, place.who) for place in places]
         for key in keys:
             self._calls[key][call] += 1
@@ -111,6 +119,11 @@ class Admission:
         """Calls that have a place."""
         return len(self._calls.get(("max_calls", None), ()))
 
+    def _may_start(self, caller: Caller | None, client_host: str | None) -> bool:
+        if caller is not None and not self._starts.take((caller.issuer, caller.identity)):
+            return False
+        return all(self._starts.take(network, times) for network, times in limited_networks(client_host))
+
     def _places(self, agent_id: str, caller: Caller | None, client_host: str | None) -> list[_Place]:
         limits = self._limits
         places = [_Place("max_calls", None, limits.max_calls, "the server takes no more calls at the moment")]
@@ -120,22 +133,7 @@ class Admission:
             words = "you have too many calls at once"
             who = (caller.issuer, caller.identity)
             places.append(_Place("max_calls_per_caller", who, limits.max_calls_per_caller, words))
-        if (network := _network(client_host)) is not None:
+        for network, times in limited_networks(client_host):
             words = "too many calls at once from your address"
-            places.append(_Place("max_calls_per_address", network, limits.max_calls_per_address, words))
+            places.append(_Place("max_calls_per_address", network, times * limits.max_calls_per_address, words))
         return places
-
-
-def _network(client_host: str | None) -> Hashable | None:
-    """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 address."""
-    try:
-        address = ipaddress.ip_address((client_host or "").partition("%")[0])
-    except ValueError:
-        return client_host or None  # a Unix socket has no address; a proxy may name what is none
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
-    if address.is_loopback:
-        return None
-    if isinstance(address, ipaddress.IPv6Address):
-        return ipaddress.ip_network((address, IPV6_SITE_BITS), strict=False)
-    return address

@@ -10,9 +10,12 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidProxy, InvalidStatus, InvalidURI, WebSocketException
+from websockets.frames import CloseCode
+from websockets.protocol import Event
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
+from voice_host.limits.token_bucket import TokenBucket
 from voice_host.settings import ResilienceSettings
 
 GIVE_WAY_S = 0.01
@@ -21,6 +24,16 @@ sockets, of which each call opens two as soon as it was let in."""
 
 CLOSE_TIMEOUT_S = 1.0
 """How long a closing handshake may take before the connection is cut. Nothing of value arrives after a close frame."""
+
+MESSAGES_PER_TURN = 64
+"""Messages of one service that are parsed before the event loop turns to other calls: about 1 ms."""
+
+SLICE_BYTES = 1024
+"""How much of a large read is parsed between two looks at the count. A smaller read is parsed in one go."""
+
+MESSAGES_PER_S = 2000.0
+MESSAGES_BURST = 20_000
+"""A voice that makes 20 s of speech at once, in frames of 20 ms, sends 1,000 messages. More is a fault."""
 
 # At DEBUG the library logs request headers, and with them the key. This logger of its own never goes that far.
 _quiet = logging.getLogger("voice_host.providers.websocket")
@@ -41,6 +54,69 @@ class ConnectFailed(Exception):
         super().__init__(reason)
         self.status = status
         self.retryable = retryable
+
+
+class ServiceConnection(ClientConnection):
+    """A connection whose peer cannot hold the event loop up: a service that floods is cut, as one that fails."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._unparsed = bytearray()
+        self._parsing_later: asyncio.Handle | None = None
+        self._messages = TokenBucket(MESSAGES_PER_S, MESSAGES_BURST, self.loop.time)
+        self._parsed = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, or as much of it as one turn of the loop allows; the connection is not read meanwhile."""
+        self._parsed = 0
+        if self._parsing_later is not None:
+            self._unparsed += data
+            self.transport.pause_reading()
+        elif len(data) <= SLICE_BYTES:
+            super().data_received(data)
+            self._count()
+        else:
+            self._unparsed += data
+            self._parse()
+
+    def _parse(self) -> None:
+        """Feed the parser until all is parsed or the turn is used up."""
+        was_paused, self._parsing_later, self._parsed = self._parsing_later is not None, None, 0
+        data, fed = bytes(self._unparsed), 0
+        while fed < len(data) and self._parsed < MESSAGES_PER_TURN:
+            super().data_received(data[fed : fed + SLICE_BYTES])
+            fed += SLICE_BYTES
+        del self._unparsed[:fed]
+        self._count()
+        if self.transport.is_closing():
+            self._unparsed.clear()
+        elif self._unparsed:
+            self.transport.pause_reading()
+            self._parsing_later = self.loop.call_soon(self._parse)
+        elif was_paused and not self.recv_messages.paused:
+            self.transport.resume_reading()
+
+    def _count(self) -> None:
+        if self._messages.take(self._parsed) or self.transport.is_closing():
+            return
+        log.error("a speech service sent more than %d messages a second and was cut off", MESSAGES_PER_S)
+        self.protocol.fail(CloseCode.POLICY_VIOLATION, "too many messages")
+        self.transport.abort()
+
+    def process_event(self, event: Event) -> None:
+        self._parsed += 1
+        super().process_event(event)
+
+    def eof_received(self) -> None:
+        if self._unparsed:  # what came before the end counts; it is one read at the most
+            data, self._unparsed = bytes(self._unparsed), bytearray()
+            super().data_received(data)
+        super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._parsing_later is not None:
+            self._parsing_later.cancel()
+        super().connection_lost(exc)
 
 
 class ServiceSockets:
@@ -80,6 +156,7 @@ class ServiceSockets:
                 url,
                 additional_headers={"Authorization": self._authorization},
                 compression=None,
+                create_connection=ServiceConnection,
                 open_timeout=self._resilience.speech_connect_timeout_s,
                 close_timeout=CLOSE_TIMEOUT_S,
                 max_size=self._resilience.speech_max_message_bytes,

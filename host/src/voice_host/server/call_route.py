@@ -37,7 +37,11 @@ def add_call_route(app: FastAPI, host: Host, gate: Gate, allowed_origins: Sequen
         # Whoever may not call is not told either which agents there are.
         visitor = await gate.admit(connection_of(ws, agent_id), "calls")
         if isinstance(visitor, Refusal):
-            await _refuse(ws, _known(host, agent_id), CloseCode.NOT_AUTHORISED, visitor.reason)
+            code = CloseCode.NOT_AUTHORISED
+            if visitor.retry_after_s is not None:
+                code = CloseCode.OVER_A_LIMIT
+                metrics.LIMITS_EXCEEDED.labels("", "max_auth_failures_per_minute").inc()
+            await _refuse(ws, _known(host, agent_id), code, visitor.reason)
             return
         await _call(ws, agent_id, visitor, host, gate)
 

@@ -1,4 +1,4 @@
-"""How long a connection may take, and what is done about one that takes longer: uvicorn's protocols with deadlines."""
+"""uvicorn's protocols as the host runs them: how many connections there may be, and how long each may take."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ from typing import Any, cast
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from voice_host import metrics
+from voice_host.server.connection_table import ConnectionTable, most_connections
+from voice_host.server.descriptors import descriptor_limit
 from voice_host.server.web_socket import CallProtocol
 from voice_host.settings import Settings
 
 _HTTP: Any = AutoHTTPProtocol  # h11, or httptools where it is installed: known when it is imported, not to mypy
 
+NO_ROOM = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
+
 
 def connection_options(settings: Settings) -> dict[str, Any]:
     """Return what `uvicorn.Config` is told so that the limits of connections are kept."""
     limits = settings.limits
+    table = ConnectionTable(
+        most_connections(limits.max_connections, descriptor_limit()),
+        limits.max_connections_per_address,
+        settings.server.trusted_proxies,
+    )
     return {
-        "http": _http_protocol(limits.handshake_timeout_s),
-        "ws": _call_protocol(limits.write_buffer_bytes),
+        "http": _http_protocol(limits.handshake_timeout_s, table),
+        "ws": _call_protocol(limits.write_buffer_bytes, table),
         "ws_per_message_deflate": False,  # audio does not compress
         "ws_max_size": limits.max_frame_bytes,
         "ws_ping_interval": limits.ping_interval_s,
@@ -29,45 +38,71 @@ def connection_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _call_protocol(buffer_bytes: int) -> type[CallProtocol]:
+def _call_protocol(buffer_bytes: int, table: ConnectionTable) -> type[CallProtocol]:
     class BoundedCallProtocol(CallProtocol):
         write_buffer_bytes = buffer_bytes
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            table.close(self.transport)
+            super().connection_lost(exc)
 
     return BoundedCallProtocol
 
 
-def _http_protocol(timeout_s: float) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP protocol, cut when no whole request comes: uvicorn waits for a first one without end."""
+def _http_protocol(timeout_s: float, table: ConnectionTable) -> type[asyncio.Protocol]:
+    """uvicorn's HTTP protocol with a deadline: uvicorn waits without end for a request, and for answers to be read."""
 
     class DeadlineHTTPProtocol(_HTTP):  # type: ignore[misc]
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
-            self._judged = None
-            self._deadline = self.loop.call_later(timeout_s, self._judge)
+            self._seen: tuple[object, int] = (None, 0)
+            self._deadline = self.loop.call_later(timeout_s, self._check_progress)
+            if not table.open(transport):
+                transport.write(NO_ROOM)
+                transport.close()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._deadline.cancel()
+            table.close(self.transport)
             super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self._answering():
+                table.busy(self.transport)
+
+        def on_response_complete(self) -> None:
+            table.idle(self.transport)
+            super().on_response_complete()  # begins with the next of pipelined requests
+            if self._answering():
+                table.busy(self.transport)
 
         def handle_websocket_upgrade(self, *event: Any) -> None:
             self._deadline.cancel()  # it would hold the whole connection until then
+            table.busy(self.transport)
             super().handle_websocket_upgrade(*event)
 
         def send_400_response(self, msg: str) -> None:
             metrics.REQUESTS_REFUSED.labels("400", "unreadable").inc()
             super().send_400_response(msg)
 
-        def _judge(self) -> None:
-            """Let go what answers a request or has had a new one since the last look; cut what dawdles."""
-            if self.transport.is_closing():
-                return
+        def _answering(self) -> bool:
             request = self.cycle
-            answering = request is not None and not request.more_body and not request.response_complete
-            if answering or request is not self._judged:
-                self._judged = request
-                self._deadline = self.loop.call_later(timeout_s, self._judge)
-            else:
+            return request is not None and not request.response_complete
+
+        def _check_progress(self) -> None:
+            """Cut a connection on which nothing happened since the last look: no new request, and no answer was read.
+
+            A request whose body is complete may take its time to be answered.
+            """
+            unread = self.transport.get_write_buffer_size()
+            seen = (self.cycle, unread)
+            computing = self._answering() and not self.cycle.more_body and not unread
+            if not computing and seen == self._seen:
                 metrics.LIMITS_EXCEEDED.labels("", "handshake_timeout_s").inc()
                 self.transport.abort()
+                return
+            self._seen = seen
+            self._deadline = self.loop.call_later(timeout_s, self._check_progress)
 
     return cast(type[asyncio.Protocol], DeadlineHTTPProtocol)

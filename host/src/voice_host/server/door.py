@@ -48,7 +48,11 @@ class Door:
         if isinstance(answer, Visitor):
             return answer
         refusal = _said_no(answer, scopes)
-        metrics.REQUESTS_REFUSED.labels(str(refusal.status_code), "scope" if answer.known else "credential").inc()
+        reason = "scope" if answer.known else "credential"
+        if answer.retry_after_s is not None:
+            reason = "attempts"
+            metrics.LIMITS_EXCEEDED.labels("", "max_auth_failures_per_minute").inc()
+        metrics.REQUESTS_REFUSED.labels(str(refusal.status_code), reason).inc()
         log.info("request_refused", path=connection.path, status=refusal.status_code, reason=answer.reason)
         raise refusal
 
@@ -63,6 +67,8 @@ class Door:
 
 def _said_no(refusal: Refusal, scopes: tuple[Scope, ...]) -> HTTPException:
     """RFC 6750, 3: what was wrong stands in the header for programs, and in the body for people."""
+    if refusal.retry_after_s is not None:
+        return HTTPException(429, refusal.reason, {"Retry-After": str(refusal.retry_after_s)})
     if refusal.known:
         challenge = f'{REALM}, error="insufficient_scope", scope="{" ".join(scopes)}"'
         return HTTPException(403, refusal.reason, {"WWW-Authenticate": challenge})

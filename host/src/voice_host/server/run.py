@@ -17,6 +17,7 @@ from voice_host.logs import configure_logging, get_logger
 from voice_host.providers.select import SpeechServices, installed_extensions
 from voice_host.server.app import create_host_app
 from voice_host.server.banner import print_banner
+from voice_host.server.descriptors import raise_descriptor_limit
 from voice_host.server.event_loop import run_in_event_loop
 from voice_host.server.host import Host
 from voice_host.server.listener import is_loopback
@@ -56,6 +57,7 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure
         server.log_format, server.log_level, messages=server.log_transcripts, secrets=known_secrets(settings)
     )
     log_transcripts(server.log_transcripts)
+    raise_descriptor_limit()
     extensions = installed_extensions(settings)
     gate = decided_gate(settings, extensions.authenticators, insecure=insecure)
     speech = SpeechServices(settings, extensions)

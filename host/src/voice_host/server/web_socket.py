@@ -1,9 +1,9 @@
-"""uvicorn's WebSocket protocol: a short cut for the microphone, and little patience with clients slow or half gone."""
+"""uvicorn's WebSocket protocol with a fast path for audio, and limits for clients that flood, stall or vanish."""
 
 from __future__ import annotations
 
 import socket
-from asyncio import BaseTransport, TimerHandle
+from asyncio import BaseTransport, Handle, TimerHandle
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +13,7 @@ from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
 from voice_host import metrics
+from voice_host.limits.token_bucket import TokenBucket
 from voice_host.session.client_link import AUDIO_EXTENSION
 
 UNREADABLE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -20,8 +21,30 @@ UNREADABLE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: clos
 MAX_FRAGMENTS = 4096
 """Pieces of one message: the largest frame in pieces of 256 bytes. Its size alone would not bound empty ones."""
 
+FRAMES_PER_TURN = 64
+"""Frames of one connection that are parsed before the event loop turns to others. They take about 1 ms, so that one
+client cannot delay another's audio by more, however small its frames are. A microphone sends 50 frames a second."""
+
+SLICE_BYTES = 384
+"""How much of a large read is parsed between two looks at the count: 64 frames of the smallest size."""
+
+SMALL_READ_BYTES = 2048
+"""A read that is parsed in one go: 60 ms of audio at 16 kHz, or at most 341 frames."""
+
+FLOOD_PAUSE_S = 0.01
+"""How long a connection is not read after it used up a turn. A flood takes about a tenth of a core; what is left of it
+waits in the client's own socket."""
+
+CONTROL_FRAMES_PER_S = 20.0
+CONTROL_FRAMES_BURST = 400
+"""Pings and pongs of one client. Libraries send one every 10 to 30 s; nobody needs more, and each costs as much as a
+frame of audio, which the limits of a call count."""
+
 CLOSE_TIMEOUT_S = 12.0
 """How long a connection may outlive its call: uvicorn itself waits 10 s for the client's close frame."""
+
+REFUSED_CLOSE_TIMEOUT_S = 1.0
+"""The same for a call that never began. The close frame is on its way, and nothing the client sends is wanted."""
 
 
 class CallProtocol(WebSocketsSansIOProtocol):
@@ -38,8 +61,13 @@ class CallProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._take_audio: Callable[[bytes], None] | None = None
+        self._is_call = False
         self._closing: TimerHandle | None = None
         self._failed = False
+        self._unparsed = bytearray()
+        self._parsed_frames = 0
+        self._parsing_later: Handle | None = None
+        self._control_frames = TokenBucket(CONTROL_FRAMES_PER_S, CONTROL_FRAMES_BURST, self.loop.time)
 
     # --- audio ----------------------------------------------------------------------------------------------------
 
@@ -63,6 +91,77 @@ class CallProtocol(WebSocketsSansIOProtocol):
 
     def _divert(self, take_audio: Callable[[bytes], None]) -> None:
         self._take_audio = take_audio
+        self._is_call = True
+
+    # --- clients that flood ---------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, or as much of it as one turn of the loop allows; the connection is not read meanwhile."""
+        if self._unparsed or self._parsing_later is not None or self.read_paused or len(data) > SMALL_READ_BYTES:
+            self._unparsed += data
+            if self._parsing_later is None:
+                self._parse()
+            return
+        self._parsed_frames = 0
+        super().data_received(data)
+        self._wait_if_used_up()
+
+    def _parse(self) -> None:
+        """Feed the parser until all is parsed, the turn is used up, or a message waits for the application."""
+        self._parsing_later = None
+        self._parsed_frames = 0
+        data, fed = bytes(self._unparsed), 0
+        while fed < len(data) and not self._may_not_parse():
+            super().data_received(data[fed : fed + SLICE_BYTES])
+            fed += SLICE_BYTES
+        del self._unparsed[:fed]
+        self._wait_if_used_up()
+
+    def _wait_if_used_up(self) -> None:
+        self._refuse_unreadable()
+        if self.transport.is_closing():
+            self._unparsed.clear()
+        elif self._parsed_frames >= FRAMES_PER_TURN:
+            metrics.LIMITS_EXCEEDED.labels("", "frames_per_turn").inc()
+            self.transport.pause_reading()
+            self._parsing_later = self.loop.call_later(FLOOD_PAUSE_S, self._parse_on)
+        elif self._unparsed:
+            self.transport.pause_reading()  # a message waits for the application: `receive()` goes on
+
+    def _may_not_parse(self) -> bool:
+        waits_for_application = self.read_paused and not self.close_sent
+        return waits_for_application or self._parsed_frames >= FRAMES_PER_TURN or self.transport.is_closing()
+
+    def _parse_on(self) -> None:
+        self._parse()
+        if not (self._unparsed or self._parsing_later or self.read_paused or self.transport.is_closing()):
+            self.transport.resume_reading()
+
+    async def receive(self) -> Any:
+        """Return the next message for the application, and parse on what came behind it."""
+        message = await super().receive()
+        self._parse_soon()
+        return message
+
+    def _parse_soon(self) -> None:
+        if self._unparsed and self._parsing_later is None and not self._may_not_parse():
+            self._parsed_frames = 0
+            self._parsing_later = self.loop.call_soon(self._parse_on)
+
+    def handle_events(self) -> None:
+        self._parsed_frames += len(self.conn.events)
+        super().handle_events()
+
+    def _too_many_control_frames(self) -> bool:
+        """Whether this ping or pong is one too many, which ends the connection."""
+        if self._control_frames.take():
+            return False
+        if not self._failed:
+            metrics.LIMITS_EXCEEDED.labels("", "control_frames_per_s").inc()
+            self._fail(CloseCode.POLICY_VIOLATION)
+            self._failed = True
+            self.transport.abort()
+        return True
 
     # --- clients that are slow, whom old audio would only keep from what is said now ---------------------------------
 
@@ -80,10 +179,16 @@ class CallProtocol(WebSocketsSansIOProtocol):
 
     def handle_ping(self) -> None:
         """Answer a ping, unless the answers before it were not taken. uvicorn keeps any number of them."""
+        if self._too_many_control_frames():
+            return
         if self.writable.is_set() or self.conn.close_sent is not None:
             super().handle_ping()
         else:
             self.conn.data_to_send()
+
+    def handle_pong(self, event: Frame) -> None:
+        if not self._too_many_control_frames():
+            super().handle_pong(event)
 
     # --- messages that cannot be taken ----------------------------------------------------------------------------
 
@@ -118,11 +223,12 @@ class CallProtocol(WebSocketsSansIOProtocol):
             if self._failed:
                 raise ClientDisconnected from None
             raise
+        if message["type"] == "websocket.close":
+            self._parse_soon()  # the client's own close frame may wait behind messages that nobody receives any more
 
     # --- requests that cannot be read -----------------------------------------------------------------------------
 
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+    def _refuse_unreadable(self) -> None:
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             # A header of more than 8 KiB, say. uvicorn would keep the connection, and never answer.
             metrics.REQUESTS_REFUSED.labels("400", "unreadable").inc()
@@ -144,12 +250,19 @@ class CallProtocol(WebSocketsSansIOProtocol):
         finally:
             self._take_audio = None
             if not self.disconnected:
-                self._closing = self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
+                timeout_s = CLOSE_TIMEOUT_S if self._is_call else REFUSED_CLOSE_TIMEOUT_S
+                self._closing = self.loop.call_later(timeout_s, self._cut)
+
+    def _cut(self) -> None:
+        metrics.LIMITS_EXCEEDED.labels("", "close_timeout_s").inc()
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self._closing is not None:
-            self._closing.cancel()
+        self._unparsed.clear()
+        for handle in (self._closing, self._parsing_later):
+            if handle is not None:
+                handle.cancel()
 
 
 def _is_utf8(data: bytes) -> bool:

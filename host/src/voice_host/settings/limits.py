@@ -15,7 +15,28 @@ class LimitsSettings(BaseModel):
     max_calls: int = Field(default=500, ge=1, description="Calls at once.")
     max_calls_per_caller: int = Field(default=100, ge=1, description="Calls at once of one authenticated identity.")
     max_calls_per_address: int = Field(
-        default=50, ge=1, description="Calls at once from one IPv4 address or one /64 of IPv6; loopback is not limited."
+        default=50,
+        ge=1,
+        description="Calls at once from one IPv4 address or one /64 of IPv6, and four times as many from a /48; "
+        "loopback is not limited.",
+    )
+    max_call_starts_per_minute: int = Field(
+        default=120,
+        ge=1,
+        description="Calls that one authenticated identity, or one address, may start or resume in a minute.",
+    )
+    max_auth_failures_per_minute: int = Field(
+        default=10,
+        ge=1,
+        description="Wrong keys and tokens from one address; beyond it that address waits, each time twice as long.",
+    )
+    max_connections: int = Field(
+        default=4096,
+        ge=1,
+        description="Open connections, at most a quarter of the file descriptors. A new one replaces an idle one.",
+    )
+    max_connections_per_address: int = Field(
+        default=256, ge=1, description="The same for one address; loopback and proxies are not limited."
     )
     max_call_s: float = Field(default=14400.0, gt=0, description="Longest call; an agent may have a shorter limit.")
     handshake_timeout_s: float = Field(
