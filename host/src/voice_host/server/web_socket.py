@@ -21,19 +21,17 @@ UNREADABLE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: clos
 MAX_FRAGMENTS = 4096
 """Pieces of one message: the largest frame in pieces of 256 bytes. Its size alone would not bound empty ones."""
 
-FRAMES_PER_TURN = 64
-"""Frames of one connection that are parsed before the event loop turns to others. They take about 1 ms, so that one
-client cannot delay another's audio by more, however small its frames are. A microphone sends 50 frames a second."""
+WINDOW_S = 0.01
+FRAMES_PER_WINDOW = 32
+"""Frames of one connection that are parsed in 10 ms. They take less than 1 ms: one client delays another's audio by no
+more, however small its frames are, and takes no more than a tenth of a core. The rest of a flood waits in the client's own
+socket. A microphone sends 50 frames a second."""
 
-SLICE_BYTES = 384
-"""How much of a large read is parsed between two looks at the count: 64 frames of the smallest size."""
+SLICE_BYTES = 192
+"""How much of a large read is parsed between two looks at the count: 32 frames of the smallest size."""
 
-SMALL_READ_BYTES = 2048
-"""A read that is parsed in one go: 60 ms of audio at 16 kHz, or at most 341 frames."""
-
-FLOOD_PAUSE_S = 0.01
-"""How long a connection is not read after it used up a turn. A flood takes about a tenth of a core; what is left of it
-waits in the client's own socket."""
+SMALL_READ_BYTES = 1400
+"""A read that is parsed in one go: 40 ms of audio at 16 kHz, or at most 233 frames."""
 
 CONTROL_FRAMES_PER_S = 20.0
 CONTROL_FRAMES_BURST = 400
@@ -64,8 +62,9 @@ class CallProtocol(WebSocketsSansIOProtocol):
         self._is_call = False
         self._closing: TimerHandle | None = None
         self._failed = False
-        self._unparsed = bytearray()
-        self._parsed_frames = 0
+        self._unparsed = b""  # of one read, or of two: the connection is not read while something is left
+        self._frames_in_window = 0
+        self._window_ends_s = 0.0
         self._parsing_later: Handle | None = None
         self._control_frames = TokenBucket(CONTROL_FRAMES_PER_S, CONTROL_FRAMES_BURST, self.loop.time)
 
@@ -96,41 +95,59 @@ class CallProtocol(WebSocketsSansIOProtocol):
     # --- clients that flood ---------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, or as much of it as one turn of the loop allows; the connection is not read meanwhile."""
+        """Parse what came, or as much of it as may be now; the connection is not read meanwhile."""
         if self._unparsed or self._parsing_later is not None or self.read_paused or len(data) > SMALL_READ_BYTES:
             self._unparsed += data
             if self._parsing_later is None:
                 self._parse()
             return
-        self._parsed_frames = 0
+        self._open_window()
         super().data_received(data)
-        self._wait_if_used_up()
+        self._after_parsing()
+
+    def _open_window(self) -> None:
+        now_s = self.loop.time()
+        if now_s >= self._window_ends_s:
+            self._window_ends_s = now_s + WINDOW_S
+            self._frames_in_window = 0
 
     def _parse(self) -> None:
-        """Feed the parser until all is parsed, the turn is used up, or a message waits for the application."""
+        """Feed the parser until all is parsed, the window is used up, or a message waits for the application."""
         self._parsing_later = None
-        self._parsed_frames = 0
-        data, fed = bytes(self._unparsed), 0
-        while fed < len(data) and not self._may_not_parse():
+        self._open_window()
+        data, fed = self._unparsed, 0
+        while fed < len(data) and not self._must_wait():
             super().data_received(data[fed : fed + SLICE_BYTES])
             fed += SLICE_BYTES
-        del self._unparsed[:fed]
-        self._wait_if_used_up()
+        self._unparsed = data[fed:]
+        self._after_parsing()
 
-    def _wait_if_used_up(self) -> None:
+    def _must_wait(self) -> bool:
+        return self._application_is_slow or self._window_used_up or self.transport.is_closing()
+
+    @property
+    def _application_is_slow(self) -> bool:
+        """Whether a message waits for the application, and the connection must not be read until it was taken."""
+        return self.read_paused and not self.close_sent
+
+    @property
+    def _window_used_up(self) -> bool:
+        return self._frames_in_window >= FRAMES_PER_WINDOW
+
+    def _after_parsing(self) -> None:
         self._refuse_unreadable()
         if self.transport.is_closing():
-            self._unparsed.clear()
-        elif self._parsed_frames >= FRAMES_PER_TURN:
-            metrics.LIMITS_EXCEEDED.labels("", "frames_per_turn").inc()
-            self.transport.pause_reading()
-            self._parsing_later = self.loop.call_later(FLOOD_PAUSE_S, self._parse_on)
+            self._unparsed = b""
+        elif self._window_used_up:
+            metrics.LIMITS_EXCEEDED.labels("", "frames_per_s").inc()
+            self._parse_later(WINDOW_S)
         elif self._unparsed:
             self.transport.pause_reading()  # a message waits for the application: `receive()` goes on
 
-    def _may_not_parse(self) -> bool:
-        waits_for_application = self.read_paused and not self.close_sent
-        return waits_for_application or self._parsed_frames >= FRAMES_PER_TURN or self.transport.is_closing()
+    def _parse_later(self, delay_s: float) -> None:
+        self.transport.pause_reading()
+        if self._parsing_later is None:
+            self._parsing_later = self.loop.call_later(delay_s, self._parse_on)
 
     def _parse_on(self) -> None:
         self._parse()
@@ -140,16 +157,19 @@ class CallProtocol(WebSocketsSansIOProtocol):
     async def receive(self) -> Any:
         """Return the next message for the application, and parse on what came behind it."""
         message = await super().receive()
-        self._parse_soon()
+        self._go_on_parsing()
         return message
 
-    def _parse_soon(self) -> None:
-        if self._unparsed and self._parsing_later is None and not self._may_not_parse():
-            self._parsed_frames = 0
-            self._parsing_later = self.loop.call_soon(self._parse_on)
+    def _go_on_parsing(self) -> None:
+        """Go on with what waits to be parsed, if the application does not keep it waiting any more."""
+        if not (self._unparsed or self._parsing_later) or self.transport.is_closing():
+            return
+        self.transport.pause_reading()  # uvicorn may have resumed it
+        if not self._application_is_slow:
+            self._parse_later(0.0)
 
     def handle_events(self) -> None:
-        self._parsed_frames += len(self.conn.events)
+        self._frames_in_window += len(self.conn.events)
         super().handle_events()
 
     def _too_many_control_frames(self) -> bool:
@@ -224,7 +244,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
                 raise ClientDisconnected from None
             raise
         if message["type"] == "websocket.close":
-            self._parse_soon()  # the client's own close frame may wait behind messages that nobody receives any more
+            self._go_on_parsing()  # the client's own close frame may wait behind messages that nobody receives any more
 
     # --- requests that cannot be read -----------------------------------------------------------------------------
 
@@ -259,7 +279,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._unparsed.clear()
+        self._unparsed = b""
         for handle in (self._closing, self._parsing_later):
             if handle is not None:
                 handle.cancel()
