@@ -94,6 +94,7 @@ async def read_to_the_end(socket: ClientConnection) -> int:
             assert count <= 10 * MESSAGES_BURST, "it was never cut"
 
 
+@pytest.mark.fault("stt: floods")
 async def test_a_service_that_floods_is_cut_and_leaves_turns_of_the_loop_to_others(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

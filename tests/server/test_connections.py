@@ -78,6 +78,7 @@ def test_connections_leave_room_for_what_calls_open(descriptors: int, most: int)
     assert most_connections(4096, descriptors) == most
 
 
+@pytest.mark.fault("caller: idle connections")
 async def test_idle_connections_do_not_keep_a_caller_out(tmp_path: Path) -> None:
     async with two_agents(tmp_path, "[limits]\nmax_connections = 5\n") as r, AsyncExitStack() as stack:
         caller = await stack.enter_async_context(calling(r.session("one")))
@@ -101,6 +102,7 @@ async def test_a_full_house_answers_that_it_is_full(tmp_path: Path) -> None:
         await client.close()
 
 
+@pytest.mark.fault("caller: never reads the answers")
 async def test_a_client_that_never_reads_its_answers_is_cut(tmp_path: Path) -> None:
     async with running(tmp_path, "[limits]\nhandshake_timeout_s = 0.3\n", allow="nobody") as r:
         sample = 'voice_host_limits_exceeded_total{agent="",limit="handshake_timeout_s"}'

@@ -175,6 +175,7 @@ class Turns:
             await asyncio.sleep(0)
 
 
+@pytest.mark.fault("caller: floods frames")
 async def test_a_flood_of_frames_is_parsed_a_little_at_a_time_and_whole() -> None:
     sent = [bytes([n % 256]) for n in range(5000)]
     taken: list[tuple[int, bytes]] = []
@@ -238,6 +239,7 @@ async def test_messages_wait_in_the_socket_while_the_application_is_slow() -> No
     assert max(waiting) <= SMALL_READ_BYTES / 7
 
 
+@pytest.mark.fault("caller: floods frames")
 @pytest.mark.parametrize("opcode", [PING, PONG])
 async def test_a_client_that_only_pings_is_cut_and_counted(opcode: int) -> None:
     before = exceeded("control_frames_per_s")
@@ -257,6 +259,7 @@ async def test_a_client_that_only_pings_is_cut_and_counted(opcode: int) -> None:
     assert exceeded("control_frames_per_s") == before + 1
 
 
+@pytest.mark.fault("caller: refused and does not close")
 async def test_a_refused_client_that_does_not_close_is_cut_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web_socket, "REFUSED_CLOSE_TIMEOUT_S", 0.1)
     monkeypatch.setattr(web_socket, "CLOSE_TIMEOUT_S", 1000.0)

@@ -383,6 +383,7 @@ async def test_every_answer_tells_browsers_to_be_careful(tmp_path: Path) -> None
                 assert "unsafe" not in answer["content-security-policy"]
 
 
+@pytest.mark.fault("caller: guesses keys")
 async def test_whoever_keeps_guessing_is_told_to_wait_and_a_good_key_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

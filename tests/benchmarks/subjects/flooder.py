@@ -1,4 +1,4 @@
-"""A client that sends one frame as often as the host takes it: `HOST PORT PATH FRAME SECONDS`, the frame in hexadecimal."""
+"""Sends one frame as often as the host takes it: `HOST PORT PATH FRAME SECONDS`, the frame in hexadecimal."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ MAX_FRAGMENTS = 4096
 WINDOW_S = 0.01
 FRAMES_PER_WINDOW = 32
 """Frames of one connection that are parsed in 10 ms. They take less than 1 ms: one client delays another's audio by no
-more, however small its frames are, and takes no more than a tenth of a core. The rest of a flood waits in the client's own
-socket. A microphone sends 50 frames a second."""
+more, however small its frames are, and takes no more than a tenth of a core. The rest of a flood waits in the client's
+own socket. A microphone sends 50 frames a second."""
 
 SLICE_BYTES = 192
 """How much of a large read is parsed between two looks at the count: 32 frames of the smallest size."""
