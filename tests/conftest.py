@@ -51,11 +51,15 @@ def nothing_blocks_the_event_loop() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def logging_stays_as_it_was() -> Iterator[None]:
     """Verbs of the command line that run within this process configure all of its logging."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+    loggers = {name: logging.getLogger(name) for name in (None, "voice_host", "voice_host_sdk")}
+    handlers, levels = loggers[None].handlers, {name: logger.level for name, logger in loggers.items()}
     yield
-    root.handlers = handlers
-    root.setLevel(level)
+    for handler in loggers[None].handlers:
+        if handler not in handlers:
+            handler.close()
+    loggers[None].handlers = handlers
+    for name, logger in loggers.items():
+        logger.setLevel(levels[name])
     log_transcripts(False)
 
 

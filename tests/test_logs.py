@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import re
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tests.agent.models import ScriptedModel
+from voice_host import log_handler
 from voice_host.agent.callback_runner import CallbackRunner
 from voice_host.agent.session import LiveSession
 from voice_host.agent.voice_agent import VoiceAgent
-from voice_host.logs import configure_logging
+from voice_host.log_handler import REPEATS
+from voice_host.logs import allow_loggers, configure_logging, get_logger
+from voice_host.printable import MAX_CHARS
 from voice_host.settings import known_secrets, load_settings
 from voice_host.tracebacks import WITHHELD, without_messages
 from voice_host.transcript_log import log_transcripts
 from voice_host_sdk import AgentConfig, AgentReply, LifecycleCallbacks, ObservedSession, ProviderError, UserTurn
 
 WORDS = "my number is 555-0199"
+
+
+def written_log(capsys: pytest.CaptureFixture[str]) -> str:
+    """What has been logged so far. A thread writes it."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    return capsys.readouterr().err
 
 
 class Nobody:
@@ -79,7 +95,7 @@ async def test_what_is_said_is_logged_only_where_it_is_wanted(
     callbacks = CallbackRunner(LifecycleCallbacks(), LiveSession("s", "desk"), observers=Nobody(), timeout_s=5)
     callbacks.user_turn(UserTurn(WORDS))
     callbacks.agent_reply(AgentReply(1, WORDS, WORDS, interrupted=False))
-    written = capsys.readouterr().err
+    written = written_log(capsys)
     assert "tool_failed" in written
     assert (WORDS in written) is wanted
     assert ("caller_said" in written, "agent_said" in written) == (wanted, wanted)
@@ -99,7 +115,132 @@ def test_secrets_of_the_settings_are_taken_out_of_every_line(
         raise RuntimeError("refused: key-4711")
     except RuntimeError:
         plugin.exception("failed")
-    written = capsys.readouterr().err
+    written = written_log(capsys)
     assert "4711" not in written
     assert "refused: ********" in written
     assert form == "text" or json.loads(written.splitlines()[0])["event"] == "logged in with ******** and ********"
+
+
+HOSTILE = "\x1b[2J\x9b31m\u202egnp.exe\u2028level=error\x07\r\ud800"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_strangers_write_cannot_drive_a_terminal_or_forge_a_line(
+    form: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(form, "info", messages=True)
+    log = get_logger("voice_host.test")
+    log.warning(HOSTILE, path=HOSTILE, nested={HOSTILE: [HOSTILE]}, object=ImportError(HOSTILE))
+    try:
+        raise ImportError(HOSTILE)
+    except ImportError:
+        log.warning("failed", exc_info=True)
+    logging.getLogger("somebody.else").warning("%s", HOSTILE)
+    written = written_log(capsys)
+    hidden = {character for character in written if character != "\n" and not character.isprintable()}
+    assert hidden == set()
+    assert "gnp.exe" in written
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_fields_are_capped(form: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(form, "info")
+    get_logger("voice_host.test").warning("request_refused", path="a" * 1_000_000)
+    assert len(written_log(capsys)) < 2 * MAX_CHARS
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        'quo"ted',
+        "quo'ted",
+        "back\\slash",
+        "first line of a key\nsecond line of a key",
+        "ümläut",
+        "per%cent&amp",
+        "sp ace/slash",
+    ],
+)
+def test_secrets_are_found_however_they_are_escaped(form: Any, secret: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(form, "info", messages=True, secrets=[secret])
+    log = get_logger("voice_host.test")
+    log.warning(f"event {secret}", field=secret, nested={"a": [secret]}, object=SimpleNamespace(key=secret))
+    log.warning(
+        "quoted", repr=repr({"key": secret}), json=json.dumps({"key": secret}), url=f"wss://x/?key={quote(secret)}"
+    )
+    logging.getLogger("other").warning("key %s of %r", secret, [secret])
+    try:
+        raise ValueError(repr([secret]))
+    except ValueError:
+        log.warning("failed", exc_info=True)
+    written = written_log(capsys)
+    for form_of_it in (secret, *secret.split("\n"), repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret)):
+        assert form_of_it not in written
+    assert written.count("********") >= 10
+
+
+def test_only_the_hosts_and_the_agents_loggers_write_below_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("text", "info")
+    allow_loggers(["front_desk.agent"])
+    chatty = logging.getLogger("httpx2.whatever")
+    chatty.setLevel(logging.DEBUG)
+    for name in ("voice_host.test", "voice_host_sdk.test", "front_desk.tools", "httpx2.whatever", "front_desk_2"):
+        logging.getLogger(name).info("info of %s", name)
+        logging.getLogger(name).debug("debug of %s", name)
+        logging.getLogger(name).warning("warning of %s", name)
+    chatty.setLevel(logging.NOTSET)
+    logging.getLogger("front_desk").setLevel(logging.NOTSET)
+    written = written_log(capsys)
+    assert re.findall(r"info of (\S+)", written) == ["voice_host.test", "voice_host_sdk.test", "front_desk.tools"]
+    assert re.findall(r"debug of (\S+)", written) == ["httpx2.whatever"] * 0
+    assert len(re.findall(r"warning of", written)) == 5
+
+
+def test_the_same_line_again_and_again_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json", "info")
+    log = get_logger("voice_host.test")
+    for number in range(1000):
+        log.warning("skipped", code=7)
+        log.warning("other", number=number % 100 if number < 100 else 0)
+    [handler] = logging.getLogger().handlers
+    handler.close()
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["event"] for line in lines].count("skipped") == REPEATS
+    assert {line["number"] for line in lines if line["event"] == "other"} == set(range(100))
+    repeated = {line["repeated"]: line["times"] for line in lines if line["event"] == "log_line_repeated"}
+    assert repeated == {"skipped": 1000 - REPEATS, "other": 901 - REPEATS}
+
+
+class Stalled(io.StringIO):
+    """A stream whose reader pauses: writing waits until it goes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.goes_on.wait()
+        return super().write(text)
+
+
+def test_a_reader_that_pauses_stops_nobody_and_learns_what_was_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_handler, "MAX_QUEUED_CHARS", 50_000)
+    stream = Stalled()
+    monkeypatch.setattr(sys, "stderr", stream)
+    configure_logging("json", "info")
+    log = get_logger("voice_host.test")
+    for number in range(1000):
+        log.warning("line", number=number, padding="x" * 200)  # would wait for ever
+    stream.goes_on.set()
+    [handler] = logging.getLogger().handlers
+    handler.flush()
+    log.warning("last")
+    handler.close()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    numbers = [line["number"] for line in lines if line["event"] == "line"]
+    assert numbers == sorted(numbers)
+    [dropped] = [line["lines"] for line in lines if line["event"] == "log_lines_dropped"]
+    assert len(numbers) + dropped == 1000
+    assert 100 < len(numbers) < 600
+    assert lines[-1]["event"] == "last"

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from typing import Any, Literal, cast
 
 import structlog
 
-from voice_host.settings.secrets import redact
-from voice_host.tracebacks import without_messages, write_without_messages
+from voice_host.log_handler import QueuedLogHandler
+from voice_host.printable import printable
+from voice_host.settings.secrets import Redactor
+from voice_host.tracebacks import without_messages
 
-_CHATTY = (
-    "httpx",
-    "httpcore",
-    "websockets",
-    "uvicorn",
-    "openai",
-    "anthropic",
-    "groq",
-    "google_genai",
-    "botocore",
-    "urllib3",
-)
-"""Libraries whose INFO lines name addresses with their queries, or whose DEBUG lines hold requests: keys and talk."""
+MAX_TRACE_CHARS = 30_000
+"""A stack trace of some 300 lines."""
 
+_OWN = ("voice_host", "voice_host_sdk")
 _TRACES_ALONE = structlog.processors.ExceptionRenderer(without_messages)
+
+Fields = MutableMapping[str, Any]
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -48,34 +42,86 @@ def configure_logging(
 ) -> None:
     """Send every log line of the process to stderr in one format.
 
+    Below warnings, only the loggers of the host write, and those given to `allow_loggers`: libraries' INFO lines name
+    addresses with their queries, and their DEBUG lines hold requests, with keys and what callers said.
+
     Args:
         log_format: for people, or one JSON object a line.
         level: the lowest that is logged.
         messages: whether stack traces hold the messages of exceptions, which may quote what callers said.
         secrets: taken out of every line, whoever wrote it.
     """
-    known = frozenset(secrets)
-
-    def redacted(_: object, __: str, line: Any) -> str:
-        return redact(line, known)
-
-    render = structlog.processors.ExceptionRenderer() if messages else _TRACES_ALONE
-    last: list[Any] = [render, structlog.processors.JSONRenderer()]
+    last: Any = structlog.processors.JSONRenderer()
     if log_format == "text":
-        plain = structlog.dev.plain_traceback if messages else write_without_messages
-        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+        last = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
             structlog.stdlib.ExtraAdder(),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, redacted],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.ExceptionRenderer() if messages else _TRACES_ALONE,
+            _Safe(Redactor(secrets)),
+            last,
+        ],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = QueuedLogHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(_is_allowed)
     root = logging.getLogger()
+    for former in root.handlers:
+        if isinstance(former, QueuedLogHandler):
+            former.close()
     root.handlers = [handler]
-    root.setLevel(level.upper())
-    for library in _CHATTY:
-        logging.getLogger(library).setLevel(max(logging.WARNING, root.level))
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
+    _allowed.clear()
+    _allow(_OWN, level)
+
+
+def allow_loggers(names: Iterable[str]) -> None:
+    """Let the loggers of these packages write at the host's level: those of agents and extensions."""
+    _allow((name.partition(".")[0] for name in names), logging.getLevelName(logging.getLogger(_OWN[0]).level))
+
+
+_allowed: set[str] = set()
+
+
+def _allow(packages: Iterable[str], level: str) -> None:
+    for package in packages:
+        _allowed.add(package)
+        logging.getLogger(package).setLevel(level.upper())
+
+
+def _is_allowed(record: logging.LogRecord) -> bool:
+    """A library may set a level of its own, so that the root's does not keep its lines out."""
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] in _allowed
+
+
+class _Safe:
+    """Redacts all fields before they are rendered, when secrets are not yet quoted, and escapes and caps them."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+
+    def __call__(self, _: object, __: str, fields: Fields) -> Fields:
+        safe = {printable(str(name)): self._field(name, value) for name, value in fields.items()}
+        return cast(Fields, safe)
+
+    def _field(self, name: str, value: object) -> object:
+        if name == "exception":
+            return printable(self._redactor.text(str(value)), max_chars=MAX_TRACE_CHARS, keep="\n")
+        return _printable(self._redactor.value(value))
+
+
+def _printable(value: object) -> object:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {_printable(name): _printable(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_printable(inner) for inner in value]
+    return value

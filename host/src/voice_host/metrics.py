@@ -45,6 +45,9 @@ MICROPHONE_DROPPED = Counter(
 SPEECH_SKIPPED = Counter(
     "voice_host_speech_skipped_seconds", "Speech skipped because the caller's network was too slow for it.", ["agent"]
 )
+LOG_LINES_DROPPED = Counter(
+    "voice_host_log_lines_dropped", "Log lines that were not written because nobody read those before."
+)
 LOOP_BLOCKED_SECONDS = Histogram(
     "voice_host_loop_blocked_seconds",
     "How long code held the event loop up, and with it every call; by the agent whose code it was.",

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from voice_host.printable import printable
 from voice_host.session.latency import STAGES
 
 HEADINGS = {
@@ -66,4 +67,4 @@ class CallReport:
         self._console.print(table)
 
     def _line(self, who: str, text: str, style: str) -> None:
-        self._console.print(Text.assemble((f"{who:>6}  ", "dim"), (text, style)), soft_wrap=True)
+        self._console.print(Text.assemble((f"{who:>6}  ", "dim"), (printable(text), style)), soft_wrap=True)

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from voice_host.cli.exit_codes import FAILED, USAGE
+from voice_host.printable import printable
 from voice_host.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 
 def say_error(message: str, hint: str | None = None) -> None:
     """Print an error to stderr, and below it what to do next."""
-    _stderr(Text.assemble(("error: ", "bold red"), message))
+    _stderr(Text.assemble(("error: ", "bold red"), printable(message, keep="\n")))
     if hint:
-        _stderr(Text.assemble(("  next: ", "bold"), hint))
+        _stderr(Text.assemble(("  next: ", "bold"), printable(hint, keep="\n")))
 
 
 def say_interrupted() -> None:
@@ -42,7 +43,7 @@ def say_interrupted() -> None:
 
 def say_warning(message: str) -> None:
     """Print a warning to stderr."""
-    _stderr(Text.assemble(("warning: ", "bold yellow"), message))
+    _stderr(Text.assemble(("warning: ", "bold yellow"), printable(message, keep="\n")))
 
 
 def fail(message: str, hint: str | None = None, code: int = USAGE) -> NoReturn:
@@ -74,7 +75,8 @@ def settings_or_exit(config: Path | None, options: dict[str, Any] | None = None)
 
 def print_json(value: object) -> None:
     """Print a value as indented JSON."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    sys.stdout.write("".join(c if c == "\n" or printable(c) == c else f"\\u{ord(c):04x}" for c in text) + "\n")
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[str | Text]]) -> None:
@@ -83,14 +85,20 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[str | Text]]) ->
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        # Text is not read as markup: brackets in a message are brackets.
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+        table.add_row(*map(_cell, row))
     Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS).print(table)
 
 
 def print_line(text: str) -> None:
     """Print a line to stdout as it is."""
-    Console(soft_wrap=True, markup=False, highlight=False).print(text)
+    Console(soft_wrap=True, markup=False, highlight=False).print(printable(text, keep="\n"))
+
+
+def _cell(cell: str | Text) -> Text:
+    """Text is not read as markup: brackets in a message are brackets. What it says may come from any package."""
+    if isinstance(cell, Text):
+        return Text(printable(cell.plain), style=cell.style)
+    return Text(printable(cell))
 
 
 def _count(problems: int) -> str:

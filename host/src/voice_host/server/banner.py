@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from voice_host.discovery import BrokenAgent, DisabledAgent
+from voice_host.logs import MAX_TRACE_CHARS
+from voice_host.printable import printable
 from voice_host.server.host import Host
 
 EMBEDDED_NOTICE = (
@@ -47,7 +49,8 @@ def print_banner(
     agents = host.describe()
     table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
     for agent in agents:
-        table.add_row(agent["id"], *_cells(agent), f"{agent['distribution']} {agent['version']}")
+        package = printable(f"{agent['distribution']} {agent['version']}")
+        table.add_row(Text(agent["id"]), *_cells(agent), Text(package))
     console.print(table)
     for broken in host.agents.values():
         if isinstance(broken, BrokenAgent) and not isinstance(broken, DisabledAgent):
@@ -64,7 +67,7 @@ def print_banner(
 def _cells(agent: dict[str, Any]) -> list[Text]:
     if agent["status"] == "ready":
         providers = agent["providers"]
-        return [Text("ready", "green"), *(Text(providers[kind]) for kind in ("stt", "tts", "model"))]
+        return [Text("ready", "green"), *(Text(printable(providers[kind])) for kind in ("stt", "tts", "model"))]
     status = Text("disabled", "dim") if agent["status"] == "disabled" else Text("broken", "red")
     return [status, Text("-"), Text("-"), Text("-")]
 
@@ -77,7 +80,9 @@ def print_broken(agent: BrokenAgent, console: Console, advice: str | None = None
         tracebacks: whether to print the stack trace of what it raised, too.
     """
     place = f" ({agent.where})" if agent.where else ""
-    console.print(Text.assemble("\n", (agent.id, "bold"), f" was not {agent.phase}: {agent.error}{place}"))
+    story = printable(f" was not {agent.phase}: {agent.error}{place}", keep="\n")
+    console.print(Text.assemble("\n", (agent.id, "bold"), story))
     if tracebacks and agent.traceback:
-        console.print(Text(indent(f"\n{agent.traceback}\n", "  ")))
-    console.print(Text(f"  next: {agent.hint or advice or f'`voice-host check {agent.id}` shows more'}"))
+        console.print(Text(indent(f"\n{printable(agent.traceback, max_chars=MAX_TRACE_CHARS, keep=chr(10))}\n", "  ")))
+    advice = agent.hint or advice or f"`voice-host check {agent.id}` shows more"
+    console.print(Text(f"  next: {printable(advice, keep=chr(10))}"))

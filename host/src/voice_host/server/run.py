@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import threading
@@ -13,7 +14,8 @@ from rich.console import Console
 from voice_host.auth.gate import Gate, build_gate
 from voice_host.auth.key_file import KeyFileError
 from voice_host.discovery import BrokenAgent, LoadedAgent, absent_agents, discover_agents, load_agents
-from voice_host.logs import configure_logging, get_logger
+from voice_host.extensions import discover_extensions
+from voice_host.logs import allow_loggers, configure_logging, get_logger
 from voice_host.providers.select import SpeechServices, installed_extensions
 from voice_host.server.app import create_host_app
 from voice_host.server.banner import print_banner
@@ -58,6 +60,7 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure
     )
     log_transcripts(server.log_transcripts)
     raise_descriptor_limit()
+    allow_loggers(packages_of_plugins())
     extensions = installed_extensions(settings)
     gate = decided_gate(settings, extensions.authenticators, insecure=insecure)
     speech = SpeechServices(settings, extensions)
@@ -87,9 +90,16 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure
     leave_given_up_tools()
 
 
+def packages_of_plugins() -> set[str]:
+    """Return the packages that installed agents and extensions are in."""
+    found = (getattr(outcome, "discovered", outcome) for outcome in (*discover_agents(), *discover_extensions()))
+    return {plugin.entry_point.partition(":")[0].partition(".")[0].strip() for plugin in found}
+
+
 def leave_given_up_tools() -> None:
     """End the process at once if a sync tool that was given up still runs: Python would wait for it."""
     if any(thread.name.startswith("tools-") for thread in threading.enumerate()):
+        logging.shutdown()
         os._exit(0)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 REDACTED = "********"
 NOT_UTF8 = "is not UTF-8 text"
+
+MIN_REDACTED_CHARS = 4
+MIN_REDACTED_LINE_CHARS = 16
+"""A line of a secret of several lines, such as a private key, is a secret too; `}` or `-----` is none."""
 
 _SECRET_NAME = re.compile(
     r"(^|[-_.])(api_?-?key|key|token|secret|password|passwd|passphrase|credentials?)$", re.IGNORECASE
@@ -122,9 +128,52 @@ def secret_texts(value: object) -> Iterator[str]:
             yield from secret_texts(inner)
 
 
+class Redactor:
+    """Takes secrets out of text, also where it was quoted or escaped on the way: in a repr, in JSON, in an address.
+
+    Args:
+        secrets: those shorter than 4 characters are left, as they would blank out words.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        forms = {form for secret in secrets if len(secret) >= MIN_REDACTED_CHARS for form in _forms(secret)}
+        longest_first = sorted(forms, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+
+    def text(self, text: str) -> str:
+        """Return `text` without the secrets."""
+        return text if self._pattern is None else self._pattern.sub(REDACTED, text)
+
+    def value(self, value: object) -> Any:
+        """Return a value with every text in it redacted; anything but texts, numbers and containers as its repr."""
+        if self._pattern is None or value is None or isinstance(value, (bool, int, float)):
+            return value
+        if isinstance(value, str):
+            return self.text(str.__str__(value))
+        if isinstance(value, Mapping):
+            return {self.value(key): self.value(inner) for key, inner in value.items()}
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [self.value(inner) for inner in value]
+        return self.text(repr(value))
+
+
 def redact(text: str, secrets: Iterable[str]) -> str:
     """Return `text` without the secrets. Those shorter than 4 characters are left: they would blank out words."""
-    for secret in sorted(set(secrets), key=len, reverse=True):
-        if len(secret) >= 4:
-            text = text.replace(secret, REDACTED)
-    return text
+    return Redactor(secrets).text(text)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Yield a secret as it may stand in a text."""
+    written = (
+        secret,
+        repr(secret)[1:-1],
+        ascii(secret)[1:-1],
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+    )
+    for text in written:
+        yield text
+        for ensure_ascii in (True, False):
+            yield json.dumps(text, ensure_ascii=ensure_ascii)[1:-1]
+    yield from (line for line in secret.splitlines() if len(line) >= MIN_REDACTED_LINE_CHARS)
