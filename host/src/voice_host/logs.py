@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Iterable, MutableMapping
 from typing import Any, Literal, cast
@@ -83,8 +84,10 @@ def configure_logging(
 
 
 def allow_loggers(names: Iterable[str]) -> None:
-    """Let the loggers of these packages write at the host's level: those of agents and extensions."""
-    _allow((name.partition(".")[0] for name in names), logging.getLevelName(logging.getLogger(_OWN[0]).level))
+    """Let the loggers of these packages write at the host's level: agents' and extensions', by their entry points."""
+    _allow(
+        (re.split(r"[.:]", name)[0].strip() for name in names), logging.getLevelName(logging.getLogger(_OWN[0]).level)
+    )
 
 
 _allowed: set[str] = set()

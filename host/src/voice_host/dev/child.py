@@ -26,7 +26,7 @@ from voice_host.dev.report import say_outcome
 from voice_host.dev.source import PYPROJECT, UNKNOWN_VERSION, NoAgentHere, SourceTree, read_tree
 from voice_host.discovery import BrokenAgent, DiscoveredAgent, LoadedAgent, Phase, discover_agents, load_agent
 from voice_host.extensions import ExtensionsBroken
-from voice_host.logs import configure_logging
+from voice_host.logs import allow_loggers, configure_logging
 from voice_host.providers.select import SpeechServices, installed_extensions
 from voice_host.server.app import create_host_app
 from voice_host.server.event_loop import run_in_event_loop
@@ -99,6 +99,7 @@ def _outcomes(order: Order) -> tuple[Settings, Outcomes]:
     except NoAgentHere as error:
         return settings, [_broken(folder, str(error), error.hint)]
     put_on_path(tree)
+    allow_loggers(tree.entry_points.values())
     if order.failure:
         return settings, [BrokenAgent(found, Phase.IMPORTED, order.failure) for found in _discovered(tree)]
     return settings, _loaded(tree, settings)

@@ -14,7 +14,7 @@ from rich.console import Console
 from voice_host.auth.gate import Gate, build_gate
 from voice_host.auth.key_file import KeyFileError
 from voice_host.discovery import BrokenAgent, LoadedAgent, absent_agents, discover_agents, load_agents
-from voice_host.extensions import discover_extensions
+from voice_host.extensions import BrokenExtension, discover_extensions
 from voice_host.logs import allow_loggers, configure_logging, get_logger
 from voice_host.providers.select import SpeechServices, installed_extensions
 from voice_host.server.app import create_host_app
@@ -60,7 +60,7 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure
     )
     log_transcripts(server.log_transcripts)
     raise_descriptor_limit()
-    allow_loggers(packages_of_plugins())
+    allow_loggers(plugin_entry_points())
     extensions = installed_extensions(settings)
     gate = decided_gate(settings, extensions.authenticators, insecure=insecure)
     speech = SpeechServices(settings, extensions)
@@ -90,10 +90,11 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure
     leave_given_up_tools()
 
 
-def packages_of_plugins() -> set[str]:
-    """Return the packages that installed agents and extensions are in."""
-    found = (getattr(outcome, "discovered", outcome) for outcome in (*discover_agents(), *discover_extensions()))
-    return {plugin.entry_point.partition(":")[0].partition(".")[0].strip() for plugin in found}
+def plugin_entry_points() -> set[str]:
+    """Return the entry points of installed agents and extensions."""
+    agents = (each.discovered if isinstance(each, BrokenAgent) else each for each in discover_agents())
+    extensions = (each.discovered if isinstance(each, BrokenExtension) else each for each in discover_extensions())
+    return {*(agent.entry_point for agent in agents), *(extension.entry_point for extension in extensions)}
 
 
 def leave_given_up_tools() -> None:
