@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import os
 import secrets
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from pydantic import ValidationError
 
+from voice_host.auth import private_file
 from voice_host.auth.api_keys import SCOPES, matches, new_key, split_key
 from voice_host.auth.key_file import KeyFile, KeyFileError
 from voice_host.auth.key_ring import KeyRing
@@ -160,6 +164,77 @@ async def test_a_file_that_is_lost_or_spoilt_lets_nobody_in(tmp_path: Path, harm
     assert await ring.find(text) is None
     file.path.write_text(whole)
     assert await ring.find(text)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO])
+async def test_a_failed_read_lets_nobody_in_until_the_next_one(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    _, text = made(file)
+    ring = KeyRing(file.path, recheck_s=0)
+    made(file, "other")
+    with monkeypatch.context() as broken:
+        broken.setattr(private_file.os, "open", Mock(side_effect=OSError(number, os.strerror(number))))
+        for _ in range(3):
+            assert await ring.find(text) is None
+        assert [record.getMessage() for record in caplog.records] == ["api_keys_unreadable"], "once, not at every check"
+    assert await ring.find(text), "the file has not changed since"
+    assert len(ring) == 2
+
+
+async def test_a_ring_waits_for_a_file_that_is_being_written(tmp_path: Path) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    _, text = made(file)
+    whole = file.path.read_bytes()
+    ring = KeyRing(file.path, recheck_s=0)
+    file.path.write_bytes(whole[:50])
+    before = file.path.stat()
+    assert await ring.find(text) is None
+    # The rest may come within the same tick of the file system's clock; then nothing but the content differs.
+    file.path.write_bytes(whole)
+    os.utime(file.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert await ring.find(text)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="FIFOs")
+async def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    _, text = made(file)
+    ring = KeyRing(file.path, recheck_s=0)
+    file.path.unlink()
+    os.mkfifo(file.path)
+    async with asyncio.timeout(30):
+        assert await ring.find(text) is None
+    for path in (file.path, Path("/dev/zero"), tmp_path):
+        with pytest.raises(KeyFileError, match="no regular file"):
+            KeyFile(path).read()
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    with path.open("wb") as file:
+        file.truncate(private_file.MAX_FILE_BYTES + 1)
+    with pytest.raises(KeyFileError, match="more than"):
+        KeyFile(path).read()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links")
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    link = tmp_path / "keys.json"
+    link.symlink_to(Path("secrets", "real.json"))
+    made(KeyFile(link))
+    assert link.is_symlink()
+    made(KeyFile(link), "other")
+    assert link.is_symlink()
+    assert [key.name for key in KeyFile(tmp_path / "secrets" / "real.json").read()] == ["site", "other"]
+    assert {path.name for path in tmp_path.iterdir()} == {"keys.json", "secrets"}, "the lock is the target's, too"
+
+
+def test_a_key_for_no_agent_is_not_one_for_all() -> None:
+    assert new_key("site", now=NOW, agents=[])[0].agents == ()
+    assert new_key("site", now=NOW)[0].agents is None
 
 
 async def test_a_key_expires(tmp_path: Path) -> None:

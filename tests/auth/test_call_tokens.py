@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +74,54 @@ def test_a_token_that_is_used_once_works_once(tokens: CallTokens) -> None:
 def test_used_tokens_are_forgotten_when_they_have_expired_and_no_sooner(
     tokens: CallTokens, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call_tokens, "MAX_REMEMBERED", 2)
+    monkeypatch.setattr(call_tokens, "MAX_REMEMBERED", 4)
     first, second, third = (tokens.mint("desk", ttl_s=60, single_use=True)[1] for _ in range(3))
     assert tokens.redeem(first)
     assert tokens.redeem(second)
     assert not tokens.redeem(third)  # rather than forgetting one that could still be used again
     clock.now += 60 + call_tokens.CLOCK_SKEW_S
     assert tokens.redeem(tokens.mint("desk", ttl_s=60, single_use=True)[1])
+
+
+def test_one_key_cannot_use_up_the_memory_of_all(tokens: CallTokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_tokens, "MAX_REMEMBERED", 100)
+
+    def used(**maker: str) -> int:
+        made = [tokens.mint("desk", ttl_s=60, single_use=True, **maker) for _ in range(100)]
+        count = sum(tokens.redeem(token) for _, token in made)
+        with pytest.raises(BadToken, match="too many single-use call tokens of the same key"):
+            tokens.read(made[-1][0])
+        return count
+
+    assert [used(key_id="greedy"), used(key_id="other"), used(maker="third"), used()] == [50, 25, 13, 6]
+    assert tokens.redeem(tokens.mint("desk", ttl_s=60, single_use=True, key_id="late")[1])
+
+
+@pytest.mark.parametrize("jump_s", [86_400, 200, -3_600])
+def test_a_used_token_stays_used_whatever_the_clock_does(tokens: CallTokens, clock: Clock, jump_s: int) -> None:
+    text, made = tokens.mint("desk", ttl_s=60, single_use=True)
+    assert tokens.redeem(made)
+    for moment in (clock.now + jump_s, clock.now + 100, clock.now + 1):
+        clock.now = moment
+        # Whatever is used at that time makes the host forget what has expired.
+        tokens.redeem(tokens.mint("desk", ttl_s=30, single_use=True)[1])
+        with pytest.raises(BadToken):
+            tokens.read(text)
+        assert not tokens.redeem(made)
+    clock.now += 60
+    assert tokens.redeem(tokens.mint("desk", ttl_s=600, single_use=True)[1])
+
+
+def test_a_clock_that_was_wrong_for_a_moment_locks_nobody_out(tokens: CallTokens, clock: Clock) -> None:
+    assert tokens.redeem(tokens.mint("desk", ttl_s=60, single_use=True)[1])
+    clock.now += 86_400
+    tokens.redeem(tokens.mint("desk", ttl_s=60, single_use=False)[1])
+    with pytest.raises(BadToken):
+        tokens.read("x")
+    clock.now -= 86_400
+    text, made = tokens.mint("desk", ttl_s=120, single_use=True)
+    assert tokens.read(text) == made
+    assert tokens.redeem(made)
 
 
 def claims(clock: Clock, **changes: Any) -> dict[str, Any]:
@@ -169,3 +211,23 @@ def test_a_secret_is_made_once_beside_the_key_file(tmp_path: Path) -> None:
     made.write_text("short\n")
     with pytest.raises(KeyFileError, match="less than 32 bytes"):
         secret_beside(keys_file)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file modes")
+@pytest.mark.parametrize(("mode", "advice"), [(0o666, "chmod o-w"), (0o644, "chmod o-rwx"), (0o602, "chmod o-w")])
+def test_a_secret_that_others_may_read_or_write_is_refused(tmp_path: Path, mode: int, advice: str) -> None:
+    keys_file = tmp_path / "keys.json"
+    secret = secret_beside(keys_file)
+    made = tmp_path / "keys.json.token-secret"
+    made.chmod(mode)
+    with pytest.raises(KeyFileError, match=advice):
+        secret_beside(keys_file)
+    made.chmod(0o640)  # a group is somebody's choice
+    assert secret_beside(keys_file) == secret
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="FIFOs")
+def test_a_secret_in_a_fifo_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "keys.json.token-secret", 0o600)
+    with pytest.raises(KeyFileError, match="no regular file"):
+        secret_beside(tmp_path / "keys.json")

@@ -59,6 +59,8 @@ def test_a_relative_key_file_lies_beside_the_settings(run: Run, plugins: PluginF
     [
         (["create", "x", "--scopes", "metric"], "did you mean 'metrics'?", 2),
         (["create", "x", "--scopes", ","], "good for nothing", 2),
+        (["create", "x", "--agents", ""], "leave --agents out", 2),
+        (["create", "x", "--agents", " , "], "leave --agents out", 2),
         (["create", "x", "--agents", "Front Desk"], "did you mean 'front-desk'?", 2),
         (["create", "x", "--expires-in", "3y"], "90d, 12h or 30m", 2),
         (["create", "x" * 101], "1 to 100 characters", 2),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import jwt
@@ -24,7 +26,7 @@ from tests.calls.client import calling
 from tests.calls.studio import serving
 from tests.server.hosting import Running, installed, running
 from tests.server.test_doors import TOML, bearer, key_for
-from voice_host.auth import key_ring
+from voice_host.auth import call_tokens, key_ring, private_file
 from voice_host.auth.key_file import KeyFile
 from voice_host.limits import rates
 from voice_host.server.cross_site import SameSiteSockets
@@ -208,6 +210,12 @@ def of_bodies_refused(status: int) -> float:
         (b'{"metadata": []}', 422, "metadata: must be"),
         (b'{"metadata": {"a": "' + b"x" * 2048 + b'"}}', 422, "2048 bytes"),
         (b'{"single_use": "perhaps"}', 422, "single_use: must be"),
+        (b'{"ttl_s": true}', 422, "ttl_s: must be"),
+        (b'{"ttl_s": "60"}', 422, "ttl_s: must be"),
+        (b'{"ttl_s": 60.0}', 422, "ttl_s: must be"),
+        (b'{"single_use": 1}', 422, "single_use: must be"),
+        (b'{"subject": 7}', 422, "subject: must be"),
+        (b'{"metadata": {"a": NaN}}', 422, "not JSON compliant"),
         (b"\x0c", 422, "JSON object"),
         (b"{", 422, "JSON object"),
         (b"[]", 422, "JSON object"),
@@ -227,6 +235,60 @@ async def test_the_body_of_a_token_request_is_checked(tmp_path: Path, body: byte
             assert answer.json().keys() == {"token", "agent", "subject", "single_use", "expires_at", "expires_in_s"}
         if not body:
             assert (await http.post("/agents/none/tokens", headers=bearer(key))).status_code == 404
+
+
+async def test_a_key_that_uses_up_tokens_leaves_room_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_tokens, "MAX_REMEMBERED", 4)
+    greedy, other = (key_for(tmp_path, "calls", "tokens") for _ in range(2))
+
+    async with guarded(tmp_path) as r:
+        tokens = [await token_of(r, greedy, single_use=True) for _ in range(3)]
+        for token in tokens[:2]:
+            async with calling(r.session("nosy"), additional_headers=bearer(token)) as caller:
+                await caller.expect("ready")
+        assert "too many single-use" in await refused(r.session("nosy"), additional_headers=bearer(tokens[2]))
+        token = await token_of(r, other, single_use=True)
+        async with calling(r.session("nosy"), additional_headers=bearer(token)) as caller:
+            await caller.expect("ready")
+
+
+async def test_a_key_file_that_can_be_read_again_lets_in_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_ring, "RECHECK_S", 0.0)
+    key = key_for(tmp_path, "calls", "metrics")
+    async with guarded(tmp_path) as r, httpx.AsyncClient(base_url=f"http://{r.address}", headers=bearer(key)) as http:
+        assert (await http.get("/metrics")).status_code == 200
+        key_for(tmp_path, "calls")
+        with monkeypatch.context() as broken:
+            broken.setattr(private_file.os, "open", Mock(side_effect=OSError(errno.EMFILE, "Too many open files")))
+            assert (await http.get("/metrics")).status_code == 401
+        assert (await http.get("/metrics")).status_code == 200
+        async with calling(r.session("nosy"), additional_headers=bearer(key)) as caller:
+            await caller.expect("ready")
+
+
+async def test_two_keys_or_tokens_in_one_place_are_refused(tmp_path: Path) -> None:
+    key = key_for(tmp_path, "calls", "metrics")
+    async with guarded(tmp_path) as r:
+        twice = [("Authorization", f"Bearer {key}"), ("authorization", "Bearer other")]
+        offered = [Subprotocol(f"voice-host.token.{token}") for token in (key, "other")]
+        async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+            answer = await http.get("/metrics", headers=twice)
+            assert (answer.status_code, answer.json()["detail"]) == (400, "more than one Authorization header was sent")
+            assert (await http.get("/metrics", headers=twice[:1])).status_code == 200
+            answer = await http.get("/metrics", params=[("token", key), ("token", "other")])
+            assert (answer.status_code, answer.json()["detail"]) == (400, "more than one token parameter was sent")
+        url = r.session("nosy")
+        attempts: list[tuple[str, dict[str, Any]]] = [
+            (url, {"additional_headers": twice}),
+            (f"{url}?token={key}&token=other", {}),
+            (url, {"subprotocols": offered}),
+        ]
+        for address, options in attempts:
+            with pytest.raises(InvalidStatus) as refusal:
+                await connect(address, **options)
+            assert refusal.value.response.status_code == 403
 
 
 class Panic(BaseException):

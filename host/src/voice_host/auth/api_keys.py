@@ -63,6 +63,13 @@ def new_key(
 ) -> tuple[ApiKey, str]:
     """Return what is kept of a new key, and the key itself, which is shown once.
 
+    Args:
+        name: what it is for.
+        now: when it is made.
+        expires_in: how long it is valid; None: until it is revoked.
+        agents: the ids of those that it is for; None: all of them.
+        scopes: what it is good for.
+
     Raises:
         pydantic.ValidationError: a name that is too long, no agent id, an unknown scope.
     """
@@ -72,7 +79,7 @@ def new_key(
         name=name,
         created=now.astimezone(UTC).replace(microsecond=0),
         expires=(now + expires_in).astimezone(UTC).replace(microsecond=0) if expires_in else None,
-        agents=tuple(agents) if agents else None,
+        agents=tuple(agents) if agents is not None else None,
         scopes=tuple(scope for scope in SCOPES if scope in set(scopes)),
         sha256=_hash(secret),
     )

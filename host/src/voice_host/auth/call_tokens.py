@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,8 +25,10 @@ WebSocket library takes has 8192."""
 CLOCK_SKEW_S = 10
 """How far the clocks of two hosts that share a secret may differ."""
 
-MAX_REMEMBERED = 50_000
-"""Used tokens that are remembered until they expire. Beyond it a single-use token is refused rather than forgotten."""
+MAX_REMEMBERED = 100_000
+"""Used tokens that are remembered until they expire, some 30 MB. Each maker may have as many as there is room left for
+others: one alone has 50,000, two have 33,000 each, and a further one always finds room. Beyond it a single-use token is
+refused rather than forgotten."""
 
 _REQUIRED = ["iss", "aud", "iat", "exp", "jti", "sub", "agent"]
 
@@ -129,13 +132,13 @@ class CallTokens:
         except jwt.InvalidTokenError as error:
             raise BadToken("this is no call token of this host") from error
         token = self._checked(claims)
-        if token.single_use and self._used.holds(token.id):
-            raise BadToken("the call token was used already")
+        if token.single_use and (why := self._used.why_not(token)):
+            raise BadToken(why)
         return token
 
     def redeem(self, token: CallToken) -> bool:
         """Use a token for a call. False when it was used up meanwhile, or cannot be remembered as used."""
-        return not token.single_use or self._used.add(token.id, token.expires_at + CLOCK_SKEW_S)
+        return not token.single_use or self._used.add(token)
 
     def _checked(self, claims: Mapping[str, Any]) -> CallToken:
         issued, expires, now = claims["iat"], claims["exp"], self._clock()
@@ -159,23 +162,50 @@ class CallTokens:
 
 
 class _UsedTokens:
-    """The ids of used tokens, each until its token has expired."""
+    """The used tokens, each until it has expired.
+
+    The clock may be set back, and what was forgotten would be valid again. So a token is refused that expires no later
+    than one that was forgotten: after such a jump, for as long as the clock went back.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._ids: set[str] = set()
+        self._makers: dict[str, str] = {}  # by the token's id
+        self._of_maker: Counter[str] = Counter()
         self._expiries: list[tuple[int, str]] = []
+        self._forgotten_until = 0
+        """When the last one that was forgotten expired."""
 
-    def holds(self, token_id: str) -> bool:
-        return token_id in self._ids
+    def why_not(self, token: CallToken) -> str | None:
+        """Say why a token cannot be used; None: it can."""
+        self._forget_expired()
+        if token.id in self._makers:
+            return "the call token was used already"
+        if token.expires_at <= self._forgotten_until:
+            return "the call token is for another time"
+        if self._of_maker[_maker(token)] >= MAX_REMEMBERED - len(self._makers):
+            return "too many single-use call tokens of the same key were used: try again in a few minutes"
+        return None
 
-    def add(self, token_id: str, expires_at: int) -> bool:
-        """Remember one. False when it is there already, or when there is no room for it."""
-        now = self._clock()
-        while self._expiries and self._expiries[0][0] <= now:
-            self._ids.discard(heapq.heappop(self._expiries)[1])
-        if token_id in self._ids or len(self._ids) >= MAX_REMEMBERED:
+    def add(self, token: CallToken) -> bool:
+        """Remember one. False when it cannot be used."""
+        if self.why_not(token) is not None:
             return False
-        self._ids.add(token_id)
-        heapq.heappush(self._expiries, (expires_at, token_id))
+        self._makers[token.id] = _maker(token)
+        self._of_maker[_maker(token)] += 1
+        heapq.heappush(self._expiries, (token.expires_at, token.id))
         return True
+
+    def _forget_expired(self) -> None:
+        now = self._clock() - CLOCK_SKEW_S
+        while self._expiries and self._expiries[0][0] <= now:
+            self._forgotten_until, token_id = heapq.heappop(self._expiries)
+            maker = self._makers.pop(token_id)
+            self._of_maker[maker] -= 1
+            if not self._of_maker[maker]:
+                del self._of_maker[maker]
+
+
+def _maker(token: CallToken) -> str:
+    """Return whose quota a token counts towards; empty for all that were signed elsewhere."""
+    return token.key_id or token.maker or ""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import stat
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voice_host.auth.api_keys import ApiKey
+from voice_host.auth.private_file import UnsafeFile, link_target, read_private, write_private
 
 LOCK_TIMEOUT_S = 10.0
 _MODE = 0o600
@@ -32,19 +30,18 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     """Return the keys of a file; none when there is no file. Blocks.
 
     Raises:
-        KeyFileError: it cannot be read, is no key file, or anybody may write it.
+        KeyFileError: it cannot be read, is no key file, or others may write it.
     """
     try:
-        mode = path.stat().st_mode
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_private(path, secret=False).decode("utf-8-sig")
     except FileNotFoundError:
         return ()
     except UnicodeDecodeError as error:
         raise KeyFileError(f"{path} is no key file: it is not UTF-8 text") from error
+    except UnsafeFile as error:
+        raise KeyFileError(str(error)) from error
     except OSError as error:
         raise KeyFileError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error
-    if os.name == "posix" and mode & stat.S_IWOTH:
-        raise KeyFileError(f"anybody on this machine may write {path}, and so let themselves in: chmod o-w it")
     try:
         contents = _Contents.model_validate_json(text)
     except ValidationError as error:
@@ -96,8 +93,9 @@ class KeyFile:
         from filelock import FileLock, Timeout  # takes its time, and every verb of the command line would wait for it
 
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{self.path}.lock", timeout=LOCK_TIMEOUT_S, mode=_MODE):
+            target = link_target(self.path)  # whoever changes it by another name waits for the same lock
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{target}.lock", timeout=LOCK_TIMEOUT_S, mode=_MODE):
                 yield self.read()
         except Timeout as error:
             raise KeyFileError(f"{self.path} is being changed by somebody else") from error
@@ -107,26 +105,3 @@ class KeyFile:
     def _write(self, keys: Sequence[ApiKey]) -> None:
         text = _Contents(keys=tuple(keys)).model_dump_json(indent=2) + "\n"
         write_private(self.path, text)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Put `text` in the place of a file at once, with mode 0600 and, where that may be, its owner. Raises `OSError`."""
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # it is 0600 from the beginning
-    try:
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        _keep_owner(path, name)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _keep_owner(path: Path, successor: str) -> None:
-    """Root changes keys for a host that runs as somebody else, who has to be able to read them afterwards."""
-    if os.name == "posix" and path.exists():
-        before = path.stat()
-        with suppress(PermissionError):
-            os.chown(successor, before.st_uid, before.st_gid)

@@ -23,7 +23,9 @@ _Stamp = tuple[int, ...] | None
 class KeyRing:
     """Looks keys up.
 
-    A file that is gone, or that cannot be read any more, lets nobody in: what it said may have been taken back.
+    A file that is gone, or that cannot be read any more, lets nobody in: what it said may have been taken back. It is
+    read again at every check until that succeeds, since the reason may pass without the file being changed: the process
+    had no descriptor left, the disk failed once, or the file was only half written.
 
     Args:
         path: of the key file, read here and now.
@@ -49,6 +51,7 @@ class KeyRing:
         self._monotonic = monotonic
         self._now = now
         self._stamp = _stamp(path)
+        self._failure: str | None = None  # why the last read failed
         self._keys = {key.id: key for key in read_keys(path)}
         self._checked_at_s = monotonic()
         self._checking = asyncio.Lock()
@@ -79,7 +82,7 @@ class KeyRing:
             if self._monotonic() - self._checked_at_s < self._recheck_s:
                 return  # somebody else has looked meanwhile
             stamp = await asyncio.to_thread(_stamp, self._path)
-            if stamp != self._stamp:
+            if stamp != self._stamp or self._failure is not None:
                 await self._reload()
                 self._stamp = stamp
             self._checked_at_s = self._monotonic()
@@ -88,8 +91,12 @@ class KeyRing:
         try:
             keys = await asyncio.to_thread(read_keys, self._path)
         except KeyFileError as error:
-            log.error("api_keys_unreadable", error=str(error), effect="no API key is accepted")
-            keys = ()
+            self._keys = {}
+            if self._failure != str(error):  # not again at every check
+                log.error("api_keys_unreadable", error=str(error), effect="no API key is accepted until it can be read")
+            self._failure = str(error)
+            return
+        self._failure = None
         self._keys = {key.id: key for key in keys}
         log.info("api_keys_reloaded", keys=len(keys))
 

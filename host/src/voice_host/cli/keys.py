@@ -65,7 +65,7 @@ def create(
             name,
             now=datetime.now(UTC),
             expires_in=_duration(expires_in),
-            agents=_split(agents),
+            agents=_agents(agents),
             scopes=_scopes(scopes),
         )
     except ValidationError as error:
@@ -154,6 +154,13 @@ def _id_of(which: str) -> str:
 
 def _split(text: str | None) -> list[str] | None:
     return [part.strip() for part in text.split(",") if part.strip()] if text is not None else None
+
+
+def _agents(text: str | None) -> list[str] | None:
+    wanted = _split(text)
+    if wanted == []:  # an unset variable of a script must not make a key for everything
+        fail("a key for no agent is good for nothing", "name some, or leave --agents out for a key for all of them")
+    return wanted
 
 
 def _scopes(text: str) -> list[Scope]:

@@ -22,6 +22,7 @@ from voice_host.server.extension_routes import add_extension_routes
 from voice_host.server.headers import SecurityHeaders
 from voice_host.server.host import Host
 from voice_host.server.host_names import KnownHosts
+from voice_host.server.one_credential import OneCredential
 from voice_host.server.talk_page import add_talk_page
 from voice_host.server.tokens import add_token_route
 from voice_host.settings import AuthSettings
@@ -57,6 +58,7 @@ def create_host_app(
     app = FastAPI(title="voice-host", docs_url=None, redoc_url=None, openapi_url=None)
     # What is added last is outermost.
     app.add_middleware(ContainedRoutes)
+    app.add_middleware(OneCredential)
     if allowed_origins:
         app.add_middleware(CrossOrigin, allowed=allowed_origins)
     app.add_middleware(SameSiteSockets, allowed=allowed_origins)

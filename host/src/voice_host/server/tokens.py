@@ -24,7 +24,7 @@ MAX_METADATA_BYTES = 2048
 
 
 def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    size = len(json.dumps(metadata, separators=(",", ":")))
+    size = len(json.dumps(metadata, separators=(",", ":"), allow_nan=False))
     if size > MAX_METADATA_BYTES:
         raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes as JSON in ASCII, not {size}")
     return metadata
@@ -43,7 +43,7 @@ _ANY_OBJECT = WithJsonSchema({"type": "object", "additionalProperties": True})
 class TokenRequest(BaseModel):
     """The body of the request; all of it may be left out."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     ttl_s: int | None = Field(default=None, ge=1, description="How long it may be used to begin a call.")
     subject: Annotated[str, AfterValidator(_encodable)] | None = Field(default=None, min_length=1, max_length=200)
