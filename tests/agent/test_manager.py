@@ -34,6 +34,10 @@ class Connected:
     def place(self) -> None:
         return None
 
+    @property
+    def client_host(self) -> None:
+        return None
+
     def replace(self) -> None:
         self.drop("lost")
 
@@ -368,6 +372,7 @@ async def test_callbacks_that_hang_one_after_the_other_do_not_hold_up_the_end() 
 async def test_how_long_calls_may_take_to_say_goodbye() -> None:
     class Staying:
         place = None
+        client_host = None
         lost = False
         dropped = False
 

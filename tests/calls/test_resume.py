@@ -330,3 +330,22 @@ async def test_only_so_many_may_wait(caplog: pytest.LogCaptureFixture) -> None:
             async with calling(back(s, caller)) as again:
                 await again.expect("ready", resumed=True)
     assert recorder.names.count("created") == recorder.names.count("destroyed") == 3
+
+
+@pytest.mark.fault("caller: too many wait")
+@pytest.mark.parametrize("others", [["198.51.100.7"] * 3, ["2001:db8::1", "2001:db8:0:2::1", "2001:db8:0:3::1"]])
+async def test_whoever_loses_call_after_call_pushes_out_nobody_else(others: list[str]) -> None:
+    async with studio(max_parked=2) as s:
+        callers: list[TestCaller] = []
+        for number, address in enumerate(["198.51.100.99", *others]):
+            async with calling(s.url, additional_headers={"X-Forwarded-For": address}) as caller:
+                await caller.expect("ready")
+                callers.append(caller)
+                caller.ws.transport.abort()
+                await s.until(lambda s, number=number: len(s.leaks) == number + 1)  # type: ignore[misc]
+        assert s.manager.parked_sessions == 2
+        for caller in callers[1:3]:
+            assert (await refused(back(s, caller)))[0] == 4401
+        for caller in (callers[0], callers[3]):
+            async with calling(back(s, caller)) as again:
+                await again.expect("ready", resumed=True)

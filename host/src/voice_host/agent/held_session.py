@@ -22,6 +22,10 @@ class Connection(Protocol):
         """Its place among the calls at once, which a connection that replaces it takes over; None: it has none."""
 
     @property
+    def client_host(self) -> str | None:
+        """The client's address; None: it has none."""
+
+    @property
     def lost(self) -> bool:
         """Whether it ended without anybody wanting the conversation to end."""
 
@@ -48,6 +52,8 @@ class HeldSession:
     connection: Connection | None = None
     parked_at: float | None = None
     """Since when nobody is connected, while the caller may come back; None: connected, or never to be resumed."""
+    client_host: str | None = None
+    """The address of the last client that was connected."""
     left_off: Any = None
     """Where the last connection left the conversation; belongs to whoever runs calls."""
     key: ResumeKey = field(default_factory=ResumeKey)
@@ -68,6 +74,7 @@ class HeldSession:
     def connect(self, connection: Connection) -> None:
         """A call begins to use the session."""
         self.connection = connection
+        self.client_host = connection.client_host
         self.parked_at = None
         self.free.clear()
 

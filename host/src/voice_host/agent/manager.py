@@ -16,6 +16,7 @@ from voice_host.agent.callback_runner import CallbackRunner, run_callback
 from voice_host.agent.defaults import default_runtime
 from voice_host.agent.held_session import Connection, HeldSession
 from voice_host.agent.observers import Observers
+from voice_host.agent.parking import greediest
 from voice_host.agent.refusals import ResumeRefused, SessionRefused, ShuttingDown
 from voice_host.agent.resume_token import session_of
 from voice_host.agent.runtime import AgentRuntime
@@ -78,7 +79,8 @@ class VoiceAgentManager:
         runtime: an installed agent's shared runtime; without one the manager builds its own.
         observers: the platform's, told of every session.
         resume_grace_s: seconds for which a caller whose connection was lost may come back; 0: not at all.
-        max_parked: sessions that wait for their callers; beyond it the one that has waited longest ends.
+        max_parked: sessions that wait for their callers. Beyond it one ends: of the identity or address with most of
+            them, the one that has waited longest.
         callback_timeout_s: seconds that each callback may take.
         close_timeout_s: seconds for which `aclose_all` waits for connected calls to say goodbye, before it ends their
             sessions itself.
@@ -324,11 +326,11 @@ class VoiceAgentManager:
         held.parked_at = self._clock()
         metrics.SESSIONS_PARKED.labels(self.agent_id).inc()
         held.agent.session.park(lambda detail: self._begin_end(held.id, "ended", detail))
-        if self.parked_sessions > self._max_parked:
-            waiting = (h for h in self._sessions.values() if h.parked_at is not None)
-            oldest = min(waiting, key=lambda h: h.parked_at or 0.0)
-            log.warning("parked_session_dropped", agent_id=self.agent_id, session_id=oldest.id, limit=self._max_parked)
-            self._begin_end(oldest.id, "lost", "")
+        waiting = [held for held in self._sessions.values() if held.parked_at is not None]
+        if len(waiting) > self._max_parked:
+            dropped = greediest(waiting)
+            log.warning("parked_session_dropped", agent_id=self.agent_id, session_id=dropped.id, limit=self._max_parked)
+            self._begin_end(dropped.id, "lost", "")
 
     def _unpark(self, held: HeldSession) -> None:
         if held.parked_at is not None:

@@ -71,6 +71,11 @@ class Call:
         return self.session.id
 
     @property
+    def client_host(self) -> str | None:
+        """The client's address; None: it has none."""
+        return self.link.client_host
+
+    @property
     def agent(self) -> VoiceAgent:
         """The conversation."""
         return self.session.agent

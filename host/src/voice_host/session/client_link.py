@@ -41,6 +41,11 @@ class ClientLink:
         self.on_stalled: Callable[[], None] = lambda: None
         """Called when the client has taken nothing for `send_timeout_s`."""
 
+    @property
+    def client_host(self) -> str | None:
+        """The client's address; None: it has none."""
+        return self._ws.client.host if self._ws.client else None
+
     def divert_audio(self, take: Callable[[bytes], None]) -> None:
         """Let `take` have the client's audio as it arrives, where the server can do that; else it is received."""
         if (offer := self._ws.scope.get("extensions", {}).get(AUDIO_EXTENSION)) is not None:
