@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,9 @@ from pydantic_ai import Agent, Tool
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
+from voice_host.outbound.page_reader import PageReader
+from voice_host.outbound.public_address import is_public
+from voice_host.outbound.public_fetch import AddressRefused, PublicFetcher
 from voice_host.web_tools import visit_url_tool
 
 PAGE = """<html><head><title>Today's menu</title><script>var hidden = 1;</script></head>
@@ -67,13 +69,14 @@ async def visit(tool: Tool[Any], url: str) -> str:
     return await function(url)
 
 
-@pytest.fixture
-def loopback_counts_as_public(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only 127.0.0.1 does, and everything else keeps its meaning: a redirect away from a public site can be tried."""
-    from pydantic_ai import _ssrf
+def public_reader(**names: str) -> PageReader:
+    """A reader to which 127.0.0.1 is public, and that knows some names."""
 
-    judge = _ssrf.is_private_ip
-    monkeypatch.setattr(_ssrf, "is_private_ip", lambda ip: ip != "127.0.0.1" and judge(ip))
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return [names.get(host.replace(".", "_"), host)]
+
+    fetcher = PublicFetcher(resolve, lambda address: address == "127.0.0.1" or is_public(address))
+    return PageReader(fetcher, max_chars=4000, timeout_s=60)
 
 
 def test_the_model_sees_a_tool_called_visit_url_with_one_parameter() -> None:
@@ -95,10 +98,10 @@ async def test_a_page_becomes_text(site: Site) -> None:
     assert "/wine" not in text
 
 
-async def test_a_public_site_may_redirect_to_itself(site: Site, loopback_counts_as_public: None) -> None:
+async def test_a_public_site_may_redirect_to_itself(site: Site) -> None:
     site.add("/old", "", status="302 Found", extra="Location: /menu\r\n")
     site.add("/menu", PAGE)
-    assert "Soup" in await visit(visit_url_tool(), f"http://127.0.0.1:{site.port}/old")
+    assert "Soup" in await public_reader().read(f"http://127.0.0.1:{site.port}/old")
 
 
 async def test_a_long_page_is_cut_between_words(site: Site) -> None:
@@ -136,10 +139,10 @@ async def test_private_addresses_are_refused_and_nobody_is_asked(site: Site, hos
 async def test_a_name_that_resolves_to_a_private_address_is_refused(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def resolve(host: str, *rest: Any) -> list[Any]:
+    def resolve(host: str, port: int, **hints: int) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
 
-    monkeypatch.setattr("pydantic_ai._ssrf.socket.getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     text = await visit(visit_url_tool(), f"http://inner.example:{site.port}/")
     assert text == "This address is not public. It cannot be visited."
     assert "127.0.0.1" not in text
@@ -147,36 +150,62 @@ async def test_a_name_that_resolves_to_a_private_address_is_refused(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "inner.example:1", "[::1]", "169.254.169.254", "10.0.0.1", "2130706434"])
-async def test_a_redirect_to_a_private_address_is_refused(
-    site: Site, host: str, loopback_counts_as_public: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    resolve = socket.getaddrinfo
-
-    def other_loopback(name: Any, *rest: Any, **named: Any) -> Any:
-        return resolve("127.0.0.2" if name == "inner.example" else name, *rest, **named)
-
-    monkeypatch.setattr("pydantic_ai._ssrf.socket.getaddrinfo", other_loopback)
+async def test_a_redirect_to_a_private_address_is_refused(site: Site, host: str) -> None:
     site.add("/", "", status="302 Found", extra=f"Location: http://{host}/secret\r\n")
-    text = await visit(visit_url_tool(), f"http://127.0.0.1:{site.port}/")
-    assert text == "This address is not public. It cannot be visited."
+    reader = public_reader(inner_example="127.0.0.2")
+    with pytest.raises(AddressRefused, match="This address is not public"):
+        await reader.read(f"http://127.0.0.1:{site.port}/")
     assert site.asked == ["/"]
 
 
-async def test_metadata_services_are_refused_even_where_private_addresses_are_allowed() -> None:
-    text = await visit(visit_url_tool(allow_private=True), "http://169.254.169.254/latest/meta-data/")
-    assert ipaddress.ip_address("169.254.169.254").is_link_local
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "[fd00:ec2::254]"),
+        *("[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]", "[2002:a9fe:a9fe::]", "[fe80::a9fe:a9fe]"),
+        *("[::a9fe:a9fe]", "2852039166", "0xa9fea9fe"),
+    ],
+)
+async def test_metadata_services_are_refused_even_where_private_addresses_are_allowed(host: str) -> None:
+    text = await visit(visit_url_tool(allow_private=True), f"http://{host}/latest/meta-data/")
     assert text == "This address is not public. It cannot be visited."
 
 
-@pytest.mark.parametrize(
-    "url", ["", "ftp://example.com/", "file:///etc/passwd", "http://", "http://[", "a b", "http://\x00"]
-)
-async def test_a_bad_address_is_a_result(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def resolve(host: str, *rest: Any) -> list[Any]:
-        raise socket.gaierror("no such name")
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433"])
+async def test_the_own_network_may_be_visited_where_it_is_allowed(site: Site, host: str) -> None:
+    site.add("/", PAGE)
+    assert "Soup" in await visit(visit_url_tool(allow_private=True), f"http://{host}:{site.port}/")
 
-    monkeypatch.setattr("pydantic_ai._ssrf.socket.getaddrinfo", resolve)
-    assert (await visit(visit_url_tool(), url)).startswith("The page could not be read: ")
+
+NO_ADDRESS = "This is not a web address."
+NO_SCHEME = "Only addresses that begin with http:// or https:// can be visited."
+NO_PORT = "This is not a web address: there is no such port."
+NO_NAME = "There is no site of this name."
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        *[(url, NO_SCHEME) for url in ("", "ftp://example.com/", "file:///etc/passwd", "http://", "http:///x")],
+        *[(url, NO_ADDRESS) for url in ("http://\x00", "http://\u2024/", "http://\ud800/")],
+        *[(f"http://example.com:{port}/", NO_PORT) for port in (0, 70000, 99999999999, -1)],
+        *[
+            (url, NO_NAME)
+            for url in ("a b", "http://[", "http://xn--/", f"http://{'a' * 300}/", f"http://{'a.' * 300}/")
+        ],
+        *[(url, NO_NAME) for url in ("http://.example/", "http://example../", "http://%00/")],
+        ("http://user@example.com/", "An address with a user name or password in it cannot be visited."),
+        (f"http://{'a' * 70000}/", NO_ADDRESS),
+    ],
+)
+async def test_a_bad_address_is_a_result(url: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve = socket.getaddrinfo
+
+    def no_network(host: str, port: int, **hints: int) -> list[Any]:
+        return resolve(host, port, **hints, flags=socket.AI_NUMERICHOST)
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    assert await visit(visit_url_tool(), url) == words
 
 
 async def test_a_missing_page_is_a_result_with_its_status(site: Site) -> None:
@@ -194,7 +223,7 @@ async def test_a_closed_port_is_a_result() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/"
-        assert (await visit(visit_url_tool(allow_private=True), url)).startswith("The page could not be read: ")
+        assert await visit(visit_url_tool(allow_private=True), url) == "The site cannot be reached."
 
 
 async def test_what_is_not_text_is_a_result(site: Site) -> None:

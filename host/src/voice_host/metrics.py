@@ -65,6 +65,11 @@ TTS_FALLBACKS = Counter(
 MODEL_FALLBACKS = Counter(
     "voice_host_model_fallbacks", "Requests that a model with fallbacks failed, by code.", ["agent", "code"]
 )
+BACKGROUND_FAILURES = Counter(
+    "voice_host_background_failures",
+    "Background work that failed, by what it does; empty: errors that nobody handled.",
+    ["task"],
+)
 STAGE_SECONDS = Histogram(
     "voice_host_stage_seconds",
     "Time from the end of the caller's turn to each stage of the reply.",

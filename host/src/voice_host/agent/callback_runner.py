@@ -11,6 +11,7 @@ from typing import Protocol
 
 from voice_host import metrics
 from voice_host.logs import get_logger
+from voice_host.tasks import in_background
 from voice_host.tenancy import acting_for, isolated
 from voice_host.transcript_log import log_reply, log_turn
 from voice_host_sdk import (
@@ -120,7 +121,7 @@ class CallbackRunner:
         self._queue.append((name, call))
         if self._worker is None:
             context = self._context.copy()
-            self._worker = asyncio.create_task(self._work(), name=f"callbacks-{self._session.id}", context=context)
+            self._worker = in_background(self._work(), "callbacks", of=self._session.id, context=context)
         return self._worker
 
     async def _work(self) -> None:

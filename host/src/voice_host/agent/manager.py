@@ -27,6 +27,7 @@ from voice_host.clock import now_s
 from voice_host.discovery import valid_config
 from voice_host.logs import get_logger
 from voice_host.settings import AgentsSettings, ServerSettings
+from voice_host.tasks import in_background
 from voice_host.tenancy import acting_for, isolated
 from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, SessionEnd, STTConfig, TTSConfig
 from voice_host_sdk.session import EndReason
@@ -157,7 +158,7 @@ class VoiceAgentManager:
         self._hurried = False
         self._emptied = asyncio.Event()
         interval_s = max(0.05, min(self._ttl_s / 4, (resume_grace_s or 120) / 4, 30))
-        self._sweeper = Sweeper(f"sweeper-{self.agent_id}", interval_s, self.expire_idle)
+        self._sweeper = Sweeper(self.agent_id, interval_s, self.expire_idle)
 
     @property
     def agent_id(self) -> str:
@@ -349,10 +350,7 @@ class VoiceAgentManager:
         """End a session: stop its agent, run its last callbacks. False when there is none of that id (any more)."""
         ended = self._begin_end(session_id, reason, detail)
         if ending := self._ending.get(session_id):
-            if ended:
-                await asyncio.shield(ending)
-            else:
-                await asyncio.wait([ending])
+            await asyncio.wait([ending])
         return ended
 
     def _begin_end(self, session_id: str, reason: EndReason, detail: str) -> bool:
@@ -366,16 +364,18 @@ class VoiceAgentManager:
         if held.connection is not None:
             held.connection.drop(reason)
         # In a task of its own: whoever removes may be cancelled, the session must get its last callback all the same.
-        ending = asyncio.create_task(self._end(session_id, held, reason, detail), name=f"end-{session_id}")
+        ending = in_background(self._end(session_id, held, reason, detail), "end", of=session_id)
         self._ending[session_id] = ending
         ending.add_done_callback(lambda _: self._ending.pop(session_id, None))
         return True
 
     async def _end(self, session_id: str, held: HeldSession, reason: EndReason, detail: str) -> None:
         metrics.CALLS_ENDED.labels(self.agent_id, reason).inc()
-        await held.agent.aclose()
-        end = SessionEnd(reason, detail, duration_s=self._clock() - held.created_at, turns=held.turns)
-        await held.callbacks.destroyed(end)
+        try:
+            await held.agent.aclose()
+        finally:
+            end = SessionEnd(reason, detail, duration_s=self._clock() - held.created_at, turns=held.turns)
+            await held.callbacks.destroyed(end)
         if (on_destroyed := self._on_destroyed) is not None:
             await self._run("on_session_destroyed", lambda: on_destroyed(session_id))
 

@@ -10,6 +10,7 @@ from typing import Any
 from voice_host import metrics
 from voice_host.logs import get_logger
 from voice_host.settings import AgentsSettings
+from voice_host.tasks import in_background
 from voice_host.tenancy import isolated
 from voice_host_sdk import ObservedSession, SessionObserver
 
@@ -73,7 +74,7 @@ class _Line:
 
     def start(self) -> None:
         self._workers = [
-            asyncio.create_task(self._work(lane), name=f"observer-{self._name}-{number}")
+            in_background(self._work(lane), "observer", of=f"{self._name}-{number}")
             for number, lane in enumerate(self._lanes)
         ]
 

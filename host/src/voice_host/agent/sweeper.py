@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from voice_host.tasks import failed, in_background
+
 
 class Sweeper:
-    """Calls `sweep` every `interval_s` seconds, from `start()` until `stop()`."""
+    """Calls `sweep` every `interval_s` seconds, from `start()` until `stop()`, whatever it raises."""
 
     def __init__(self, name: str, interval_s: float, sweep: Callable[[], Awaitable[None]]) -> None:
         self._name = name
@@ -20,7 +22,7 @@ class Sweeper:
         """Begin; does nothing when it has begun."""
         if self._task is None:
             self._stopping.clear()
-            self._task = asyncio.create_task(self._run(), name=self._name)
+            self._task = in_background(self._run(), "sweeper", of=self._name)
 
     async def stop(self) -> None:
         """Ask it to stop rather than cancel it: a session it is just ending must get its last callback."""
@@ -35,4 +37,7 @@ class Sweeper:
                 async with asyncio.timeout(self._interval_s):
                     await self._stopping.wait()
             except TimeoutError:
-                await self._sweep()
+                try:
+                    await self._sweep()
+                except Exception as error:  # noqa: BLE001 (one that fails must not be the last)
+                    failed("sweeper", error, of=self._name)

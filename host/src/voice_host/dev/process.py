@@ -40,7 +40,8 @@ class Child:
 
     def carry_out(self, order: Order) -> None:
         """Let it serve. It may have died already: `ended` tells."""
-        self._input.write(order.line())
+        with suppress(OSError, RuntimeError):  # uvloop's for a pipe that is closed
+            self._input.write(order.line())
 
     def offered(self, listener: socket.socket) -> str | int:
         """Return what an order calls the socket."""
@@ -57,7 +58,8 @@ class Child:
 
     async def leave(self) -> None:
         """Let it end its calls and go; kill it when it does not, or when this is cancelled."""
-        self._input.close()
+        with suppress(OSError, RuntimeError):
+            self._input.close()
         try:
             async with asyncio.timeout(LEAVE_WITHIN_S):
                 await self._process.wait()

@@ -6,8 +6,22 @@ import ipaddress
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_METADATA = frozenset(map(ipaddress.ip_address, ("168.63.129.16", "192.0.0.192")))
-"""Addresses of cloud platforms that look public: Azure's wire server, Oracle's classic metadata."""
+_PLATFORM = frozenset(
+    map(
+        ipaddress.ip_address,
+        ("168.63.129.16", "192.0.0.192", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254"),
+    )
+)
+"""Addresses of cloud platforms that are not link-local: Azure's wire server, Oracle's classic metadata, and the
+metadata of Alibaba, of AWS and of Google over IPv6."""
+
+_CARRIERS = tuple(
+    map(
+        ipaddress.ip_network,
+        ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16"),
+    )
+)
+"""IPv6 networks whose addresses have an IPv4 address inside; that of mapped ones is looked at itself."""
 
 _NOT_PUBLIC = tuple(
     map(
@@ -40,8 +54,28 @@ def is_public(address: str) -> bool:
         ip: IPAddress = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    if not ip.is_global or ip.is_multicast or ip.is_reserved or ip in _METADATA:
+    if not ip.is_global or ip.is_multicast or ip.is_reserved or ip in _PLATFORM:
         return False
     if isinstance(ip, ipaddress.IPv6Address) and ip.packed[8:12] in _ISATAP:
         return False
     return not any(ip in network for network in _NOT_PUBLIC if network.version == ip.version)
+
+
+def is_metadata(address: str) -> bool:
+    """Whether an address may lead to a cloud's metadata service, whose answers hold credentials.
+
+    All link-local addresses count, IPv6 addresses that carry an IPv4 address, except loopback, and what is no address.
+    """
+    try:
+        ip: IPAddress = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return True
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.is_loopback:
+            return False
+        ip = ip.ipv4_mapped or ip
+    if isinstance(ip, ipaddress.IPv6Address) and (
+        ip.packed[8:12] in _ISATAP or any(ip in network for network in _CARRIERS)
+    ):
+        return True
+    return ip.is_link_local or ip.is_multicast or ip in _PLATFORM

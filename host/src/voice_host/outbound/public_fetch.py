@@ -11,7 +11,9 @@ from functools import lru_cache
 
 import httpx
 
+from voice_host.outbound.page_process import decoded
 from voice_host.outbound.public_address import is_public
+from voice_host.tenancy import look_up
 
 MAX_BYTES = 1 << 20
 MAX_REDIRECTS = 5
@@ -50,10 +52,7 @@ class FetchedPage:
     @property
     def text(self) -> str:
         """The body as text; what does not fit the charset is replaced."""
-        try:
-            return self.body.decode(self.charset or "utf-8", errors="replace")
-        except LookupError:
-            return self.body.decode(errors="replace")
+        return decoded(self.body, self.charset)
 
 
 async def fetch_public_url(
@@ -89,7 +88,7 @@ async def fetch_public_url(
 
 
 async def _system_resolver(host: str, port: int) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await look_up(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
@@ -131,9 +130,11 @@ class PublicFetcher:
             for address in addresses:
                 try:
                     return await self._ask(client, url, address, headers, max_bytes)
+                except (FetchError, TimeoutError):
+                    raise
                 except httpx.ConnectError as error:
                     failed = error
-                except (httpx.HTTPError, httpx.InvalidURL) as error:
+                except Exception as error:
                     raise FetchError(f"The page could not be read: {type(error).__name__}.") from error
             raise FetchError("The site cannot be reached.") from failed
 
@@ -141,7 +142,7 @@ class PublicFetcher:
         """The addresses of a host, all of them public."""
         try:
             addresses = await self._resolve(url.raw_host.decode(), url.port or (443 if url.scheme == "https" else 80))
-        except (OSError, UnicodeError):
+        except (OSError, ValueError):  # the resolver's, and those of what can be no name
             raise FetchError("There is no site of this name.") from None
         if not addresses:
             raise FetchError("There is no site of this name.")
@@ -179,10 +180,13 @@ class PublicFetcher:
 def _parsed(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
-    except httpx.InvalidURL:
+        host = parsed.raw_host.decode("ascii")
+    except (httpx.InvalidURL, UnicodeError):
         raise AddressRefused("This is not a web address.") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if parsed.scheme not in ("http", "https") or not host:
         raise AddressRefused("Only addresses that begin with http:// or https:// can be visited.")
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise AddressRefused("This is not a web address: there is no such port.")
     if parsed.userinfo:
         raise AddressRefused("An address with a user name or password in it cannot be visited.")
     return parsed
@@ -196,8 +200,8 @@ def _headers(url: httpx.URL, wanted: Mapping[str, str]) -> httpx.Headers:
     return headers
 
 
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
+def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
+    return url.scheme, url.raw_host, url.port  # `host` decodes names, and raises for some
 
 
 @lru_cache(maxsize=1)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -129,7 +129,7 @@ def _add_health(app: FastAPI, host: Host, door: Door) -> None:
     @app.get("/metrics", include_in_schema=False)
     async def show_metrics(request: Request) -> Response:
         await door.let_in(request, "metrics")
-        return await run_in_threadpool(_metrics, host)  # the collector of process figures reads files
+        return await asyncio.to_thread(_metrics, host)  # the collector of process figures reads files
 
 
 def _metrics(host: Host) -> Response:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import signal
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -11,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from voice_host.logs import get_logger
+from voice_host.tenancy import look_up
 
 log = get_logger(__name__)
 
@@ -74,9 +78,48 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
 
     class Loop(uvloop.Loop):
-        """uvloop with an exact clock. Its own is read once a round and counts whole ms: too coarse for latencies."""
+        """uvloop with an exact clock, and look-ups of names in threads of whoever asks.
+
+        Its own clock is read once a round and counts whole ms: too coarse for latencies. `look_up` says what is wrong
+        with its look-ups.
+        """
 
         def time(self) -> float:
             return time.monotonic()
 
+        async def getaddrinfo(self, host: Any, port: Any, **hints: int) -> list[Any]:
+            if _is_address(host):
+                return await super().getaddrinfo(host, port, **hints)
+            return await look_up(host, port, **hints)
+
+        async def create_connection(
+            self, protocol_factory: Callable[[], Any], host: Any = None, port: Any = None, **options: Any
+        ) -> tuple[Any, Any]:
+            connect = super().create_connection
+            if _is_address(host):
+                return await connect(protocol_factory, host, port, **options)
+            if options.get("ssl") and options.get("server_hostname") is None:
+                options["server_hostname"] = host
+            hints = {name: options.pop(name, 0) for name in ("family", "proto", "flags")}
+            failures = []
+            for *_, address in await self.getaddrinfo(host, port, type=socket.SOCK_STREAM, **hints):
+                try:
+                    return await connect(protocol_factory, *address[:2], **options)
+                except ssl.SSLError:
+                    raise
+                except OSError as error:
+                    failures.append(error)
+            raise failures[0] if len(failures) == 1 else OSError("; ".join(map(str, failures)))
+
     return Loop
+
+
+def _is_address(host: Any) -> bool:
+    """Whether there is no name to look up: an IP address, or none at all."""
+    if not host:
+        return True
+    try:
+        ipaddress.ip_address(host.decode() if isinstance(host, bytes) else host)
+    except ValueError:
+        return False
+    return True

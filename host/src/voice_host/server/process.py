@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from voice_host.logs import get_logger
 from voice_host.server.connections import connection_options
 from voice_host.server.host import Host
+from voice_host.tasks import in_background
 
 log = get_logger(__name__)
 
@@ -77,7 +78,7 @@ class HostServer(uvicorn.Server):
             self.should_exit = self.force_exit = True
 
     def _begin_drain(self) -> None:
-        self._draining = asyncio.create_task(self._drain(), name="drain")
+        self._draining = in_background(self._drain(), "drain")
 
     async def _drain(self) -> None:
         if self._drain_timeout_s is not None:

@@ -25,6 +25,7 @@ from voice_host.server.host import Host
 from voice_host.server.listener import is_loopback
 from voice_host.server.process import HostServer
 from voice_host.settings import Settings, known_secrets
+from voice_host.tasks import report_unhandled
 from voice_host.tenancy import AgentThreads, CodeOwners, watching
 from voice_host.transcript_log import log_transcripts
 from voice_host_sdk import Authenticator
@@ -167,7 +168,9 @@ async def serve_host(
     loop_blocked_ms: int,
 ) -> None:
     """Start the host, serve until `http` is told to end, and stop the host."""
-    asyncio.get_running_loop().set_default_executor(AgentThreads())
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(AgentThreads())
+    loop.set_exception_handler(report_unhandled)
     loaded = [outcome.discovered for outcome in outcomes if isinstance(outcome, LoadedAgent)]
     owners = CodeOwners({agent.id: agent.entry_point for agent in loaded})
     try:

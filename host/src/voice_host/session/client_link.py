@@ -17,6 +17,10 @@ AUDIO_EXTENSION = "voice_host.audio"
 function as they arrive. Any other server queues them, like text."""
 
 
+_WRITE_FAILED = (WebSocketDisconnect, OSError, RuntimeError)
+"""What servers raise for a connection that is gone: uvloop a `RuntimeError`, and Starlette after a close as well."""
+
+
 class Sender(Protocol):
     """Whoever a frame is sent for: a reply, which may have been cancelled in the meantime."""
 
@@ -67,7 +71,7 @@ class ClientLink:
             try:
                 async with asyncio.timeout(self._send_timeout_s):
                     await self._ws.send(frame)
-            except WebSocketDisconnect:
+            except _WRITE_FAILED:
                 self._gone = True
             except TimeoutError:
                 self._gone = True
@@ -82,7 +86,7 @@ class ClientLink:
             try:
                 async with asyncio.timeout(self._send_timeout_s):
                     await self._ws.close(code, fit_reason(reason))
-            except (WebSocketDisconnect, TimeoutError):
+            except (*_WRITE_FAILED, TimeoutError):
                 return
 
     def mark_gone(self) -> None:

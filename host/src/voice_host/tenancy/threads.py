@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from voice_host.tenancy.acting import acting_agent
 from voice_host.tenancy.boundary import PluginError
+from voice_host.tenancy.lookups import close_lookups
 
 _Result = TypeVar("_Result")
 
@@ -42,8 +43,8 @@ def pool_for(agent_id: str) -> PluginThreads:
 class AgentThreads(ThreadPoolExecutor):
     """The event loop's default executor: the host's own work in the pool itself, each agent's in one of its own.
 
-    `asyncio.to_thread` and the look-up of names go to the default executor. With one for all, a few slow requests of
-    one agent's tools would keep the host itself from connecting to its services.
+    `asyncio.to_thread` goes to the default executor. With one for all, a few slow requests of one agent's tools would
+    keep the host itself from reading its key file. Names are looked up in threads of their own (`look_up`).
     """
 
     def __init__(self) -> None:
@@ -63,4 +64,5 @@ class AgentThreads(ThreadPoolExecutor):
         """Wait for the host's own work alone: an agent's thread may never end."""
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
+        close_lookups()
         super().shutdown(wait, cancel_futures=cancel_futures)

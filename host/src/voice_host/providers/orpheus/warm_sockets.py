@@ -9,6 +9,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 
 from voice_host.providers.service_socket import ConnectFailed, cut
+from voice_host.tasks import in_background
 
 
 class WarmSockets:
@@ -70,7 +71,7 @@ class WarmSockets:
     def discard(self, socket: ClientConnection) -> None:
         """Close `socket` in the background. Returns at once."""
         if socket in self._open and socket not in self._closing:
-            self._closing[socket] = asyncio.create_task(self._close(socket), name="close-socket")
+            self._closing[socket] = in_background(self._close(socket), "close-socket")
 
     async def aclose(self) -> None:
         """Close everything and wait until it is gone. Idempotent. When cancelled, connections are cut, not left."""

@@ -24,6 +24,7 @@ from voice_host.providers.assemblyai.tts.messages import (
 )
 from voice_host.providers.assemblyai.tts.request import Request
 from voice_host.providers.service_socket import cut
+from voice_host.tasks import in_background
 from voice_host_sdk import ProviderError
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class VoiceSession:
         self._work = asyncio.Event()
         self._heard_at = 0.0
         self._waits_for_listener = False
-        self._task = asyncio.create_task(self._run(), name="assemblyai-voice")
+        self._task = in_background(self._run(), "assemblyai-voice")
 
     async def begun(self) -> None:
         """Wait until the service takes text.
