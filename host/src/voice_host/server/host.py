@@ -19,6 +19,7 @@ from voice_host.providers.select import SpeechServices
 from voice_host.server.readiness import prepare
 from voice_host.session.handler import VoiceSessionHandler
 from voice_host.settings import Settings
+from voice_host.tasks import in_background
 from voice_host_sdk import AgentConfig
 
 log = get_logger(__name__)
@@ -105,7 +106,7 @@ class Host:
                     raise RequiredAgentBroken(agent)
             elif agent.handler.speech_problem is not None:
                 log.warning("speech_unavailable", agent_id=agent.loaded.id, problem=agent.handler.speech_problem)
-        self._preparing = asyncio.create_task(self._speech.prepare(), name="prepare-speech")
+        self._preparing = in_background(self._speech.prepare(), "prepare-speech")
         self.state = "ready"
 
     async def _start_extensions(self) -> None:
