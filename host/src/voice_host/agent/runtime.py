@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pydantic_ai
 from pydantic_ai import Agent
 from pydantic_ai.toolsets import FunctionToolset
 
@@ -15,6 +16,8 @@ from voice_host.models import ModelRegistry, ResolvedModel, model_request_settin
 from voice_host.models.live_request import waiting
 from voice_host.tenancy import pool_for
 from voice_host_sdk import AgentConfig, Session, tool_name
+
+pydantic_ai.BANNER_ENABLED = False  # it advertises a service on the terminal, in the middle of the first call
 
 
 class AgentRuntime:
