@@ -126,14 +126,15 @@ def host_with_a_call(folder: Path, *, drain_timeout_s: float) -> Iterator[tuple[
             yield host, port, call
 
 
-@pytest.mark.fault("process: SIGTERM or SIGINT")
-def test_a_signal_ends_calls_in_order_and_the_process_with_zero(tmp_path: Path) -> None:
+@pytest.mark.fault("process: SIGTERM, SIGINT or SIGHUP")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_calls_in_order_and_the_process_with_zero(tmp_path: Path, name: str) -> None:
     with host_with_a_call(tmp_path, drain_timeout_s=0.5) as (host, port, call):
         assert host.output.count("embedded") >= 2
         assert json.loads(get(port, "/agents"))[0]["status"] == "ready"
         assert refused(port, "evil.example") == 400
         assert call.protocol.extensions == [], "audio does not compress; the client offered to"
-        host.signal(signal.SIGTERM)
+        host.signal(signal.Signals[name])
         assert told(call) == [("draining", False), ("draining", True)]
         assert call.close_code == 4504
         assert host.ended() == 0
@@ -141,7 +142,7 @@ def test_a_signal_ends_calls_in_order_and_the_process_with_zero(tmp_path: Path) 
         assert "Traceback" not in host.output
 
 
-@pytest.mark.fault("process: SIGTERM or SIGINT")
+@pytest.mark.fault("process: SIGTERM, SIGINT or SIGHUP")
 def test_a_call_may_end_by_itself_while_the_host_drains(tmp_path: Path) -> None:
     with host_with_a_call(tmp_path, drain_timeout_s=600) as (host, port, call):
         host.signal(signal.SIGINT)
@@ -173,6 +174,22 @@ def test_a_second_signal_hurries(tmp_path: Path) -> None:
         assert call.close_code == 4504
         assert host.ended() == 0
         assert "Traceback" not in host.output
+
+
+def test_a_host_started_with_nohup_stays_when_its_terminal_is_closed(tmp_path: Path) -> None:
+    port = free_port()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does; children inherit it
+    try:
+        host = Process("serve", "--port", str(port), cwd=tmp_path)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    try:
+        host.until("No language model is configured")
+        host.signal(signal.SIGHUP)
+        assert json.loads(get(port, "/ready"))["status"] == "ready"
+        assert "draining" not in host.output
+    finally:
+        host.close()
 
 
 def test_a_port_that_is_taken_is_said_in_words(tmp_path: Path) -> None:

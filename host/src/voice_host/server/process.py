@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
+import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
@@ -65,8 +68,23 @@ class HostServer(uvicorn.Server):
         gc.freeze()
         self._started()
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Hear SIGHUP like the signals that uvicorn hears, unless it is ignored, as `nohup` makes it."""
+        with super().capture_signals():
+            if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
+                yield
+                return
+            before = signal.getsignal(signal.SIGHUP)
+            if before is not signal.SIG_IGN:
+                signal.signal(signal.SIGHUP, self.handle_exit)
+            try:
+                yield
+            finally:
+                signal.signal(signal.SIGHUP, before)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGINT and SIGTERM: drain; a second one: let no call go on; a third one: leave at once."""
+        """SIGINT, SIGTERM and SIGHUP: drain; a second one: let no call go on; a third one: leave at once."""
         self._signals += 1
         # A signal handler runs between any two instructions: leave it to the loop to act.
         loop = asyncio.get_running_loop()

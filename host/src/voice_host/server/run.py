@@ -44,7 +44,7 @@ class CannotServe(Exception):
 
 
 def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure: bool = False) -> None:
-    """Take calls at `listener` until SIGINT or SIGTERM. The caller closes it.
+    """Take calls at `listener` until SIGINT, SIGTERM or SIGHUP. The caller closes it.
 
     Args:
         settings: what the platform said.

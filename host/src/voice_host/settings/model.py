@@ -134,7 +134,7 @@ class ServerSettings(BaseModel):
     drain_timeout_s: float = Field(
         default=30.0,
         ge=0,
-        description="How long calls may go on after SIGTERM or SIGINT; a second signal ends them at once.",
+        description="How long calls may go on after SIGTERM, SIGINT or SIGHUP; a second signal ends them at once.",
     )
     start_timeout_s: float = Field(
         default=30.0, gt=0, description="How long `on_startup` of an agent, or of an extension's observer, may take."
