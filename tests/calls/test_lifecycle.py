@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -188,7 +189,10 @@ ENDINGS = [
 
 
 @pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: f"{ending.act.__name__}-{ending.reason}")
-async def test_each_way_to_end_runs_each_callback_once_and_in_order(ending: Ending) -> None:
+async def test_each_way_to_end_runs_each_callback_and_logs_each_line_once_and_in_order(
+    ending: Ending, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="voice_host")
     diary = Diary()
     manager_told: list[tuple[str, str]] = []
 
@@ -222,13 +226,54 @@ async def test_each_way_to_end_runs_each_callback_once_and_in_order(ending: Endi
     assert diary.end is not None
     assert (diary.end.reason, diary.end.detail, diary.end.turns) == (ending.reason, ending.detail, ending.turns)
     assert diary.end.duration_s > 0
+    started, ended = logged(caplog)
+    assert (started["message"], ended["message"]) == ("call_started", "call_ended")
+    for line in (started, ended):
+        assert (line["agent_id"], line["session_id"]) == ("desk", ready["session_id"])
+    assert (ended["reason"], ended["turns"]) == (ending.reason, ending.turns)
+    assert ended["duration_s"] == round(diary.end.duration_s, 1)
+    assert ended["worst_first_audio_ms"] >= 0
 
 
-async def test_a_refused_session_has_neither_beginning_nor_end() -> None:
+def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """What the log says of calls as a whole."""
+    return [
+        vars(record) for record in caplog.records if record.message in ("call_started", "call_ended", "call_refused")
+    ]
+
+
+async def test_the_worst_time_to_the_first_audio_is_that_of_turns_not_of_the_greeting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, logger="voice_host")
+    async with studio(AgentConfig(greeting="Hello.")) as s:
+        async with calling(s.url) as caller:
+            await caller.expect("metrics", reply=1)
+        await no_session(s)
+        gate = asyncio.Event()
+        s.llm.reply("One.")
+        s.llm.reply("Two.", gates={0: gate})
+        s.llm.reply("Three.")
+        async with calling(s.url) as caller:
+            waits = []
+            for number, text in enumerate(("a", "b", "c"), start=2):
+                await caller.type(text)
+                if text == "b":
+                    await s.llm.request(1)
+                    gate.set()
+                waits.append((await caller.expect("metrics", reply=number))["stages_ms"]["first_audio_out"])
+    greeted, talked = [line for line in logged(caplog) if line["message"] == "call_ended"]
+    assert (greeted["worst_first_audio_ms"], greeted["turns"]) == (None, 0)
+    assert (talked["worst_first_audio_ms"], talked["turns"]) == (round(max(waits)), 3)
+
+
+async def test_a_refused_session_has_neither_beginning_nor_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="voice_host")
     diary = Diary(refuses=True)
     async with studio(callbacks=diary) as s, calling(s.url) as caller:
         assert (await caller.ended())[0] == 4500
     assert diary.names == ["starting"]
+    assert [(line["message"], line["code"]) for line in logged(caplog)] == [("call_refused", 4500)]
 
 
 class Mistaken(VoiceSessionHandler):

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.calls.client import calling
 from tests.calls.studio import studio
@@ -115,3 +116,26 @@ async def test_every_reply_reports_its_stages_once() -> None:
             ordered = list(stages.values())
             assert ordered == sorted(ordered)
             assert len(caller.all("metrics")) == 1
+
+
+async def test_the_stages_of_replies_are_counted_by_the_kind_of_turn() -> None:
+    before = counted()
+    async with studio(AgentConfig(greeting="Hello.")) as s:
+        s.llm.reply("Typed.")
+        s.llm.reply("Spoken.")
+        async with calling(s.url) as caller:
+            await caller.expect("metrics", reply=1)
+            await caller.type("Hi")
+            await caller.expect("metrics", reply=2)
+            await (await s.stt.connected()).final("And now I speak")
+            await caller.expect("metrics", reply=3)
+            await s.manager.held((await caller.expect("ready"))["session_id"]).agent.session.say("By the way.")
+            await caller.expect("metrics", reply=4)
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 1, 2]
+
+
+def counted() -> list[float]:
+    """How many first audios of replies to spoken turns, typed turns and none were counted so far."""
+    name = "voice_host_stage_seconds_count"
+    labels = {"agent": "desk", "stage": "first_audio_out"}
+    return [REGISTRY.get_sample_value(name, {**labels, "kind": kind}) or 0 for kind in ("spoken", "typed", "own")]

@@ -129,7 +129,7 @@ async def test_metrics_count_calls_and_refusals(tmp_path: Path) -> None:
             async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
                 text = (await http.get("/metrics")).text
     assert 'voice_host_calls_total{agent="metered"} 1.0' in text
-    assert 'voice_host_stage_seconds_count{agent="metered",stage="first_audio_out"} 1.0' in text
+    assert 'voice_host_stage_seconds_count{agent="metered",kind="own",stage="first_audio_out"} 1.0' in text
 
 
 async def test_the_talk_page_and_its_files_are_served(tmp_path: Path) -> None:

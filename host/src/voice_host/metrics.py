@@ -72,7 +72,7 @@ BACKGROUND_FAILURES = Counter(
 )
 STAGE_SECONDS = Histogram(
     "voice_host_stage_seconds",
-    "Time from the end of the caller's turn to each stage of the reply.",
-    ["agent", "stage"],
+    "Time from the end of the caller's turn to each stage of the reply, by the kind of turn.",
+    ["agent", "stage", "kind"],
     buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30),
 )

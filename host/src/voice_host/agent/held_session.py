@@ -10,8 +10,11 @@ from voice_host.agent.callback_runner import CallbackRunner
 from voice_host.agent.resume_token import ResumeKey
 from voice_host.agent.voice_agent import VoiceAgent
 from voice_host.limits import Ticket
-from voice_host_sdk import Caller
+from voice_host.logs import get_logger
+from voice_host_sdk import Caller, SessionEnd
 from voice_host_sdk.session import EndReason
+
+log = get_logger(__name__)
 
 
 class Connection(Protocol):
@@ -49,6 +52,8 @@ class HeldSession:
     created_at: float
     last_used: float
     turns: int = 0
+    worst_first_audio_ms: float | None = None
+    """The longest time that a turn waited for the first audio of its reply; None: none was answered aloud."""
     connection: Connection | None = None
     parked_at: float | None = None
     """Since when nobody is connected, while the caller may come back; None: connected, or never to be resumed."""
@@ -70,6 +75,30 @@ class HeldSession:
     def use(self, now: float) -> None:
         """Note that the session is used."""
         self.last_used = now
+
+    def note_first_audio(self, after_ms: float) -> None:
+        """The first audio of a reply to a turn goes out, so long after the turn."""
+        self.worst_first_audio_ms = max(after_ms, self.worst_first_audio_ms or 0.0)
+
+    def begin(self) -> None:
+        """Tell the log and the callbacks that the session begins."""
+        log.info("call_started", agent_id=self.agent.session.agent_id, session_id=self.id)
+        self.callbacks.created()
+
+    async def end(self, reason: EndReason, detail: str, now: float) -> None:
+        """Tell the log and the callbacks that the session has ended."""
+        end = SessionEnd(reason, detail, duration_s=now - self.created_at, turns=self.turns)
+        worst_ms = self.worst_first_audio_ms
+        log.info(
+            "call_ended",
+            agent_id=self.agent.session.agent_id,
+            session_id=self.id,
+            reason=end.reason,
+            duration_s=round(end.duration_s, 1),
+            turns=end.turns,
+            worst_first_audio_ms=None if worst_ms is None else round(worst_ms),
+        )
+        await self.callbacks.destroyed(end)
 
     def connect(self, connection: Connection) -> None:
         """A call begins to use the session."""

@@ -29,7 +29,7 @@ from voice_host.logs import get_logger
 from voice_host.settings import AgentsSettings, ServerSettings
 from voice_host.tasks import in_background
 from voice_host.tenancy import acting_for, isolated
-from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, SessionEnd, STTConfig, TTSConfig
+from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, STTConfig, TTSConfig
 from voice_host_sdk.session import EndReason
 
 log = get_logger(__name__)
@@ -225,7 +225,7 @@ class VoiceAgentManager:
         agent.on_used = lambda: held.use(self._clock())
         self._sessions[session_id] = held
         self._sweeper.start()
-        callbacks.created()
+        held.begin()
         if (on_created := self._on_created) is not None:
             try:
                 await self._run("on_session_created", lambda: on_created(session_id, agent))
@@ -374,8 +374,7 @@ class VoiceAgentManager:
         try:
             await held.agent.aclose()
         finally:
-            end = SessionEnd(reason, detail, duration_s=self._clock() - held.created_at, turns=held.turns)
-            await held.callbacks.destroyed(end)
+            await held.end(reason, detail, self._clock())
         if (on_destroyed := self._on_destroyed) is not None:
             await self._run("on_session_destroyed", lambda: on_destroyed(session_id))
 

@@ -14,14 +14,11 @@ from voice_host.auth.gate import Gate, Refusal, Visitor
 from voice_host.auth.origins import origin_allowed
 from voice_host.discovery import BrokenAgent, DisabledAgent
 from voice_host.limits import Refusal as OverLimit
-from voice_host.logs import get_logger
 from voice_host.server.door import connection_of
 from voice_host.server.host import Host, ReadyAgent
 from voice_host.session import messages
 from voice_host.session.close_codes import CloseCode, fit_reason
-from voice_host.session.connection import code_for
-
-log = get_logger(__name__)
+from voice_host.session.connection import code_for, report_refusal
 
 
 def add_call_route(app: FastAPI, host: Host, gate: Gate, allowed_origins: Sequence[str]) -> None:
@@ -93,7 +90,6 @@ async def _connect(ws: WebSocket, agent: ReadyAgent, visitor: Visitor, host: Hos
 
 async def _refuse(ws: WebSocket, agent_id: str, code: CloseCode, reason: str) -> None:
     """Close with a code that a browser can see, which takes accepting first."""
-    metrics.CALLS_REFUSED.labels(agent_id, str(code.value)).inc()
-    log.info("call_refused", agent_id=agent_id, code=code.value, reason=reason)
+    report_refusal(agent_id, code, reason)
     await ws.accept(subprotocol=messages.chosen_subprotocol(ws.scope.get("subprotocols", [])))
     await ws.close(code, fit_reason(reason))

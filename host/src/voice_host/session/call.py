@@ -20,7 +20,7 @@ from voice_host.session.connection import CallEnd
 from voice_host.session.echo import EchoGuard
 from voice_host.session.head_start import HeadStart
 from voice_host.session.microphone import MicrophoneBuffer
-from voice_host.session.reply import Reply
+from voice_host.session.reply import Reply, ReplyKind
 from voice_host.session.turn_engine import TurnEngine, TurnState
 from voice_host.session.turn_events import HangUpRequested, SpeechRequested, TimePassed, TurnEvent
 from voice_host_sdk import ProviderError, SessionError, TextToSpeechStream
@@ -55,6 +55,8 @@ class Call:
     forgotten: int = 0
     """The last reply of the conversation that the caller asked to forget."""
     speech_ended_at_s: float | None = None
+    answering: ReplyKind = "own"
+    """The kind of the next reply."""
     turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the actions of one event are carried out, so that those of two are never mixed."""
     head_start: HeadStart | None = None

@@ -13,11 +13,14 @@ from voice_host import metrics
 from voice_host.agent.held_session import HeldSession
 from voice_host.agent.manager import VoiceAgentManager
 from voice_host.agent.refusals import ResumeRefused, SessionRefused, ShuttingDown
+from voice_host.logs import get_logger
 from voice_host.session import messages
 from voice_host.session.client_link import ClientLink
 from voice_host.session.close_codes import CloseCode
 from voice_host_sdk import Caller
 from voice_host_sdk.session import EndReason
+
+log = get_logger(__name__)
 
 _CREDENTIALS = {"token", "resume"}
 
@@ -60,11 +63,16 @@ async def session_for(
     return begun, False
 
 
-async def refuse(link: ClientLink, agent_id: str, refusal: SessionRefused) -> None:
-    """Close a connection that gets no session, with the code that fits."""
-    code = code_for(refusal)
+async def refuse(link: ClientLink, agent_id: str, code: CloseCode, reason: str) -> None:
+    """Close a connection that gets no session."""
+    report_refusal(agent_id, code, reason)
+    await link.close(code, reason)
+
+
+def report_refusal(agent_id: str, code: CloseCode, reason: str) -> None:
+    """Count and log a call that does not begin."""
     metrics.CALLS_REFUSED.labels(agent_id, str(code.value)).inc()
-    await link.close(code, str(refusal))
+    log.info("call_refused", agent_id=agent_id, code=code.value, reason=reason)
 
 
 def code_for(refusal: SessionRefused) -> CloseCode:

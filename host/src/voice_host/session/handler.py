@@ -25,7 +25,7 @@ from voice_host.session.call import Call
 from voice_host.session.call_voice import CallVoice
 from voice_host.session.client_link import ClientLink
 from voice_host.session.close_codes import CloseCode
-from voice_host.session.connection import CallEnd, refuse, say_goodbye, session_for
+from voice_host.session.connection import CallEnd, code_for, refuse, say_goodbye, session_for
 from voice_host.session.echo import EchoGuard
 from voice_host.session.from_client import read_client
 from voice_host.session.generation import generate, report_tool
@@ -137,13 +137,12 @@ class VoiceSessionHandler:
         link = ClientLink(ws, send_timeout_s=self._limits.send_timeout_s)
         if len(ws.scope["query_string"]) > self._limits.max_metadata_bytes:
             metrics.LIMITS_EXCEEDED.labels(self._manager.agent_id, "max_metadata_bytes").inc()
-            metrics.CALLS_REFUSED.labels(self._manager.agent_id, str(CloseCode.OVER_A_LIMIT.value)).inc()
-            await link.close(CloseCode.OVER_A_LIMIT, "the query is too long")
+            await refuse(link, self._manager.agent_id, CloseCode.OVER_A_LIMIT, "the query is too long")
             return
         try:
             session, resumed = await session_for(ws, self._manager, caller, metadata)
         except SessionRefused as refusal:
-            await refuse(link, self._manager.agent_id, refusal)
+            await refuse(link, self._manager.agent_id, code_for(refusal), str(refusal))
             return
 
         end = CallEnd("shutdown")
@@ -320,7 +319,8 @@ class VoiceSessionHandler:
     async def _announce(self, call: Call, turn: UserTurn) -> None:
         await call.ask(turn.text)  # the model first: it is what the caller waits for
         self._manager.count_turn(call.session_id)
-        metrics.TURNS.labels(call.agent_id, "typed" if turn.typed else "spoken").inc()
+        call.answering = "typed" if turn.typed else "spoken"
+        metrics.TURNS.labels(call.agent_id, call.answering).inc()
         if turn.typed:
             call.speech_ended_at_s = None  # what was heard before it has nothing to do with it
         call.callbacks.user_turn(turn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Literal
 
 from voice_host.agent.history import CUT_MARK, SKIPPED_MARK
 from voice_host.agent.turn import AgentTurn
@@ -14,6 +15,10 @@ from voice_host.session.playout import Playout
 TEXT_QUEUE_LENGTH = 2048
 """Pieces of text between the model and the voice, some 1500 words. When full, the model waits for the voice."""
 
+
+ReplyKind = Literal["spoken", "typed", "own"]
+"""What a reply answers: a spoken turn, a typed turn, or no turn at all (a greeting, `Session.say`, a nudge, the rest of
+a reply that was interrupted)."""
 
 OVERLAP_WORDS = 3
 """Words that are said again when a reply is resumed: somebody who was interrupted goes back a little."""
@@ -33,6 +38,7 @@ class Reply:
     id: int
     playout: Playout
     stages: Stages
+    kind: ReplyKind = "own"
     alive: bool = True
     asked: str = ""
     """The caller's turn that it answers."""

@@ -28,6 +28,7 @@ def start_reply(call: Call, reply_id: int, make: MakeReply, *, asked: str = "") 
         asked: the caller's turn that it answers.
     """
     speech_ended_at_s, call.speech_ended_at_s = call.speech_ended_at_s, None
+    kind, call.answering = call.answering, "own"
     stages = Stages(speech_ended_at_s or now_s())
     if speech_ended_at_s is not None:
         stages.lasted("speech_end", 0.0)
@@ -35,6 +36,8 @@ def start_reply(call: Call, reply_id: int, make: MakeReply, *, asked: str = "") 
 
     async def audible() -> None:
         stages.reach("first_audio_out")
+        if kind != "own":
+            call.session.note_first_audio(stages.in_ms()["first_audio_out"])
         await call.dispatch(ReplyAudible(reply_id))
 
     async def send(pcm: bytes) -> None:
@@ -50,7 +53,7 @@ def start_reply(call: Call, reply_id: int, make: MakeReply, *, asked: str = "") 
         on_first_audio=audible,
         on_skipped=call.skipped,
     )
-    reply = Reply(reply_id, playout, stages, asked=asked)
+    reply = Reply(reply_id, playout, stages, kind, asked=asked)
     previous, call.reply = call.reply, reply
     if previous is not None:
         call.echo.said(previous.audible())
@@ -93,7 +96,7 @@ def report(call: Call, reply: Reply, how: str) -> dict[str, float]:
     stages_ms = reply.stages.in_ms()
     metrics.REPLIES.labels(call.agent_id, how).inc()
     for stage, ms in stages_ms.items():
-        metrics.STAGE_SECONDS.labels(call.agent_id, stage).observe(max(0.0, ms / 1000))
+        metrics.STAGE_SECONDS.labels(call.agent_id, stage, reply.kind).observe(max(0.0, ms / 1000))
     text = reply.text.strip()
     heard, _ = reply.remembered()
     interrupted = reply.heard is not None
