@@ -12,24 +12,30 @@ import sys
 import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+from tests.caller.test_wav import wav
 from tests.server.hosting import COUNTING, installed, running
 from voice_host.caller.address import WrongAddress, parameter, session_url
 from voice_host.caller.client import CallFailed, place_call
 from voice_host.caller.report import HEADINGS, CallReport
-from voice_host.caller.wav import CannotSave, WrongAudio, check_writable, read_wav, write_wav
+from voice_host.caller.wav import read_wav, write_wav
 from voice_host.session.latency import STAGES
 
 DATA = Path(__file__).parents[1] / "data"
 
 
-def test_a_recording_is_heard_answered_and_saved(tmp_path: Path) -> None:
-    saved = tmp_path / "reply.wav"
+def test_recordings_of_any_kind_are_heard_answered_one_after_the_other_and_saved(tmp_path: Path) -> None:
+    saved, studio = tmp_path / "reply.wav", tmp_path / "studio.wav"
     recording = DATA / "whats_the_weather_like.wav"
+    studio.write_bytes(in_studio_quality(recording))
     done = subprocess.run(
-        [sys.executable, "-m", "voice_host", "call", "front-desk", "--audio", recording, "--save", saved],
+        [
+            *(sys.executable, "-m", "voice_host", "call", "front-desk"),
+            *("--audio", recording, "--audio", studio, "--save", saved),
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -37,14 +43,49 @@ def test_a_recording_is_heard_answered_and_saved(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "heard  What's the weather like?" in done.stdout
-    assert "tool  weather_on_the_terrace()" in done.stdout
-    assert "agent  The weather is fine, and the terrace is open." in done.stdout
-    assert "Latency" in done.stdout
-    with wave.open(str(saved)) as wav:
-        assert (wav.getframerate(), wav.getnchannels(), wav.getsampwidth()) == (24000, 1, 2)
-        assert wav.getnframes() > 24000
-        assert any(wav.readframes(wav.getnframes()))
+    answered = [
+        "heard  What's the weather like?",
+        " tool  weather_on_the_terrace()",
+        "agent  The weather is fine, and the terrace is open.",
+    ]
+    conversation = [line.strip() for line in done.stdout.partition("\nLatency")[0].splitlines()]
+    assert conversation[2:] == [line.strip() for line in answered * 2], "neither cuts the other short"
+    with wave.open(str(saved)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (24000, 1, 2)
+        assert file.getnframes() > 24000
+        assert any(file.readframes(file.getnframes()))
+
+
+def in_studio_quality(recording: Path) -> bytes:
+    """The recording in stereo, with 44.1 kHz and 24 bits."""
+    samples = np.frombuffer(read_wav(recording).at(44100), "<i2").astype("<i4") * 256
+    stereo = np.repeat(samples, 2).astype("<i4").view(np.uint8).reshape(-1, 4)[:, :3]
+    return wav(stereo.tobytes(), bits=24, channels=2, rate=44100, extensible=True)
+
+
+async def test_what_the_agent_did_not_wait_for_is_told(tmp_path: Path) -> None:
+    leaving = """
+    from voice_host_sdk import AgentConfig, Session, hookimpl
+
+    async def say_goodbye(session: Session) -> str:
+        \"\"\"Say goodbye.\"\"\"
+        await session.end("bye")
+        return "Goodbye."
+
+    @hookimpl
+    def agent_config(settings):
+        return AgentConfig(greeting="", tools=[say_goodbye])
+    """
+    with installed(tmp_path) as plugins:
+        plugins.install("leaving", leaving)
+        async with running(tmp_path, allow="leaving") as r:
+            url = f"ws://{r.address}"
+            done = await voice_host(
+                *("call", "leaving", "--text", "Say goodbye.", "--text", "Still there?", "--url", url), cwd=tmp_path
+            )
+    assert done.returncode == 1
+    assert "agent  Goodbye." in done.stdout
+    assert "error: the agent hung up before this was said: 'Still there?'" in done.stderr
 
 
 async def test_typed_turns_are_answered_one_after_the_other(tmp_path: Path) -> None:
@@ -162,10 +203,13 @@ async def test_silence_ends_in_words(tmp_path: Path) -> None:
         (["--text", "hi", "--param", "name"], "'name' is not of the form name=value"),
         (["--text", "hi", "--url", "nonsense://x"], "nonsense://x is not the address of a host"),
         (["--audio", "empty.wav"], "empty.wav has no samples"),
+        (["--audio", "good.wav", "--audio", "text.wav"], "text.wav is not a WAV file. Convert it: ffmpeg -i text.wav"),
     ],
 )
 async def test_what_cannot_work_is_refused_before_the_call(tmp_path: Path, arguments: list[str], said: str) -> None:
     write_wav(tmp_path / "empty.wav", b"", 16000)
+    write_wav(tmp_path / "good.wav", bytes(32), 16000)
+    (tmp_path / "text.wav").write_text("not audio", encoding="utf-8")
     done = await voice_host("call", "front-desk", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr.partition("\n")[0]
@@ -243,44 +287,3 @@ def test_the_latency_table_fits_a_terminal() -> None:
     lines = console.export_text().splitlines()
     assert ["reply", *HEADINGS.values()] in [line.split() for line in lines]
     assert ["12", *["12346"] * len(STAGES)] in [line.split() for line in lines]
-
-
-def test_what_cannot_be_saved_is_known_before(tmp_path: Path) -> None:
-    file = tmp_path / "file.wav"
-    check_writable(file)
-    assert not file.exists()
-    file.write_bytes(b"")
-    check_writable(file)
-    for place in (tmp_path, tmp_path / "missing" / "x.wav", file / "x.wav"):
-        with pytest.raises(CannotSave):
-            check_writable(place)
-
-
-def test_a_recording_in_another_format_is_refused_with_the_way_to_convert_it(tmp_path: Path) -> None:
-    stereo = tmp_path / "stereo.wav"
-    with wave.open(str(stereo), "wb") as wav:
-        wav.setnchannels(2)
-        wav.setsampwidth(2)
-        wav.setframerate(44100)
-        wav.writeframes(bytes(400))
-    with pytest.raises(WrongAudio, match=r"16 bits and 2 channels.*ffmpeg .*-ar 16000"):
-        read_wav(stereo)
-    text = tmp_path / "text.wav"
-    text.write_text("not audio")
-    with pytest.raises(WrongAudio, match="cannot be read as a WAV"):
-        read_wav(text)
-    text.write_bytes(b"")
-    with pytest.raises(WrongAudio, match=r"PCM samples: it ends too early\. Convert"):
-        read_wav(text)
-    floating = tmp_path / "floating point.wav"
-    write_wav(floating, bytes(40), 16000)
-    header = bytearray(floating.read_bytes())
-    header[20:22] = b"\x03\x00"  # WAVE_FORMAT_IEEE_FLOAT
-    floating.write_bytes(header)
-    with pytest.raises(WrongAudio, match=r"unknown format: 3\. Convert it: ffmpeg -i '.*floating point\.wav' -ac 1"):
-        read_wav(floating)
-    good = tmp_path / "good.wav"
-    write_wav(good, b"\x01\x00" * 10, 16000)
-    assert read_wav(good).at(16000) == b"\x01\x00" * 10
-    with pytest.raises(WrongAudio, match=r"16000 Hz, the agent listens at 8000 Hz.*-ar 8000"):
-        read_wav(good).at(8000)

@@ -60,7 +60,7 @@ class CallerClient:
         self._on_message = on_message
         self._changed = asyncio.Condition()
         self._turns = 0
-        self._typed = 0
+        self._answered = 0
         self._replying = False
         self.ready: dict[str, Any] = {}
         self.speech = bytearray()
@@ -134,7 +134,7 @@ class CallerClient:
         turns = self._turns + 1
         await self._ws.send(json.dumps({"type": "text", "text": text}))
         await self._until(lambda: self._turns >= turns and not self._replying, ANSWER_TIMEOUT_S, "no answer came")
-        self._typed = turns
+        self._answered = turns
         await asyncio.sleep(PLAYOUT_S)
 
     async def hear_out(self, what: str = "the audio") -> None:
@@ -145,7 +145,7 @@ class CallerClient:
         """
         try:
             async with asyncio.timeout(RECOGNITION_TIMEOUT_S), self._changed:
-                await self._changed.wait_for(lambda: self._turns > self._typed)
+                await self._changed.wait_for(lambda: self._turns > self._answered)
         except TimeoutError:
             hint = "is somebody speaking in it, and loud enough? play it; or say it with --text"
             raise CallFailed(f"nothing was recognised in {what}", hint) from None
@@ -155,6 +155,7 @@ class CallerClient:
                 async with asyncio.timeout(SETTLE_S), self._changed:
                     await self._changed.wait_for(lambda: self._replying)
             except TimeoutError:
+                self._answered = self._turns
                 return
 
     async def _until(self, condition: Callable[[], bool], timeout_s: float, otherwise: str) -> None:

@@ -16,7 +16,7 @@ class CallPlan:
 
     agent_id: str
     texts: tuple[str, ...]
-    recording: Recording | None
+    recordings: tuple[Recording, ...]
     save: Path | None
     url: str | None
     """A running host, or the whole address of a session; None for a host of this process."""
@@ -32,23 +32,23 @@ class CallPlan:
 def plan_call(
     agent_id: str,
     *,
-    audio: Path | None,
+    audio: Sequence[Path],
     texts: Sequence[str],
     save: Path | None,
     url: str | None,
     parameters: Sequence[str],
     token: str | None = None,
 ) -> CallPlan:
-    """Return the plan of a call, its recording read.
+    """Return the plan of a call, its recordings read.
 
     Raises:
         WrongAudio, CannotSave, WrongAddress: with words for people.
     """
     if save is not None:
         check_writable(save)
-    recording = read_wav(audio) if audio is not None else None
+    recordings = tuple(read_wav(path) for path in audio)
     split = tuple(parameter(text) for text in parameters)
-    plan = CallPlan(agent_id, tuple(texts), recording, save, url, split, (token or "").strip() or None)
+    plan = CallPlan(agent_id, tuple(texts), recordings, save, url, split, (token or "").strip() or None)
     if url is not None:
         plan.address()
     return plan

@@ -13,7 +13,7 @@ from voice_host.caller.client import CallerClient, CallFailed, place_call
 from voice_host.caller.hints import hint_for_close
 from voice_host.caller.plan import CallPlan
 from voice_host.caller.report import CallReport
-from voice_host.caller.wav import CannotSave, write_wav
+from voice_host.caller.wav import CannotSave, Recording, write_wav
 from voice_host.discovery import BrokenAgent, discover_agents
 from voice_host.logs import configure_logging
 from voice_host.providers.select import SpeechServices, installed_extensions
@@ -37,7 +37,7 @@ def call(settings: Settings, plan: CallPlan) -> None:
     """Make one call and print it.
 
     Raises:
-        CallFailed, WrongAudio, CannotServe, PortTaken, ExtensionsBroken, ProviderConfigError: with words for people.
+        CallFailed, CannotServe, PortTaken, ExtensionsBroken, ProviderConfigError: with words for people.
     """
     configure_logging("text", "critical")  # what matters is printed
     try:
@@ -49,9 +49,16 @@ def call(settings: Settings, plan: CallPlan) -> None:
 
 async def _call(settings: Settings, plan: CallPlan) -> None:
     report = CallReport(Console(highlight=False))
+    unsaid = [*map(repr, plan.texts), *(str(recording.path) for recording in plan.recordings)]
 
     async def script(client: CallerClient) -> None:
-        await _follow(plan, client)
+        await client.wait_until_ready()
+        for text in plan.texts:
+            del unsaid[0]
+            await client.type(text)
+        for recording in plan.recordings:
+            del unsaid[0]
+            await _play(recording, client)
 
     if plan.url is not None:
         client = await place_call(plan.address(), script, report.take, token=plan.token)
@@ -66,21 +73,21 @@ async def _call(settings: Settings, plan: CallPlan) -> None:
             raise CallFailed(str(error)) from error
         seconds = len(client.speech) / 2 / client.ready["tts_sample_rate"]
         Console().print(f"\n{seconds:.1f} s of the agent's speech are in {plan.save}", highlight=False)
+    if unsaid:
+        raise CallFailed(f"the agent hung up before this was said: {', '.join(unsaid)}")
 
 
-async def _follow(plan: CallPlan, client: CallerClient) -> None:
-    await client.wait_until_ready()
-    for text in plan.texts:
-        await client.type(text)
-    if plan.recording is not None:
-        await client.say(plan.recording.at(client.ready["sample_rate"]))
-        silence = asyncio.create_task(client.be_silent())
-        try:
-            await client.hear_out(str(plan.recording.path))
-        finally:
-            silence.cancel()
-            # It may have found the connection closed; whoever listens says so better.
-            await asyncio.gather(silence, return_exceptions=True)
+async def _play(recording: Recording, client: CallerClient) -> None:
+    """Play a recording and hear the answer out."""
+    # In a thread: the host may run in this process, and resampling a long recording would hold it up.
+    await client.say(await asyncio.to_thread(recording.at, client.ready["sample_rate"]))
+    silence = asyncio.create_task(client.be_silent())
+    try:
+        await client.hear_out(str(recording.path))
+    finally:
+        silence.cancel()
+        # It may have found the connection closed; whoever listens says so better.
+        await asyncio.gather(silence, return_exceptions=True)
 
 
 @asynccontextmanager

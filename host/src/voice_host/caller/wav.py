@@ -4,70 +4,147 @@ from __future__ import annotations
 
 import os
 import shlex
+import struct
 import wave
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+_PCM, _FLOAT, _EXTENSIBLE = 0x0001, 0x0003, 0xFFFE
+_NAMES = {0x0002: "ADPCM", 0x0006: "A-law", 0x0007: "mu-law", 0x0011: "ADPCM", 0x0031: "GSM", 0x0055: "MP3"}
+"""What else a WAV file may hold, by the number in its header."""
+
+_UNKNOWN_SIZE = 0xFFFFFFFF
+"""Written by programs that cannot go back to the header, and by those whose file is too long for it (RF64)."""
+
+_RATES_HZ = range(1000, 768_001)
+"""Others are a damaged header, and would ask for a lot of memory."""
 
 
 class WrongAudio(Exception):
-    """The file cannot be the caller's voice. The message says what it must be and how to get there."""
+    """The file cannot be the caller's voice. The message says why, and how to get one that can."""
 
 
 class CannotSave(Exception):
     """The agent's speech cannot be written there. The message says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """PCM16 mono samples and their rate in Hz."""
+    """Mono samples from -1 to 1, and their rate in Hz."""
 
     path: Path
-    pcm: bytes
+    samples: NDArray[np.float32]
     sample_rate: int
 
     def at(self, sample_rate: int) -> bytes:
-        """Return the samples for an agent that listens at `sample_rate`.
-
-        Raises:
-            WrongAudio: the recording has another rate.
-        """
+        """Return PCM16 mono for an agent that listens at `sample_rate`, in Hz."""
+        samples = self.samples
         if sample_rate != self.sample_rate:
-            raise WrongAudio(
-                f"{self.path} has {self.sample_rate} Hz, the agent listens at {sample_rate} Hz. "
-                + _conversion(self.path, sample_rate)
-            )
-        return self.pcm
+            samples = soxr.resample(samples, self.sample_rate, sample_rate)
+        return bytes(np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes())
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """What the header says: `width` is what a sample takes, in bytes."""
+
+    encoding: int
+    channels: int
+    sample_rate: int
+    width: int
 
 
 def read_wav(path: Path) -> Recording:
-    """Read a WAV file.
+    """Read a WAV file of any rate and number of channels, which are mixed.
+
+    The samples may be integers of 8, 16, 24 or 32 bits or floating point numbers of 32 or 64 bits. Not Python's `wave`:
+    it takes no floating point numbers, and before 3.12 not the extensible header that ffmpeg and sox write.
 
     Raises:
-        WrongAudio: no WAV file, not 16 bits and one channel, or nothing in it.
+        WrongAudio: it cannot be read, is no WAV file, holds something else than such samples, or holds none.
     """
     try:
-        with wave.open(str(path), "rb") as wav:
-            bits, channels, rate = wav.getsampwidth() * 8, wav.getnchannels(), wav.getframerate()
-            pcm = wav.readframes(wav.getnframes())
+        content = path.read_bytes()
     except OSError as error:
         raise WrongAudio(f"{path} cannot be read: {error.strerror or error}") from error
-    except (wave.Error, EOFError) as error:
-        why = str(error) or "it ends too early"
-        raise WrongAudio(
-            f"{path} cannot be read as a WAV file of PCM samples: {why}. {_conversion(path, 16000)}"
-        ) from error
-    if (bits, channels) != (16, 1):
-        raise WrongAudio(
-            f"{path} has {bits} bits and {channels} channel{'s' * (channels != 1)}; "
-            f"a caller's voice has 16 bits and 1 channel. {_conversion(path, 16000)}"
-        )
-    if not pcm:
+    try:
+        format_, data = _parsed(content)
+        samples = _mixed(_decoded(data, format_), format_.channels)
+    except ValueError as error:
+        convert = f"Convert it: ffmpeg -i {shlex.quote(str(path))} -ac 1 -ar 16000 -c:a pcm_s16le converted.wav"
+        raise WrongAudio(f"{path} {error}. {convert}") from error
+    if not len(samples):
         raise WrongAudio(f"{path} has no samples")
-    return Recording(path, pcm, rate)
+    return Recording(path, samples, format_.sample_rate)
 
 
-def _conversion(path: Path, sample_rate: int) -> str:
-    return f"Convert it: ffmpeg -i {shlex.quote(str(path))} -ac 1 -ar {sample_rate} -c:a pcm_s16le converted.wav"
+def _parsed(content: bytes) -> tuple[_Format, memoryview]:
+    """Return the format and the bytes of the samples. A file that was cut off has fewer than its header says."""
+    if content[:4] not in (b"RIFF", b"RF64") or content[8:12] != b"WAVE":
+        raise ValueError("is not a WAV file")
+    format_, long_size, place = None, None, 12
+    while place + 8 <= len(content):
+        name, size = struct.unpack_from("<4sI", content, place)
+        body = memoryview(content)[place + 8 : place + 8 + size]
+        if name == b"ds64" and len(body) >= 16:
+            long_size = int.from_bytes(body[8:16], "little")
+        elif name == b"fmt ":
+            format_ = _format(body)
+        elif name == b"data":
+            if format_ is None:
+                break
+            if size == _UNKNOWN_SIZE:
+                size = long_size or len(content)
+            return format_, memoryview(content)[place + 8 : place + 8 + size]
+        place += 8 + size + size % 2
+    raise ValueError("ends before its samples begin")
+
+
+def _format(header: memoryview) -> _Format:
+    if len(header) < 16:
+        raise ValueError("has a damaged header")
+    encoding, channels, sample_rate, _, frame, bits = struct.unpack_from("<HHIIHH", header)
+    if encoding == _EXTENSIBLE and len(header) >= 26:
+        encoding = int.from_bytes(header[24:26], "little")  # the rest of the sub-format is the same for all of them
+    if encoding not in (_PCM, _FLOAT):
+        raise ValueError(
+            f"holds {_NAMES.get(encoding, f'samples of an unknown kind ({encoding:#06x})')}, not plain samples"
+        )
+    width, rest = divmod(frame, channels) if channels else (0, 0)
+    if rest or not 0 < bits <= width * 8 or sample_rate not in _RATES_HZ:
+        raise ValueError(
+            f"has a damaged header: {channels} channels, {sample_rate} Hz, {bits} bits, {frame} bytes for each sample"
+        )
+    if width not in ((4, 8) if encoding == _FLOAT else (1, 2, 3, 4)):
+        raise ValueError(f"has samples of {bits} bits, which is not supported")
+    return _Format(encoding, channels, sample_rate, width)
+
+
+def _decoded(data: memoryview, format_: _Format) -> NDArray[np.float32]:
+    """Return all samples of all channels, from -1 to 1."""
+    width = format_.width
+    data = data[: len(data) - len(data) % (width * format_.channels)]
+    if format_.encoding == _FLOAT:
+        return np.nan_to_num(np.frombuffer(data, f"<f{width}").astype(np.float32), posinf=1.0, neginf=-1.0)
+    integers: NDArray[Any]
+    if width == 1:  # the only ones without a sign
+        integers = np.frombuffer(data, np.uint8).astype(np.int16) - 128
+    elif width == 3:  # numpy has no such integers: make them the upper bytes of longer ones
+        wide = np.zeros((len(data) // 3, 4), np.uint8)
+        wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+        integers, width = wide.view("<i4").ravel(), 4
+    else:
+        integers = np.frombuffer(data, f"<i{width}")
+    return integers.astype(np.float32) / np.float32(2 ** (8 * width - 1))
+
+
+def _mixed(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+    return samples if channels == 1 else samples.reshape(-1, channels).mean(axis=1, dtype=np.float32)
 
 
 def check_writable(path: Path) -> None:

@@ -16,8 +16,10 @@ from voice_host.settings import TOKEN_VARIABLE
 def call(
     agent_id: Annotated[str, typer.Argument(metavar="ID", help="The agent to call.")],
     audio: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="A WAV file, PCM16 mono, that is the caller's voice."),
+        list[Path] | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="A WAV file that is the caller's voice; may be repeated, one turn each."
+        ),
     ] = None,
     text: Annotated[list[str] | None, typer.Option(help="A typed turn of the caller; may be repeated.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write what the agent says to this WAV file.")] = None,
@@ -44,11 +46,11 @@ def call(
 
     `voice-host call front-desk --text "When are you open on Friday?"`
 
-    `voice-host call front-desk --audio question.wav --save answer.wav --url ws://localhost:8000`
+    `voice-host call front-desk --audio question.wav --audio thanks.wav --save answers.wav --url ws://localhost:8000`
 
     `voice-host call front-desk --text "Hello" --param language=en-gb`
     """
-    if audio is None and not text:
+    if not audio and not text:
         fail("there is nothing to say", "give a recording with --audio, or a typed turn with --text")
     if any(not typed.strip() for typed in text or ()):
         fail("a typed turn is empty", "put words behind --text")
@@ -68,7 +70,7 @@ def call(
 
     try:
         plan = plan_call(
-            agent_id, audio=audio, texts=text or (), save=save, url=url, parameters=param or (), token=token
+            agent_id, audio=audio or (), texts=text or (), save=save, url=url, parameters=param or (), token=token
         )
         run(settings, plan)
     except CannotServe as error:
