@@ -1,27 +1,38 @@
 """`voice-host new`."""
 
+import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import Result
 
 from tests.cli.conftest import Run
 
 
 def test_it_tells_what_it_made_and_what_to_do_next(run: Run, tmp_path: Path) -> None:
-    result = run("new", "ice-cream")
+    result = run("new", "ice-cream", UV_RUN_RECURSION_DEPTH="1", VIRTUAL_ENV=sys.prefix)
     assert result.exit_code == 0
     assert "  src/ice_cream/agent.py\n" in result.stdout
-    assert "  voice-host dev ice-cream\n" in result.stdout
-    assert "  uv pip install -e ice-cream --group ice-cream/pyproject.toml:dev\n" in result.stdout
-    assert "  voice-host check ice-cream\n" in result.stdout
+    assert steps(result) == [
+        "uv run voice-host dev ice-cream",
+        "uv pip install -e ./ice-cream --group ice-cream/pyproject.toml:dev",
+        "uv run pytest ice-cream",
+        "uv run voice-host check ice-cream",
+    ]
     assert (tmp_path / "ice-cream" / "pyproject.toml").is_file()
 
 
 def test_the_folder_can_be_elsewhere(run: Run, tmp_path: Path) -> None:
-    result = run("new", "ice-cream", "--dir", "my agents")
+    result = run("new", "ice-cream", "--dir", "my agents", UV_RUN_RECURSION_DEPTH="1")
     assert result.exit_code == 0
     assert (tmp_path / "my agents" / "ice-cream" / "tests").is_dir()
-    assert "pytest 'my agents/ice-cream'" in result.stdout
+    assert "uv run pytest 'my agents/ice-cream'" in steps(result)
+
+
+def steps(result: Result) -> list[str]:
+    """The commands of what comes next."""
+    lines = result.stdout.partition("\nNext:\n")[2].splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("   ")]
 
 
 def test_a_second_time_changes_nothing(run: Run, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ CASES = [
     Case(
         NO_MODULE,
         "import not_there.inner",
-        "declares 'Not-There>=2', which is not installed: pip install 'Not-There>=2'",
+        "declares 'Not-There>=2', which is not installed: ",
         1,
         requires=("voice-host-sdk>=1,<2", "Not-There>=2"),
     ),

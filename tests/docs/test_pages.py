@@ -1,7 +1,9 @@
 """What stands on the pages: links lead somewhere, snippets are valid and, where they say so, run."""
 
+import ast
 import json
 import os
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -14,6 +16,7 @@ from tests.docs.markdown import PAGES, ROOT, Block, anchors, blocks, links
 from voice_host.settings.model import Tables
 from voice_host.settings.secrets import is_reference
 
+HOST = ROOT / "host/src/voice_host"
 ALL_BLOCKS = [block for page in PAGES for block in blocks(page)]
 PYTHON = [block for block in ALL_BLOCKS if block.info.split()[:1] == ["python"]]
 TOML = [block for block in ALL_BLOCKS if block.info == "toml"]
@@ -89,3 +92,22 @@ def test_the_readme_shows_the_two_commands() -> None:
     serve = "pip install uv && uv run voice-host serve      # then speak or type to the example agent at http://localhost:8000"
     assert serve in readme
     assert "    pip install uv && uv run pytest\n" in readme
+    assert "`pipx install uv`" in readme, "for Pythons whose pip refuses"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_takes_it_that_an_environment_contains_pip(page: Path) -> None:
+    """Those that uv makes contain none. Only uv itself is installed with pip."""
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"(?<!uv )pip install (?!uv\b).*", text) == []
+
+
+def test_no_message_takes_it_that_the_environment_contains_pip() -> None:
+    said = [
+        f"{file.relative_to(HOST)}: {node.value}"
+        for file in HOST.rglob("*.py")
+        if file.name != "installing.py"
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "pip install" in node.value
+    ]
+    assert said == [], "voice_host.installing knows the command"

@@ -84,7 +84,7 @@ class Reader:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
-    assert shutil.which("uv"), "uv is not on the path: pip install uv"
+    assert shutil.which("uv"), "uv is not on the path: the README says how to get it"
     reader = Reader(tmp_path)
     reader.run(f"uv venv --python '{sys.executable}' .venv")
     reader.run(f"uv pip install -e '{ROOT / 'sdk'}' -e '{ROOT / 'host'}[embedded]'")

@@ -132,7 +132,7 @@ async def test_a_custom_address_leaves_other_providers_alone(monkeypatch: pytest
         ("claude-haiku", "ASSEMBLYAI_API_KEY or VOICE_HOST_LLM_API_KEY"),
         ("openai:gpt-4.1-mini", "set OPENAI_API_KEY"),
         ("ollama:llama3", "set OLLAMA_BASE_URL"),
-        ("groq:llama3", 'pip install "pydantic-ai-slim[groq]"'),
+        ("groq:llama3", '"pydantic-ai-slim[groq]"'),
         ("llama3.2:3b", "write 'openai:llama3.2:3b' and set VOICE_HOST_LLM_BASE_URL"),
         ("openai:", "incomplete"),
         (":gpt", "incomplete"),

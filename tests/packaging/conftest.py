@@ -31,4 +31,4 @@ def environment(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="package", autouse=True)
 def _uv() -> None:
     if shutil.which("uv") is None:
-        pytest.fail("uv is not on the path: pip install uv")
+        pytest.fail("uv is not on the path: the README says how to get it")

@@ -28,7 +28,7 @@ def test_the_installed_agent_passes_every_phase(environment: Path, tmp_path: Pat
 def test_without_keys_and_without_the_extra_check_says_what_to_install(environment: Path, tmp_path: Path) -> None:
     [verdict] = json.loads(run(environment / "voice-host", "check", "--json", cwd=tmp_path))
     assert (verdict["phase"], verdict["status"]) == ("started", "ok")
-    assert any('pip install "voice-host[embedded]"' in warning for warning in verdict["warnings"])
+    assert any('install "voice-host[embedded]"' in warning for warning in verdict["warnings"])
 
 
 def test_without_the_extra_callers_can_type(environment: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic_ai import Tool
 
+from voice_host.installing import install_command
 from voice_host.outbound.page_reader import PageReader
 from voice_host.outbound.public_address import is_metadata, is_public
 from voice_host.outbound.public_fetch import FetchError, PublicFetcher
@@ -60,7 +61,7 @@ def duckduckgo_search_tool(max_results: int = 5) -> Tool[Any]:
         from ddgs.exceptions import DDGSException
         from pydantic_ai.common_tools import duckduckgo
     except ImportError as error:
-        raise ImportError('Searching needs an extra: pip install "voice-host[search]"') from error
+        raise ImportError(f"Searching needs an extra: {install_command('voice-host[search]')}") from error
     search: Callable[..., Any] = duckduckgo.duckduckgo_search_tool(max_results=max_results).function
 
     async def duckduckgo_search(query: str) -> list[dict[str, str]] | str:

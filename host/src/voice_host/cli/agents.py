@@ -13,7 +13,14 @@ from voice_host.cli.output import (
     say_warning,
     settings_or_exit,
 )
-from voice_host.discovery import BrokenAgent, DiscoveredAgent, absent_agents, discover_agents, sdk_mismatch
+from voice_host.discovery import (
+    BrokenAgent,
+    DiscoveredAgent,
+    absent_agents,
+    discover_agents,
+    nothing_to_run,
+    sdk_mismatch,
+)
 from voice_host.settings import Settings
 
 
@@ -49,7 +56,7 @@ def agents(as_json: JsonOption = False, config: ConfigOption = None) -> None:
             ),
         )
     else:
-        print_line("No agents are installed. Install one with pip; docs/tutorial.md shows how to write one.")
+        print_line(nothing_to_run(settings, 0))
 
 
 def _row(outcome: DiscoveredAgent | BrokenAgent, settings: Settings) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from voice_host.cli.output import (
     settings_or_exit,
 )
 from voice_host.discovery import absent_agents, discover_agents, nothing_to_run
+from voice_host.installing import installer
 from voice_host.settings import did_you_mean
 
 _STYLES: dict[Status, str] = {"ok": "green", "broken": "bold red", "not allowed": "dim", "disabled": "dim"}
@@ -74,7 +75,7 @@ def check(
     for agent in absent:
         (say_error if agent.required else say_warning)(str(agent))
     if not verdicts:
-        fail("no agents are installed, so nothing was checked", "install one with `pip install`", FAILED)
+        fail("no agents are installed, so nothing was checked", f"install one with `{installer()} NAME`", FAILED)
     if all(verdict.status == "not allowed" for verdict in verdicts):
         fail(nothing_to_run(settings, len(installed)), "without `allow` every installed agent may run", FAILED)
     if any(verdict.status == "broken" for verdict in [*extensions, *verdicts]):

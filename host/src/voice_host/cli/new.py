@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from packaging.version import Version
 
 from voice_host.cli.output import fail, print_line
+from voice_host.installing import command, installer, pip_version
 from voice_host.scaffold import CannotScaffold, NameRefused, Names, names_for, scaffold
+
+_PIP_WITH_GROUPS = Version("25.1")
 
 
 def new(
@@ -44,13 +48,21 @@ def new(
 
 
 def _next_commands(names: Names, folder: Path) -> str:
-    place = shlex.quote(str(folder))
-    return (
-        f"\nNext:\n\n"
-        f"  voice-host dev {place}\n"
-        f"      talk to it; it starts again whenever you save\n"
-        f"  uv pip install -e {place} --group {shlex.quote(str(folder / 'pyproject.toml'))}:dev\n"
-        f"      install it here, with what its tests and checks need\n"
-        f"  pytest {place}\n"
-        f"  voice-host check {names.agent_id}"
+    place, project = shlex.quote(str(folder)), shlex.quote(str(folder / "pyproject.toml"))
+    path = folder if folder.is_absolute() else f"./{folder}"  # uv takes a name with a blank for a requirement otherwise
+    install = f"{installer()} -e {shlex.quote(str(path))} --group {project}:dev"
+    if install.startswith("uv ") or (pip_version() or _PIP_WITH_GROUPS) >= _PIP_WITH_GROUPS:
+        steps = [install]
+    else:
+        steps = [f"{installer()} --upgrade pip", install]
+    return "\n".join(
+        (
+            "\nNext:\n",
+            f"  {command('voice-host')} dev {place}",
+            "      talk to it; it starts again whenever you save",
+            *(f"  {step}" for step in steps),
+            "      install it here, with what its tests and checks need",
+            f"  {command('pytest')} {place}",
+            f"  {command('voice-host')} check {names.agent_id}",
+        )
     )

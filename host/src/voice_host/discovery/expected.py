@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from voice_host.installing import installer
 from voice_host.settings import Settings, suggestion
 
 
@@ -49,7 +50,7 @@ def absent_agents(settings: Settings, installed: Collection[str]) -> list[Absent
 def nothing_to_run(settings: Settings, installed: int) -> str:
     """Say why no agent runs: none is installed, or the allow-list leaves out all `installed` ones."""
     if not installed:
-        return "No agents are installed. Install one with pip, or begin with the tutorial in docs/."
+        return f"No agents are installed. Install one with `{installer()} NAME`, or begin with the tutorial in docs/."
     path = ("agents", "allow")
     found = "1 agent is installed, but not" if installed == 1 else f"{installed} agents are installed, but none is"
     return f"{found} allowed by {settings.came_from(*path).where(path)}. `voice-host agents` lists what is installed."

@@ -6,6 +6,8 @@ import importlib_metadata
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from voice_host.installing import install_command
+
 
 def missing_module_hint(missing: str | None, entry_point: str, distribution: str | None) -> str | None:
     """Return what to do about a module that cannot be found.
@@ -26,7 +28,7 @@ def missing_module_hint(missing: str | None, entry_point: str, distribution: str
     for requirement in _declared(distribution):
         if canonicalize_name(requirement.name) == canonicalize_name(top):
             wanted = f"{requirement.name}{requirement.specifier}"
-            return f"{owner} declares {str(requirement)!r}, which is not installed: pip install {wanted!r}"
+            return f"{owner} declares {str(requirement)!r}, which is not installed: {install_command(wanted)}"
     return f"{owner} does not declare what brings {top!r}: add it to its dependencies, and install it again"
 
 

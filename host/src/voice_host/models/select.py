@@ -14,6 +14,7 @@ from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import KnownModelName, Model, infer_model
 from pydantic_ai.providers import Provider, infer_provider, infer_provider_class
 
+from voice_host.installing import install_command
 from voice_host.models.demo import demo_model
 from voice_host.models.errors import ModelConfigError
 from voice_host.models.fallback import ModelWithFallbacks
@@ -265,9 +266,9 @@ def _known_providers() -> set[str]:
 
 
 def _install_hint(error: ImportError, provider: str) -> str:
-    found = re.search(r'pip install "?(pydantic-ai-slim\[[\w,-]+\])"?', str(error))
+    found = re.search(r'install "?(pydantic-ai-slim\[[\w,-]+\])"?', str(error))
     package = found.group(1) if found else f"pydantic-ai-slim[{provider}]"
-    return f'pip install "{package}"'
+    return install_command(package)
 
 
 def _missing_setting(name: str, error: UserError) -> str:

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from voice_host.discovery import BrokenAgent, DiscoveredAgent, LoadedAgent, discover_agents, load_agent
+from voice_host.installing import installer
 from voice_host_sdk import AgentConfig, LifecycleCallbacks
 
 AgentSource = str | ModuleType | AgentConfig
@@ -63,5 +64,5 @@ def _installed(agent_id: str) -> DiscoveredAgent | BrokenAgent:
     installed = ", ".join(installed_ids()) or "none"
     raise LookupError(
         f"no agent {agent_id!r} is installed here; installed are: {installed}. An agent is installed with "
-        "`pip install -e .` in the folder of its pyproject.toml, and again when its entry point changes"
+        f"`{installer()} -e .` in the folder of its pyproject.toml, and again when its entry point changes"
     )

@@ -26,7 +26,7 @@ def speech_problem() -> str | None:
     if reason is not None:
         return f"Embedded speech does not run on this machine: {reason}. {CLOUD}"
     lacking = ", ".join(missing)
-    return f'Embedded speech is not installed: pip install "voice-host[embedded]" (missing: {lacking}). {CLOUD}'
+    return f'Embedded speech is not installed: install "voice-host[embedded]" (missing: {lacking}). {CLOUD}'
 
 
 def without_wheels(system: str, machine: str, libc: tuple[str, str], macos: str) -> str | None:
