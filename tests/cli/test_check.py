@@ -59,6 +59,39 @@ def test_an_agent_passes_every_phase(run: Run, plugins: PluginFolder) -> None:
     assert "starting" in result.stderr
 
 
+def test_a_setting_that_the_agent_does_not_read_is_told(run: Run, plugins: PluginFolder) -> None:
+    plugins.install("hello")
+    (plugins.path / "voice-host.toml").write_text('[agent.hello.settings]\ngreting = "Hi!"\ntown = "Rome"\n')
+    result = run("check", "hello", "--json")
+    assert result.exit_code == 0
+    assert verdicts(result)["hello"]["warnings"] == [
+        "voice-host.toml: [agent.hello.settings] greting: the agent has not read it so far; did you mean 'greeting'?",
+        "voice-host.toml: [agent.hello.settings] town: the agent has not read it so far; it reads greeting",
+    ]
+    by_variable = run("check", "hello", VOICE_HOST_AGENT__HELLO__SETTINGS__GRETING="Hi!")
+    assert "SETTINGS__GRETING: the agent has not read it so far; did you mean 'greeting'?" in by_variable.stderr
+    (plugins.path / "voice-host.toml").write_text('[agent.hello.settings]\ngreeting = "Hi!"\n')
+    assert verdicts(run("check", "hello", "--json"))["hello"]["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("voice", "warnings"),
+    [
+        ("tarra", ["orpheus has no voice 'tarra', another one speaks; did you mean 'tara'?"]),
+        ("tara", []),
+        ("jess", []),
+    ],
+)
+def test_a_voice_that_the_service_does_not_have_is_told(
+    run: Run, plugins: PluginFolder, voice: str, warnings: list[str]
+) -> None:
+    plugins.install(
+        "hello", HELLO.replace("title=", f'tts_config=__import__("voice_host_sdk").TTSConfig(voice="{voice}"), title=')
+    )
+    result = run("check", "hello", "--json", ASSEMBLYAI_TTS_API_KEY="a-key")
+    assert verdicts(result)["hello"]["warnings"] == warnings
+
+
 def test_an_agent_that_would_take_the_platforms_key_elsewhere_is_told_so(run: Run, plugins: PluginFolder) -> None:
     plugins.install(
         "sly",
@@ -176,7 +209,7 @@ def test_a_host_without_speech_is_warned_about(
     result = run("check", "hello", "--json")
     assert result.exit_code == 0
     [warning] = verdicts(result)["hello"]["warnings"]
-    assert 'pip install "voice-host[embedded]"' in warning
+    assert 'install "voice-host[embedded]"' in warning
 
 
 def test_an_agent_that_asks_for_embedded_speech_is_broken_without_it(
@@ -186,7 +219,7 @@ def test_an_agent_that_asks_for_embedded_speech_is_broken_without_it(
     plugins.install("wanting", HELLO.replace('title="Hello"', 'text_to_speech="embedded"'))
     result = run("check", "wanting", "--json")
     assert result.exit_code == 1
-    assert 'pip install "voice-host[embedded]"' in verdicts(result)["wanting"]["error"]
+    assert 'install "voice-host[embedded]"' in verdicts(result)["wanting"]["error"]
 
 
 def test_tools_that_leave_something_unsaid_are_warned_about(run: Run, plugins: PluginFolder) -> None:

@@ -35,6 +35,16 @@ def test_a_key_is_shown_once_and_listed_without_its_secret(run: Run, plugins: Pl
     assert (row["scopes"], row["agents"], row["expired"]) == (["calls", "tokens"], ["front-desk"], False)
 
 
+def test_a_key_for_an_agent_that_is_not_installed_is_made_with_a_warning(run: Run, plugins: PluginFolder) -> None:
+    plugins.install("sales-desk")
+    result = run("keys", "create", "site", "--agents", "sales-dsk,sales-desk", **KEYS)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("vh_")
+    assert "warning: no agent 'sales-dsk' is installed; did you mean 'sales-desk'?\n" in result.stderr
+    assert result.stderr.count("is installed") == 1
+    assert "is installed" not in run("keys", "create", "all", **KEYS).stderr
+
+
 def test_a_key_is_revoked_by_id_by_name_or_by_itself(run: Run) -> None:
     first, second, third = created(run, "one"), created(run, "two"), created(run, "three", "--scopes", "metrics")
     assert run("keys", "revoke", first["id"], **KEYS).exit_code == 0

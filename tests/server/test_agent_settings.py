@@ -114,6 +114,28 @@ async def test_what_should_be_put_right_in_an_agent_is_logged_once(
     assert (warning.message, vars(warning)["agent_id"]) == ("agent_warning", "vague")
 
 
+async def test_unread_settings_and_unknown_voices_are_logged_at_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    code = """
+    from voice_host_sdk import AgentConfig, TTSConfig, hookimpl
+
+    @hookimpl
+    def agent_config(settings):
+        return AgentConfig(title=settings.get("title", "Talks"), tts_config=TTSConfig(voice="leo2"))
+    """
+    with installed(tmp_path) as plugins:
+        plugins.install("talks", code)
+        async with running(tmp_path, '[agent.talks.settings]\ntitel = "x"\n', allow="talks"):
+            pass
+    warnings = [vars(record)["warning"] for record in caplog.records if record.message == "agent_warning"]
+    assert warnings == [
+        "orpheus has no voice 'leo2', another one speaks; did you mean 'leo'?",
+        f"{tmp_path / 'voice-host.toml'}: [agent.talks.settings] titel: the agent has not read it so far; "
+        "did you mean 'title'?",
+    ]
+
+
 async def test_what_the_platform_chooses_itself_needs_no_leave(tmp_path: Path) -> None:
     toml = """
         [agents]

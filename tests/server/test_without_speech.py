@@ -29,7 +29,7 @@ async def test_callers_can_type_and_everybody_is_told_why(tmp_path: Path, monkey
             assert listed["providers"] == {"stt": "none", "tts": "none", "model": "demo"}
             problem = listed["speech_problem"]
             assert "hibari, moonshine_voice, onnxruntime" in problem
-            assert 'pip install "voice-host[embedded]"' in problem
+            assert 'install "voice-host[embedded]"' in problem
             assert "ASSEMBLYAI_API_KEY" in problem
 
             shown = io.StringIO()

@@ -24,7 +24,7 @@ async def test_what_is_not_installed_is_named_and_what_to_do(monkeypatch: pytest
     without_engines(monkeypatch, "onnxruntime")
     problem = speech_problem()
     assert problem is not None
-    assert 'pip install "voice-host[embedded]" (missing: onnxruntime)' in problem
+    assert 'install "voice-host[embedded]" (missing: onnxruntime)' in problem
     assert "ASSEMBLYAI_API_KEY" in problem
     assert EmbeddedSpeechToText().problem == EmbeddedTextToSpeech().problem == problem
     with pytest.raises(ProviderError, match="You can type") as refused:

@@ -14,7 +14,7 @@ from voice_host.caller.hints import hint_for_close
 from voice_host.caller.plan import CallPlan
 from voice_host.caller.report import CallReport
 from voice_host.caller.wav import CannotSave, Recording, write_wav
-from voice_host.discovery import BrokenAgent, discover_agents
+from voice_host.discovery import BrokenAgent, discover_agents, not_installed
 from voice_host.logs import configure_logging
 from voice_host.providers.select import SpeechServices, installed_extensions
 from voice_host.server.app import create_host_app
@@ -22,7 +22,7 @@ from voice_host.server.host import Host
 from voice_host.server.listener import listen
 from voice_host.server.process import HostServer
 from voice_host.server.run import CannotServe, loaded_agents
-from voice_host.settings import Settings, did_you_mean
+from voice_host.settings import Settings
 
 
 class _OwnServer(HostServer):
@@ -100,8 +100,7 @@ async def _own_host(settings: Settings, agent_id: str) -> AsyncIterator[str]:
     speech.require_named()
     outcomes = loaded_agents(only)  # in this thread, as in `serve`: a plugin may bind what it opens to it
     if not outcomes:
-        meant = did_you_mean(agent_id, {agent.id for agent in discover_agents()})
-        raise CannotServe(f"no agent {agent_id!r} is installed; {meant}", "see `voice-host agents`")
+        raise CannotServe(not_installed(agent_id, {agent.id for agent in discover_agents()}), "see `voice-host agents`")
     host = Host(only, speech, extensions=extensions)
     listener = listen("127.0.0.1", 0)
     try:

@@ -22,9 +22,8 @@ from voice_host.cli.output import (
     say_warning,
     settings_or_exit,
 )
-from voice_host.discovery import absent_agents, discover_agents, nothing_to_run
+from voice_host.discovery import absent_agents, discover_agents, not_installed, nothing_to_run
 from voice_host.installing import installer
-from voice_host.settings import did_you_mean
 
 _STYLES: dict[Status, str] = {"ok": "green", "broken": "bold red", "not allowed": "dim", "disabled": "dim"}
 
@@ -58,7 +57,7 @@ def check(
     installed = {outcome.id for outcome in outcomes}
     for agent_id in ids or ():
         if agent_id not in installed:
-            fail(f"no agent {agent_id!r} is installed; {did_you_mean(agent_id, installed)}", "see `voice-host agents`")
+            fail(not_installed(agent_id, installed), "see `voice-host agents`")
     absent = absent_agents(settings, installed)
     # What an agent prints must not end up in our JSON.
     with contextlib.redirect_stdout(sys.stderr):

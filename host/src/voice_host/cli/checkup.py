@@ -17,6 +17,7 @@ from voice_host.discovery import (
     load_agent,
     start_agent,
     stop_agent,
+    unread_settings,
 )
 from voice_host.settings import Settings
 
@@ -140,13 +141,16 @@ async def _lived(loaded: LoadedAgent, settings: Settings, extensions: Extensions
             if isinstance(started, BrokenAgent):
                 return started
             problem = await session_problem(loaded, prepared.runtime, settings.agents.callback_timeout_s)
+            warnings = (*prepared.warnings, *unread_settings(loaded, settings))
             stopped = await stop_agent(loaded, settings.server.stop_timeout_s)
         finally:
             await prepared.runtime.aclose()
     finally:
         await speech.aclose()
         await models.aclose()
-    return problem if isinstance(problem, BrokenAgent) else _warned(stopped, problem, prepared.speech.problem)
+    if isinstance(problem, BrokenAgent):
+        return problem
+    return _warned(stopped, problem, prepared.speech.problem, *warnings)
 
 
 def _warned(result: LoadedAgent | BrokenAgent, *warnings: str | None) -> LoadedAgent | BrokenAgent:

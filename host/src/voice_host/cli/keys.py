@@ -24,6 +24,7 @@ from voice_host.cli.output import (
     say_warning,
     settings_or_exit,
 )
+from voice_host.discovery import discover_agents, not_installed
 from voice_host.settings import did_you_mean, explain
 
 keys = typer.Typer(
@@ -76,6 +77,10 @@ def create(
         file.add(key)
     except KeyFileError as error:
         fail(str(error), code=FAILED)
+    installed = {agent.id for agent in discover_agents()}
+    for agent_id in key.agents or ():
+        if agent_id not in installed:  # it may be about to be
+            say_warning(not_installed(agent_id, installed))
     if as_json:
         print_json(_row(key) | {"key": text})
         return

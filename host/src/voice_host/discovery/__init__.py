@@ -1,7 +1,7 @@
 """Finding the installed agents and taking them to their first call. A broken one is an outcome, not an exception."""
 
 from voice_host.discovery.compatibility import PinClash, clashing_pins, sdk_mismatch, sdk_version
-from voice_host.discovery.expected import AbsentAgent, absent_agents, nothing_to_run
+from voice_host.discovery.expected import AbsentAgent, absent_agents, not_installed, nothing_to_run, unread_settings
 from voice_host.discovery.guard import function_place
 from voice_host.discovery.load import load_agent, load_agents
 from voice_host.discovery.metadata import discover_agents
@@ -25,11 +25,13 @@ __all__ = [
     "function_place",
     "load_agent",
     "load_agents",
+    "not_installed",
     "nothing_to_run",
     "sdk_mismatch",
     "sdk_version",
     "start_agent",
     "stop_agent",
+    "unread_settings",
     "valid_callbacks",
     "valid_config",
 ]

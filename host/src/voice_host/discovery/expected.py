@@ -1,12 +1,13 @@
-"""Agents that the settings name although they are not installed."""
+"""Settings that nobody takes: of agents that are not installed, and such as an installed one does not read."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from voice_host.discovery.phases import LoadedAgent
 from voice_host.installing import installer
-from voice_host.settings import Settings, suggestion
+from voice_host.settings import Settings, did_you_mean, meant_instead, suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class AbsentAgent:
     suggestion: str | None
 
     def __str__(self) -> str:
-        hint = f"; did you mean {self.suggestion!r}?" if self.suggestion else ""
-        return f"{self.where}: no agent {self.id!r} is installed{hint}"
+        meant = meant_instead(self.id, [self.suggestion] if self.suggestion else [])
+        return f"{self.where}: no agent {self.id!r} is installed{meant}"
 
 
 def absent_agents(settings: Settings, installed: Collection[str]) -> list[AbsentAgent]:
@@ -44,6 +45,20 @@ def absent_agents(settings: Settings, installed: Collection[str]) -> list[Absent
         )
         for agent_id, path in sorted(named.items())
         if agent_id not in installed
+    ]
+
+
+def not_installed(agent_id: str, installed: Collection[str]) -> str:
+    """Say that no agent has an id that somebody typed, and which one may have been meant, or which ones there are."""
+    return f"no agent {agent_id!r} is installed; {did_you_mean(agent_id, installed)}"
+
+
+def unread_settings(agent: LoadedAgent, settings: Settings) -> list[str]:
+    """Return a warning for each of an agent's own settings that it has not asked for: some of them are misspelt."""
+    path = ("agent", agent.id, "settings")
+    return [
+        f"{settings.came_from(*key).where(key)}: the agent has not read it so far; {meant}"
+        for key, meant in agent.asked.unread(path, settings.for_agent(agent.id).settings)
     ]
 
 

@@ -21,7 +21,7 @@ from voice_host.discovery.missing import missing_module_hint
 from voice_host.discovery.phases import SLOW_IMPORT_MS, BrokenAgent, DisabledAgent, DiscoveredAgent, LoadedAgent, Phase
 from voice_host.discovery.tool_hints import tool_warnings
 from voice_host.discovery.validate import InvalidReturn, explained, valid_callbacks, valid_config
-from voice_host.settings import MissingSetting, Settings, plugin_table, secret_texts
+from voice_host.settings import AskedKeys, MissingSetting, Settings, plugin_table, secret_texts
 from voice_host_sdk import AgentConfig, LifecycleCallbacks
 
 log = logging.getLogger(__name__)
@@ -43,8 +43,7 @@ def load_agent(discovered: DiscoveredAgent, settings: Mapping[str, Any] = _NO_SE
     stopwatch = Stopwatch()
     try:
         with guarded(Phase.CONFIGURED, "loading it failed"):
-            own = plugin_table(("agent", discovered.id, "settings"), settings)
-            return _load(discovered, own, stopwatch)
+            return _load(discovered, settings, stopwatch)
     except PhaseFailed as failed:
         return failed.outcome(discovered, secret_texts(settings), stopwatch.elapsed_ms)
 
@@ -90,8 +89,10 @@ def _load(discovered: DiscoveredAgent, settings: Mapping[str, Any], stopwatch: S
     with stopwatch:
         plugin = import_object(discovered.entry_point, discovered.distribution)
     manager = register(plugin)
-    config = _agent_config(manager, settings)
-    callbacks = _callbacks(manager, settings)
+    asked = AskedKeys()
+    own = plugin_table(("agent", discovered.id, "settings"), settings, asked)
+    config = _agent_config(manager, own)
+    callbacks = _callbacks(manager, own)
     import_ms = stopwatch.elapsed_ms or 0.0
     return LoadedAgent(
         discovered,
@@ -100,6 +101,7 @@ def _load(discovered: DiscoveredAgent, settings: Mapping[str, Any], stopwatch: S
         import_ms,
         warnings=tuple(_warnings(discovered, config, import_ms)),
         secrets=tuple(secret_texts(settings)),
+        asked=asked,
     )
 
 

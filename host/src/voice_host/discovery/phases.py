@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from voice_host.settings import AskedKeys
 from voice_host_sdk import AgentConfig, LifecycleCallbacks
 
 SLOW_IMPORT_MS = 1000.0
@@ -99,6 +100,7 @@ class LoadedAgent:
         import_ms: how long importing the plugin took.
         warnings: what does not keep it from running but should be put right.
         secrets: texts of its settings that must not show up in what is said about it.
+        asked: which of its settings it has asked for.
     """
 
     discovered: DiscoveredAgent
@@ -107,6 +109,7 @@ class LoadedAgent:
     import_ms: float
     warnings: tuple[str, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    asked: AskedKeys = field(default_factory=AskedKeys, repr=False, compare=False)
 
     @property
     def id(self) -> str:

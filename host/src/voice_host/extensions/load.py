@@ -18,7 +18,7 @@ from voice_host.extensions.collect import refuse_same_services
 from voice_host.extensions.hooks import ask, has_hook, new_manager, register
 from voice_host.extensions.outcomes import BrokenExtension, DiscoveredExtension, LoadedExtension
 from voice_host.extensions.validate import valid_authenticator, valid_observer, valid_services
-from voice_host.settings import Settings, read_only, secret_texts, suggestion
+from voice_host.settings import Settings, meant_instead, read_only, secret_texts
 from voice_host_sdk import EXTENSION_ENTRY_POINT_GROUP
 
 log = logging.getLogger(__name__)
@@ -136,12 +136,11 @@ def _absent(settings: Settings, names: set[str]) -> list[BrokenExtension]:
         BrokenExtension(
             DiscoveredExtension(name, "", "", "", None),
             Phase.DISCOVERED,
-            f"{where} names it, but it is not installed" + (f"; did you mean {near!r}?" if near else ""),
+            f"{where} names it, but it is not installed{meant_instead(name, names)}",
             "install it, or take it out of extensions.allow",
         )
         for name in settings.extensions.allow or ()
         if name not in names
-        for near in [suggestion(name, names)]
     ]
 
 

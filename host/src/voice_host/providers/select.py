@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from voice_host.providers.errors import ProviderConfigError as ProviderConfigErr
 from voice_host.settings import Settings, did_you_mean, load_settings, redact
 from voice_host.settings.services import AUTO
 from voice_host.tenancy import isolated
-from voice_host_sdk import AgentConfig, SpeechToText, TextToSpeech
+from voice_host_sdk import AgentConfig, SpeechToText, TextToSpeech, TTSConfig
 
 log = get_logger(__name__)
 
@@ -214,6 +214,19 @@ def _working(service: _Provider) -> _Provider:
     if (problem := _problem_of(service)) is not None:
         raise ProviderConfigError(problem)
     return service
+
+
+def voice_warnings(config: AgentConfig, speech: SpeechProviders) -> Iterator[str]:
+    """Yield what is to be said of a voice that a service does not have, where it tells which ones it has.
+
+    Nothing is said of the default voice: who takes it has not chosen one.
+    """
+    voice = config.tts_config.voice
+    for service in (speech.tts, speech.tts_fallback):
+        known: Collection[str] | None = getattr(service, "voices", None)
+        if known and voice not in known and voice != TTSConfig().voice:
+            assert service is not None
+            yield f"{service.name} has no voice {voice!r}, another one speaks; {did_you_mean(voice, known)}"
 
 
 def _shared(

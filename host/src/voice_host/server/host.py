@@ -10,7 +10,15 @@ from voice_host.agent.defaults import model_settings
 from voice_host.agent.manager import VoiceAgentManager
 from voice_host.agent.observers import Observers
 from voice_host.agent.runtime import AgentRuntime
-from voice_host.discovery import BrokenAgent, DisabledAgent, LoadedAgent, nothing_to_run, start_agent, stop_agent
+from voice_host.discovery import (
+    BrokenAgent,
+    DisabledAgent,
+    LoadedAgent,
+    nothing_to_run,
+    start_agent,
+    stop_agent,
+    unread_settings,
+)
 from voice_host.extensions import BrokenExtension, Extensions, LoadedExtension, start_extension, stop_extension
 from voice_host.limits import Admission, call_limits
 from voice_host.logs import get_logger
@@ -136,6 +144,8 @@ class Host:
         started = await start_agent(loaded, self.settings.server.start_timeout_s)
         if isinstance(started, BrokenAgent):
             return started
+        for warning in (*prepared.warnings, *unread_settings(loaded, self.settings)):
+            log.warning("agent_warning", agent_id=loaded.id, warning=warning)
         manager = VoiceAgentManager(
             config=loaded.config,
             runtime=prepared.runtime,

@@ -14,7 +14,7 @@ from voice_host.discovery import BrokenAgent, LoadedAgent, Phase, function_place
 from voice_host.discovery.guard import PhaseFailed, guarded
 from voice_host.limits import NotAllowed, allowed_for
 from voice_host.models import ModelConfigError, ModelRegistry
-from voice_host.providers.select import ProviderConfigError, SpeechProviders, SpeechServices
+from voice_host.providers.select import ProviderConfigError, SpeechProviders, SpeechServices, voice_warnings
 from voice_host.settings import Settings
 from voice_host_sdk import AgentConfig
 
@@ -25,6 +25,8 @@ class Prepared:
 
     runtime: AgentRuntime
     speech: SpeechProviders
+    warnings: tuple[str, ...] = ()
+    """What does not keep the agent from running but should be put right."""
 
 
 def prepare(
@@ -57,6 +59,7 @@ def _prepared(
         return Prepared(
             AgentRuntime(loaded.id, loaded.config, choose(loaded.config), choose=choose, accept=accept),
             providers,
+            tuple(voice_warnings(loaded.config, providers)),
         )
     except NotAllowed as error:
         hint = f"choose for it in [agent.{loaded.id}], or allow it there or in [agents]"

@@ -18,7 +18,12 @@ from voice_host.agent.turn import OnEvent
 from voice_host.clock import now_s
 from voice_host.limits import CallLimits, ClientGuard, Ticket, call_limits
 from voice_host.logs import get_logger
-from voice_host.providers.select import SpeechProviders, SpeechServices, speech_services_from_environment
+from voice_host.providers.select import (
+    SpeechProviders,
+    SpeechServices,
+    speech_services_from_environment,
+    voice_warnings,
+)
 from voice_host.session import messages
 from voice_host.session import turn_events as turns
 from voice_host.session.call import Call
@@ -92,6 +97,8 @@ class VoiceSessionHandler:
             resilience = resilience or self._own_services.settings.resilience
             if speech.problem is not None:
                 log.warning("speech_unavailable", agent_id=agent_manager.agent_id, problem=speech.problem)
+            for warning in voice_warnings(agent_manager.config, speech):
+                log.warning("agent_warning", agent_id=agent_manager.agent_id, warning=warning)
         self._speech = speech
         self._resilience = resilience or ResilienceSettings()
 

@@ -1,7 +1,7 @@
 """What the host was told: by file, by variables, by options."""
 
 from voice_host.settings.environment import DOTENV_FILE, environment_for_children, process_environment
-from voice_host.settings.errors import Problem, SettingsError, did_you_mean, suggestion
+from voice_host.settings.errors import Problem, SettingsError, did_you_mean, meant_instead, suggestion
 from voice_host.settings.explain import FieldProblem, explain
 from voice_host.settings.known_secrets import known_secrets
 from voice_host.settings.limits import LimitsSettings
@@ -19,7 +19,7 @@ from voice_host.settings.model import (
     agent_id_hint,
     read_only,
 )
-from voice_host.settings.plugin_table import MissingSetting, plugin_table
+from voice_host.settings.plugin_table import AskedKeys, MissingSetting, plugin_table
 from voice_host.settings.provenance import Provenance
 from voice_host.settings.resilience import ResilienceSettings
 from voice_host.settings.secrets import SecretText, redact, secret_texts
@@ -32,6 +32,7 @@ __all__ = [
     "TOKEN_VARIABLE",
     "AgentSettings",
     "AgentsSettings",
+    "AskedKeys",
     "AuthSettings",
     "Entry",
     "ExtensionsSettings",
@@ -55,6 +56,7 @@ __all__ = [
     "known_secrets",
     "list_settings",
     "load_settings",
+    "meant_instead",
     "plugin_table",
     "process_environment",
     "read_only",

@@ -32,6 +32,12 @@ def suggestion(word: str, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
+def meant_instead(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the end of a message, or nothing when no known word is near."""
+    close = suggestion(word, known)
+    return f"; did you mean {close!r}?" if close else ""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a clause for the end of a message: the nearest known word, or else all of them."""
     names = sorted(known)

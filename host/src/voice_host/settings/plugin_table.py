@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from voice_host.settings.errors import did_you_mean
+from voice_host.settings.errors import did_you_mean, suggestion
 from voice_host.settings.provenance import KeyPath, dotted
 from voice_host.settings.variables import variable_name
 
@@ -27,24 +27,91 @@ class MissingSetting(KeyError):
         return self.message
 
 
+class AskedKeys:
+    """Which keys of its tables a plugin has asked for, whether they are there or not."""
+
+    def __init__(self) -> None:
+        self._asked: dict[KeyPath, set[str]] = {}
+
+    def note(self, table: KeyPath, *keys: str) -> None:
+        """The plugin asks the table for keys."""
+        self._asked.setdefault(table, set()).update(keys)
+
+    def unread(self, table: KeyPath, values: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+        """Yield the path to each key of `values` that was not asked for, and what may have been meant.
+
+        Of a table that was not asked for itself, none of its keys are.
+        """
+        asked = self._asked.get(table, set())
+        for key, value in values.items():
+            path = (*table, key)
+            if key not in asked:
+                near = suggestion(key, asked - values.keys())
+                yield path, f"did you mean {near!r}?" if near else f"it reads {', '.join(sorted(asked)) or 'none'}"
+            elif isinstance(value, Mapping):
+                yield from self.unread(path, value)
+
+
 class _Table(dict[str, Any]):
-    def __init__(self, path: KeyPath, values: Mapping[str, Any]) -> None:
-        super().__init__({key: plugin_table((*path, key), value) for key, value in values.items()})
+    """Notes what is asked for. Whoever goes through it, or copies it, has asked for all of it."""
+
+    def __init__(self, path: KeyPath, values: Mapping[str, Any], asked: AskedKeys) -> None:
+        super().__init__({key: plugin_table((*path, key), value, asked) for key, value in values.items()})
         self._path = path
+        self._note = asked.note
 
     def __missing__(self, key: object) -> Any:
         if not isinstance(key, str):
             raise KeyError(key)
-        raise MissingSetting((*self._path, key), sorted(self))
+        raise MissingSetting((*self._path, key), sorted(super().__iter__()))
+
+    def __getitem__(self, key: str) -> Any:
+        self._note(self._path, str(key))
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        self._note(self._path, str(key))
+        return super().__contains__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self._note(self._path, str(key))
+        return super().get(key, default)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def keys(self) -> Any:
+        return self._all().keys()
+
+    def values(self) -> Any:
+        return self._all().values()
+
+    def items(self) -> Any:
+        return self._all().items()
+
+    def copy(self) -> dict[str, Any]:
+        return self._all()
+
+    def __or__(self, other: Any) -> Any:
+        return self._all() | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | self._all()
+
+    def _all(self) -> dict[str, Any]:
+        everything = {key: super(_Table, self).__getitem__(key) for key in super().__iter__()}
+        self._note(self._path, *everything)
+        return everything
 
 
-def plugin_table(path: KeyPath, value: Any) -> Any:
+def plugin_table(path: KeyPath, value: Any, asked: AskedKeys | None = None) -> Any:
     """Return `value`, found at `path`, with every table a read-only mapping and every list a tuple, all the way down.
 
-    Reading a key that a table does not have raises `MissingSetting`.
+    Reading a key that a table does not have raises `MissingSetting`. What is read is noted in `asked`.
     """
+    asked = asked or AskedKeys()
     if isinstance(value, Mapping):
-        return MappingProxyType(_Table(path, value))
+        return MappingProxyType(_Table(path, value, asked))
     if isinstance(value, (list, tuple)):
-        return tuple(plugin_table(path, inner) for inner in value)
+        return tuple(plugin_table(path, inner, asked) for inner in value)
     return value

@@ -38,6 +38,7 @@ class OrpheusTextToSpeech:
     """
 
     name = "orpheus"
+    voices = VOICES
 
     def __init__(self, api_key: str, *, url: str | None = None, resilience: ResilienceSettings | None = None) -> None:
         resilience = resilience or ResilienceSettings()
