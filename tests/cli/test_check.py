@@ -172,7 +172,17 @@ def test_a_pin_that_clashes_with_the_hosts_is_flagged(run: Run, plugins: PluginF
     assert result.exit_code == 0
     assert "warning: pinned: it pins pydantic==2.0.1, but voice-host needs pydantic" in result.stderr
     plugins.install("apart", requires=("voice-host-sdk>=1,<2", "pytest==2.0.1"))
-    assert "warning: apart: it pins pytest==2.0.1, but " in run("check", "apart").stderr
+    assert "warning: apart: it needs pytest==2.0.1, but " in run("check", "apart").stderr
+
+
+def test_a_requirement_that_is_not_met_is_flagged(run: Run, plugins: PluginFolder) -> None:
+    plugins.install("behind", requires=("voice-host-sdk>=1,<2", "pytest<3", "not-there"))
+    result = run("check", "behind", "--json")
+    assert result.exit_code == 0
+    assert [warning.split(",")[0] for warning in verdicts(result)["behind"]["warnings"]] == [
+        "it needs pytest<3",
+        "it needs not-there",
+    ]
 
 
 def test_the_agents_own_settings_reach_it(run: Run, plugins: PluginFolder) -> None:

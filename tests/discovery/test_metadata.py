@@ -13,7 +13,6 @@ from voice_host.discovery import (
     DiscoveredAgent,
     Phase,
     absent_agents,
-    clashing_pins,
     discover_agents,
     sdk_mismatch,
 )
@@ -105,14 +104,6 @@ def test_a_requirement_for_another_environment_does_not_count(plugins: PluginFol
     assert isinstance(found, DiscoveredAgent)
     assert found.sdk_requirement == ">=1"
     assert sdk_mismatch(found) is None
-
-
-def test_exact_pins_that_clash_with_what_is_installed_are_found(plugins: PluginFolder) -> None:
-    requires = ("pluggy==0.1", "pydantic>=2", "pydantic==2.*", "not-installed-here==1", "rich==1; extra == 'x'")
-    plugins.install("pinned", distribution="pinned-agent", requires=requires)
-    [clash] = clashing_pins("pinned-agent")
-    assert clash.requirement == "pluggy==0.1"
-    assert str(clash).startswith("it pins pluggy==0.1, but voice-host needs pluggy<2,>=1.7")
 
 
 @pytest.mark.usefixtures("plugins")

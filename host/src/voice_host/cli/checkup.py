@@ -13,11 +13,11 @@ from voice_host.discovery import (
     DiscoveredAgent,
     LoadedAgent,
     Phase,
-    clashing_pins,
     load_agent,
     start_agent,
     stop_agent,
     unread_settings,
+    violations,
 )
 from voice_host.settings import Settings
 
@@ -84,7 +84,7 @@ async def check_agents(
             continue
         required = ids is not None or outcome.id in settings.agents.required
         verdict = await _check(outcome, settings, extensions, required=required, limit_s=limit_s)
-        verdicts.append(replace(verdict, warnings=(*verdict.warnings, *_clashes(outcome))))
+        verdicts.append(replace(verdict, warnings=(*verdict.warnings, *_violations(outcome))))
     return verdicts
 
 
@@ -181,6 +181,6 @@ def _broken(agent: BrokenAgent) -> Verdict:
     )
 
 
-def _clashes(outcome: DiscoveredAgent | BrokenAgent) -> list[str]:
+def _violations(outcome: DiscoveredAgent | BrokenAgent) -> list[str]:
     found = outcome.discovered if isinstance(outcome, BrokenAgent) else outcome
-    return [str(clash) for clash in clashing_pins(found.distribution)]
+    return [str(violation) for violation in violations(found.distribution)]

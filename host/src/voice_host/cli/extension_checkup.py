@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from voice_host.cli.checkup import Verdict
-from voice_host.discovery import Phase, clashing_pins
+from voice_host.discovery import Phase, violations
 from voice_host.extensions import (
     HOST_EXTENSION,
     BrokenExtension,
@@ -67,9 +67,9 @@ async def _started_and_stopped(outcome: Outcome, settings: Settings) -> Outcome:
 
 def _verdict(outcome: LoadedExtension | BrokenExtension) -> Verdict:
     found = outcome.discovered
-    clashes = tuple(str(clash) for clash in clashing_pins(found.distribution)) if found.distribution else ()
+    violated = tuple(map(str, violations(found.distribution))) if found.distribution else ()
     if isinstance(outcome, LoadedExtension):
-        warnings = (*outcome.warnings, *clashes)
+        warnings = (*outcome.warnings, *violated)
         return Verdict(*_named(found), Phase.STARTED, "ok", outcome.import_ms, warnings=warnings, kind="extension")
     return Verdict(
         *_named(found),
@@ -79,7 +79,7 @@ def _verdict(outcome: LoadedExtension | BrokenExtension) -> Verdict:
         error=outcome.error,
         hint=outcome.hint,
         where=outcome.where,
-        warnings=clashes,
+        warnings=violated,
         kind="extension",
     )
 

@@ -1,11 +1,12 @@
 """Finding the installed agents and taking them to their first call. A broken one is an outcome, not an exception."""
 
-from voice_host.discovery.compatibility import PinClash, clashing_pins, sdk_mismatch, sdk_version
+from voice_host.discovery.compatibility import sdk_mismatch, sdk_version
 from voice_host.discovery.expected import AbsentAgent, absent_agents, not_installed, nothing_to_run, unread_settings
 from voice_host.discovery.guard import function_place
 from voice_host.discovery.load import load_agent, load_agents
 from voice_host.discovery.metadata import discover_agents
 from voice_host.discovery.phases import SLOW_IMPORT_MS, BrokenAgent, DisabledAgent, DiscoveredAgent, LoadedAgent, Phase
+from voice_host.discovery.requirements import violations
 from voice_host.discovery.start import start_agent, stop_agent
 from voice_host.discovery.validate import InvalidReturn, valid_callbacks, valid_config
 
@@ -18,9 +19,7 @@ __all__ = [
     "InvalidReturn",
     "LoadedAgent",
     "Phase",
-    "PinClash",
     "absent_agents",
-    "clashing_pins",
     "discover_agents",
     "function_place",
     "load_agent",
@@ -34,4 +33,5 @@ __all__ = [
     "unread_settings",
     "valid_callbacks",
     "valid_config",
+    "violations",
 ]

@@ -30,14 +30,15 @@ def discover_agents() -> list[DiscoveredAgent | BrokenAgent]:
     return refuse_conflicts(installed(ENTRY_POINT_GROUP, DiscoveredAgent))
 
 
-def requirements(lines: Iterable[str]) -> Iterator[Requirement]:
-    """Yield the requirements that hold in this environment without extras; what cannot be read is left out."""
+def requirements(lines: Iterable[str], extras: Iterable[str] = ()) -> Iterator[Requirement]:
+    """Yield the requirements that hold in this environment with these extras; what cannot be read is left out."""
+    environments = [{"extra": extra} for extra in ("", *extras)]
     for line in lines:
         try:
             requirement = Requirement(line)
         except InvalidRequirement:
             continue
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+        if requirement.marker is None or any(map(requirement.marker.evaluate, environments)):
             yield requirement
 
 
