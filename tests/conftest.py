@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
@@ -14,6 +15,7 @@ import voice_host.models.fallback
 import voice_host.models.gateway
 import voice_host.models.gateway_client  # noqa: F401 - here, where no loop runs: whatever test is the first to need it
 from tests.fuzz import profile
+from tests.groups import TestModule
 from voice_host.transcript_log import log_transcripts
 
 profile.register()
@@ -36,6 +38,11 @@ ONCE = {
     "voice_host/auth/key_file.py": {"add", "revoke"},  # the command line's
 }
 """What reads files when a manager or a handler is made, not while it works."""
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
+    module: pytest.Module = TestModule.from_parent(parent, path=module_path)
+    return module
 
 
 @pytest.fixture(autouse=True)

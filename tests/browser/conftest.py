@@ -11,19 +11,19 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.browser.fake_microphone import padded_recording
 from tests.browser.scripted_host import ScriptedHost, agent, serving
 from tests.ports import free_port
 
-READY_WITHIN_S = 60.0
+if TYPE_CHECKING:  # tests/groups.py
+    from playwright.async_api import Browser, BrowserContext, Page
 
-# For a busy machine: what is there at once is not waited for.
-expect.set_options(timeout=30_000)
+READY_WITHIN_S = 60.0
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -56,6 +56,9 @@ def find_chromium() -> str:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
     """One headless Chromium for a module, its microphone a recording of a person."""
+    from playwright.async_api import async_playwright, expect
+
+    expect.set_options(timeout=30_000)  # for a busy machine: what is there at once is not waited for
     executable = find_chromium()
     recording = padded_recording(tmp_path_factory.mktemp("microphone"))
     flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={recording}%noloop"]

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -25,9 +21,8 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from tests.fuzz.hosts import hosted
 from tests.fuzz.profile import inputs
-from tests.plugins import HELLO
-from tests.server.hosting import installed, running
 from tests.server.test_doors import TOML, bearer, key_for
 from voice_host.auth.api_keys import SCOPES
 
@@ -39,33 +34,6 @@ CHECKS = (
     negative_data_rejection,
     unsupported_method,
 )
-
-
-@contextmanager
-def hosted(folder: Path, toml: str) -> Iterator[str]:
-    """Run a host on a thread of its own. Yields its address."""
-    started, addresses = threading.Event(), list[str]()
-
-    async def serve(stop: asyncio.Event) -> None:
-        async with running(folder, toml, allow="hello,sick") as r:
-            addresses.append(r.address)
-            started.set()
-            await stop.wait()
-
-    with asyncio.Runner() as runner, installed(folder) as plugins:
-        plugins.install("hello", HELLO)
-        plugins.install("sick", "raise RuntimeError('no database')")
-        stop = asyncio.Event()
-        loop = runner.get_loop()
-        thread = threading.Thread(target=runner.run, args=(serve(stop),))
-        thread.start()
-        try:
-            assert started.wait(30)
-            yield f"http://{addresses[0]}"
-        finally:
-            loop.call_soon_threadsafe(stop.set)
-            thread.join()
-
 
 OPERATIONS = ["GET /agents", "GET /health", "GET /ready", "POST /agents/{agent_id}/tokens"]
 

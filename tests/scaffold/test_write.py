@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.groups import needs
 from voice_host.discovery import sdk_version
 from voice_host.scaffold import CannotScaffold, Names, names_for, scaffold
 
@@ -17,6 +18,7 @@ LONGEST = "x" * 63
 
 
 def checked(*command: str, folder: Path, **environ: str) -> None:
+    needs(command[0])
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=folder,

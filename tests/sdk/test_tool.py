@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from mypy import api
 
+from tests.groups import needs
 from voice_host_sdk import ToolOptions, tool, tool_options
 
 TYPED = """
@@ -45,6 +45,9 @@ def test_an_option_without_its_name_is_refused() -> None:
 
 
 def test_a_function_keeps_its_type(tmp_path: Path) -> None:
+    needs("mypy")
+    from mypy import api
+
     file = tmp_path / "typed.py"
     file.write_text(TYPED, encoding="utf-8")
     config = tmp_path / "mypy.ini"
