@@ -41,7 +41,7 @@ def test_one_name_gives_id_package_and_title() -> None:
         ("tests", "own tests", "tests-agent"),
         ("rich", "the distribution rich", "rich-agent"),
         ("voice-host", "the distribution voice-host", "voice-host-agent"),
-        ("mypyc", "can import 'mypyc'", "mypyc-agent"),
+        ("jwt", "can import 'jwt'", "jwt-agent"),
         ("front-desk", "the agent 'front-desk' is installed here, from voice-agent-example", "front-desk-agent"),
     ],
 )
