@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from voice_host.settings import AskedKeys, MissingSetting, plugin_table
+from voice_host.settings.plugin_table import MOST_KEYS
 
 VALUES = {"name": "Ada", "db": {"host": "here", "prt": 5}, "many": ({"a": 1},)}
 Settings = Mapping[str, Any]
@@ -63,3 +64,11 @@ def test_the_key_that_was_meant_is_one_that_is_asked_for_and_not_there() -> None
     }
     with pytest.raises(MissingSetting):
         settings["town"]
+
+
+def test_keys_that_are_made_up_during_calls_are_not_all_remembered() -> None:
+    asked = AskedKeys()
+    settings = plugin_table((), {}, asked)
+    for number in range(2 * MOST_KEYS):
+        settings.get(str(number))
+    assert dict(asked.unread((), {"x": 1}))[("x",)].count(",") < MOST_KEYS

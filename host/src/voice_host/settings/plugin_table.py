@@ -27,6 +27,10 @@ class MissingSetting(KeyError):
         return self.message
 
 
+MOST_KEYS = 1000
+"""How many keys of a table are remembered: a plugin may make them up as it goes."""
+
+
 class AskedKeys:
     """Which keys of its tables a plugin has asked for, whether they are there or not."""
 
@@ -35,12 +39,14 @@ class AskedKeys:
 
     def note(self, table: KeyPath, *keys: str) -> None:
         """The plugin asks the table for keys."""
-        self._asked.setdefault(table, set()).update(keys)
+        asked = self._asked.setdefault(table, set())
+        if len(asked) < MOST_KEYS:
+            asked.update(keys)
 
     def unread(self, table: KeyPath, values: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
         """Yield the path to each key of `values` that was not asked for, and what may have been meant.
 
-        Of a table that was not asked for itself, none of its keys are.
+        A table that was not asked for is yielded alone, without its keys.
         """
         asked = self._asked.get(table, set())
         for key, value in values.items():
