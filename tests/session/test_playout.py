@@ -11,6 +11,8 @@ from tests.session.virtual_time import run_virtually
 from voice_host.session.heard import HeardText, SpokenClause, unheard
 from voice_host.session.playout import Playout
 from voice_host.session.playout_clock import PlayoutClock
+from voice_host.text import SpokenStream, Wording
+from voice_host.text.spans import Kind
 from voice_host_sdk import SpeechAudio, WordTiming
 
 RATE = 24000
@@ -242,3 +244,60 @@ def test_a_lost_client_that_reports_nothing_has_played_on_until_its_microphone_f
     assert clock.surely_played_ms(40_000) == 900
     clock.sign_of_life(9200)
     assert clock.surely_played_ms(40_000) == 1000
+
+
+@given(
+    st.lists(
+        st.sampled_from(["It", "is", "$1,234.56", "on", "2026-11-26", "**bold**", "Dr. Lee", "5 km", "ok,", "🙂"])
+    ),
+    st.booleans(),
+    st.integers(1, 400),
+    st.data(),
+)
+def test_what_takes_several_words_to_say_is_heard_whole_or_not_at_all(
+    words: list[str], timed: bool, ms_per_word: int, data: st.DataObject
+) -> None:
+    text = " ".join(words)
+    heard = HeardText()
+    heard.begin(clause := SpokenClause())
+    stream = SpokenStream(Wording())
+    pieces = [*stream.feed(text), *stream.flush()]
+    spans = []
+    for piece in pieces:
+        spans += [
+            (len(clause.text) + span.start, len(clause.text) + span.end, span.kind)
+            for span in (piece.worded.spans if piece.worded else ())
+        ]
+        clause.add(piece)
+    spoken = " ".join(piece.spoken for piece in pieces).split()
+    times = tuple(WordTiming(word, i * ms_per_word, (i + 1) * ms_per_word) for i, word in enumerate(spoken))
+    heard.add_audio(len(spoken) * ms_per_word, times if timed else ())
+    clause.complete = True
+    at_ms = sorted(data.draw(st.lists(st.integers(0, len(spoken) * ms_per_word + 1), max_size=5)))
+    reached = [heard.at(ms) for ms in at_ms]
+    assert [len(part) for part in reached] == sorted(len(part) for part in reached)
+    for part in reached:
+        assert text.strip().startswith(part)
+        end = text.index(part) + len(part)
+        if end < len(text.rstrip()):
+            assert not any(
+                start < end < stop and kind is not Kind.PLAIN and text[end:stop].strip() for start, stop, kind in spans
+            )
+
+
+def test_words_that_the_voice_divides_otherwise_are_found_by_their_letters() -> None:
+    heard = HeardText()
+    heard.begin(clause := SpokenClause("Twenty-two men came.", complete=True))
+    timings = ("twenty", 0, 100), ("two", 100, 200), ("men", 200, 300), ("came", 300, 400)
+    heard.add_audio(400, tuple(WordTiming(*timing) for timing in timings))
+    assert clause.complete
+    assert [heard.at(ms) for ms in (50, 150, 250)] == ["Twenty-two", "Twenty-two", "Twenty-two men"]
+
+
+def test_a_voice_that_says_other_words_than_it_was_given_is_estimated() -> None:
+    heard = HeardText()
+    heard.begin(SpokenClause("It is $5 now and here.", complete=True))
+    heard.add_audio(
+        700, tuple(WordTiming(w, i * 100, i * 100 + 100) for i, w in enumerate(["it", "is", "five", "dollars"]))
+    )
+    assert heard.at(350) == "It is $5"  # half of its letters

@@ -144,6 +144,15 @@ class AgentConfig(BaseModel, frozen=True, extra="forbid", arbitrary_types_allowe
     text_to_speech_fallback: str | None = Field(
         default=None, min_length=1, description="A voice by name that speaks while the other cannot."
     )
+    text_normalization: bool = Field(
+        default=True,
+        description="Whether numbers, dates, symbols and abbreviations become words. False for a voice that does it.",
+    )
+    pronunciations: dict[str, str] = Field(
+        default={},
+        description="Words and phrases, and how each is said. An entry in small letters is found in any case, one with "
+        "a capital only as it is written. Transcripts and history keep what was written.",
+    )
     tts_config: TTSConfig = TTSConfig()
     stt_config: STTConfig = STTConfig()
     turns: TurnConfig = TurnConfig()
@@ -167,6 +176,13 @@ class AgentConfig(BaseModel, frozen=True, extra="forbid", arbitrary_types_allowe
         if not all(name.strip() for name in names):
             raise ValueError("each fallback is the name of a model, and none of them empty")
         return names
+
+    @field_validator("pronunciations")
+    @classmethod
+    def _pronunciations_are_words(cls, entries: dict[str, str]) -> dict[str, str]:
+        if not all(written.strip() and said.strip() for written, said in entries.items()):
+            raise ValueError("each pronunciation maps a word or phrase to how it is said, and neither is empty")
+        return entries
 
     @field_validator("tools")
     @classmethod

@@ -44,7 +44,7 @@ from voice_host.session.replying import append_speech, report, report_and_tell, 
 from voice_host.session.speech_out import SpeechOut
 from voice_host.session.turn_engine import TurnEngine
 from voice_host.settings import ResilienceSettings
-from voice_host.text import VoiceCleaner
+from voice_host.text import ClauseWording, CustomCleaner, VoiceCleaner, normalize_voice_text, wording_for
 from voice_host_sdk import (
     Caller,
     ProviderError,
@@ -69,7 +69,7 @@ class VoiceSessionHandler:
     Args:
         agent_manager: whose agent answers, and whose AssemblyAI key speech-to-text uses.
         tts_api_key: the key of the voice; default: `ASSEMBLYAI_TTS_API_KEY`.
-        cleaner: makes text fit to be spoken; default: `VoiceCleaner()`.
+        cleaner: makes text fit to be spoken, for all agents; default: `VoiceCleaner()`, by each agent's own settings.
         speech: the speech services; default: what the environment configures, to be given back with `aclose()`.
         limits: of each call; default: those of the settings without any.
         resilience: waits and retries; default: what the environment configures where the services come from there.
@@ -87,7 +87,8 @@ class VoiceSessionHandler:
     ) -> None:
         self._manager = agent_manager
         self._limits = limits or call_limits()
-        self._cleaner = cleaner or VoiceCleaner()
+        own = cleaner is None or type(cleaner) is VoiceCleaner or cleaner is normalize_voice_text
+        self._custom_cleaner = None if own or cleaner is None else CustomCleaner(cleaner)
         self._own_services: SpeechServices | None = None
         if speech is None:
             self._own_services = speech_services_from_environment(
@@ -397,10 +398,14 @@ class VoiceSessionHandler:
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(reply.playout.run(), name=f"playout-{reply.id}")
-            await SpeechOut(call.voice, reply, self._cleaner, on_error).run()
+            await SpeechOut(call.voice, reply, self._wording(call), on_error).run()
             reply.playout.complete()
         await call.link.send(messages.tts_done(reply.id), reply)
         await reply.playout.played()
+
+    def _wording(self, call: Call) -> ClauseWording:
+        config = call.agent.config
+        return self._custom_cleaner or wording_for(config.text_normalization, tuple(config.pronunciations.items()))
 
     async def _open_voice(self, call: Call) -> TextToSpeechStream | None:
         speech, config = self._speech, call.agent.tts_config

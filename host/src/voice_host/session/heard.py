@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import accumulate, pairwise, zip_longest
 
+from voice_host.text import SpokenPiece, SpokenWord
 from voice_host_sdk import WordTiming
 
 TYPICAL_MS_PER_CHARACTER = 65.0
@@ -15,12 +17,15 @@ SKIPPED = "[…]"
 """Stands in a heard text for words whose audio came too late to be sent, as in a quotation."""
 
 
+_WORD = re.compile(r"\S+")
+
+
 @dataclass(slots=True, eq=False)
 class SpokenClause:
     """A clause beside its audio. Times are in ms from the reply's first audio.
 
     `text` is what the model wrote, and may still grow while the clause is already being spoken; empty for what is said
-    beside the reply, such as a filler.
+    beside the reply, such as a filler. `words` are the times of the words that the voice was given, if it tells them.
     """
 
     text: str = ""
@@ -28,6 +33,23 @@ class SpokenClause:
     start_ms: float = 0.0
     end_ms: float = 0.0
     words: list[WordTiming] = field(default_factory=list)
+    _pieces: list[tuple[int, SpokenPiece]] = field(default_factory=list)
+
+    def add(self, piece: SpokenPiece) -> None:
+        """Add what the model wrote next, with the words that are spoken for it."""
+        self._pieces.append((len(self.text), piece))
+        self.text += piece.written
+
+    def spoken_words(self) -> list[SpokenWord]:
+        """The words the voice was given, with their places in `text`; those of `text` itself if none were added."""
+        if not self._pieces:
+            ends = [match.end() for match in _WORD.finditer(self.text)]
+            return [SpokenWord(self.text[begin:end].strip(), begin, end) for begin, end in pairwise([0, *ends])]
+        return [
+            SpokenWord(word.text, offset + word.start, offset + word.end)
+            for offset, piece in self._pieces
+            for word in piece.words
+        ]
 
 
 class HeardText:
@@ -81,50 +103,66 @@ class HeardText:
 
 
 def _end_of_words(clause: SpokenClause, played_ms: float, *, whole: bool = False) -> int:
-    """Where in the text the last word ends that has been played by then; begun is enough unless `whole`."""
+    """Where in the text the last word ends that has been played by then; begun is enough unless `whole`.
+
+    Text that takes several words to say, such as an amount, counts once the last of them does.
+    """
     if clause.complete and played_ms >= clause.end_ms:
         return len(clause.text)
-    if whole and clause.words:
-        return _end_of_word(clause, sum(word.end_ms <= played_ms - clause.start_ms for word in clause.words))
-    cut = _position(clause, played_ms)
-    if not clause.words and cut < len(clause.text) and not clause.text[cut].isspace():
-        # Snap back to the last whole word.
-        return max(clause.text.rfind(" ", 0, cut), clause.text.rfind("\n", 0, cut), 0)
-    return cut
+    words = clause.spoken_words()
+    count = _words_played(clause, words, played_ms, whole=whole)
+    return words[count - 1].end if count else 0
 
 
 def _first_word_after(clause: SpokenClause, played_ms: float) -> int:
     """Where in the text the first word begins, with the space before it, that is played whole from then on."""
-    cut = _position(clause, played_ms)
-    if not clause.words:
-        while 0 < cut < len(clause.text) and not clause.text[cut - 1].isspace():
-            cut += 1
-    return cut
+    words = clause.spoken_words()
+    count = _words_played(clause, words, played_ms, partly=True)
+    return words[count].start if count < len(words) else len(clause.text)
 
 
-def _position(clause: SpokenClause, played_ms: float) -> int:
-    """Where in the text the voice is by then: behind the word begun last if words are timed, else an estimate."""
+def _words_played(
+    clause: SpokenClause, words: list[SpokenWord], played_ms: float, *, whole: bool = False, partly: bool = False
+) -> int:
+    """How many of the spoken words have been played by then.
+
+    Where words are timed, those count that have begun, or ended if `whole`. Else it is estimated, and those count that
+    have ended, or begun if `partly`.
+    """
     played_ms = min(played_ms, clause.end_ms) - clause.start_ms
     if played_ms <= 0:
         return 0
-    if clause.words:
-        return _end_of_word(clause, sum(word.start_ms < played_ms for word in clause.words))
+    letters = [_letters(word.text) for word in words]
+    ends = [*accumulate(map(len, letters))]
+    if clause.words and _are_timed("".join(letters), clause.words):
+        # The voice may divide words otherwise: their letters are counted.
+        played = sum(
+            len(_letters(word.text))
+            for word in clause.words
+            if (word.end_ms <= played_ms if whole else word.start_ms < played_ms)
+        )
+        if whole:
+            return sum(end <= played for end in ends) if played else 0
+        return sum(begin < played for begin in [0, *ends[:-1]])
+    spaced = [*accumulate(len(word.text) + 1 for word in words)]
+    total = spaced[-1] - 1 if spaced else 0
     duration_ms = clause.end_ms - clause.start_ms
     if not clause.complete:
-        duration_ms = max(duration_ms, len(clause.text) * TYPICAL_MS_PER_CHARACTER)
-    return int(len(clause.text) * min(1.0, played_ms / duration_ms))
+        duration_ms = max(duration_ms, total * TYPICAL_MS_PER_CHARACTER)
+    cut = int(total * min(1.0, played_ms / duration_ms))
+    if partly:
+        return sum(begin < cut for begin in [0, *spaced[:-1]])
+    return sum(end - 1 <= cut for end in spaced)
 
 
-def _end_of_word(clause: SpokenClause, count: int) -> int:
-    return len(first_words(clause.text, count))
+def _letters(word: str) -> str:
+    return "".join(character for character in word.casefold() if character.isalnum())
 
 
-def first_words(text: str, count: int) -> str:
-    """Return the beginning of `text` with its first `count` words, white space as it is."""
-    position = 0
-    for word in text.split()[:count]:
-        position = text.index(word, position) + len(word)
-    return text[:position]
+def _are_timed(letters: str, timings: Sequence[WordTiming]) -> bool:
+    """Whether the timed words are those the voice was given; one that normalizes text by itself says others."""
+    timed = "".join(_letters(word.text) for word in timings)
+    return letters.startswith(timed) or timed.startswith(letters)
 
 
 def unheard(text: str, reached: str, overlap_words: int) -> str:

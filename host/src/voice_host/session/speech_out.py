@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from voice_host.session.heard import SpokenClause
 from voice_host.session.reply import Aside, Reply
-from voice_host.text import SpokenPiece, SpokenStream
+from voice_host.text import ClauseWording, SpokenPiece, SpokenStream
 from voice_host_sdk import ProviderError, TextToSpeechStream, Utterance
 
 CLAUSE_DEADLINE_S = 0.1
@@ -32,7 +32,7 @@ class SpeechOut:
     Args:
         voice: the call's line to the voice; None: the text is read and not spoken.
         reply: its `texts` are spoken into its `playout`.
-        clean: makes text fit to be spoken.
+        wording: puts clauses into words for the voice.
         on_error: told about every failure of the voice; what can still be spoken is.
     """
 
@@ -40,12 +40,12 @@ class SpeechOut:
         self,
         voice: TextToSpeechStream | None,
         reply: Reply,
-        clean: Callable[[str], str],
+        wording: ClauseWording,
         on_error: Callable[[ProviderError], Awaitable[None]],
     ) -> None:
         self._voice = voice
         self._reply = reply
-        self._clean = clean
+        self._wording = wording
         self._on_error = on_error
         self._free = asyncio.Semaphore(UTTERANCES_AHEAD)
         self._speaking: asyncio.Queue[_Speaking | None] = asyncio.Queue()  # bounded by the semaphore
@@ -56,7 +56,7 @@ class SpeechOut:
         """Speak all of the reply's text. Returns when its last audio is in the playout."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(), name=f"voice-{self._reply.id}")
-            async for piece in pieces(self._reply.texts, self._clean):
+            async for piece in pieces(self._reply.texts, self._wording):
                 if isinstance(piece, Aside):
                     await self._say_beside(piece.text)
                 else:
@@ -72,7 +72,7 @@ class SpeechOut:
         if self._current is None:
             self._unspoken += piece.written
             return
-        self._current.clause.text += piece.written
+        self._current.clause.add(piece)
         await self._send(self._current, piece.spoken)
         if piece.ends:
             await self._finish()
@@ -144,10 +144,10 @@ class SpeechOut:
 
 
 async def pieces(
-    texts: asyncio.Queue[str | Aside | None], clean: Callable[[str], str]
+    texts: asyncio.Queue[str | Aside | None], wording: ClauseWording
 ) -> AsyncIterator[SpokenPiece | Aside]:
     """Cut the stream of text into what can be said, as early as is safe; None ends it."""
-    stream = SpokenStream(clean)
+    stream = SpokenStream(wording)
     waited = False
     while True:
         try:

@@ -23,6 +23,7 @@ class ScriptedVoice:
     Attributes:
         spoken: what was given to be spoken, one entry for each utterance, worded for the ear.
         failure: raised when the next utterance begins; None: the voice works.
+        word_timings: whether the audio comes with the times of its words, as some services give them.
     """
 
     name = "scripted"
@@ -31,6 +32,7 @@ class ScriptedVoice:
         self.ms_per_word = ms_per_word
         self.spoken: list[str] = []
         self.failure: ProviderError | None = None
+        self.word_timings = True
 
     async def open(self, config: TTSConfig) -> TextToSpeechStream:
         return _Line(self, config)
@@ -78,7 +80,8 @@ class _Utterance:
             if at_ms == 0:
                 await asyncio.sleep(FIRST_AUDIO_MS / 1000)
             end_ms = at_ms + self._voice.ms_per_word
-            yield SpeechAudio(self._word_audio, (WordTiming(word, at_ms, end_ms),))
+            timing = WordTiming(word, at_ms, end_ms)
+            yield SpeechAudio(self._word_audio, (timing,) if self._voice.word_timings else ())
             at_ms = end_ms
 
     async def aclose(self) -> None:

@@ -1,7 +1,22 @@
-"""Text on its way to the voice: cut into clauses, and cleaned."""
+"""Text on its way to the voice: cut into clauses, and worded."""
 
 from voice_host.text.clauses import ClauseSplitter
 from voice_host.text.cleaner import VoiceCleaner, normalize_voice_text
-from voice_host.text.spoken_stream import SpokenPiece, SpokenStream
+from voice_host.text.custom_cleaner import CustomCleaner
+from voice_host.text.spans import SpokenWord, Worded
+from voice_host.text.spoken_stream import ClauseWording, SpokenPiece, SpokenStream
+from voice_host.text.wording import Wording, wording_for
 
-__all__ = ["ClauseSplitter", "SpokenPiece", "SpokenStream", "VoiceCleaner", "normalize_voice_text"]
+__all__ = [
+    "ClauseSplitter",
+    "ClauseWording",
+    "CustomCleaner",
+    "SpokenPiece",
+    "SpokenStream",
+    "SpokenWord",
+    "VoiceCleaner",
+    "Worded",
+    "Wording",
+    "normalize_voice_text",
+    "wording_for",
+]

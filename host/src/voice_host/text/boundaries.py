@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 
+from voice_host.text.lexicon import LAST_UNLESS_NUMBERED, MAY_BE_LAST, NEVER_LAST, WEEKDAYS
+from voice_host.text.units import UNITS
+
 _CLOSERS = "\"'”’»›)]}*_`」』）】》〉"
 _CLOSER = f"[{re.escape(_CLOSERS)}]"
 _PICTOGRAPH = r"\u2190-\u2bff\U0001f000-\U0001faff"
@@ -35,31 +38,30 @@ _AFTER_SENTENCE = re.compile(rf"[\s{_PICTOGRAPH}]")
 
 _NEIGHBOURHOOD = 16  # characters: longer than any abbreviation below with what precedes it
 
+
+def _stopped(*alternatives: str) -> re.Pattern[str]:
+    """Match abbreviations with their stop, at the end of a text."""
+    longest_first = sorted(alternatives, key=len, reverse=True)
+    return re.compile(rf"(?<![\w.])(?:{'|'.join(longest_first)})\.\Z", re.IGNORECASE)
+
+
+def _plain(*words: str) -> list[str]:
+    return [re.escape(word) for word in words]
+
+
 # Followed by what it belongs to: no clause ends here.
-_LEADING_ABBREVIATION = re.compile(
-    r"""(?<![\w.])(?:
-        mr | mrs | ms | mx | dr | st | mt | ft | prof | rev | hon | pres | gov | sen | rep | gen | col | maj | capt
-      | cpt | lt | sgt | adm | messrs | mme | mlle | e\.g | i\.e | eg | ie | vs | cf | viz | approx | ca | resp
-      | incl | excl | esp | [^\W\d_]
-    )\.\Z""",
-    re.VERBOSE | re.IGNORECASE,
-)
+_LEADING_ABBREVIATION = _stopped(*_plain(*NEVER_LAST), r"[^\W\d_]")
 # Abbreviations only in front of a number: "No. 5", but "No. That is wrong."
-_NUMBERING_ABBREVIATION = re.compile(
-    r"""(?<![\w.])(?:
-        no | nos | nr | p | pp | fig | figs | vol | ch | art | sec | ext | apt | rm | tel
-      | jan | feb | mar | apr | jun | jul | aug | sept? | oct | nov | dec
-    )\.\Z""",
-    re.VERBOSE | re.IGNORECASE,
-)
+_NUMBERING_ABBREVIATION = _stopped(*_plain(*LAST_UNLESS_NUMBERED))
 # May also be the last word of a sentence, so the next word decides.
-_CLOSING_ABBREVIATION = re.compile(
-    r"""(?<![\w.])(?:
-        etc | inc | ltd | corp | co | bros | jr | sr | esq | al | ave | rd | blvd | hwy | dept | est | misc
-      | ph\.d | (?:[^\W\d_]\.){1,4}[^\W\d_]
-    )\.\Z""",
-    re.VERBOSE | re.IGNORECASE,
+_CLOSING_ABBREVIATION = _stopped(*_plain(*MAY_BE_LAST), r"(?:[^\W\d_]\.){1,4}[^\W\d_]")
+# The same, and a small letter or a digit after it is enough: "5 min. by car", "5 ft. 4 in. tall", "Mon. to Fri."
+_UNIT_OR_DAY = re.compile(
+    rf"(?:\d[ -]?(?:in|{'|'.join(sorted((unit for unit in UNITS if unit.isalpha()), key=len, reverse=True))})"
+    rf"|(?<!\w)(?:{'|'.join(WEEKDAYS)}))\.\Z",
+    re.IGNORECASE,
 )
+_DAY_IN_LIST = re.compile(rf"(?<!\w)(?:{'|'.join(WEEKDAYS)})\.?\Z", re.IGNORECASE)
 _SENTENCE_STARTER = re.compile(
     r"""\s+(?:
         The | This | That | There | These | Those | It | I | We | You | He | She | They | If | When | What | Which | Who
@@ -98,6 +100,8 @@ def _full_stop_may_end(text: str, end: int) -> bool | None:
     if _found(_LEADING_ABBREVIATION, text, end) or _found(_LIST_NUMBER, text, end):
         return False
     following = _NEXT_VISIBLE.match(text, end)
+    if _found(_UNIT_OR_DAY, text, end):
+        return None if following is None else not (following[1].islower() or following[1].isdigit())
     if _found(_NUMBERING_ABBREVIATION, text, end):
         return None if following is None else not following[1].isdigit()
     if _found(_CLOSING_ABBREVIATION, text, end):
@@ -123,6 +127,8 @@ def soft_may_end(text: str, start: int, end: int) -> bool | None:
         return False  # "November 22, 2026", "10 - 12", "1, 2, 3"
     if mark == "—":
         return True
+    if mark == "," and _found(_DAY_IN_LIST, text, start):
+        return False  # "Sat, Sun": among others it is a day
     return text[end].isspace() and (mark not in "-–" or text[start - 1 : start].isspace())
 
 

@@ -1,13 +1,21 @@
-"""Takes out what is written but never said: markdown, code, addresses, pictographs, control characters."""
+"""Takes out what is written but never said: markdown, code, link targets, pictographs, control characters."""
 
 from __future__ import annotations
 
 import re
 
+from voice_host.text.traced import Traced
+
 # A line begins after a newline, or with the text: a clause from the middle of a line leads with a space instead.
 _LINE = r"(?:\A|(?<=\n)[ \t]*)"
 
-_ODD_SPACE = re.compile(r"[\r\v\f\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
+NARROW_SPACE = "\u202f"
+"""Stands for any no-break space between digits: it joins the groups of one number."""
+
+_GROUP_SPACE = re.compile(r"(?<=\d)[\xa0\u2007\u2009\u202f](?=\d{3}(?!\d))")
+_ODD_SPACE = re.compile(
+    r"[\r\v\f\x1c-\x1f\x85\u1680\u2000-\u200a\u2028\u2029\u205f\u3000]|[\xa0\u202f](?!\d{3}(?!\d))|(?<!\d)[\xa0\u202f]"
+)
 _CONTROL = re.compile(
     r"[\x00-\x08\x0e-\x1b\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
@@ -19,9 +27,7 @@ _IMAGE = re.compile(r"!\[[^\[\]]{0,500}\]\([^()\s]{0,2000}(?:\s[^()]{0,200})?\)"
 _LINK = re.compile(r"\[([^\[\]]{0,500})\]\(<?[^()\s]{0,2000}(?:\([^()\s]{0,200}\)[^()\s]{0,200})?(?:\s[^()]{0,200})?\)")
 _REFERENCE_LINK = re.compile(r"\[([^\[\]]{1,500})\] ?\[[^\[\]]{0,100}\]")
 _FOOTNOTE = re.compile(r"\[(?:\^[^\[\]\s]{1,50}|\d{1,3})\]:?")
-_URL = re.compile(r"<?\b(?:[a-z][a-z0-9+.-]{1,15}://|www\.)[^\s<>\"”»]+>?", re.IGNORECASE)
-_AFTER_URL = ".,;:!?)]}*_~'\"’”"
-_MAILTO = re.compile(r"\bmailto:", re.IGNORECASE)
+_AUTOLINK = re.compile(r"<((?:[a-z][a-z0-9+.-]{1,15}://|mailto:|www\.)[^\s<>]{1,2000})>", re.IGNORECASE)
 
 _RULE = re.compile(rf"{_LINE}(?:[-*_=][ \t]*){{3,}}(?=\n|\Z)")
 _TABLE_RULE = re.compile(rf"{_LINE}\|?[ \t]*:?-{{2,}}:?[ \t]*(?:\|[ \t]*:?-{{2,}}:?[ \t]*){{0,60}}\|?[ \t]*(?=\n|\Z)")
@@ -34,32 +40,90 @@ _CELL_EDGE = re.compile(r"(?:\A|(?<=\n))[ \t]*\|[ \t]*|(?<![ \t])[ \t]*\|[ \t]*(
 _CELL = re.compile(r"(?<![ \t])[ \t]*\|[ \t]*")
 
 _EMPHASIS = re.compile(r"\*{2,}|_{2,}|~{2,}|`+|(?<![\w\s*])\*|\*(?![\w\s*])|(?<!\S)\*(?=\S)|(?<=\S)\*(?!\S)")
-_UNDERSCORE_EMPHASIS = re.compile(r"(?<!\w)_+|_+(?!\w)")
+_UNDERSCORE_EMPHASIS = re.compile(r"(?<![\w@./])_+|_+(?!\w)")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|~>-])")
 
 _PICTOGRAPH = re.compile(
     "["
-    "\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u2300-\u23ff\u25a0-\u25ff\u2190\u2191\u2193-\u21ff\u2934\u2935"
+    "\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u2300-\u23ff\u2500-\u25ff\u2190\u2191\u2193-\u21ff\u2934\u2935"
     "\u3030\u303d\u3297\u3299\ufe0e\ufe0f\u20e3\U000e0020-\U000e007f\U0001f1e6-\U0001f1ff©®™"
     "](?:[\u200d\ufe0f]+(?=[\U0001f000-\U0001faff\u2600-\u27bf]))?"
 )
 _KEYCAP = re.compile("([0-9#*])\ufe0f?\u20e3")
-_MARKUP_CHARACTER = re.compile(r"[`*_#>\[\]<|~\\/:•‣▪◦=+-]|\d[.)]|www\.", re.IGNORECASE)
+_EMOTICON = re.compile(r"(?<!\S)(?:[:;=]['’]?-?[()DPpoO/|\\]|<3|[xX]D)(?=[.,!?]?(?:\s|\Z))")
+_MARKUP_CHARACTER = re.compile(r"[`*_#>\[\]<|~\\:;•‣▪◦=+-]|\d[.)]|[xX]D")
+_UNUSUAL = re.compile(
+    r"[^ -~\n¡-¨ª-¬°-ÿ–—‘’“”…]"
+)  # neither a control character nor a space nor a pictograph is missing
+
+_SPACES = re.compile(r"[ \t]{2,}|\t")
+_AROUND_NEWLINE = re.compile(r" ?\n[\n ]*")
+_BEFORE_PUNCTUATION = re.compile(r" (?=[,.;:!?…](?:\s|\Z))")
+_EMPTY_BRACKETS = re.compile(r"\(\s?\)")
+_COMMAS = re.compile(r",(?: ?,)+")
+_LEADING_PUNCTUATION = re.compile(r"\A(\s*)(?:[,;:] ?)+")
+_MOST_PASSES = 4
 
 
-def strip_markup(text: str) -> str:
+def strip_markup(text: str) -> Traced:
     """Return the words of `text` as they would be read aloud from the rendered page."""
-    text = _CONTROL.sub("", _ODD_SPACE.sub(" ", text))
-    text = _PICTOGRAPH.sub(" ", _KEYCAP.sub(r" \1 ", text))
-    if not _MARKUP_CHARACTER.search(text):
-        return text
-    text = _FENCED.sub(" ", text)
-    text = _strip_links(_ESCAPE.sub(r"\1", text))
-    text = _RULE.sub("", _TABLE_RULE.sub("", text))
-    text = _EMPHASIS.sub("", _LINE_MARKER.sub("", text))
-    text = _LINE_MARKER.sub("", _QUOTE_MARKER.sub("", text))
-    text = _HEADING_END.sub("", _UNDERSCORE_EMPHASIS.sub("", text))
-    return _strip_cells(text)
+    traced = Traced(text)
+    for _ in range(_MOST_PASSES):  # taking out one thing may bring forth another: `[[a](b)](c)`
+        before = traced.text
+        _strip(traced)
+        if traced.text == before:
+            break
+        _tidy(traced)
+    if traced.origin is not None:
+        _keep_margins(traced, text)
+    return traced
+
+
+def _strip(text: Traced) -> None:
+    if _UNUSUAL.search(text.text):
+        text.sub(_GROUP_SPACE, NARROW_SPACE)
+        text.sub(_ODD_SPACE, " ")
+        text.sub(_CONTROL, "")
+        text.sub(_KEYCAP, r" \1 ")
+        text.sub(_PICTOGRAPH, " ")
+    if not _MARKUP_CHARACTER.search(text.text):
+        return
+    text.sub(_FENCED, " ")
+    text.sub(_ESCAPE, r"\1")
+    text.sub(_EMOTICON, "")
+    _strip_links(text)
+    for rule in (_TABLE_RULE, _RULE, _LINE_MARKER, _EMPHASIS, _QUOTE_MARKER, _LINE_MARKER):
+        text.sub(rule, "")
+    text.sub(_UNDERSCORE_EMPHASIS, "")
+    text.sub(_HEADING_END, "")
+    if "|" in text.text:
+        text.sub(_CELL_EDGE, "")
+        text.sub(_CELL, ", ")
+
+
+def _strip_links(text: Traced) -> None:
+    if "[" in text.text:
+        text.sub(_IMAGE, "")
+        text.sub(_LINK, r"\1")
+        text.sub(_FOOTNOTE, "")
+        text.sub(_REFERENCE_LINK, r"\1")
+    if "<" in text.text:
+        text.sub(_AUTOLINK, r"\1")
+        text.sub(_LINE_BREAK_TAG, "\n")
+        text.sub(_COMMENT_OR_TAG, "")
+
+
+def _keep_margins(text: Traced, written: str) -> None:
+    """Put the white space back that was written before and after the words."""
+    origin, core = text.origin or [], text.text.strip()
+    if not core:
+        text.text, text.origin = "", [len(written)]
+        return
+    begin = text.text.index(core)
+    leading = len(written) - len(written.lstrip())
+    trailing = len(written.rstrip())
+    text.text = written[:leading] + core + written[trailing:]
+    text.origin = [*range(leading), *origin[begin : begin + len(core)], *range(trailing, len(written) + 1)]
 
 
 def links_to_text(text: str) -> str:
@@ -67,18 +131,12 @@ def links_to_text(text: str) -> str:
     return _LINK.sub(r"\1", _IMAGE.sub("", text))
 
 
-def _strip_links(text: str) -> str:
-    text = links_to_text(text)
-    text = _REFERENCE_LINK.sub(r"\1", _FOOTNOTE.sub("", text))
-    text = _URL.sub(_punctuation_after, _MAILTO.sub("", text))
-    return _COMMENT_OR_TAG.sub("", _LINE_BREAK_TAG.sub("\n", text))
-
-
-def _punctuation_after(match: re.Match[str]) -> str:
-    """The sentence's punctuation is not part of the address it follows."""
-    address = match.group().rstrip(">")
-    return address[len(address.rstrip(_AFTER_URL)) :]
-
-
-def _strip_cells(text: str) -> str:
-    return _CELL.sub(", ", _CELL_EDGE.sub("", text)) if "|" in text else text
+def _tidy(text: Traced) -> None:
+    """Close the gaps that were left."""
+    text.sub(_AROUND_NEWLINE, "\n")
+    text.sub(_SPACES, " ")
+    text.sub(_EMPTY_BRACKETS, "")
+    text.sub(_SPACES, " ")
+    text.sub(_BEFORE_PUNCTUATION, "")
+    text.sub(_COMMAS, ",")
+    text.sub(_LEADING_PUNCTUATION, r"\1")

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from voice_host.text.clauses import ClauseSplitter
+from voice_host.text.spans import SpokenWord, Worded
+from voice_host.text.wording import CONTEXT_CHARS
 
-# Words that no cleaning changes, each followed by another word: "May" must wait, "5" may follow and make it a date.
-_PLAIN_WORDS = re.compile(r"(?:\s*(?:[A-Za-z]?[a-z']+|I|A),?(?=\s+[A-Za-z]))+")
+
+class ClauseWording(Protocol):
+    """What puts clauses into words: `Wording`, or a cleaner of the platform's own."""
+
+    def word(self, written: str, *, start: int = 0, before: str = "") -> Worded:
+        """Word a clause from `start`; see `Wording.word`."""
+        ...
+
+    def plain_until(self, text: str, start: int) -> int:
+        """Return how far plain words are said as they are written; see `Wording.plain_until`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +29,31 @@ class SpokenPiece:
     written: str
     spoken: str
     ends: bool
+    worded: Worded | None = None
+    """None: it is spoken as it is written."""
+
+    @property
+    def words(self) -> tuple[SpokenWord, ...]:
+        """The spoken words, with their places in `written`."""
+        return (self.worded or Worded.plain(self.written)).words
 
 
 class SpokenStream:
-    """Cuts text into clauses and cleans them for the voice. No I/O.
+    """Cuts text into clauses and words them for the voice. No I/O.
 
-    A clause is cleaned as a whole, since a later word may change how an earlier one is said. Only words of plain prose
-    are released before the clause is complete, so that a voice can begin while the model still writes.
+    A clause is worded as a whole, since a later word may change how an earlier one is said. Only words of plain prose
+    are released before the clause is complete, so that a voice can begin while the model still writes. What was
+    released, and the clauses before, still count for how the rest is worded: it is spoken alike however it is cut.
 
     Args:
-        clean: makes text fit to be spoken; must leave plain prose as it is.
+        wording: puts clauses into words.
     """
 
-    def __init__(self, clean: Callable[[str], str]) -> None:
-        self._clean = clean
+    def __init__(self, wording: ClauseWording) -> None:
+        self._wording = wording
         self._splitter = ClauseSplitter()
         self._released = 0  # characters of the pending clause that went out already
+        self._before = ""  # the end of the clauses before
 
     @property
     def pending(self) -> bool:
@@ -44,9 +63,11 @@ class SpokenStream:
     def feed(self, text: str) -> list[SpokenPiece]:
         """Take the next text of the model and return what can be said now."""
         pieces = [self._rest_of(clause) for clause in self._splitter.feed(text)]
-        if plain := _PLAIN_WORDS.match(self._splitter.pending, self._released):
-            self._released = plain.end()
-            pieces.append(SpokenPiece(plain.group(), plain.group(), ends=False))
+        pending, start = self._splitter.pending, self._released
+        if (end := self._wording.plain_until(pending, start)) > start:
+            self._released = end
+            written = pending[start:end]
+            pieces.append(SpokenPiece(written, written, ends=False))
         return pieces
 
     def deadline(self) -> list[SpokenPiece]:
@@ -60,6 +81,8 @@ class SpokenStream:
         return [self._rest_of(clause)] if clause else []
 
     def _rest_of(self, clause: str) -> SpokenPiece:
-        rest = clause[self._released :]
-        self._released = max(0, self._released - len(clause))
-        return SpokenPiece(rest, self._clean(rest), ends=True)
+        start = min(self._released, len(clause))
+        self._released -= start
+        worded = self._wording.word(clause, start=start, before=self._before)
+        self._before = (self._before + clause)[-CONTEXT_CHARS:]
+        return SpokenPiece(clause[start:], worded.spoken, True, worded)

@@ -1,163 +1,132 @@
-"""Symbols and abbreviations, spoken as a person would read them."""
+"""Symbols, said as a person would read them where they stand."""
 
 from __future__ import annotations
 
 import re
 
-from voice_host.text.speaking import speak
+from voice_host.text.currencies import CURRENCIES
+from voice_host.text.numbers import SUBSCRIPTS, SUPERSCRIPTS, digits, power
+from voice_host.text.spans import Kind, Reading
+from voice_host.text.units import PER, UNITS
 
 _WORDS = {
-    "&": "and",
-    "@": "at",
-    "+": "plus",
-    "=": "equals",
-    "%": "percent",
-    "§": "section",
-    "°": "degrees",
-    "×": "times",
-    "÷": "divided by",
-    "±": "plus or minus",
-    "≈": "approximately",
-    "≠": "is not",
-    "≤": "at most",
-    "≥": "at least",
-    "→": "to",
-    "²": "squared",
-    "³": "cubed",
-    "√": "the square root of",
-    "$": "dollars",
-    "€": "euros",
-    "£": "pounds",
-    "¥": "yen",
-    "₹": "rupees",
-    "|": ",",
+    **{"&": "and", "@": "at", "+": "plus", "=": "equals", "%": "percent", "‰": "per mille", "°": "degrees"},
+    **{"×": "times", "÷": "divided by", "±": "plus or minus", "≈": "approximately", "≠": "is not", "≤": "at most"},
+    **{"≥": "at least", "→": "to", "√": "the square root of", "∞": "infinity", "№": "number", "⁄": "slash"},
+    **{"|": ",", "¢": "cents", "℃": "degrees Celsius", "℉": "degrees Fahrenheit", "″": "inches", "′": "feet"},
+    **{sign: currency.many for sign, currency in CURRENCIES.items() if len(sign) == 1},
 }
-_SYMBOL = re.compile("[" + re.escape("".join(_WORDS)) + "]")
-_DROPPED = re.compile(r"[\[\]{}<>*_`~^#\\/¶†‡¬¦]+")
+DROPPED = "[]{}<>*_`~^#\\/¶†‡¬¦"
+CHARACTERS = "".join(_WORDS) + DROPPED
 
-_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,5}[A-Za-z]{2,24}\b")
-_DOMAIN = re.compile(
-    r"(?<![\w.@-])(?:[A-Za-z0-9-]{1,63}\.){1,5}(?:com|org|net|edu|gov|info|dev|co\.uk|org\.uk)\b(?:/[^\s,;!?)]*)?"
-)
-_ADDRESS_CHARACTERS = {".": " dot ", "@": " at ", "_": " underscore ", "-": " dash ", "+": " plus "}
-_ADDRESS_CHARACTER = re.compile(r"[.@_+-]")
-
-_PER = re.compile(
-    r"(?<=[\w.]) ?/ ?(?=(?:person|people|guest|night|day|week|month|year|hour|hr|h|min|kg|lb|unit|item)\b)"
-)
-_CONTEXTUAL = (
-    (re.compile(r"\b[Aa]nd/or\b"), " and or "),
-    (re.compile(r"\bw/o(?= )"), " without "),
-    (re.compile(r"\bw/ ?(?=\w)"), " with "),
-    (re.compile(r"(?<=[a-z])/(?=[a-z])"), " or "),
-    (re.compile(r"(?<=\w) ?/ ?(?=\w)"), " slash "),
-    (re.compile(r"#(?= ?\d)"), " number "),
-    (re.compile(r"(?<=\b[A-G])#"), " sharp "),
-    (re.compile(r"#(?=\w)"), " hashtag "),
-    (re.compile(r"~(?= ?[\d$€£])"), " about "),
-    (re.compile(r"(?<=\d) ?\* ?(?=\d)"), " times "),
-    (re.compile(r"(?<=\d) ?\^ ?(?=\d)"), " to the power of "),
-    (re.compile(r"(?<=[\w)]) ?<= ?(?=[\w(])"), " at most "),
-    (re.compile(r"(?<=[\w)]) ?>= ?(?=[\w(])"), " at least "),
-    (re.compile(r"(?<=[\w)]) ?(?:!=|=/=) ?(?=[\w(])"), " is not "),
-    (re.compile(r"(?<=\w) ?[-=]> ?(?=\w)"), " to "),
-    (re.compile(r"(?<=\w) < (?=\w)|(?<=\d)<(?=\d)|(?<!\S)<(?= ?\d)"), " less than "),
-    (re.compile(r"(?<=\w) > (?=\w)|(?<=\d)>(?=\d)|(?<!\S)>(?= ?\d)"), " more than "),
-    (re.compile(r"={2,}"), "="),
-)
-_ANY = re.compile(r"[^\w\s,.!?'\"()…;:’“”‘—–-]|_")
-
-_TITLES = {
-    "Mr": "Mister",
-    "Mrs": "Missus",
-    "Ms": "Ms",
-    "Dr": "Doctor",
-    "Prof": "Professor",
-    "St": "Saint",
-    "Mt": "Mount",
-}
-_TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr|Prof|St|Mt)\.(?=\s{1,4}[A-Z])")
-_STREETS = {"St": "Street", "Ave": "Avenue", "Rd": "Road", "Blvd": "Boulevard", "Dr": "Drive"}
-_STREET = re.compile(r"(?<=[a-z] )(St|Ave|Rd|Blvd)\.(?!\s{1,4}[A-Z])")
-_STREET_AFTER_NUMBER = re.compile(r"(\d{1,5} [A-Z][a-z]{1,30} )(St|Ave|Rd|Blvd|Dr)\b\.?")
-_NUMBERING = {
-    "no": "number",
-    "nos": "numbers",
-    "nr": "number",
-    "ext": "extension",
-    "apt": "apartment",
-    "p": "page",
-    "pp": "pages",
-}
-_NUMBERED = re.compile(r"\b(nos?|nr|ext|apt|pp?)\.\s?(?=\d)", re.IGNORECASE)
-_SHORT_FORMS = {
-    "e.g": "for example",
-    "i.e": "that is",
-    "etc": "et cetera",
-    "vs": "versus",
-    "approx": "approximately",
-    "a.k.a": "also known as",
-    "inc": "Incorporated",
-    "ltd": "Limited",
-    "corp": "Corporation",
-    "jr": "Junior",
-    "sr": "Senior",
-    "dept": "department",
-    "appt": "appointment",
-    "incl": "including",
-    "excl": "excluding",
-}
-_SHORT_FORM = re.compile(
-    r"(?<![^\s(\"'“‘,;–—-])(e\.g|i\.e|a\.k\.a|"
-    + "|".join(form for form in _SHORT_FORMS if "." not in form)
-    + r")\.(?!\w)",
-    re.IGNORECASE,
-)
-_MAY_CLOSE_SENTENCE = frozenset({"etc", "inc", "ltd", "corp", "jr", "sr"})
-_SENTENCE_CLOSES = re.compile(r"[\"')”’]?(?:\s*\Z|\s+[A-Z\"“])")
-_BARE_VERSUS = re.compile(r"(?<=\w )vs(?= \w)")
+_SPACE = " "
+_COMPARISON = re.compile(r"(<=|>=|=/=|!=|[-=]>|={2,}|<|>) ?(?=[\w(])")
+_COMPARED = {"<=": "at most", ">=": "at least", "=/=": "is not", "!=": "is not", "->": "to", "=>": "to"}
+_LESS_OR_MORE = {"<": "less than", ">": "more than"}
+_MINUS = re.compile(rf"[-−](?=\.?\d|[{re.escape(''.join(s for s in CURRENCIES if len(s) == 1))}]\d)")
+_DIGIT_OR_MONEY = re.compile(rf" ?(?:\.?\d|[{re.escape(''.join(s for s in CURRENCIES if len(s) == 1))}½⅓⅔¼¾])")
+_PER = re.compile(r" ?/ ?([A-Za-zµμ]{1,9}[²³]?)(?![\w/])")
+_SUPERSCRIPT = re.compile(r"[⁺⁻]?[⁰¹²³⁴-⁹]{1,8}|[⁺⁻]")
+_SUBSCRIPT = re.compile(r"[₀-₉]{1,8}")
+_RATE_BEFORE = re.compile(r"(?:[\d%)¢$€£¥₹]|[a-z]{3,})\Z")
 
 
-def say_abbreviations(text: str) -> str:
-    """Write out titles, streets and the usual short forms."""
-    text = speak(_STREET_AFTER_NUMBER, lambda match: match[1] + _street(match, match[2]), text)
-    text = speak(_TITLE, lambda match: _TITLES[match[1]], text)
-    text = speak(_STREET, lambda match: _street(match, match[1]), text)
-    text = speak(_NUMBERED, lambda match: _NUMBERING[match[1].lower()] + " ", text)
-    return _BARE_VERSUS.sub("versus", speak(_SHORT_FORM, _short_form, text))
+def symbol(text: str, start: int) -> Reading | None:
+    """The words for the symbol at `start`, or none at all; None: it is left as it is."""
+    character = text[start]
+    before, after = text[max(0, start - 1) : start], text[start + 1 : start + 2]
+    if character in "-−":
+        if _MINUS.match(text, start) and not (before.isalnum() or (before in ")]" and before)):
+            return Reading(start + 1, "minus", Kind.SYMBOL)
+        return _compared(text, start) if text[start : start + 2] == "->" else _unsaid(text, start, character == "−")
+    if character in "#~*^/" and (words := _in_context(text, start, character, before, after)):
+        return words
+    if character in "<>=!" and (words := _compared(text, start)):
+        return words
+    if match := _SUPERSCRIPT.match(text, start):
+        return _raised(match, before)
+    if match := _SUBSCRIPT.match(text, start):
+        return Reading(match.end(), digits(match.group().translate(SUBSCRIPTS)), Kind.SYMBOL)
+    if character in _WORDS:
+        return Reading(start + 1, _WORDS[character], Kind.SYMBOL)
+    return _unsaid(text, start, character in DROPPED)
 
 
-def say_addresses(text: str) -> str:
-    """Read e-mail addresses and the names of sites aloud: `info@example.com` -> `info at example dot com`."""
-    text = speak(_EMAIL, _address, text) if "@" in text else text
-    return speak(_DOMAIN, _address, text)
+def _unsaid(text: str, start: int, dropped: bool) -> Reading | None:
+    if not dropped:
+        return None
+    return Reading(start + 1, "", Kind.SYMBOL)
 
 
-def say_symbols(text: str) -> str:
-    """Put symbols into words and drop those without any. Digits must still be digits."""
-    if not _ANY.search(text):
-        return text
-    text = _PER.sub(" per ", text)
-    for pattern, words in _CONTEXTUAL:
-        text = pattern.sub(words, text)
-    text = _SYMBOL.sub(lambda match: f" {_WORDS[match.group()]} ", text)
-    return _DROPPED.sub(" ", text)
+def _raised(match: re.Match[str], before: str) -> Reading:
+    exponent = match.group().translate(SUPERSCRIPTS)
+    if before.isalnum() or before == ")":
+        return Reading(match.end(), power(exponent), Kind.SYMBOL)
+    return Reading(match.end(), digits(exponent), Kind.SYMBOL)
 
 
-def _address(match: re.Match[str]) -> str:
-    host = match.group().partition("/")[0]
-    return _ADDRESS_CHARACTER.sub(lambda character: _ADDRESS_CHARACTERS[character.group()], host).strip()
+def _compared(text: str, start: int) -> Reading | None:
+    match = _COMPARISON.match(text, start)
+    if match is None:
+        return None
+    left = text[max(0, start - 2) : start]
+    written = match[1]
+    if set(written) == {"="}:
+        return Reading(match.end(), "equals", Kind.SYMBOL)
+    joined = bool(left.rstrip(_SPACE)) and (left.rstrip(_SPACE)[-1].isalnum() or left.rstrip(_SPACE)[-1] == ")")
+    if written in _COMPARED:
+        return Reading(match.end(), _COMPARED[written], Kind.SYMBOL) if joined else None
+    numbers = text[match.end() : match.end() + 1].isdecimal()
+    spaced = left[-1:] in ("", _SPACE) and (text[start + 1] == _SPACE or numbers)
+    if (joined and spaced and text[start + 1] == _SPACE) or (
+        numbers and (left[-1:] in ("", _SPACE, "\n") or left[-1:].isdecimal())
+    ):
+        return Reading(match.end(), _LESS_OR_MORE[written], Kind.SYMBOL)
+    return None
 
 
-def _street(match: re.Match[str], short: str) -> str:
-    closes = match[0].endswith(".") and _SENTENCE_CLOSES.match(match.string, match.end())
-    return f"{_STREETS[short]}." if closes else _STREETS[short]
+def _in_context(text: str, start: int, character: str, before: str, after: str) -> Reading | None:
+    words = ""
+    if character == "#":
+        spaced = after == _SPACE and text[start + 2 : start + 3].isdecimal()
+        if after.isdecimal() or spaced:
+            words = "number"
+        elif before in tuple("ABCDEFG") and not text[max(0, start - 2) : start - 1].isalnum():
+            words = "sharp"
+        elif after.isalnum():
+            words = "hashtag"
+    elif character == "~" and _DIGIT_OR_MONEY.match(text, start + 1):
+        words = "about"
+    elif character in "*^":
+        left, right = (
+            text[max(0, start - 2) : start].rstrip(_SPACE)[-1:],
+            text[start + 1 : start + 3].lstrip(_SPACE)[:1],
+        )
+        if character == "*" and left.isdecimal() and right.isdecimal():
+            words = "times"
+        elif character == "^" and left.isalnum() and (right.isalnum() or right == "-"):
+            words = "to the power of"
+    elif character == "/":
+        return _slash(text, start, before, after)
+    return Reading(start + 1, words, Kind.SYMBOL) if words else None
 
 
-def _short_form(match: re.Match[str]) -> str:
-    form = match[1].lower()
-    words = _SHORT_FORMS[form]
-    if match[1][0].isupper() and words.islower():
-        words = words.capitalize()
-    closes = form in _MAY_CLOSE_SENTENCE and _SENTENCE_CLOSES.match(match.string, match.end())
-    return f"{words}." if closes else words
+def _slash(text: str, start: int, before: str, after: str) -> Reading | None:
+    """What a slash means depends on what stands around it."""
+    match = _PER.match(text, start)
+    left = text[max(0, start - 12) : start].rstrip(_SPACE)
+    if match and _RATE_BEFORE.search(left):
+        unit = match[1]
+        if unit.lower() in PER:
+            return Reading(match.start(1), "per", Kind.SYMBOL)
+        if unit in UNITS and (len(unit) > 1 or left[-1:].isdecimal()):
+            return Reading(match.end(), f"per {UNITS[unit][0]}", Kind.SYMBOL)
+    if before.isalpha() and after.isalpha():
+        if before.islower() and (after.islower() or text[start + 2 : start + 3].islower()):
+            return Reading(start + 1, "or", Kind.SYMBOL)
+        if before.isupper() and after.isupper():
+            return Reading(start + 1, "", Kind.SYMBOL)
+    right = text[start + 1 : start + 3].lstrip(_SPACE)[:1]
+    if left[-1:].isalnum() and right.isalnum():
+        return Reading(start + 1, "slash", Kind.SYMBOL)
+    return None

@@ -1,0 +1,52 @@
+"""A cleaner of the platform's own in place of the wording: the spans are found by comparing what goes in and out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from difflib import SequenceMatcher
+
+from voice_host.text.classify import plain_until
+from voice_host.text.spans import Kind, Span, Worded
+
+_WORD = re.compile(r"\S+")
+
+
+class CustomCleaner:
+    """Words clauses by a function from text to text.
+
+    Args:
+        clean: makes a clause, or the rest of one whose first words are spoken already, fit to be spoken. It must leave
+            plain prose as it is: such words are spoken before it sees them.
+    """
+
+    def __init__(self, clean: Callable[[str], str]) -> None:
+        self._clean = clean
+
+    def word(self, written: str, *, start: int = 0, before: str = "") -> Worded:
+        """Word `written[start:]`."""
+        rest = written[start:]
+        return Worded(_spans(rest, self._clean(rest)), lambda place: place, len(rest))
+
+    def plain_until(self, text: str, start: int) -> int:
+        """Return how far the text from `start` is said as it is written, whatever follows."""
+        return plain_until(text, start)
+
+
+def _spans(written: str, spoken: str) -> list[Span]:
+    """Divide a text where its words and those of `spoken` begin and cease to be the same."""
+    if written == spoken:
+        return [Span(0, len(written), written, Kind.PLAIN)]
+    places = [match.span() for match in _WORD.finditer(written)]
+    said = spoken.split()
+    spans: list[Span] = []
+    begin = 0
+    matcher = SequenceMatcher(None, [written[start:end] for start, end in places], said, autojunk=False)
+    for operation, _, last, first_said, last_said in matcher.get_opcodes():
+        end = places[last - 1][1] if last else 0
+        if operation == "equal":
+            spans.append(Span(begin, end, written[begin:end], Kind.PLAIN))
+        else:
+            spans.append(Span(begin, end, " ".join(said[first_said:last_said]), Kind.REWRITTEN))
+        begin = end
+    return spans

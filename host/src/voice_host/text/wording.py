@@ -1,0 +1,87 @@
+"""How a text is worded for the voice: markup is taken out, spans are classified, and each is put into words."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Mapping
+from functools import lru_cache
+
+from voice_host.text.classify import classify, plain_until
+from voice_host.text.markup import NARROW_SPACE, strip_markup
+from voice_host.text.pronunciations import Pronunciations
+from voice_host.text.spans import Kind, Span, Worded
+
+CONTEXT_CHARS = 80
+"""How much of what precedes a text counts for how it is worded: a few words, more than any rule looks back."""
+
+_CONTEXT_MARKUP = re.compile(r"[*_`~]")
+
+
+class Wording:
+    """Words texts for a voice. Without state; share it.
+
+    Args:
+        normalize: whether numbers, symbols and abbreviations become words. Markup is taken out in any case.
+        pronunciations: how words and phrases are said, see `AgentConfig.pronunciations`.
+    """
+
+    def __init__(self, *, normalize: bool = True, pronunciations: Mapping[str, str] | None = None) -> None:
+        self._normalize = normalize
+        self._pronunciations = Pronunciations(pronunciations) if pronunciations else None
+
+    def word(self, written: str, *, start: int = 0, before: str = "") -> Worded:
+        """Word `written[start:]`.
+
+        Args:
+            written: a clause as the model wrote it.
+            start: what precedes was spoken already, and still tells how the rest is read. Between two words.
+            before: what was spoken before the clause.
+
+        Returns:
+            the words; spans and places count from `start`.
+        """
+        stripped = strip_markup(written)
+        origin = stripped.origin
+        before = _CONTEXT_MARKUP.sub("", before[-CONTEXT_CHARS:])
+        shift = len(before)
+        begin = shift + (start if origin is None else bisect_left(origin, start, 0, len(origin) - 1))
+        text = before + stripped.text
+
+        def written_at(index: int) -> int:
+            place = index - shift
+            return max(0, (place if origin is None else origin[place]) - start)
+
+        return Worded(self._classify(text, begin), written_at, len(written) - start, text[begin - 1 : begin])
+
+    def plain_until(self, text: str, start: int) -> int:
+        """Return how far the text from `start` is said as it is written, whatever follows."""
+        end = plain_until(text, start)
+        return self._pronunciations.begins(text, start, end) if self._pronunciations else end
+
+    def _classify(self, text: str, start: int) -> list[Span]:
+        if self._pronunciations is None:
+            return self._normalized(text, start) if start < len(text) else []
+        spans: list[Span] = []
+        while start < len(text):
+            found = self._pronunciations.find(text, start)
+            end = found.start if found else len(text)
+            if start < end:
+                # What is pronounced otherwise is out of sight for the rules, and not put into words once more.
+                spans += self._normalized(text if found is None else text[:end], start)
+            if found is not None:
+                spans.append(found)
+            start = found.end if found else end
+        return spans
+
+    def _normalized(self, text: str, start: int) -> list[Span]:
+        spans = classify(text, start) if self._normalize else [Span(start, len(text), text[start:], Kind.PLAIN)]
+        if NARROW_SPACE in text:
+            return [span._replace(spoken=span.spoken.replace(NARROW_SPACE, " ")) for span in spans]
+        return spans
+
+
+@lru_cache(maxsize=256)
+def wording_for(normalize: bool, pronunciations: tuple[tuple[str, str], ...]) -> Wording:
+    """Return the wording for an agent; made once for all its calls."""
+    return Wording(normalize=normalize, pronunciations=dict(pronunciations))
