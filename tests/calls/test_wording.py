@@ -144,7 +144,7 @@ async def test_the_embedded_voice_over_a_socket() -> None:  # 18-06
         registry = ModelRegistry(ModelSettings(llm_base_url=llm.base_url, llm_api_key="gateway-key"))
         await registry.prepare(None, "test-model")
         runtime = AgentRuntime("desk", config, registry.resolve(None, "test-model"), registry=registry)
-        manager = VoiceAgentManager(config, runtime=runtime)
+        manager = VoiceAgentManager(config=config, runtime=runtime)
         speech = SpeechProviders(AssemblyAISpeechToText("stt-key", url=stt.url), EmbeddedTextToSpeech())
         app = FastAPI()
         app.add_api_websocket_route("/session", VoiceSessionHandler(agent_manager=manager, speech=speech).handle)

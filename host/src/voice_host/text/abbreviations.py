@@ -18,9 +18,11 @@ from voice_host.text.spans import Kind, Reading
 
 _STOPPED = re.compile(r"((?:[A-Za-z]\.){1,2}[A-Za-z]|[A-Za-z]{1,8})\.(?![^\W\d])")
 _NAME_FOLLOWS = re.compile(r"\s{1,4}[A-Z]|\s(?:and|&) (?:Mr|Mrs|Ms|Dr|Prof)\b")
+_BARE_TITLE = re.compile(r"(Mrs?|Dr|Prof)(?= [A-Z][a-z])")
 _NUMBER_FOLLOWS = re.compile(r"\s?(?=[#(]?\d)")
 _STREET = re.compile(r"(St|Ave|Rd|Blvd|Dr|Ln|Ct|Pl|Sq|Hwy|Pkwy|Ter)\b(\.?)")
 _NAME_BEFORE = re.compile(r"(?<![\w.])(?:[A-Z][a-z'’]{1,30}|\d{1,3}(?:st|nd|rd|th)|[a-z]{2,30}) \Z")
+_CAPITAL_BEFORE = re.compile(r"(?<![\w.])[A-Z][a-z'’]{1,30} \Z")
 _NUMBERED_NAME_BEFORE = re.compile(r"\d{1,5} (?:[NSEW]\.? )?(?:(?:[A-Z][a-z'’]{1,30}|\d{1,3}(?:st|nd|rd|th)) ){1,3}\Z")
 _ALWAYS_STREETS = frozenset({"St", "Ave", "Rd", "Blvd"})
 _CAPITAL_FOLLOWS = re.compile(r"\s{1,4}[A-Z]")
@@ -41,6 +43,8 @@ def abbreviation(text: str, start: int) -> Reading | None:
         return reading
     if match := _VERSUS.match(text, start):
         return Reading(match.end(), "versus", Kind.ABBREVIATION)
+    if match := _BARE_TITLE.match(text, start):
+        return Reading(match.end(), TITLES[match[1].lower()], Kind.ABBREVIATION)
     match = _STOPPED.match(text, start)
     if match is None:
         return None
@@ -70,7 +74,8 @@ def _street(text: str, start: int) -> Reading | None:
         return None
     numbered = _NUMBERED_NAME_BEFORE.search(text, max(0, start - 80), start) is not None
     if not numbered:
-        named = match[2] and match[1] in _ALWAYS_STREETS and _NAME_BEFORE.search(text, max(0, start - 34), start)
+        before = _NAME_BEFORE if match[2] else _CAPITAL_BEFORE
+        named = match[1] in _ALWAYS_STREETS and before.search(text, max(0, start - 34), start)
         if not named or _CAPITAL_FOLLOWS.match(text, match.end()):
             return None
     closes = bool(match[2]) and ends_sentence(text, match.end())

@@ -36,6 +36,8 @@ _MAIL = re.compile(
     rf"(?:mailto:)?(?P<user>[\w.+-]{{1,64}})@(?P<host>(?:{_LABEL}\.){{1,5}}[A-Za-z]{{2,24}})\b(?!@)", re.IGNORECASE
 )
 _DOMAIN = re.compile(rf"(?P<host>(?:{_LABEL}\.){{1,5}}(?P<ending>[A-Za-z]{{2,24}}))\b(?![@\w])(?P<path>{_PATH})")
+_LOCALHOST = re.compile(rf"(?P<host>localhost:\d{{2,5}})(?!\w)(?P<path>{_PATH})")
+_PORT = re.compile(r"(.+):(\d{2,5})")
 _HANDLE = re.compile(r"@(\w{1,64})")
 _CLOSING = ".,;:!?)]}*_~'\"’”…"
 _PART = re.compile(r"[^\W\d_]+|\d|[\W_]")
@@ -52,7 +54,7 @@ def address(text: str, start: int) -> Reading | None:
     before = text[max(0, start - 1) : start]
     if before and (before.isalnum() or before in "@._"):
         return None
-    if match := _URL.match(text, start):
+    if match := _URL.match(text, start) or _LOCALHOST.match(text, start):
         return _page(match)
     if match := _MAIL.match(text, start):
         return Reading(match.end(), f"{_say(match['user'])} at {_say(match['host'])}", Kind.ADDRESS)
@@ -81,8 +83,9 @@ def _page(match: re.Match[str]) -> Reading:
     end = match.end() - (len(written) - len(kept))
     host, path = kept[: len(host)], kept[len(host) :]
     host = host.rpartition("@")[2]
+    host, port = (found[1], found[2]) if (found := _PORT.fullmatch(host)) else (host, "")
     host = host[4:] if host.lower().startswith("www.") and "." in host[4:] else host
-    said = _say(host)
+    said = f"{_say(host)} port {digits(port)}" if port else _say(host)
     if _READABLE_PATH.fullmatch(path):
         said += " " + _say(path.rstrip("/")) if path != "/" else ""
     return Reading(end, said, Kind.ADDRESS)

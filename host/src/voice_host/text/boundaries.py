@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from voice_host.text.lexicon import LAST_UNLESS_NUMBERED, MAY_BE_LAST, NEVER_LAST, WEEKDAYS
+from voice_host.text.lexicon import LAST_UNLESS_NUMBERED, MAY_BE_LAST, NEVER_LAST, SHORT_MONTHS, WEEKDAYS
 from voice_host.text.units import UNITS
 
 _CLOSERS = "\"'”’»›)]}*_`」』）】》〉"
@@ -55,10 +55,11 @@ _LEADING_ABBREVIATION = _stopped(*_plain(*NEVER_LAST), r"[^\W\d_]")
 _NUMBERING_ABBREVIATION = _stopped(*_plain(*LAST_UNLESS_NUMBERED))
 # May also be the last word of a sentence, so the next word decides.
 _CLOSING_ABBREVIATION = _stopped(*_plain(*MAY_BE_LAST), r"(?:[^\W\d_]\.){1,4}[^\W\d_]")
+_MONTHS = tuple(month for month in SHORT_MONTHS if month != "may")
 # The same, and a small letter or a digit after it is enough: "5 min. by car", "5 ft. 4 in. tall", "Mon. to Fri."
 _UNIT_OR_DAY = re.compile(
     rf"(?:\d[ -]?(?:in|{'|'.join(sorted((unit for unit in UNITS if unit.isalpha()), key=len, reverse=True))})"
-    rf"|(?<!\w)(?:{'|'.join(WEEKDAYS)}))\.\Z",
+    rf"|(?<!\w)(?:{'|'.join((*WEEKDAYS, *_MONTHS))}))\.\Z",
     re.IGNORECASE,
 )
 _DAY_IN_LIST = re.compile(rf"(?<!\w)(?:{'|'.join(WEEKDAYS)})\.?\Z", re.IGNORECASE)

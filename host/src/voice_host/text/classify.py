@@ -20,11 +20,11 @@ Rule = Callable[[str, int], Reading | None]
 _VULGAR = "".join(quantities.VULGAR)
 _SIGNS = re.escape(SIGN_CHARACTERS)
 _DAY_OR_MONTH = "Jan|Feb|Mar|Apr|May|Ju[nl]|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun"
-_STREETS = "St|Ave|Rd|Blvd|Dr|Ln|Ct|Pl|Sq|Hwy|Pkwy|Ter"
+_STREETS_AND_TITLES = "Mrs?|Prof|St|Ave|Rd|Blvd|Dr|Ln|Ct|Pl|Sq|Hwy|Pkwy|Ter"
 _LETTER = rf"[^\W\d_{_VULGAR}⁰¹²³⁴-⁹₀-₉]"
 _CODES = "usd|eur|gbp|jpy|inr|chf|cad|aud"
 
-_NOT_PLAIN = rf"(?:(?:{_DAY_OR_MONTH})[a-z]{{0,6}}|{_STREETS}|[A-Z]{{3}}|Rs|RM|Rp|S?Fr)\b"
+_NOT_PLAIN = rf"(?:(?:{_DAY_OR_MONTH})[a-z]{{0,6}}|{_STREETS_AND_TITLES}|[A-Z]{{3}}|Rs|RM|Rp|S?Fr)\b"
 _SMALL = rf"(?:vs|{_CODES})\b"
 # Words of plain prose, which are passed at once.
 _PROSE = re.compile(
@@ -45,7 +45,7 @@ _BEGINNING = re.compile(
         )
       | (?P<capital> (?=[A-Z]) (?:
             (?:{_DAY_OR_MONTH})[a-z]{{0,6}}\b
-          | (?:{_STREETS})\b
+          | (?:{_STREETS_AND_TITLES})\b
           | (?:[A-Z]{{3}}|Rs|RM|Rp|S?Fr)\ \.?\d
           | (?:UTC|GMT)\s?[+−–-]\s?\d
         ) )

@@ -52,7 +52,7 @@ _NOT_IN_DATE = re.compile(r"[\w.,/-]\Z")
 _NOT_IN_YEAR = re.compile(r"[\w.,]\Z")
 _DECADE = re.compile(r"['’]?(\d{2}|\d{3}0)['’]?s\b")
 _COMMON_YEAR = re.compile(r"(19\d{2}|20\d{2})(?![\w%]|[.,:/-]\d)")
-_OTHER_YEAR = re.compile(r"(1[1-8]\d{2})(?!\w|[.,:/-]\d)")
+_OTHER_YEAR = re.compile(r"(1[0-8]\d{2})(?!\w|[.,:/-]\d)")
 _ERA = re.compile(r"\d{1,4}(?: ?(?:to|until|and|[-–—]) ?\d{1,4})? ?(?:BCE?|CE|AD|B\.C\.|A\.D\.)(?!\w)")
 _AFTER_ERA = re.compile(r"\b(?:AD|A\.D\.) \Z")
 _YEAR_FOLLOWS = re.compile(
@@ -165,13 +165,13 @@ def numeric_date(text: str, start: int) -> Reading | None:
         words = f"the {ordinal(int(match['day']))} of {_month(match)} {year(_full_year(match['year']))}"
         return Reading(match.end(), words, Kind.DATE)
     match = _DAY_AND_MONTH.match(text, start)
-    if (
-        match
-        and _ON.search(text, max(0, start - 16), start)
-        and (words := _day_and_month(int(match[1]), int(match[2])))
-    ):
-        return Reading(match.end(), words, Kind.DATE)
-    return None
+    if match is None or not _ON.search(text, max(0, start - 16), start):
+        return None
+    first, second = int(match[1]), int(match[2])
+    words = _day_and_month(first, second)
+    if not words and "0" in (match[1][0], match[2][0]) and first in range(1, 13) and second in range(1, 13):
+        words = f"{cardinal(first)}, {cardinal(second)}"
+    return Reading(match.end(), words, Kind.DATE) if words else None
 
 
 def _full_year(written: str) -> int:

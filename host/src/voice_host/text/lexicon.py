@@ -83,7 +83,6 @@ NEVER_LAST = (
 
 LAST_UNLESS_NUMBERED = (
     *(short for short in NUMBERING if short not in ("approx", "ca")),
-    *(month for month in SHORT_MONTHS if month != "may"),
     "rs",
 )
 """`No. 5`, but `No. That is wrong.`"""

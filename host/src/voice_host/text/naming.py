@@ -12,7 +12,7 @@ _READ_DIGIT_BY_DIGIT = word_set("""
     code codes pin pins passcode password zip postcode postal extension ext reference ref confirmation account acct
     routing iban tracking serial ticket invoice member membership policy license licence passport ssn imei isbn vin sku
     otp case claim id booking reservation order card phone telephone tel fax mobile cell hotline sort batch receipt
-    customer registration plate security voucher docket pnr record locator
+    customer registration plate security voucher docket pnr record locator cvv cvc
 """)
 _READ_AS_NAME = word_set("""
     room rooms rm suite ste gate flight route highway hwy interstate road bus tram train line platform apartment apt
@@ -23,12 +23,14 @@ _DETERMINERS = word_set("your the my our this that his her their its for under o
 _LINKS = word_set("is was are number numbers no nr num digits be as")
 _DIALS = frozenset({"call", "dial", "text", "phone"})
 _NUMBER_WORDS = frozenset({"number", "numbers", "no", "nr", "num", "id", "#"})
+_AIRLINE_LETTERS = 2
 _LEAST_NAMING_DIGITS = 3
 _LEAST_NUMBERED_DIGITS = 4
 
 _CONTEXT = 56  # characters before the digits in which the word is looked for
 _SENTENCE_END = re.compile(r"(?<!\b[Nn]o)(?<!\b[Nn]r)(?<!xt)(?<!\b[Aa]pt)(?<!\b[Rr]m)(?<!te)(?<!ldg)[.!?](?=\s)|\n")
 _WORD = re.compile(r"[a-z]+|#|,(?! )")
+_NUMBERED = re.compile(r"(?:#|\b(?:[Nn]umber|[Nn]o\.|is|are):?) ?\Z")
 _GROUPS = re.compile(r"\d+(?:-\d+)*(?: (?:\d{3,})(?![\w%]| ?(?:am|pm|a\.m|p\.m)\b| [a-z]+s\b))*")
 _COUNTS = re.compile(
     r" (?!is\b|was\b|has\b|this\b|as\b|plus\b|please\b|thanks\b|works\b|does\b|expires\b|starts\b|begins\b|departs\b"
@@ -48,6 +50,7 @@ _CHAIN = re.compile(r"\d{1,9}(?:-\d{1,9}){2,8}(?![\w]|-\w)|\d{5}-\d{4}(?![\w]|-\
 
 _ABBREVIATED = frozenset({short.capitalize() for short in (*WEEKDAYS, *SHORT_MONTHS, *STREETS)} | set(MONTHS) | {"vs"})
 _RUN = re.compile(r"[A-Za-z]+|\d+|[₀-₉]+")
+_WITH_WORDS = re.compile(r"\d+-[a-z]{2}")  # a 10-year-old, 9-to-5
 _CODE = re.compile(r"[A-Za-z0-9₀-₉]{1,32}(?:-[A-Za-z0-9]{1,32}){0,8}")
 _DIMENSIONS = re.compile(r"\d{1,9}x\d")
 _VERSION = re.compile(r"[vV]?\d{1,9}(?:\.\d{1,9}){2,8}(?![\w]|\.\d)|[vV]\d{1,9}(?:\.\d{1,9}){1,8}(?![\w]|\.\d)")
@@ -69,7 +72,7 @@ def digits_that_name(text: str, start: int) -> Reading | None:
     if manner == "digits":
         groups = _GROUPS.match(text, start) or match
         many = sum(map(str.isdecimal, groups.group())) >= _LEAST_NAMING_DIGITS
-        if many and not _COUNTS.match(text, groups.end()):
+        if many and (_NUMBERED.search(text, max(0, start - 12), start) or not _COUNTS.match(text, groups.end())):
             return Reading(groups.end(), digit_groups(groups.group()), Kind.NAME)
         return None
     if manner == "name" and len(match.group()) >= _LEAST_NAMING_DIGITS and not _COUNTS.match(text, match.end()):
@@ -100,6 +103,8 @@ def naming_before(text: str, start: int) -> str:
     ):
         return "digits"
     linked = place < len(words) - 1
+    if noun not in _READ_AS_NAME and place and words[place - 1] == "flight" and len(noun) == _AIRLINE_LETTERS:
+        return "name"  # flight BA 2490
     if noun in _DIALS and not linked:
         match = _DIGITS_ONLY.match(text, start)
         return "digits" if match and _DIAL_ENDS.match(text, match.end()) else ""
@@ -169,7 +174,7 @@ def code(text: str, start: int) -> Reading | None:
         return None
     if written[0].isalpha() and "-" in written and runs[0].islower() and len(runs[0]) > 1:
         return Reading(start + len(runs[0]), runs[0], Kind.PLAIN)  # mid-1990s, pre-2020
-    if not _ABBREVIATED.isdisjoint(runs):
+    if not _ABBREVIATED.isdisjoint(runs) or _WITH_WORDS.match(written):
         return None
     parts = written.split("-")
     if all(part.isdecimal() for part in parts[:-1]) and len(parts) > 1 and parts[-1][0].isdecimal():

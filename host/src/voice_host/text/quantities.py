@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from voice_host.text.lexicon import FIXED
+from voice_host.text.naming import naming_before
 from voice_host.text.numbers import (
     LONGEST_CARDINAL,
     SUPERSCRIPTS,
@@ -55,7 +56,7 @@ _NOUN_FOLLOWS = re.compile(
     r" (?!(?:and|or|by|x|in|is|are|was|of|to|for|from|at|on|with|tall|wide|long|high|deep)\b)[a-z]"
 )
 _QUOTATION = 200  # characters before an inch sign in which a quotation may have begun
-_QUOTE = re.compile(r"[\"“”]")
+_QUOTE = re.compile(r"(?<!\d)[\"“”]")
 _HEIGHT = re.compile(r"(\d)['’′] ?(\d{1,2})(?:[\"”″]|(?!\w))")
 _FEET = re.compile(r"['’′](?= ?(?:x|×|by|tall|wide|long|high|deep)\b)|′")
 _UNIT_WORD = re.compile(r" ([A-Za-z]{2,12})\b")
@@ -78,6 +79,7 @@ _PICTURES = re.compile(
     r" (?:U?HD|TVs?|display|video|monitor|resolution|screen|camera|projector|content|movie|stream|footage|quality)",
     re.IGNORECASE,
 )
+_CAPITAL = re.compile(r" [A-Z]")
 _RACE = re.compile(r" (?:run|race|walk|jog|course|fun)\b")
 _COUNTED = re.compile(r"\+? (?:people|[a-z]{3,}s)\b")
 _IDENTIFIER_DIGITS = 7
@@ -289,8 +291,12 @@ def bare_number(text: str, start: int) -> Reading:
 
 def _scale(text: str, amount: Number, match: re.Match[str]) -> str:
     """`10k` is ten thousand; but K also measures pictures and races."""
+    if match[1] in "kK" and _RACE.match(text, match.end()):
+        return "K"
+    if match[1] in "MB" and (_CAPITAL.match(text, match.end()) or naming_before(text, match.start() - 1)):
+        return ""  # 221B Baker Street, unit 5B
     if match[1] == "K":
-        if _PICTURES.match(text, match.end()) or _RACE.match(text, match.end()):
+        if _PICTURES.match(text, match.end()):
             return "K"
         if amount.whole in _PICTURE_SIZES and not amount.decimals and not _COUNTED.match(text, match.end(1)):
             return "K"
