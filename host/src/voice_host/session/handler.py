@@ -46,6 +46,7 @@ from voice_host.session.turn_engine import TurnEngine
 from voice_host.settings import ResilienceSettings
 from voice_host.text import ClauseWording, CustomCleaner, VoiceCleaner, normalize_voice_text, wording_for
 from voice_host_sdk import (
+    AgentConfig,
     Caller,
     ProviderError,
     SpeechEnded,
@@ -89,6 +90,7 @@ class VoiceSessionHandler:
         self._limits = limits or call_limits()
         own = cleaner is None or type(cleaner) is VoiceCleaner or cleaner is normalize_voice_text
         self._custom_cleaner = None if own or cleaner is None else CustomCleaner(cleaner)
+        self._wording(agent_manager.config)  # compiles the pronunciations now, not in the first call
         self._own_services: SpeechServices | None = None
         if speech is None:
             self._own_services = speech_services_from_environment(
@@ -398,13 +400,12 @@ class VoiceSessionHandler:
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(reply.playout.run(), name=f"playout-{reply.id}")
-            await SpeechOut(call.voice, reply, self._wording(call), on_error).run()
+            await SpeechOut(call.voice, reply, self._wording(call.agent.config), on_error).run()
             reply.playout.complete()
         await call.link.send(messages.tts_done(reply.id), reply)
         await reply.playout.played()
 
-    def _wording(self, call: Call) -> ClauseWording:
-        config = call.agent.config
+    def _wording(self, config: AgentConfig) -> ClauseWording:
         return self._custom_cleaner or wording_for(config.text_normalization, tuple(config.pronunciations.items()))
 
     async def _open_voice(self, call: Call) -> TextToSpeechStream | None:

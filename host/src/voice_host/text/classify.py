@@ -31,8 +31,8 @@ _PROSE = re.compile(
     rf"(?:(?!{_NOT_PLAIN}|{_SMALL}){_LETTER}(?:{_LETTER}|['’])*+"
     r"(?=[\s,!?;…—)\"”]|:\s|\Z)[\s,!?;…:—)\"“”]*+)++"
 )
-# Such words in small letters, each followed by another: "May" must wait, "5" may follow and make it a date.
-_PLAIN_WORDS = re.compile(rf"(?:\s*(?:(?!{_SMALL})[a-z'][a-z']*|(?!{_NOT_PLAIN})[A-Z][a-z']+|I|A),?(?=\s+[A-Za-z]))+")
+# Such words, each followed by another: "May" must wait, "5" may follow and make it a date.
+PLAIN_WORDS = re.compile(rf"(?:\s*(?:(?!{_SMALL})[a-z'][a-z']*|(?!{_NOT_PLAIN})[A-Z][a-z']+|I|A),?(?=\s+[A-Za-z]))+")
 _BEGINNING = re.compile(
     rf"""
     (?P<number> [\d{_VULGAR}] | (?<![\w.])\.(?=\d) | (?<!\w)['’](?=\d{{2}}s\b) )
@@ -130,12 +130,6 @@ _RANGED = frozenset(
     }
 )
 _EQUALS = re.compile(r"[^=]{0,12} ?=")
-
-
-def plain_until(text: str, start: int) -> int:
-    """Return how far the text from `start` is said as it is written, whatever follows."""
-    match = _PLAIN_WORDS.match(text, start)
-    return match.end() if match else start
 
 
 def _next(text: str, position: int) -> re.Match[str] | None:

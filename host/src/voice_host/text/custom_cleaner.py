@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from difflib import SequenceMatcher
 
-from voice_host.text.classify import plain_until
+from voice_host.text.classify import PLAIN_WORDS
 from voice_host.text.spans import Kind, Span, Worded
 
 _WORD = re.compile(r"\S+")
@@ -30,7 +30,8 @@ class CustomCleaner:
 
     def plain_until(self, text: str, start: int) -> int:
         """Return how far the text from `start` is said as it is written, whatever follows."""
-        return plain_until(text, start)
+        plain = PLAIN_WORDS.match(text, start)
+        return plain.end() if plain else start
 
 
 def _spans(written: str, spoken: str) -> list[Span]:

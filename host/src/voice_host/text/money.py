@@ -26,7 +26,7 @@ _SIGNS = "|".join(
 _COMMON_CODES = "usd|eur|gbp|jpy|inr|chf|cad|aud"
 
 _BEFORE = re.compile(rf"({_SIGNS})\.? ?(?=\.?\d)|({_CODES}|{_COMMON_CODES}) ?(?=\.?\d)")
-_AFTER = re.compile(rf" ?({_SIGNS}|¢|c(?=\b))(?! ?\d|\w)| ?({_CODES}|{_COMMON_CODES})\b")
+_AFTER = re.compile(rf" ?({_SIGNS}|¢)(?! ?\d|\w)| ?({_CODES}|{_COMMON_CODES})\b")
 _TO = re.compile(rf" ?[-–—] ?(?:{_SIGNS})? ?(?=\.?\d)")
 _SAME_CODE = re.compile(r" (USD|CAD|AUD|NZD|SGD|HKD|MXN)\b")
 _LONGEST_CENTS = 2
@@ -69,8 +69,8 @@ def _amount_before_sign(text: str, amount: Number) -> Reading | None:
     match = _AFTER.match(text, end)
     if match is None:
         return None
-    if match[1] in ("¢", "c"):
-        if match[1] == "c" or upto:
+    if match[1] == "¢":
+        if upto:
             return None
         return Reading(match.end(), f"{amount.words} {'cent' if amount.is_one else 'cents'}", Kind.MONEY)
     currency = CURRENCIES[match[1] or match[2].upper()]

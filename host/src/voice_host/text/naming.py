@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from voice_host.text.lexicon import MONTHS, SHORT_MONTHS, STREETS, WEEKDAYS, word_set
 from voice_host.text.numbers import SUBSCRIPTS, digit_groups, digits, name, number, read_number
 from voice_host.text.spans import Kind, Reading
+
+Manner = Literal["digits", "name", ""]
+"""Digit by digit, as the number of a room is said, or nothing known."""
 
 _READ_DIGIT_BY_DIGIT = word_set("""
     code codes pin pins passcode password zip postcode postal extension ext reference ref confirmation account acct
@@ -20,7 +24,8 @@ _READ_AS_NAME = word_set("""
 """)
 _ALSO_VERBS = word_set("order ticket card case claim record")
 _DETERMINERS = word_set("your the my our this that his her their its for under of and or")
-_LINKS = word_set("is was are number numbers no nr num digits be as")
+_LINKS = word_set("is was are number numbers no nr num digits be as #")
+_ENDS = word_set("ends ending end starts starting begins")
 _DIALS = frozenset({"call", "dial", "text", "phone"})
 _NUMBER_WORDS = frozenset({"number", "numbers", "no", "nr", "num", "id", "#"})
 _AIRLINE_LETTERS = 2
@@ -28,7 +33,10 @@ _LEAST_NAMING_DIGITS = 3
 _LEAST_NUMBERED_DIGITS = 4
 
 _CONTEXT = 56  # characters before the digits in which the word is looked for
-_SENTENCE_END = re.compile(r"(?<!\b[Nn]o)(?<!\b[Nn]r)(?<!xt)(?<!\b[Aa]pt)(?<!\b[Rr]m)(?<!te)(?<!ldg)[.!?](?=\s)|\n")
+# A stop that is not that of "no.", "ext." and the like.
+_SENTENCE_END = re.compile(
+    r"(?<!\bno)(?<!\bnr)(?<!ext)(?<!apt)(?<!acct)(?<!\brm)(?<!\bste)(?<!bldg)(?<!\bref)[.!?](?=\s)|\n"
+)
 _WORD = re.compile(r"[a-z]+|#|,(?! )")
 _NUMBERED = re.compile(r"(?:#|\b(?:[Nn]umber|[Nn]o\.|is|are):?) ?\Z")
 _GROUPS = re.compile(r"\d+(?:-\d+)*(?: (?:\d{3,})(?![\w%]| ?(?:am|pm|a\.m|p\.m)\b| [a-z]+s\b))*")
@@ -82,43 +90,34 @@ def digits_that_name(text: str, start: int) -> Reading | None:
     return None
 
 
-def naming_before(text: str, start: int) -> str:
-    """How a row of digits at `start` is read after the words before it: `digits`, `name`, or nothing known."""
+def naming_before(text: str, start: int) -> Manner:
+    """How a row of digits at `start` is read after the words before it; empty where they do not tell."""
     left = text[max(0, start - _CONTEXT) : start].lower()
     if ends := [*_SENTENCE_END.finditer(left)]:
         left = left[ends[-1].end() :]
     words = _WORD.findall(left)
-    numbered = False
     place = len(words) - 1
-    while place >= 0 and words[place] in _LINKS | {"#"}:
-        numbered |= words[place] in _NUMBER_WORDS
+    while place >= 0 and words[place] in _LINKS:
         place -= 1
+    links = words[place + 1 :]
+    numbered = not _NUMBER_WORDS.isdisjoint(links) and _long(text, start)
     if place < 0:
-        return "digits" if numbered and words[-1] in ("is", "was") and _long(text, start) else ""
-    noun = words[place]
-    if (
-        noun in ("in", "with")
-        and place
-        and words[place - 1] in ("ends", "ending", "end", "starts", "starting", "begins")
-    ):
+        return "digits" if numbered and links[-1] in ("is", "was") else ""
+    noun, before = words[place], words[place - 1] if place else ""
+    if noun in ("in", "with") and before in _ENDS:
         return "digits"
-    linked = place < len(words) - 1
-    if noun not in _READ_AS_NAME and place and words[place - 1] == "flight" and len(noun) == _AIRLINE_LETTERS:
+    if before == "flight" and len(noun) == _AIRLINE_LETTERS:
         return "name"  # flight BA 2490
-    if noun in _DIALS and not linked:
+    if not links and noun in _DIALS:
         match = _DIGITS_ONLY.match(text, start)
         return "digits" if match and _DIAL_ENDS.match(text, match.end()) else ""
-    if (
-        noun in _ALSO_VERBS
-        and not linked
-        and (place == 0 or words[place - 1] not in _DETERMINERS | _READ_DIGIT_BY_DIGIT)
-    ):
-        return "name" if noun in _READ_AS_NAME and text[start - len(noun) - 1 : start - len(noun)].isupper() else ""
+    if not links and noun in _ALSO_VERBS and before not in _DETERMINERS | _READ_DIGIT_BY_DIGIT:
+        return ""  # "order 100 pizzas"
     if noun in _READ_DIGIT_BY_DIGIT:
         return "digits"
     if noun in _READ_AS_NAME:
         return "name"
-    return "digits" if numbered and _long(text, start) else ""
+    return "digits" if numbered else ""
 
 
 def _long(text: str, start: int) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from voice_host.text.clauses import ClauseSplitter
 from voice_host.text.spans import SpokenWord, Worded
@@ -22,8 +21,7 @@ class ClauseWording(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SpokenPiece:
+class SpokenPiece(NamedTuple):
     """A part of a clause: as the model wrote it, as it is to be spoken (maybe nothing), and whether the clause ends."""
 
     written: str

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from functools import lru_cache
 
-from voice_host.text.classify import classify, plain_until
+from voice_host.text.classify import PLAIN_WORDS, classify
 from voice_host.text.markup import NARROW_SPACE, strip_markup
 from voice_host.text.pronunciations import Pronunciations
 from voice_host.text.spans import Kind, Span, Worded
@@ -56,8 +56,10 @@ class Wording:
 
     def plain_until(self, text: str, start: int) -> int:
         """Return how far the text from `start` is said as it is written, whatever follows."""
-        end = plain_until(text, start)
-        return self._pronunciations.begins(text, start, end) if self._pronunciations else end
+        plain = PLAIN_WORDS.match(text, start)
+        if plain is None:
+            return start
+        return plain.end() if self._pronunciations is None else self._pronunciations.begins(text, start, plain.end())
 
     def _classify(self, text: str, start: int) -> list[Span]:
         if self._pronunciations is None:
