@@ -50,8 +50,8 @@ _PICTOGRAPH = re.compile(
     "](?:[\u200d\ufe0f]+(?=[\U0001f000-\U0001faff\u2600-\u27bf]))?"
 )
 _KEYCAP = re.compile("([0-9#*])\ufe0f?\u20e3")
-_EMOTICON = re.compile(r"(?<!\S)(?:[:;=]['’]?-?[()DPpoO/|\\]|<3|[xX]D)(?=[.,!?]?(?:\s|\Z))")
-_MARKUP_CHARACTER = re.compile(r"[`*_#>\[\]<|~\\:;•‣▪◦=+-]|\d[.)]|[xX]D")
+_EMOTICON = re.compile(r"(?<!\S)(?:[:;=]['’]?-?[()DPpoO/|\\]|<3)(?=[.,!?]?(?:\s|\Z))")
+_MARKUP_CHARACTER = re.compile(r"[`*_#>\[\]<|~\\:;•‣▪◦=+-]|\d[.)]")
 _UNUSUAL = re.compile(
     r"[^ -~\n¡-¨ª-¬°-ÿ–—‘’“”…]"
 )  # neither a control character nor a space nor a pictograph is missing
@@ -62,6 +62,7 @@ _BEFORE_PUNCTUATION = re.compile(r" (?=[,.;:!?…](?:\s|\Z))")
 _EMPTY_BRACKETS = re.compile(r"\(\s?\)")
 _COMMAS = re.compile(r",(?: ?,)+")
 _LEADING_PUNCTUATION = re.compile(r"\A(\s*)(?:[,;:] ?)+")
+_LEADING_SPACE = re.compile(r"\A\s+")
 _MOST_PASSES = 4
 
 
@@ -74,6 +75,8 @@ def strip_markup(text: str) -> Traced:
         if traced.text == before:
             break
         _tidy(traced)
+        if not text[:1].isspace():
+            traced.sub(_LEADING_SPACE, "")  # what stood at the beginning of the line is gone
     if traced.origin is not None:
         _keep_margins(traced, text)
     return traced
