@@ -21,6 +21,8 @@ from voice_host import VoiceAgentManager, VoiceSessionHandler
 from voice_host.agent.runtime import AgentRuntime
 from voice_host.models import ModelRegistry, ModelSettings
 from voice_host.providers.assemblyai.stt import AssemblyAISpeechToText
+from voice_host.providers.embedded import EmbeddedTextToSpeech
+from voice_host.providers.embedded.requirements import speech_problem
 from voice_host.providers.select import SpeechProviders
 from voice_host.testing import Say, ScriptedModel, TestCall, call_agent, in_virtual_time
 from voice_host_sdk import AgentConfig, TurnConfig
@@ -132,9 +134,8 @@ async def test_a_voice_that_normalizes_by_itself_gets_the_text_without_its_marku
 
 
 async def test_the_embedded_voice_over_a_socket() -> None:  # 18-06
-    pytest.importorskip("espeakng_loader")
-    from voice_host.providers.embedded.tts.adapter import EmbeddedTextToSpeech
-
+    if problem := speech_problem():
+        pytest.skip(problem)
     text = "Your total is $1,234,567.89 and your table is at the window."
     async with (
         AssemblyAISimulator(api_key="stt-key") as stt,
