@@ -49,9 +49,9 @@ def bearer(credential: str | None) -> dict[str, str]:
     return {"authorization": f"Bearer {credential}"} if credential else {}
 
 
-def key_for(folder: Path, *scopes: Scope, agents: tuple[str, ...] | None = None) -> str:
+def key_for(folder: Path, *scopes: Scope, agents: tuple[str, ...] | None = None, name: str = "test") -> str:
     """Make a key in the folder's key file and return it."""
-    key, text = new_key("test", now=datetime.now(UTC), scopes=scopes, agents=agents)
+    key, text = new_key(name, now=datetime.now(UTC), scopes=scopes, agents=agents)
     KeyFile(folder / "keys.json").add(key)
     return text
 

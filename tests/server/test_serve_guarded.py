@@ -8,11 +8,12 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.ports import free_port
@@ -20,6 +21,7 @@ from tests.server.test_doors import key_for
 from tests.server.test_process import process, pytestmark  # noqa: F401 (the mark is this module's too)
 from tests.server.test_who_may_call import Speaks
 from voice_host.auth.gate import build_gate
+from voice_host.auth.key_file import KeyFile
 from voice_host.server.run import CannotServe, decided_gate, who_may_call
 from voice_host.settings import load_settings
 
@@ -56,13 +58,7 @@ def test_no_key_or_token_reaches_the_log(tmp_path: Path) -> None:
     url = f"ws://127.0.0.1:{port}/agents/front-desk/session"
     with process("serve", "--port", str(port), "--agents", "front-desk", cwd=tmp_path) as host:
         host.until('"event": "serving"')
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/agents/front-desk/tokens",
-            method="POST",
-            headers={"Authorization": f"Bearer {key}"},
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            token = json.load(answer)["token"]
+        token = token_from(port, key)
         for credential in (key, token, wrong):
             offered = [Subprotocol("voice-host.v1"), Subprotocol(f"voice-host.token.{credential}")]
             for call in (
@@ -96,3 +92,46 @@ def test_no_key_or_token_reaches_the_log(tmp_path: Path) -> None:
     assert "call_refused" in host.output
     for secret in (key, key.split("_", 2)[2], token, token.split(".")[2], wrong):
         assert secret not in host.output
+
+
+def test_the_calls_of_a_revoked_key_end_where_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "voice-host.toml").write_text(GUARDED)
+    kept, leaked, retired = (key_for(tmp_path, "calls", "tokens", name=name) for name in ("kept", "leaked", "retired"))
+    port = free_port()
+    url = f"ws://127.0.0.1:{port}/agents/front-desk/session"
+    with process("serve", "--port", str(port), "--agents", "front-desk", cwd=tmp_path) as host, ExitStack() as calls:
+        host.until('"event": "serving"')
+        credentials = {"kept": kept, "leaked": leaked, "retired": retired, "token": token_from(port, leaked)}
+        connected = {who: calls.enter_context(connect(f"{url}?token={text}")) for who, text in credentials.items()}
+        for call in connected.values():
+            assert json.loads(call.recv(20))["type"] == "ready"
+        file = KeyFile(tmp_path / "keys.json")
+        file.revoke("retired")
+        file.revoke("leaked", end_calls=True)
+        for who in ("leaked", "token"):
+            assert end_of(connected[who]) == (4401, "the key was revoked")
+        for who in ("kept", "retired"):
+            connected[who].ping().wait(20)
+            connected[who].send(json.dumps({"type": "ping"}))
+            while '"pong"' not in str(connected[who].recv(20)):
+                pass
+        host.until('"event": "calls_of_revoked_key_ended"')
+
+
+def token_from(port: int, key: str) -> str:
+    """Have the host make a call token."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/agents/front-desk/tokens", method="POST", headers={"Authorization": f"Bearer {key}"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return str(json.load(answer)["token"])
+
+
+def end_of(call: ClientConnection) -> tuple[int, str]:
+    """Read a call to its end, and return the close code and the words."""
+    try:
+        for _ in range(10_000):
+            call.recv(20)
+    except ConnectionClosed as closed:
+        return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
+    raise AssertionError("the call goes on")

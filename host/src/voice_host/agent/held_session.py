@@ -38,6 +38,9 @@ class Connection(Protocol):
     def replace(self) -> None:
         """End the call because a newer connection takes its session over. Returns at once."""
 
+    def revoke(self) -> None:
+        """End the call because whoever began it may call no more. Returns at once."""
+
     def warn(self, code: str, message: str) -> None:
         """Tell the caller something that does not end the call. Returns at once."""
 

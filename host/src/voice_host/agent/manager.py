@@ -61,8 +61,7 @@ class VoiceAgentManager:
     The agent is described by single fields or by `config`. What is not given has the default of `AgentConfig`.
 
     Args:
-        assemblyai_api_key: for speech-to-text, and for the gateway's default model where no model is named; default:
-            the environment's. Without a key the embedded services answer.
+        assemblyai_api_key: for speech-to-text and the gateway's default model; default: the environment's, or none.
         ttl_seconds: idle seconds after which a session ends. One that a call is connected to never does. 0: no expiry.
         model: pydantic-ai's name of a model, or the gateway's.
         tools: functions the model may use; added to those of `config`.
@@ -80,18 +79,15 @@ class VoiceAgentManager:
         runtime: an installed agent's shared runtime; without one the manager builds its own.
         observers: the platform's, told of every session.
         resume_grace_s: seconds for which a caller whose connection was lost may come back; 0: not at all.
-        max_parked: sessions that wait for their callers. Beyond it one ends: of the identity or address with most of
-            them, the one that has waited longest.
+        max_parked: sessions that wait for their callers. Beyond it, one of whoever has most of them ends.
         callback_timeout_s: seconds that each callback may take.
-        close_timeout_s: seconds for which `aclose_all` waits for connected calls to say goodbye, before it ends their
-            sessions itself.
+        close_timeout_s: seconds for which `aclose_all` waits for connected calls to say goodbye.
         clock: seconds, monotonic.
 
     Raises:
         TypeError: single fields other than `tools` and `tts_config` are given beside `config`.
         ValueError: `ttl_seconds` is negative, or a field of the agent is wrong.
-        ModelConfigError: the model that is named cannot be had, or a model setting is wrong.
-        SettingsError: the host's settings cannot be used.
+        ModelConfigError, SettingsError: the model, a model setting or the host's settings cannot be used.
     """
 
     def __init__(
@@ -255,6 +251,10 @@ class VoiceAgentManager:
     def held(self, session_id: str) -> HeldSession | None:
         """Return a session that has begun and not ended."""
         return self._sessions.get(session_id)
+
+    def held_sessions(self) -> tuple[HeldSession, ...]:
+        """Return all sessions that have begun and not ended."""
+        return tuple(self._sessions.values())
 
     def count_turn(self, session_id: str) -> None:
         """Note that the caller finished a turn."""

@@ -89,6 +89,18 @@ class Visitor:
         return self.token.metadata if self.token else MappingProxyType({})
 
 
+def key_of(caller: Caller | None) -> str | None:
+    """Return the id of the API key that a caller came with, or that made their call token."""
+    if caller is None:
+        return None
+    match caller.claims.get("kind"):
+        case "api_key":
+            return caller.identity
+        case "call_token":
+            return caller.claims.get("key")
+    return None
+
+
 ANYBODY = Visitor()
 """Who comes in where authentication is off."""
 
@@ -113,7 +125,7 @@ class Gate:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         failed_attempts: FailedAttempts | None = None,
     ) -> None:
-        self._keys = keys
+        self.keys = keys
         self.tokens = tokens
         self._authenticators = dict(authenticators or {})
         self._timeout_s = timeout_s
@@ -122,12 +134,12 @@ class Gate:
     @property
     def closed(self) -> bool:
         """Whether anybody is asked who they are. A gate without anything to ask stands open."""
-        return bool(self._keys is not None or self.tokens is not None or self._authenticators)
+        return bool(self.keys is not None or self.tokens is not None or self._authenticators)
 
     @property
     def lacks_keys(self) -> bool:
         """Whether API keys are asked for and there is none, by what was read last."""
-        return self._keys is not None and not len(self._keys)
+        return self.keys is not None and not len(self.keys)
 
     async def admit(self, connection: Connection, *scopes: Scope) -> Visitor | Refusal:
         """Let a connection in that has one of the scopes, and may deal with the agent it is about."""
@@ -182,7 +194,7 @@ class Gate:
         return await self._by_token(credential)
 
     async def _by_key(self, credential: str) -> Visitor | Refusal:
-        key = await self._keys.find(credential) if self._keys is not None else None
+        key = await self.keys.find(credential) if self.keys is not None else None
         if key is None:
             return Refusal("the key is unknown, revoked or expired")
         claims = {"kind": "api_key", "name": key.name, "scopes": key.scopes}
@@ -200,7 +212,7 @@ class Gate:
             token = self.tokens.read(credential)
         except BadToken as error:
             return Refusal(str(error))
-        if token.key_id is not None and self._keys is not None and not await self._keys.is_valid(token.key_id):
+        if token.key_id is not None and self.keys is not None and not await self.keys.is_valid(token.key_id):
             return Refusal("the key that made the call token is revoked or expired")
         claims = {"kind": "call_token", "id": token.id, "key": token.key_id, "metadata": token.metadata}
         # Each key's holder names visitors as they like: two of them may both have a "customer-17".

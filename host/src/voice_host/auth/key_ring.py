@@ -52,7 +52,9 @@ class KeyRing:
         self._now = now
         self._stamp = _stamp(path)
         self._failure: str | None = None  # why the last read failed
-        self._keys = {key.id: key for key in read_keys(path)}
+        contents = read_keys(path)
+        self._keys = {key.id: key for key in contents.keys}
+        self._calls_ended = contents.calls_ended
         self._checked_at_s = monotonic()
         self._checking = asyncio.Lock()
 
@@ -75,6 +77,11 @@ class KeyRing:
         key = self._keys.get(key_id)
         return key is not None and not key.expired(self._now())
 
+    async def calls_ended(self) -> frozenset[str]:
+        """Return the ids of keys that were revoked together with the calls that they began."""
+        await self._refresh()
+        return frozenset(self._calls_ended)
+
     async def _refresh(self) -> None:
         if self._monotonic() - self._checked_at_s < self._recheck_s:
             return
@@ -89,7 +96,7 @@ class KeyRing:
 
     async def _reload(self) -> None:
         try:
-            keys = await asyncio.to_thread(read_keys, self._path)
+            contents = await asyncio.to_thread(read_keys, self._path)
         except KeyFileError as error:
             self._keys = {}
             if self._failure != str(error):  # not again at every check
@@ -97,8 +104,9 @@ class KeyRing:
             self._failure = str(error)
             return
         self._failure = None
-        self._keys = {key.id: key for key in keys}
-        log.info("api_keys_reloaded", keys=len(keys))
+        self._keys = {key.id: key for key in contents.keys}
+        self._calls_ended = contents.calls_ended
+        log.info("api_keys_reloaded", keys=len(self._keys))
 
 
 def _stamp(path: Path) -> _Stamp:

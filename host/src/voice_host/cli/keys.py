@@ -114,20 +114,25 @@ def list_keys(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 @keys.command()
 def revoke(
     which: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, or its name.")],
+    end_calls: Annotated[
+        bool, typer.Option("--end-calls", help="End the calls that were begun with it or with its call tokens.")
+    ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Take a key back, and the call tokens made with it. A running host notices within a second.
 
-    Calls that are connected go on.
+    Calls that are connected go on, unless `--end-calls` is given.
 
     Examples:
 
     `voice-host keys revoke booking-site`
+
+    `voice-host keys revoke booking-site --end-calls`
     """
     file = _key_file(config)
     try:
-        key = file.revoke(_id_of(which))
+        key = file.revoke(_id_of(which), end_calls=end_calls)
     except LookupError as error:
         known = {name for key in file.read() for name in (key.id, key.name)}
         fail(
@@ -138,7 +143,8 @@ def revoke(
     if as_json:
         print_json(_row(key))
     else:
-        print_line(f"Revoked {key.id} ({key.name}).")
+        calls = " Running hosts end its calls within some seconds." if end_calls else ""
+        print_line(f"Revoked {key.id} ({key.name}).{calls}")
 
 
 def _key_file(config: Path | None) -> KeyFile:

@@ -179,6 +179,10 @@ class Host:
         await manager.drain(timeout_s)
         await manager.aclose_all()
 
+    def managers(self) -> list[VoiceAgentManager]:
+        """Return the managers of all agents that take calls."""
+        return [agent.manager for agent in self._ready_agents()]
+
     def hurry(self) -> None:
         """Let no call go on any longer: those that are connected are told and ended."""
         for agent in self._ready_agents():

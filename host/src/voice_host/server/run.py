@@ -24,6 +24,7 @@ from voice_host.server.event_loop import run_in_event_loop
 from voice_host.server.host import Host
 from voice_host.server.listener import is_loopback
 from voice_host.server.process import HostServer
+from voice_host.server.revoked_calls import ending_revoked_calls
 from voice_host.settings import Settings, known_secrets
 from voice_host.tasks import report_unhandled
 from voice_host.tenancy import AgentThreads, CodeOwners, watching
@@ -87,7 +88,7 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure
             print_banner(host, url, console, who_may_call(gate, server.host))
 
     http = HostServer(app, host, started, drain_timeout_s=server.drain_timeout_s)
-    run_in_event_loop(serve_host(host, outcomes, http, listener, loop_blocked_ms=server.loop_blocked_ms))
+    run_in_event_loop(serve_host(host, outcomes, http, listener, gate=gate, loop_blocked_ms=server.loop_blocked_ms))
     leave_given_up_tools()
 
 
@@ -165,6 +166,7 @@ async def serve_host(
     http: HostServer,
     listener: socket.socket,
     *,
+    gate: Gate | None = None,
     loop_blocked_ms: int,
 ) -> None:
     """Start the host, serve until `http` is told to end, and stop the host."""
@@ -175,7 +177,7 @@ async def serve_host(
     owners = CodeOwners({agent.id: agent.entry_point for agent in loaded})
     try:
         await host.start(outcomes)
-        async with watching(owners, loop_blocked_ms):
+        async with watching(owners, loop_blocked_ms), ending_revoked_calls(gate or Gate(), host):
             await http.serve(sockets=[listener])
     finally:
         await host.stop()

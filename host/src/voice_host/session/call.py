@@ -131,6 +131,9 @@ class Call:
     def replace(self) -> None:
         self.end("lost", "the call goes on over another connection", CloseCode.ENDED)
 
+    def revoke(self) -> None:
+        self.end("removed", "the key was revoked", CloseCode.NOT_AUTHORISED)
+
     def warn(self, code: str, message: str) -> None:
         if not self.over.done():
             self.spawn(self.report(code, message), "warning")
