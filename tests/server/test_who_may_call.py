@@ -493,3 +493,30 @@ async def test_a_missing_key_is_no_guess(tmp_path: Path) -> None:
             assert "needed" in await refused(r.session("nosy"), additional_headers=address)
         async with calling(r.session("nosy"), additional_headers={**bearer(key), **address}) as caller:
             await caller.expect("ready")
+
+
+async def test_refusals_and_minted_tokens_are_logged_with_address_and_key(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="voice_host")
+    key, other = key_for(tmp_path, "tokens", "calls", agents=("deaf",)), key_for(tmp_path, "calls")
+    key_id, other_id = key.split("_")[1], other.split("_")[1]
+    unknown = f"vh_{'a' * 12}_{'b' * 43}"
+    address = {"X-Forwarded-For": "198.51.100.7"}
+    async with guarded(tmp_path) as r:
+        token = await token_of(r, key, "deaf", single_use=True)
+        async with calling(f"{r.session('deaf')}?token={token}", additional_headers=address) as caller:
+            await caller.expect("ready")
+        for agent, credential in (("nosy", unknown), ("nosy", key), ("deaf", token)):
+            await refused(r.session(agent), additional_headers={**bearer(credential), **address})
+        await refused(r.session("nosy"), additional_headers=address)
+        async with httpx.AsyncClient(base_url=f"http://{r.address}", headers=address) as http:
+            assert (await http.get("/metrics", headers=bearer(other))).status_code == 403
+    lines = [record.__dict__ for record in caplog.records]
+    calls = [(line["client"], line.get("key_id")) for line in lines if line["msg"] == "call_refused"]
+    assert calls == [("198.51.100.7", who) for who in ("a" * 12, key_id, None, None)]
+    [request] = [line for line in lines if line["msg"] == "request_refused"]
+    assert (request["client"], request["key_id"]) == ("198.51.100.7", other_id)
+    [minted] = [line for line in lines if line["msg"] == "token_minted"]
+    assert (minted["agent_id"], minted["key_id"], minted["client"]) == ("deaf", key_id, "127.0.0.1")
+    assert token not in caplog.text

@@ -12,7 +12,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from voice_host.auth.api_keys import PREFIX, SCOPES, Scope
+from voice_host.auth.api_keys import PREFIX, SCOPES, Scope, split_key
 from voice_host.auth.call_tokens import BadToken, CallToken, CallTokens
 from voice_host.auth.credentials import credential_of, secrets_of
 from voice_host.auth.key_ring import KeyRing
@@ -41,12 +41,14 @@ class Refusal:
         tried: whether a key or a token was shown.
         known: whether it was a good one, which is not good for this.
         retry_after_s: set when too many attempts from this address failed: how long it must wait.
+        key_id: the id of the key that was shown, good or not, or that made the call token. Not secret.
     """
 
     reason: str
     tried: bool = True
     known: bool = False
     retry_after_s: int | None = None
+    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +149,10 @@ class Gate:
         if isinstance(visitor, Refusal):
             return visitor
         if not any(visitor.may(scope) for scope in scopes):
-            return Refusal(f"this key or token is not for {' or '.join(scopes)}", known=True)
+            reason = f"this key or token is not for {' or '.join(scopes)}"
+            return Refusal(reason, known=True, key_id=key_of(visitor.caller))
         if connection.agent_id is not None and not visitor.may_see(connection.agent_id):
-            return Refusal("this key or token is for another agent", known=True)
+            return Refusal("this key or token is for another agent", known=True, key_id=key_of(visitor.caller))
         return visitor
 
     async def identify(self, connection: Connection) -> Visitor | Refusal:
@@ -196,7 +199,7 @@ class Gate:
     async def _by_key(self, credential: str) -> Visitor | Refusal:
         key = await self.keys.find(credential) if self.keys is not None else None
         if key is None:
-            return Refusal("the key is unknown, revoked or expired")
+            return Refusal("the key is unknown, revoked or expired", key_id=(split_key(credential) or (None,))[0])
         claims = {"kind": "api_key", "name": key.name, "scopes": key.scopes}
         return Visitor(
             Caller(key.id, MappingProxyType(claims), issuer=BY_KEY_FILE),
@@ -213,7 +216,7 @@ class Gate:
         except BadToken as error:
             return Refusal(str(error))
         if token.key_id is not None and self.keys is not None and not await self.keys.is_valid(token.key_id):
-            return Refusal("the key that made the call token is revoked or expired")
+            return Refusal("the key that made the call token is revoked or expired", key_id=token.key_id)
         claims = {"kind": "call_token", "id": token.id, "key": token.key_id, "metadata": token.metadata}
         # Each key's holder names visitors as they like: two of them may both have a "customer-17".
         caller = Caller(token.subject, MappingProxyType(claims), issuer=token.key_id or token.maker or BY_TOKEN_SECRET)

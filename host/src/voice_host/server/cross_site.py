@@ -8,11 +8,8 @@ from collections.abc import Iterable
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from voice_host import metrics
 from voice_host.auth.origins import origin_allowed
-from voice_host.logs import get_logger
-
-log = get_logger(__name__)
+from voice_host.server.door import report_refused_request
 
 _CALL = re.compile(r"/agents/[^/]+/session")
 
@@ -28,8 +25,7 @@ class SameSiteSockets:
         if scope["type"] == "websocket" and not _CALL.fullmatch(scope["path"]):
             headers = HTTPConnection(scope).headers
             if not origin_allowed(headers.get("origin"), headers.get("host", ""), self._allowed):
-                metrics.REQUESTS_REFUSED.labels("403", "origin").inc()
-                log.info("request_refused", path=scope["path"], status=403, reason="this page may not connect here")
+                report_refused_request(HTTPConnection(scope), 403, "origin", "this page may not connect here")
                 await send({"type": "websocket.close", "code": 1008})
                 return
         await self._app(scope, receive, send)

@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from voice_host import metrics
 from voice_host.auth.api_keys import Scope
 from voice_host.auth.credentials import credential_of
-from voice_host.auth.gate import Gate, Refusal, Visitor
+from voice_host.auth.gate import Gate, Refusal, Visitor, key_of
 from voice_host.logs import get_logger
 from voice_host_sdk.extensions import Connection
 
@@ -29,6 +29,21 @@ def connection_of(request: HTTPConnection, agent_id: str | None = None) -> Conne
         client_host=request.client.host if request.client else None,
         subprotocols=tuple(request.scope.get("subprotocols", ())),
     )
+
+
+def origin_of(request: HTTPConnection, who: Visitor | Refusal | None = None) -> dict[str, str]:
+    """Return what a log line says of where a request came from: the client's address and the key's id."""
+    key_id = key_of(who.caller) if isinstance(who, Visitor) else who.key_id if who is not None else None
+    found = {"client": request.client.host if request.client else None, "key_id": key_id}
+    return {name: value for name, value in found.items() if value}
+
+
+def report_refused_request(
+    request: HTTPConnection, status: int, kind: str, reason: str, who: Refusal | None = None
+) -> None:
+    """Count a request or an upgrade that is refused, by `kind`, and log it with the reason."""
+    metrics.REQUESTS_REFUSED.labels(str(status), kind).inc()
+    log.info("request_refused", path=request.scope["path"], status=status, reason=reason, **origin_of(request, who))
 
 
 class Door:
@@ -52,8 +67,7 @@ class Door:
         if answer.retry_after_s is not None:
             reason = "attempts"
             metrics.LIMITS_EXCEEDED.labels("", "max_auth_failures_per_minute").inc()
-        metrics.REQUESTS_REFUSED.labels(str(refusal.status_code), reason).inc()
-        log.info("request_refused", path=connection.path, status=refusal.status_code, reason=answer.reason)
+        report_refused_request(request, refusal.status_code, reason, answer.reason, answer)
         raise refusal
 
     async def look(self, request: HTTPConnection) -> Visitor | None:

@@ -8,12 +8,10 @@ from collections.abc import Sequence
 
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from voice_host import metrics
-from voice_host.logs import get_logger
-
-log = get_logger(__name__)
+from voice_host.server.door import report_refused_request
 
 _LET_IN = "voice_host.host_name"
 """In the scope of a request whose name is known: the library refuses others without a word to us."""
@@ -41,8 +39,7 @@ class KnownHosts(TrustedHostMiddleware):
             return
         await super().__call__(scope, receive, send)
         if _LET_IN not in scope:
-            metrics.REQUESTS_REFUSED.labels("400", "host").inc()
-            log.info("request_refused", path=scope["path"], status=400, reason="this host does not go by that name")
+            report_refused_request(HTTPConnection(scope), 400, "host", "this host does not go by that name")
 
 
 def is_address(host: str) -> bool:

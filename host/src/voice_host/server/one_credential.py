@@ -6,11 +6,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from voice_host import metrics
 from voice_host.auth.credentials import TOKEN_PARAMETER, TOKEN_SUBPROTOCOL
-from voice_host.logs import get_logger
-
-log = get_logger(__name__)
+from voice_host.server.door import report_refused_request
 
 
 class OneCredential:
@@ -29,8 +26,7 @@ class OneCredential:
             return
         status = 400 if scope["type"] == "http" else 403
         reason = f"more than one {doubled} was sent"
-        metrics.REQUESTS_REFUSED.labels(str(status), "credential").inc()
-        log.info("request_refused", path=scope["path"], status=status, reason=reason)
+        report_refused_request(HTTPConnection(scope), status, "credential", reason)
         if scope["type"] == "http":
             await JSONResponse({"detail": reason}, status)(scope, receive, send)
         else:

@@ -10,10 +10,13 @@ from fastapi import FastAPI, HTTPException, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, WithJsonSchema
 
 from voice_host import metrics
+from voice_host.logs import get_logger
 from voice_host.server.answers import ASKS_WHO, refusals
-from voice_host.server.door import Door
+from voice_host.server.door import Door, origin_of
 from voice_host.server.host import Host
 from voice_host.settings import explain
+
+log = get_logger(__name__)
 
 DEFAULT_TTL_S = 300
 """A browser calls within seconds of getting it; the rest is for slow people and the question about the microphone."""
@@ -91,6 +94,14 @@ def add_token_route(app: FastAPI, host: Host, door: Door) -> None:
             single_use=wanted.single_use,
             key_id=visitor.key_id,
             maker=visitor.mark,
+        )
+        log.info(
+            "token_minted",
+            agent_id=agent_id,
+            token_id=made.id,
+            expires_in_s=ttl_s,
+            single_use=made.single_use,
+            **origin_of(request, visitor),
         )
         return TokenAnswer(
             token=text,

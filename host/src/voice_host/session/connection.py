@@ -69,10 +69,10 @@ async def refuse(link: ClientLink, agent_id: str, code: CloseCode, reason: str) 
     await link.close(code, reason)
 
 
-def report_refusal(agent_id: str, code: CloseCode, reason: str) -> None:
-    """Count and log a call that does not begin."""
+def report_refusal(agent_id: str, code: CloseCode, reason: str, **who: str) -> None:
+    """Count and log a call that does not begin. `who`: fields that tell where it came from."""
     metrics.CALLS_REFUSED.labels(agent_id, str(code.value)).inc()
-    log.info("call_refused", agent_id=agent_id, code=code.value, reason=reason)
+    log.info("call_refused", agent_id=agent_id, code=code.value, reason=reason, **who)
 
 
 def code_for(refusal: SessionRefused) -> CloseCode:
