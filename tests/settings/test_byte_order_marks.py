@@ -41,9 +41,11 @@ def test_a_secret_that_a_file_holds_begins_after_it(tmp_path: Path) -> None:
 def test_the_key_file_and_the_secret_beside_it_are_read(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     file.write_bytes(MARK + json.dumps({"version": 1, "keys": []}).encode())
-    assert read_keys(file) == ()
+    assert read_keys(file).keys == ()
     secret = "a" * 40
-    (tmp_path / "keys.json.token-secret").write_bytes(MARK + secret.encode() + b"\r\n")
+    beside = tmp_path / "keys.json.token-secret"
+    beside.touch(mode=0o600)
+    beside.write_bytes(MARK + secret.encode() + b"\r\n")
     assert secret_beside(file) == secret.encode()
 
 

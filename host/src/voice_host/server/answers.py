@@ -57,7 +57,9 @@ class ListedAgent(BaseModel):
     error: str | None = None
     hint: str | None = None
     where: str | None = Field(default=None, description="The place in the agent's code.")
-    traceback: str | None = Field(default=None, description="Of the agent's own code; only from `voice-host dev`.")
+    traceback: str | None = Field(
+        default=None, title="Stack trace", description="Of the agent's own code; only from `voice-host dev`."
+    )
 
 
 _REFUSALS = {
