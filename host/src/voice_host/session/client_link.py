@@ -71,11 +71,11 @@ class ClientLink:
             try:
                 async with asyncio.timeout(self._send_timeout_s):
                     await self._ws.send(frame)
-            except _WRITE_FAILED:
-                self._gone = True
-            except TimeoutError:
+            except TimeoutError:  # an OSError too
                 self._gone = True
                 self.on_stalled()
+            except _WRITE_FAILED:
+                self._gone = True
 
     async def close(self, code: CloseCode, reason: str = "") -> None:
         """Close with a code and words. Does nothing when the client has gone."""
