@@ -249,8 +249,9 @@ async def test_15_11_one_word_over_a_question_answers_it(before_end_s: float) ->
     async with call_agent(AgentConfig(), model) as call:
         await call.type("A table, please.")
         await hear_into_reply(call, (3.0 - before_end_s, final("Tomorrow.")))
-        assert (await call.reply()).heard == QUESTION
-        assert (await call.reply()).heard == "Tomorrow it is."
+        asked, booked = await call.reply(), await call.reply()
+        assert (asked.heard, booked.heard) == (QUESTION, "Tomorrow it is.")
+        assert booked.began_s == pytest.approx(asked.ended_s, abs=0.05)
     assert model.asked[1].text == "Tomorrow."
 
 
@@ -276,6 +277,40 @@ async def test_yeah_around_the_end_of_a_question_is_an_answer(spoken_s: float, h
             assert not reply.interrupted
         assert reply.heard == "It is booked."
     assert turns(call) == ["A table, please.", "Yeah"]
+
+
+@pytest.mark.parametrize("words", ["Anna.", "Prices?", "はい"])
+@pytest.mark.parametrize("before_end_s", [0.2, 2.0])
+@in_virtual_time
+async def test_one_word_over_a_statement_is_answered_when_it_has_ended(words: str, before_end_s: float) -> None:
+    telling = "Please tell me your name and the day of your visit."
+    async with call_agent(AgentConfig(), ScriptedModel(telling, "Thank you.")) as call:
+        await call.type("A table, please.")
+        await hear_into_reply(call, (3.3 - before_end_s, final(words)))
+        asked, thanked = await call.reply(), await call.reply()
+        assert (asked.heard, thanked.heard) == (telling, "Thank you.")
+        assert thanked.began_s == pytest.approx(asked.ended_s, abs=0.05)
+    assert turns(call) == ["A table, please.", words]
+
+
+@in_virtual_time
+async def test_one_word_over_the_greeting_is_answered() -> None:
+    async with call_agent(AgentConfig(greeting="Welcome."), ScriptedModel("Fine."), hear_greeting=False) as call:
+        await hear_into_reply(call, (0.1, final("Hello?")))
+        greeting, answer = await call.reply(), await call.reply()
+        assert (greeting.heard, answer.heard) == ("Welcome.", "Fine.")
+
+
+@in_virtual_time
+async def test_one_word_is_answered_after_a_reply_that_a_noise_has_cut() -> None:
+    model = ScriptedModel(STATEMENT, "Thank you.")
+    async with call_agent(AgentConfig(), model) as call:
+        await call.type("When?")
+        await hear_into_reply(call, (1.0, final("Friday.")), (1.5, STARTED), (2.3, ENDED))
+        cut, resumed, answer = await call.reply(), await call.reply(), await call.reply()
+        assert cut.interrupted
+        assert resumed.heard.endswith("ten in the evening.")
+        assert answer.heard == "Thank you."
 
 
 @pytest.mark.parametrize("asking", ["Shall I book it? Just say yes.", "Soll ich buchen?", "Is that right?)"])

@@ -105,7 +105,8 @@ class TurnEngine:
         self._words = BargeInWords(config)
         self._voice = CallerVoice(hears_end=hears_speech_end, final_within_s=final_within_s)
         self._deferred = ""  # said over the agent without stopping it; belongs to the caller's next turn
-        self._answers_until_s = -math.inf  # what was said over the reply is an answer if it ends by then, asking
+        self._awaits_answer = False  # a word that is no back-channel was said over the reply
+        self._answers_until_s = -math.inf  # a back-channel over the reply is an answer if it ends by then, asking
         self._asks = False  # the current or last reply is known to end with a question
         self._adds_nothing = False  # a back-channel says nothing new to the reply that is being made
         self._to_say: list[str] = []
@@ -276,9 +277,10 @@ class TurnEngine:
         self._deferred = self._with_deferred(text)[-MAX_DEFERRED_CHARACTERS:]
         if self.state is TurnState.LISTENING:
             return self._resume(now_s)
-        if self._audible_to_caller:
-            until_s = now_s + ANSWER_WINDOW_S if self._words.only_listen(text) else math.inf
-            self._answers_until_s = max(self._answers_until_s, until_s)
+        if self._audible_to_caller and self._words.only_listen(text):
+            self._answers_until_s = now_s + ANSWER_WINDOW_S
+        elif self._audible_to_caller:
+            self._awaits_answer = True
         return self._release() or self._begin_to_speak(now_s)
 
     def _with_deferred(self, text: str) -> str:
@@ -300,7 +302,7 @@ class TurnEngine:
         self.state = TurnState.THINKING
         self._text_complete = own_speech
         self._adds_nothing, self._asks = not self._asks, False  # nobody was asked: "okay" is no answer
-        self._answers_until_s = -math.inf
+        self._awaits_answer, self._answers_until_s = False, -math.inf
         self._resume_at_s = None
         return self.reply
 
@@ -319,9 +321,9 @@ class TurnEngine:
         return []
 
     def _resume(self, now_s: float) -> list[TurnAction]:
-        interrupted, asked = self.reply, self._asks
+        interrupted, asked, awaited = self.reply, self._asks, self._awaits_answer
         resumed = ResumeReply(self._begin(own_speech=True), interrupted)
-        self._asks = asked
+        self._asks, self._awaits_answer = asked, awaited
         return [*self._speculated.drop(), resumed, *self._wait_for_caller(now_s)]
 
     def _stop(self, now_s: float) -> list[TurnAction]:
@@ -360,8 +362,8 @@ class TurnEngine:
         return self._after_reply(now_s)
 
     def _after_reply(self, now_s: float) -> list[TurnAction]:
-        answered = self._asks and now_s <= self._answers_until_s
-        if answered and self._hang_up is None:
+        answers = self._asks and now_s <= self._answers_until_s
+        if self._hang_up is None and (answers or self._awaits_answer):
             return self._answer(self._deferred, False, now_s)
         if self._to_say:
             return self._say(self._to_say.pop(0), now_s)
