@@ -87,12 +87,23 @@ async def test_thoughts_are_neither_said_nor_kept(text: str, words_per_s: float 
 
 @in_virtual_time
 async def test_a_thought_without_a_beginning_is_neither_said_nor_kept() -> None:
-    """23-07. What came in pieces before the tag was said; the history forgets it all the same."""
+    """23-07. From then on its answers are held back up to the tag, until one has none."""
     text = "I should be brief.</think>Hello there."
-    model = ScriptedModel(text, Say(text, 20), "Bye.")
+    model = ScriptedModel(text, Say(text, 20), "Bye.", Say("And off it goes.", 20))
     async with call_agent(AgentConfig(), model) as call:
-        assert (await call.ask("Hi")).text == "Hello there."
-        await call.ask("Hi again")
+        for said in ("Hello there.", "Hello there.", "Bye.", "And off it goes."):
+            assert (await call.ask("Hi")).text == said
+        assert call.voice.spoken == ["Hello there.", "Hello there.", "Bye.", "And off it goes."]
+    assert [line for line in model.asked[2].history if line.startswith("agent")] == ["agent: Hello there."] * 2
+
+
+@in_virtual_time
+async def test_the_first_thought_without_a_beginning_is_said_if_it_comes_in_pieces_and_never_kept() -> None:
+    text = "I should be brief.</think>Hello there."
+    model = ScriptedModel(Say(text, 20), Say(text, 20), "Bye.")
+    async with call_agent(AgentConfig(), model) as call:
+        assert (await call.ask("Hi")).text == "I should be Hello there."
+        assert (await call.ask("Hi again")).text == "Hello there."
         await call.ask("Bye")
     assert [line for line in model.asked[2].history if line.startswith("agent")] == ["agent: Hello there."] * 2
 
@@ -107,6 +118,12 @@ async def test_a_thought_without_a_beginning_is_neither_said_nor_kept() -> None:
         f"[TOOL_CALLS][{CALL}]",
         '[TOOL_CALLS]get_weather{"city": "Paris"}',
         '<function=get_weather>{"city": "Paris"}</function>',
+        '[TOOL_CALLS]get_weather[CALL_ID]a1B2c3D4e[ARGS]{"city": "Paris"}',
+        f"<|tool_call|>[{CALL}]<|/tool_call|>",
+        f"<tool_use>{CALL}</tool_use>",
+        '<invoke name="get_weather"><parameter name="city">Paris</parameter></invoke>',
+        f"```{CALL}```",
+        f"{CALL}\nOne moment.",
         "<tool_call>\n<function=get_weather>\n<parameter=city>\nParis\n</parameter>\n</function>\n</tool_call>",
         CALL,
         '{"type": "function", "function": {"name": "get_weather", "parameters": {"city": "Paris"}}}',

@@ -238,3 +238,21 @@ async def test_text_on_the_wire(chunks: list[dict[str, Any]], said: str) -> None
             await caller.type("Bye")
             await caller.expect("metrics", reply=2)
         assert s.llm.requests[1].messages[-2]["content"] == said
+
+
+async def test_thoughts_whose_beginning_is_missing_are_held_back_from_the_second_one_on() -> None:
+    """23-07 in pieces."""
+    thought = [
+        delta(content="I should "),
+        delta(content="be brief.</th"),
+        delta(content="ink>Hello"),
+        delta(content="."),
+    ]
+    async with studio() as s:
+        s.llm.script(RawStream([*thought, delta("stop")]), RawStream([*thought, delta("stop")]))
+        async with calling(s.url) as caller:
+            await caller.type("Hi")
+            await caller.expect("metrics", reply=1)
+            await caller.type("Hi")
+            await caller.expect("metrics", reply=2)
+            assert caller.all("chat")[1]["text"] == "Hello."

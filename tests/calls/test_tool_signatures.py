@@ -44,6 +44,11 @@ def with_call(call: str, function: str, given: str, self: str) -> str:
     return call + function + given + self
 
 
+def with_underscore(_: str, ctx: str = "x") -> str:
+    """Do it."""
+    return _ + ctx
+
+
 def positional(a: int, /) -> str:
     """Do it."""
     return repr(a)
@@ -136,6 +141,7 @@ def literal(day: Literal["friday", None] = "friday") -> str:
             ["call", "function", "given", "self"],
             "abcd",
         ),
+        (with_underscore, {"_": "a"}, ["_", "ctx"], "ax"),
         pytest.param(positional, {"a": 3}, ["a"], "3", id="19-23"),
         (positional_with_session, {"a": 1}, ["a", "b", "c"], "agent 1 3 4"),
         (positional_with_session, {"a": 1, "c": 9}, ["a", "b", "c"], "agent 1 3 9"),

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice_host.models.thoughts import SpokenText, without_thoughts
+from voice_host.models.thoughts import LONGEST_UNMARKED, SpokenText, ThinkingHabit, without_thoughts
 
 PIECES = st.lists(st.sampled_from(["<think>", "</think>", "<", "/", "th", "ink>", ">", "a", " b", "."]), max_size=12)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -22,12 +23,56 @@ PIECES = st.lists(st.sampled_from(["<think>", "</think>", "<", "/", "th", "ink>"
         ("Yes.<think>a < b <b> <think>", "Yes."),
         ("Yes.</think>No.", "No."),
         ("a < b <th <thin", "a < b <th <thin"),
+        ("[THINK]hm[/THINK]Yes.", "Yes."),
+        ("[thinking] Yes. [Think] No.", "[thinking] Yes. [Think] No."),
+        ("◁think▷hm◁/think▷Yes.", "Yes."),
+        ("<seed:think>hm</seed:think>Yes.", "Yes."),
+        (
+            "<|begin_of_thought|>hm<|end_of_thought|><|begin_of_solution|>Yes.<|end_of_solution|>",
+            "Yes.",
+        ),
+        ("<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>Yes.<|return|>", "Yes."),
+        ("<|channel|>commentary to=functions.f <|constrain|>json<|message|>{}<|call|>", ""),
+        ("<|start|>assistant<|message|>Yes.<|im_end|>", "Yes."),
+        ("3 <| 4 |> 5 and a <|b", "3 <| 4 |> 5 and a <|b"),
         ("<thinker>", "<thinker>"),
         ("", ""),
     ],
 )
-def test_thoughts_are_left_out(text: str, said: str) -> None:
+def test_thoughts_are_left_out(text: str, said: str, size: int) -> None:
     assert without_thoughts(text) == said
+    spoken = SpokenText()
+    pieces = [spoken.take(text[at : at + size]) for at in range(0, len(text), size)]
+    if "Yes.</think>" not in text:  # what comes before a lone end has been said
+        assert "".join(pieces) + spoken.rest() == said
+
+
+def in_pieces(text: str, habit: ThinkingHabit, size: int = 3) -> list[str]:
+    spoken = SpokenText(habit)
+    return [*(spoken.take(text[at : at + size]) for at in range(0, len(text), size)), spoken.rest()]
+
+
+def test_after_a_thought_without_a_beginning_the_next_ones_are_waited_for() -> None:
+    habit = ThinkingHabit()
+    assert "".join(in_pieces("hm</think>Yes.", habit)) == "hm Yes."
+    assert "".join(in_pieces("hm <b> ```</think>Yes.", habit)) == "Yes."
+    assert "".join(in_pieces("<think>hm</think>Yes.", habit)) == "Yes."
+    assert in_pieces("No thought at all.", habit)[-1] == "No thought at all."  # late, and only once
+    assert in_pieces("Nor here.", habit)[0] == "Nor"
+
+
+def test_a_thought_that_is_marked_as_it_should_be_is_no_such_habit() -> None:
+    habit = ThinkingHabit()
+    in_pieces("<think>a<think>b</think>c</think>Yes.", habit)
+    assert not habit.unmarked
+
+
+def test_an_endless_thought_without_a_beginning_is_said_in_the_end() -> None:
+    habit = ThinkingHabit(unmarked=True)
+    pieces = in_pieces("word " * LONGEST_UNMARKED, habit, size=50)
+    assert "".join(pieces) == "word " * LONGEST_UNMARKED
+    assert pieces[LONGEST_UNMARKED // 50 + 1]
+    assert not habit.unmarked
 
 
 @given(PIECES)
@@ -49,6 +94,9 @@ MARKED = st.lists(
             "<details><summary>Thinking</summary>x</details>",
             "```json\n{}\n```",
             "[TOOL_CALLS]",
+            "[THINK]a[/THINK]",
+            "<|channel|>analysis<|message|>a<|end|>",
+            '<invoke name="f"><parameter name="a">1</parameter></invoke>',
             "<function=f>{}</function>",
             '{"name": "f", "arguments": {}}',
             *"{[`<a. \ud83d\ude00",

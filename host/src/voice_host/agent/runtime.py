@@ -14,6 +14,7 @@ from voice_host.agent.tool_policy import PolicyToolset
 from voice_host.agent.tools import build_tool, options_of
 from voice_host.models import ModelRegistry, ResolvedModel, model_request_settings
 from voice_host.models.live_request import waiting
+from voice_host.models.thoughts import ThinkingHabit
 from voice_host.tenancy import pool_for
 from voice_host_sdk import AgentConfig, Session, tool_name
 
@@ -56,7 +57,9 @@ class AgentRuntime:
         self._choose = choose
         self._accept = accept
         self.threads: ThreadPoolExecutor = parent.threads if parent else pool_for(agent_id)
-        if parent is not None and parent.model is model and _for_model(parent.config) == _for_model(config):
+        shares_model = parent is not None and parent.model is model
+        self.thinking = parent.thinking if parent is not None and shares_model else ThinkingHabit()
+        if parent is not None and shares_model and _for_model(parent.config) == _for_model(config):
             self.agent: Agent[Session, str] = parent.agent  # only the greeting, the voice or the manners differ
             return
         toolset = PolicyToolset(

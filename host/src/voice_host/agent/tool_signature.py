@@ -68,7 +68,8 @@ def tool_signature(function: Callable[..., Any]) -> ToolSignature:
     }
     hints = _hints(function, parameters)
     sessions = frozenset(name for name in parameters if _is_session(hints[name]))
-    context = inspect.Parameter("_", _POSITIONAL_ONLY, annotation=RunContext[Session])
+    name = "ctx" + "_" * max(map(len, parameters), default=0)  # longer than that of any parameter
+    context = inspect.Parameter(name, _POSITIONAL_ONLY, annotation=RunContext[Session])
     shown = [_shown(p, hints[name]) for name, p in parameters.items() if name not in sessions]
     shown.sort(key=lambda parameter: parameter.kind)  # only `**kwargs` must be the last
     return ToolSignature(inspect.Signature([context, *shown], return_annotation=Any), parameters, sessions)

@@ -30,7 +30,7 @@ from voice_host.agent.history import CUT_MARK, FAULT_MARK, settle
 from voice_host.agent.tool_results import sendable
 from voice_host.agent.tool_work import ToolOutcome, ToolWork
 from voice_host.models.live_request import PENDING_WORDS, live_request, with_words
-from voice_host.models.thoughts import SpokenText
+from voice_host.models.thoughts import SpokenText, ThinkingHabit
 from voice_host.models.written_calls import WrittenCall
 from voice_host.tenancy import contained
 from voice_host.valid_unicode import valid_unicode
@@ -59,6 +59,8 @@ class AgentTurn:
     session: Session
     history: Sequence[ModelMessage]
     tool_tasks: set[asyncio.Task[Any]]
+    thinking: ThinkingHabit = field(default_factory=ThinkingHabit)
+    """The model's."""
     prompt: str = ""
     """The caller's words; empty until `ask()`."""
     alive: bool = True
@@ -149,7 +151,7 @@ class AgentTurn:
 
     async def _request(self, node: ModelRequestNode[Session, str], run: AgentRun[Session, str]) -> None:
         self._heard = False
-        spoken, new_part = SpokenText(), True
+        spoken, new_part = SpokenText(self.thinking), True
         request = live_request.set(self)  # not for tools: what a tool asks of a model is not for the caller's ears
         try:
             async with node.stream(run.ctx) as stream:

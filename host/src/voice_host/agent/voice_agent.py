@@ -154,8 +154,10 @@ class VoiceAgent:
 
     def prepare_turn(self) -> AgentTurn:
         """Begin a turn before it is final, or even known: no tool runs and nothing is remembered before `commit()`."""
-        model, steps = self._runtime.agent, self.config.max_steps
-        return AgentTurn(model, steps, self.session, tuple(self.memory), self._tool_tasks)
+        runtime, memory = self._runtime, tuple(self.memory)
+        return AgentTurn(
+            runtime.agent, self.config.max_steps, self.session, memory, self._tool_tasks, thinking=runtime.thinking
+        )
 
     def is_current(self, turn: AgentTurn) -> bool:
         """Whether nothing was said since `turn` was begun."""

@@ -31,7 +31,7 @@ from voice_host.models.gateway_quirks import (
 )
 from voice_host.models.gateway_stream import GatewayStream
 from voice_host.models.live_request import LiveRequest, live_request
-from voice_host.models.thoughts import SpokenText
+from voice_host.models.thoughts import SpokenText, ThinkingHabit
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ class GatewayModel(OpenAIChatModel):
         )
         super().__init__(model_name, provider=provider, profile=profile)
         self._key_setting = key_setting
+        self._thinking = ThinkingHabit()
 
     async def request(
         self,
@@ -120,7 +121,7 @@ class GatewayModel(OpenAIChatModel):
         model_request_parameters: ModelRequestParameters,
         model_settings: OpenAIChatModelSettings | None = None,
     ) -> OpenAIStreamedResponse:
-        stream = _PlainStream(cast(GatewayStream, response), self.model_name, live_request.get())
+        stream = _PlainStream(cast(GatewayStream, response), self.model_name, live_request.get(), self._thinking)
         plain = cast(AsyncStream[ChatCompletionChunk], stream)
         return await super()._process_streamed_response(plain, model_request_parameters, model_settings)
 
@@ -135,12 +136,14 @@ class _PlainStream:
     An iterator and not a generator: an abandoned stream leaves nothing behind for the event loop to finalise.
     """
 
-    def __init__(self, source: GatewayStream, model_name: str, live: LiveRequest | None) -> None:
+    def __init__(
+        self, source: GatewayStream, model_name: str, live: LiveRequest | None, thinking: ThinkingHabit
+    ) -> None:
         self._source = source
         self._model_name = model_name
         self._live = live
         self._reply = StreamedReply()
-        self._spoken = SpokenText()
+        self._spoken = SpokenText(thinking)
         self._said: list[str] = []
         self._begun = False
         self._next: ChatCompletionChunk | None = None

@@ -5,31 +5,46 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from voice_host.models.written_calls import WrittenCall, calls_in_block, calls_in_fence, calls_in_json, may_be_call
+from voice_host.models.written_calls import WrittenCall, calls_in_block, calls_in_fence, leading_calls, may_be_call
 from voice_host.valid_unicode import ends_with_high_surrogate, valid_unicode
 
-_THOUGHT = "think|thinking|reasoning|thought|thoughts|reflection|scratchpad"
-_CALL = "tool_call|tool_calls|function_call|function_calls"
+_THOUGHT = "think|thinking|reasoning|thought|thoughts|reflection|scratchpad|antthinking|seed:think"
+_CALL = "tool_call|tool_calls|function_call|function_calls|tool_code|tool_use"
+_END_OF_THOUGHT = rf"</(?:{_THOUGHT})\s*>|(?-i:\[/THINK\])|◁/think▷|<\|end_of_thought\|>"
 
 _OPENING = re.compile(
     rf"""
-      <(?P<close>/)?(?P<thought>{_THOUGHT})(?:\s[^<>]*)?>
-    | <(?P<close_call>/)?(?P<call>{_CALL})(?:\s[^<>]*)?>
+      (?P<thought><(?:{_THOUGHT})(?:\s[^<>]*)?>|(?-i:\[THINK\])|◁think▷|<\|begin_of_thought\|>)
+    | (?P<close>{_END_OF_THOUGHT})
+    | (?P<call><(?:{_CALL})(?:\s[^<>]*)?>|<\|tool_call\|>)
+    | (?P<close_call></(?:{_CALL})\s*>)
     | (?P<details><details(?:\s[^<>]*)?>)
-    | (?P<function><function=[^<>]*>)
-    | (?P<rest>\[TOOL_CALLS\]|<\|python_tag\|>)
+    | (?P<function><(?:function=|(?:function|invoke)\s+name=)[^<>]*>)
+    | (?P<rest>\[TOOL_CALLS\]|<\|python_tag\|>|<｜tool▁calls▁begin｜>)
+    | (?P<header><\|(?:channel|start)\|>)
+    | (?P<token><\|/?\w{{1,40}}\|>)
     | (?P<fence>```)
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+"""Brackets are a tag in capitals alone: "[thinking]" is how some models write a gesture. A `header` is the beginning of
+a message in OpenAI's harmony format, of which servers are to leave only the text; a `token` is any other one of a
+template."""
 
 _CLOSING = {
-    "thought": re.compile(rf"</(?:{_THOUGHT})\s*>", re.IGNORECASE),
-    "call": re.compile(rf"</(?:{_CALL})\s*>", re.IGNORECASE),
-    "function": re.compile(r"</function\s*>", re.IGNORECASE),
+    "thought": re.compile(_END_OF_THOUGHT, re.IGNORECASE),
+    "call": re.compile(rf"</(?:{_CALL})\s*>|<\|/tool_call\|>", re.IGNORECASE),
+    "function": re.compile(r"</(?:function|invoke)\s*>", re.IGNORECASE),
     "details": re.compile(r"</details\s*>", re.IGNORECASE),
     "rest": re.compile(r"(?!)"),  # up to the end
+    "header": re.compile(r"<\|message\|>", re.IGNORECASE),
+    "message": re.compile(r"<\|(?:end|return|call)\|>|(?=<\|(?:start|channel)\|>)", re.IGNORECASE),
 }
+_KEPT = ("call", "function", "rest", "header")
+"""The blocks whose contents are looked at."""
+
+_FINAL = re.compile(r"\bfinal\b|\A\s*(?:assistant)?\s*\Z", re.IGNORECASE)
+"""The header of a message that is for the user. The others are thoughts, and calls that the server did not read."""
 
 _SUMMARY = re.compile(r"\s*<summary[^<>]*>([^<]*)</summary>", re.IGNORECASE)
 _ABOUT_THOUGHTS = re.compile(r"think|thought|reason", re.IGNORECASE)
@@ -39,18 +54,29 @@ _BEGINNINGS = (
     *(f"<{name}" for name in _NAMES),
     *(f"</{name}" for name in _NAMES),
     "<function=",
+    "<function name=",
+    "<invoke name=",
     "</function",
+    "</invoke",
     "[tool_calls]",
-    "<|python_tag|>",
+    "[think]",
+    "[/think]",
+    "◁think▷",
+    "◁/think▷",
+    "<｜tool▁calls▁begin｜>",
     "```",
 )
+_TOKEN = re.compile(r"<\|/?\w{0,40}\|?\Z")
 
 _LONGEST_TAG = 200
 """Characters of a tag with its attributes. What is longer is text."""
 
 _LONGEST_SUMMARY = 300
 
-_MARKS = re.compile(r"[<\[`{]")
+LONGEST_UNMARKED = 20_000
+"""Characters of a thought without a beginning that are waited for; some 5,000 tokens. What is longer is said."""
+
+_MARKS = re.compile(r"[<\[`{◁]")
 
 _NEEDS_NO_SPACE = frozenset(".,;:!?)]}…\"'’”")
 """What may follow a word without a space."""
@@ -64,19 +90,39 @@ class _Block:
     body: str = ""
 
 
+@dataclass(slots=True)
+class ThinkingHabit:
+    """How a model was seen to think, over all its answers.
+
+    Attributes:
+        unmarked: its last thought had an end and no beginning. Chat templates that write the beginning themselves cause
+            it, with servers that do not know of it.
+    """
+
+    unmarked: bool = False
+
+
 class SpokenText:
     """Takes what is not for the ear out of a text that comes in pieces of any size, tags cut in two included.
 
     A block that nobody ends goes on to the end of the text. What stood before and after one stays apart: a space is put
-    between where there is none. Text before a lone closing tag was a thought, too; what of it was said is said. The two
-    halves of a surrogate pair are put together.
+    between where there is none. Text before a lone closing tag was a thought, too; what of it was said is said. From
+    then on the model's answers are held back up to that tag, until one has none. The two halves of a surrogate pair are
+    put together.
+
+    Args:
+        habit: the model's; None: nothing is known of it.
 
     Attributes:
         calls: the calls of tools that were written into the text so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, habit: ThinkingHabit | None = None) -> None:
         self.calls: list[WrittenCall] = []
+        self._habit = habit or ThinkingHabit()
+        self._unmarked = self._habit.unmarked
+        """Whether all that has come is taken for a thought."""
+        self._has_thoughts = False
         self._held = ""
         """The end of what came, which may be the beginning of something that is not said."""
         self._block: _Block | None = None
@@ -88,6 +134,8 @@ class SpokenText:
 
     def take(self, piece: str) -> str:
         """Return what of the next piece is to be said; empty while the model thinks."""
+        if self._unmarked:
+            return self._take_unmarked(piece)
         special = self._held or self._block or self._gap or not self._begun
         if not special and not _MARKS.search(piece) and not ends_with_high_surrogate(piece):  # nearly always
             self._open_end = not piece[-1:].isspace() if piece else self._open_end
@@ -98,6 +146,8 @@ class SpokenText:
     def rest(self) -> str:
         """Return what was held back and is to be said: no more text follows, or something that is no text."""
         text, self._held = self._held, ""
+        if self._unmarked:
+            self._unmarked = self._habit.unmarked = False  # it was no thought
         said = self._read(text, last=True)
         if self._block is not None:
             self._end(self._block)
@@ -106,6 +156,16 @@ class SpokenText:
     def pause(self) -> None:
         """Thoughts come between that are no part of the text."""
         self._gap = True
+
+    def _take_unmarked(self, piece: str) -> str:
+        searched = max(0, len(self._held) - _LONGEST_TAG)
+        text = self._held = self._held + piece
+        end = _CLOSING["thought"].search(text, searched)
+        if end is None and len(text) <= LONGEST_UNMARKED:
+            return ""
+        self._held, self._unmarked, self._has_thoughts = "", False, True
+        self._habit.unmarked = end is not None
+        return self._read(text if end is None else text[end.end() :], last=False)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -130,16 +190,19 @@ class SpokenText:
         if end is None:
             start = len(text) if last else _possible_mark(text)
             text, self._held = text[:start], text[start:]
-        if block.kind in ("call", "function", "rest"):
+        if block.kind in _KEPT:
             block.body += text[: end.start()] if end is not None else text
         if end is None:
             return ""
-        self._end(block)
         self._block = None
+        self._end(block)
         return text[end.end() :]
 
     def _end(self, block: _Block) -> None:
-        if block.kind in ("call", "function", "rest"):
+        if block.kind == "header":
+            if not _FINAL.search(block.body):
+                self._open("message")
+        elif block.kind in _KEPT:
             self.calls += calls_in_block(block.body)
             block.body = ""
 
@@ -150,16 +213,18 @@ class SpokenText:
         if mark["close"]:
             said.clear()  # it was a thought from the beginning
             self._gap = True
+            self._habit.unmarked = self._habit.unmarked or not self._has_thoughts
+            self._has_thoughts = True
             return after
         said.append(self._joined(before))
-        if mark["close_call"]:
+        if mark["close_call"] or mark["token"]:
             self._gap = True
         elif kind == "fence":
             return self._at_fence(after, said, last=last)
         elif mark["details"]:
             return self._at_details(mark[0], after, said, last=last)
         else:
-            self._open("thought" if mark["thought"] else "call" if mark["call"] else kind)
+            self._open(kind)
             if mark["function"] and self._block is not None:
                 self._block.body = mark[0]
         return after
@@ -167,6 +232,7 @@ class SpokenText:
     def _open(self, kind: str) -> None:
         self._block = _Block(kind)
         self._gap = True
+        self._has_thoughts = self._has_thoughts or kind == "thought"
 
     def _at_details(self, tag: str, after: str, said: list[str], *, last: bool) -> str:
         if (summary := _SUMMARY.match(after)) is not None:
@@ -199,11 +265,11 @@ class SpokenText:
     def _in_json(self, text: str, said: list[str], *, last: bool) -> str:
         """Look at a text that begins like a call: nothing but JSON."""
         if may_be_call(text):
-            end = text.rstrip()[-1:]
-            if end in ("}", "]") and (found := calls_in_json(text)):
+            found, rest = leading_calls(text)
+            if found:
                 self.calls += found
                 self._gap = self._begun = True
-                return ""
+                return rest
             if not last:
                 self._held = text
                 return ""
@@ -223,9 +289,12 @@ class SpokenText:
 
 def _possible_mark(text: str) -> int:
     """Return where the end of a text may be the beginning of a mark, or the first half of a surrogate pair."""
-    start = max(text.rfind("<"), text.rfind("["), len(text.rstrip("`")) if text.endswith("`") else -1)
+    fence = len(text.rstrip("`")) if text.endswith("`") else -1
+    start = max(text.rfind("<"), text.rfind("["), text.rfind("◁"), fence)
     if start >= 0 and len(text) - start <= _LONGEST_TAG:
         tail = text[start:].lower()
+        if _TOKEN.match(tail):
+            return start
         for name in _BEGINNINGS:
             if name.startswith(tail) or (tail.startswith(name) and (name[-1] == "=" or tail[len(name)].isspace())):
                 return start
@@ -235,7 +304,7 @@ def _possible_mark(text: str) -> int:
 def _may_be_fenced_call(body: str) -> bool:
     language, newline, inner = body.partition("\n")
     if not newline:
-        return len(language) < 20
+        return len(language) < 20 or may_be_call(language)
     return may_be_call(inner)
 
 

@@ -11,10 +11,15 @@ from typing import Any
 _NAME = ("name", "tool_name", "tool", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "input")
 
-_FUNCTION = re.compile(r"<function=([^<>\s]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
-_PARAMETER = re.compile(r"<parameter=([^<>\s]+)>(.*?)</parameter>", re.DOTALL)
-_NAMED_LIST = re.compile(r"\s*([\w-]+)\s*(?:\[ARGS\])?\s*(\{.*\})\s*\Z", re.DOTALL)
+_FUNCTION = re.compile(
+    r"""<(?:function=|(?:function|invoke)\s+name=["']?)([^<>\s"']+)["']?\s*>(.*?)(?:</(?:function|invoke)>|\Z)""",
+    re.DOTALL,
+)
+_PARAMETER = re.compile(r"""<parameter(?:=|\s+name=["']?)([^<>\s"']+)["']?\s*>(.*?)</parameter>""", re.DOTALL)
+_NAMED_LIST = re.compile(r"\s*([\w-]+)\s*(?:\[CALL_ID\]\w+)?\s*(?:\[ARGS\])?\s*(\{.*\})\s*\Z", re.DOTALL)
 _FIRST_LINE = re.compile(r"\A\s*[\w+-]*[ \t]*\n")
+
+_DECODER = json.JSONDecoder()
 
 _KEYS = "|".join((*_NAME, *_ARGUMENTS, "type", "id"))
 _MAY_BE_CALL = re.compile(rf"""\s*(\[\s*)?(\Z|\{{\s*(\Z|"([a-z_]*\Z|({_KEYS})")))""")
@@ -31,12 +36,23 @@ class WrittenCall:
 
 def calls_in_json(text: str) -> list[WrittenCall]:
     """Return the calls that a JSON text is made of; none, when it is anything else."""
+    calls, rest = leading_calls(text)
+    return calls if not rest.strip() else []
+
+
+def leading_calls(text: str) -> tuple[list[WrittenCall], str]:
+    """Return the calls that the JSON at the beginning of a text is made of, and what follows it.
+
+    Where it is anything else, or not complete, there are no calls, and all of the text follows.
+    """
+    start = len(text) - len(text.lstrip())
     try:
-        found = json.loads(text)
+        found, end = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError):
-        return []
+        return [], text
     calls = [_call(item) for item in (found if isinstance(found, list) else [found])]
-    return [call for call in calls if call is not None] if calls and None not in calls else []
+    made = [call for call in calls if call is not None]
+    return (made, text[end:]) if made and len(made) == len(calls) else ([], text)
 
 
 def calls_in_block(text: str) -> list[WrittenCall]:
