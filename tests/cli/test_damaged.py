@@ -5,7 +5,9 @@ The ids of cases are those of public reports.
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,8 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.plugins import HELLO, PluginFolder
+from tests.ports import free_port
+from tests.server.test_process import get, process
 
 METADATA = b"Metadata-Version: 2.1\nName: damaged\nVersion: 1.0\n"
 POINTS = b"[voice_host.agents]\ndamaged = damaged\n"
@@ -57,7 +61,25 @@ def test_a_damaged_distribution_stops_no_verb(
     assert "Traceback" not in ran.stderr
     if verb[0] in ("agents", "check"):
         assert "hello" in ran.stdout
-        assert "damaged-1.0.dist-info has unreadable metadata and is left out" in ran.stderr
+        assert ran.stderr.count("damaged-1.0.dist-info has unreadable metadata and is left out") == 1
+        assert "reinstall or remove it" in ran.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("points", [pytest.param(DAMAGED[0].values[1], id="26-20 by serve")])
+def test_a_host_serves_beside_a_damaged_distribution(
+    plugins: PluginFolder, tmp_path: Path, points: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugins.install("hello", HELLO)
+    damage(tmp_path, METADATA, points)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    port = free_port()
+    with process("serve", "--port", str(port), "--agents", "hello", cwd=tmp_path) as host:
+        host.until("No language model is configured")
+        assert [agent["status"] for agent in json.loads(get(port, "/agents"))] == ["ready"]
+        host.signal(signal.SIGTERM)
+        host.ended()
+        assert host.output.count("damaged-1.0.dist-info has unreadable metadata") == 1
 
 
 def test_a_damaged_distribution_does_not_keep_the_package_from_being_imported(tmp_path: Path) -> None:

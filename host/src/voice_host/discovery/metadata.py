@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import TypeVar
 
 import importlib_metadata
@@ -67,12 +68,17 @@ def _registered(group: str, kind: Callable[[str, str, str, str, str | None], _Fo
             name, version = distribution.metadata["Name"], distribution.version
             key, requirement = canonicalize_name(name), _sdk_requirement(distribution.requires or ())
         except Exception as error:  # noqa: BLE001 - one damaged installation must not hide the others
-            where = getattr(distribution, "_path", "an installed distribution")
-            log.warning("%s has unreadable metadata and is left out: %s", where, type(error).__name__)
+            _tell_left_out(str(getattr(distribution, "_path", "an installed distribution")), type(error).__name__)
             continue
         if key not in seen:
             seen.add(key)
             yield from (kind(point.name, name, version, without_extras(point.value), requirement) for point in points)
+
+
+@cache
+def _tell_left_out(where: str, why: str) -> None:
+    """Log it once a process: it is looked for agents, extensions and speech services several times."""
+    log.warning("%s has unreadable metadata and is left out (%s): reinstall or remove it", where, why)
 
 
 def _sdk_requirement(lines: Iterable[str]) -> str | None:

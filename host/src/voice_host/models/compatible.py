@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
-from openai import AsyncStream
-from openai._streaming import ServerSentEvent
+from openai import APIError, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIChatModelSettings, OpenAIStreamedResponse
 
-from voice_host.models.event_stream import EventStream
+from voice_host.models.event_stream import EventStream, EventTooLong
 from voice_host.models.gateway_quirks import StreamedReply
 
 
@@ -28,7 +27,8 @@ class CompatibleChatModel(OpenAIChatModel):
         model_settings: OpenAIChatModelSettings | None = None,
     ) -> OpenAIStreamedResponse:
         if isinstance(response, AsyncStream):
-            response._decoder = _Decoder()
+            received = cast(Any, _PlainEvents(response.response))
+            response = AsyncStream(cast_to=ChatCompletionChunk, response=received, client=self.client)
         plain = cast(AsyncStream[ChatCompletionChunk], _Chunks(response))
         return await super()._process_streamed_response(plain, model_request_parameters, model_settings)
 
@@ -63,14 +63,22 @@ class _Chunks:
         await self.close()
 
 
-class _Decoder:
-    """Reads events for the client (`SSEBytesDecoder`)."""
+class _PlainEvents:
+    """The response to a request, as the client reads it: its events have one form, and all of them have data."""
 
-    async def aiter_bytes(self, iterator: AsyncIterator[bytes]) -> AsyncIterator[ServerSentEvent]:
+    def __init__(self, response: Any) -> None:
+        self._response = response
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._response, name)
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
         events = EventStream()
-        async for received in iterator:
-            for event in events.feed(received):
-                yield ServerSentEvent(data=event.decode("utf-8", "replace"))
-
-    def iter_bytes(self, iterator: Any) -> Any:
-        raise NotImplementedError("the host's client is asynchronous")
+        async for received in self._response.aiter_bytes():
+            try:
+                found = events.feed(received)
+            except EventTooLong as odd:
+                raise APIError("The service does not send events.", self._response.request, body=None) from odd
+            for event in found:
+                lines = event.decode("utf-8", "replace").split("\n")
+                yield "".join(f"data: {line}\n" for line in lines).encode() + b"\n"
