@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.calls.client import calling
 from tests.calls.studio import studio
-from voice_host_sdk import AgentConfig, Session
+from voice_host_sdk import AgentConfig, Session, TurnConfig
 
 
 def opening_hours(day: str) -> str:
@@ -225,11 +227,16 @@ async def test_button_without_a_reply_is_answered() -> None:
         assert await caller.expect("cancelled") == {"type": "cancelled", "reply": 0, "heard": ""}
 
 
-async def test_a_client_of_the_first_version_holds_a_conversation() -> None:
-    """It knows these types, no reply ids, no subprotocol; it plays what comes and drops it on `cancelled`."""
+@pytest.mark.parametrize("lead_ms", [200, 1000], ids=["after the greeting", "over the greeting"])
+async def test_a_client_of_the_first_version_holds_a_conversation(lead_ms: int) -> None:
+    """It knows these types, no reply ids, no subprotocol; it plays what comes and drops it on `cancelled`.
+
+    The greeting is still played when its last audio has been sent. A caller who speaks then cuts it, before the turn.
+    """
     known = {"ready", "transcript", "turn", "thinking", "chat", "greeting", "tts_done", "error", "cancelled", "reset"}
-    async with studio(AgentConfig(greeting="Hello."), ms_per_word=300) as s:
-        s.llm.reply("One two three four five.")
+    config = AgentConfig(greeting="Hello.", turns=TurnConfig(playout_lead_ms=lead_ms))
+    async with studio(config, ms_per_word=300) as s:
+        s.llm.reply(" ".join(["One two three four five."] * 4))
         s.llm.reply("Done.")
         async with calling(s.url) as caller:
             assert (await caller.expect("ready"))["sample_rate"] == 16000
@@ -239,9 +246,11 @@ async def test_a_client_of_the_first_version_holds_a_conversation() -> None:
             session = await s.stt.connected()
             await session.speak_turn("count to five")
             assert (await caller.expect("turn"))["text"] == "count to five"
+            before = len(caller.all("cancelled"))
+            await caller.expect("chat")
             await caller.expect("audio", count=6)
             await caller.send("cancel")
-            cancelled = await caller.expect("cancelled")
+            cancelled = await caller.expect("cancelled", count=before + 1)
             assert caller.audio_after(cancelled) == b""
             await caller.send("reset")
             await caller.expect("reset")

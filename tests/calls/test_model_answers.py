@@ -26,7 +26,7 @@ async def test_an_empty_answer_after_words_and_a_tool_is_the_end(empties: int) -
     async with call_agent(AgentConfig(tools=(hang_up,)), model) as call:
         await call.type("Bye")
         assert (await call.ended()).reason == "ended"
-        assert [reply.text for reply in call.replies] == ["Goodbye and thank you!"]
+        assert [(reply.text, reply.heard) for reply in call.replies] == [("Goodbye and thank you!",) * 2]
         assert not call.errors
 
 

@@ -117,6 +117,8 @@ STREAMS = [
     [events(*HELLO, *STOP, end=b"\r")],
     [byte for piece in events(*HELLO, *STOP, end=b"\r\n") for byte in [bytes([piece])]],
     [b"data: " + HELLO[0].replace(b", ", b",\ndata: ") + b"\n\n", events(HELLO[1], *STOP)],
+    [events(json.dumps({"created": "now", **delta(role="assistant")}).encode(), *HELLO, *STOP)],
+    [events(HELLO[0].replace(b'"index": 0', b'"index": 0, "logprobs": NaN'), HELLO[1], *STOP)],
     [b"data:" + HELLO[0] + b"\n\n", events(HELLO[1], STOP[0]), b"data: [DONE] \n\n"],
 ]
 
@@ -130,6 +132,15 @@ async def test_event_streams_as_their_standard_says(pieces: list[bytes]) -> None
             await caller.expect("tts_done")
             assert caller.all("chat")[0]["text"] == "Hello there."
             assert not caller.all("error")
+
+
+async def test_a_byte_that_is_no_text_costs_one_character() -> None:
+    async with studio() as s:
+        s.llm.script(RawBytes([events(HELLO[0].replace(b"Hello", b"Hell\xff"), HELLO[1], *STOP)]))
+        async with calling(s.url) as caller:
+            await caller.type("Hi")
+            await caller.expect("tts_done")
+            assert caller.all("chat")[0]["text"] == "Hell\ufffd there."
 
 
 REFUSALS = [

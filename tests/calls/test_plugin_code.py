@@ -15,7 +15,7 @@ from pydantic_ai.messages import ToolReturnPart
 from pydantic_core import core_schema
 
 from tests.calls.tools import PanicException, result_of
-from voice_host.testing import Asked, CallTool, ScriptedModel, call_agent, in_virtual_time
+from voice_host.testing import Asked, CallTool, ScriptedModel, call_agent, in_virtual_time, serve_agent
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, Session, UserTurn, tool
 
 if TYPE_CHECKING:
@@ -62,6 +62,23 @@ KINDS = [PanicException, KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.C
 @in_virtual_time
 async def test_whatever_a_tool_raises_the_model_is_told(error: type[BaseException], make: Callable[..., Any]) -> None:
     assert await result_of(make(error)) == f"it failed ({error.__name__})."
+
+
+@pytest.mark.parametrize("make", [plain, in_the_loop])
+@in_virtual_time
+async def test_a_keyboard_interrupt_in_a_tool_leaves_the_other_calls_alone(make: Callable[..., Any]) -> None:
+    """20-18."""
+    model = ScriptedModel("At nine.", CallTool("it"), "That failed.", "At ten.")
+    async with (
+        serve_agent(AgentConfig(tools=(make(KeyboardInterrupt),)), model) as agent,
+        agent.call() as other,
+        agent.call() as call,
+    ):
+        assert (await other.ask("When do you open?")).heard == "At nine."
+        assert (await call.ask("Go")).heard == "That failed."
+        assert (await other.ask("And on Sunday?")).heard == "At ten."
+        assert not call.over
+        assert not other.over
 
 
 @pytest.mark.parametrize("make", [plain, ready_made], ids=["20-21", "20-21 as a pydantic_ai.Tool"])

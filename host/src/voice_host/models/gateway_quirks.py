@@ -218,7 +218,7 @@ def _envelope(data: Mapping[str, Any], kind: str, choices: list[JsonObject]) -> 
         **data,
         "id": data.get("id") or "",
         "object": kind,
-        "created": data.get("created") or 0,
+        "created": created if isinstance(created := data.get("created"), (int, float)) else 0,
         "model": data.get("model") or "",
         "choices": choices,
     }
@@ -229,7 +229,7 @@ def _choice(choice: Mapping[str, Any], index: int, **inner: JsonObject) -> JsonO
     return {
         "index": choice.get("index") or index,
         "finish_reason": _FINISH_REASONS.get(reason, reason) or None,
-        "logprobs": choice.get("logprobs"),
+        "logprobs": _mapping(choice.get("logprobs")) or None,
         **inner,
     }
 

@@ -196,7 +196,7 @@ class GatewayStream:
 
     def _object(self, event: bytes) -> JsonObject:
         try:
-            data = json.loads(event)
+            data = json.loads(event.decode("utf-8", "replace"))
         except ValueError as odd:
             raise ModelAPIError(self._model, "The service sent an event that is no JSON.") from odd
         if not isinstance(data, dict):
