@@ -184,6 +184,24 @@ async def test_whatever_callbacks_raise_the_call_goes_on(error: type[BaseExcepti
         assert len(call.failed_callbacks()) == 4
 
 
+@in_virtual_time
+async def test_a_callback_that_cannot_be_had_is_one_that_fails() -> None:
+    class Callbacks(LifecycleCallbacks):
+        ready = False
+
+        @property
+        def on_user_turn(self) -> Any:
+            if self.ready:
+                raise KeyboardInterrupt
+            return super().on_user_turn
+
+    callbacks = Callbacks()
+    async with call_agent(AgentConfig(), ScriptedModel("Hello."), callbacks=callbacks) as call:
+        callbacks.ready = True
+        assert (await call.ask("Hi")).text == "Hello."
+        assert len(call.failed_callbacks()) == 1
+
+
 @pytest.mark.parametrize("error", KINDS)
 @in_virtual_time
 async def test_whatever_on_session_starting_raises_refuses_that_call_alone(error: type[BaseException]) -> None:

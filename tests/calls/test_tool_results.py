@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from pydantic_ai import Tool
+from pydantic_ai import Tool, ToolReturn
 
 from tests.calls.tools import result_of
 from voice_host.testing import in_virtual_time
@@ -93,6 +93,10 @@ SAME = "[the same again: it contains itself]"
         (Worse, "[a Worse]"),
         (lambda: 10**5000, "[an integer of 16,610 bits]"),
         (lambda: None, None),
+        (
+            lambda: ToolReturn({"name": "Zo\ud83d"}, metadata={"row": object, "half": "\ud83d"}),
+            {"name": "Zo\ufffd"},
+        ),
         (lambda: Guest, "<class 'tests.calls.test_tool_results.Guest'>"),
     ],
 )

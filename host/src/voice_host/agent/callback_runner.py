@@ -111,8 +111,9 @@ class CallbackRunner:
             return
         self._observers.tell(name, self._observed, *records)
         if len(self._queue) < QUEUE_LENGTH:
-            callback = getattr(self._callbacks, name)
-            self._run(name, lambda: callback(self._session, *records))
+            self._run(
+                name, lambda: getattr(self._callbacks, name)(self._session, *records)
+            )  # a property may raise, too
         else:
             metrics.CALLBACKS_DROPPED.labels(self._session.agent_id, name).inc()
 

@@ -115,9 +115,10 @@ async def _plain(result: Any) -> Any:
         return result.value
     if isinstance(result, ToolReturn):
         content = result.content
-        parts = content if content is None or isinstance(content, str) else [_text_or_file(part) for part in content]
+        if content is not None:
+            content = valid_unicode(content) if isinstance(content, str) else [_text_or_file(part) for part in content]
         value = await _plain(result.return_value)
-        return replace(result, return_value=value, content=valid_unicode(parts) if isinstance(parts, str) else parts)
+        return replace(result, return_value=value, content=content, metadata=sendable(result.metadata))
     if hasattr(result, "__aiter__"):
         result = await collected(aiter(result))
     return sendable(result)
