@@ -111,9 +111,8 @@ class CallbackRunner:
             return
         self._observers.tell(name, self._observed, *records)
         if len(self._queue) < QUEUE_LENGTH:
-            self._run(
-                name, lambda: getattr(self._callbacks, name)(self._session, *records)
-            )  # a property may raise, too
+            # Looked up where it is called: a property may raise, too.
+            self._run(name, lambda: getattr(self._callbacks, name)(self._session, *records))
         else:
             metrics.CALLBACKS_DROPPED.labels(self._session.agent_id, name).inc()
 

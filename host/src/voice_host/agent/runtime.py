@@ -33,6 +33,9 @@ class AgentRuntime:
         choose: the model for a caller's configuration that names another one; None: there is only `model`.
         accept: raises for a caller's configuration that the platform does not allow.
 
+    Attributes:
+        thinking: what is known of how the model marks its thoughts; shared by all calls.
+
     Raises:
         ToolWithoutSchema: a tool has a signature no schema can be made of.
         ModelConfigError: a model setting is unknown or has a wrong value.
@@ -58,7 +61,7 @@ class AgentRuntime:
         self._accept = accept
         self.threads: ThreadPoolExecutor = parent.threads if parent else pool_for(agent_id)
         shares_model = parent is not None and parent.model is model
-        self.thinking = parent.thinking if parent is not None and shares_model else ThinkingHabit()
+        self.thinking: ThinkingHabit = parent.thinking if parent is not None and shares_model else ThinkingHabit()
         if parent is not None and shares_model and _for_model(parent.config) == _for_model(config):
             self.agent: Agent[Session, str] = parent.agent  # only the greeting, the voice or the manners differ
             return

@@ -60,7 +60,7 @@ class AgentTurn:
     history: Sequence[ModelMessage]
     tool_tasks: set[asyncio.Task[Any]]
     thinking: ThinkingHabit = field(default_factory=ThinkingHabit)
-    """The model's."""
+    """What is known of how the model marks its thoughts."""
     prompt: str = ""
     """The caller's words; empty until `ask()`."""
     alive: bool = True

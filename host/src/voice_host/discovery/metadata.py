@@ -77,7 +77,7 @@ def _registered(group: str, kind: Callable[[str, str, str, str, str | None], _Fo
 
 @cache
 def _tell_left_out(where: str, why: str) -> None:
-    """Log it once a process: it is looked for agents, extensions and speech services several times."""
+    """Log it once a process: agents and extensions are looked for several times."""
     log.warning("%s has unreadable metadata and is left out (%s): reinstall or remove it", where, why)
 
 
