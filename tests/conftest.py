@@ -71,7 +71,9 @@ def logging_stays_as_it_was() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _children_hear_ctrl_c() -> None:
-    """Who starts the tests in the background of a shell hands an ignored SIGINT on, and hosts would keep it."""
+def _children_hear_signals() -> None:
+    """Who starts the tests in the background of a shell, or with `nohup`, hands ignored signals on; hosts keep them."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
