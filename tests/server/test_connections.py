@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tests.calls.client import calling
 from tests.fuzz.raw import RawClient, request
 from tests.server.hosting import running
 from tests.server.test_limits import metric, two_agents
-from voice_host.server.connection_table import ConnectionTable, most_connections
+from voice_host.server.connection_table import ConnectionTable, most_connections, share_of_address
 from voice_host.server.descriptors import raise_descriptor_limit
+from voice_host.server.http_protocol import SLICE_BYTES
 
 
 class FakeTransport:
@@ -78,6 +80,11 @@ def test_connections_leave_room_for_what_calls_open(descriptors: int, most: int)
     assert most_connections(4096, descriptors) == most
 
 
+@pytest.mark.parametrize(("most", "share"), [(4096, 256), (240, 120), (1, 1)])
+def test_one_address_cannot_take_all_connections(most: int, share: int) -> None:
+    assert share_of_address(256, most) == share
+
+
 @pytest.mark.fault("caller: idle connections")
 async def test_idle_connections_do_not_keep_a_caller_out(tmp_path: Path) -> None:
     async with two_agents(tmp_path, "[limits]\nmax_connections = 5\n") as r, AsyncExitStack() as stack:
@@ -116,6 +123,47 @@ async def test_a_client_that_never_reads_its_answers_is_cut(tmp_path: Path) -> N
                     await writer.drain()
         writer.close()
         assert await metric(r, sample) == before + 1
+
+
+@pytest.mark.fault("caller: floods requests")
+async def test_a_body_in_tiny_chunks_is_parsed_a_little_at_a_time_and_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces: list[int] = []
+    feed = H11Protocol.data_received
+    monkeypatch.setattr(H11Protocol, "data_received", lambda self, data: (pieces.append(len(data)), feed(self, data)))
+    head = request("POST", "/nothing", [(b"Transfer-Encoding", b"chunked")])
+    async with running(tmp_path, allow="nobody") as r:
+        sample = 'voice_host_limits_exceeded_total{agent="",limit="http_parsing"}'
+        before = await metric(r, sample)
+        client = await RawClient.connect(r.address)
+        await client.write(head + b"1\r\nx\r\n" * 40_000 + b"0\r\n\r\n")
+        assert (await client.answer()).status == 404
+        await client.write(request("GET", "/health", []))
+        assert (await client.answer()).status == 200
+        await client.close()
+        assert await metric(r, sample) > before
+    assert max(pieces) <= SLICE_BYTES
+
+
+async def test_requests_behind_one_that_is_answered_wait_and_are_all_answered(tmp_path: Path) -> None:
+    body = b"1\r\nx\r\n" * 1000 + b"0\r\n\r\n"
+    long_one = request("POST", "/nothing", [(b"Transfer-Encoding", b"chunked")]) + body
+    async with running(tmp_path, allow="nobody") as r:
+        client = await RawClient.connect(r.address)
+        await client.write((request("GET", "/health", []) + long_one) * 10)
+        answers = [(await client.answer()).status for _ in range(20)]
+        await client.close()
+    assert answers == [200, 404] * 10
+
+
+@pytest.mark.parametrize(("count", "status"), [(100, 200), (200, 400), (30_000, 400)])
+async def test_a_request_has_a_limited_number_of_headers(tmp_path: Path, count: int, status: int) -> None:
+    async with running(tmp_path, allow="nobody") as r:
+        client = await RawClient.connect(r.address)
+        await client.write(request("GET", "/health", [(b"a", b"")] * count))
+        assert (await client.answer()).status == status
+        await client.close()
 
 
 SERVE = [sys.executable, "-m", "voice_host", "serve", "--port", "0", "--log-format", "json"]

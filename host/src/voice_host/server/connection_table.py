@@ -104,3 +104,8 @@ class ConnectionTable:
 def most_connections(asked_for: int, descriptors: int) -> int:
     """Return how many connections a process with so many file descriptors can have, if each becomes a call."""
     return max(1, min(asked_for, (descriptors - RESERVED_DESCRIPTORS) // DESCRIPTORS_PER_CALL))
+
+
+def share_of_address(asked_for: int, most: int) -> int:
+    """Return how many of `most` connections one address may have: half, so that busy ones leave room for others."""
+    return max(1, min(asked_for, most // 2))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
-
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from typing import Any
 
 from voice_host import metrics
-from voice_host.server.connection_table import ConnectionTable, most_connections
+from voice_host.server.connection_table import ConnectionTable, most_connections, share_of_address
 from voice_host.server.descriptors import descriptor_limit
+from voice_host.server.http_protocol import PacedHTTPProtocol
 from voice_host.server.web_socket import CallProtocol
 from voice_host.settings import Settings
-
-_HTTP: Any = AutoHTTPProtocol  # h11, or httptools where it is installed: known when it is imported, not to mypy
 
 NO_ROOM = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
 
@@ -21,9 +18,10 @@ NO_ROOM = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after
 def connection_options(settings: Settings) -> dict[str, Any]:
     """Return what `uvicorn.Config` is told so that the limits of connections are kept."""
     limits = settings.limits
+    most = most_connections(limits.max_connections, descriptor_limit())
     table = ConnectionTable(
-        most_connections(limits.max_connections, descriptor_limit()),
-        limits.max_connections_per_address,
+        most,
+        share_of_address(limits.max_connections_per_address, most),
         settings.server.trusted_proxies,
     )
     return {
@@ -52,7 +50,7 @@ def _call_protocol(buffer_bytes: int, table: ConnectionTable) -> type[CallProtoc
 def _http_protocol(timeout_s: float, table: ConnectionTable) -> type[asyncio.Protocol]:
     """uvicorn's HTTP protocol with a deadline: uvicorn waits without end for a request, and for answers to be read."""
 
-    class DeadlineHTTPProtocol(_HTTP):  # type: ignore[misc]
+    class DeadlineHTTPProtocol(PacedHTTPProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
             self._seen: tuple[object, int] = (None, 0)
@@ -66,16 +64,14 @@ def _http_protocol(timeout_s: float, table: ConnectionTable) -> type[asyncio.Pro
             table.close(self.transport)
             super().connection_lost(exc)
 
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
+        def handle_events(self) -> None:
+            super().handle_events()
             if self._answering():
                 table.busy(self.transport)
 
         def on_response_complete(self) -> None:
             table.idle(self.transport)
             super().on_response_complete()  # begins with the next of pipelined requests
-            if self._answering():
-                table.busy(self.transport)
 
         def handle_websocket_upgrade(self, *event: Any) -> None:
             self._deadline.cancel()  # it would hold the whole connection until then
@@ -105,4 +101,4 @@ def _http_protocol(timeout_s: float, table: ConnectionTable) -> type[asyncio.Pro
             self._seen = seen
             self._deadline = self.loop.call_later(timeout_s, self._check_progress)
 
-    return cast(type[asyncio.Protocol], DeadlineHTTPProtocol)
+    return DeadlineHTTPProtocol

@@ -36,7 +36,9 @@ class LimitsSettings(BaseModel):
         description="Open connections, at most a quarter of the file descriptors. A new one replaces an idle one.",
     )
     max_connections_per_address: int = Field(
-        default=256, ge=1, description="The same for one address; loopback and proxies are not limited."
+        default=256,
+        ge=1,
+        description="The same for one address, at most half of all; loopback and proxies are not limited.",
     )
     max_call_s: float = Field(default=14400.0, gt=0, description="Longest call; an agent may have a shorter limit.")
     handshake_timeout_s: float = Field(
