@@ -212,6 +212,39 @@ def test_the_same_line_again_and_again_is_counted(capsys: pytest.CaptureFixture[
     assert repeated == {"skipped": 1000 - REPEATS, "other": 901 - REPEATS}
 
 
+def test_failures_of_different_kinds_are_not_taken_for_one(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json", "info")
+    log = get_logger("voice_host.test")
+    for _ in range(REPEATS + 1):
+        log.error("failed", exc_info=ValueError("one"))
+    log.error("failed", exc_info=KeyError("another"))
+    lines = [json.loads(line) for line in written_log(capsys).splitlines()]
+    assert ["KeyError" in line["exception"] for line in lines] == [False] * REPEATS + [True]
+
+
+def test_a_line_that_cannot_be_formatted_says_where_and_not_what(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json", "info", secrets=["s3cret"])
+    logging.getLogger("library").warning("%d \x1b[31m", "s3cret")
+    [line] = map(json.loads, written_log(capsys).splitlines())
+    assert (line["event"], line["by"], line["error"]) == ("log_line_unreadable", "library", "TypeError")
+    assert "test_logs.py:" in line["where"]
+
+
+class Painted:
+    def __repr__(self) -> str:
+        return "\x1b[31mred"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_any_object_and_long_lists_are_made_safe(form: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(form, "info")
+    get_logger("voice_host.test").info("told", one=Painted(), several=(Painted(), "\x1b"), many=["x" * 1000] * 1000)
+    written = written_log(capsys)
+    assert "\x1b" not in written
+    assert "red" in written
+    assert "900 more" in written
+
+
 class Stalled(io.StringIO):
     """A stream whose reader pauses: writing waits until it goes on."""
 

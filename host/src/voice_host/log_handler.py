@@ -52,12 +52,21 @@ class QueuedLogHandler(logging.Handler):
         """Format a record and queue its line, unless it repeats one that was just written."""
         try:
             line = self.format(record)
-        except Exception:  # noqa: BLE001 (whatever an object's __repr__ raises)
-            self.handleError(record)
+            may_write = self._repeats.may_write(record)
+        except Exception as error:  # noqa: BLE001 (whatever an object's __repr__ raises)
+            self._tell_unformatted(record, error)
             return
         self._tell_repeats(self._repeats.ended())
-        if self._repeats.may_write(record):
+        if may_write:
             self._queue(line)
+
+    def _tell_unformatted(self, record: logging.LogRecord, error: Exception) -> None:
+        """Say where a line was logged that cannot be formatted. `handleError` would print it, secrets included."""
+        if record.name == __name__:
+            return
+        place = f"{record.pathname}:{record.lineno}"
+        extra: dict[str, object] = {"by": record.name, "where": place, "error": type(error).__name__}
+        self.emit(self._made("log_line_unreadable", logging.ERROR, extra))
 
     def _tell_repeats(self, ended: list[tuple[int, logging.LogRecord]]) -> None:
         for count, record in ended:
@@ -131,7 +140,7 @@ class _Repeats:
     def may_write(self, record: logging.LogRecord) -> bool:
         """Count a line; tell whether it is to be written."""
         fields = {name: value for name, value in record.__dict__.items() if name not in _NO_FIELDS}
-        said = f"{record.name} {record.levelno} {record.getMessage()} {fields!r}"
+        said = f"{record.name} {record.levelno} {record.getMessage()} {fields!r} {_raised(record)}"
         known = self._known.setdefault(said, _Known(record, time.monotonic()))
         known.count += 1
         return known.count <= REPEATS
@@ -148,6 +157,17 @@ class _Repeats:
             if known.count > REPEATS:
                 ended.append((known.count - REPEATS, known.record))
         return ended
+
+
+def _raised(record: logging.LogRecord) -> str:
+    """Return what tells one failure from another: the exception's type and where it was raised."""
+    if not isinstance(record.exc_info, tuple) or record.exc_info[0] is None:
+        return ""
+    kind, _, trace = record.exc_info
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+    return f"{kind.__qualname__} {place}"
 
 
 @dataclass(slots=True)

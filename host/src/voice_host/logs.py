@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, MutableMapping
+from itertools import islice
 from typing import Any, Literal, cast
 
 import structlog
@@ -17,6 +18,9 @@ from voice_host.tracebacks import without_messages
 
 MAX_TRACE_CHARS = 30_000
 """A stack trace of some 300 lines."""
+
+MAX_ITEMS = 100
+"""Of a list or a mapping in a field."""
 
 _OWN = ("voice_host", "voice_host_sdk")
 _TRACES_ALONE = structlog.processors.ExceptionRenderer(without_messages)
@@ -121,10 +125,13 @@ class _Safe:
 
 
 def _printable(value: object) -> object:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):
-        return {_printable(name): _printable(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_printable(inner) for inner in value]
-    return value
+        return {_printable(name): _printable(inner) for name, inner in islice(value.items(), MAX_ITEMS)}
+    if isinstance(value, (list, tuple)):
+        more = [f"... ({len(value) - MAX_ITEMS} more)"] if len(value) > MAX_ITEMS else []
+        return [_printable(inner) for inner in value[:MAX_ITEMS]] + more
+    return printable(repr(value))

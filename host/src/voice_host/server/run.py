@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 import threading
 from collections.abc import Mapping
 
@@ -16,6 +17,7 @@ from voice_host.auth.key_file import KeyFileError
 from voice_host.discovery import BrokenAgent, LoadedAgent, absent_agents, discover_agents, load_agents
 from voice_host.extensions import BrokenExtension, discover_extensions
 from voice_host.logs import allow_loggers, configure_logging, get_logger
+from voice_host.printed import printing_into_the_log
 from voice_host.providers.select import SpeechServices, installed_extensions
 from voice_host.server.app import create_host_app
 from voice_host.server.banner import print_banner
@@ -57,9 +59,17 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure
         CannotServe, ExtensionsBroken, ProviderConfigError, RequiredAgentBroken: before anything is served.
     """
     server = settings.server
+    console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
     configure_logging(
         server.log_format, server.log_level, messages=server.log_transcripts, secrets=known_secrets(settings)
     )
+    with printing_into_the_log():
+        _serve(settings, listener, console, strict=strict, insecure=insecure)
+    leave_given_up_tools()
+
+
+def _serve(settings: Settings, listener: socket.socket, console: Console, *, strict: bool, insecure: bool) -> None:
+    server = settings.server
     log_transcripts(server.log_transcripts)
     raise_descriptor_limit()
     allow_loggers(plugin_entry_points())
@@ -69,7 +79,6 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure
     speech.require_named()
     outcomes = loaded_agents(settings)
     host = Host(settings, speech, extensions=extensions, strict=strict, installed=len(discover_agents()))
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     port = listener.getsockname()[1]
     name = f"[{server.host}]" if ":" in server.host else server.host
     url = f"http://{'localhost' if name == '127.0.0.1' else name}:{port}"
@@ -89,7 +98,6 @@ def serve(settings: Settings, listener: socket.socket, *, strict: bool, insecure
 
     http = HostServer(app, host, started, drain_timeout_s=server.drain_timeout_s)
     run_in_event_loop(serve_host(host, outcomes, http, listener, gate=gate, loop_blocked_ms=server.loop_blocked_ms))
-    leave_given_up_tools()
 
 
 def plugin_entry_points() -> set[str]:
