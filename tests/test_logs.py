@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ from voice_host.log_handler import REPEATS
 from voice_host.logs import allow_loggers, configure_logging, get_logger
 from voice_host.printable import MAX_CHARS
 from voice_host.settings import known_secrets, load_settings
+from voice_host.settings.secrets import REDACTED, Redactor
 from voice_host.tracebacks import WITHHELD, without_messages
 from voice_host.transcript_log import log_transcripts
 from voice_host_sdk import AgentConfig, AgentReply, LifecycleCallbacks, ObservedSession, ProviderError, UserTurn
@@ -178,6 +180,24 @@ def test_secrets_are_found_however_they_are_escaped(form: Any, secret: str, caps
     for form_of_it in (secret, *secret.split("\n"), repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret)):
         assert form_of_it not in written
     assert written.count("********") >= 10
+
+
+NESTED: dict[str, Callable[[str], str]] = {
+    "beside other quotes": lambda secret: repr(f'it\'s "{secret}"'),
+    "json in a repr": lambda secret: repr(json.dumps({"a": secret})),
+    "json in json": lambda secret: json.dumps(json.dumps({"a": secret})),
+    "repr of a repr": lambda secret: repr(repr(secret)),
+    "bytes": lambda secret: repr(secret.encode()),
+    "html": escape,
+    "lower case hex": lambda secret: re.sub("%..", lambda found: found[0].lower(), quote(secret, safe="")),
+}
+
+
+@pytest.mark.parametrize("wrap", NESTED.values(), ids=NESTED)
+def test_secrets_are_found_when_they_are_escaped_twice(wrap: Callable[[str], str]) -> None:
+    secrets = ["it's-a-key", "schlüssel/geheim", 'a"b\\c\nd-e&f', "pa ss+w/ord="]
+    found = [REDACTED in Redactor([secret]).text(wrap(secret)) for secret in secrets]
+    assert found == [True] * len(secrets)
 
 
 def test_only_the_hosts_and_the_agents_loggers_write_below_warnings(capsys: pytest.CaptureFixture[str]) -> None:

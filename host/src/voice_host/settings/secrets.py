@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 REDACTED = "********"
 NOT_UTF8 = "is not UTF-8 text"
@@ -15,6 +16,11 @@ NOT_UTF8 = "is not UTF-8 text"
 MIN_REDACTED_CHARS = 4
 MIN_REDACTED_LINE_CHARS = 16
 """A line of a secret of several lines, such as a private key, is a secret too; `}` or `-----` is none."""
+
+MAX_BACKSLASHES = 8
+"""In front of one escaped character: it may have been escaped three times. The limit keeps the search quick."""
+
+_BACKSLASH = re.escape("\\")
 
 _SECRET_NAME = re.compile(
     r"(^|[-_.])(api_?-?key|key|token|secret|password|passwd|passphrase|credentials?)$", re.IGNORECASE
@@ -136,9 +142,9 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets if len(secret) >= MIN_REDACTED_CHARS for form in _forms(secret)}
-        longest_first = sorted(forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        known = {part for secret in secrets if len(secret) >= MIN_REDACTED_CHARS for part in _parts(secret)}
+        longest_first = sorted(known, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(_pattern, longest_first))) if known else None
 
     def text(self, text: str) -> str:
         """Return `text` without the secrets."""
@@ -162,18 +168,27 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     return Redactor(secrets).text(text)
 
 
-def _forms(secret: str) -> Iterator[str]:
-    """Yield a secret as it may stand in a text."""
-    written = (
-        secret,
-        repr(secret)[1:-1],
-        ascii(secret)[1:-1],
-        quote(secret),
-        quote(secret, safe=""),
-        quote_plus(secret),
-    )
-    for text in written:
-        yield text
-        for ensure_ascii in (True, False):
-            yield json.dumps(text, ensure_ascii=ensure_ascii)[1:-1]
+def _parts(secret: str) -> Iterator[str]:
+    yield secret
     yield from (line for line in secret.splitlines() if len(line) >= MIN_REDACTED_LINE_CHARS)
+
+
+def _pattern(secret: str) -> str:
+    """Return a pattern of a secret as it may stand in a text: each character may be escaped in another way."""
+    return "".join(map(_character, re.findall(r"\\+|.", secret, re.DOTALL)))
+
+
+def _character(text: str) -> str:
+    """Return a pattern of one character, or of a run of backslashes."""
+    if text.isascii() and (text.isalnum() or text in "-_."):
+        return re.escape(text)
+    quoted = quote(text, safe="", errors="replace")
+    forms = [text, quoted, quoted.lower(), escape(text), *([] if text != " " else ["+"])]
+    if "\\" in text:
+        most = MAX_BACKSLASHES * len(text)
+        return f"(?:{'|'.join(map(re.escape, forms[1:3]))}|{_BACKSLASH}{{{len(text)},{most}}})"
+    forms += [ascii(text)[1:-1], json.dumps(text)[1:-1], repr(text.encode(errors="replace"))[2:-1], repr(text)[1:-1]]
+    patterns = [re.escape(form).replace(_BACKSLASH, f"{_BACKSLASH}{{1,{MAX_BACKSLASHES}}}") for form in forms]
+    if text in "'\"/":
+        patterns.append(f"{_BACKSLASH}{{1,{MAX_BACKSLASHES}}}{text}")
+    return f"(?:{'|'.join(dict.fromkeys(patterns))})"
