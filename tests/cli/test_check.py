@@ -59,6 +59,20 @@ def test_an_agent_passes_every_phase(run: Run, plugins: PluginFolder) -> None:
     assert "starting" in result.stderr
 
 
+def test_a_package_whose_name_is_damaged_neither_stops_the_check_nor_drives_the_terminal(
+    run: Run, plugins: PluginFolder
+) -> None:
+    plugins.install("hello", HELLO)
+    damaged = plugins.path / "damaged-1.dist-info"
+    damaged.mkdir()
+    (damaged / "METADATA").write_text("Metadata-Version: 2.1\nName: dam\x1b[31m\u202eaged\nVersion: 1\n", "utf-8")
+    (damaged / "entry_points.txt").write_text("[voice_host.agents]\ndamaged = no.such.module\n", "utf-8")
+    result = run("check")
+    assert "hello" in result.output
+    assert isinstance(result.exception, SystemExit)
+    assert not set("\x1b\u202e") & set(result.output)
+
+
 def test_a_setting_that_the_agent_does_not_read_is_told(run: Run, plugins: PluginFolder) -> None:
     plugins.install("hello")
     (plugins.path / "voice-host.toml").write_text('[agent.hello.settings]\ngreting = "Hi!"\ntown = "Rome"\n')

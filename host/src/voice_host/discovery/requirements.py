@@ -48,11 +48,11 @@ def violations(distribution: str) -> list[Violation]:
     """Return the requirements of a distribution, and of all that it requires, that are not met here.
 
     Those of another environment (markers) do not count, those of extras only where the extra is required. Nothing is
-    said of the distribution's own requirement of the SDK: see `sdk_mismatch`.
-
-    Raises:
-        importlib_metadata.PackageNotFoundError: the distribution is not installed.
+    said of the distribution's own requirement of the SDK: see `sdk_mismatch`. Of one that cannot be found by its name,
+    because its metadata are damaged, nothing is known.
     """
+    if _installed_version(distribution) is None:
+        return []
     needs = _needs_of_the_host()
     found: dict[str, Violation] = {}
     for requirement, by in _required(distribution):
@@ -86,7 +86,7 @@ def _required(distribution: str) -> Iterator[tuple[Requirement, tuple[str, ...]]
 def _installed_version(name: str) -> str | None:
     try:
         return importlib_metadata.version(name)
-    except importlib_metadata.PackageNotFoundError:
+    except (importlib_metadata.PackageNotFoundError, ValueError):  # there is none, or the name is empty
         return None
 
 
