@@ -51,13 +51,13 @@ def _http_protocol(timeout_s: float, table: ConnectionTable) -> type[asyncio.Pro
     """uvicorn's HTTP protocol with a deadline: uvicorn waits without end for a request, and for answers to be read."""
 
     class DeadlineHTTPProtocol(PacedHTTPProtocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
             self._seen: tuple[object, int] = (None, 0)
             self._deadline = self.loop.call_later(timeout_s, self._check_progress)
             if not table.open(transport):
-                transport.write(NO_ROOM)
-                transport.close()
+                self.transport.write(NO_ROOM)
+                self.transport.close()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._deadline.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Handle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -41,10 +41,10 @@ class PacedHTTPProtocol(H11Protocol):
         self._parsed_for_s = 0.0
         self._header_lines = 0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over a connection."""
-        super().connection_made(transport)
-        self.flow = _NotifyingFlow(transport, self._go_on_parsing)
+        super().connection_made(cast(asyncio.Transport, transport))
+        self.flow = _NotifyingFlow(self.transport, self._go_on_parsing)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, or as much of it as may be now."""
