@@ -17,7 +17,6 @@ from voice_host.auth.key_file import KeyFileError
 from voice_host.discovery import BrokenAgent, LoadedAgent, absent_agents, discover_agents, load_agents
 from voice_host.extensions import BrokenExtension, discover_extensions
 from voice_host.logs import allow_loggers, configure_logging, get_logger
-from voice_host.printed import printing_into_the_log
 from voice_host.providers.select import SpeechServices, installed_extensions
 from voice_host.server.app import create_host_app
 from voice_host.server.banner import print_banner
@@ -25,6 +24,7 @@ from voice_host.server.descriptors import raise_descriptor_limit
 from voice_host.server.event_loop import run_in_event_loop
 from voice_host.server.host import Host
 from voice_host.server.listener import is_loopback
+from voice_host.server.printed import printing_into_the_log
 from voice_host.server.process import HostServer
 from voice_host.server.revoked_calls import ending_revoked_calls
 from voice_host.settings import Settings, known_secrets

@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 from tests.plugins import plugin_folder
 from tests.test_logs import WORDS, written_log
 from voice_host.logs import configure_logging
-from voice_host.printed import printing_into_the_log
+from voice_host.server.printed import printing_into_the_log
 
 SERVE = [sys.executable, "-m", "voice_host", "serve", "--port", "0", "--log-format", "json"]
 PRINTS = """
