@@ -41,6 +41,14 @@ def test_each_back_channel_does_not_however_often(phrase: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["Aha!", "Uh-huh.", "Mm-hmm,", "M-hm.", "Mm.", "Okay.", "Oh, i see.", "Right?", "Oh, yeah."]
+)
+def test_back_channels_as_the_embedded_recogniser_spells_them_do_not(text: str) -> None:
+    assert not WORDS.interrupt(text)
+    assert WORDS.only_listen(text)
+
+
+@pytest.mark.parametrize(
     "text", ["okay but", "right now", "I see a problem", "yeah no", "tomorrow at nine", "unstoppable me"]
 )
 def test_other_words_interrupt_from_two_on(text: str) -> None:

@@ -216,6 +216,19 @@ async def test_an_utterance_without_words_is_no_turn() -> None:
     assert events == [SpeechStarted(), SpeechEnded()]
 
 
+async def test_a_noise_that_words_were_shown_of_is_taken_back() -> None:
+    """By an empty final transcript: else those words would become a turn once the wait for a final one is over."""
+
+    class Changing(Scripted):
+        async def preview(self, pcm: bytes) -> str | None:
+            return "Thank you."
+
+    events = await all_events(stream_to(Changing("", "Thank you.")), WEATHER + SILENCE_1_S)
+    told = [event for event in events if isinstance(event, Transcript)]
+    assert told[-1] == Transcript("", final=True)
+    assert {event.text for event in told[:-1]} == {"Thank you."}
+
+
 # --- microphones that stop, loops that stand still ---
 
 

@@ -58,6 +58,7 @@ class EmbeddedSpeechToTextStream:
         self._listening: asyncio.Task[None] | None = None
         self._committing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._shown = False  # a partial transcript of this turn
         self._stall_timer: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -176,6 +177,7 @@ class EmbeddedSpeechToTextStream:
     def _put_partial(self, words: str, confidence: float | None = None) -> None:
         earlier = [task.result() for task in self._segments if task.done() and not _failed(task)]
         self._events.put(Transcript(_join([*earlier, words]), confidence=confidence))
+        self._shown = True
 
     async def _commit(self) -> None:
         try:
@@ -185,8 +187,9 @@ class EmbeddedSpeechToTextStream:
             return
         self._segments.clear()
         self._committing = None
-        if text:
+        if text or self._shown:  # a noise that words were shown of is taken back
             self._events.put(Transcript(text, final=True))
+        self._shown = False
 
     def _spawn(self, work: Coroutine[None, None, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
