@@ -10,6 +10,7 @@ from tests.cli.conftest import Run
 from tests.extensions.offers import VOICE
 from tests.plugins import HELLO, PluginFolder
 from tests.providers.embedded.absent import without_engines
+from voice_host.providers.embedded.stt import moonshine
 
 LIFE = (
     HELLO
@@ -234,6 +235,21 @@ def test_a_host_without_speech_is_warned_about(
     assert result.exit_code == 0
     [warning] = verdicts(result)["hello"]["warnings"]
     assert 'install "voice-host[embedded]"' in warning
+
+
+def test_an_installed_engine_that_cannot_be_loaded_is_warned_about(
+    run: Run, plugins: PluginFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged() -> None:
+        raise OSError("damaged")
+
+    monkeypatch.setattr(moonshine, "_model", None)
+    monkeypatch.setattr(moonshine, "model_folder", damaged)
+    plugins.install("hello")
+    result = run("check", "hello", "--json")
+    assert result.exit_code == 0
+    [warning] = verdicts(result)["hello"]["warnings"]
+    assert "moonshine-voice is installed but cannot be loaded" in warning
 
 
 def test_an_agent_that_asks_for_embedded_speech_is_broken_without_it(

@@ -63,6 +63,19 @@ def test_an_extensions_service_is_made_once_when_it_is_first_chosen_and_closed_w
     assert made == []
 
 
+async def test_methods_of_a_third_party_that_share_a_name_with_the_hosts_are_left_alone(
+    plugins: PluginFolder,
+) -> None:
+    own = "    problem = 'none so far'\n    def prepare(self, what): raise NotImplementedError\n"
+    plugins.install_extension("ears", EARS.replace("    async def open", f"{own}    async def open"))
+    chosen = services()
+    speech = chosen.for_agent(AgentConfig(speech_to_text="ears", text_to_speech="beep"))
+    await chosen.prepare()
+    assert speech.problem is None
+    assert speech.names == {"stt": "Ears", "tts": "Beep"}
+    await chosen.aclose()
+
+
 def test_a_service_that_cannot_be_closed_does_not_keep_the_others_open(plugins: PluginFolder) -> None:
     module = plugins.install_extension("ears", EARS)
     plugins.install_extension("stuck", EARS.replace('"ears"', '"stuck"').replace("made.remove(self)", "1 / 0"))

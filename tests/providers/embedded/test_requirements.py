@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.machinery import ModuleSpec
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +9,6 @@ from tests.providers.embedded.absent import without_engines
 from voice_host.providers import embedded
 from voice_host.providers.embedded import EmbeddedSpeechToText, EmbeddedTextToSpeech, requirements, speech_problem
 from voice_host.providers.embedded.requirements import without_wheels
-from voice_host.providers.embedded.stt import moonshine
-from voice_host.providers.embedded.stt.recogniser import LocalRecogniser
 from voice_host_sdk import ProviderError, SpeechToText, STTConfig, TextToSpeech, TTSConfig
 
 
@@ -64,18 +60,6 @@ def test_a_platform_without_wheels_is_told_so(
 )
 def test_a_platform_with_wheels_is_no_problem(system: str, machine: str, libc: tuple[str, str], macos: str) -> None:
     assert without_wheels(system, machine, libc, macos) is None
-
-
-async def test_a_release_without_the_model_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    empty = ModuleSpec("moonshine_voice", None, is_package=True)
-    empty.submodule_search_locations = [str(tmp_path)]
-    monkeypatch.setattr(moonshine, "find_spec", lambda name: empty)
-    monkeypatch.setattr(moonshine, "_model", None)
-    recogniser = LocalRecogniser(1)
-    with pytest.raises(ProviderError, match=r"does not contain the model tiny-en; version 0\.1\.0 does") as refused:
-        await recogniser.recognise(b"")
-    assert (refused.value.code, refused.value.retryable) == ("stt_unavailable", False)
-    await recogniser.aclose()
 
 
 def test_importing_the_package_loads_no_engine() -> None:

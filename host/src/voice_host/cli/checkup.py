@@ -140,6 +140,7 @@ async def _lived(loaded: LoadedAgent, settings: Settings, extensions: Extensions
             started = await start_agent(loaded, settings.server.start_timeout_s)
             if isinstance(started, BrokenAgent):
                 return started
+            await speech.prepare()
             problem = await session_problem(loaded, prepared.runtime, settings.agents.callback_timeout_s)
             warnings = (*prepared.warnings, *unread_settings(loaded, settings))
             stopped = await stop_agent(loaded, settings.server.stop_timeout_s)

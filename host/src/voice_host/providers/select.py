@@ -15,6 +15,7 @@ from voice_host.logs import get_logger
 from voice_host.providers.addresses import require_allowed
 from voice_host.providers.builtin import BuiltInProviders
 from voice_host.providers.errors import ProviderConfigError as ProviderConfigError
+from voice_host.providers.local_service import LocalService
 from voice_host.settings import Settings, did_you_mean, load_settings, redact
 from voice_host.settings.services import AUTO
 from voice_host.tenancy import isolated
@@ -152,8 +153,9 @@ class SpeechServices:
 
         Cancelling this does not stop them.
         """
-        begin = [getattr(service, "prepare", None) for service in (*self._stt.values(), *self._tts.values())]
-        await asyncio.gather(*(asyncio.shield(prepare()) for prepare in begin if prepare is not None))
+        built: list[SpeechToText | TextToSpeech] = [*self._stt.values(), *self._tts.values()]
+        local = [service for service in built if isinstance(service, LocalService)]
+        await asyncio.gather(*(asyncio.shield(service.prepare()) for service in local))
 
     async def aclose(self) -> None:
         """Give back what the services hold; one that fails to does not keep the others from it. Idempotent."""
@@ -205,9 +207,8 @@ def speech_services_from_environment(
 
 
 def _problem_of(service: SpeechToText | TextToSpeech) -> str | None:
-    """Return why a service cannot work on this machine and what to do about it, if it tells; None: it can."""
-    problem: str | None = getattr(service, "problem", None)
-    return problem
+    """Return why a service cannot work on this machine and what to do about it; None: it can, as far as is known."""
+    return service.problem if isinstance(service, LocalService) else None
 
 
 def _working(service: _Provider) -> _Provider:

@@ -29,6 +29,14 @@ def speech_problem() -> str | None:
     return f'Embedded speech is not installed: install "voice-host[embedded]" (missing: {lacking}). {CLOUD}'
 
 
+def unloadable(package: str) -> str:
+    """Return what to tell the operator of a package that is installed, and whose model or library cannot be loaded."""
+    return (
+        f"Embedded speech does not work: {package} is installed but cannot be loaded; the log tells why. "
+        f'Install it again: pip install --force-reinstall "voice-host[embedded]". {CLOUD}'
+    )
+
+
 def without_wheels(system: str, machine: str, libc: tuple[str, str], macos: str) -> str | None:
     """Return why there are no wheels of the engines for a machine; None: there are.
 

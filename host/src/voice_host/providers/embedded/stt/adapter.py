@@ -6,15 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from voice_host.providers.embedded.engines import Recogniser
-from voice_host.providers.embedded.requirements import speech_problem
+from voice_host.providers.embedded.requirements import speech_problem, unloadable
 from voice_host.providers.embedded.stt.recogniser import LocalRecogniser
+from voice_host.providers.local_service import LocalService
 from voice_host_sdk import ProviderError, STTConfig
 
 if TYPE_CHECKING:
     from voice_host.providers.embedded.stt.stream import EmbeddedSpeechToTextStream
 
 
-class EmbeddedSpeechToText:
+class EmbeddedSpeechToText(LocalService):
     """Speech-to-text without key or download: Silero finds the voice, Moonshine the words.
 
     English, with punctuation and case; numbers come as digits or words. Of `STTConfig` it uses `sample_rate` alone: the
@@ -22,17 +23,13 @@ class EmbeddedSpeechToText:
 
     Args:
         recogniser: what turns utterances into words for all calls; default: one in this process. Closed with this.
-
-    Attributes:
-        problem: why it cannot run here and what to do about it; None: it can.
     """
 
     def __init__(self, recogniser: Recogniser | None = None) -> None:
+        super().__init__(problem=speech_problem(), unloadable=unloadable("moonshine-voice"))
         self._recogniser = recogniser or LocalRecogniser()
         self._streams: set[EmbeddedSpeechToTextStream] = set()
-        self._warming: asyncio.Task[None] | None = None
         self._closed = False
-        self.problem = speech_problem()
 
     @property
     def name(self) -> str:
@@ -42,24 +39,17 @@ class EmbeddedSpeechToText:
     def reports_speech_end(self) -> bool:
         return True
 
-    def prepare(self) -> asyncio.Task[None]:
-        """Begin to load the model, if it was not begun: the first call need not wait for it. Done when it is loaded."""
-        if self._warming is None:
-            self._warming = asyncio.create_task(self._warm())
-        return self._warming
-
     async def open(self, config: STTConfig) -> EmbeddedSpeechToTextStream:
         """Open a call's line; the model is loaded meanwhile, if it is the first.
 
         Raises:
             ProviderError: it cannot run here (`stt_unavailable`), or the provider is closed (`stt_closed`).
         """
-        if self.problem is not None:
-            message = "Speech is not recognised on this host. You can type."
-            raise ProviderError(message, code="stt_unavailable", retryable=False)
         if self._closed:
             raise ProviderError("The speech recogniser is closed.", code="stt_closed", retryable=False)
-        self.prepare()
+        if not await self.works():
+            message = "Speech is not recognised on this host. You can type."
+            raise ProviderError(message, code="stt_unavailable", retryable=False)
         stream = await asyncio.to_thread(self._new_stream, config)  # imports and loads a model: not on the event loop
         self._streams.add(stream)
         return stream
@@ -69,20 +59,14 @@ class EmbeddedSpeechToText:
         self._closed = True
         for stream in tuple(self._streams):
             await stream.aclose()
-        if self._warming is not None:
-            self._warming.cancel()
-            await asyncio.wait((self._warming,))
+        await self.stop_loading()
         await self._recogniser.aclose()
+
+    async def load(self) -> None:
+        await asyncio.to_thread(self._new_stream, STTConfig())  # it has a model, too
+        await self._recogniser.warm()
 
     def _new_stream(self, config: STTConfig) -> EmbeddedSpeechToTextStream:
         from voice_host.providers.embedded.stt.stream import EmbeddedSpeechToTextStream
 
         return EmbeddedSpeechToTextStream(config, self._recogniser, on_close=self._streams.discard)
-
-    async def _warm(self) -> None:
-        if self.problem is not None:
-            return
-        try:
-            await self._recogniser.warm()
-        except ProviderError:
-            return  # the first utterance tries again, and its call is told

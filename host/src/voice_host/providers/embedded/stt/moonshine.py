@@ -11,7 +11,6 @@ import numpy as np
 import onnxruntime
 
 from voice_host.providers.embedded.engines import RECOGNISER_HZ
-from voice_host_sdk import ProviderError
 
 _START, _END = 1, 2
 _TOKENS_PER_S = 6.5
@@ -101,15 +100,14 @@ def model_folder() -> Path:
     That is not imported: its library, its downloads and its microphone are not used.
 
     Raises:
-        ProviderError: it is not there (`stt_unavailable`). Only version 0.1.0 contains it.
+        FileNotFoundError: it is not there. Only version 0.1.0 contains it.
     """
     found = find_spec("moonshine_voice")
     for root in (found.submodule_search_locations or ()) if found else ():
         folder = Path(root) / "assets" / "tiny-en"
         if (folder / "tokenizer.bin").is_file():
             return folder
-    message = "The installed moonshine-voice does not contain the model tiny-en; version 0.1.0 does."
-    raise ProviderError(message, code="stt_unavailable", retryable=False)
+    raise FileNotFoundError("the installed moonshine-voice does not contain the model tiny-en; version 0.1.0 does")
 
 
 _loading = threading.Lock()
@@ -120,7 +118,8 @@ def load_model() -> Moonshine:
     """Return the model of this process, loading it (0.2 s) the first time. It stays until the process ends.
 
     Raises:
-        ProviderError: it is not installed (`stt_unavailable`).
+        FileNotFoundError: it is not installed.
+        Exception: whatever onnxruntime raises of a file that is damaged.
     """
     global _model
     with _loading:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from voice_host.providers.embedded.model_threads import ModelThreads
@@ -11,8 +10,6 @@ from voice_host_sdk import ProviderError
 
 if TYPE_CHECKING:
     from voice_host.providers.embedded.stt.moonshine import Moonshine
-
-_logger = logging.getLogger(__name__)
 
 _WAITING_PER_THREAD = 8
 """An utterance takes 0.05 s (median) to 0.9 s (30 s of speech): more would keep callers waiting for seconds."""
@@ -50,7 +47,6 @@ def _model() -> Moonshine:
         from voice_host.providers.embedded.stt.moonshine import load_model  # takes long: not on the event loop
 
         return load_model()
-    except (ImportError, OSError) as error:
-        _logger.warning("the speech recogniser does not run on this machine", exc_info=error)
+    except Exception as error:  # onnxruntime has errors of its own for damaged files
         message = "The speech recogniser does not run on this machine."
         raise ProviderError(message, code="stt_unavailable", retryable=False) from error

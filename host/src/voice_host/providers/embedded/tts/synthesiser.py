@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,6 @@ from voice_host_sdk import ProviderError
 
 if TYPE_CHECKING:
     from voice_host.providers.embedded.tts.hibari_voice import HibariVoice
-
-_logger = logging.getLogger(__name__)
 
 _WAITING_PER_THREAD = 32
 """A sentence takes 0.03 s (median) to 0.3 s: more would keep callers waiting for seconds."""
@@ -53,7 +50,6 @@ def _voice() -> HibariVoice:
         from voice_host.providers.embedded.tts.hibari_voice import load_voice  # takes long: not on the event loop
 
         return load_voice()
-    except (ImportError, OSError) as error:
-        _logger.warning("the embedded voice does not run on this machine", exc_info=error)
+    except Exception as error:  # onnxruntime has errors of its own for damaged files
         message = "The embedded voice does not run on this machine."
         raise ProviderError(message, code="tts_unavailable", retryable=False) from error
