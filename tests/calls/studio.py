@@ -25,7 +25,7 @@ from voice_host.providers.assemblyai.stt import AssemblyAISpeechToText
 from voice_host.providers.orpheus import OrpheusTextToSpeech
 from voice_host.providers.select import SpeechProviders
 from voice_host.settings import ResilienceSettings
-from voice_host_sdk import AgentConfig, LifecycleCallbacks
+from voice_host_sdk import AgentConfig, LifecycleCallbacks, SpeechToText, TextToSpeech
 
 
 class _Server(uvicorn.Server):
@@ -102,9 +102,14 @@ async def studio(
     prepare: Callable[[Studio], None] | None = None,
     limits: CallLimits | None = None,
     handler_class: type[VoiceSessionHandler] = VoiceSessionHandler,
+    ears: SpeechToText | None = None,
+    voice: TextToSpeech | None = None,
     **manager_options: Any,
 ) -> AsyncIterator[Studio]:
-    """Serve one agent with simulated services. Words are short, so that a reply takes a fraction of a second."""
+    """Serve one agent with simulated services. Words are short, so that a reply takes a fraction of a second.
+
+    `ears` and `voice` take the place of the simulated speech services, and are closed with the rest.
+    """
     async with (
         AssemblyAISimulator(api_key="stt-key") as stt,
         OrpheusSimulator(api_key="tts-key", ms_per_word=ms_per_word) as tts,
@@ -119,8 +124,8 @@ async def studio(
         runtime = AgentRuntime("desk", config, registry.resolve(*models), registry=registry)
         manager = VoiceAgentManager(config=config, runtime=runtime, callbacks=callbacks, **manager_options)
         speech = SpeechProviders(
-            AssemblyAISpeechToText(stt_key, **{"url": stt.url, "resilience": resilience, **stt_options}),
-            OrpheusTextToSpeech(tts_key, url=tts.url, resilience=resilience),
+            ears or AssemblyAISpeechToText(stt_key, **{"url": stt.url, "resilience": resilience, **stt_options}),
+            voice or OrpheusTextToSpeech(tts_key, url=tts.url, resilience=resilience),
         )
         handler = handler_class(agent_manager=manager, speech=speech, limits=limits, resilience=resilience)
         made = Studio(stt, tts, llm, manager, handler)

@@ -185,8 +185,9 @@ class Listening:
 
     async def _take(self, event: SpeechEvent) -> None:
         self._watchdog.heard()
-        self._replays = 0
-        self._works()
+        if isinstance(event, Transcript):  # that somebody speaks may be known where words cannot be had
+            self._replays = 0
+            self._works()
         if not self._turn.is_open:
             self._audio.commit(ONSET_MS)
         passed_on = self._turn.take(event, now_s())

@@ -1,0 +1,97 @@
+"""Calls with speech that is recognised and spoken on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.calls.client import calling
+from tests.calls.studio import studio
+from tests.providers.embedded.speech import SILENCE_1_S, clip, plain
+from voice_host.providers.embedded import EmbeddedSpeechToText, EmbeddedTextToSpeech
+from voice_host.providers.embedded.stt.recogniser import LocalRecogniser
+from voice_host.providers.resampler import Resampler
+from voice_host.session.listening import DEAF_PHRASE
+from voice_host.settings import ResilienceSettings
+from voice_host_sdk import AgentConfig, ProviderError
+
+WEATHER = clip("whats_the_weather_like.wav")
+ASKED = "What's the weather like?"
+
+
+class FullQueue:
+    """A recogniser with too much to do, until it is let."""
+
+    def __init__(self) -> None:
+        self.full = True
+        self.refused = 0
+
+    async def warm(self) -> None:
+        pass
+
+    async def recognise(self, pcm: bytes) -> str:
+        if self.full:
+            self.refused += 1
+            raise ProviderError("It has too much to do.", code="stt_busy")
+        return ASKED
+
+    async def preview(self, pcm: bytes) -> str | None:
+        return None
+
+    async def aclose(self) -> None:
+        pass
+
+
+@pytest.mark.fault("stt: the embedded recogniser has too much to do")
+@pytest.mark.parametrize("lasts", [False, True])
+async def test_a_full_queue_never_ends_in_silence(lasts: bool) -> None:
+    """The turn comes late; if that lasts, the caller is told, though the voice detector hears every try."""
+    recogniser = FullQueue()
+    patience = ResilienceSettings(
+        stt_retry_first_s=0.05, stt_retry_max_s=0.1, stt_tell_after_s=1.0 if lasts else 60, stt_max_replays=100
+    )
+    async with studio(resilience=patience, ears=EmbeddedSpeechToText(recogniser)) as s:
+        s.llm.reply("Fine.")
+        async with calling(s.url) as caller:
+            await caller.expect("ready")
+            speaking = asyncio.create_task(caller.speak(WEATHER + SILENCE_1_S))
+            if lasts:
+                assert (await caller.expect("error"))["code"] == "stt_busy"
+                await caller.expect("chat", text=DEAF_PHRASE)
+            await speaking
+            recogniser.full = False
+            await caller.expect("turn", text=ASKED)
+    assert recogniser.refused > 0
+    assert len(caller.all("error")) == lasts
+    assert s.leaks == [[]]
+
+
+async def test_what_was_heard_of_a_reply_that_was_interrupted_are_its_first_words() -> None:
+    """Real speech both ways: the words that were audible are told by the estimated times of words."""
+    reply = (
+        "On Monday the museum opens at nine in the morning. On Tuesday it is closed for the whole day, and so is the "
+        "garden. On Wednesday there is a guided tour of the old town, which begins in front of the station."
+    )
+    recogniser = LocalRecogniser(1)
+    async with studio(AgentConfig(greeting=""), ears=EmbeddedSpeechToText(), voice=EmbeddedTextToSpeech()) as s:
+        s.llm.reply(reply)
+        s.llm.reply("Fine.")
+        async with calling(s.url) as caller:
+            await caller.expect("ready")
+            await caller.type("When is it open?")
+            await caller.expect("audio", count=20)
+            await caller.speak(WEATHER + SILENCE_1_S)
+            cancelled = await caller.expect("cancelled")
+            await caller.expect("turn", text=ASKED)
+    said = b"".join(frame["pcm"] for frame in caller.frames[: caller.frames.index(cancelled)] if "pcm" in frame)
+    voice = await recogniser.recognise(_at_16_khz(said))
+    heard = cancelled["heard"]
+    await recogniser.aclose()
+    assert reply.startswith(heard)
+    assert abs(len(plain(heard).split()) - len(plain(voice).split())) <= 2  # 200 ms of it were not played yet
+    assert s.leaks == [[]]
+
+
+def _at_16_khz(pcm: bytes) -> bytes:
+    return Resampler(24_000, 16_000).resample(pcm, last=True)
