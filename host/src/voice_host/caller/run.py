@@ -108,9 +108,9 @@ async def _own_host(settings: Settings, agent_id: str) -> AsyncIterator[str]:
         agent = host.agents[agent_id]
         if isinstance(agent, BrokenAgent):
             raise CallFailed(str(agent), f"`voice-host check {agent_id}` shows more")
+        await speech.prepare()  # else the latencies would be those of the first call after a start
         if agent.handler.speech_problem is not None:
             Console(stderr=True).print(Text(agent.handler.speech_problem, "yellow"))
-        await speech.prepare()  # else the latencies would be those of the first call after a start
         server = _OwnServer(create_host_app(host), host)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
