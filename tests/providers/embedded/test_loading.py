@@ -51,7 +51,7 @@ async def test_a_release_without_the_model_is_told(
     assert speech.names == {"stt": "none", "tts": "embedded"}
     assert speech.problem is not None
     assert "moonshine-voice is installed but cannot be loaded" in speech.problem
-    assert 'pip install --force-reinstall "voice-host[embedded]"' in speech.problem
+    assert 'Install "voice-host[embedded]" again' in speech.problem
     assert "ASSEMBLYAI_API_KEY" in speech.problem
     assert "does not contain the model tiny-en; version 0.1.0 does" in caplog.text
     with pytest.raises(ProviderError, match="You can type") as refused:

@@ -32,8 +32,8 @@ def speech_problem() -> str | None:
 def unloadable(package: str) -> str:
     """Return what to tell the operator of a package that is installed, and whose model or library cannot be loaded."""
     return (
-        f"Embedded speech does not work: {package} is installed but cannot be loaded; the log tells why. "
-        f'Install it again: pip install --force-reinstall "voice-host[embedded]". {CLOUD}'
+        f"Embedded speech does not work: {package} is installed but cannot be loaded; `voice-host check` tells why. "
+        f'Install "voice-host[embedded]" again, with --force-reinstall. {CLOUD}'
     )
 
 
