@@ -41,7 +41,7 @@ class LocalService(ABC):
         """Whether it can work, as far as is known. Where loading has failed before, that is tried again."""
         loading = self.prepare()
         if self.problem is not None:
-            await asyncio.shield(loading)
+            await asyncio.wait((loading,))
         return self.problem is None
 
     async def stop_loading(self) -> None:

@@ -165,7 +165,7 @@ class Listening:
             self._replays = 1
         self._watchdog.new_line()
         self._audio.rewind(trim=not self._turn.is_open)
-        self._turn.lost()
+        self._turn.begin_again()
 
     async def _send(self, stream: SpeechToTextStream) -> None:
         while True:
@@ -188,7 +188,7 @@ class Listening:
         if isinstance(event, Transcript):  # that somebody speaks may be known where words cannot be had
             self._replays = 0
             self._works()
-        if not self._turn.is_open:
+        if not self._turn.may_be_under_way(now_s()):
             self._audio.commit(ONSET_MS)
         passed_on = self._turn.take(event, now_s())
         self._turn_moved.set()
@@ -240,6 +240,7 @@ class Listening:
     async def _lost(self, error: ProviderError, began_s: float) -> None:
         metrics.STT_RECONNECTS.labels(self._agent_id, error.code).inc()
         log.warning("stt_lost", agent_id=self._agent_id, code=error.code)
+        self._turn.lost(now_s())
         if self._outage is None:
             self._outage = _Outage(error, began_s)
             self._tasks.create_task(self._tell(self._outage), name="outage")

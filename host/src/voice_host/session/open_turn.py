@@ -6,6 +6,8 @@ recognised must reach the agent all the same.
 
 from __future__ import annotations
 
+import math
+
 from voice_host.session.caller_words import has_word, words
 from voice_host_sdk import SpeechEnded, SpeechEvent, SpeechStarted, STTConfig, Transcript
 
@@ -34,6 +36,7 @@ class OpenTurn:
         self._hears_end = hears_end
         self._partial = ""
         self._voice = False  # detected, and not ended
+        self._voice_at_s = -math.inf  # when it was detected or ended, since the last final transcript
         self._taken: list[str] = []  # the words of the turn that was made final here
         self._spoke_since = False  # the voice was detected since then
         self._hears_onset = False  # the recogniser reports when the voice is detected
@@ -44,6 +47,7 @@ class OpenTurn:
 
     def take(self, event: SpeechEvent, now_s: float) -> SpeechEvent | None:
         """Take an event and return what is to be made of it; None: it is of a turn that was made final here."""
+        self._voice_at_s = now_s if isinstance(event, SpeechStarted | SpeechEnded) else self._voice_at_s
         match event:
             case SpeechStarted():
                 self._voice, self._spoke_since, self._hears_onset = self._hears_end, True, True
@@ -53,7 +57,7 @@ class OpenTurn:
                 rest = self._without_taken(text, final=final)
                 self.is_open, self._partial = not final, "" if final else rest or ""
                 if final:
-                    self._voice, self._taken = False, []
+                    self._voice, self._voice_at_s, self._taken = False, -math.inf, []
                 if rest is None:
                     self.is_open = False
                     self.overdue_at_s = None
@@ -66,15 +70,24 @@ class OpenTurn:
     def finish(self) -> Transcript | None:
         """Make the turn final that nothing more has come of; None: no word of it was recognised."""
         text, self._partial = self._partial, ""
-        self.overdue_at_s = None
+        self.overdue_at_s, self._voice_at_s = None, -math.inf
         self.is_open = False
         if not has_word(text):
             return None
         self._taken, self._spoke_since = [*self._taken, *words(text)], False
         return Transcript(text, final=True)
 
-    def lost(self) -> None:
-        """The recogniser is gone; the next one hears the turn again from its beginning."""
+    def may_be_under_way(self, now_s: float) -> bool:
+        """Whether what was heard may belong to a turn: its voice is known before its words, which may come late."""
+        return self.is_open or self._voice or now_s <= self._voice_at_s + self._timeout_s
+
+    def lost(self, now_s: float) -> None:
+        """The recogniser is gone. A turn that may be under way stays so until another one has heard it."""
+        if self.may_be_under_way(now_s):
+            self._voice_at_s = math.inf
+
+    def begin_again(self) -> None:
+        """The next recogniser hears the turn from its beginning."""
         self._partial, self.overdue_at_s, self._taken, self._voice = "", None, [], False
 
     def _without_taken(self, text: str, *, final: bool) -> str | None:
