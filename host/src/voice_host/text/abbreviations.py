@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from voice_host.text.boundaries import SENTENCE_STARTER
 from voice_host.text.dates import ends_sentence
 from voice_host.text.lexicon import (
     LOWER_CASE_ONLY,
@@ -24,7 +25,7 @@ _STREET = re.compile(r"(St|Ave|Rd|Blvd|Dr|Ln|Ct|Pl|Sq|Hwy|Pkwy|Ter)\b(\.?)")
 _NO_STREET = rf"(?!(?:{'|'.join([*map(str.capitalize, STREETS), *STREETS.values()])})\b)"
 _NAME_BEFORE = re.compile(rf"(?<![\w.]){_NO_STREET}(?:[A-Z][a-z'’]{{1,30}}|\d{{1,3}}(?:st|nd|rd|th)|[a-z]{{2,30}}) \Z")
 _CAPITAL_BEFORE = re.compile(rf"(?<![\w.]){_NO_STREET}[A-Z][a-z'’]{{1,30}} \Z")
-_NUMBERED_NAME_BEFORE = re.compile(r"\d{1,5} (?:[NSEW]\.? )?(?:(?:[A-Z][a-z'’]{1,30}|\d{1,3}(?:st|nd|rd|th)) ){1,3}\Z")
+_NUMBERED_NAME_BEFORE = re.compile(r"\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:(?:[A-Z][a-z'’]{1,30}|\d{1,3}(?:st|nd|rd|th)) ){1,3}\Z")
 _ALWAYS_STREETS = frozenset({"St", "Ave", "Rd", "Blvd"})
 _CAPITAL_FOLLOWS = re.compile(r"\s{1,4}[A-Z]")
 _VERSUS = re.compile(r"vs(?= \w)")
@@ -77,7 +78,7 @@ def _street(text: str, start: int) -> Reading | None:
     if not numbered:
         before = _NAME_BEFORE if match[2] else _CAPITAL_BEFORE
         named = match[1] in _ALWAYS_STREETS and before.search(text, max(0, start - 34), start)
-        if not named or _CAPITAL_FOLLOWS.match(text, match.end()):
+        if not named or (_CAPITAL_FOLLOWS.match(text, match.end()) and not SENTENCE_STARTER.match(text, match.end())):
             return None
     closes = bool(match[2]) and ends_sentence(text, match.end())
     return Reading(match.end() - closes, STREETS[match[1].lower()], Kind.ABBREVIATION)

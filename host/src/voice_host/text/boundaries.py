@@ -56,14 +56,14 @@ _NUMBERING_ABBREVIATION = _stopped(*_plain(*LAST_UNLESS_NUMBERED))
 # May also be the last word of a sentence, so the next word decides.
 _CLOSING_ABBREVIATION = _stopped(*_plain(*MAY_BE_LAST), r"(?:[^\W\d_]\.){1,4}[^\W\d_]")
 _MONTHS = tuple(month for month in SHORT_MONTHS if month != "may")
-# The same, and a small letter or a digit after it is enough: "5 min. by car", "5 ft. 4 in. tall", "Mon. to Fri."
+# The same, and a small letter or a digit after it is enough: "5 min. by car", "$5/mo. for it", "Mon. to Fri."
 _UNIT_OR_DAY = re.compile(
-    rf"(?:\d[ -]?(?:in|{'|'.join(sorted((unit for unit in UNITS if unit.isalpha()), key=len, reverse=True))})"
+    rf"(?:(?:\d[ -]?|/)(?:in|{'|'.join(sorted((unit for unit in UNITS if unit.isalpha()), key=len, reverse=True))})"
     rf"|(?<!\w)(?:{'|'.join((*WEEKDAYS, *_MONTHS))}))\.\Z",
     re.IGNORECASE,
 )
 _DAY_IN_LIST = re.compile(rf"(?<!\w)(?:{'|'.join(WEEKDAYS)})\.?\Z", re.IGNORECASE)
-_SENTENCE_STARTER = re.compile(
+SENTENCE_STARTER = re.compile(
     r"""\s+(?:
         The | This | That | There | These | Those | It | I | We | You | He | She | They | If | When | What | Which | Who
       | Where | Why | How | Is | Are | Was | Do | Does | Did | Can | Could | Would | Will | Shall | Should | May | Have
@@ -71,6 +71,7 @@ _SENTENCE_STARTER = re.compile(
     )(?=[\s,.!?'’])""",
     re.VERBOSE,
 )
+"""White space and a word that seldom is a name."""
 _NEXT_WORD = re.compile(r"\s+(?:\w+\W|[^\w\s])")
 _NEXT_VISIBLE = re.compile(r"[^\S\n]*(\n|\S)")
 _LIST_NUMBER = re.compile(r"(?:\A|[\n:;])\s{0,8}\(?\d{1,3}\.\Z")
@@ -108,7 +109,7 @@ def _full_stop_may_end(text: str, end: int) -> bool | None:
     if _found(_CLOSING_ABBREVIATION, text, end):
         if following is not None and following[1] == "\n":
             return True
-        return None if _NEXT_WORD.match(text, end) is None else _SENTENCE_STARTER.match(text, end) is not None
+        return None if _NEXT_WORD.match(text, end) is None else SENTENCE_STARTER.match(text, end) is not None
     return True
 
 

@@ -38,7 +38,7 @@ _BEGINNING = re.compile(
     (?P<number> [\d{_VULGAR}] | (?<![\w.])\.(?=\d) | (?<!\w)['’](?=\d{{2}}s\b) )
   | (?<![^\W\d])(?<!@) (?:
         [A-Za-z]{{1,64}}+ (?:
-            (?P<dotted> \.(?=\w) | (?:-[A-Za-z0-9]{{1,40}}){{1,5}}[.@] | [+_][\w.+-]{{0,60}}[.@] | @\w | :(?=[/\w:]) )
+            (?P<dotted> \.(?=\w) | (?:-[A-Za-z0-9]{{1,40}}){{1,5}}(?:\.(?=\w)|@) | [+_][\w.+-]{{0,60}}[.@] | @\w | :(?=[/\w:]) )
           | (?P<stopped> \. )
           | (?P<numbered> -?[\d₀-₉] )
           | (?P<slashed> / )
@@ -72,6 +72,7 @@ _NUMBER_RULES: tuple[Rule, ...] = (
     addresses.address,
     dates.written_decade,
     money.amount_first,
+    quantities.duration,
     quantities.measure,
     naming.digits_that_name,
     quantities.written_ordinal,
@@ -171,7 +172,7 @@ def classify(text: str, start: int = 0) -> list[Span]:
         plain = position = reading.end
         if reading.kind in _RANGED:
             joint = None if ranged else _joint(text, reading)
-            ranged = joint is not None
+            ranged = joint is not None and joint.spoken != "by"
             if joint is not None:
                 spans.append(Span(position, joint.end, joint.spoken, joint.kind))
                 plain = position = joint.end

@@ -34,7 +34,7 @@ _MONTH_RANGE = re.compile(r" ?[-–—] ?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|
 
 _OFFSET = r"(?:Z\b|(?P<sign>[+-])(?P<off>\d\d):?(?P<offmin>\d\d)?\b)"
 _ISO_DATE = re.compile(
-    r"(?P<year>1\d{3}|20\d{2})(?P<mark>[-/.])(?P<first>\d{2})(?P=mark)(?P<second>\d{2})"
+    r"(?P<year>1\d{3}|20\d{2})(?P<mark>[-/.])(?P<first>\d{2}|(?<=[-/])\d)(?P=mark)(?P<second>\d{2}|(?<=[-/])\d)"
     r"(?:[T ](?P<hour>[01]\d|2[0-4]):(?P<minute>[0-5]\d)(?::(?P<seconds>[0-5]\d)(?:[.,]\d{1,9})?)?"
     rf"(?P<zone> ?{_OFFSET})?"
     r"|(?P<tail>T))?(?!\d|-\d)"
@@ -44,9 +44,13 @@ _NUMERIC_DATE = re.compile(
 )
 _DAY_AND_MONTH = re.compile(r"(\d{1,2})/(\d{1,2})(?![\w/]|[.,]\d)")
 _ON = re.compile(
-    r"\b(?:on|by|until|till|since|before|after|from|through|dated?|due|starting|ending|effective|and|to)\s(?:the )?\Z",
+    r"\b(?:on|until|till|since|before|after|dated?|due(?: by)?|starting|ending|effective"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day,?)\s(?:the )?"
+    r"(?:\d{1,2}/\d{1,2}(?: ?[-–] ?|,? (?:and|or|to|through|until) |, )){0,4}\Z",
     re.IGNORECASE,
 )
+_PERHAPS_ON = re.compile(r"\b(?:by|from|through|and|to)\s(?:the )?\Z", re.IGNORECASE)
+_PART_FOLLOWS = re.compile(r" (?:of|full|empty|price|cups?|inch(?:es)?|miles?|hours?|majority|scale)\b")
 _NOT_IN_DATE = re.compile(r"[\w.,/-]\Z")
 
 _NOT_IN_YEAR = re.compile(r"[\w.,]\Z")
@@ -151,6 +155,8 @@ def weekday(text: str, start: int) -> Reading | None:
 
 def numeric_date(text: str, start: int) -> Reading | None:
     """`2026-11-22`, `2026-01-05T09:00:00Z`, `22/11/2026`, `15-Mar-2024`, `22 November`, `on 12/25`."""
+    if reading := _without_year(text, start):
+        return reading
     before = text[max(0, start - 1) : start]
     if before and _NOT_IN_DATE.match(before):
         return None
@@ -164,13 +170,28 @@ def numeric_date(text: str, start: int) -> Reading | None:
     if (match := _DAY_MONTH_YEAR.match(text, start)) and _is_day(int(match["day"])):
         words = f"the {ordinal(int(match['day']))} of {_month(match)} {year(_full_year(match['year']))}"
         return Reading(match.end(), words, Kind.DATE)
+    return None
+
+
+def _without_year(text: str, start: int) -> Reading | None:
+    """`12/25`, `5/6` and `05/06` where a day is meant.
+
+    Who writes `5/6` for a day writes American English, the month first. A zero before it is as common where the day
+    comes first: `05/06` is read number by number.
+    """
     match = _DAY_AND_MONTH.match(text, start)
-    if match is None or not _ON.search(text, max(0, start - 16), start):
+    if match is None:
         return None
     first, second = int(match[1]), int(match[2])
+    on = _ON.search(text, max(0, start - 80), start) is not None and not _PART_FOLLOWS.match(text, match.end())
+    if not on and not _PERHAPS_ON.search(text, max(0, start - 12), start):
+        return None
     words = _day_and_month(first, second)
-    if not words and "0" in (match[1][0], match[2][0]) and first in range(1, 13) and second in range(1, 13):
-        words = f"{cardinal(first)}, {cardinal(second)}"
+    if not words and max(first, second) <= len(MONTHS) and min(first, second) >= 1:
+        if "0" in (match[1][0], match[2][0]):
+            words = f"{cardinal(first)}, {cardinal(second)}"
+        elif on or first > second:  # "by 5/6" may be a fraction, "by 7/4" is none
+            words = f"{MONTHS[first - 1]} {ordinal(second)}"
     return Reading(match.end(), words, Kind.DATE) if words else None
 
 

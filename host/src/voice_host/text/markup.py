@@ -32,7 +32,7 @@ _AUTOLINK = re.compile(r"<((?:[a-z][a-z0-9+.-]{1,15}://|mailto:|www\.)[^\s<>]{1,
 _RULE = re.compile(rf"{_LINE}(?:[-*_=][ \t]*){{3,}}(?=\n|\Z)")
 _TABLE_RULE = re.compile(rf"{_LINE}\|?[ \t]*:?-{{2,}}:?[ \t]*(?:\|[ \t]*:?-{{2,}}:?[ \t]*){{0,60}}\|?[ \t]*(?=\n|\Z)")
 _LINE_MARKER = re.compile(
-    rf"{_LINE}(?:(?:#{{1,6}}|>{{1,8}}|[-*+•‣▪◦–—])[ \t]+|\[[ xX]\][ \t]+|\d{{1,3}}[.)][ \t]+(?=[^\s\d]))+"
+    rf"{_LINE}(?:(?:#{{1,6}}|>{{1,8}}|[-*+•‣▪◦–—])[ \t]+|\[[ xX]\][ \t]+|\d{{1,3}}(?:\.[ \t]+(?=[^\s\d])|\)[ \t]+(?=\S)))+"
 )
 _QUOTE_MARKER = re.compile(rf"{_LINE}>{{1,8}}(?=\w)")
 _HEADING_END = re.compile(r"(?<=\S)[ \t]+#{1,6}[ \t]*(?=\n|\Z)")

@@ -7,6 +7,7 @@ import re
 from voice_host.text.currencies import ALSO_WORDS, CURRENCIES, ONLY_AFTER_NUMBER, Currency
 from voice_host.text.numbers import Number, cardinal, number, read_number
 from voice_host.text.spans import Kind, Reading
+from voice_host.text.units import describes_noun
 
 _SCALES = {
     "k": "thousand",
@@ -44,23 +45,22 @@ def currency_first(text: str, start: int) -> Reading | None:
     amount = _read(text, match.end(), currency)
     if amount is None:
         return None
-    reading = _amount(text, amount, currency)
-    if sign == "$" and (code := _SAME_CODE.match(text, reading.end)):  # $5 CAD
-        currency = CURRENCIES[code[1]]
-        return Reading(code.end(), _amount(text, amount, currency).spoken, Kind.MONEY)
-    return reading
+    end = _amount(text, amount, currency).end
+    if sign == "$" and (code := _SAME_CODE.match(text, end)):  # $5 CAD
+        currency, end = CURRENCIES[code[1]], code.end()
+    return Reading(end, _amount(text, amount, _before_noun(text, start, end, currency)).spoken, Kind.MONEY)
 
 
 def amount_first(text: str, start: int) -> Reading | None:
     """`50 zł`, `3,50 €`, `99¢`, `20 EUR`."""
     for comma in (True, False):
         amount = read_number(text, start, decimal_comma=comma)
-        if amount is not None and (reading := _amount_before_sign(text, amount)):
+        if amount is not None and (reading := _amount_before_sign(text, start, amount)):
             return reading
     return None
 
 
-def _amount_before_sign(text: str, amount: Number) -> Reading | None:
+def _amount_before_sign(text: str, start: int, amount: Number) -> Reading | None:
     upto = None
     end = _scale_end(text, amount.end)
     if match := _TO.match(text, end):
@@ -72,12 +72,20 @@ def _amount_before_sign(text: str, amount: Number) -> Reading | None:
     if match[1] == "¢":
         if upto:
             return None
-        return Reading(match.end(), f"{amount.words} {'cent' if amount.is_one else 'cents'}", Kind.MONEY)
-    currency = CURRENCIES[match[1] or match[2].upper()]
+        singular = amount.is_one or describes_noun(text, start, match.end())
+        return Reading(match.end(), f"{amount.words} {'cent' if singular else 'cents'}", Kind.MONEY)
+    currency = _before_noun(text, start, match.end(), CURRENCIES[match[1] or match[2].upper()])
     if currency.groups_with_dots:
         amount = _dots_group(amount)
         upto = upto and _dots_group(upto)
     return Reading(match.end(), _words(text, amount, upto, currency).spoken, Kind.MONEY)
+
+
+def _before_noun(text: str, start: int, end: int, currency: Currency) -> Currency:
+    """`a $50 card` is a fifty dollar card."""
+    if not describes_noun(text, start, end):
+        return currency
+    return currency._replace(many=currency.one, cents=currency.cent)
 
 
 def _scale_end(text: str, end: int) -> int:

@@ -16,7 +16,7 @@ _READ_DIGIT_BY_DIGIT = word_set("""
     code codes pin pins passcode password zip postcode postal extension ext reference ref confirmation account acct
     routing iban tracking serial ticket invoice member membership policy license licence passport ssn imei isbn vin sku
     otp case claim id booking reservation order card phone telephone tel fax mobile cell hotline sort batch receipt
-    customer registration plate security voucher docket pnr record locator cvv cvc
+    customer registration plate security social voucher docket pnr record locator cvv cvc
 """)
 _READ_AS_NAME = word_set("""
     room rooms rm suite ste gate flight route highway hwy interstate road bus tram train line platform apartment apt
@@ -27,8 +27,8 @@ _DETERMINERS = word_set("your the my our this that his her their its for under o
 _LINKS = word_set("is was are number numbers no nr num digits be as #")
 _ENDS = word_set("ends ending end starts starting begins")
 _DIALS = frozenset({"call", "dial", "text", "phone"})
+_NOUNS = _READ_DIGIT_BY_DIGIT | _READ_AS_NAME | _LINKS
 _NUMBER_WORDS = frozenset({"number", "numbers", "no", "nr", "num", "id", "#"})
-_AIRLINE_LETTERS = 2
 _LEAST_NAMING_DIGITS = 3
 _LEAST_NUMBERED_DIGITS = 4
 
@@ -37,6 +37,7 @@ _CONTEXT = 56  # characters before the digits in which the word is looked for
 _SENTENCE_END = re.compile(
     r"(?<!\bno)(?<!\bnr)(?<!ext)(?<!apt)(?<!acct)(?<!\brm)(?<!\bste)(?<!bldg)(?<!\bref)[.!?](?=\s)|\n"
 )
+_LETTERS = re.compile(r"[\w:] ([A-Z]{1,4}) \Z")
 _WORD = re.compile(r"[a-z]+|#|,(?! )")
 _NUMBERED = re.compile(r"(?:#|\b(?:[Nn]umber|[Nn]o\.|is|are):?) ?\Z")
 _GROUPS = re.compile(r"\d+(?:-\d+)*(?: (?:\d{3,})(?![\w%]| ?(?:am|pm|a\.m|p\.m)\b| [a-z]+s\b))*")
@@ -92,7 +93,10 @@ def digits_that_name(text: str, start: int) -> Reading | None:
 
 def naming_before(text: str, start: int) -> Manner:
     """How a row of digits at `start` is read after the words before it; empty where they do not tell."""
-    left = text[max(0, start - _CONTEXT) : start].lower()
+    left = text[max(0, start - _CONTEXT) : start]
+    if (letters := _LETTERS.search(left)) and letters[1].lower() not in _NOUNS:
+        left = left[: letters.start(1)]  # of the code itself: "member ID XJH 4471", "flight BA 2490"
+    left = left.lower()
     if ends := [*_SENTENCE_END.finditer(left)]:
         left = left[ends[-1].end() :]
     words = _WORD.findall(left)
@@ -102,12 +106,10 @@ def naming_before(text: str, start: int) -> Manner:
     links = words[place + 1 :]
     numbered = not _NUMBER_WORDS.isdisjoint(links) and _long(text, start)
     if place < 0:
-        return "digits" if numbered and links[-1] in ("is", "was") else ""
+        return "digits" if numbered and links[-1] in ("is", "was", "#") else ""
     noun, before = words[place], words[place - 1] if place else ""
-    if noun in ("in", "with") and before in _ENDS:
-        return "digits"
-    if before == "flight" and len(noun) == _AIRLINE_LETTERS:
-        return "name"  # flight BA 2490
+    if (noun in ("in", "with") and before in _ENDS) or (links and "last" in (noun, before)):
+        return "digits"  # "ends in 4242", "the last four are 4242"
     if not links and noun in _DIALS:
         match = _DIGITS_ONLY.match(text, start)
         return "digits" if match and _DIAL_ENDS.match(text, match.end()) else ""

@@ -20,7 +20,7 @@ from voice_host.text.numbers import (
     read_number,
 )
 from voice_host.text.spans import Kind, Reading
-from voice_host.text.units import PER, UNIT_WORDS, UNITS, VOWEL_SOUNDS
+from voice_host.text.units import PER, UNIT_WORDS, UNITS, VOWEL_SOUNDS, describes_noun, stop_of_unit
 
 RANGE = re.compile(r" ?[-–—] ?(?=\.?\d)")
 
@@ -41,16 +41,15 @@ _FIXED = re.compile("(?:" + "|".join(re.escape(f) for f in sorted(FIXED, key=len
 
 _UNIT = re.compile(
     r"([ -]?)((?:sq|cu|fl)\.? ?[a-z]{1,2}\b|°[CF]?|[℃℉%‰″]|[A-Za-zµμ]{1,5}[²³]?|[kmc]?m[23])"
-    r"(?:/([A-Za-zµμ]{1,6}[²³]?))?(?![\w²³'’]|/\w)"
+    r"(?:/([A-Za-zµμ]{1,6}[²³]?))?(?![\w²³'’]|/[^\W\d])"
 )
 _INITIAL = re.compile(r"[A-Z]\. [A-Z\d]")
 _BITS_PER = re.compile(r"( ?)([kKMG]b(?:it)?)/s(?!\w)")
-_UNIT_STOP = re.compile(r"\.(?=\s+[a-z\d(]|[,;:!?)])")
 _INCHES = re.compile(
-    r" ?in\b(\.?)(?= (?:tall|wide|long|high|deep|thick|across|by|x|×|of (?:rain|snow))\b| ?[x×] ?\d|\Z|[.,;])"
+    r" ?in\b(?= (?:tall|wide|long|high|deep|thick|across|by|x|×|of (?:rain|snow))\b| ?[x×] ?\d|\Z|[.,;])"
 )
 _INCHES_STOP = re.compile(r" ?in\.(?=\s+[a-z])")
-_AFTER_FEET = re.compile(r"\d ?(?:ft|feet|foot|['’′])\.? \Z")
+_AFTER_LENGTH = re.compile(r"\d ?(?:(?:ft|feet|foot|['’′])\.? |[x×] ?)\Z")
 _QUOTED_INCHES = re.compile(r" ?[\"”″](?!\w)")
 _NOUN_FOLLOWS = re.compile(
     r" (?!(?:and|or|by|x|in|is|are|was|of|to|for|from|at|on|with|tall|wide|long|high|deep)\b)[a-z]"
@@ -59,6 +58,7 @@ _QUOTATION = 200  # characters before an inch sign in which a quotation may have
 _QUOTE = re.compile(r"(?<!\d)[\"“”]")
 _HEIGHT = re.compile(r"(\d)['’′] ?(\d{1,2})(?:[\"”″]|(?!\w))")
 _FEET = re.compile(r"['’′](?= ?(?:x|×|by|tall|wide|long|high|deep)\b)|′")
+_DURATION = re.compile(r"(\d{1,3}) ?(?:(h)(?:rs?)?\.? ?([0-5]?\d) ?m|m(?:ins?)?\.? ?([0-5]?\d) ?s)(?![^\W\d])")
 _UNIT_WORD = re.compile(r" ([A-Za-z]{2,12})\b")
 _DECIMAL_COMMA_UNIT = re.compile(
     r"\d{1,9},\d{1,2}(?: ?[-–—] ?\d{1,9}(?:[.,]\d{1,2})?| (?:and|or|to) \d{1,9},\d{1,2})?([ -]?)"
@@ -109,26 +109,41 @@ def measure(text: str, start: int) -> Reading | None:
         upto = read_number(text, match.end(), decimal_comma=comma)
     last = upto or amount
     if bits := _BITS_PER.match(text, last.end):
-        return _measure(amount, upto, bits, UNITS[f"{bits[2][0].replace('K', 'k')}bps"], bits.end())
+        return _measure(text, start, amount, upto, bits, UNITS[f"{bits[2][0].replace('K', 'k')}bps"])
     match = _UNIT.match(text, last.end)
     unit = _unit(match) if match else None
     if match is not None and unit is not None and not _INITIAL.match(text, match.start(2)):
         if match[1] == "-" and not text[match.end() : match.end() + 1].isspace():
             return None
-        return _measure(amount, upto, match, unit, _unit_end(text, match))
+        return _measure(text, start, amount, upto, match, unit)
     if comma:  # 12,5 degrees
         first = f"{amount.words} to " if upto else ""
         return Reading(last.end, first + last.words, Kind.MEASURE)
     return _length(text, start, amount, upto)
 
 
-def _measure(amount: Number, upto: Number | None, match: re.Match[str], unit: tuple[str, str], end: int) -> Reading:
+def duration(text: str, start: int) -> Reading | None:
+    """`1h 45m`, where `m` is no meters, and `2m 30s`."""
+    match = _DURATION.match(text, start)
+    if match is None:
+        return None
+    units = ("hour", "minute") if match[2] else ("minute", "second")
+    amounts = (int(match[1]), int(match[3] or match[4]))
+    words = [f"{cardinal(n)} {unit}{'' if n == 1 else 's'}" for n, unit in zip(amounts, units, strict=True)]
+    return Reading(match.end(), " ".join(words), Kind.MEASURE)
+
+
+def _measure(
+    text: str, start: int, amount: Number, upto: Number | None, match: re.Match[str], unit: tuple[str, str]
+) -> Reading:
     one, many = unit
+    end = _unit_end(text, match)
     first = f"{amount.words} to " if upto else ""
     last = upto or amount
     if match[1] == "-":
         return Reading(end, f"{first}{last.words}-{one}", Kind.MEASURE)
-    return Reading(end, f"{first}{last.words} {one if last.is_one and not upto else many}", Kind.MEASURE)
+    singular = (last.is_one and not upto) or describes_noun(text, start, end)
+    return Reading(end, f"{first}{last.words} {one if singular else many}", Kind.MEASURE)
 
 
 def _unit(match: re.Match[str]) -> tuple[str, str] | None:
@@ -146,10 +161,7 @@ def _unit(match: re.Match[str]) -> tuple[str, str] | None:
 
 
 def _unit_end(text: str, match: re.Match[str]) -> int:
-    """The stop of an abbreviated unit belongs to it, unless it ends the sentence."""
-    if match.group()[-1].isalpha() and (stop := _UNIT_STOP.match(text, match.end())):
-        return stop.end()
-    return match.end()
+    return stop_of_unit(text, match.end()) if match.group()[-1].isalpha() else match.end()
 
 
 def _has_decimal_comma(text: str, start: int) -> bool:
@@ -180,7 +192,7 @@ def _length(text: str, start: int, amount: Number, upto: Number | None) -> Readi
     elif (match := _INCHES_STOP.match(text, last.end)) or (
         (match := _INCHES.match(text, last.end))
         and (
-            _AFTER_FEET.search(text, max(0, start - 8), start)
+            _AFTER_LENGTH.search(text, max(0, start - 8), start)
             or (match.end() < len(text) and text[match.end()] not in ".,;")
         )
     ):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from voice_host.text.currencies import CURRENCIES
+from voice_host.text.naming import naming_before
 from voice_host.text.numbers import SUBSCRIPTS, SUPERSCRIPTS, digits, power
 from voice_host.text.spans import Kind, Reading
-from voice_host.text.units import PER, UNITS
+from voice_host.text.units import PER, UNITS, stop_of_unit
 
 _WORDS = {
     **{"&": "and", "@": "at", "+": "plus", "=": "equals", "%": "percent", "‰": "per mille", "°": "degrees"},
@@ -25,6 +26,8 @@ _COMPARED = {"<=": "at most", ">=": "at least", "=/=": "is not", "!=": "is not",
 _LESS_OR_MORE = {"<": "less than", ">": "more than"}
 _MINUS = re.compile(rf"[-−](?=\.?\d|[{re.escape(''.join(s for s in CURRENCIES if len(s) == 1))}]\d)")
 _DIGIT_OR_MONEY = re.compile(rf" ?(?:\.?\d|[{re.escape(''.join(s for s in CURRENCIES if len(s) == 1))}½⅓⅔¼¾])")
+_NUMBER_SIGN = re.compile(r"# ?\d|(?<=[a-z] )#(?=:| (?:is|was)\b)")
+_KEY = re.compile(r"\b(?:press|hit|key|dial|enter) \Z", re.IGNORECASE)
 _PER = re.compile(r" ?/ ?([A-Za-zµμ]{1,9}[²³]?)(?![\w/])")
 _SUPERSCRIPT = re.compile(r"[⁺⁻]?[⁰¹²³⁴-⁹]{1,8}|[⁺⁻]")
 _SUBSCRIPT = re.compile(r"[₀-₉]{1,8}")
@@ -88,9 +91,10 @@ def _compared(text: str, start: int) -> Reading | None:
 def _in_context(text: str, start: int, character: str, before: str, after: str) -> Reading | None:
     words = ""
     if character == "#":
-        spaced = after == _SPACE and text[start + 2 : start + 3].isdecimal()
-        if after.isdecimal() or spaced:
+        if _NUMBER_SIGN.match(text, start) or (after.isalnum() and naming_before(text, start)):
             words = "number"
+        elif before.isdecimal() or _KEY.search(text, max(0, start - 10), start):
+            words = "pound"
         elif before in tuple("ABCDEFG") and not text[max(0, start - 2) : start - 1].isalnum():
             words = "sharp"
         elif after.isalnum():
@@ -120,7 +124,7 @@ def _slash(text: str, start: int, before: str, after: str) -> Reading | None:
         if unit.lower() in PER:
             return Reading(match.start(1), "per", Kind.SYMBOL)
         if unit in UNITS and (len(unit) > 1 or left[-1:].isdecimal()):
-            return Reading(match.end(), f"per {UNITS[unit][0]}", Kind.SYMBOL)
+            return Reading(stop_of_unit(text, match.end()), f"per {UNITS[unit][0]}", Kind.SYMBOL)
     if before.isalpha() and after.isalpha():
         if before.islower() and (after.islower() or text[start + 2 : start + 3].islower()):
             return Reading(start + 1, "or", Kind.SYMBOL)

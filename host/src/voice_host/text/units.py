@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from voice_host.text.lexicon import word_set
 
 _WRITTEN = {
@@ -150,3 +152,20 @@ VOWEL_SOUNDS = ("hour", "ounce", "inch", "acre")
 
 PER = word_set("person people guest night day week month year hour minute second unit item head seat room")
 """Nouns after which a slash before them is `per`, besides the units."""
+
+_STOP = re.compile(r"\.(?=\s+[a-z\d(]|[,;:!?)])")
+_ARTICLE = re.compile(r"\b(?:[Aa]n?|[Ee]very|[Ee]ach|[Aa]nother|per)\s\Z")
+_NOUN = re.compile(
+    r" (?!(?:and|or|but|by|x|in|is|are|was|of|off|to|for|from|at|on|with|per|if|as|than|more|less|an?|the|each|every|you|we"
+    r"|i|it|tall|wide|long|high|deep|thick|away|ago|later|old|early|late|extra|now|today|plus|minus|times)\b)[a-z]{3,}"
+)
+
+
+def stop_of_unit(text: str, end: int) -> int:
+    """Return where an abbreviated unit ends: its stop belongs to it, unless it ends the sentence."""
+    return stop.end() if (stop := _STOP.match(text, end)) else end
+
+
+def describes_noun(text: str, start: int, end: int) -> bool:
+    """Whether the amount `text[start:end]` describes the noun after it, so that its unit is singular: `a $50 card`."""
+    return _NOUN.match(text, end) is not None and _ARTICLE.search(text, max(0, start - 9), start) is not None
