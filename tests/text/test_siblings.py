@@ -188,6 +188,8 @@ SIBLINGS = {
         ("The last four are 6789.", "The last four are six seven eight nine."),
         ("The conf. #88213 is set.", "The conf. number eight eight two one three is set."),
         ("Your order #A-1029 left.", "Your order number A one zero two nine left."),
+        ("The code for the back door is 4821.", "The code for the back door is four eight two one."),
+        ("The number for this is 1200 people.", "The number for this is one thousand two hundred people."),
         ("The policy # is 4471.", "The policy number is four four seven one."),
         ("Press # now.", "Press pound now."),
         ("The door code is 9021#.", "The door code is nine zero two one pound."),

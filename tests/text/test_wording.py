@@ -87,7 +87,12 @@ def test_words_before_the_clause_still_tell_what_digits_are() -> None:
     assert WORDING.word(clause, start=len("Your extension is")).spoken == " four five two one."
 
 
-PRONOUNCED = Wording(pronunciations={"nginx": "engine x", "SQL": "sequel", "Copper Spoon": "the spoon", "C++": "see"})
+PRONOUNCED = Wording(
+    pronunciations={
+        **{"nginx": "engine x", "SQL": "sequel", "Copper Spoon": "the spoon", "C++": "see", "Nguyen": "win"},
+        **{"CAD": "see ay dee", "clicks": "klicks"},
+    }
+)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +102,9 @@ PRONOUNCED = Wording(pronunciations={"nginx": "engine x", "SQL": "sequel", "Copp
         ("Use SQL, not sql or MySQL.", "Use sequel, not sql or MySQL."),
         ("The Copper  Spoon and the copper spoon.", "The the spoon and the copper spoon."),
         ("Write C++ for 5 km.", "Write see for five kilometers."),
-        ("It is nginx.org.", "It is engine x.org."),
+        ("See nginx.org or mail a@nginx.org.", "See engine x dot org or mail a at engine x dot org."),
+        ("Ask Dr. Nguyen and Mr. nginx.", "Ask Doctor win and Mr. engine x."),
+        ("It is $5 CAD for 3-4 clicks.", "It is five dollars see ay dee for three to four klicks."),
     ],
 )
 def test_pronunciations_are_of_whole_words(written: str, said: str) -> None:
@@ -106,6 +113,27 @@ def test_pronunciations_are_of_whole_words(written: str, said: str) -> None:
     pieces = [p for character in written for p in stream.feed(character)] + stream.flush()
     assert " ".join(piece.spoken for piece in pieces).split() == said.split()
     assert_covers(PRONOUNCED.word(written), len(written))
+
+
+@pytest.mark.parametrize(
+    ("entries", "written", "said"),
+    [
+        ({"new york": "NY", "new york city": "the apple"}, "New York City, New\nYork.", "the apple, NY."),
+        ({"SQL": "sequel", "sql": "small"}, "SQL sql Sql", "sequel small small"),
+        ({"a.b": "A", "(c)": "see", "[d]": "dee", "q?": "cue"}, "a.b aXb (c) [d] q?", "A aXb see dee cue"),
+        ({"istanbul": "is tan bool", "kelvin": "k"}, "İstanbul \u212aelvin", "is tan bool k"),  # lower() is longer
+        ({"nginx": r"\1 \g<0>"}, "nginx", r"\1 \g<0>"),
+        ({"node.js": "node", ".NET": "dot net"}, "node.js, .NET, ASP.NET", "node, dot net, ASP dot NET"),
+    ],
+)
+def test_pronunciations_hold_any_characters(entries: dict[str, str], written: str, said: str) -> None:
+    assert Wording(pronunciations=entries).word(written).spoken == said
+
+
+@given(st.dictionaries(TEXTS.filter(str.strip), TEXTS.filter(str.strip), min_size=1, max_size=4), TEXTS, st.data())
+def test_any_pronunciations_can_be_spoken(entries: dict[str, str], text: str, data: st.DataObject) -> None:
+    text += data.draw(st.sampled_from([*entries]).flatmap(lambda entry: st.sampled_from([entry, entry.upper()])))
+    assert_covers(Wording(pronunciations=entries).word(text), len(text))
 
 
 @given(TEXTS)

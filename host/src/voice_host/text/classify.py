@@ -151,17 +151,20 @@ def _after(text: str, position: int) -> int:
     return match.end() if match else position + 1
 
 
-def classify(text: str, start: int = 0) -> list[Span]:
-    """Divide `text[start:]` into spans: those that are worded, and the plain text between them."""
+def classify(text: str, start: int = 0, end: int | None = None) -> list[Span]:
+    """Divide `text[start:end]` into spans: those that are worded, and the plain text between them.
+
+    What stands before and after still tells how it is read.
+    """
+    end = len(text) if end is None else end
     spans: list[Span] = []
     plain = position = start
     ranged = False  # the span that ends at `position` is the end of a range already
-    while match := _next(text, position):
-        at = match.start()
+    while (match := _next(text, position)) and (at := match.start()) < end:
         if match.lastgroup == "stopped" and match.group()[:-1].lower() not in _STOPPED:
             position = match.end()  # the last word of a sentence
             continue
-        reading = _read(text, at, match.lastgroup or "")
+        reading = _read(text, at, match.lastgroup or "", end)
         if reading is None:
             position = _after(text, at)
             continue
@@ -171,36 +174,41 @@ def classify(text: str, start: int = 0) -> list[Span]:
         spans.append(Span(at, reading.end, reading.spoken, reading.kind))
         plain = position = reading.end
         if reading.kind in _RANGED:
-            joint = None if ranged else _joint(text, reading)
+            joint = None if ranged else _joint(text, reading, end)
             ranged = joint is not None and joint.spoken != "by"
             if joint is not None:
                 spans.append(Span(position, joint.end, joint.spoken, joint.kind))
                 plain = position = joint.end
-    if plain < len(text):
-        spans.append(Span(plain, len(text), text[plain:], Kind.PLAIN))
+    if plain < end:
+        spans.append(Span(plain, end, text[plain:end], Kind.PLAIN))
     return spans
 
 
-def _read(text: str, at: int, group: str) -> Reading | None:
+def _read(text: str, at: int, group: str, end: int) -> Reading | None:
     for rule in _RULES[group]:
-        if (reading := rule(text, at)) is not None:
+        if (reading := _within(rule, text, at, end)) is not None:
             return reading if reading.kind is not Kind.PLAIN else None
     if group != "number":
         return None
-    if (code := naming.code(text, at)) is not None:
-        scale = quantities.bare_number(text, at)
-        return scale if scale.end >= code.end else code
-    return quantities.bare_number(text, at)
+    code = _within(naming.code, text, at, end)
+    scale = _within(quantities.bare_number, text, at, end)
+    return code if scale is None or (code is not None and scale.end < code.end) else scale
 
 
-def _joint(text: str, reading: Reading) -> Reading | None:
+def _within(rule: Rule, text: str, at: int, end: int) -> Reading | None:
+    """Apply a rule so that what it reads ends at `end` at the latest."""
+    reading = rule(text, at)
+    return reading if reading is None or reading.end <= end else rule(text[:end], at)
+
+
+def _joint(text: str, reading: Reading, end: int) -> Reading | None:
     """What joins this amount or day with the next one: `to` or `by`."""
-    if match := _BY.match(text, reading.end):
+    if (match := _BY.match(text, reading.end)) and match.end() < end:
         return Reading(match.end(), "by", Kind.RANGE)
     match = _DASH.match(text, reading.end)
-    if match is None or (found := _BEGINNING.match(text, match.end())) is None:
+    if match is None or match.end() >= end or (found := _BEGINNING.match(text, match.end())) is None:
         return None
-    following = _read(text, match.end(), found.lastgroup or "")
+    following = _read(text, match.end(), found.lastgroup or "", end)
     if following is None or following.kind not in _RANGED:
         return None
     if match[1] and match[2] and following.kind is not reading.kind and Kind.TIME not in (reading.kind, following.kind):

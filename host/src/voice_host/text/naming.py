@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Literal
 
 from voice_host.text.lexicon import MONTHS, SHORT_MONTHS, STREETS, WEEKDAYS, word_set
@@ -22,6 +23,11 @@ _READ_AS_NAME = word_set("""
     room rooms rm suite ste gate flight route highway hwy interstate road bus tram train line platform apartment apt
     unit building bldg channel boeing airbus box stall bay locker cabin exit terminal table seat pier
 """)
+_SUBJECTS = word_set("""
+    number code pin passcode password otp id reference ref extension zip postcode iban
+""")
+"""Of which it may be told whose they are before the digits come: `The code for the back door is 4821`."""
+_WHOSE = word_set("for at to on with from")
 _ALSO_VERBS = word_set("order ticket card case claim record")
 _DETERMINERS = word_set("your the my our this that his her their its for under of and or")
 _LINKS = word_set("is was are number numbers no nr num digits be as #")
@@ -32,7 +38,7 @@ _NUMBER_WORDS = frozenset({"number", "numbers", "no", "nr", "num", "id", "#"})
 _LEAST_NAMING_DIGITS = 3
 _LEAST_NUMBERED_DIGITS = 4
 
-_CONTEXT = 56  # characters before the digits in which the word is looked for
+_CONTEXT = 72  # characters before the digits in which the word is looked for
 # A stop that is not that of "no.", "ext." and the like.
 _SENTENCE_END = re.compile(
     r"(?<!\bno)(?<!\bnr)(?<!ext)(?<!apt)(?<!acct)(?<!\brm)(?<!\bste)(?<!bldg)(?<!\bref)[.!?](?=\s)|\n"
@@ -119,7 +125,19 @@ def naming_before(text: str, start: int) -> Manner:
         return "digits"
     if noun in _READ_AS_NAME:
         return "name"
-    return "digits" if numbered else ""
+    return "digits" if numbered or (links and _subject_names(words[:place]) and not _counts(text, start)) else ""
+
+
+def _subject_names(words: list[str]) -> bool:
+    """Whether the words begin with whose number it is: `the code for the back`."""
+    if "," in words:
+        words = words[len(words) - words[::-1].index(",") :]
+    return any(subject in _SUBJECTS and whose in _WHOSE for subject, whose in pairwise(words))
+
+
+def _counts(text: str, start: int) -> bool:
+    match = _DIGITS_ONLY.match(text, start)
+    return match is not None and _COUNTS.match(text, match.end()) is not None
 
 
 def _long(text: str, start: int) -> bool:

@@ -11,7 +11,7 @@ from voice_host.text.spans import Kind, Span
 class Pronunciations:
     """Finds words and phrases in a text.
 
-    Whole words only. An entry in small letters matches in any case, one with a capital only as it is written. Of two
+    Whole words only, and no part of a web or mail address. An entry in small letters matches in any case, one with a capital only as it is written. Of two
     entries that begin at the same place the longer one counts.
 
     Args:
@@ -19,8 +19,9 @@ class Pronunciations:
     """
 
     def __init__(self, entries: Mapping[str, str]) -> None:
-        self._exact = {_key(written): said for written, said in entries.items()}
-        phrases = sorted(self._exact, key=len, reverse=True)
+        said = {" ".join(written.split()): said for written, said in entries.items()}
+        phrases = sorted(said, key=len, reverse=True)
+        self._said = [said[phrase] for phrase in phrases]
         self._pattern = _alternatives(phrases)
         self._first_words = _alternatives([phrase.split()[0] for phrase in phrases])
 
@@ -29,20 +30,19 @@ class Pronunciations:
         match = self._pattern.search(text, start)
         if match is None:
             return None
-        written = _key(match.group())
-        said = self._exact.get(written)
-        return Span(
-            match.start(), match.end(), self._exact[written.lower()] if said is None else said, Kind.PRONUNCIATION
-        )
+        return Span(match.start(), match.end(), self._of(match), Kind.PRONUNCIATION)
+
+    def apply(self, words: str) -> str:
+        """Replace all entries in words that are spoken."""
+        return self._pattern.sub(self._of, words)
 
     def begins(self, text: str, start: int, end: int) -> int:
         """Return where the first word within `text[start:end]` stands that may begin an entry, or `end`."""
         match = self._first_words.search(text, start, end)
         return match.start() if match else end
 
-
-def _key(written: str) -> str:
-    return " ".join(written.split())
+    def _of(self, match: re.Match[str]) -> str:
+        return self._said[(match.lastindex or 1) - 1]
 
 
 def _alternatives(phrases: list[str]) -> re.Pattern[str]:
@@ -50,4 +50,4 @@ def _alternatives(phrases: list[str]) -> re.Pattern[str]:
         words = r"\s{1,4}".join(map(re.escape, phrase.split()))
         return f"(?i:{words})" if phrase == phrase.lower() else words
 
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(pattern, phrases))})(?!\w)")
+    return re.compile(rf"(?<!\w)(?<!\w[.@])(?:{'|'.join(f'({pattern(phrase)})' for phrase in phrases)})(?!\w|[.@]\w)")

@@ -63,21 +63,25 @@ class Wording:
 
     def _classify(self, text: str, start: int) -> list[Span]:
         if self._pronunciations is None:
-            return self._normalized(text, start) if start < len(text) else []
+            return self._normalized(text, start, len(text)) if start < len(text) else []
         spans: list[Span] = []
         while start < len(text):
             found = self._pronunciations.find(text, start)
             end = found.start if found else len(text)
             if start < end:
-                # What is pronounced otherwise is out of sight for the rules, and not put into words once more.
-                spans += self._normalized(text if found is None else text[:end], start)
+                spans += map(self._pronounced, self._normalized(text, start, end))
             if found is not None:
                 spans.append(found)
             start = found.end if found else end
         return spans
 
-    def _normalized(self, text: str, start: int) -> list[Span]:
-        spans = classify(text, start) if self._normalize else [Span(start, len(text), text[start:], Kind.PLAIN)]
+    def _pronounced(self, span: Span) -> Span:
+        if self._pronunciations is None or span.kind is not Kind.ADDRESS:
+            return span
+        return span._replace(spoken=self._pronunciations.apply(span.spoken))
+
+    def _normalized(self, text: str, start: int, end: int) -> list[Span]:
+        spans = classify(text, start, end) if self._normalize else [Span(start, end, text[start:end], Kind.PLAIN)]
         if NARROW_SPACE in text:
             return [span._replace(spoken=span.spoken.replace(NARROW_SPACE, " ")) for span in spans]
         return spans
