@@ -7,6 +7,7 @@ what a person would say: any of `expected` is right.
 from __future__ import annotations
 
 import json
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -24,8 +25,8 @@ from voice_host.providers.assemblyai.stt import AssemblyAISpeechToText
 from voice_host.providers.embedded import EmbeddedTextToSpeech
 from voice_host.providers.embedded.requirements import speech_problem
 from voice_host.providers.select import SpeechProviders
-from voice_host.testing import Say, ScriptedModel, TestCall, call_agent, in_virtual_time
-from voice_host_sdk import AgentConfig, TurnConfig
+from voice_host.testing import Say, ScriptedModel, TestCall, call_agent, in_virtual_time, serve_agent
+from voice_host_sdk import AgentConfig, LifecycleCallbacks, Session, TurnConfig
 
 CASES: list[dict[str, Any]] = json.loads((ROOT / "tests/data/field_cases_wording.json").read_text(encoding="utf-8"))
 SPOKEN = [case for case in CASES if case["look_at"] != "heard"]
@@ -103,6 +104,51 @@ async def test_a_caller_who_comes_back_hears_the_amount_from_its_beginning(word_
         assert rest.text == TOTAL  # the last three words that were heard, and what follows
         amount = "one thousand two hundred and thirty-four dollars and fifty-six cents"
         assert " ".join(call.voice.spoken).count(f"Your total is {amount}") == 2
+
+
+SPANS = [
+    *(("Your", 1), ("total", 1), ("is", 1), ("$1,234.56", 10), ("on", 1), ("2026-11-26", 4), ("at", 1)),
+    *(("7:30 p.m.", 3), ("for", 1), ("nginx,", 5), ("thanks.", 1)),
+]
+"""Written, and how many words the voice says for it."""
+
+
+def heard_after(words: int) -> str:
+    """Return the spans of which the last word was begun."""
+    counts = accumulate(count for _, count in SPANS)
+    return " ".join(written for (written, _), count in zip(SPANS, counts, strict=True) if count <= words)
+
+
+@pytest.mark.parametrize("words", range(1, 29))
+@in_virtual_time
+async def test_wherever_a_reply_is_cut_whole_spans_count_as_heard(words: int) -> None:
+    config = AgentConfig(pronunciations={"nginx": "engine x and so on"})
+    model = ScriptedModel(*[" ".join(written for written, _ in SPANS)] * 2, "Fine.")
+    async with call_agent(config, model) as call:
+        await speak_for(call, (words - 0.5) * 0.3)
+        await call.press_stop()
+        assert (await call.reply()).heard == heard_after(words)
+        await call.type("Again.")
+        cut = await call.interrupt("no that is wrong", into_reply_s=(words - 0.5) * 0.3)
+        # What is on its way already is still heard: the playout's lead and the caller's first syllable.
+        assert cut.heard in [heard_after(count) for count in range(words, words + 3)]
+        await call.reply()
+
+
+@in_virtual_time
+async def test_a_pronunciation_may_be_given_for_one_caller() -> None:
+    class PerCaller(LifecycleCallbacks):
+        async def on_session_starting(self, session: Session, config: AgentConfig) -> AgentConfig:
+            said = {**config.pronunciations, session.metadata["name"]: session.metadata["said"]}
+            return config.model_copy(update={"pronunciations": said})
+
+    config = AgentConfig(pronunciations={"nginx": "engine x"})
+    text = "Dr. Nguyen and Mr. Siobhan run nginx."
+    async with serve_agent(config, ScriptedModel(text, text), callbacks=PerCaller()) as agent:
+        async with agent.call(metadata={"name": "Nguyen", "said": "win"}) as call:
+            assert await reply_to(call) == "Doctor win and Mister Siobhan run engine x."
+        async with agent.call(metadata={"name": "Siobhan", "said": "shi-vawn"}) as call:
+            assert await reply_to(call) == "Doctor Nguyen and Mister shi-vawn run engine x."
 
 
 @in_virtual_time
