@@ -7,6 +7,7 @@ what a person would say: any of `expected` is right.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from fastapi import FastAPI
 
 from tests.calls.client import calling
-from tests.calls.studio import serving
+from tests.calls.studio import serving, studio
 from tests.docs.markdown import ROOT
 from tests.simulators.assemblyai import AssemblyAISimulator
 from tests.simulators.gateway import GatewaySimulator
@@ -177,6 +178,33 @@ async def test_a_voice_that_normalizes_by_itself_gets_the_text_without_its_marku
     config = AgentConfig(text_normalization=False, pronunciations={"km": "clicks"})
     async with call_agent(config, ScriptedModel("It is **5 km** for $3.50, see [this](https://a.b).")) as call:
         assert await reply_to(call) == "It is 5 clicks for $3.50, see this."
+
+
+def raising(text: str) -> str:
+    raise RuntimeError("no such word")
+
+
+@pytest.mark.parametrize(
+    ("cleaner", "said"),
+    [
+        pytest.param(lambda text: text.replace("$5", "five bucks"), "five bucks", id="replaces"),
+        pytest.param(raising, "five dollars", id="raises"),
+        pytest.param(lambda text: None, "five dollars", id="returns nothing"),
+    ],
+)
+async def test_a_cleaner_of_the_platforms_own(
+    cleaner: Callable[[str], str], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Cleaning(VoiceSessionHandler):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(cleaner=cleaner, **options)
+
+    async with studio(handler_class=Cleaning) as s, calling(s.url) as caller:
+        s.llm.reply("It is $5 for you.")
+        await caller.type("How much?")
+        await caller.expect("tts_done")
+        assert " ".join(s.tts.spoken).split() == f"It is {said} for you.".split()
+    assert ("the cleaner failed" in caplog.text) == (said == "five dollars")
 
 
 async def test_the_embedded_voice_over_a_socket() -> None:  # 18-06

@@ -188,6 +188,11 @@ SIBLINGS = {
         ("The last four are 6789.", "The last four are six seven eight nine."),
         ("The conf. #88213 is set.", "The conf. number eight eight two one three is set."),
         ("Your order #A-1029 left.", "Your order number A one zero two nine left."),
+        ("Your code is 12 34 56.", "Your code is one two, three four, five six."),
+        (
+            "Meet Your Dr. Lee on 2026-11-26 Your Dr. Lee.",
+            "Meet Your Doctor Lee on November twenty-sixth, twenty twenty-six Your Doctor Lee.",
+        ),
         ("The code for the back door is 4821.", "The code for the back door is four eight two one."),
         ("The number for this is 1200 people.", "The number for this is one thousand two hundred people."),
         ("The policy # is 4471.", "The policy number is four four seven one."),

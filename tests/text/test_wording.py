@@ -150,6 +150,13 @@ def test_a_cleaner_of_the_platforms_own_keeps_its_words(written: str, said: str)
     assert_covers(worded, len(written))
 
 
+def test_a_long_text_is_not_compared_with_what_a_cleaner_makes_of_it() -> None:
+    text = f"```{'a b ' * 1000}```"
+    worded = CustomCleaner(lambda text: text.replace("a", "c")).word(text)
+    assert [span.kind for span in worded.spans] == ["rewritten"]
+    assert_covers(worded, len(text))
+
+
 def test_what_a_cleaner_of_the_platforms_own_changes_is_found() -> None:
     text = "It is 5 km to go."
     words = CustomCleaner(VoiceCleaner()).word(text).words

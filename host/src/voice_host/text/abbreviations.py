@@ -25,7 +25,9 @@ _STREET = re.compile(r"(St|Ave|Rd|Blvd|Dr|Ln|Ct|Pl|Sq|Hwy|Pkwy|Ter)\b(\.?)")
 _NO_STREET = rf"(?!(?:{'|'.join([*map(str.capitalize, STREETS), *STREETS.values()])})\b)"
 _NAME_BEFORE = re.compile(rf"(?<![\w.]){_NO_STREET}(?:[A-Z][a-z'’]{{1,30}}|\d{{1,3}}(?:st|nd|rd|th)|[a-z]{{2,30}}) \Z")
 _CAPITAL_BEFORE = re.compile(rf"(?<![\w.]){_NO_STREET}[A-Z][a-z'’]{{1,30}} \Z")
-_NUMBERED_NAME_BEFORE = re.compile(r"(?<![\w.,:/-])\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:(?:[A-Z][a-z'’]{1,30}|\d{1,3}(?:st|nd|rd|th)) ){1,3}\Z")
+_NUMBERED_NAME_BEFORE = re.compile(
+    r"(?<![\w.,:/-])\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:(?:[A-Z][a-z'’]{1,30}|\d{1,3}(?:st|nd|rd|th)) ){1,3}\Z"
+)
 _ALWAYS_STREETS = frozenset({"St", "Ave", "Rd", "Blvd"})
 _CAPITAL_FOLLOWS = re.compile(r"\s{1,4}[A-Z]")
 _VERSUS = re.compile(r"vs(?= \w)")

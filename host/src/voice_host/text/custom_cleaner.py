@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from difflib import SequenceMatcher
 
 from voice_host.text.classify import PLAIN_WORDS
 from voice_host.text.spans import Kind, Span, Worded
+from voice_host.text.wording import Wording
 
+_log = logging.getLogger(__name__)
+
+_MOST_WORDS = 100
+"""Words of a longer text, such as a block of code, are not compared: that takes their number cubed at worst."""
+_FALLBACK = Wording()
 _WORD = re.compile(r"\S+")
 
 
@@ -17,7 +24,8 @@ class CustomCleaner:
 
     Args:
         clean: makes a clause, or the rest of one whose first words are spoken already, fit to be spoken. It must leave
-            plain prose as it is: such words are spoken before it sees them.
+            plain prose as it is: such words are spoken before it sees them. A clause for which it fails is normalized as
+            by default, and the failure is logged.
     """
 
     def __init__(self, clean: Callable[[str], str]) -> None:
@@ -26,7 +34,14 @@ class CustomCleaner:
     def word(self, written: str, *, start: int = 0, before: str = "") -> Worded:
         """Word `written[start:]`."""
         rest = written[start:]
-        return Worded(_spans(rest, self._clean(rest)), lambda place: place, len(rest))
+        try:
+            spoken = self._clean(rest)
+            if not isinstance(spoken, str):
+                raise TypeError(f"a cleaner returns str, not {type(spoken).__name__}")  # noqa: TRY301
+        except Exception as error:  # the platform's own code: a caller must not lose the call by it
+            _log.exception("the cleaner failed with %s, so a clause is normalized by the host", type(error).__name__)
+            return _FALLBACK.word(written, start=start, before=before)
+        return Worded(_spans(rest, spoken), lambda place: place, len(rest))
 
     def plain_until(self, text: str, start: int) -> int:
         """Return how far the text from `start` is said as it is written, whatever follows."""
@@ -40,6 +55,8 @@ def _spans(written: str, spoken: str) -> list[Span]:
         return [Span(0, len(written), written, Kind.PLAIN)]
     places = [match.span() for match in _WORD.finditer(written)]
     said = spoken.split()
+    if max(len(places), len(said)) > _MOST_WORDS:
+        return [Span(0, len(written), spoken.strip(), Kind.REWRITTEN)]
     spans: list[Span] = []
     begin = 0
     matcher = SequenceMatcher(None, [written[start:end] for start, end in places], said, autojunk=False)

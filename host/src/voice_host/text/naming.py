@@ -46,7 +46,7 @@ _SENTENCE_END = re.compile(
 _LETTERS = re.compile(r"[\w:] ([A-Z]{1,4}) \Z")
 _WORD = re.compile(r"[a-z]+|#|,(?! )")
 _NUMBERED = re.compile(r"(?:#|\b(?:[Nn]umber|[Nn]o\.|is|are):?) ?\Z")
-_GROUPS = re.compile(r"\d+(?:-\d+)*(?: (?:\d{3,})(?![\w%]| ?(?:am|pm|a\.m|p\.m)\b| [a-z]+s\b))*")
+_GROUPS = re.compile(r"\d+(?:-\d+)*(?: (?:\d{2,})(?![\w%]| ?(?:am|pm|a\.m|p\.m)\b| [a-z]+s\b))*")
 _COUNTS = re.compile(
     r" (?!is\b|was\b|has\b|this\b|as\b|plus\b|please\b|thanks\b|works\b|does\b|expires\b|starts\b|begins\b|departs\b"
     r"|leaves\b|arrives\b|always\b|boards\b|lands\b|opens\b|closes\b|stops\b|runs\b|goes\b|takes\b|needs\b|ends\b)"

@@ -156,8 +156,8 @@ PER = word_set("person people guest night day week month year hour minute second
 _STOP = re.compile(r"\.(?=\s+[a-z\d(]|[,;:!?)])")
 _ARTICLE = re.compile(r"\b(?:[Aa]n?|[Ee]very|[Ee]ach|[Aa]nother|per)\s\Z")
 _NOUN = re.compile(
-    r" (?!(?:and|or|but|by|x|in|is|are|was|of|off|to|for|from|at|on|with|per|if|as|than|more|less|an?|the|each|every|you|we"
-    r"|i|it|tall|wide|long|high|deep|thick|away|ago|later|old|early|late|extra|now|today|plus|minus|times)\b)[a-z]{3,}"
+    r" (?!(?:and|or|but|by|x|in|is|are|was|of|off|to|for|from|at|on|with|per|if|as|than|more|less|an?|the|each|every"
+    r"|you|we|i|it|tall|wide|long|high|deep|thick|away|ago|later|old|early|late|extra|now|today|plus|minus|times)\b)[a-z]{3,}"
 )
 
 
