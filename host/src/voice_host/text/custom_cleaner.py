@@ -24,8 +24,8 @@ class CustomCleaner:
 
     Args:
         clean: makes a clause, or the rest of one whose first words are spoken already, fit to be spoken. It must leave
-            plain prose as it is: such words are spoken before it sees them. A clause for which it fails is normalized as
-            by default, and the failure is logged.
+            plain prose as it is: such words are spoken before it sees them. A clause for which it fails is
+            normalized as by default, and the failure is logged.
     """
 
     def __init__(self, clean: Callable[[str], str]) -> None:
@@ -37,8 +37,8 @@ class CustomCleaner:
         try:
             spoken = self._clean(rest)
             if not isinstance(spoken, str):
-                raise TypeError(f"a cleaner returns str, not {type(spoken).__name__}")  # noqa: TRY301
-        except Exception as error:  # the platform's own code: a caller must not lose the call by it
+                raise TypeError(f"a cleaner returns str, not {type(spoken).__name__}")
+        except Exception as error:  # noqa: BLE001 (the platform's own code: a caller must not lose the call by it)
             _log.exception("the cleaner failed with %s, so a clause is normalized by the host", type(error).__name__)
             return _FALLBACK.word(written, start=start, before=before)
         return Worded(_spans(rest, spoken), lambda place: place, len(rest))
