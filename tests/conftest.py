@@ -15,7 +15,7 @@ import voice_host.models.fallback
 import voice_host.models.gateway
 import voice_host.models.gateway_client  # noqa: F401 - here, where no loop runs: whatever test is the first to need it
 from tests.fuzz import profile
-from tests.groups import TestModule
+from tests.groups import TestModule, needs_speech
 from voice_host.transcript_log import log_transcripts
 
 profile.register()
@@ -43,6 +43,12 @@ ONCE = {
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
     module: pytest.Module = TestModule.from_parent(parent, path=module_path)
     return module
+
+
+@pytest.fixture(scope="session")
+def embedded_speech() -> None:
+    """For tests that recognise or speak with the embedded engines, or need a host that could."""
+    needs_speech()
 
 
 @pytest.fixture(autouse=True)

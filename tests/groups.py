@@ -1,13 +1,13 @@
-"""Packages that a plain `uv run` does not install, because few tests need them and they are large."""
+"""Packages that not every environment has: few tests need them and they are large, or not every platform has wheels."""
 
 from __future__ import annotations
 
 import os
-import re
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
+
+from voice_host.providers.embedded.requirements import MODULES, speech_problem
 
 GROUPS = {
     "assemblyai": "clients",
@@ -16,16 +16,22 @@ GROUPS = {
     "ruff": "lint",
     "schemathesis": "fuzz",
 }
-"""The dependency group of each in pyproject.toml."""
-
-_IMPORT = re.compile(rf"^(?:from|import) ({'|'.join(GROUPS)})\b", re.MULTILINE)
+"""The dependency group of each in pyproject.toml that a plain `uv run` leaves out."""
 
 
 def needs(package: str) -> None:
     """Skip what is being run or collected unless `package` is installed. In continuous integration, fail."""
-    if find_spec(package) is not None:
-        return
-    message = f"{package} is not installed: `uv run --group {GROUPS[package]} pytest` runs this, too"
+    if find_spec(package) is None:
+        _lack(f"{package} is not installed: `uv run --group {GROUPS[package]} pytest` runs this, too")
+
+
+def needs_speech() -> None:
+    """Skip what is being run or collected where embedded speech cannot run. In continuous integration, fail."""
+    if problem := speech_problem():
+        _lack(problem)
+
+
+def _lack(message: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(message, pytrace=False)
     pytest.skip(message, allow_module_level=True)
@@ -38,11 +44,14 @@ class TestModule(pytest.Module):
 
     def collect(self):  # type: ignore[no-untyped-def]
         """Collect its tests."""
-        for package in imported(self.path):
-            needs(package)
+        try:
+            _ = self.obj  # which imports it
+        except self.CollectError as error:
+            cause = error.__cause__
+            missing = (cause.name or "").partition(".")[0] if isinstance(cause, ModuleNotFoundError) else ""
+            if missing in GROUPS:
+                needs(missing)
+            elif missing in MODULES:
+                needs_speech()
+            raise
         return super().collect()
-
-
-def imported(file: Path) -> list[str]:
-    """Return which of these packages a file imports at its top level."""
-    return _IMPORT.findall(file.read_text(encoding="utf-8"))

@@ -179,6 +179,7 @@ def imported(code: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("code", "path"), [(PLATFORM, "/session"), (CUSTOMER, "/api/session")])
+@pytest.mark.usefixtures("embedded_speech")
 async def test_the_plans_snippets_answer_a_spoken_call(code: str, path: str) -> None:
     server = imported(code)
     async with serving(server["app"]) as address, calling(f"ws://{address}{path}") as caller:
@@ -202,6 +203,7 @@ def spoken(name: str) -> bytes:
         return recording.readframes(recording.getnframes())
 
 
+@pytest.mark.usefixtures("embedded_speech")
 async def test_the_callbacks_are_told_of_each_session() -> None:
     created: list[str] = []
     destroyed: list[str] = []
@@ -288,6 +290,7 @@ app = create_voice_app(tools=[get_weather, duckduckgo_search_tool(), visit_url_t
 """
 
 
+@pytest.mark.usefixtures("embedded_speech")
 async def test_the_customers_template_runs_unchanged(caplog: pytest.LogCaptureFixture) -> None:
     app = imported(TEMPLATE)["app"]
     assert "static_dir_missing" in caplog.text

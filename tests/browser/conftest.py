@@ -103,7 +103,7 @@ async def host() -> AsyncIterator[ScriptedHost]:
 
 
 @pytest.fixture(scope="module")
-def real_host_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def real_host_url(tmp_path_factory: pytest.TempPathFactory, embedded_speech: None) -> Iterator[str]:
     """The real host in a process of its own, without any API key, as `voice-host serve` starts it."""
     folder = tmp_path_factory.mktemp("host")
     port = free_port()

@@ -27,6 +27,7 @@ from voice_host.session.latency import STAGES
 DATA = Path(__file__).parents[1] / "data"
 
 
+@pytest.mark.usefixtures("embedded_speech")
 def test_recordings_of_any_kind_are_heard_answered_one_after_the_other_and_saved(tmp_path: Path) -> None:
     saved, studio = tmp_path / "reply.wav", tmp_path / "studio.wav"
     recording = DATA / "whats_the_weather_like.wav"
@@ -187,6 +188,7 @@ async def voice_host(*arguments: str | Path, cwd: Path) -> subprocess.CompletedP
     )
 
 
+@pytest.mark.usefixtures("embedded_speech")
 async def test_silence_ends_in_words(tmp_path: Path) -> None:
     write_wav(tmp_path / "silence.wav", bytes(32000), 16000)
     done = await voice_host("call", "front-desk", "--audio", "silence.wav", cwd=tmp_path)
@@ -263,6 +265,7 @@ async def test_where_no_host_runs_the_next_step_is_to_start_one(tmp_path: Path) 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize("agent_speaks", [False, True])
+@pytest.mark.usefixtures("embedded_speech")
 def test_ctrl_c_hangs_up(tmp_path: Path, agent_speaks: bool) -> None:
     write_wav(tmp_path / "long.wav", bytes(32000 * 60), 16000)
     command = [sys.executable, "-u", "-m", "voice_host", "call", "front-desk", "--audio", "long.wav"]

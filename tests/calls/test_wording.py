@@ -24,7 +24,6 @@ from voice_host.agent.runtime import AgentRuntime
 from voice_host.models import ModelRegistry, ModelSettings
 from voice_host.providers.assemblyai.stt import AssemblyAISpeechToText
 from voice_host.providers.embedded import EmbeddedTextToSpeech
-from voice_host.providers.embedded.requirements import speech_problem
 from voice_host.providers.select import SpeechProviders
 from voice_host.testing import Say, ScriptedModel, TestCall, call_agent, in_virtual_time, serve_agent
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, Session, TurnConfig
@@ -207,9 +206,8 @@ async def test_a_cleaner_of_the_platforms_own(
     assert ("the cleaner failed" in caplog.text) == (said == "five dollars")
 
 
+@pytest.mark.usefixtures("embedded_speech")
 async def test_the_embedded_voice_over_a_socket() -> None:  # 18-06
-    if problem := speech_problem():
-        pytest.skip(problem)
     text = "Your total is $1,234,567.89 and your table is at the window."
     async with (
         AssemblyAISimulator(api_key="stt-key") as stt,

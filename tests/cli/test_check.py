@@ -37,6 +37,7 @@ def verdicts(result: Result) -> dict[str, dict[str, Any]]:
     return {verdict["id"]: verdict for verdict in json.loads(result.stdout)}
 
 
+@pytest.mark.usefixtures("embedded_speech")
 def test_an_agent_passes_every_phase(run: Run, plugins: PluginFolder) -> None:
     plugins.install("hello", LIFE, distribution="hello-agent")
     result = run("check", "hello", "--json")
@@ -74,6 +75,7 @@ def test_a_package_whose_name_is_damaged_neither_stops_the_check_nor_drives_the_
     assert not set("\x1b\u202e") & set(result.output)
 
 
+@pytest.mark.usefixtures("embedded_speech")
 def test_a_setting_that_the_agent_does_not_read_is_told(run: Run, plugins: PluginFolder) -> None:
     plugins.install("hello")
     (plugins.path / "voice-host.toml").write_text('[agent.hello.settings]\ngreting = "Hi!"\ntown = "Rome"\n')
@@ -97,6 +99,7 @@ def test_a_setting_that_the_agent_does_not_read_is_told(run: Run, plugins: Plugi
         ("jess", []),
     ],
 )
+@pytest.mark.usefixtures("embedded_speech")
 def test_a_voice_that_the_service_does_not_have_is_told(
     run: Run, plugins: PluginFolder, voice: str, warnings: list[str]
 ) -> None:
@@ -190,6 +193,7 @@ def test_a_pin_that_clashes_with_the_hosts_is_flagged(run: Run, plugins: PluginF
     assert "warning: apart: it needs pytest==2.0.1, but " in run("check", "apart").stderr
 
 
+@pytest.mark.usefixtures("embedded_speech")
 def test_a_requirement_that_is_not_met_is_flagged(run: Run, plugins: PluginFolder) -> None:
     plugins.install("behind", requires=("voice-host-sdk>=1,<2", "pytest<3", "not-there"))
     result = run("check", "behind", "--json")
@@ -262,6 +266,7 @@ def test_an_agent_that_asks_for_embedded_speech_is_broken_without_it(
     assert 'install "voice-host[embedded]"' in verdicts(result)["wanting"]["error"]
 
 
+@pytest.mark.usefixtures("embedded_speech")
 def test_tools_that_leave_something_unsaid_are_warned_about(run: Run, plugins: PluginFolder) -> None:
     code = "def vague(x):\n    pass\n" + HELLO.replace("AgentConfig(t", "AgentConfig(tools=[vague], t")
     module = plugins.install("terse", code)
@@ -403,6 +408,7 @@ def lifecycle_callbacks(settings):
         ("raise SystemExit", "ok", "it called sys.exit()"),
     ],
 )
+@pytest.mark.usefixtures("embedded_speech")
 def test_the_configuration_of_a_session_is_built(
     run: Run, plugins: PluginFolder, body: str, status: str, said: str | None
 ) -> None:

@@ -22,6 +22,7 @@ TALK = re.compile(r" *(call|agent|heard|tool)  \S.*")
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\S+ \[\w+ *\] (\S+) .*")
 
 
+@pytest.mark.usefixtures("embedded_speech")
 def test_calls_leave_one_line_at_their_beginning_and_one_at_their_end(tmp_path: Path) -> None:
     port = free_port()
     with terminal("serve", "--port", str(port), "--agents", "front-desk", cwd=tmp_path) as host:
@@ -40,6 +41,7 @@ def test_calls_leave_one_line_at_their_beginning_and_one_at_their_end(tmp_path: 
     assert [event for event in events if event and event.startswith("call_")] == ["call_started", "call_ended"], log
 
 
+@pytest.mark.usefixtures("embedded_speech")
 def test_a_call_shows_the_conversation_and_nothing_else(tmp_path: Path) -> None:
     with terminal("call", "front-desk", "--text", "When are you open on Friday?", cwd=tmp_path) as call:
         assert call.ended() == 0

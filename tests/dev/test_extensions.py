@@ -12,6 +12,7 @@ from voice_host.settings import load_settings
 from voice_host_sdk import AgentConfig
 
 
+@pytest.mark.usefixtures("embedded_speech")
 def test_their_speech_is_there_and_a_broken_one_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = load_settings(environ={"VOICE_HOST_PROVIDERS__TEXT_TO_SPEECH": "beep"})

@@ -128,6 +128,7 @@ def host_with_a_call(folder: Path, *, drain_timeout_s: float) -> Iterator[tuple[
 
 @pytest.mark.fault("process: SIGTERM, SIGINT or SIGHUP")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.usefixtures("embedded_speech")
 def test_a_signal_ends_calls_in_order_and_the_process_with_zero(tmp_path: Path, name: str) -> None:
     with host_with_a_call(tmp_path, drain_timeout_s=0.5) as (host, port, call):
         assert host.output.count("embedded") >= 2
@@ -143,6 +144,7 @@ def test_a_signal_ends_calls_in_order_and_the_process_with_zero(tmp_path: Path, 
 
 
 @pytest.mark.fault("process: SIGTERM, SIGINT or SIGHUP")
+@pytest.mark.usefixtures("embedded_speech")
 def test_a_call_may_end_by_itself_while_the_host_drains(tmp_path: Path) -> None:
     with host_with_a_call(tmp_path, drain_timeout_s=600) as (host, port, call):
         host.signal(signal.SIGINT)

@@ -46,6 +46,7 @@ async def test_callers_can_type_and_everybody_is_told_why(tmp_path: Path, monkey
                 await caller.expect("chat", text="On Monday we open at nine.")
 
 
+@pytest.mark.usefixtures("embedded_speech")
 async def test_a_host_with_speech_has_no_such_word(tmp_path: Path) -> None:
     toml = f'[agent.counting.settings]\nfolder = "{tmp_path}"\n'
     with installed(tmp_path) as plugins:
