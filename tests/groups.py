@@ -44,14 +44,17 @@ class TestModule(pytest.Module):
 
     def collect(self):  # type: ignore[no-untyped-def]
         """Collect its tests."""
+        failure = None
         try:
-            _ = self.obj  # which imports it
+            _ = self.obj  # imports it: once, as a second import would find the rest of the first
         except self.CollectError as error:
-            cause = error.__cause__
+            failure = error
+        if failure is not None:
+            cause = failure.__cause__
             missing = (cause.name or "").partition(".")[0] if isinstance(cause, ModuleNotFoundError) else ""
             if missing in GROUPS:
                 needs(missing)
             elif missing in MODULES:
                 needs_speech()
-            raise
+            raise failure
         return super().collect()
