@@ -14,7 +14,7 @@ from voice_host.models.demo.words import content_of, listed, stem
 EVERYDAY = set(
     listed("""
     after answer answers ask asks before bye call caller caller's callers check come day end find goodbye hang hour look
-    make many missing name number people phone pm repeat say session sit telephone tell time week whether
+    make many missing name number people phone pm reference repeat say session sit telephone tell time week whether
     monday tuesday wednesday thursday friday saturday sunday""")
 )
 """Words of the example that belong to English at large: to days, numbers, names and calls, and to what tools do.

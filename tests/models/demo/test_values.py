@@ -142,7 +142,7 @@ async def test_an_answer_that_does_not_fit_is_not_taken_for_something_else() -> 
 
 async def test_a_number_instead_of_the_name_fills_the_number_that_is_still_open() -> None:
     caller = Caller(*FRONT_DESK)
-    assert await caller.say("Book a table", "four") == "What is the name, please?"
+    assert await caller.say("Book a table", "four") == "4 guests. What is the name, please?"
     await caller.say("anna", "saturday", "seven thirty")
     assert caller.calls == [("book_table", ANNA)]
 

@@ -85,6 +85,8 @@ def _day_at(said: Utterance, start: int, today: date) -> Day | None:
         if before == "next" and ahead + today.weekday() < 7:  # of this week's days, "next" means the week after
             return Day((_later(today, ahead + 7),), start - 1, start + 1, sure=ahead == 0)
         return Day((_later(today, ahead),), start, start + 1)
+    if word == "now" and start:  # the "now" at the beginning is no time
+        return Day((today,), start, start + 1)
     return _in_days(said, start, today) or _calendar_day(said, start, today)
 
 

@@ -12,9 +12,9 @@ from pydantic_ai.tools import ToolDefinition
 
 from voice_host.models.demo import small_talk, speech
 from voice_host.models.demo.parameters import CLEAR_KINDS, Parameter, joined
-from voice_host.models.demo.readers import Several, yes_or_no
-from voice_host.models.demo.skills import CERTAIN, Match, Skill, Skills
-from voice_host.models.demo.slots import Filled, corrections, fill
+from voice_host.models.demo.readers import NO_ANSWERS, Several, yes_or_no
+from voice_host.models.demo.skills import CERTAIN, Match, Skill, Skills, is_taken_back_by
+from voice_host.models.demo.slots import Filled, corrections, fill, takes_back
 from voice_host.models.demo.utterance import Utterance
 from voice_host.models.demo.words import likeness, listed
 
@@ -25,6 +25,7 @@ MAX_CALLS = 4
 """Calls of one decision: one for each day of a weekend, say."""
 
 _AGAIN = ("another", "again", "also", "too", "same", "second", "as well", "one more")
+_PROPOSALS = ("how about", "what about", "is it possible", "would it be possible", "does that work", "works", "okay")
 _FOLLOW_UP_WORDS = frozenset(
     listed("""
     another again instead make same time change actually sorry wait mean meant rather better switch also then one two
@@ -119,21 +120,46 @@ class Dialogue:
         act = small_talk.act_of(said)
         if act is not None and (decision := self._conversational(act, said)) is not None:
             return decision
-        match = self._skills.best_match(said, lambda skill: self._is_answered(skill, text))
+        match = self._skills.best_match(said, lambda skill: self._answered(skill, text))
         task = self._task
+        if (declined := self._declined(said, task)) is not None:
+            return declined
         if self._farewell and not (match and match.score >= CERTAIN and not match.skill.ends_calls):
             return self._say_goodbye()
         if task is not None and not self._is_other_subject(task, match, text):
             return self._confirm(task, said) if task.confirming else self._go_on(task, said)
-        unclear = match is None or match.score < CERTAIN or match.rival is not None
+        corrects = corrections(Utterance.of(text))[0][2] > 0
+        unclear = match is None or match.score < CERTAIN or match.rival is not None or corrects
+        unclear = unclear or (match is not None and match.skill.needs_offer(Utterance.of(text)))
         if unclear and task is None and (again := self._follow_up(Utterance.of(text))) is not None:
             return again
         if match is not None:
-            if task is not None and task.values:
+            if task is not None and task.values and not task.is_guess:
                 self._suspended = task
             self._task = None
             return self._begin(match, text)
         return self._nothing_to_do(said)
+
+    def _declined(self, said: Utterance, task: _Task | None) -> Decision | None:
+        """Hear that something shall not be done: "I don't want to book a table", or "cancel the booking" halfway."""
+        denied = [said.words[at] for at in said.meaningful() if at in said.negated]
+        open_to = [said.words[at] for at in said.meaningful() if at in said.affirmed]
+        undoes = task is not None and any(map(task.skill.is_undone_by, open_to))
+        if task is not None and undoes and task.skill.is_about([w for w in open_to if not task.skill.is_undone_by(w)]):
+            return self._decline(task.skill)
+        if open_to and (task is not None or any(skill.is_about(open_to) for skill in self._skills.all)):
+            return None
+        skills = [*([task.skill] if task is not None else []), *self._skills.all]
+        refused = next((skill for skill in skills if not skill.only_asks and skill.is_about(denied)), None)
+        if refused is None:
+            return None
+        if task is None or task.skill is refused:
+            return self._decline(refused)
+        return Say(f"All right, I won't {speech.task(refused)}. {self._question(task)}")
+
+    def _decline(self, skill: Skill) -> Say:
+        self._task = self._suspended = None
+        return Say(f"All right, I won't {speech.task(skill)}. {speech.WHAT_ELSE}")
 
     def _conversational(self, act: small_talk.Act, said: Utterance) -> Decision | None:
         task = self._task
@@ -146,7 +172,9 @@ class Dialogue:
                 self._task = _Task(task.skill)
                 return self._advance(self._task, "All right, from the start.")
             case "drop":
-                if task is None and said.has("cancel that"):  # what was done is not undone by dropping a task
+                if task is None and said.has("cancel"):
+                    return None  # what was done is not undone by dropping a task
+                if self._farewell:
                     return None
                 self._task = self._suspended = None
                 return Say(f"All right. {speech.WHAT_ELSE}")
@@ -171,29 +199,41 @@ class Dialogue:
         if len(said.words) <= 4 and (answered := yes_or_no(said)) is not None:
             return Say(f"All right. {speech.WHAT_ELSE}" if answered is False else "What can I do for you?")
         self._missed += 1
-        return Say(speech.not_understood(self._skills.all, self._missed - 1))
+        verb = next((said.words[at] for at in said.meaningful() if at in said.affirmed), "")
+        return Say(speech.not_understood(self._skills.all, self._missed - 1, verb if is_taken_back_by(verb) else ""))
 
     # --- which tool ---------------------------------------------------------------------------------------------------
 
-    def _is_answered(self, skill: Skill, text: str) -> bool:
-        """Tell whether a turn holds a clear value for each parameter a tool requires."""
+    def _answered(self, skill: Skill, text: str) -> float:
+        """Return the share of what a tool requires for which a turn holds a clear value."""
         if not skill.required or not all(p.kind in (*CLEAR_KINDS, "name") for p in skill.required):
-            return False
+            return 0.0
         filled = fill(Utterance.of(text), skill, {}, self._today)
-        return not filled.unsure and all(parameter.name in filled.values for parameter in skill.required)
+        known = [p for p in skill.required if p.name in filled.values and p.name not in filled.unsure]
+        return len(known) / len(skill.required)
 
     def _is_other_subject(self, task: _Task, match: Match | None, text: str) -> bool:
         """Tell whether the caller, being asked something, speaks of something else instead of answering."""
-        if match is None or match.skill is task.skill or match.score < CERTAIN:
+        said = Utterance.of(text)
+        if match is None or match.skill is task.skill or not match.skill.is_meant(said):
             return False
         asked = task.skill.parameter(task.asked)
-        said = Utterance.of(text)
+        if match.score < CERTAIN:  # a question is not put off, and answering it does no harm
+            answers = fill(Utterance.of(text), task.skill, task.values, self._today, asked=task.asked).changed
+            return said.asks_to_know and match.skill.only_asks and task.asked not in answers
         if task.confirming or asked is None or (said.is_question and match.skill.only_asks):
             return True
         if asked.kind in CLEAR_KINDS:
+            if self._orders(said, match.skill) and not task.skill.is_named(said):
+                return True  # "wake me at seven" is no answer to "how many nights?"
             return asked.name not in fill(said, task.skill, task.values, self._today, asked=asked.name).changed
         named = any(likeness(word, trigger) == 1.0 for word in said.words for trigger in match.skill.trigger)
         return said.is_request or (named and len(said.words) > 2)
+
+    def _orders(self, said: Utterance, skill: Skill) -> bool:
+        """Tell whether a turn begins with what a tool does, as an order does: "call me a taxi"."""
+        first = next(iter(said.meaningful()), None)
+        return first is not None and first in said.affirmed and skill.is_about([said.words[first]])
 
     def _begin(self, match: Match, text: str) -> Decision:
         skill = match.skill
@@ -203,7 +243,9 @@ class Dialogue:
         if match.rival is not None and skill.required and not match.rival.required:
             skill = match.rival  # no harm is done by answering with what needs no further question
         said = Utterance.of(text)
-        task = _Task(skill, is_guess=match.score < CERTAIN and not skill.only_asks)
+        is_guess = (match.score < CERTAIN and not skill.only_asks) or skill.needs_offer(said)
+        is_guess = is_guess or (takes_back(said) and not skill.only_asks)
+        task = _Task(skill, is_guess=is_guess)
         last = self._done.get(skill.tool.name)
         if last is not None and said.has(*_AGAIN):
             return self._repeat(last, fill(said, skill, last.values, self._today, latest=last.latest))
@@ -219,9 +261,12 @@ class Dialogue:
         by_order = {"first": 0, "former": 0, "second": 1, "latter": 1}
         chosen = next((skills[place] for word, place in by_order.items() if said.has(word)), None)
         if chosen is None:
-            match = Skills([skill.tool for skill in skills]).best_match(said, lambda skill: False)
+            match = Skills([skill.tool for skill in skills]).best_match(said, lambda skill: 0.0)
             if match is None or match.rival is not None:
                 return None
+            if not match.skill.is_named(said):  # a value that either could have says nothing of which is meant
+                self._either = (f"{before} {text}", skills)
+                return Say(speech.offer(skills))
             chosen = next(skill for skill in skills if skill.tool is match.skill.tool)
         task = _Task(chosen)
         task.take(fill(Utterance.of(before), chosen, {}, self._today))
@@ -233,32 +278,47 @@ class Dialogue:
     def _go_on(self, task: _Task, said: Utterance) -> Decision:
         filled = fill(said, task.skill, task.values, self._today, asked=task.asked, latest=task.latest)
         task.take(filled)
+        if takes_back(said):
+            task.unsure = set(task.values)
+        elif said.asks_to_know and not said.has(*_PROPOSALS):
+            task.unsure |= set(filled.changed)
         if filled.changed:
             return self._advance(task)
+        if yes_or_no(said) is False and said.has("thanks", "thank you"):
+            return self._decline(task.skill)
         if (answer := small_talk.pleasantry(said)) is not None:
             return Say(f"{answer.partition('. ')[0].rstrip('.')}. {self._question(task)}")
+        if said.has(*NO_ANSWERS):
+            return self._miss(task, "I can't do it without that.")
         return self._miss(task)
 
-    def _miss(self, task: _Task) -> Decision:
+    def _miss(self, task: _Task, problem: str = speech.SORRY) -> Decision:
         task.misses += 1
         if task.misses >= MAX_MISSES:
             self._task = None
-            return Say(f"{speech.SORRY} Let's leave that. {speech.WHAT_ELSE}")
-        return Say(f"{speech.SORRY} {self._question(task)}")
+            return Say(f"{problem} Let's leave that. {speech.WHAT_ELSE}")
+        return Say(f"{problem} {self._question(task)}")
 
     def _confirm(self, task: _Task, said: Utterance) -> Decision:
         answered = yes_or_no(said)
+        if task.is_guess and answered is None and self._orders(said, task.skill) and not takes_back(said):
+            answered = True  # asked for in so many words
         if answered is False and task.is_guess:
             self._task = None
             return Say("All right. What can I do for you?")
-        filled = fill(said, task.skill, task.values, self._today, latest=sorted(task.unsure))
+        if answered is False and said.has("thanks", "thank you"):
+            return self._decline(task.skill)
         guesses = set(task.unsure)
+        sole = next(iter(guesses)) if len(guesses) == 1 and answered is None else None
+        filled = fill(said, task.skill, task.values, self._today, asked=sole, latest=sorted(guesses))
         task.take(filled)
-        if answered is True or (filled.changed and not task.is_guess):
+        if answered is True or filled.changed:
+            if answered is not True and (task.is_guess or task.unsure or _beyond(said, task.skill)):
+                # Nobody has said yes to the rest, or not all that was said was understood.
+                task.unsure = set(task.values)
+            elif answered is True:
+                task.unsure = set(filled.unsure)
             task.is_guess, task.confirming = False, False
-            # A correction that was understood in part is a guess again.
-            in_part = answered is not True and _beyond(said, task.skill)
-            task.unsure = set(task.values) if in_part else task.unsure & filled.unsure
             return self._advance(task)
         if answered is False and len(guesses) == 1:
             task.confirming, task.unsure, task.asked = False, set(), guesses.pop()
@@ -293,6 +353,8 @@ class Dialogue:
         while (missing := task.missing()) is not None:
             known = self._names.get(missing.name)
             if known is None or missing.name == task.asked:
+                beside = missing.name == task.asked and not opening
+                opening = speech.echo(task.skill, task.values, task.latest) if beside else opening
                 task.asked = missing.name
                 return Say(f"{opening} {speech.question(missing)}".strip())
             task.values[missing.name] = known
@@ -362,14 +424,19 @@ class Dialogue:
                 return self._advance(task)
         filled = fill(said, last.skill, last.values, self._today, latest=last.latest)
         beyond = _beyond(said, last.skill)
-        corrects = any(opening for _, _, opening in corrections(said))
-        return self._repeat(last, filled) if filled.changed and (corrects or not beyond) else None
+        again = beyond and said.has(*_AGAIN)
+        corrects = again or any(opening for _, _, opening in corrections(said))
+        return self._repeat(last, filled, corrects=corrects) if filled.changed and (corrects or not beyond) else None
 
-    def _repeat(self, last: _Task, filled: Filled) -> Decision:
-        """Do the last task again with what was said now; what else it holds is confirmed where a lot is at stake."""
+    def _repeat(self, last: _Task, filled: Filled, *, corrects: bool = False) -> Decision:
+        """Do the last task again with what was said now; what else it holds is confirmed where a lot is at stake.
+
+        Args:
+            corrects: the caller takes something back, which a second call alone does not.
+        """
         carried = [name for name in last.values if name not in filled.changed]
         task = _Task(last.skill, filled.values, set(filled.unsure), latest=filled.changed)
-        if not (last.skill.only_asks or self._last_asks or len(carried) < 2):
+        if not (last.skill.only_asks or self._last_asks or (len(carried) < 2 and not corrects)):
             task.unsure |= set(filled.values)
         return self._advance(task)
 

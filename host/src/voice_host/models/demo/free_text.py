@@ -7,13 +7,22 @@ from collections.abc import Collection
 from voice_host.models.demo.days import MONTHS, WEEKDAYS
 from voice_host.models.demo.numbers import number_at
 from voice_host.models.demo.parameters import Parameter
-from voice_host.models.demo.readers import Reading
+from voice_host.models.demo.readers import NO_ANSWERS, Reading
 from voice_host.models.demo.utterance import Utterance
-from voice_host.models.demo.words import STOP_WORDS, content_of, is_content, likeness, listed
+from voice_host.models.demo.words import COMMANDS, STOP_WORDS, content_of, is_content, likeness, listed, stem
 
 _FILLERS = STOP_WORDS | set(listed("by under called named name hear order"))
 _DAYS_AND_MONTHS = frozenset([*WEEKDAYS, *MONTHS])
-_NO_NAMES = _FILLERS | _DAYS_AND_MONTHS | set(listed("morning afternoon evening weekend noon o'clock new"))
+_NO_NAMES = (
+    _FILLERS
+    | _DAYS_AND_MONTHS
+    | set(
+        listed("""
+    morning afternoon evening weekend noon o'clock new around before after until till between during since under
+    maybe perhaps well then how which""")
+    )
+)
+_NO_NAME_WORDS = (STOP_WORDS | set(listed("cancel stop change"))) - {"will", "so"}
 _TITLES = frozenset(listed("doctor dr mr mrs ms miss sir madam"))
 _OPENINGS = frozenset(listed("well so okay ok yes yeah sure please thanks just that it's oh by"))
 _LIGHT_FILLERS = frozenset(listed("by some with for up about the a an on of please me to that"))
@@ -48,14 +57,30 @@ def read_name(said: Utterance, *, asked: bool, about: Collection[str]) -> Readin
             if name := _name_at(said.part(0, start), first, about, strong=True):
                 said.used.update(range(first, start + 3))
                 return Reading(name)
-    if not asked or said.is_request or _begins_with_number(said, about):
+    if not asked or said.is_request or said.negated or _begins_with_number(said, about):
         return None
-    if said.cased:
-        start = next((i for i, word in enumerate(said.words) if said.free(i) and word not in _NO_NAMES), 0)
-        if name := _capitalised(said, start, LONGEST_NAME):
-            return Reading(name)
+    return _name_alone(said, about)
+
+
+def _name_alone(said: Utterance, about: Collection[str]) -> Reading | None:
+    """Read an answer that is a name and hardly anything else: "Anna Weber, please"."""
+    start = next((i for i, word in enumerate(said.words) if said.free(i) and word not in _NO_NAMES), len(said.words))
+    if said.cased and (name := _capitalised(said, start, LONGEST_NAME)):
+        # The first word of a sentence has a capital in any case: "Cancel my booking".
+        more = any(said.free(index) and is_content(said.words[index]) for index in range(start, len(said.words)))
+        begins = start == 0 or start - 1 in said.pauses
+        if begins and " " not in name:
+            return None if more else Reading(name, sure=_ends(said, start))
+        return Reading(name)
     name = _rest(said, about, fillers=_NO_NAMES, longest=LONGEST_NAME)
-    return Reading(_title(name)) if name else None
+    if name is None or any(word in _NO_NAME_WORDS for word in name.lower().split()):
+        return None
+    return Reading(_title(name), sure=not said.cased and len(name.split()) < 3)
+
+
+def _ends(said: Utterance, index: int) -> bool:
+    """Tell whether a word ends what is said in one breath."""
+    return index in said.pauses or all(word in _NO_NAMES for word in said.words[index + 1 :])
 
 
 def _name_at(said: Utterance, start: int, about: Collection[str], *, strong: bool) -> str | None:
@@ -66,6 +91,8 @@ def _name_at(said: Utterance, start: int, about: Collection[str], *, strong: boo
     if not said.free(start) or number_at(said, start) is not None:
         return None
     if said.cased:
+        if said.words[start] in ("my", "our") and start + 1 < len(said.raw):  # "to my brother Mark"
+            start += 1 if said.raw[start + 1][:1].isupper() else 2
         return _capitalised(said, start, LONGEST_NAME)
     end = start
     while end < start + 3 and said.free(end) and said.words[end] not in _NAME_STOPS and not _is_of(said, end, about):
@@ -120,10 +147,17 @@ def read_place(said: Utterance, parameter: Parameter, *, asked: bool, about: Col
         place = _capitalised(said, start, LONGEST_NAME) if said.cased else _plain_place(said, start, about)
         if place:
             return Reading(place)
-    if not asked:
+        if said.cased and said.words[start] == "the" and (place := _plain_place(said, start + 1, about)):
+            return Reading(f"the {place.lower()}", sure=asked)  # "to the airport"
+    if not asked or said.asks_to_know or said.negated:
         return None
+    if said.cased and _begins_with_number(said, about):  # "two people"; "12 Oak Lane" has been read
+        street = next((at for at in range(len(said.words)) if number_at(said, at) is not None), 0)
+        name = next((at for at in range(street, len(said.words)) if number_at(said, at) is None), len(said.words))
+        if not said.raw[name : name + 1] or not said.raw[name][:1].isupper():
+            return None
     place = _rest(said, about, fillers=_NO_NAMES - {"new"}, longest=LONGEST_PLACE)
-    return Reading(_title(place)) if place else None
+    return Reading(_title(place), sure=not said.is_request) if place else None
 
 
 def _plain_place(said: Utterance, start: int, about: Collection[str]) -> str | None:
@@ -145,8 +179,12 @@ def read_text(
         sole: nothing else that it requires could be meant by such words.
     """
     if asked:
+        if said.has(*NO_ANSWERS):
+            return None
+        # "Can you call me back?" may be the message, or not.
+        doubtful = said.is_request or bool(said.negated) or bool(COMMANDS.intersection(map(stem, said.words[:1])))
         text = _rest(said, (), fillers=_OPENINGS)
-        return Reading(text) if text and any(is_content(word) for word in text.lower().split()) else None
+        return Reading(text, not doubtful) if text and any(is_content(word) for word in text.lower().split()) else None
     for lead in _TEXT_LEADS:
         for start in range(len(said.words)):
             end = start + len(lead)

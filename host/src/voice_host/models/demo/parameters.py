@@ -11,14 +11,17 @@ from pydantic_ai.tools import ToolDefinition
 from voice_host.models.demo.days import WEEKDAYS
 from voice_host.models.demo.words import content_of, listed, split_name, stem
 
-Kind = Literal["choice", "day", "time", "number", "digits", "yes_no", "name", "url", "place", "text", "unsupported"]
+Kind = Literal[
+    "choice", "day", "time", "number", "digits", "code", "yes_no", "name", "url", "place", "text", "unsupported"
+]
 
-CLEAR_KINDS: tuple[Kind, ...] = ("choice", "day", "time", "number", "digits", "url")
+CLEAR_KINDS: tuple[Kind, ...] = ("choice", "day", "time", "number", "digits", "code", "url")
 """Kinds whose values can be told from other words, wherever in a sentence they stand."""
 
 _MEANINGS: tuple[tuple[Kind, frozenset[str]], ...] = (
     ("url", frozenset(map(stem, listed("url uri link website webpage domain")))),
     ("digits", frozenset(map(stem, listed("phone telephone mobile cell zip zipcode postcode pin passcode")))),
+    ("code", frozenset(map(stem, listed("number reference code id identifier")))),
     ("day", frozenset(map(stem, listed("day date weekday when")))),
     ("time", frozenset(map(stem, listed("time clock")))),
     ("place", frozenset(map(stem, listed("city town place location country where region area destination")))),

@@ -25,6 +25,16 @@ _YES_PHRASES = (
     "do that",
 )
 _NO = frozenset(listed("no nope nah not don't false never without wrong"))
+NO_ANSWERS = (
+    "don't know", "do not know", "not sure", "no idea", "don't remember", "can't remember", "don't have", "haven't got",
+    "i forgot", "no clue", "doesn't matter", "what do you mean",
+)  # fmt: skip
+"""What people say who have no answer."""
+
+_NEITHER = ("right now", "why not", "no problem", "no worries")
+_RESERVATIONS = frozenset(
+    listed("but wait hold moment what when where who why how which if unless not don't no never isn't wrong except")
+)
 _HOMOPHONES = {"for": 4, "fore": 4, "to": 2, "too": 2, "won": 1, "ate": 8, "tree": 3}
 """What a recogniser makes of numbers. Only where a number is expected."""
 
@@ -137,7 +147,7 @@ def read_time(said: Utterance, parameter: Parameter, *, known: object = None, as
     hour, sure = found.hour_of_24, True
     if parameter.as_clock:
         vague = not (found.meridiem or daypart(said)) and 1 <= found.hour <= 11
-        sure = not vague or hour < 7
+        sure = not vague
         hour += 12 if vague and hour < 7 else 0
         return Reading(f"{hour:02}:{found.minute:02}{':00' if parameter.format == 'time' else ''}", sure)
     return Reading(f"{hour}:{found.minute:02}")
@@ -152,9 +162,16 @@ def _moved(clock: str, meridiem: str) -> Reading | None:
     return Reading(f"{other:0{len(hour)}}{colon}{rest}")
 
 
-def read_number(said: Utterance, parameter: Parameter, *, asked: bool) -> Reading | None:
-    """Find a number, preferably one beside a word of the parameter's name: "four people", "brightness fifty"."""
+def read_number(
+    said: Utterance, parameter: Parameter, today: date, *, asked: bool, counted: bool = False
+) -> Reading | None:
+    """Find a number, preferably one beside a word of the parameter's name: "four people", "brightness fifty".
+
+    Args:
+        counted: only such a one will do.
+    """
     found: list[tuple[int, int, Number]] = []
+    other = _days_and_times(said, today)
     index = 0
     while index < len(said.words):
         number = number_at(said, index)
@@ -164,17 +181,27 @@ def read_number(said: Utterance, parameter: Parameter, *, asked: bool) -> Readin
         if _fits(number.value, parameter) and (asked or not number.ordinal):
             near = _is_near(said, index, number.end, parameter)
             lone_one = said.words[index] == "one" and not near and not asked and not _counts(said, index)
-            if not lone_one:
+            if near or not (lone_one or counted or index in other):
                 found.append((not near, index, number))
         index = number.end
     if found:
-        _, start, number = min(found, key=lambda match: match[:2])
+        far, start, number = min(found, key=lambda match: match[:2])
         said.take(start, number.end)
+        if not far:
+            said.used.update(at for at in _around(said, start, number.end) if _is_noun(said.words[at], parameter))
         return Reading(int(number.value) if parameter.whole else number.value)
+    if counted:
+        return None
     if asked and said.has(*_SELF):
         said.used.update(range(len(said.words)))
         return Reading(1)
     return _misheard_number(said, parameter, asked=asked)
+
+
+def _days_and_times(said: Utterance, today: date) -> set[int]:
+    """Return the words of a day or a time, which are no quantity whether or not the tool has use for them."""
+    found = (find_day(said, today), find_time(said, asked=False))
+    return {at for one in found if one is not None for at in range(one.start, one.end)}
 
 
 def _fits(value: float, parameter: Parameter) -> bool:
@@ -182,8 +209,17 @@ def _fits(value: float, parameter: Parameter) -> bool:
 
 
 def _is_near(said: Utterance, start: int, end: int, parameter: Parameter) -> bool:
-    beside = [said.words[index] for index in (end, end + 1, start - 1) if 0 <= index < len(said.words)]
-    return any(is_content(word) and likeness(word, noun) >= SAME for word in beside for noun in parameter.nouns)
+    return any(_is_noun(said.words[at], parameter) for at in _around(said, start, end))
+
+
+def _around(said: Utterance, start: int, end: int) -> list[int]:
+    linked = start > 1 and not is_content(said.words[start - 1])  # "volume at ten"
+    places = (end, end + 1, start - 1, *((start - 2,) if linked else ()))
+    return [at for at in places if 0 <= at < len(said.words)]
+
+
+def _is_noun(word: str, parameter: Parameter) -> bool:
+    return is_content(word) and any(likeness(word, noun) >= SAME for noun in parameter.nouns)
 
 
 def _counts(said: Utterance, index: int) -> bool:
@@ -197,15 +233,20 @@ def _misheard_number(said: Utterance, parameter: Parameter, *, asked: bool) -> R
         alone = asked and len(said.words) - len(said.used) == 1
         if value is None or not (alone or _is_near(said, index, index + 1, parameter)):
             continue
-        if said.free(index + 1) and said.words[index + 1] in _HOMOPHONES:  # "for for people"
+        after = said.words[index + 1 : index + 2]
+        if after and (after[0] in _HOMOPHONES or after[0] in DIGITS or after[0].isdecimal()):  # "for for people"
             continue
         said.used.add(index)
         return Reading(value, sure=False)
     return None
 
 
-def read_digits(said: Utterance) -> Reading | None:
-    """Find a number that is no quantity, digit by digit: "five five five oh one", "555 01 32"."""
+def read_digits(said: Utterance, *, least: int = 3) -> Reading | None:
+    """Find a number that is no quantity, digit by digit: "five five five oh one", "555 01 32".
+
+    Args:
+        least: the number of digits that will do.
+    """
     best = ""
     places: list[int] = []
     for start in range(len(said.words)):
@@ -224,10 +265,30 @@ def read_digits(said: Utterance) -> Reading | None:
             index = number.end if number and not DIGITS.get(word) and not plain.isdecimal() else index + 1
         if len(digits) > len(best):
             best, places = digits, list(range(start, index))
-    if len(best) < 3:
+    if len(best) < least:
         return None
     said.used.update(places)
     return Reading(best)
+
+
+def read_code(said: Utterance, *, asked: bool) -> Reading | None:
+    """Find a reference: the digits with the letters before or among them, "B 7", "AB12", "four one seven"."""
+    for index, word in enumerate(said.words):
+        if said.free(index) and any(letter.isdecimal() for letter in word) and any(letter.isalpha() for letter in word):
+            return Reading(said.take(index, index + 1).upper())
+    for index in range(len(said.words)):
+        number = number_at(said, index)
+        lettered = bool(index) and said.free(index - 1) and len(said.words[index - 1]) == 1
+        lettered = lettered and said.words[index - 1].isalpha() and said.words[index - 1] not in ("a", "i")
+        if number is None or not (lettered or asked):
+            continue
+        letter = said.take(index - 1, index).upper() + " " if lettered else ""
+        digits = read_digits(said, least=1)
+        return Reading(f"{letter}{digits.value}") if digits is not None else None
+    words = said.meaningful()
+    if asked and len(words) == 1 and not said.is_request and not said.negated and not said.has(*NO_ANSWERS):
+        return Reading(said.take(words[0], words[0] + 1), sure=False)
+    return read_digits(said)
 
 
 def read_url(said: Utterance) -> Reading | None:
@@ -251,13 +312,21 @@ def read_yes_no(said: Utterance, parameter: Parameter, *, asked: bool) -> Readin
         return Reading(answer)
     for index, word in enumerate(said.words):
         if said.free(index) and is_content(word) and any(likeness(word, noun) >= 0.8 for noun in parameter.nouns):
+            said.used.add(index)
             return Reading(not any(before in _NO for before in said.words[max(0, index - 3) : index]))
     return None
 
 
 def yes_or_no(said: Utterance) -> bool | None:
-    """Return what a turn that begins with, or is, a yes or a no says; None for any other."""
+    """Return what a turn that begins with, or is, a yes or a no says; None for any other.
+
+    A "yes" with a reservation is none: "okay, but how much is it?", "right, wait".
+    """
     first = said.words[:2]
+    if said.has(*NO_ANSWERS, *_NEITHER):
+        return None
     if any(word in _NO for word in first):
         return False
-    return True if said.has(*_YES_PHRASES) or any(word in _YES for word in first) else None
+    if said.ends_asking or not _RESERVATIONS.isdisjoint(said.words):
+        return None
+    return True if said.affirms(*_YES_PHRASES) or any(word in _YES for word in first) else None

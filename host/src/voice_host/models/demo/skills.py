@@ -13,7 +13,7 @@ from pydantic_ai.tools import ToolDefinition
 from voice_host.models.demo.numbers import number_at
 from voice_host.models.demo.parameters import Parameter, parameters_of
 from voice_host.models.demo.utterance import Utterance
-from voice_host.models.demo.words import ALIKE, SAME, content_of, likeness, listed, split_name, stem
+from voice_host.models.demo.words import ALIKE, RELATED, SAME, content_of, likeness, listed, split_name, stem
 
 _NAME, _DESCRIPTION, _CHOICE, _PARAMETER = 3.0, 1.6, 1.2, 0.8
 """What a matching word is worth, by where the tool says it. Tuned on the utterances of the tests."""
@@ -34,7 +34,11 @@ _ASKING = frozenset(
         listed("get tell find check show list look read search give explain describe report return is see count track"),
     )
 )
-_UNDOING = frozenset(map(stem, listed("cancel delete remove stop block undo end")))
+_UNDOING = frozenset(map(stem, listed("cancel delete remove stop block undo end reverse revoke refund")))
+_ALTERING = frozenset(map(stem, listed("change move reschedule postpone")))
+"""What is done to something that is there already: "move my appointment" is hardly for a tool that makes one."""
+_ADJUSTING = frozenset(map(stem, listed("set adjust turn switch dim")))
+
 _QUESTION_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("where", ("where", "address", "location")),
     ("when", ("when", "time")),
@@ -74,6 +78,11 @@ class Skill:
             pair for pair in zip(self._described, self._described[1:], strict=False) if not _FUNCTION_WORDS & set(pair)
         }
 
+    def is_named(self, said: Utterance) -> bool:
+        """Tell whether a word of its name was said, or one that means the same."""
+        places = (at for at in said.meaningful() if at not in said.negated)
+        return any(likeness(said.words[at], word) >= RELATED for at in places for word in self.trigger)
+
     def parameter(self, name: str | None) -> Parameter | None:
         return next((parameter for parameter in self.parameters if parameter.name == name), None)
 
@@ -84,12 +93,47 @@ class Skill:
         return any(stem(word) in _ASKING for word in first)
 
     @cached_property
+    def _makes(self) -> bool:
+        """Whether it makes something, rather than to set what is there."""
+        return _ADJUSTING.isdisjoint(map(stem, (*self.trigger, *self.topic)))
+
+    @cached_property
     def ends_calls(self) -> bool:
         """Whether it hangs up and can be called without asking."""
         words = [*split_name(self.tool.name), *content_of(self.tool.description or "")]
         hangs_up = any(likeness(word, "goodbye") > ALIKE for word in words)
         ends = _says(words, "end", "finish", "terminate") and _says(words, "call", "conversation", "session")
         return (hangs_up or ends) and not self.required
+
+    def is_meant(self, said: Utterance) -> bool:
+        """Tell whether it was spoken of, rather than that only something was said that could be one of its values."""
+        places = [at for at in said.meaningful() if self.only_asks or at not in said.negated]
+        own = {*self.trigger, *self.topic}
+        own -= {
+            word for parameter in self.parameters for choice in parameter.choices for word in split_name(str(choice))
+        }
+        asked = any(self._answers(said, question, signs) for question, signs in _QUESTION_WORDS)
+        return asked or any(likeness(said.words[at], word) >= RELATED for at in places for word in own)
+
+    def _answers(self, said: Utterance, question: str, signs: Sequence[str]) -> bool:
+        return said.has(question) and any(sign in self._described or sign in self.trigger for sign in signs)
+
+    def is_about(self, words: Sequence[str]) -> bool:
+        """Tell whether one of the words is of its name, or means the same."""
+        return any(likeness(word, own) >= RELATED for word in words for own in self.trigger)
+
+    def is_undone_by(self, word: str) -> bool:
+        """Tell whether a word takes back or changes what it does: "cancel" for a tool that books."""
+        opposite = stem(word) in _UNDOING or (stem(word) in _ALTERING and self._makes)
+        return opposite and not any(likeness(word, own) for own in self.worth)
+
+    def needs_offer(self, said: Utterance) -> bool:
+        """Tell whether nobody has asked for it in so many words, though it fits: it is offered before anything is done.
+
+        That goes for tools that do something: "I lost my card" is no order to block it, nor is "do you take bookings?".
+        """
+        told = said.is_statement and not self.is_about(said.openings)
+        return not self.only_asks and (said.asks_to_know or told or not self.is_meant(said))
 
     def score(self, said: Utterance, wanted: Sequence[str], spread: Counter[str]) -> float:
         """Add up the best match of each word said. A word that many tools share says less about each.
@@ -98,15 +142,20 @@ class Skill:
             wanted: the words of the turn that say something.
             spread: how many tools have a word, by its stem.
         """
+        if any(map(self.is_undone_by, wanted)):  # "stop the timer" is not for the tool that starts it
+            return 0.0
+        if not self.only_asks:
+            wanted = [word for word in wanted if any(said.words[at] == word for at in said.affirmed)]
         best = [self._best(word, spread) for word in wanted]
         hits = sum(1 for value, _ in best if value)
         # One word in a long sentence is a coincidence unless it is the tool's name.
         total = sum(value for value, _ in best) * (1.0 if hits * 4 >= len(best) else 0.6)
         total += _COVERED if wanted and hits == len(wanted) else 0.0
         for question, signs in _QUESTION_WORDS:
-            if said.has(question) and any(sign in self._described or sign in self.trigger for sign in signs):
+            if self._answers(said, question, signs):
                 total += _QUESTION
-        phrases = sum(pair in self._pairs for pair in zip(said.words, said.words[1:], strict=False))
+        pairs = zip(said.words, said.words[1:], strict=False)
+        phrases = sum(pair in self._pairs for at, pair in enumerate(pairs) if self.only_asks or at in said.affirmed)
         total += _PHRASE * phrases + self._suits(said) if total or phrases else 0.0
         # Where no word is the tool's own, but only like one of them, it stays a guess.
         return total if phrases or any(same for _, same in best) else min(total, CERTAIN - _COVERED - 0.01)
@@ -144,11 +193,11 @@ class Skills:
         self.all = [skill for skill in map(Skill, tools) if skill.usable]
         self._spread = Counter(shared for skill in self.all for shared in set(map(stem, skill.worth)))
 
-    def best_match(self, said: Utterance, is_answered: Callable[[Skill], bool]) -> Match | None:
+    def best_match(self, said: Utterance, answered: Callable[[Skill], float]) -> Match | None:
         """Return the tool that fits best; None when none fits well enough.
 
         Args:
-            is_answered: tells whether all that a tool requires was said; asked only of tools that fit somewhat.
+            answered: tells which share of what a tool requires was said; asked only of tools that fit somewhat.
         """
         read = [(start, number_at(said, start)) for start in range(len(said.words))]
         numbers = {at for start, number in read if number for at in range(start, number.end)}
@@ -156,8 +205,8 @@ class Skills:
         scores: list[tuple[float, Skill]] = []
         for skill in self.all:
             score = skill.score(said, wanted, self._spread)
-            if score >= SOMEWHAT and is_answered(skill):
-                score += _ANSWERED
+            if score >= SOMEWHAT:
+                score += _ANSWERED * answered(skill)
             if score >= ENOUGH:
                 scores.append((score, skill))
         if not scores:
@@ -169,6 +218,11 @@ class Skills:
     def farewell(self) -> Skill | None:
         """Return the tool that ends a call, if there is one."""
         return next((skill for skill in self.all if skill.ends_calls), None)
+
+
+def is_taken_back_by(verb: str) -> bool:
+    """Tell whether a verb asks for something to be undone or changed that is there already."""
+    return stem(verb) in _ALTERING | _UNDOING
 
 
 def _says(words: Sequence[str], *wanted: str) -> bool:

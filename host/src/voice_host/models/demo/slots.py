@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from voice_host.models.demo import readers
 from voice_host.models.demo.free_text import read_name, read_place, read_text
+from voice_host.models.demo.numbers import number_at
 from voice_host.models.demo.parameters import CLEAR_KINDS, Kind, Parameter
 from voice_host.models.demo.readers import Reading
 from voice_host.models.demo.skills import Skill
 from voice_host.models.demo.utterance import Utterance
 
-_ORDER: tuple[Kind, ...] = ("url", "choice", "digits", "day", "time", "name", "place", "number", "yes_no", "text")
-"""Values that cannot be mistaken come first: what they take is not there for the others."""
+_ORDER: tuple[Kind | Literal["counted"], ...] = (
+    "url", "choice", "digits", "code", "day", "time", "counted", "yes_no", "name", "place", "number", "text",
+)  # fmt: skip
+"""Values that cannot be mistaken come first: what they take is not there for the others. A `counted` number has a word
+of its parameter beside it: "two people"."""
+_EVEN_DENIED = ("yes_no", "text")
+"""Kinds for which words that the caller denies count as well: "no sugar", "tell them that I can't come"."""
 
 _CORRECTING = (
     ("actually",), ("i", "mean"), ("i", "meant"), ("make", "that"), ("make", "it"), ("rather",), ("sorry",),
@@ -90,6 +96,12 @@ def corrections(said: Utterance) -> list[tuple[int, int, int]]:
     return [(start, end, length) for (start, length), end in zip(parts, ends, strict=True)]
 
 
+def takes_back(said: Utterance) -> bool:
+    """Tell whether a turn ends by taking back what it said: "lock the door, no, wait"."""
+    start, end, opening = corrections(said)[-1]
+    return start > 0 and start + opening == end
+
+
 def _opening(said: Utterance, index: int) -> int:
     """Return how many words from `index` on open a correction."""
     if said.words[index] in ("no", "nope") and (index in said.pauses or (index == 0 and len(said.words) > 1)):
@@ -100,20 +112,47 @@ def _opening(said: Utterance, index: int) -> int:
 
 
 def _fill(said: Utterance, skill: Skill, filled: Filled, today: date, *, asked: str | None, correcting: bool) -> None:
-    for kind in _ORDER:
-        group = [parameter for parameter in skill.parameters if parameter.kind == kind]
-        free = [parameter for parameter in group if parameter.name not in filled.values]
-        taken = [parameter for parameter in group if parameter.name in filled.values]
-        free.sort(key=lambda parameter: (parameter.name != asked, not parameter.required))
-        # What is open is filled first; where nothing is, what is said again replaces what was said.
-        again = taken if kind in CLEAR_KINDS or (kind == "name" and said.cased) else []
-        candidates = taken + free if correcting else free or again
-        for parameter in candidates:
+    counted: list[str] = []
+    # A number alone, while something else is asked for, need not be a correction.
+    lone = asked is not None and all(number_at(said, at) is not None for at in said.meaningful())
+    for step in _ORDER:
+        kind = "number" if step == "counted" else step
+        group = [known for known in skill.parameters if known.kind == kind and known.name not in counted]
+        hidden = set() if step in _EVEN_DENIED else said.negated - said.used
+        said.used |= hidden
+        again = (step in (*CLEAR_KINDS, "counted") and not (step == "number" and lone)) or (
+            step == "name" and said.cased
+        )
+        for parameter in _candidates(group, filled, asked=asked, correcting=correcting, again=again):
             if kind in ("place", "text") and asked not in (None, parameter.name) and asked not in filled.values:
                 continue  # an answer that does not fit the question is not the answer to another one
-            reading = _read(said, parameter, skill, filled, today, asked=parameter.name == asked)
+            is_asked = parameter.name == asked
+            if step == "counted":
+                reading = readers.read_number(said, parameter, today, asked=is_asked, counted=True)
+                counted += [parameter.name] if reading is not None else []
+            else:
+                reading = _read(said, parameter, skill, filled, today, asked=is_asked)
             if reading is not None:
                 _store(filled, parameter, reading)
+        said.used -= hidden
+
+
+def _candidates(
+    group: Sequence[Parameter], filled: Filled, *, asked: str | None, correcting: bool, again: bool
+) -> list[Parameter]:
+    """Return the parameters of one kind in the order in which they get the values that were said.
+
+    Args:
+        again: where none is open, what was said may replace what was said before.
+    """
+    free = [parameter for parameter in group if parameter.name not in filled.values]
+    taken = [parameter for parameter in group if parameter.name in filled.values]
+    free.sort(key=lambda parameter: (parameter.name != asked, not parameter.required))
+    if correcting:
+        return taken + free
+    if group and group[0].kind == "choice":  # each has words of its own
+        return free + taken
+    return free or [known for known in taken if again or known.name == asked]
 
 
 def _replace(said: Utterance, skill: Skill, filled: Filled, today: date, latest: Sequence[str]) -> None:
@@ -150,9 +189,11 @@ def _read(
         case "time":
             return readers.read_time(said, parameter, known=filled.values.get(parameter.name), asked=asked)
         case "number":
-            return readers.read_number(said, parameter, asked=asked)
+            return readers.read_number(said, parameter, today, asked=asked)
         case "digits":
             return readers.read_digits(said)
+        case "code":
+            return readers.read_code(said, asked=asked)
         case "yes_no":
             return readers.read_yes_no(said, parameter, asked=asked)
         case "url":

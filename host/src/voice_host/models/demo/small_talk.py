@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from voice_host.models.demo.utterance import Utterance
@@ -21,11 +22,14 @@ _ENDINGS = (
 )
 _GREETINGS = ("hello", "hi", "hey", "good morning", "good afternoon", "good evening", "greetings")
 _THANKS = ("thank you", "thanks", "cheers", "great", "perfect", "wonderful", "lovely", "awesome", "excellent")
-_POLITE = STOP_WORDS | set(listed("great perfect wonderful lovely awesome excellent cheers day bye goodbye"))
+_POLITE = STOP_WORDS | set(
+    listed("great perfect wonderful lovely awesome excellent cheers day bye goodbye right correct now needed wanted")
+)
 
 _ACTS: tuple[tuple[Act, tuple[str, ...]], ...] = (
     ("start over", ("start over", "start again", "start all over", "from scratch", "begin again")),
-    ("drop", ("never mind", "nevermind", "forget it", "forget that", "forget about it", "cancel that", "leave it")),
+    ("drop", ("never mind", "nevermind", "forget it", "forget that", "forget about it", "cancel that", "cancel it",
+    "cancel this", "leave it")),
     ("repeat", ("say that again", "repeat that", "what did you say", "come again", "say again", "repeat it")),
     ("wait", ("hold on", "one moment", "just a moment", "a moment please", "one second", "just a second", "hang on")),
     (
@@ -65,13 +69,28 @@ def act_of(said: Utterance) -> Act | None:
 
 
 def is_farewell(said: Utterance) -> bool:
-    """Tell whether the caller takes leave: by saying so, or with "that's all, thanks"."""
-    return said.has(*FAREWELLS) or (said.has(*_ENDINGS) and len(said.words) <= 8)
+    """Tell whether the caller takes leave: by saying so first or last, or with "that's all, thanks"."""
+    if said.is_wish or said.is_question or said.words[:1] in (["can"], ["could"], ["may"]):
+        return False  # "can I see you on Friday?"
+    ending = next((phrase for phrase in _ENDINGS if said.affirms(phrase)), None)
+    if ending is not None and _only_polite(_around(said, ending)[1]):
+        return True
+    farewells = [_around(said, phrase) for phrase in FAREWELLS if said.affirms(phrase)]
+    return any(_only_polite(before) or _only_polite(after) for before, after in farewells)
+
+
+def _around(said: Utterance, phrase: str) -> tuple[list[str], list[str]]:
+    before, _, after = f" {' '.join(said.words)} ".partition(f" {phrase} ")
+    return before.split(), after.split()
+
+
+def _only_polite(words: Sequence[str]) -> bool:
+    return all(word in _POLITE for word in words)
 
 
 def pleasantry(said: Utterance) -> str | None:
     """Answer a turn that is only polite; None for one that wants something."""
-    if any(word not in _POLITE for word in said.words):
+    if not _only_polite(said.words):
         return None
     if said.has(*_THANKS):
         return "You're welcome."

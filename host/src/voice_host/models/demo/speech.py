@@ -52,7 +52,7 @@ def question(parameter: Parameter) -> str:
             return f"What is the {spoken}'s name, please?"
         case "digits" if stem(spoken) in _TELEPHONES:
             return f"What is the {spoken} number, please?"
-        case "name" | "digits":
+        case "name" | "digits" | "code":
             return f"What is the {spoken}, please?"
         case "yes_no":
             return f"{_capital(spoken)}, yes or no?"
@@ -76,13 +76,21 @@ def confirmation(skill: Skill, values: Mapping[str, Any], names: Sequence[str]) 
         counts = only.kind in ("number", "yes_no")
         return f"{_capital(_named_value(only, values[only.name]) if counts else value)}, is that right?"
     told = ", ".join(_named_value(parameter, values[parameter.name]) for parameter in parameters)
-    return f"{_capital(task(skill))}: {told}. Is that right?"
+    what = re.sub(r" (to|for) (somebody|someone)$", "", task(skill))
+    return f"{_capital(what)}: {told}. Is that right?"
+
+
+def echo(skill: Skill, values: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Say what was understood when it was no answer to the question: "Friday, 2 guests."."""
+    parameters = [parameter for parameter in skill.parameters if parameter.name in names and parameter.name in values]
+    told = ", ".join(_named_value(parameter, values[parameter.name]) for parameter in parameters)
+    return f"{_capital(told)}." if told else ""
 
 
 def _named_value(parameter: Parameter, value: Any) -> str:
     spoken = _spoken_value(parameter, value)
     if parameter.kind in ("day", "time", "choice", "yes_no", "url"):
-        return f"{parameter.spoken} {spoken}" if parameter.kind == "yes_no" else spoken
+        return f"{parameter.spoken}: {spoken}" if parameter.kind == "yes_no" else spoken
     if parameter.kind == "number" and parameter.spoken.endswith("s"):
         return f"{spoken} {parameter.spoken}"
     return f"{parameter.spoken} {spoken}"
@@ -137,18 +145,20 @@ def abilities(skills: Sequence[Skill]) -> str:
     return f"I can {listing(offered[:_MANY] + more, 'and')}."
 
 
-def not_understood(skills: Sequence[Skill], before: int) -> str:
+def not_understood(skills: Sequence[Skill], before: int, verb: str = "") -> str:
     """Say that a turn was not understood, with two examples of what can be done; others than the time before.
 
     Args:
         before: how many turns were not understood before this one.
+        verb: what the caller wants done that no tool does: "cancel".
     """
     offered = [task(skill) for skill in skills if not skill.ends_calls]
     if not offered:
         return "Sorry, I didn't get that, and I have no tools to offer."
     first = 2 * before % len(offered)
     examples = list(dict.fromkeys([offered[first], offered[(first + 1) % len(offered)]]))
-    return f"Sorry, I didn't get that, but I can {listing(examples, 'or')}."
+    problem = f"Sorry, I can't {verb} that" if verb else SORRY.rstrip(".")
+    return f"{problem}, but I can {listing(examples, 'or')}."
 
 
 def offer(skills: Sequence[Skill]) -> str:

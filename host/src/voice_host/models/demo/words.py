@@ -46,7 +46,8 @@ _SYNONYMS = (
     "lock secure shut",
     "page website site web url link",
     "visit read browse fetch load",
-    "people person guys",
+    "people person guys human",
+    "talk speak",
     "hang hangup goodbye bye disconnect",
     "mail email",
     "picture photo image",
@@ -102,6 +103,16 @@ _GROUPS: dict[str, frozenset[int]] = {
     stem(word): frozenset(i for i, group in enumerate(_SYNONYMS) if stem(word) in map(stem, group.split()))
     for word in " ".join(_SYNONYMS).split()
 }
+
+COMMANDS = frozenset(
+    map(
+        stem,
+        listed("""
+        add buy call cancel change check delete find get give leave lock look make order pay play put
+        read remind remove repeat search send set show start stop switch tell transfer turn wake"""),
+    )
+)
+"""The stems of verbs that orders begin with."""
 
 SAME, RELATED, ALIKE = 1.0, 0.8, 0.6
 
