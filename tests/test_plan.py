@@ -293,7 +293,7 @@ app = create_voice_app(tools=[get_weather, duckduckgo_search_tool(), visit_url_t
 @pytest.mark.usefixtures("embedded_speech")
 async def test_the_customers_template_runs_unchanged(caplog: pytest.LogCaptureFixture) -> None:
     app = imported(TEMPLATE)["app"]
-    assert "static_dir_missing" in caplog.text
+    assert "the folder static is missing, so no pages are served at /" in caplog.text
     async with serving(app) as address, calling(f"ws://{address}/api/session") as caller:
         await caller.type("what is the weather in Berlin")
         await caller.expect("tts_done", timeout_s=30)

@@ -113,3 +113,9 @@ def test_a_runtime_is_the_default_for_what_is_not_given() -> None:
     runtime = ScriptedModel().runtime(AgentConfig(title="Desk", instructions="Old."))
     manager = VoiceAgentManager(runtime=runtime, instructions="New.")
     assert (manager.config.title, manager.config.instructions) == ("Desk", "New.")
+
+
+@BOTH
+def test_a_single_tool_without_a_list_is_refused_in_words(made: Any) -> None:
+    with pytest.raises(TypeError, match=r"tools must be a list, also for a single tool: tools=\[\.\.\.\]"):
+        made(tools=one)

@@ -65,5 +65,6 @@ def create_voice_app(
         if Path(static_dir).is_dir():
             app.mount("/", StaticFiles(directory=static_dir, html=True), name="static")
         else:
-            log.warning("static_dir_missing", static_dir=str(static_dir), effect="no pages are served at /")
+            # A sentence: an application that configures no logging sees the message alone.
+            log.warning(f"the folder {static_dir} is missing, so no pages are served at /")
     return app

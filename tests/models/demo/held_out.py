@@ -1,6 +1,6 @@
 """Agents, utterances and conversations that were written after the demo model was tuned on the others.
 
-docs/decisions/demo-model-as-function-model.md has the share that was right when they were first tried.
+docs/decisions/demo-model-matches-words.md has the share that was right when they were first tried.
 """
 
 from __future__ import annotations
@@ -193,7 +193,11 @@ UTTERANCES: list[tuple[str, str, Call | Ask]] = [
     ("house", "It's cold. Make it twenty-two degrees.", call("set_temperature", degrees=22)),
     ("house", "Is everything locked?", call("lock_doors")),
     ("house", "Put on some Miles Davis.", call("play_music", artist="Miles Davis")),
-    ("desk", "Good evening. Do you still have a table free for Saturday night?", Ask("name")),
+    (
+        "desk",
+        "Good evening. Do you still have a table free for Saturday night?",
+        Ask("Do you want me to book a table?"),
+    ),
     (
         "desk",
         "Hey, could we come by on Thursday at half past six? There will be five of us. The name is Novak.",

@@ -81,6 +81,8 @@ HOTEL = (book_room, cancel_booking, wake_up_call, order_taxi, leave_message)
         (HOTEL, ["Order a taxi.", "For two people."]),
         (HOTEL, ["Leave a message for room 12.", "Can you call me a taxi?"]),
         (HOTEL, ["Wake me in room 12 at six."]),
+        (HOTEL, ["Wake me at 7 AM.", "Room two fourteen."]),
+        (HOTEL, ["Cancel booking for seven one one."]),
     ],
 )
 async def test_nothing_is_done_that_the_caller_did_not_ask_for(
@@ -153,6 +155,11 @@ async def test_only_a_plain_yes_confirms(answer: str) -> None:
         ),
         (
             HOTEL,
+            ["Wake me at 7 AM.", "Room two fourteen.", "Yes."],
+            [("wake_up_call", {"room_number": 214, "at": "07:00:00"})],
+        ),
+        (
+            HOTEL,
             ["I need a taxi to the airport.", "Yes."],
             [("order_taxi", {"destination": "the airport"})],
         ),
@@ -208,3 +215,21 @@ async def test_one_of_two_tools_is_not_chosen_by_a_value_of_both() -> None:
     assert asked == "Do you want me to open the window or clean the window?"
     assert await caller.say("In the kitchen.") == asked
     assert await caller.say("Clean it.") == "Clean in the kitchen."
+
+
+async def test_who_wishes_for_something_is_offered_what_does_it() -> None:
+    def room_price(room: Literal["single", "double"]) -> str:
+        """Tell what a room costs per night."""
+        return "Ninety euros."
+
+    def hire_room(guest: str, arrival: date, nights: int, room: Literal["single", "double"]) -> str:
+        """Book a hotel room.
+
+        Args:
+            nights: How many nights.
+        """
+        return "Booked."
+
+    caller = Caller(room_price, hire_room)
+    said = await caller.say("I'd like a double room for two nights from Friday.")
+    assert said == "Do you want me to book a hotel room?"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import SecretStr
@@ -46,7 +46,7 @@ def given_config(
         fields: the other fields of `AgentConfig` that may be given singly. None: not given.
 
     Raises:
-        TypeError: single fields are given beside `config`.
+        TypeError: single fields are given beside `config`, or `tools` is no list.
         pydantic.ValidationError: a field is wrong.
     """
     single = {name: value for name, value in fields.items() if value is not None}
@@ -57,6 +57,8 @@ def given_config(
             "Only tools and tts_config are laid over a configuration"
         )
     base = config or default
+    if not isinstance(tools, Iterable):
+        raise TypeError(f"tools must be a list, also for a single tool: tools=[...], not a {type(tools).__name__}")
     if tools:
         single["tools"] = (*base.tools, *tools)
     if tts_config is not None:

@@ -15,7 +15,7 @@ MONTHS = listed("january february march april may june july august september oct
 _SHORT = {"mon": 0, "tue": 1, "tues": 1, "wed": 2, "weds": 2, "thu": 3, "thur": 3, "thurs": 3, "fri": 4}
 _TODAY = ("today", "tonight")
 _DAYPARTS = {"morning": "am", "afternoon": "pm", "evening": "pm", "night": "pm", "tonight": "pm"}
-_BEFORE_A_TIME = ("at", "around", "about", "by", "until", "till", "after", "before", "from")
+BEFORE_A_TIME = ("at", "around", "about", "by", "until", "till", "after", "before", "from")
 
 
 @dataclass(frozen=True)
@@ -245,7 +245,7 @@ def _clock_time(said: Utterance, start: int, *, asked: bool) -> tuple[int, int, 
 
 
 def _follows_at(said: Utterance, start: int) -> bool:
-    return bool(start) and said.words[start - 1] in _BEFORE_A_TIME
+    return bool(start) and said.words[start - 1] in BEFORE_A_TIME
 
 
 def _minute(said: Utterance, start: int) -> tuple[int, int] | None:

@@ -238,8 +238,14 @@ class Dialogue:
     def _begin(self, match: Match, text: str) -> Decision:
         skill = match.skill
         if match.rival is not None and not (skill.only_asks and match.rival.only_asks):
-            self._either = (text, (skill, match.rival))
-            return Say(speech.offer([skill, match.rival]))
+            said = Utterance.of(text)
+            acting = [either for either in (skill, match.rival) if not either.only_asks]
+            if not (said.is_wish and len(acting) == 1):  # who wishes for something wants it done
+                self._either = (text, (skill, match.rival))
+                return Say(speech.offer([skill, match.rival]))
+            task = _Task(acting[0], is_guess=True)
+            task.take(fill(said, acting[0], {}, self._today))
+            return self._advance(task)
         if match.rival is not None and skill.required and not match.rival.required:
             skill = match.rival  # no harm is done by answering with what needs no further question
         said = Utterance.of(text)

@@ -163,12 +163,13 @@ def _moved(clock: str, meridiem: str) -> Reading | None:
 
 
 def read_number(
-    said: Utterance, parameter: Parameter, today: date, *, asked: bool, counted: bool = False
+    said: Utterance, parameter: Parameter, today: date, *, asked: bool, counted: bool = False, lone: bool = False
 ) -> Reading | None:
     """Find a number, preferably one beside a word of the parameter's name: "four people", "brightness fifty".
 
     Args:
         counted: only such a one will do.
+        lone: nothing but a number was said.
     """
     found: list[tuple[int, int, Number]] = []
     other = _days_and_times(said, today)
@@ -181,21 +182,36 @@ def read_number(
         if _fits(number.value, parameter) and (asked or not number.ordinal):
             near = _is_near(said, index, number.end, parameter)
             lone_one = said.words[index] == "one" and not near and not asked and not _counts(said, index)
-            if near or not (lone_one or counted or index in other):
+            if near or not (lone_one or counted or (index in other and not (asked and lone))):
                 found.append((not near, index, number))
         index = number.end
     if found:
         far, start, number = min(found, key=lambda match: match[:2])
-        said.take(start, number.end)
+        joined = _digits_from(said, start, number)
+        said.take(start, joined.end)
         if not far:
-            said.used.update(at for at in _around(said, start, number.end) if _is_noun(said.words[at], parameter))
-        return Reading(int(number.value) if parameter.whole else number.value)
+            said.used.update(at for at in _around(said, start, joined.end) if _is_noun(said.words[at], parameter))
+        value = int(joined.value) if parameter.whole else joined.value
+        return Reading(value, sure=joined is number) if _fits(value, parameter) else None
     if counted:
         return None
     if asked and said.has(*_SELF):
         said.used.update(range(len(said.words)))
         return Reading(1)
     return _misheard_number(said, parameter, asked=asked)
+
+
+def _digits_from(said: Utterance, start: int, number: Number) -> Number:
+    """Read numbers that follow each other as the digits of one, as of a room: "two fourteen" is 214."""
+    digits = ""
+    end = start
+    while (
+        (end == start or end - 1 not in said.pauses)
+        and (part := number_at(said, end)) is not None
+        and isinstance(part.value, int)
+    ):
+        digits, end = digits + str(part.value), part.end
+    return Number(int(digits), end) if end > number.end and len(digits) < 7 else number
 
 
 def _days_and_times(said: Utterance, today: date) -> set[int]:
@@ -268,7 +284,8 @@ def read_digits(said: Utterance, *, least: int = 3) -> Reading | None:
     if len(best) < least:
         return None
     said.used.update(places)
-    return Reading(best)
+    misheard = places[0] > 0 and _HOMOPHONES.get(said.words[places[0] - 1]) is not None  # "for seven one one"
+    return Reading(best, sure=not misheard)
 
 
 def read_code(said: Utterance, *, asked: bool) -> Reading | None:
@@ -284,7 +301,7 @@ def read_code(said: Utterance, *, asked: bool) -> Reading | None:
             continue
         letter = said.take(index - 1, index).upper() + " " if lettered else ""
         digits = read_digits(said, least=1)
-        return Reading(f"{letter}{digits.value}") if digits is not None else None
+        return Reading(f"{letter}{digits.value}", digits.sure) if digits is not None else None
     words = said.meaningful()
     if asked and len(words) == 1 and not said.is_request and not said.negated and not said.has(*NO_ANSWERS):
         return Reading(said.take(words[0], words[0] + 1), sure=False)

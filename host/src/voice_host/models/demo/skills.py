@@ -34,6 +34,7 @@ _ASKING = frozenset(
         listed("get tell find check show list look read search give explain describe report return is see count track"),
     )
 )
+_KNOWING = frozenset(map(stem, listed("know ask hear information")))
 _UNDOING = frozenset(map(stem, listed("cancel delete remove stop block undo end reverse revoke refund")))
 _ALTERING = frozenset(map(stem, listed("change move reschedule postpone")))
 """What is done to something that is there already: "move my appointment" is hardly for a tool that makes one."""
@@ -212,8 +213,12 @@ class Skills:
         if not scores:
             return None
         scores.sort(key=lambda scored: -scored[0])
-        rival = scores[1][1] if len(scores) > 1 and scores[0][0] - scores[1][0] < _CLOSE else None
-        return Match(scores[0][1], scores[0][0], rival)
+        best, skill = scores[0]
+        wished = skill.only_asks and said.is_wish and not any(stem(word) in _ASKING | _KNOWING for word in said.words)
+        rivals = (other for score, other in scores[1:2] if best - score < _CLOSE)
+        if wished:  # for something to be done
+            rivals = (other for score, other in scores[1:] if score >= CERTAIN and not other.only_asks)
+        return Match(skill, best, next(rivals, None))
 
     def farewell(self) -> Skill | None:
         """Return the tool that ends a call, if there is one."""

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any, Literal
 
 from voice_host.models.demo import readers
+from voice_host.models.demo.days import BEFORE_A_TIME
 from voice_host.models.demo.free_text import read_name, read_place, read_text
 from voice_host.models.demo.numbers import number_at
 from voice_host.models.demo.parameters import CLEAR_KINDS, Kind, Parameter
@@ -15,11 +16,11 @@ from voice_host.models.demo.readers import Reading
 from voice_host.models.demo.skills import Skill
 from voice_host.models.demo.utterance import Utterance
 
-_ORDER: tuple[Kind | Literal["counted"], ...] = (
-    "url", "choice", "digits", "code", "day", "time", "counted", "yes_no", "name", "place", "number", "text",
+_ORDER: tuple[Kind | Literal["alone", "counted"], ...] = (
+    "url", "choice", "digits", "code", "alone", "day", "time", "counted", "yes_no", "name", "place", "number", "text",
 )  # fmt: skip
 """Values that cannot be mistaken come first: what they take is not there for the others. A `counted` number has a word
-of its parameter beside it: "two people"."""
+of its parameter beside it: "two people"; one `alone` answers the question for it, and is no time: "two fourteen"."""
 _EVEN_DENIED = ("yes_no", "text")
 """Kinds for which words that the caller denies count as well: "no sugar", "tell them that I can't come"."""
 
@@ -114,27 +115,36 @@ def _opening(said: Utterance, index: int) -> int:
 def _fill(said: Utterance, skill: Skill, filled: Filled, today: date, *, asked: str | None, correcting: bool) -> None:
     counted: list[str] = []
     # A number alone, while something else is asked for, need not be a correction.
-    lone = asked is not None and all(number_at(said, at) is not None for at in said.meaningful())
+    lone = asked is not None and _is_lone_number(said, skill.parameter(asked))
     for step in _ORDER:
-        kind = "number" if step == "counted" else step
+        kind: Kind = "number" if step in ("alone", "counted") else step  # type: ignore[assignment]
         group = [known for known in skill.parameters if known.kind == kind and known.name not in counted]
+        if step == "alone":
+            group = [known for known in group if lone and known.name == asked]
         hidden = set() if step in _EVEN_DENIED else said.negated - said.used
         said.used |= hidden
-        again = (step in (*CLEAR_KINDS, "counted") and not (step == "number" and lone)) or (
-            step == "name" and said.cased
-        )
+        again = step in (*CLEAR_KINDS, "counted") and not (step == "number" and lone)
+        again = again or (step == "name" and said.cased)
         for parameter in _candidates(group, filled, asked=asked, correcting=correcting, again=again):
             if kind in ("place", "text") and asked not in (None, parameter.name) and asked not in filled.values:
                 continue  # an answer that does not fit the question is not the answer to another one
             is_asked = parameter.name == asked
-            if step == "counted":
-                reading = readers.read_number(said, parameter, today, asked=is_asked, counted=True)
-                counted += [parameter.name] if reading is not None else []
+            if kind == "number":
+                beside = step == "counted"
+                reading = readers.read_number(said, parameter, today, asked=is_asked, counted=beside, lone=lone)
             else:
                 reading = _read(said, parameter, skill, filled, today, asked=is_asked)
             if reading is not None:
                 _store(filled, parameter, reading)
+                counted += [parameter.name] if step in ("alone", "counted") else []
         said.used -= hidden
+
+
+def _is_lone_number(said: Utterance, asked: Parameter | None) -> bool:
+    nouns = asked.nouns if asked is not None else ()
+    words = [at for at in said.meaningful() if said.words[at] not in nouns]
+    at_a_time = any(word in BEFORE_A_TIME or word in ("am", "pm", "o'clock") for word in said.words)
+    return not at_a_time and all(number_at(said, at) is not None for at in words)
 
 
 def _candidates(
@@ -188,8 +198,6 @@ def _read(
             return readers.read_day(said, parameter, today)
         case "time":
             return readers.read_time(said, parameter, known=filled.values.get(parameter.name), asked=asked)
-        case "number":
-            return readers.read_number(said, parameter, today, asked=asked)
         case "digits":
             return readers.read_digits(said)
         case "code":
@@ -199,7 +207,8 @@ def _read(
         case "url":
             return readers.read_url(said)
         case "name":
-            return read_name(said, asked=asked, about=skill.trigger)
+            counted = [noun for other in skill.parameters if other.kind == "number" for noun in other.nouns]
+            return read_name(said, asked=asked, about={*skill.trigger, *counted})
         case "place":
             return read_place(said, parameter, asked=asked, about=skill.trigger)
         case _:
