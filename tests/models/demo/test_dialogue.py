@@ -1,5 +1,6 @@
 """What the demo model keeps of a conversation, what it confirms, and what it says."""
 
+import asyncio
 from datetime import date, time
 from typing import Any
 
@@ -19,6 +20,8 @@ from tests.models.demo.talking import (
     web_search,
 )
 from voice_host.models import demo_model
+from voice_host.testing import in_virtual_time, serve_agent
+from voice_host_sdk import AgentConfig
 
 
 async def test_it_asks_for_one_thing_at_a_time() -> None:
@@ -297,3 +300,18 @@ async def test_turns_that_were_merged_count_together() -> None:
     history = [ModelRequest([UserPromptPart("when are you open")])]
     result = await agent.run("on friday", message_history=history)
     assert result.output == "On Friday we are open from nine to five."
+
+
+@pytest.mark.parametrize(
+    ("delay_s", "spoken"),
+    [(0, "Sorry, that did not work."), (60, "Sorry, that did not work. It may have been done.")],
+)
+@in_virtual_time
+async def test_a_tool_that_failed_is_not_named_to_the_caller(delay_s: float, spoken: str) -> None:
+    async def press_button() -> str:
+        """Press the button."""
+        await asyncio.sleep(delay_s)
+        raise KeyError("the wire")
+
+    async with serve_agent(AgentConfig(tools=(press_button,)), demo_model()) as served, served.call() as call:
+        assert (await call.ask("Press the button.")).text == spoken

@@ -406,7 +406,7 @@ class Dialogue:
                 last.values.pop(again.name, None)
                 last.asked = again.name
                 return f"{speech.SORRY} {speech.question(again)}"
-        return speech.failure(content)
+        return speech.failure(content, tool_name)
 
     def resume(self, text: str) -> Say:
         """Return what is said after calls, and come back to what was asked before something else came between."""

@@ -206,9 +206,17 @@ def result(content: object, *, asks: bool = False) -> str:
     return _shortened(_sentence(_told(value))) or "Done."
 
 
-def failure(content: object) -> str:
-    """Say that a tool failed, in its own words when it has a short sentence for it."""
-    reason = first_sentence(content, 120) if isinstance(content, str) else ""
+def failure(content: object, tool_name: str = "") -> str:
+    """Say that a tool failed, in its own words when it has a short sentence for it.
+
+    Args:
+        tool_name: a sentence that begins with it is the host's, for models: "book_table failed (KeyError).". It is left
+            out.
+    """
+    told = content if isinstance(content, str) else ""
+    if tool_name and told.startswith(f"{tool_name} "):
+        told = told.partition(". ")[2]
+    reason = first_sentence(told, 120)
     return f"Sorry, that did not work. {reason}".rstrip()
 
 
