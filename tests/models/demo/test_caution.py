@@ -181,12 +181,13 @@ async def test_what_was_asked_for_is_done(
         (["Transfer 50 euros to Mark.", "Cancel that."], "Sorry, I can't cancel that, but I can"),
         (
             ["Transfer 50 euros to Mark.", "Actually make it sixty."],
-            "Transfer money: amount 60, recipient Mark. Is that",
+            "I can't change that, but I can do it again. Transfer money: amount 60, recipient Mark. Is that",
         ),
         (
             ["Transfer fifty euros.", "I don't know."],
             "I can't do it without that. What is the recipient's name, please?",
         ),
+        (["Are you a robot?"], "I'm a computer. I can transfer money to somebody"),
         (["Transfer money to Mark.", "From savings."], "Savings. What is the amount?"),
     ],
 )
@@ -233,3 +234,38 @@ async def test_who_wishes_for_something_is_offered_what_does_it() -> None:
     caller = Caller(room_price, hire_room)
     said = await caller.say("I'd like a double room for two nights from Friday.")
     assert said == "Do you want me to book a hotel room?"
+
+
+async def test_all_choices_that_were_said_are_heard() -> None:
+    def switch_light(room: Literal["hall", "kitchen", "bedroom"]) -> str:
+        """Switch on the light in a room."""
+        return f"Light in the {room}."
+
+    def lights_on(room: Literal["hall", "kitchen", "bedroom"]) -> str:
+        """Tell whether the light in a room is on."""
+        return f"It is on in the {room}."
+
+    assert await Caller(switch_light).say("Switch on the light in the kitchen and the hall.") == "Kitchen or hall?"
+    both = await Caller(lights_on).say("Are the lights on in the kitchen and the hall?")
+    assert both == "It is on in the kitchen. It is on in the hall."
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("Hello, good evening.", "Hello. What can I do for you?"),
+        ("Let me think.", "Take your time."),
+        ("Okay, that's everything. Thank you very much.", "Goodbye."),
+        ("Is that all you have?", "Sorry, I didn't get that, but I can"),
+    ],
+)
+async def test_small_talk(said: str, answer: str) -> None:
+    assert (await Caller(*BANK).say(said)).startswith(answer)
+
+
+@pytest.mark.parametrize("said", ["We'll be five.", "It's for my wife Maria's birthday.", "Around seven.", "Five."])
+async def test_what_is_no_name_is_not_taken_for_one(said: str) -> None:
+    caller = Caller(*FRONT_DESK)
+    answer = await caller.say("Book a table for four on Saturday at 7:30.", said)
+    assert answer.endswith("What is the name, please?")
+    assert caller.calls == []

@@ -128,7 +128,7 @@ def _calendar_day(said: Utterance, start: int, today: date) -> Day | None:
     if said.word(after) in MONTHS:
         day = _on(today, MONTHS.index(said.words[after]) + 1, int(number.value))
         return Day((day,), start, after + 1) if day else None
-    if number.ordinal and start and said.words[start - 1] == "the":
+    if number.ordinal and start and said.words[start - 1] == "the" and said.word(number.end) not in ("one", "time"):
         day = _next_of_month(today, int(number.value))
         return Day((day,), start, number.end) if day else None
     return None

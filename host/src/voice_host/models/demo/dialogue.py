@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import date
 from itertools import product
 from typing import Any
 
-from pydantic_ai.tools import ToolDefinition
-
 from voice_host.models.demo import small_talk, speech
-from voice_host.models.demo.parameters import CLEAR_KINDS, Parameter, joined
+from voice_host.models.demo.parameters import CLEAR_KINDS, joined
 from voice_host.models.demo.readers import NO_ANSWERS, Several, yes_or_no
 from voice_host.models.demo.skills import CERTAIN, Match, Skill, Skills, is_taken_back_by
 from voice_host.models.demo.slots import Filled, corrections, fill, takes_back
+from voice_host.models.demo.task import Call, Decision, Say, Task
 from voice_host.models.demo.utterance import Utterance
 from voice_host.models.demo.words import likeness, listed
 
@@ -33,53 +31,6 @@ _FOLLOW_UP_WORDS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Say:
-    text: str
-
-
-@dataclass(frozen=True)
-class Call:
-    """A tool to be called, once for each of the arguments."""
-
-    tool: ToolDefinition
-    arguments: tuple[Mapping[str, Any], ...]
-
-
-Decision = Say | Call
-
-
-@dataclass
-class _Task:
-    """A tool on its way to being called.
-
-    Attributes:
-        unsure: parameters whose values are guesses, which are confirmed before the call.
-        is_guess: whether the tool itself is a guess.
-        confirming: whether the caller was asked if the guesses are right.
-        misses: turns in a row that brought nothing.
-        latest: the parameters that the last turn filled.
-    """
-
-    skill: Skill
-    values: dict[str, Any] = field(default_factory=dict)
-    unsure: set[str] = field(default_factory=set)
-    is_guess: bool = False
-    confirming: bool = False
-    asked: str | None = None
-    misses: int = 0
-    latest: list[str] = field(default_factory=list)
-
-    def missing(self) -> Parameter | None:
-        return next((parameter for parameter in self.skill.required if parameter.name not in self.values), None)
-
-    def take(self, filled: Filled) -> None:
-        self.values = filled.values
-        self.unsure = (self.unsure - set(filled.changed)) | filled.unsure
-        if filled.changed:
-            self.latest, self.misses = filled.changed, 0
-
-
 class Dialogue:
     """One conversation so far. The same turns always lead to the same decisions.
 
@@ -92,10 +43,10 @@ class Dialogue:
         self._today = today
         self._title = title
         self._description = description
-        self._task: _Task | None = None
-        self._suspended: _Task | None = None
-        self._last: _Task | None = None
-        self._done: dict[str, _Task] = {}  # the last task of each tool
+        self._task: Task | None = None
+        self._suspended: Task | None = None
+        self._last: Task | None = None
+        self._done: dict[str, Task] = {}  # the last task of each tool
         self._last_asks = ""  # the result of the last call, if it ends with a question
         self._either: tuple[str, tuple[Skill, ...]] | None = None
         self._names: dict[str, Any] = {}
@@ -140,7 +91,7 @@ class Dialogue:
             return self._begin(match, text)
         return self._nothing_to_do(said)
 
-    def _declined(self, said: Utterance, task: _Task | None) -> Decision | None:
+    def _declined(self, said: Utterance, task: Task | None) -> Decision | None:
         """Hear that something shall not be done: "I don't want to book a table", or "cancel the booking" halfway."""
         denied = [said.words[at] for at in said.meaningful() if at in said.negated]
         open_to = [said.words[at] for at in said.meaningful() if at in said.affirmed]
@@ -169,7 +120,7 @@ class Dialogue:
                 if task is None:
                     self._last, self._done = None, {}
                     return Say("All right. What can I do for you?")
-                self._task = _Task(task.skill)
+                self._task = Task(task.skill)
                 return self._advance(self._task, "All right, from the start.")
             case "drop":
                 if task is None and said.has("cancel"):
@@ -184,6 +135,8 @@ class Dialogue:
                 return Say("Take your time.")
             case "who":
                 introduction = speech.introduction(self._title, self._description, self._skills.all)
+                if said.has("robot", "human", "real", "person", "machine", "ai"):
+                    introduction = f"I'm a computer. {introduction}"
                 return Say(introduction.removesuffix(" What can I do for you?") + again if again else introduction)
             case "help":
                 return Say(speech.abilities(self._skills.all) + (again or " What would you like?"))
@@ -191,7 +144,7 @@ class Dialogue:
     def _say_goodbye(self) -> Decision:
         self._task = self._suspended = None
         hang_up = self._skills.farewell()
-        return self._advance(_Task(hang_up)) if hang_up is not None else Say(speech.GOODBYE)
+        return self._advance(Task(hang_up)) if hang_up is not None else Say(speech.GOODBYE)
 
     def _nothing_to_do(self, said: Utterance) -> Decision:
         if (answer := small_talk.pleasantry(said)) is not None:
@@ -212,7 +165,7 @@ class Dialogue:
         known = [p for p in skill.required if p.name in filled.values and p.name not in filled.unsure]
         return len(known) / len(skill.required)
 
-    def _is_other_subject(self, task: _Task, match: Match | None, text: str) -> bool:
+    def _is_other_subject(self, task: Task, match: Match | None, text: str) -> bool:
         """Tell whether the caller, being asked something, speaks of something else instead of answering."""
         said = Utterance.of(text)
         if match is None or match.skill is task.skill or not match.skill.is_meant(said):
@@ -243,7 +196,7 @@ class Dialogue:
             if not (said.is_wish and len(acting) == 1):  # who wishes for something wants it done
                 self._either = (text, (skill, match.rival))
                 return Say(speech.offer([skill, match.rival]))
-            task = _Task(acting[0], is_guess=True)
+            task = Task(acting[0], is_guess=True)
             task.take(fill(said, acting[0], {}, self._today))
             return self._advance(task)
         if match.rival is not None and skill.required and not match.rival.required:
@@ -251,7 +204,7 @@ class Dialogue:
         said = Utterance.of(text)
         is_guess = (match.score < CERTAIN and not skill.only_asks) or skill.needs_offer(said)
         is_guess = is_guess or (takes_back(said) and not skill.only_asks)
-        task = _Task(skill, is_guess=is_guess)
+        task = Task(skill, is_guess=is_guess)
         last = self._done.get(skill.tool.name)
         if last is not None and said.has(*_AGAIN):
             return self._repeat(last, fill(said, skill, last.values, self._today, latest=last.latest))
@@ -274,14 +227,14 @@ class Dialogue:
                 self._either = (f"{before} {text}", skills)
                 return Say(speech.offer(skills))
             chosen = next(skill for skill in skills if skill.tool is match.skill.tool)
-        task = _Task(chosen)
+        task = Task(chosen)
         task.take(fill(Utterance.of(before), chosen, {}, self._today))
         task.take(fill(said, chosen, task.values, self._today))
         return self._advance(task)
 
     # --- a task under way ---------------------------------------------------------------------------------------------
 
-    def _go_on(self, task: _Task, said: Utterance) -> Decision:
+    def _go_on(self, task: Task, said: Utterance) -> Decision:
         filled = fill(said, task.skill, task.values, self._today, asked=task.asked, latest=task.latest)
         task.take(filled)
         if takes_back(said):
@@ -298,14 +251,14 @@ class Dialogue:
             return self._miss(task, "I can't do it without that.")
         return self._miss(task)
 
-    def _miss(self, task: _Task, problem: str = speech.SORRY) -> Decision:
+    def _miss(self, task: Task, problem: str = speech.SORRY) -> Decision:
         task.misses += 1
         if task.misses >= MAX_MISSES:
             self._task = None
             return Say(f"{problem} Let's leave that. {speech.WHAT_ELSE}")
         return Say(f"{problem} {self._question(task)}")
 
-    def _confirm(self, task: _Task, said: Utterance) -> Decision:
+    def _confirm(self, task: Task, said: Utterance) -> Decision:
         answered = yes_or_no(said)
         if task.is_guess and answered is None and self._orders(said, task.skill) and not takes_back(said):
             answered = True  # asked for in so many words
@@ -324,6 +277,8 @@ class Dialogue:
                 task.unsure = set(task.values)
             elif answered is True:
                 task.unsure = set(filled.unsure)
+            elif sole is not None and (parameter := task.skill.parameter(sole)) and parameter.kind in ("place", "text"):
+                task.unsure = {sole}  # any words could be that
             task.is_guess, task.confirming = False, False
             return self._advance(task)
         if answered is False and len(guesses) == 1:
@@ -334,7 +289,7 @@ class Dialogue:
             return Say("What should I change?")
         return self._miss(task)
 
-    def _question(self, task: _Task) -> str:
+    def _question(self, task: Task) -> str:
         """Ask again what the caller was asked."""
         if task.is_guess:
             return speech.offer([task.skill])
@@ -344,7 +299,7 @@ class Dialogue:
             return speech.confirmation(task.skill, task.values, unsure) if unsure else speech.offer([task.skill])
         return speech.question(missing)
 
-    def _advance(self, task: _Task, opening: str = "") -> Decision:
+    def _advance(self, task: Task, opening: str = "") -> Decision:
         """Ask for what is missing, then whether the guesses are right, then call the tool."""
         self._task = task
         if task.is_guess:
@@ -370,7 +325,7 @@ class Dialogue:
             return Say(f"{opening} {speech.confirmation(task.skill, task.values, unsure)}".strip())
         return self._call(task)
 
-    def _call(self, task: _Task) -> Call:
+    def _call(self, task: Task) -> Call:
         self._task, self._last, self._last_asks = None, task, ""
         self._done[task.skill.tool.name] = task
         for parameter in task.skill.parameters:
@@ -426,25 +381,29 @@ class Dialogue:
         if self._last_asks and len(said.words) <= 3 and (answered := yes_or_no(said)) is not None:
             about = next((p for p in last.skill.parameters if p.spoken in self._last_asks.lower()), None)
             if answered and about is not None:
-                task = _Task(last.skill, {name: v for name, v in last.values.items() if name != about.name})
+                task = Task(last.skill, {name: v for name, v in last.values.items() if name != about.name})
                 return self._advance(task)
         filled = fill(said, last.skill, last.values, self._today, latest=last.latest)
         beyond = _beyond(said, last.skill)
         again = beyond and said.has(*_AGAIN)
-        corrects = again or any(opening for _, _, opening in corrections(said))
-        return self._repeat(last, filled, corrects=corrects) if filled.changed and (corrects or not beyond) else None
+        corrects = any(opening for _, _, opening in corrections(said))
+        corrects = corrects or any(map(last.skill.is_undone_by, said.words))
+        if not filled.changed or (beyond and not (again or corrects)):
+            return None
+        return self._repeat(last, filled, corrects=corrects)
 
-    def _repeat(self, last: _Task, filled: Filled, *, corrects: bool = False) -> Decision:
+    def _repeat(self, last: Task, filled: Filled, *, corrects: bool = False) -> Decision:
         """Do the last task again with what was said now; what else it holds is confirmed where a lot is at stake.
 
         Args:
             corrects: the caller takes something back, which a second call alone does not.
         """
         carried = [name for name in last.values if name not in filled.changed]
-        task = _Task(last.skill, filled.values, set(filled.unsure), latest=filled.changed)
+        task = Task(last.skill, filled.values, set(filled.unsure), latest=filled.changed)
         if not (last.skill.only_asks or self._last_asks or (len(carried) < 2 and not corrects)):
             task.unsure |= set(filled.values)
-        return self._advance(task)
+        only_again = corrects and last.skill.makes and not self._last_asks
+        return self._advance(task, "I can't change that, but I can do it again." if only_again else "")
 
 
 def _beyond(said: Utterance, skill: Skill) -> bool:

@@ -73,7 +73,8 @@ def _name_alone(said: Utterance, about: Collection[str]) -> Reading | None:
             return None if more else Reading(name, sure=_ends(said, start))
         return Reading(name)
     name = _rest(said, about, fillers=_NO_NAMES, longest=LONGEST_NAME)
-    if name is None or any(word in _NO_NAME_WORDS for word in name.lower().split()):
+    words = name.lower().split() if name else []
+    if name is None or any(word in _NO_NAME_WORDS or word.endswith("'s") for word in words):
         return None
     return Reading(_title(name), sure=not said.cased and len(name.split()) < 3)
 
@@ -116,6 +117,8 @@ def _capitalised(said: Utterance, start: int, longest: int) -> str | None:
         end += 1
         if end - 1 in said.pauses:
             break
+    if said.words[end - 1].endswith("'s") and end < len(said.words) and end - 1 not in said.pauses:
+        return None  # "Maria's birthday"
     return said.take(start, end) if end > start else None
 
 

@@ -25,8 +25,9 @@ from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
-from voice_host.models.demo.dialogue import Call, Decision, Dialogue, Say
+from voice_host.models.demo.dialogue import Dialogue
 from voice_host.models.demo.skills import Skills
+from voice_host.models.demo.task import Call, Decision, Say
 
 MAX_REPLAYED = 120
 """Messages of the history that are replayed, which bounds the time of a reply in an endless call: some forty turns."""

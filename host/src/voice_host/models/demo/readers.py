@@ -58,11 +58,15 @@ class Several:
 
 
 def read_choice(said: Utterance, choices: Sequence[Any]) -> Reading | None:
-    """Find a choice. One that was said wins over one that sounds alike, and the one with most words over others."""
-    found = max(_spoken_choices(said, choices, exact=True), key=lambda match: len(match[1]), default=None)
-    if found is not None:
-        said.used.update(found[1])
-        return Reading(found[0])
+    """Find a choice, or all that were said. What was said wins over what sounds alike, and more words over fewer."""
+    found: list[tuple[Any, list[int]]] = []
+    for choice, places in sorted(_spoken_choices(said, choices, exact=True), key=lambda match: -len(match[1])):
+        if all(said.free(place) for place in places):
+            said.used.update(places)
+            found.append((choice, places))
+    if found:
+        values = [choice for choice, _ in sorted(found, key=lambda match: match[1])]
+        return Reading(values[0] if len(values) == 1 else Several(tuple(values)))
     alike = list(_spoken_choices(said, choices, exact=False))
     if len(alike) != 1:
         return None

@@ -94,7 +94,7 @@ class Skill:
         return any(stem(word) in _ASKING for word in first)
 
     @cached_property
-    def _makes(self) -> bool:
+    def makes(self) -> bool:
         """Whether it makes something, rather than to set what is there."""
         return _ADJUSTING.isdisjoint(map(stem, (*self.trigger, *self.topic)))
 
@@ -125,7 +125,7 @@ class Skill:
 
     def is_undone_by(self, word: str) -> bool:
         """Tell whether a word takes back or changes what it does: "cancel" for a tool that books."""
-        opposite = stem(word) in _UNDOING or (stem(word) in _ALTERING and self._makes)
+        opposite = stem(word) in _UNDOING or (stem(word) in _ALTERING and self.makes)
         return opposite and not any(likeness(word, own) for own in self.worth)
 
     def needs_offer(self, said: Utterance) -> bool:

@@ -30,6 +30,10 @@ _CORRECTING = (
 )  # fmt: skip
 
 
+LONGEST_REPLACEMENT = 6
+"""Words of a correction that may be a value alone, with those that open it: "no, actually, oat milk"."""
+
+
 @dataclass
 class Filled:
     """What a turn said of a tool's parameters.
@@ -169,7 +173,11 @@ def _replace(said: Utterance, skill: Skill, filled: Filled, today: date, latest:
     """Take a correction that says only the new value, "no, Miller", for the value that was given last."""
     for name in reversed(latest):
         parameter = skill.parameter(name)
-        if parameter is None or parameter.kind not in ("name", "place", "text"):
+        if (
+            parameter is None
+            or parameter.kind not in ("name", "place", "text")
+            or len(said.words) > LONGEST_REPLACEMENT
+        ):
             continue
         reading = _read(said, parameter, skill, filled, today, asked=True)
         if reading is not None:
@@ -219,11 +227,7 @@ def _read(
 
 def _read_choices(said: Utterance, parameter: Parameter) -> Reading | None:
     """Find all choices that were said, for a tool that takes a list of them."""
-    found: list[Any] = []
-    while (reading := readers.read_choice(said, [c for c in parameter.choices if c not in found])) is not None:
-        if not reading.sure and found:
-            break
-        found.append(reading.value)
-        if not reading.sure:
-            return Reading(readers.Several(tuple(found)), sure=False)
-    return Reading(readers.Several(tuple(found))) if found else None
+    reading = readers.read_choice(said, parameter.choices)
+    if reading is None or isinstance(reading.value, readers.Several):
+        return reading
+    return Reading(readers.Several((reading.value,)), reading.sure)

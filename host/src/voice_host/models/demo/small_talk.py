@@ -15,6 +15,9 @@ _ENDINGS = (
     "that's all",
     "that is all",
     "that's it",
+    "that's everything",
+    "that is everything",
+    "that'll be all",
     "that will be all",
     "that would be all",
     "i'm done",
@@ -23,7 +26,8 @@ _ENDINGS = (
 _GREETINGS = ("hello", "hi", "hey", "good morning", "good afternoon", "good evening", "greetings")
 _THANKS = ("thank you", "thanks", "cheers", "great", "perfect", "wonderful", "lovely", "awesome", "excellent")
 _POLITE = STOP_WORDS | set(
-    listed("great perfect wonderful lovely awesome excellent cheers day bye goodbye right correct now needed wanted")
+    listed("""great perfect wonderful lovely awesome excellent cheers day bye goodbye right correct now needed wanted
+    morning afternoon evening everyone there""")
 )
 
 _ACTS: tuple[tuple[Act, tuple[str, ...]], ...] = (
@@ -31,7 +35,8 @@ _ACTS: tuple[tuple[Act, tuple[str, ...]], ...] = (
     ("drop", ("never mind", "nevermind", "forget it", "forget that", "forget about it", "cancel that", "cancel it",
     "cancel this", "leave it")),
     ("repeat", ("say that again", "repeat that", "what did you say", "come again", "say again", "repeat it")),
-    ("wait", ("hold on", "one moment", "just a moment", "a moment please", "one second", "just a second", "hang on")),
+    ("wait", ("hold on", "one moment", "just a moment", "a moment please", "one second", "just a second", "hang on",
+    "let me think", "let me see", "let me check")),
     (
         "who",
         (

@@ -13,7 +13,7 @@ from voice_host.models.demo.days import spoken_date, spoken_time
 from voice_host.models.demo.parameters import Parameter
 from voice_host.models.demo.readers import Several
 from voice_host.models.demo.skills import Skill
-from voice_host.models.demo.words import listed, split_name, stem
+from voice_host.models.demo.words import COMMANDS, listed, split_name, stem
 
 MAX_SPOKEN = 400
 """Characters of a tool's result that are spoken: about half a minute."""
@@ -28,6 +28,9 @@ _ASKED_BY_WHICH = frozenset(map(stem, listed("street road address room")))
 
 _PLURALS = ("s", "people", "children")
 _TELEPHONES = frozenset(map(stem, listed("phone telephone mobile cell")))
+_AGENTS_DO = frozenset(
+    map(stem, listed("answer help handle control manage offer provide plan schedule track sell renew"))
+)
 _THIRD_PERSON = frozenset(listed("the a an your you our what when where which who how whether all any"))
 
 
@@ -169,11 +172,19 @@ def offer(skills: Sequence[Skill]) -> str:
 def _in_first_person(description: str) -> str:
     """Turn "Answers the phone and takes messages." into "I answer the phone and take messages."."""
     first, _, rest = description.partition(" ")
-    if _bare_verb(first.lower(), rest) == first.lower():
+    verb = _bare_verb(first.lower(), rest, strict=not _is_verb(first.lower()))
+    if verb == first.lower():
         return description
-    return f"I {_bare_verb(first.lower(), rest)} " + re.sub(
-        r"(\band )([a-z]+s)( )(?=\w)", lambda m: m[1] + _bare_verb(m[2], "the", strict=False) + m[3], rest
+    others = re.sub(r"(\band )([a-z]+s)( )(?=\w)", lambda m: m[1] + _bare_verb(m[2], "the", strict=False) + m[3], rest)
+    return f"I {verb} " + re.sub(
+        r"(, )([a-z]+s)( )(?=\w)",
+        lambda m: m[1] + _bare_verb(m[2], "", strict=not _is_verb(m[2])) + m[3],
+        others,
     )
+
+
+def _is_verb(word: str) -> bool:
+    return word.endswith("s") and stem(word) in COMMANDS | _AGENTS_DO
 
 
 def _bare_verb(word: str, rest: str, *, strict: bool = True) -> str:

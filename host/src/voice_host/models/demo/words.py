@@ -22,8 +22,9 @@ STOP_WORDS = frozenset(
     on one or our out over please possible possibly really right said say see she should so some somebody someone
     something sorry still such sure take tell than thank thanks that that's the their them then there these they
     thing things think this those to today tomorrow tonight too try up us use user very wanna want wanted wants was
-    we we'd we're well were what what's whats when where which who who's why will with would yeah yes you you're
-    your yours""")
+    we we'd we'll we're we've well were what what's whats when where which who who's why will with would yeah yes
+    you you'd you'll you're you've your yours he'd he'll he's she'd she'll she's they'd they'll they're they've it'd
+    it'll there's""")
 )
 """Words that say nothing about which tool is wanted."""
 
@@ -33,7 +34,7 @@ _SYNONYMS = (
     "change update modify move reschedule edit",
     "renew refill repeat extend",
     "price cost expensive charge fee",
-    "send transfer pay wire",
+    "send transfer pay wire move",
     "buy purchase order",
     "deliver ship bring",
     "switch turn flip",
