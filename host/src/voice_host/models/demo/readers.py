@@ -176,7 +176,6 @@ def read_number(
         lone: nothing but a number was said.
     """
     found: list[tuple[int, int, Number]] = []
-    other = _days_and_times(said, today)
     index = 0
     while index < len(said.words):
         number = number_at(said, index)
@@ -186,7 +185,7 @@ def read_number(
         if _fits(number.value, parameter) and (asked or not number.ordinal):
             near = _is_near(said, index, number.end, parameter)
             lone_one = said.words[index] == "one" and not near and not asked and not _counts(said, index)
-            if near or not (lone_one or counted or (index in other and not (asked and lone))):
+            if near or not (lone_one or counted or (not (asked and lone) and index in _days_and_times(said, today))):
                 found.append((not near, index, number))
         index = number.end
     if found:
