@@ -23,7 +23,7 @@ MAX_CALLS = 4
 """Calls of one decision: one for each day of a weekend, say."""
 
 _AGAIN = ("another", "again", "also", "too", "same", "second", "as well", "one more")
-_PROPOSALS = ("how about", "what about", "is it possible", "would it be possible", "does that work", "works", "okay")
+_PROPOSALS = ("how about", "what about", "is it possible", "would it be possible", "does that work")
 _FOLLOW_UP_WORDS = frozenset(
     listed("""
     another again instead make same time change actually sorry wait mean meant rather better switch also then one two

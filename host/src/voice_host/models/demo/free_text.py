@@ -13,16 +13,13 @@ from voice_host.models.demo.words import COMMANDS, STOP_WORDS, content_of, is_co
 
 _FILLERS = STOP_WORDS | set(listed("by under called named name hear order"))
 _DAYS_AND_MONTHS = frozenset([*WEEKDAYS, *MONTHS])
-_NO_NAMES = (
-    _FILLERS
-    | _DAYS_AND_MONTHS
-    | set(
-        listed("""
+_NO_NAMES = frozenset(_FILLERS | _DAYS_AND_MONTHS).union(
+    listed("""
     morning afternoon evening weekend noon o'clock new around before after until till between during since under
     maybe perhaps well then how which""")
-    )
 )
-_NO_NAME_WORDS = (STOP_WORDS | set(listed("cancel stop change"))) - {"will", "so"}
+_NO_NAME_WORDS = STOP_WORDS.union(listed("cancel stop change")) - {"will", "so"}
+"""Words that a name does not hold: "cancel my"."""
 _TITLES = frozenset(listed("doctor dr mr mrs ms miss sir madam"))
 _OPENINGS = frozenset(listed("well so okay ok yes yeah sure please thanks just that it's oh by"))
 _LIGHT_FILLERS = frozenset(listed("by some with for up about the a an on of please me to that"))
