@@ -53,6 +53,8 @@ async def test_the_page_asks_for_a_key_and_keeps_it_in_its_tab(page: Page, tmp_p
             assert await page.evaluate("localStorage.length") == 0
             assert any(url.startswith("ws:") for url in requested)
             assert not [url for url in requested if key in url]
+            # The page goes on with its call after the reload: it must not connect while the server shuts down.
+            await page.goto("about:blank")
 
 
 async def test_a_call_that_is_refused_asks_for_a_key(page: Page, host: ScriptedHost) -> None:
