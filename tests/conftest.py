@@ -16,23 +16,38 @@ import voice_host.models.gateway
 import voice_host.models.gateway_client  # noqa: F401 - here, where no loop runs: whatever test is the first to need it
 from tests.fuzz import profile
 from tests.groups import TestModule, needs_speech
-from voice_host.transcript_log import log_transcripts
+from voice_host.observability.transcript_log import log_transcripts
 
 profile.register()
 
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"
 """No test, and no process that a test starts, reads a developer's `.env`. The few tests of `.env` unset it."""
 
-ON_THE_LOOP = [f"voice_host.{room}" for room in ("agent", "auth", "models", "providers", "server", "session", "text")]
+ON_THE_LOOP = [
+    f"voice_host.{room}"
+    for room in (
+        "auth",
+        "call",
+        "clients",
+        "conversation",
+        "fleet",
+        "front",
+        "models",
+        "sessions",
+        "speech",
+        "text",
+        "turns",
+    )
+]
 """The rooms whose code runs while calls go on; discovery and settings do their work before."""
 
 ONCE = {
     "voice_host/settings/load.py": {"load_settings"},
-    "voice_host/extensions/load.py": {"load_extensions"},
-    "voice_host/providers/select.py": {"_shared"},
+    "voice_host/plugins/extensions/load.py": {"load_extensions"},
+    "voice_host/speech/select.py": {"_shared"},
     # Choosing a model imports its client, which reads files of its own. In a call that is done in a thread.
-    "voice_host/agent/defaults.py": {"default_runtime"},
-    "voice_host/server/readiness.py": {"prepare"},
+    "voice_host/conversation/defaults.py": {"default_runtime"},
+    "voice_host/fleet/agent_setup.py": {"prepare"},
     "voice_host/auth/key_ring.py": {"__init__"},
     "voice_host/auth/token_secret.py": {"secret_beside"},
     "voice_host/auth/key_file.py": {"add", "revoke"},  # the command line's

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from voice_host.providers.embedded.requirements import MODULES, speech_problem
+from voice_host.speech.embedded.requirements import MODULES, speech_problem
 
 GROUPS = {
     "assemblyai": "clients",

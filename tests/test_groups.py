@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests import groups
-from voice_host.providers.embedded import requirements
+from voice_host.speech.embedded import requirements
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

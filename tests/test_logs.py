@@ -17,18 +17,18 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.agent.models import ScriptedModel
-from voice_host import log_handler
-from voice_host.agent.callback_runner import CallbackRunner
-from voice_host.agent.session import LiveSession
-from voice_host.agent.voice_agent import VoiceAgent
-from voice_host.log_handler import REPEATS
-from voice_host.logs import allow_loggers, configure_logging, get_logger
-from voice_host.printable import MAX_CHARS
+from tests.conversation.models import ScriptedModel
+from voice_host.conversation.session import LiveSession
+from voice_host.conversation.voice_agent import VoiceAgent
+from voice_host.observability import log_handler
+from voice_host.observability.log_handler import REPEATS
+from voice_host.observability.logs import allow_loggers, configure_logging, get_logger
+from voice_host.observability.printable import MAX_CHARS
+from voice_host.observability.tracebacks import WITHHELD, without_messages
+from voice_host.observability.transcript_log import log_transcripts
+from voice_host.sessions.callbacks import CallbackRunner
 from voice_host.settings import known_secrets, load_settings
 from voice_host.settings.secrets import REDACTED, Redactor
-from voice_host.tracebacks import WITHHELD, without_messages
-from voice_host.transcript_log import log_transcripts
 from voice_host_sdk import AgentConfig, AgentReply, LifecycleCallbacks, ObservedSession, ProviderError, UserTurn
 
 WORDS = "my number is 555-0199"

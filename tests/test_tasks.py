@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.agent.models import ScriptedModel
-from tests.plugins import plugin_folder
-from voice_host.agent.manager import VoiceAgentManager
-from voice_host.agent.sweeper import Sweeper
-from voice_host.agent.voice_agent import VoiceAgent
+from tests.conversation.models import ScriptedModel
+from tests.sample_plugins import plugin_folder
+from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.dev.order import Order
 from voice_host.dev.process import Child
-from voice_host.server.event_loop import run_in_event_loop
+from voice_host.front.event_loop import run_in_event_loop
+from voice_host.sessions.manager import VoiceAgentManager
+from voice_host.sessions.sweeper import Sweeper
 from voice_host.tasks import in_background, report_unhandled
 from voice_host_sdk import LifecycleCallbacks, Session, SessionEnd
 

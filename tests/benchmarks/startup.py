@@ -20,7 +20,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.plugins import PluginFolder
+from tests.sample_plugins import PluginFolder
 
 COUNTS = (1, 50)
 READY_TIMEOUT_S = 60.0

@@ -17,12 +17,12 @@ import pytest
 from rich.console import Console
 
 from tests.caller.test_wav import wav
-from tests.server.hosting import COUNTING, installed, running
+from tests.front.hosting import COUNTING, installed, running
+from voice_host.call.latency import STAGES
 from voice_host.caller.address import WrongAddress, parameter, session_url
 from voice_host.caller.client import CallFailed, place_call
 from voice_host.caller.report import HEADINGS, CallReport
 from voice_host.caller.wav import read_wav, write_wav
-from voice_host.session.latency import STAGES
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -18,13 +18,13 @@ from tests.simulators.gateway import GatewaySimulator
 from tests.simulators.orpheus import OrpheusSimulator
 from tests.simulators.waiting import Observable
 from voice_host import VoiceAgentManager, VoiceSessionHandler
-from voice_host.agent.runtime import AgentRuntime
-from voice_host.limits import CallLimits
+from voice_host.admission import CallLimits
+from voice_host.conversation.runtime import AgentRuntime
 from voice_host.models import ModelRegistry, ModelSettings
-from voice_host.providers.assemblyai.stt import AssemblyAISpeechToText
-from voice_host.providers.orpheus import OrpheusTextToSpeech
-from voice_host.providers.select import SpeechProviders
 from voice_host.settings import ResilienceSettings
+from voice_host.speech.assemblyai.stt import AssemblyAISpeechToText
+from voice_host.speech.orpheus import OrpheusTextToSpeech
+from voice_host.speech.select import SpeechProviders
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, SpeechToText, TextToSpeech
 
 

@@ -10,9 +10,9 @@ from pydantic_ai import Agent, RunContext, Tool
 
 from tests.calls.client import calling
 from tests.calls.studio import Studio, studio
-from tests.calls.test_manners import confident
+from tests.calls.test_responsiveness import confident
 from tests.simulators.gateway import Reply
-from voice_host.session.call import Call
+from voice_host.call.call import Call
 from voice_host_sdk import AgentConfig, Session
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from tests.calls.client import calling
 from tests.calls.studio import studio
-from tests.providers.embedded.speech import SILENCE_1_S, clip, plain
-from voice_host.providers.embedded import EmbeddedSpeechToText, EmbeddedTextToSpeech
-from voice_host.providers.embedded.stt.recogniser import LocalRecogniser
-from voice_host.providers.resampler import Resampler
-from voice_host.session.listening import DEAF_PHRASE
+from tests.speech.embedded.speech import SILENCE_1_S, clip, plain
+from voice_host.call.listening import DEAF_PHRASE
 from voice_host.settings import ResilienceSettings
+from voice_host.speech.embedded import EmbeddedSpeechToText, EmbeddedTextToSpeech
+from voice_host.speech.embedded.stt.recogniser import LocalRecogniser
+from voice_host.speech.resampler import Resampler
 from voice_host_sdk import AgentConfig, ProviderError
 
 WEATHER = clip("whats_the_weather_like.wav")

@@ -10,9 +10,9 @@ import pytest
 from tests.calls.client import calling
 from tests.calls.studio import studio
 from tests.simulators.orpheus import Fault
-from voice_host.providers.orpheus import OrpheusTextToSpeech
-from voice_host.providers.select import SpeechProviders
-from voice_host.session.handler import DEAF_PHRASE
+from voice_host.call.handler import DEAF_PHRASE
+from voice_host.speech.orpheus import OrpheusTextToSpeech
+from voice_host.speech.select import SpeechProviders
 from voice_host_sdk import AgentConfig, tool
 
 

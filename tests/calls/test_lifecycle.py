@@ -15,8 +15,8 @@ from websockets.asyncio.client import ClientConnection
 from tests.calls.client import TestCaller, calling
 from tests.calls.studio import Studio, no_session, studio
 from voice_host import VoiceSessionHandler
-from voice_host.agent.voice_agent import VoiceAgent
-from voice_host.session.call import Call
+from voice_host.call.call import Call
+from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, Session, SessionEnd, SilenceConfig
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.calls.client import TestCaller, calling
 from tests.calls.studio import Studio, studio
 from tests.simulators.coded_speech import CodedRecogniser, silence, speech
-from voice_host.session.listening import DEAF_PHRASE, HEARING_AGAIN_PHRASE
+from voice_host.call.listening import DEAF_PHRASE, HEARING_AGAIN_PHRASE
 from voice_host.settings import ResilienceSettings
 from voice_host_sdk import AgentConfig, STTConfig
 
@@ -44,7 +44,7 @@ async def test_a_service_that_is_not_there_is_told_once_and_typing_works() -> No
 async def test_a_session_that_never_begins_is_replaced_and_the_caller_told_when_it_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("voice_host.session.listening.STEADY_S", 0.1)
+    monkeypatch.setattr("voice_host.call.listening.STEADY_S", 0.1)
     async with call(
         IMPATIENT, stt_options={"resilience": ResilienceSettings(speech_connect_timeout_s=0.2)}, prepare=_never_begins
     ) as (s, caller):
@@ -168,7 +168,7 @@ def _strict_pace(s: Studio) -> None:
 
 @pytest.mark.fault("stt: is away for long")
 async def test_an_outage_that_lasts_is_told_once_and_its_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voice_host.session.listening.STEADY_S", 0.1)
+    monkeypatch.setattr("voice_host.call.listening.STEADY_S", 0.1)
     async with call(IMPATIENT) as (s, caller):
         s.llm.reply("Fine again.")
         await s.stt.connected()

@@ -10,9 +10,9 @@ import pytest
 from tests.calls.client import TestCaller, calling
 from tests.calls.studio import Studio, studio
 from tests.simulators.orpheus import SAMPLE_RATE, Fault, OrpheusSimulator
-from voice_host.providers.orpheus import OrpheusTextToSpeech
-from voice_host.providers.select import SpeechProviders
 from voice_host.settings import ResilienceSettings
+from voice_host.speech.orpheus import OrpheusTextToSpeech
+from voice_host.speech.select import SpeechProviders
 
 TEXT = "One two three. Four five six."
 QUICK = ResilienceSettings(voice_silent_after_s=0.3)
@@ -108,8 +108,8 @@ async def test_a_clause_that_breaks_off_is_not_said_twice_and_the_next_one_follo
 
 @pytest.mark.fault("voice: floods")
 async def test_a_voice_that_does_not_stop_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voice_host.session.call_voice.MOST_S_AT_LEAST", 0.5)
-    monkeypatch.setattr("voice_host.session.call_voice.MOST_S_PER_CHARACTER", 0.01)
+    monkeypatch.setattr("voice_host.call.failover_tts.MOST_S_AT_LEAST", 0.5)
+    monkeypatch.setattr("voice_host.call.failover_tts.MOST_S_PER_CHARACTER", 0.01)
     async with call(Fault.FLOOD) as (s, caller):
         await replies(caller)
         assert [error["code"] for error in caller.all("error")] == ["tts_failed"]

@@ -13,7 +13,7 @@ import pytest
 from tests.calls.client import calling
 from tests.calls.studio import Studio, studio
 from tests.simulators.gateway import RawBytes, RawStream
-from voice_host import metrics
+from voice_host.observability import metrics
 from voice_host_sdk import AgentConfig
 
 

@@ -9,10 +9,10 @@ from fastapi import WebSocket
 from tests.calls.client import calling
 from tests.calls.studio import studio
 from voice_host import VoiceSessionHandler
-from voice_host.session.call import Call
-from voice_host.session.head_start import HeadStart
-from voice_host.session.reply import Reply
-from voice_host.session.turn_events import Interruption, TurnFinished
+from voice_host.call.call import Call
+from voice_host.call.prepared_turn import HeadStart
+from voice_host.call.reply import Reply
+from voice_host.turns.events import Interruption, TurnFinished
 from voice_host_sdk import Caller, ProviderError, SpeechToTextStream
 
 

@@ -12,8 +12,8 @@ from starlette.websockets import WebSocket
 from tests.calls.client import calling
 from tests.calls.studio import studio
 from tests.calls.test_endings import Recorder
-from voice_host.limits import call_limits
-from voice_host.session.handler import DEAF_PHRASE
+from voice_host.admission import call_limits
+from voice_host.call.handler import DEAF_PHRASE
 from voice_host.settings import ResilienceSettings
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, Session, SpeechEnded, SpeechStarted, tool
 

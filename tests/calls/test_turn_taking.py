@@ -21,9 +21,9 @@ from tests.calls.turn_taking import (
     partial,
     turns,
 )
-from voice_host.session.caller_voice import NOISE_AFTER_S
 from voice_host.testing import CallTool, ScriptedModel, Think, call_agent, in_virtual_time
 from voice_host.testing.ears import ScriptedEars
+from voice_host.turns.caller_voice import NOISE_AFTER_S
 from voice_host_sdk import AgentConfig, ProviderError, SilenceConfig, TurnConfig, tool
 
 CASES = json.loads((Path(__file__).parents[1] / "data" / "field_cases_turns.json").read_text(encoding="utf-8"))

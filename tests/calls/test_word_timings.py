@@ -15,11 +15,11 @@ from tests.simulators.assemblyai import AssemblyAISimulator
 from tests.simulators.assemblyai_tts import AssemblyAITTSSimulator, Timings
 from tests.simulators.gateway import GatewaySimulator
 from voice_host import VoiceAgentManager, VoiceSessionHandler
-from voice_host.agent.runtime import AgentRuntime
+from voice_host.conversation.runtime import AgentRuntime
 from voice_host.models import ModelRegistry, ModelSettings
-from voice_host.providers.assemblyai.stt import AssemblyAISpeechToText
-from voice_host.providers.assemblyai.tts import AssemblyAITextToSpeech
-from voice_host.providers.select import SpeechProviders
+from voice_host.speech.assemblyai.stt import AssemblyAISpeechToText
+from voice_host.speech.assemblyai.tts import AssemblyAITextToSpeech
+from voice_host.speech.select import SpeechProviders
 from voice_host_sdk import AgentConfig, TurnConfig
 
 REPLY = "I certainly will call you back tomorrow."

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.plugins import PluginFolder, plugin_folder
+from tests.sample_plugins import PluginFolder, plugin_folder
 from voice_host.cli.verbs import app
 
 Run = Callable[..., Result]

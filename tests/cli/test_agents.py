@@ -4,7 +4,7 @@ import json
 import sys
 
 from tests.cli.conftest import Run
-from tests.plugins import PluginFolder
+from tests.sample_plugins import PluginFolder
 
 
 def test_the_list_for_programs(run: Run, plugins: PluginFolder) -> None:

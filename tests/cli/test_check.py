@@ -7,10 +7,10 @@ import pytest
 from typer.testing import Result
 
 from tests.cli.conftest import Run
-from tests.extensions.offers import VOICE
-from tests.plugins import HELLO, PluginFolder
-from tests.providers.embedded.absent import without_engines
-from voice_host.providers.embedded.stt import moonshine
+from tests.plugins.extensions.offers import VOICE
+from tests.sample_plugins import HELLO, PluginFolder
+from tests.speech.embedded.absent import without_engines
+from voice_host.speech.embedded.stt import moonshine
 
 LIFE = (
     HELLO

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.cli.conftest import Run
-from tests.plugins import PluginFolder
+from tests.sample_plugins import PluginFolder
 
 
 def test_every_setting_with_its_origin_and_without_secrets(run: Run, plugins: PluginFolder) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.plugins import HELLO, PluginFolder
+from tests.front.test_process import get, process
 from tests.ports import free_port
-from tests.server.test_process import get, process
+from tests.sample_plugins import HELLO, PluginFolder
 
 METADATA = b"Metadata-Version: 2.1\nName: damaged\nVersion: 1.0\n"
 POINTS = b"[voice_host.agents]\ndamaged = damaged\n"

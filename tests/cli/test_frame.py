@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.plugins import plugin_folder
+from tests.sample_plugins import plugin_folder
 
 HEAVY = ("pydantic_ai", "fastapi", "uvicorn", "openai")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Run
-from tests.plugins import PluginFolder
+from tests.sample_plugins import PluginFolder
 
 KEYS = {"VOICE_HOST_AUTH__KEYS_FILE": "keys.json"}
 

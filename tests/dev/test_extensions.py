@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.extensions.offers import VOICE
-from tests.plugins import plugin_folder
+from tests.plugins.extensions.offers import VOICE
+from tests.sample_plugins import plugin_folder
 from voice_host.dev.child import _services
-from voice_host.discovery import BrokenAgent
+from voice_host.plugins import BrokenAgent
 from voice_host.settings import load_settings
 from voice_host_sdk import AgentConfig
 

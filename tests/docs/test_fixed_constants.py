@@ -7,7 +7,19 @@ from pathlib import Path
 import voice_host
 from tests.docs.markdown import rows, section
 
-ROOMS = ("session", "providers", "models", "agent", "auth", "limits", "server")
+ROOMS = (
+    "admission",
+    "auth",
+    "call",
+    "clients",
+    "conversation",
+    "fleet",
+    "front",
+    "models",
+    "sessions",
+    "speech",
+    "turns",
+)
 HOST = Path(voice_host.__file__).parent
 CONSTANT = re.compile(r"^([A-Z][A-Z_]*_(?:S|MS|BYTES|FRAMES|RETRIES|ATTEMPTS|CHARS))\b(?:: [^=]+)? = ", re.MULTILINE)
 

@@ -16,13 +16,14 @@ from pydantic import BaseModel
 import voice_host_sdk
 import voice_host_sdk.extensions
 from tests.docs.markdown import ROOT, entries, read, rows, section
-from voice_host import VoiceAgentManager, VoiceSessionHandler, create_voice_app, metrics
+from voice_host import VoiceAgentManager, VoiceSessionHandler, create_voice_app
+from voice_host.call.latency import STAGES
 from voice_host.cli.verbs import app
-from voice_host.discovery.hooks import KNOWN_HOOKS
-from voice_host.discovery.phases import Phase
-from voice_host.session import messages
-from voice_host.session.close_codes import CloseCode
-from voice_host.session.latency import STAGES
+from voice_host.clients import messages
+from voice_host.clients.close_codes import CloseCode
+from voice_host.observability import metrics
+from voice_host.plugins.hooks import KNOWN_HOOKS
+from voice_host.plugins.phases import Phase
 from voice_host.settings.model import AgentSettings, ServiceKeys, Tables
 from voice_host.settings.variables import NAMED, leaf_paths, variable_name
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, STTConfig, TTSConfig, TurnConfig

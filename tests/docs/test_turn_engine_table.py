@@ -3,8 +3,8 @@
 from typing import get_args
 
 from tests.docs.markdown import entries, rows, section
-from voice_host.session.turn_engine import TurnEngine, TurnState
-from voice_host.session.turn_events import (
+from voice_host.turns.engine import TurnEngine, TurnState
+from voice_host.turns.events import (
     CallerSpeechEnded,
     CallerSpeechStarted,
     ConnectionEnded,

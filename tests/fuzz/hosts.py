@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.plugins import HELLO
-from tests.server.hosting import installed, running
+from tests.front.hosting import installed, running
+from tests.sample_plugins import HELLO
 
 
 @contextmanager

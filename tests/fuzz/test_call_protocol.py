@@ -14,12 +14,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.front.hosting import Running, installed, running
 from tests.fuzz.frames import broken, messages
 from tests.fuzz.profile import inputs
 from tests.fuzz.protocol import CLOSE_CODES, Conformance
 from tests.fuzz.raw import BINARY, CLOSE, TEXT, RawClient, frame, upgrade
-from tests.plugins import HELLO
-from tests.server.hosting import Running, installed, running
+from tests.sample_plugins import HELLO
 
 END = frame(TEXT, b'{"type":"ping"}')
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.front.test_doors import TOML
 from tests.fuzz.hosts import hosted
 from tests.fuzz.profile import inputs
 from tests.fuzz.protocol import CLOSE_CODES
 from tests.fuzz.raw import CLOSE, Header, RawClient, request, upgrade
-from tests.server.test_doors import TOML
 
 ROUTES = ["/", "/agents", "/health", "/ready", "/metrics", "/openapi.json", "/page/talk.js", "/page/%2e%2e/x", "/x"]
 

@@ -21,9 +21,9 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from tests.front.test_doors import TOML, bearer, key_for
 from tests.fuzz.hosts import hosted
 from tests.fuzz.profile import inputs
-from tests.server.test_doors import TOML, bearer, key_for
 from voice_host.auth.api_keys import SCOPES
 
 CHECKS = (

@@ -20,8 +20,8 @@ from tests.calls.test_model_wire import (
     opening_hours,
 )
 from tests.simulators.gateway import GatewaySimulator, RawBytes, RawStream, Reply
-from voice_host.agent.runtime import AgentRuntime
-from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.conversation.runtime import AgentRuntime
+from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.models import ModelRegistry, ModelSettings
 from voice_host_sdk import AgentConfig
 

@@ -12,8 +12,8 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, Text
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from tests.simulators.gateway import GatewaySimulator, RawStream, Reply
-from voice_host.agent.runtime import AgentRuntime
-from voice_host.agent.voice_agent import VoiceAgent
+from voice_host.conversation.runtime import AgentRuntime
+from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.models import ResolvedModel
 from voice_host.models.gateway import GatewayModel
 from voice_host.models.gateway_client import gateway_client

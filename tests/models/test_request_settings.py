@@ -7,8 +7,8 @@ import pytest
 
 from tests.simulators.gateway import GatewaySimulator
 from voice_host import VoiceAgent
-from voice_host.agent.model_choice import ModelChoice
-from voice_host.agent.runtime import AgentRuntime
+from voice_host.conversation.model_choice import ModelChoice
+from voice_host.conversation.runtime import AgentRuntime
 from voice_host.models import ModelConfigError, ModelRegistry, ModelSettings, model_request_settings
 from voice_host_sdk import AgentConfig
 

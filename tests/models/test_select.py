@@ -11,8 +11,8 @@ from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 
 from tests.simulators.gateway import GatewaySimulator
-from voice_host.agent.model_choice import ModelChoice
-from voice_host.limits import Allowed, NotAllowed
+from voice_host.admission import Allowed, NotAllowed
+from voice_host.conversation.model_choice import ModelChoice
 from voice_host.models import ModelConfigError, ModelRegistry, ModelSettings
 from voice_host.models.gateway import GatewayModel
 from voice_host.models.patient import PatientModel

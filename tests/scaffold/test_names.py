@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugins import PluginFolder, plugin_folder
+from tests.sample_plugins import PluginFolder, plugin_folder
 from voice_host.scaffold import NameRefused, Names, names_for
 
 

@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.groups import needs
-from voice_host.discovery import sdk_version
+from voice_host.plugins import sdk_version
 from voice_host.scaffold import CannotScaffold, Names, names_for, scaffold
 
 ROOT = Path(__file__).parents[2]

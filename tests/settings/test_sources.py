@@ -111,7 +111,7 @@ def test_settings_load_without_any_adapter() -> None:
     code = "import sys, voice_host.settings as s; s.load_settings(environ={}); print(*sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "voice_host.settings" in result.stdout
-    assert "voice_host.providers" not in result.stdout
+    assert "voice_host.speech" not in result.stdout
 
 
 def test_a_setting_that_has_gone_is_a_warning(load: Load) -> None:

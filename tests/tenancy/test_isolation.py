@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tests.calls.client import calling
-from tests.server.hosting import installed, running
+from tests.front.hosting import installed, running
 
 RECORDING = """
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, hookimpl

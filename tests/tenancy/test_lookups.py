@@ -14,8 +14,8 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from voice_host import fetch_public_url
+from voice_host.front.event_loop import run_in_event_loop
 from voice_host.outbound.public_fetch import FetchError
-from voice_host.server.event_loop import run_in_event_loop
 from voice_host.tenancy import AgentThreads, acting_for, look_up, lookups
 from voice_host.tenancy.lookups import LOOKUPS_PER_AGENT
 

@@ -26,7 +26,7 @@ OWNERS = CodeOwners(
         ("acme.shop", "shop"),
         ("acme.common", None),
         ("two", None),
-        ("voice_host.agent", None),
+        ("voice_host.sessions", None),
         ("", None),
     ],
 )

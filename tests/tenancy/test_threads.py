@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.agent.models import ScriptedModel
-from voice_host.agent.voice_agent import VoiceAgent
+from tests.conversation.models import ScriptedModel
+from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.tenancy import AgentThreads, acting_for
 from voice_host.tenancy.threads import THREADS_PER_AGENT
 from voice_host_sdk import AgentConfig

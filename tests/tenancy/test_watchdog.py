@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.agent.models import ScriptedModel
-from voice_host.agent.voice_agent import VoiceAgent
+from tests.conversation.models import ScriptedModel
+from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.tenancy import CodeOwners, acting_for, watching
 from voice_host.tenancy.blame import Sample
 from voice_host.tenancy.watchdog import Runs
@@ -155,7 +155,7 @@ async def test_its_thread_ends_with_it() -> None:
 
 FORKING = """
 import asyncio, os, sys, threading, time
-from voice_host.logs import configure_logging
+from voice_host.observability.logs import configure_logging
 from voice_host.tenancy import CodeOwners, watching
 
 async def main():

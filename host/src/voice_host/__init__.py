@@ -11,11 +11,11 @@ from voice_host.damaged_metadata import keep_pydantic_importable
 if TYPE_CHECKING:
     from pydantic_ai import Tool
 
-    from voice_host.agent.manager import VoiceAgentManager
-    from voice_host.agent.voice_agent import VoiceAgent, VoiceResponse
+    from voice_host.call.handler import VoiceSessionHandler
+    from voice_host.conversation.voice_agent import VoiceAgent, VoiceResponse
     from voice_host.outbound.public_fetch import AddressRefused, FetchedPage, FetchError, fetch_public_url
     from voice_host.router import create_voice_router
-    from voice_host.session.handler import VoiceSessionHandler
+    from voice_host.sessions.manager import VoiceAgentManager
     from voice_host.text import VoiceCleaner, normalize_voice_text
     from voice_host.voice_app import create_voice_app
     from voice_host.web_tools import duckduckgo_search_tool, visit_url_tool
@@ -33,11 +33,11 @@ _HOMES = {
     "TTSConfig": "voice_host_sdk",
     "Tool": "pydantic_ai",
     "VOICE_RULES": "voice_host_sdk:DEFAULT_VOICE_RULES",
-    "VoiceAgent": "voice_host.agent.voice_agent",
-    "VoiceAgentManager": "voice_host.agent.manager",
+    "VoiceAgent": "voice_host.conversation.voice_agent",
+    "VoiceAgentManager": "voice_host.sessions.manager",
     "VoiceCleaner": "voice_host.text",
-    "VoiceResponse": "voice_host.agent.voice_agent",
-    "VoiceSessionHandler": "voice_host.session.handler",
+    "VoiceResponse": "voice_host.conversation.voice_agent",
+    "VoiceSessionHandler": "voice_host.call.handler",
     "create_voice_app": "voice_host.voice_app",
     "create_voice_router": "voice_host.router",
     "duckduckgo_search_tool": "voice_host.web_tools",

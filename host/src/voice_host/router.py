@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, WebSocket
 
-from voice_host.agent.manager import VoiceAgentManager
-from voice_host.session.handler import VoiceSessionHandler
+from voice_host.call.handler import VoiceSessionHandler
+from voice_host.sessions.manager import VoiceAgentManager
 
 
 def create_voice_router(

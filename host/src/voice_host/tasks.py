@@ -7,8 +7,8 @@ from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
 
-from voice_host import metrics
-from voice_host.logs import get_logger
+from voice_host.observability import metrics
+from voice_host.observability.logs import get_logger
 
 log = get_logger(__name__)
 

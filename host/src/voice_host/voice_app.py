@@ -11,10 +11,10 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 
-from voice_host.agent.manager import VoiceAgentManager
-from voice_host.logs import get_logger
+from voice_host.call.handler import VoiceSessionHandler
+from voice_host.observability.logs import get_logger
 from voice_host.router import create_voice_router
-from voice_host.session.handler import VoiceSessionHandler
+from voice_host.sessions.manager import VoiceAgentManager
 
 log = get_logger(__name__)
 

@@ -11,16 +11,16 @@ import threading
 from pathlib import Path
 
 from tests.benchmarks.child import Line, Parent, usage
-from tests.plugins import plugin_folder
-from voice_host.discovery import load_agents
-from voice_host.logs import configure_logging
-from voice_host.providers.select import SpeechServices
-from voice_host.server.app import create_host_app
-from voice_host.server.event_loop import run_in_event_loop
-from voice_host.server.host import Host
-from voice_host.server.listener import listen
-from voice_host.server.process import HostServer
+from tests.sample_plugins import plugin_folder
+from voice_host.fleet.local import Host
+from voice_host.front.app import create_host_app
+from voice_host.front.event_loop import run_in_event_loop
+from voice_host.front.listener import listen
+from voice_host.front.process import HostServer
+from voice_host.observability.logs import configure_logging
+from voice_host.plugins import load_agents
 from voice_host.settings import load_settings
+from voice_host.speech.select import SpeechServices
 
 RESUME_GRACE_S = 1.0
 

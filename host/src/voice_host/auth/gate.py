@@ -12,13 +12,13 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from voice_host.admission.rates import FailedAttempts
 from voice_host.auth.api_keys import PREFIX, SCOPES, Scope, split_key
 from voice_host.auth.call_tokens import BadToken, CallToken, CallTokens
 from voice_host.auth.credentials import credential_of, secrets_of
 from voice_host.auth.key_ring import KeyRing
 from voice_host.auth.token_secret import secret_beside
-from voice_host.limits.rates import FailedAttempts
-from voice_host.logs import get_logger
+from voice_host.observability.logs import get_logger
 from voice_host.settings import AuthSettings, Settings, redact
 from voice_host.tenancy import PluginTimeout, isolated, type_of
 from voice_host_sdk import Caller

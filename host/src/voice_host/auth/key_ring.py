@@ -10,7 +10,7 @@ from pathlib import Path
 
 from voice_host.auth.api_keys import ApiKey, matches, split_key
 from voice_host.auth.key_file import KeyFileError, read_keys
-from voice_host.logs import get_logger
+from voice_host.observability.logs import get_logger
 
 log = get_logger(__name__)
 

@@ -7,7 +7,7 @@ import socket
 
 from websockets.exceptions import InvalidHandshake
 
-from voice_host.session.close_codes import CloseCode
+from voice_host.clients.close_codes import CloseCode
 from voice_host.settings import TOKEN_VARIABLE
 
 _RUNNING_HOST = {

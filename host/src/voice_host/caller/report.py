@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from voice_host.printable import printable
-from voice_host.session.latency import STAGES
+from voice_host.call.latency import STAGES
+from voice_host.observability.printable import printable
 
 HEADINGS = {
     "speech_end": "speech",

@@ -14,15 +14,15 @@ from voice_host.caller.hints import hint_for_close
 from voice_host.caller.plan import CallPlan
 from voice_host.caller.report import CallReport
 from voice_host.caller.wav import CannotSave, Recording, write_wav
-from voice_host.discovery import BrokenAgent, discover_agents, not_installed
-from voice_host.logs import configure_logging
-from voice_host.providers.select import SpeechServices, installed_extensions
-from voice_host.server.app import create_host_app
-from voice_host.server.host import Host
-from voice_host.server.listener import listen
-from voice_host.server.process import HostServer
-from voice_host.server.run import CannotServe, loaded_agents
+from voice_host.fleet.local import Host
+from voice_host.front.app import create_host_app
+from voice_host.front.listener import listen
+from voice_host.front.process import HostServer
+from voice_host.front.run import CannotServe, loaded_agents
+from voice_host.observability.logs import configure_logging
+from voice_host.plugins import BrokenAgent, discover_agents, not_installed
 from voice_host.settings import Settings
+from voice_host.speech.select import SpeechServices, installed_extensions
 
 
 class _OwnServer(HostServer):

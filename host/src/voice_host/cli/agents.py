@@ -13,7 +13,7 @@ from voice_host.cli.output import (
     say_warning,
     settings_or_exit,
 )
-from voice_host.discovery import (
+from voice_host.plugins import (
     BrokenAgent,
     DiscoveredAgent,
     absent_agents,

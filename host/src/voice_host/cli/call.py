@@ -64,9 +64,9 @@ def call(
     from voice_host.caller.plan import plan_call
     from voice_host.caller.run import call as run
     from voice_host.caller.wav import CannotSave, WrongAudio
-    from voice_host.extensions import ExtensionsBroken
-    from voice_host.providers.select import ProviderConfigError
-    from voice_host.server.run import CannotServe
+    from voice_host.front.run import CannotServe
+    from voice_host.plugins.extensions import ExtensionsBroken
+    from voice_host.speech.select import ProviderConfigError
 
     try:
         plan = plan_call(

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from voice_host.cli.time_limit import time_limit
-from voice_host.discovery import (
+from voice_host.plugins import (
     AbsentAgent,
     BrokenAgent,
     DiscoveredAgent,
@@ -22,7 +22,7 @@ from voice_host.discovery import (
 from voice_host.settings import Settings
 
 if TYPE_CHECKING:
-    from voice_host.extensions import Extensions
+    from voice_host.plugins.extensions import Extensions
 
 Kind = Literal["agent", "extension"]
 Status = Literal["ok", "broken", "not allowed", "disabled"]
@@ -125,11 +125,11 @@ async def _check(
 async def _lived(loaded: LoadedAgent, settings: Settings, extensions: Extensions) -> LoadedAgent | BrokenAgent:
     """Prepare an agent as `voice-host serve` does, start it, begin a session, stop it, and give everything back."""
     # Imported here: a check of metadata alone should not wait for the model library.
-    from voice_host.agent.defaults import model_settings
     from voice_host.cli.sample_session import session_problem
+    from voice_host.conversation.defaults import model_settings
+    from voice_host.fleet.agent_setup import prepare
     from voice_host.models import ModelRegistry
-    from voice_host.providers.select import SpeechServices
-    from voice_host.server.readiness import prepare
+    from voice_host.speech.select import SpeechServices
 
     models, speech = ModelRegistry(model_settings(settings)), SpeechServices(settings, extensions)
     try:

@@ -10,7 +10,7 @@ import typer
 
 from voice_host.cli.exit_codes import FAILED
 from voice_host.cli.output import ConfigOption, fail, settings_or_exit
-from voice_host.server.listener import PortTaken, listen
+from voice_host.front.listener import PortTaken, listen
 from voice_host.settings import CONFIG_VARIABLE, DEFAULT_FILE, process_environment
 
 ADDRESS = "127.0.0.1"

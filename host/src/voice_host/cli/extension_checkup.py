@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from voice_host.cli.checkup import Verdict
-from voice_host.discovery import Phase, violations
-from voice_host.extensions import (
+from voice_host.plugins import Phase, violations
+from voice_host.plugins.extensions import (
     HOST_EXTENSION,
     BrokenExtension,
     DiscoveredExtension,
@@ -18,8 +18,8 @@ from voice_host.extensions import (
     start_extension,
     stop_extension,
 )
-from voice_host.providers.builtin import BuiltInProviders
 from voice_host.settings import Settings
+from voice_host.speech.builtin import BuiltInProviders
 
 Outcome = LoadedExtension | BrokenExtension
 
@@ -41,9 +41,9 @@ def check_extensions(settings: Settings) -> tuple[list[Verdict], Extensions]:
 async def _used(settings: Settings, outcomes: list[Outcome]) -> list[Outcome]:
     """Let those that are loaded add their routes, start and stop, as `serve` does, and return what came of it."""
     # Imported here: it brings the web framework and the model library along.
-    from voice_host.providers.select import SpeechServices
-    from voice_host.server.app import create_host_app
-    from voice_host.server.host import Host
+    from voice_host.fleet.local import Host
+    from voice_host.front.app import create_host_app
+    from voice_host.speech.select import SpeechServices
 
     loaded = Extensions(outcome for outcome in outcomes if isinstance(outcome, LoadedExtension))
     host = Host(settings, SpeechServices(settings, loaded), extensions=loaded)

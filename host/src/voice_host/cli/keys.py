@@ -24,7 +24,7 @@ from voice_host.cli.output import (
     say_warning,
     settings_or_exit,
 )
-from voice_host.discovery import discover_agents, not_installed
+from voice_host.plugins import discover_agents, not_installed
 from voice_host.settings import did_you_mean, explain
 
 keys = typer.Typer(

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from voice_host.cli.exit_codes import INTERRUPTED
 from voice_host.damaged_metadata import keep_pydantic_importable
-from voice_host.printable import printable
+from voice_host.observability.printable import printable
 
 MAX_TRACE_CHARS = 100_000
 

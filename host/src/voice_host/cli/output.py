@@ -14,11 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from voice_host.cli.exit_codes import FAILED, USAGE
-from voice_host.printable import printable
+from voice_host.observability.printable import printable
 from voice_host.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from voice_host.extensions import ExtensionsBroken
+    from voice_host.plugins.extensions import ExtensionsBroken
 
 _PIPED_COLUMNS = 160
 

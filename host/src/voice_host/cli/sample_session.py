@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from voice_host.agent.runtime import AgentRuntime
-from voice_host.agent.session import LiveSession
-from voice_host.discovery import BrokenAgent, InvalidReturn, LoadedAgent, Phase, valid_config
-from voice_host.discovery.guard import describe, function_place, place
-from voice_host.limits.allowed import NotAllowed
+from voice_host.admission.allowed import NotAllowed
+from voice_host.conversation.runtime import AgentRuntime
+from voice_host.conversation.session import LiveSession
 from voice_host.models import ModelConfigError
-from voice_host.providers.errors import ProviderConfigError
+from voice_host.plugins import BrokenAgent, InvalidReturn, LoadedAgent, Phase, valid_config
+from voice_host.plugins.guard import describe, function_place, place
 from voice_host.settings import redact
+from voice_host.speech.errors import ProviderConfigError
 from voice_host.tenancy import acting_for, isolated, raised_by
 
 

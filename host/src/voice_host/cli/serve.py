@@ -10,7 +10,7 @@ import typer
 
 from voice_host.cli.exit_codes import FAILED
 from voice_host.cli.output import ConfigOption, fail, fail_for_extensions, settings_or_exit
-from voice_host.server.listener import PortTaken, listen
+from voice_host.front.listener import PortTaken, listen
 from voice_host.settings import Settings
 from voice_host.settings.model import ServerSettings
 
@@ -62,11 +62,11 @@ def _listener(server: ServerSettings) -> socket.socket:
 
 def _serve(settings: Settings, listener: socket.socket, strict: bool, insecure: bool) -> None:
     # Imported when it is needed: it brings the web framework and the model library along.
-    from voice_host.extensions import ExtensionsBroken
-    from voice_host.providers.select import ProviderConfigError
-    from voice_host.server.host import RequiredAgentBroken
-    from voice_host.server.run import CannotServe
-    from voice_host.server.run import serve as run
+    from voice_host.fleet.local import RequiredAgentBroken
+    from voice_host.front.run import CannotServe
+    from voice_host.front.run import serve as run
+    from voice_host.plugins.extensions import ExtensionsBroken
+    from voice_host.speech.select import ProviderConfigError
 
     try:
         run(settings, listener, strict=strict, insecure=insecure)

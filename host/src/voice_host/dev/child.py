@@ -24,16 +24,16 @@ from voice_host.dev.notice import add_notice
 from voice_host.dev.order import Order
 from voice_host.dev.report import say_outcome
 from voice_host.dev.source import PYPROJECT, UNKNOWN_VERSION, NoAgentHere, SourceTree, read_tree
-from voice_host.discovery import BrokenAgent, DiscoveredAgent, LoadedAgent, Phase, discover_agents, load_agent
-from voice_host.extensions import ExtensionsBroken
-from voice_host.logs import allow_loggers, configure_logging
-from voice_host.providers.select import SpeechServices, installed_extensions
-from voice_host.server.app import create_host_app
-from voice_host.server.event_loop import run_in_event_loop
-from voice_host.server.host import Host
-from voice_host.server.process import HostServer
-from voice_host.server.run import LOOPBACK_NAMES, leave_given_up_tools, serve_host
+from voice_host.fleet.local import Host
+from voice_host.front.app import create_host_app
+from voice_host.front.event_loop import run_in_event_loop
+from voice_host.front.process import HostServer
+from voice_host.front.run import LOOPBACK_NAMES, leave_given_up_tools, serve_host
+from voice_host.observability.logs import allow_loggers, configure_logging
+from voice_host.plugins import BrokenAgent, DiscoveredAgent, LoadedAgent, Phase, discover_agents, load_agent
+from voice_host.plugins.extensions import ExtensionsBroken
 from voice_host.settings import Settings, SettingsError, known_secrets, load_settings
+from voice_host.speech.select import SpeechServices, installed_extensions
 
 Outcomes = list[LoadedAgent | BrokenAgent]
 

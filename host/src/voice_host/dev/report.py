@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from voice_host.discovery import BrokenAgent
-from voice_host.server.banner import print_banner, print_broken
-from voice_host.server.host import Host
+from voice_host.fleet.local import Host
+from voice_host.front.banner import print_banner, print_broken
+from voice_host.plugins import BrokenAgent
 
 ADVICE = "put it right and save: the agent starts again"
 """For `voice-host check` an agent has to be installed, and here it need not be."""

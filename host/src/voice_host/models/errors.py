@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic_ai import exceptions as ai
 
-from voice_host.logs import get_logger
+from voice_host.observability.logs import get_logger
 from voice_host_sdk import SessionError
 
 log = get_logger(__name__)

@@ -15,10 +15,10 @@ from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.settings import ModelSettings
 
-from voice_host import metrics
-from voice_host.logs import get_logger
 from voice_host.models.errors import describe_model_error
 from voice_host.models.live_request import LiveRequest, live_request
+from voice_host.observability import metrics
+from voice_host.observability.logs import get_logger
 
 log = get_logger(__name__)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import importlib_metadata
 
-from voice_host.discovery import BrokenAgent, discover_agents
+from voice_host.plugins import BrokenAgent, discover_agents
 from voice_host.settings import agent_id_hint, colliding_ids
 from voice_host_sdk import AGENT_ID_PATTERN
 

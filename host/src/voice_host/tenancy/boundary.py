@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from voice_host.logs import get_logger
+from voice_host.observability.logs import get_logger
 
 log = get_logger(__name__)
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from voice_host import metrics
-from voice_host.logs import get_logger
+from voice_host.observability import metrics
+from voice_host.observability.logs import get_logger
 from voice_host.tenancy.blame import Sample, sample
 from voice_host.tenancy.owners import CodeOwners
 

@@ -10,14 +10,14 @@ from typing import Any, TypedDict, Unpack
 
 from pydantic_ai.models import Model
 
-from voice_host.agent.defaults import model_settings
-from voice_host.agent.manager import VoiceAgentManager
-from voice_host.agent.runtime import AgentRuntime
-from voice_host.discovery import BrokenAgent, LoadedAgent, start_agent, stop_agent
+from voice_host.call.handler import VoiceSessionHandler
+from voice_host.conversation.defaults import model_settings
+from voice_host.conversation.runtime import AgentRuntime
 from voice_host.models import ModelRegistry, ModelSettings, ResolvedModel
-from voice_host.providers.select import SpeechProviders
-from voice_host.session.handler import VoiceSessionHandler
+from voice_host.plugins import BrokenAgent, LoadedAgent, start_agent, stop_agent
+from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.settings import ServerSettings, load_settings
+from voice_host.speech.select import SpeechProviders
 from voice_host.testing.call import TestCall
 from voice_host.testing.ears import ScriptedEars
 from voice_host.testing.model import ScriptedModel

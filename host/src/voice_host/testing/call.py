@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from voice_host.session.handler import VoiceSessionHandler
+from voice_host.call.handler import VoiceSessionHandler
 from voice_host.testing.call_view import CallView
 from voice_host.testing.ears import ScriptedEars
 from voice_host.testing.memory_socket import MemorySocket

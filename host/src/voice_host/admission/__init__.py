@@ -1,0 +1,19 @@
+"""What keeps one caller, agent or client from taking what belongs to all. No I/O here."""
+
+from voice_host.admission.admission import Admission, Refusal, Ticket
+from voice_host.admission.allowed import Allowed, NotAllowed, allowed_for
+from voice_host.admission.call_limits import CallLimits, call_limits
+from voice_host.admission.client_guard import ClientGuard, Excess
+
+__all__ = [
+    "Admission",
+    "Allowed",
+    "CallLimits",
+    "ClientGuard",
+    "Excess",
+    "NotAllowed",
+    "Refusal",
+    "Ticket",
+    "allowed_for",
+    "call_limits",
+]

@@ -1,0 +1,85 @@
+"""How often something may happen: calls that begin, and credentials that are wrong."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from voice_host.admission.networks import limited_networks
+from voice_host.admission.token_bucket import TokenBucket
+
+MAX_REMEMBERED = 10_000
+"""Callers and addresses whose recent use is remembered, about 2 MB. Beyond it, those seen longest ago are forgotten."""
+
+FIRST_BLOCK_S = 1.0
+LONGEST_BLOCK_S = 60.0
+"""The longest wait after failed attempts: guessing is pointless, and an office with one bad client not locked out."""
+
+
+class RateLimiter:
+    """Allows each key so many events a minute; a minute's worth may come at once.
+
+    Args:
+        per_minute: events of one key.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, per_minute: float, clock: Callable[[], float]) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self._buckets: OrderedDict[Hashable, TokenBucket] = OrderedDict()
+
+    def take(self, key: Hashable, times: int = 1) -> bool:
+        """Count one event of a key whose limit is `times` the usual one. False: it is one too many."""
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            per_minute = times * self._per_minute
+            bucket = self._buckets[key] = TokenBucket(per_minute / 60, max(1.0, per_minute), self._clock)
+            if len(self._buckets) > MAX_REMEMBERED:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(key)
+        return bucket.take()
+
+
+@dataclass(slots=True)
+class _Failures:
+    count: float = 0.0
+    """What is left of the failures: they are forgotten at the rate that is allowed."""
+    at_s: float = 0.0
+    blocked_until_s: float = 0.0
+
+
+class FailedAttempts:
+    """Blocks addresses from which authentication failed too often: for 1 s, and twice as long for each further failure.
+
+    Args:
+        per_minute: failures that one address may have.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self._failures: OrderedDict[Hashable, _Failures] = OrderedDict()
+
+    def blocked_s(self, client_host: str | None) -> float:
+        """Return for how many seconds an address is blocked; 0: it is not."""
+        now_s = self._clock()
+        known = (self._failures.get(network) for network, _ in limited_networks(client_host))
+        until_s = max((failures.blocked_until_s for failures in known if failures is not None), default=now_s)
+        return max(0.0, until_s - now_s)
+
+    def add(self, client_host: str | None) -> None:
+        """Count a failed attempt."""
+        now_s = self._clock()
+        for network, times in limited_networks(client_host):
+            failures = self._failures.setdefault(network, _Failures(at_s=now_s))
+            self._failures.move_to_end(network)
+            most = times * self._per_minute
+            failures.count = max(0.0, failures.count - (now_s - failures.at_s) * most / 60) + 1
+            failures.at_s = now_s
+            if (excess := round(failures.count) - most) >= 0:
+                failures.blocked_until_s = now_s + min(LONGEST_BLOCK_S, FIRST_BLOCK_S * 2.0 ** min(excess, 10))
+        while len(self._failures) > MAX_REMEMBERED:
+            self._failures.popitem(last=False)

@@ -1,0 +1,238 @@
+"""Telling the agent's own voice, fed back by the caller's loudspeaker, from the caller's. No I/O.
+
+This is no echo cancellation: clients do that, and some do not. It keeps what comes back of the agent's speech from
+interrupting it and from becoming a turn, by three signs:
+
+- *How loud* the microphone is beside what was played, as in Geigel's detector of double talk. An echo is some 20 dB
+  softer; a caller close to the microphone is not.
+- *The envelope*: an echo rises and falls with what was played a moment before.
+- *The words*: those of an echo are the agent's, some of them misheard.
+
+Speech that is louder than an echo always counts, whatever its words. Speech as soft as an echo does not hold the agent,
+and is dropped if its envelope or its words are the agent's; otherwise it counts, too. So does all speech of a caller of
+whom the recogniser heard nothing while the agent spoke for a while: there is no echo, as with most callers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from difflib import SequenceMatcher, get_close_matches
+from statistics import StatisticsError, correlation
+
+from voice_host.call.loudness import SLOT_MS, Envelope, peak_to_peak, slot_of
+from voice_host.clock import now_s
+from voice_host.turns.caller_words import has_word, words
+from voice_host_sdk import SpeechEnded, SpeechEvent, SpeechStarted, Transcript
+
+LOUDER_THAN_ECHO = 0.25
+"""-12 dB of what was played: above it is a caller. An echo at -20 dB has 8 dB to spare."""
+
+FAINT = 650
+"""Of 65536, from the lowest to the highest sample: below it is a silent room. About -40 dB."""
+
+ECHO_S = 1.0
+"""How late an echo may come, after the time at which audio is played: networks, jitter buffers, sound cards, rooms."""
+
+ONSET_S = 0.5
+"""Speech is louder than an echo if any of it was within so long before it was detected, or since."""
+
+COMPARED_S = 3.0
+"""The envelope of the last few seconds of a turn is compared."""
+
+COMPARED_AT_LEAST_S = 1.2
+"""Less than that may look like anything: some six syllables."""
+
+SAME_ENVELOPE = 0.8
+"""How well the envelopes of an echo and of what was played correlate, at the best delay. Measured of four sentences of
+the embedded voice after 1.2 s: their echoes at -20 dB 0.88 and more; other sentences, and recorded callers, less than
+0.75 in 99 of 100 cases, and less than 0.8 in all after 1.5 s."""
+
+JITTER_S = 0.3
+"""How late the microphone's audio may be without there being a gap in it."""
+
+RECENT_WORDS = 80
+"""Words of the agent that an echo may consist of: half a minute of speech."""
+
+LAST_WORDS = 8
+"""Words of a transcript that are looked at: the newest tell whether it is still an echo, in less than 1 ms."""
+
+ALIKE = 0.7
+"""How like the agent's words they are when misheard (difflib's ratio of the letters, 0 to 1). Other sentences of the
+same language are less than half alike."""
+
+NO_ECHO_AFTER_S = 3.0
+"""Speech of the agent during which the recogniser heard nothing: then it hears no echo."""
+
+NEW_ECHO_WORDS = 4
+"""Words of the agent by which an echo is found where there was none before: a loudspeaker was turned on."""
+
+
+class EchoGuard:
+    """Sorts a recogniser's events into the caller's and the agent's own.
+
+    Args:
+        voice_hz: sample rate of the agent's speech.
+        microphone_hz: sample rate of the caller's microphone.
+        lead_s: how far ahead of real time the agent's speech is sent.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, *, voice_hz: int, microphone_hz: int, lead_s: float, clock: Callable[[], float] = now_s) -> None:
+        self._voice_bytes_per_s = voice_hz * 2
+        self._microphone_bytes_per_s = microphone_hz * 2
+        self._window_s = lead_s + ECHO_S
+        self._clock = clock
+        self._played = Envelope(voice_hz)
+        self._heard = Envelope(microphone_hz, jitter_s=JITTER_S)
+        self._loud: deque[tuple[float, int]] = deque()  # when speech was sent, and how loud it is
+        self._earlier = ""
+        self._alone_s = 0.0  # how long the agent has spoken without the recogniser hearing anything
+        self._louder_at_s = self._microphone_at_s = -math.inf
+        self._speech = False  # the recogniser hears somebody
+        self._turn_began_s: float | None = None
+        self._has_words = False  # something was recognised of this turn
+        self._over_agent = False  # some of this turn came while the agent could be heard
+        self._hidden = False  # the beginning of this speech was taken for an echo
+        self._told = False  # the beginning of this speech was passed on
+        self._echo: list[str] = []  # what was recognised of this turn before the caller was heard in it
+
+    def played(self, pcm: bytes) -> None:
+        """The agent's speech is sent to the caller."""
+        now_s = self._clock()
+        self._forget(now_s)
+        self._played.add(pcm, now_s)
+        self._loud.append((now_s, peak_to_peak(pcm)))
+        if not self._speech:
+            self._alone_s += len(pcm) / self._voice_bytes_per_s
+
+    def said(self, text: str) -> None:
+        """A reply is over of which the caller heard `text`: its echo may still come."""
+        self._earlier = " ".join(f"{self._earlier} {text}".split()[-RECENT_WORDS:])
+
+    def microphone(self, pcm: bytes) -> None:
+        """The caller's microphone sent audio. Costs nothing while the agent is silent."""
+        if not self._loud:
+            return
+        now_s = self._clock()
+        self._forget(now_s)
+        self._microphone_at_s = now_s
+        self._heard.add(pcm, now_s - len(pcm) / self._microphone_bytes_per_s)
+        echo = max((level for _, level in self._loud), default=0) * LOUDER_THAN_ECHO
+        if peak_to_peak(pcm) > max(FAINT, echo):
+            self._louder_at_s = now_s
+
+    def sift(self, event: SpeechEvent, said: Callable[[], str]) -> list[SpeechEvent]:
+        """Take an event of the recogniser and return what the caller did.
+
+        Args:
+            said: returns what the caller has heard of the current reply.
+        """
+        now_s = self._clock()
+        self._forget(now_s)
+        if not self._has_words:
+            if self._turn_began_s is None or isinstance(event, SpeechStarted):  # what was before was a noise
+                self._turn_began_s, self._over_agent = now_s, False
+            self._has_words = isinstance(event, Transcript)
+        if self._loud:
+            self._over_agent = True
+            if not self._no_echo:
+                self._alone_s = 0.0
+        self._speech = isinstance(event, SpeechStarted) or (isinstance(event, Transcript) and not event.final)
+        match event:
+            case SpeechStarted():
+                self._hidden = bool(self._loud) and not self._no_echo and self._is_faint(now_s)
+                self._told = not self._hidden
+                return [] if self._hidden else [event]
+            case SpeechEnded():
+                told, self._told = self._told, False
+                return [event] if told or not self._hidden else []
+            case Transcript():
+                return self._transcript(event, said, now_s)
+
+    def _transcript(self, event: Transcript, said: Callable[[], str], now_s: float) -> list[SpeechEvent]:
+        is_echo = self._is_echo(event, said, now_s)
+        if is_echo:
+            self._alone_s, self._echo = 0.0, event.text.split()
+        elif self._is_louder():
+            event = Transcript(_after(self._echo, event.text), event.final, event.confidence)
+        told, hidden = self._told, self._hidden
+        self._told, self._hidden = not is_echo and (told or hidden), is_echo
+        if event.final:
+            self._turn_began_s, self._has_words = None, False
+            self._told, self._hidden, self._echo = False, False, []
+        if is_echo:
+            return [SpeechEnded()] if told else []  # what was held because of it goes on
+        return [SpeechStarted(), event] if hidden and not event.final else [event]
+
+    def _is_faint(self, since_s: float) -> bool:
+        """Whether the microphone was no louder than an echo since then. False where nothing came from it."""
+        return self._microphone_at_s >= since_s - ECHO_S and self._louder_at_s < since_s - ONSET_S
+
+    def _is_louder(self) -> bool:
+        """Whether any of this turn was louder than an echo."""
+        return self._turn_began_s is not None and self._louder_at_s >= self._turn_began_s - ONSET_S
+
+    def _is_echo(self, event: Transcript, said: Callable[[], str], now_s: float) -> bool:
+        """Whether a transcript is that of the agent's voice."""
+        began_s = now_s if self._turn_began_s is None else self._turn_began_s
+        if not self._over_agent or not has_word(event.text) or self._is_louder():
+            return False
+        heard, agent = words(event.text), words(f"{self._earlier} {said()}")[-RECENT_WORDS:]
+        if self._no_echo and len(heard) < NEW_ECHO_WORDS:
+            return False
+        if self._is_faint(began_s):
+            compared = self._compared_slots(began_s)
+            if compared * SLOT_MS < COMPARED_AT_LEAST_S * 1000:
+                if not event.final:
+                    return True  # or it may be: more is about to come
+            elif self._follows_playout(compared):
+                return True
+        if len(heard) == 1:
+            # One word may well be an answer: unless it was soft, it is the caller's once it is all that was said.
+            return (self._hidden or not event.final) and bool(get_close_matches(heard[0], agent, n=1, cutoff=ALIKE))
+        return _likeness(" ".join(heard[-LAST_WORDS:]), " ".join(agent)) >= ALIKE
+
+    def _compared_slots(self, began_s: float) -> int:
+        # Not the silence before: any two sounds have it in common that they begin.
+        return slot_of(self._microphone_at_s) - slot_of(max(began_s, self._microphone_at_s - COMPARED_S))
+
+    def _follows_playout(self, count: int) -> bool:
+        """Whether the microphone, in its last `count` slots, rose and fell with what was played, at some delay."""
+        first = slot_of(self._microphone_at_s) - count
+        heard = self._heard.levels(first, count)
+        delays = range(slot_of(ECHO_S) + 1)
+        return any(_alike(heard, self._played.levels(first - delay, count)) >= SAME_ENVELOPE for delay in delays)
+
+    @property
+    def _no_echo(self) -> bool:
+        return self._alone_s >= NO_ECHO_AFTER_S
+
+    def _forget(self, now_s: float) -> None:
+        while self._loud and self._loud[0][0] < now_s - self._window_s:
+            self._loud.popleft()
+
+
+def _alike(heard: list[int], played: list[int]) -> float:
+    try:
+        return correlation(heard, played)
+    except StatisticsError:  # one of them does not rise and fall
+        return 0.0
+
+
+def _after(echo: list[str], text: str) -> str:
+    """Return what of a transcript follows the echo that it begins with, perhaps recognised in other words by now."""
+    chunks = text.split()
+    first, rest = chunks[: len(echo)], chunks[len(echo) :]
+    same = bool(echo) and SequenceMatcher(None, " ".join(first), " ".join(echo), autojunk=False).ratio() >= ALIKE
+    return " ".join(rest) if same and has_word(" ".join(rest)) else text
+
+
+def _likeness(heard: str, agent: str) -> float:
+    """Return how like the most similar part of the agent's words is to what was heard, 0 to 1."""
+    matcher = SequenceMatcher(None, agent, heard, autojunk=False)
+    anchor = matcher.find_longest_match()
+    begin = max(0, anchor.a - anchor.b)
+    matcher.set_seq1(agent[begin : begin + len(heard)])
+    return matcher.ratio()

@@ -1,0 +1,419 @@
+"""`VoiceSessionHandler`: runs calls. Microphone -> speech-to-text -> agent -> text-to-speech -> speaker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from starlette.websockets import WebSocket
+
+from voice_host.admission import CallLimits, ClientGuard, Ticket, call_limits
+from voice_host.call.call import Call
+from voice_host.call.connection import CallEnd, code_for, refuse, say_goodbye, session_for
+from voice_host.call.echo import EchoGuard
+from voice_host.call.failover_tts import CallVoice
+from voice_host.call.from_client import read_client
+from voice_host.call.generation import generate, report_tool
+from voice_host.call.left_off import leave
+from voice_host.call.listening import DEAF_PHRASE, HEARING_AGAIN_PHRASE, Listening
+from voice_host.call.microphone import MicrophoneBuffer
+from voice_host.call.open_turn import final_timeout_s
+from voice_host.call.prepared_turn import HeadStart
+from voice_host.call.reply import Reply
+from voice_host.call.reply_runner import append_speech, report, report_and_tell, start_reply
+from voice_host.call.speech_out import SpeechOut
+from voice_host.clients import messages
+from voice_host.clients.close_codes import CloseCode
+from voice_host.clients.transport import ClientLink
+from voice_host.clock import now_s
+from voice_host.conversation.turn import OnEvent
+from voice_host.observability import metrics
+from voice_host.observability.logs import get_logger
+from voice_host.sessions.manager import VoiceAgentManager
+from voice_host.sessions.refusals import SessionRefused
+from voice_host.sessions.session import HeldSession
+from voice_host.settings import ResilienceSettings
+from voice_host.speech.select import (
+    SpeechProviders,
+    SpeechServices,
+    speech_services_from_environment,
+    voice_warnings,
+)
+from voice_host.text import ClauseWording, CustomCleaner, VoiceCleaner, normalize_voice_text, wording_for
+from voice_host.turns import events as turns
+from voice_host.turns.engine import TurnEngine
+from voice_host_sdk import (
+    AgentConfig,
+    Caller,
+    ProviderError,
+    SpeechEnded,
+    SpeechEvent,
+    SpeechStarted,
+    SpeechToTextStream,
+    TextToSpeechStream,
+    Transcript,
+    UserTurn,
+)
+
+log = get_logger(__name__)
+
+FINAL_MARGIN_S = 1.0
+"""A final transcript that does not come is made (`OpenTurn`); the turn engine waits a little longer than that."""
+
+
+class VoiceSessionHandler:
+    """Runs any number of calls of one agent.
+
+    Args:
+        agent_manager: whose agent answers, and whose AssemblyAI key speech-to-text uses.
+        tts_api_key: the key of the voice; default: `ASSEMBLYAI_TTS_API_KEY`.
+        cleaner: makes text fit to be spoken, for all agents; default: `VoiceCleaner()`, by each agent's own settings.
+        speech: the speech services; default: what the environment configures, to be given back with `aclose()`.
+        limits: of each call; default: those of the settings without any.
+        resilience: waits and retries; default: what the environment configures where the services come from there.
+    """
+
+    def __init__(
+        self,
+        *,
+        agent_manager: VoiceAgentManager,
+        tts_api_key: str | None = None,
+        cleaner: Callable[[str], str] | None = None,
+        speech: SpeechProviders | None = None,
+        limits: CallLimits | None = None,
+        resilience: ResilienceSettings | None = None,
+    ) -> None:
+        self._manager = agent_manager
+        self._limits = limits or call_limits()
+        own = cleaner is None or type(cleaner) is VoiceCleaner or cleaner is normalize_voice_text
+        self._custom_cleaner = None if own or cleaner is None else CustomCleaner(cleaner)
+        self._wording(agent_manager.config)  # compiles the pronunciations now, not in the first call
+        self._own_services: SpeechServices | None = None
+        if speech is None:
+            self._own_services = speech_services_from_environment(
+                assemblyai_api_key=agent_manager.assemblyai_api_key, tts_api_key=tts_api_key
+            )
+            speech = self._own_services.for_agent(agent_manager.config)
+            resilience = resilience or self._own_services.settings.resilience
+            if speech.problem is not None:
+                log.warning("speech_unavailable", agent_id=agent_manager.agent_id, problem=speech.problem)
+            for warning in voice_warnings(agent_manager.config, speech):
+                log.warning("agent_warning", agent_id=agent_manager.agent_id, warning=warning)
+        self._speech = speech
+        self._resilience = resilience or ResilienceSettings()
+
+    @property
+    def speech_names(self) -> dict[str, str]:
+        """The names of the speech services, as shown to people; `none` for one that cannot work on this machine."""
+        return self._speech.names
+
+    @property
+    def speech_problem(self) -> str | None:
+        """Why there is no speech and what to do about it; None: there is."""
+        return self._speech.problem
+
+    async def aclose(self) -> None:
+        """Give back the speech services, if they are the handler's own. Idempotent."""
+        if self._own_services is not None:
+            await self._own_services.aclose()
+
+    # --- one call, from accept to close ---------------------------------------------------------------------------
+
+    async def handle(
+        self, ws: WebSocket, *, caller: Caller | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        """Run one call. When this returns, every task and socket of the call is gone.
+
+        A connection whose query has `resume` goes on with the session that this token opens, else with none.
+
+        Args:
+            ws: a WebSocket that was not accepted yet.
+            caller: whom the platform's own auth let in.
+            metadata: what the platform's own auth knows about the call. Wins over what the connection sent along.
+        """
+        await self.handle_in(None, ws, caller, metadata)
+
+    async def handle_in(
+        self, place: Ticket | None, ws: WebSocket, caller: Caller | None, metadata: Mapping[str, Any] | None
+    ) -> None:
+        """Run one call that has a place among those at once, which whoever gave it takes back. Else like `handle`.
+
+        A method of its own, since web frameworks read the signature of `handle` when it is mounted as it is.
+        """
+        await ws.accept(subprotocol=messages.chosen_subprotocol(ws.scope.get("subprotocols", [])))
+        link = ClientLink(ws, send_timeout_s=self._limits.send_timeout_s)
+        if len(ws.scope["query_string"]) > self._limits.max_metadata_bytes:
+            metrics.LIMITS_EXCEEDED.labels(self._manager.agent_id, "max_metadata_bytes").inc()
+            await refuse(link, self._manager.agent_id, CloseCode.OVER_A_LIMIT, "the query is too long")
+            return
+        try:
+            session, resumed = await session_for(ws, self._manager, caller, metadata)
+        except SessionRefused as refusal:
+            await refuse(link, self._manager.agent_id, code_for(refusal), str(refusal))
+            return
+
+        end = CallEnd("shutdown")
+        try:
+            async with self._open(link, session, resumed, place) as call:
+                end = await self._run(call, ws, resumed)
+        except Exception as error:
+            log.error("call_failed", agent_id=self._manager.agent_id, session_id=session.id, exc_info=error)
+            end = CallEnd("failed", "something went wrong")
+            await link.send(messages.error("internal", "Something went wrong on our side.", fatal=True))
+        finally:
+            try:
+                await say_goodbye(link, end)
+            finally:
+                await self._manager.leave(session.id, end.reason, end.detail)
+
+    @asynccontextmanager
+    async def _open(
+        self, link: ClientLink, session: HeldSession, resumed: bool, place: Ticket | None
+    ) -> AsyncIterator[Call]:
+        """A call with its tasks; leaving it, they are cancelled and awaited, and the voice is closed after them."""
+        tasks = asyncio.TaskGroup()
+        call = Call(
+            session=session,
+            link=link,
+            engine=session.left_off.engine if resumed else self._new_engine(session),
+            tasks=tasks,
+            over=asyncio.get_running_loop().create_future(),
+            microphone=MicrophoneBuffer(session.agent.stt_config.sample_rate, self._resilience.microphone_buffer_s),
+            dispatch=lambda event: self._dispatch(call, event),
+            place=place,
+            max_lag_s=self._limits.max_lag_s,
+            playout_buffer_s=self._resilience.playout_buffer_s,
+            echo=EchoGuard(
+                voice_hz=session.agent.tts_config.sample_rate,
+                microphone_hz=session.agent.stt_config.sample_rate,
+                lead_s=session.agent.config.turns.playout_lead_ms / 1000,
+            ),
+        )
+        link.on_stalled = call.stalled
+        voice = None
+        async with self._manager.connected(session.id, call):
+            try:
+                async with tasks:
+                    try:
+                        await link.send(call.ready(self._manager.resume_token(session.id), resumed=resumed))
+                        voice = call.voice = await self._open_voice(call)
+                        yield call
+                    finally:
+                        self._leave(call)
+            finally:
+                if voice is not None:
+                    await voice.aclose()
+
+    def _new_engine(self, session: HeldSession) -> TurnEngine:
+        config = session.agent.config
+        hears_end = self._speech.stt.reports_speech_end
+        silence = self._limits.shortened(config.silence)
+        return TurnEngine(
+            config.turns,
+            silence,
+            hears_speech_end=hears_end,
+            final_within_s=final_timeout_s(config.stt_config) + FINAL_MARGIN_S,
+            start_s=now_s(),
+        )
+
+    async def _run(self, call: Call, ws: WebSocket, resumed: bool) -> CallEnd:
+        call.arm_timer()
+        call.spawn(self._client_loop(call, ws), "client")
+        call.spawn(self._stt_listener(call), "speech-to-text")
+        if resumed:
+            await call.dispatch(call.session.left_off.returns(call.agent))
+        elif call.agent.greeting.strip():
+            await call.dispatch(turns.SpeechRequested(call.agent.greeting, greeting=True))
+        await call.agent.session.attach(call)
+        return await call.over
+
+    def _leave(self, call: Call) -> None:
+        """Stop everything, and keep what a caller who comes back goes on with. No frame goes out from here on."""
+        call.agent.session.detach()
+        remembered = call.reply is not None and call.reply.id > call.forgotten
+        call.session.left_off, cut = leave(call.engine, call.reply, lost=call.lost and remembered)
+        if cut is not None:
+            report(call, cut, "cancelled_by_end")
+        call.cancel_tasks()
+
+    # --- from the client ------------------------------------------------------------------------------------------
+
+    async def _client_loop(self, call: Call, ws: WebSocket) -> None:
+        await read_client(call, ws, ClientGuard(self._limits, call.agent.stt_config.sample_rate))
+
+    # --- from the recogniser --------------------------------------------------------------------------------------
+
+    async def _connect_stt(self, call: Call) -> SpeechToTextStream:
+        return await self._speech.stt.open(call.agent.stt_config)
+
+    async def _stt_listener(self, call: Call) -> None:
+        """Listen until the call ends. When the recogniser is lost for good, the call is kept: typing still works."""
+        await Listening(
+            call.agent_id,
+            call.agent.stt_config,
+            self._resilience,
+            connect=partial(self._connect_stt, call),
+            on_event=partial(self._on_speech, call),
+            on_outage=partial(self._deaf, call),
+            on_recovery=partial(call.dispatch, turns.SpeechRequested(HEARING_AGAIN_PHRASE)),
+            hears_speech_end=self._speech.stt.reports_speech_end,
+        ).run(call.microphone)
+
+    async def _on_speech(self, call: Call, event: SpeechEvent) -> None:
+        for heard in call.echo.sift(event, lambda: call.reply.audible() if call.reply is not None else ""):
+            await self._on_caller_speech(call, heard)
+
+    async def _on_caller_speech(self, call: Call, event: SpeechEvent) -> None:
+        match event:
+            case SpeechStarted():
+                call.speech_ended_at_s = None
+                await call.dispatch(turns.CallerSpeechStarted())
+            case SpeechEnded():
+                call.speech_ended_at_s = now_s()
+                await call.dispatch(turns.CallerSpeechEnded())
+            case Transcript(text, final, confidence):
+                await call.link.send(messages.transcript(text, final=final))
+                await call.dispatch(turns.TurnFinished(text) if final else turns.PartialTranscript(text, confidence))
+        call.prepare()  # a turn is coming
+
+    async def _deaf(self, call: Call, error: ProviderError) -> None:
+        await call.report_failure(error)
+        await call.dispatch(turns.SpeechRequested(DEAF_PHRASE))
+
+    # --- the turn engine's actions ----------------------------------------------------------------------------------
+
+    async def _dispatch(self, call: Call, event: turns.TurnEvent) -> None:
+        async with call.turn_lock:
+            for action in call.engine.handle(event, now_s()):
+                await self._perform(call, action)
+            call.arm_timer()
+
+    async def _perform(self, call: Call, action: turns.TurnAction) -> None:
+        match action:
+            case turns.Speculate(text):
+                await call.speculate(text)
+            case turns.DropSpeculation():
+                await call.drop_head_start()
+            case turns.AnnounceTurn(text, typed):
+                await self._announce(call, UserTurn(text, typed))
+            case turns.StartReply(reply, text):
+                head_start = await call.take_head_start()
+                start_reply(call, reply, partial(self._handle_turn, call, text, head_start), asked=text)
+            case turns.StartSpeech(reply, text, greeting):
+                start_reply(call, reply, partial(self._speak_text, call, text, greeting))
+            case turns.ResumeReply(reply):
+                rest = call.reply.unheard() if call.reply is not None else ""
+                start_reply(call, reply, partial(self._speak_text, call, rest, False))
+            case turns.AppendSpeech(_, text):
+                await append_speech(call, f" {text.strip()}\n")
+            case turns.DropSpeech():
+                metrics.SAYS_DROPPED.labels(call.agent_id).inc()
+            case turns.HoldPlayout() if call.reply is not None:
+                call.reply.hold()
+            case turns.ReleasePlayout() if call.reply is not None:
+                call.reply.playout.release()
+            case turns.CancelReply(_, by):
+                await self._cancel_inflight(call, by)
+            case turns.ConfirmNothingToCancel(reply):
+                await call.link.send(messages.cancelled(reply, call.reply.audible() if call.reply is not None else ""))
+            case turns.ForgetConversation():
+                call.forgotten = call.engine.reply
+                await call.agent.reset()
+                await call.link.send(messages.reset())
+            case turns.HangUp(reason):
+                call.end("ended", reason)
+
+    async def _announce(self, call: Call, turn: UserTurn) -> None:
+        await call.ask(turn.text)  # the model first: it is what the caller waits for
+        self._manager.count_turn(call.session_id)
+        call.answering = "typed" if turn.typed else "spoken"
+        metrics.TURNS.labels(call.agent_id, call.answering).inc()
+        if turn.typed:
+            call.speech_ended_at_s = None  # what was heard before it has nothing to do with it
+        call.callbacks.user_turn(turn)
+        await call.link.send(messages.turn(turn.text))
+
+    async def _cancel_inflight(self, call: Call, by: turns.Interruption) -> None:
+        """Kill the current reply: after `cancelled`, not one byte or word of it follows."""
+        if (reply := call.reply) is None:
+            return
+        heard = reply.cut()
+        await report_and_tell(call, reply, f"cancelled_by_{by}")
+        await call.link.send(messages.cancelled(reply.id, heard))
+
+    # --- what replies say -----------------------------------------------------------------------------------------
+
+    async def _handle_turn(self, call: Call, text: str, head_start: HeadStart | None, reply: Reply) -> None:
+        """Answer the caller's turn: model, voice and playout side by side."""
+        run: Callable[[OnEvent], Coroutine[Any, Any, None]]
+        # Whoever overrides this may pass on other words than the caller's, which were asked already.
+        if head_start is not None and head_start.turn.prompt == text and call.agent.commit(head_start.turn):
+            turn, run = head_start.turn, head_start.deliver
+        else:
+            turn = call.agent.begin_turn(text)
+            run = turn.run
+        reply.turn = turn
+        finished = False
+        try:
+            if head_start is not None and head_start.turn is not turn:
+                head_start.abandon()
+            if reply.alive:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._tts_relay(call, reply), name=f"speech-{reply.id}")
+                    await call.link.send(messages.thinking(), reply)
+                    reply.stages.reach("model_request")
+                    finished = await generate(call, reply, turn, run)
+        finally:
+            if head_start is not None:
+                await head_start.drop()
+            if reply.id > call.forgotten:
+                await call.agent.end_turn(turn, *reply.remembered(), failed=not finished)
+            for late in turn.unreported():
+                report_tool(call, late)
+            turn.on_late_tool.append(partial(report_tool, call))
+
+    async def _speak_text(self, call: Call, text: str, greeting: bool, reply: Reply) -> None:
+        """Speak something of the agent's own, as a reply without a model."""
+        if not reply.alive:
+            return
+        reply.text = text
+        await reply.texts.put(text)
+        shown = messages.greeting(reply.id, text) if greeting else messages.chat(reply.id, text, [])
+        await call.link.send(shown, reply)
+        await reply.texts.put(None)
+        try:
+            await self._tts_relay(call, reply)
+        finally:
+            if reply.id > call.forgotten:
+                call.agent.remember_spoken(text, *reply.remembered())
+
+    async def _tts_relay(self, call: Call, reply: Reply) -> None:
+        """Speak the reply's text as it comes. `tts_done` follows in any case, after the last audio."""
+
+        async def on_error(error: ProviderError) -> None:
+            if not error.retryable:
+                call.voice = None  # later replies need not find out again
+            await call.report_failure(error)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(reply.playout.run(), name=f"playout-{reply.id}")
+            await SpeechOut(call.voice, reply, self._wording(call.agent.config), on_error).run()
+            reply.playout.complete()
+        await call.link.send(messages.tts_done(reply.id), reply)
+        await reply.playout.played()
+
+    def _wording(self, config: AgentConfig) -> ClauseWording:
+        return self._custom_cleaner or wording_for(config.text_normalization, tuple(config.pronunciations.items()))
+
+    async def _open_voice(self, call: Call) -> TextToSpeechStream | None:
+        speech, config = self._speech, call.agent.tts_config
+        voice = CallVoice(call.agent_id, speech.tts, speech.tts_fallback, config, self._resilience)
+        try:
+            await voice.warm()
+        except ProviderError as error:
+            await call.report_failure(error)
+            return None
+        return voice

@@ -1,0 +1,282 @@
+"""Keeping a recogniser listening for as long as the call lasts: reconnecting, replaying, and telling the caller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from voice_host.call.backoff import Backoff
+from voice_host.call.microphone import MicrophoneBuffer, feed
+from voice_host.call.open_turn import OpenTurn, final_timeout_s
+from voice_host.call.replay_buffer import ReplayBuffer
+from voice_host.call.stt_watchdog import DeafWatchdog, Loudness
+from voice_host.clock import now_s
+from voice_host.observability import metrics
+from voice_host.observability.logs import get_logger
+from voice_host.settings import ResilienceSettings
+from voice_host.speech.boundary import STT_FAILED, ContainedSpeechToTextStream, ask_service
+from voice_host_sdk import (
+    ProviderError,
+    SpeechEnded,
+    SpeechEvent,
+    SpeechStarted,
+    SpeechToTextStream,
+    STTConfig,
+    Transcript,
+)
+
+log = get_logger(__name__)
+
+DEAF_PHRASE = "Sorry, I cannot hear you at the moment. You can still type to me."
+"""Spoken when speech-to-text is lost for long: silence is never the answer."""
+
+HEARING_AGAIN_PHRASE = "I can hear you again."
+"""Spoken when it is back, to a caller who was told that it was lost."""
+
+STEADY_S = 2.0
+"""A line that has lived for so long works, even if nobody has spoken. One that closes sooner is backed off from."""
+
+CLOSE_LOST_S = 0.5
+"""How long the goodbye to a lost line may take; then it is cut."""
+
+ONSET_MS = 2000.0
+"""Kept of what was sent before a turn's first event: 64 kB. The slowest seen comes 1.2 s after the onset."""
+
+
+@dataclass(eq=False)
+class _Outage:
+    """A time without a recogniser."""
+
+    error: ProviderError
+    began_s: float
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    told: bool = False
+    final: bool = False
+    """Nobody tries any more."""
+
+
+class Listening:
+    """The listening of one call. `run()` is its whole life.
+
+    Audio passes through a replay buffer. A line that is lost is replaced, with exponential waits, and the new one hears
+    what the old one had not made a turn of, then what came meanwhile, then goes on. An error that says it is not
+    retryable ends it.
+
+    Words whose final transcript does not come become a turn all the same.
+
+    Args:
+        connect: opens a line, or raises `ProviderError`.
+        on_event: takes each event. A `SpeechStarted` that a lost line left open is closed with a `SpeechEnded`.
+        on_outage: told once of an outage that lasts, and of an error that ends the listening.
+        on_recovery: told when an outage that was told of is over.
+        hears_speech_end: whether the recogniser reports the end of speech.
+    """
+
+    def __init__(
+        self,
+        agent_id: str,
+        config: STTConfig,
+        resilience: ResilienceSettings,
+        *,
+        connect: Callable[[], Awaitable[SpeechToTextStream]],
+        on_event: Callable[[SpeechEvent], Awaitable[None]],
+        on_outage: Callable[[ProviderError], Awaitable[None]],
+        on_recovery: Callable[[], Awaitable[None]],
+        hears_speech_end: bool = True,
+    ) -> None:
+        self._agent_id = agent_id
+        self._config = config
+        self._connect = connect
+        self._on_event = on_event
+        self._on_outage = on_outage
+        self._on_recovery = on_recovery
+        self._resilience = resilience
+        self._bytes_per_s = config.sample_rate * 2
+        self._audio = ReplayBuffer(config.sample_rate, resilience.stt_replay_s)
+        self._more = asyncio.Event()
+        self._loudness = Loudness()
+        self._watchdog = DeafWatchdog(resilience.stt_silent_after_s)
+        self._backoff = Backoff(resilience.stt_retry_first_s, resilience.stt_retry_max_s)
+        self._outage: _Outage | None = None
+        self._replays = 0
+        self._turn = OpenTurn(final_timeout_s(config), hears_end=hears_speech_end)
+        self._turn_moved = asyncio.Event()
+        self._speaking = False
+
+    async def run(self, microphone: MicrophoneBuffer) -> None:
+        """Listen until cancelled, or until an error that cannot be helped."""
+        async with asyncio.TaskGroup() as self._tasks:
+            feeding = self._tasks.create_task(feed(microphone, self, self._config), name="microphone")
+            await self._keep_connected()
+            feeding.cancel()
+
+    async def send_audio(self, pcm: bytes) -> None:
+        """Take the microphone's audio. Never waits."""
+        if dropped := self._audio.add(pcm, loud=self._loudness.is_loud(pcm)):
+            metrics.MICROPHONE_DROPPED.labels(self._agent_id).inc(dropped)
+        self._more.set()
+
+    # --- one line after the other -----------------------------------------------------------------------------------
+
+    async def _keep_connected(self) -> None:
+        while True:
+            began_s = now_s()
+            try:
+                stream = await ask_service(self._connect, STT_FAILED)
+                error = await self._use(ContainedSpeechToTextStream(stream))
+                began_s = now_s()
+            except ProviderError as failed:
+                error = failed
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # Python 3.11 and 3.12: a task group that fails swallows a cancellation that comes meanwhile.
+                raise asyncio.CancelledError
+            if not error.retryable:
+                await self._give_up(error)
+                return
+            await self._lost(error, began_s)
+            await asyncio.sleep(self._backoff.next_s())
+
+    async def _use(self, stream: SpeechToTextStream) -> ProviderError:
+        """Listen over a line until it fails; return why it did."""
+        lost: list[ProviderError] = []
+        try:
+            await self._rewind()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._send(stream), name="recogniser-audio")
+                tasks.create_task(self._settle(), name="recogniser-steady")
+                tasks.create_task(self._finish_overdue_turns(), name="recogniser-overdue")
+                async for event in stream:
+                    await self._take(event)
+                raise ProviderError("Speech recognition has ended.", code="stt_closed")  # nobody asked it to
+        except* ProviderError as group:
+            lost = [error for error in group.exceptions if isinstance(error, ProviderError)]
+        finally:
+            await self._close(stream, lost=bool(lost))
+        return next((error for error in lost if not error.retryable), lost[0])
+
+    async def _rewind(self) -> None:
+        self._replays += 1
+        if self._replays > self._resilience.stt_max_replays:  # what they are given may be what breaks them
+            log.warning("stt_audio_dropped", agent_id=self._agent_id, lines=self._replays - 1)
+            await self._finish_turn()
+            self._audio.forget_sent()
+            self._replays = 1
+        self._watchdog.new_line()
+        self._audio.rewind(trim=not self._turn.is_open)
+        self._turn.begin_again()
+
+    async def _send(self, stream: SpeechToTextStream) -> None:
+        while True:
+            if (piece := self._audio.next()) is None:
+                self._more.clear()
+                await self._more.wait()
+                continue
+            try:
+                async with asyncio.timeout(self._resilience.stt_send_timeout_s):
+                    await stream.send_audio(piece.pcm)
+            except TimeoutError as stuck:
+                raise _silent() from stuck
+            if not self._turn.is_open:
+                self._audio.forget_silence(ONSET_MS)
+            if piece.loud and self._watchdog.sent(len(piece.pcm) / self._bytes_per_s):
+                raise _silent()
+
+    async def _take(self, event: SpeechEvent) -> None:
+        self._watchdog.heard()
+        if isinstance(event, Transcript):  # that somebody speaks may be known where words cannot be had
+            self._replays = 0
+            self._works()
+        if not self._turn.may_be_under_way(now_s()):
+            self._audio.commit(ONSET_MS)
+        passed_on = self._turn.take(event, now_s())
+        self._turn_moved.set()
+        match event:
+            case SpeechStarted():
+                self._speaking = True
+            case SpeechEnded():
+                self._speaking = False
+            case Transcript(final=final):
+                if final:
+                    self._end_turn()
+        if passed_on is not None:
+            await self._on_event(passed_on)
+
+    def _end_turn(self) -> None:
+        self._speaking = False
+        # The silence that ended the turn holds none of its words, but perhaps the first of the next.
+        self._audio.commit(self._config.min_end_of_turn_silence_when_confident)
+
+    async def _finish_overdue_turns(self) -> None:
+        while True:
+            self._turn_moved.clear()
+            try:
+                async with asyncio.timeout_at(self._turn.overdue_at_s):
+                    await self._turn_moved.wait()
+            except TimeoutError:
+                log.warning("stt_final_missing", agent_id=self._agent_id)
+                await self._finish_turn()
+
+    async def _finish_turn(self) -> None:
+        """Make a turn of words whose final transcript does not come."""
+        if (turn := self._turn.finish()) is not None:
+            self._end_turn()
+            await self._on_event(turn)
+
+    async def _settle(self) -> None:
+        await asyncio.sleep(STEADY_S)
+        self._works()
+
+    async def _close(self, stream: SpeechToTextStream, *, lost: bool) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_LOST_S if lost else None):
+                await stream.aclose()
+        except TimeoutError:
+            log.info("stt_cut", agent_id=self._agent_id)
+
+    # --- outages ----------------------------------------------------------------------------------------------------
+
+    async def _lost(self, error: ProviderError, began_s: float) -> None:
+        metrics.STT_RECONNECTS.labels(self._agent_id, error.code).inc()
+        log.warning("stt_lost", agent_id=self._agent_id, code=error.code)
+        self._turn.lost(now_s())
+        if self._outage is None:
+            self._outage = _Outage(error, began_s)
+            self._tasks.create_task(self._tell(self._outage), name="outage")
+        self._outage.error = error
+        if self._speaking:
+            self._speaking = False
+            await self._on_event(SpeechEnded())
+
+    async def _give_up(self, error: ProviderError) -> None:
+        outage, self._outage = self._outage, None
+        if outage is not None:
+            outage.final = True
+            outage.over.set()
+        await self._finish_turn()
+        if outage is None or not outage.told:
+            await self._on_outage(error)
+
+    def _works(self) -> None:
+        self._backoff.reset()
+        if self._outage is not None:
+            self._outage.over.set()
+            self._outage = None
+
+    async def _tell(self, outage: _Outage) -> None:
+        """Tell the caller of an outage that lasts, and when it is over."""
+        try:
+            async with asyncio.timeout_at(outage.began_s + self._resilience.stt_tell_after_s):
+                await outage.over.wait()
+                return
+        except TimeoutError:
+            outage.told = True
+        await self._on_outage(outage.error)
+        await outage.over.wait()
+        if not outage.final:
+            await self._on_recovery()
+
+
+def _silent() -> ProviderError:
+    return ProviderError("Speech recognition did not answer in time.", code="stt_timeout")

@@ -1,0 +1,259 @@
+"""One reply's speech on its way to the caller: buffered, paced, and stoppable to the byte."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from voice_host.call.heard import HeardText, SpokenClause
+from voice_host.call.playout_clock import PlayoutClock
+from voice_host.clock import now_s
+from voice_host_sdk import SpeechAudio
+
+FRAME_MS = 60.0
+"""Audio goes out in frames of at least this length: fewer, larger frames cost less than one each 20 ms."""
+
+MAX_FRAME_MS = 240.0
+"""And of at most this one, however long the lead: what is in a frame cannot be skipped any more."""
+
+
+class Playout:
+    """Sends one reply's audio ahead of real time by at most the lead, and behind it by at most `max_lag_s`.
+
+    Late speech is worth nothing in a conversation. When the client has kept speech waiting for longer, as much of it
+    is skipped as brings the reply back to where it would be. Whatever else keeps it waiting skips nothing.
+
+    Args:
+        send: sends one frame of PCM16 mono.
+        sample_rate: Hz.
+        lead_ms: how far to send ahead.
+        buffer_s: seconds of speech kept ahead of what was sent. When it is full, the voice waits; it must be long
+            enough to hide the time to first byte of the next clause.
+        max_lag_s: how far behind speech may be that the client was slow to take, at most as much as is buffered; inf:
+            all of it is sent, however late.
+        on_first_audio: called once, after the first frame went out.
+        on_skipped: told after each stall how many seconds of speech were skipped.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[bytes], Awaitable[None]],
+        *,
+        sample_rate: int,
+        lead_ms: float,
+        buffer_s: float,
+        on_first_audio: Callable[[], Awaitable[None]],
+        max_lag_s: float = math.inf,
+        on_skipped: Callable[[float], None] = lambda _: None,
+        clock: Callable[[], float] = now_s,
+    ) -> None:
+        self._send = send
+        self._bytes_per_ms = sample_rate * 2 / 1000
+        self._limit = int(buffer_s * sample_rate) * 2
+        self._lead_ms = lead_ms
+        # What is made while the buffer is full cannot be told from what is late: it is to be full for no longer.
+        self._max_lag_ms = (min(max_lag_s, buffer_s) if math.isfinite(max_lag_s) else max_lag_s) * 1000
+        self._on_first_audio = on_first_audio
+        self._on_skipped = on_skipped
+        self._clock_s = clock
+        self._clock = PlayoutClock()
+        self._heard = HeardText()
+        self._buffer: deque[bytes] = deque()
+        self._buffered = 0
+        self._sending = 0  # bytes of the frame that the client is to take
+        self._skipped = 0  # bytes, while it does not
+        self._complete = False
+        self.held = False
+        """Whether nothing is sent for now."""
+        self._stopped = False
+        self._changed = asyncio.Event()
+        self._room = asyncio.Event()
+
+    # --- from the voice -----------------------------------------------------------------------------------------
+
+    def begin_clause(self, clause: SpokenClause) -> None:
+        """The audio written next speaks `clause`."""
+        self._heard.begin(clause)
+
+    async def write(self, audio: SpeechAudio) -> None:
+        """Add speech; waits while the buffer is full."""
+        while self._buffered >= self._limit and not self._stopped:
+            await self._wait_for_room()
+        if self._stopped:
+            return
+        self._heard.add_audio(self._ms(len(audio.pcm)), audio.words)
+        if audio.pcm:
+            if self._sending or self._clock.lag_ms:
+                self._clock.made(self._ms(self._sending + self._buffered), self._now_ms())
+            self._buffer.append(audio.pcm)
+            self._buffered += len(audio.pcm)
+            self._changed.set()
+
+    async def _wait_for_room(self) -> None:
+        self._room.clear()
+        if not self._sending:
+            await self._room.wait()
+            return
+        # The client takes nothing, and meanwhile speech grows old here: the voice is not to wait for that.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FRAME_MS / 1000):
+                await self._room.wait()
+        self._clock.settle(self._now_ms())
+        self._skip_late()
+
+    def complete(self) -> None:
+        """No more speech follows."""
+        self._complete = True
+        self._changed.set()
+
+    # --- to the caller ------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Send until everything written has been sent, or the playout is stopped."""
+        first = True
+        while not self._stopped:
+            if self.held or (not self._buffer and not self._complete):
+                self._changed.clear()
+                await self._changed.wait()
+                continue
+            if not self._buffer:
+                return
+            now_ms = self._now_ms()
+            room_ms = self._lead_ms - self._clock.ahead_ms(now_ms)
+            if room_ms < min(FRAME_MS, self._lead_ms):
+                await asyncio.sleep((min(FRAME_MS, self._lead_ms) - room_ms + 1) / 1000)
+                continue
+            await self._deliver(self._take(min(room_ms, MAX_FRAME_MS)))
+            if first:
+                first = False
+                await self._on_first_audio()
+
+    async def _deliver(self, frame: bytes) -> None:
+        """Send a frame, and skip what has grown old while the client did not take it."""
+        self._sending = len(frame)
+        self._clock.await_client(self._now_ms())
+        try:
+            await self._send(frame)
+            now_ms = self._now_ms()
+            self._clock.go_on(now_ms)
+            self._clock.add_sent(self._ms(len(frame)), now_ms)
+            self._skip_late()
+        finally:
+            self._sending = 0
+            if self._skipped:
+                skipped_ms, self._skipped = self._ms(self._skipped), 0
+                self._heard.skip(*self._clock.skip(skipped_ms))
+                self._on_skipped(skipped_ms / 1000)
+
+    def _skip_late(self) -> None:
+        # Once in a stall is enough to be over the limit: the rest of what it delays is as old.
+        if self._skipped or self._clock.lag_ms > self._max_lag_ms:
+            late = len(self._take(self._clock.lag_ms))
+            self._skipped += late
+            self._clock.lag_ms -= self._ms(late)
+
+    @property
+    def begun(self) -> bool:
+        """Whether any speech was sent."""
+        return self._clock.sent_ms > 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is speech that the caller has not heard yet."""
+        return bool(self._buffer) or self._sending > 0 or self.ahead_ms > 0
+
+    @property
+    def ahead_ms(self) -> float:
+        """How much audio was sent that the caller has not heard yet, by the server's clock."""
+        return self._clock.ahead_ms(self._now_ms())
+
+    async def played(self) -> None:
+        """Wait until the client has played what was sent."""
+        if not self._stopped:
+            await asyncio.sleep(self.ahead_ms / 1000)
+
+    def hold(self) -> None:
+        """Send nothing for now."""
+        self.held = True
+        self._clock.go_on(self._now_ms())
+
+    def release(self) -> None:
+        """Go on sending."""
+        self.held = False
+        if self._sending:
+            self._clock.await_client(self._now_ms())
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Drop what is buffered, for good."""
+        self._stopped = True
+        self._buffer.clear()
+        self._buffered = 0
+        self._changed.set()
+        self._room.set()
+
+    def report_played(self, played_ms: float) -> None:
+        """Take the client's own word for how much it has played."""
+        self._clock.report(played_ms, self._now_ms())
+
+    def sign_of_life(self) -> None:
+        """The client's microphone is on the line: what was to be played by now has been played."""
+        self._clock.sign_of_life(self._now_ms())
+
+    def heard(self) -> str:
+        """The text that has been audible so far."""
+        return self._heard.at(self._position_ms)
+
+    def surely_heard(self) -> str:
+        """As `heard`, where the client was lost, which may have been a while ago."""
+        return self._heard.at(self._sure_position_ms)
+
+    def reached(self) -> str:
+        """How far in the text the caller has come, whatever was skipped of it."""
+        return self._heard.reached(self._position_ms)
+
+    def surely_reached(self) -> str:
+        """As `reached`, where the client was lost."""
+        return self._heard.reached(self._sure_position_ms)
+
+    def delivered(self) -> str | None:
+        """What was sent of a playout that is over, where some was skipped; None: nothing was."""
+        return self._heard.at(math.inf) if self._clock.skipped_ms else None
+
+    @property
+    def _position_ms(self) -> float:
+        return self._clock.position_ms(self._clock.played_ms(self._now_ms()))
+
+    @property
+    def _sure_position_ms(self) -> float:
+        return self._clock.position_ms(self._clock.surely_played_ms(self._now_ms()))
+
+    @property
+    def reports_are_missing(self) -> bool:
+        """Whether the client fell silent, which was to be heard of, before it had played all that was sent."""
+        return self._clock.surely_played_ms(self._now_ms()) < self._clock.sent_ms
+
+    def _take(self, duration_ms: float) -> bytes:
+        size = int(duration_ms * self._bytes_per_ms) & ~1
+        parts: list[bytes] = []
+        while size > 0 and self._buffer:
+            chunk = self._buffer.popleft()
+            if len(chunk) > size:
+                self._buffer.appendleft(chunk[size:])
+                chunk = chunk[:size]
+            parts.append(chunk)
+            size -= len(chunk)
+        frame = b"".join(parts)
+        self._buffered -= len(frame)
+        self._room.set()
+        return frame
+
+    def _ms(self, size: int) -> float:
+        return size / self._bytes_per_ms
+
+    def _now_ms(self) -> float:
+        return self._clock_s() * 1000

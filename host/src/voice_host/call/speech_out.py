@@ -1,0 +1,170 @@
+"""A reply's text on its way to speech: clauses become utterances, and utterances the reply's playout."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+from voice_host.call.heard import SpokenClause
+from voice_host.call.reply import Aside, Reply
+from voice_host.text import ClauseWording, SpokenPiece, SpokenStream
+from voice_host_sdk import ProviderError, TextToSpeechStream, Utterance
+
+CLAUSE_DEADLINE_S = 0.1
+"""A sentence that looks finished is spoken when the model pauses for so long, without waiting for what comes next."""
+
+UTTERANCES_AHEAD = 2
+"""Utterances at work: the one that speaks, and the next one, so that no gap is heard between them."""
+
+
+@dataclass(slots=True)
+class _Speaking:
+    """A clause that is being spoken."""
+
+    utterance: Utterance
+    clause: SpokenClause = field(default_factory=SpokenClause)
+
+
+class SpeechOut:
+    """Speaks one reply while its text comes in.
+
+    Args:
+        voice: the call's line to the voice; None: the text is read and not spoken.
+        reply: its `texts` are spoken into its `playout`.
+        wording: puts clauses into words for the voice.
+        on_error: told about every failure of the voice; what can still be spoken is.
+    """
+
+    def __init__(
+        self,
+        voice: TextToSpeechStream | None,
+        reply: Reply,
+        wording: ClauseWording,
+        on_error: Callable[[ProviderError], Awaitable[None]],
+    ) -> None:
+        self._voice = voice
+        self._reply = reply
+        self._wording = wording
+        self._on_error = on_error
+        self._free = asyncio.Semaphore(UTTERANCES_AHEAD)
+        self._speaking: asyncio.Queue[_Speaking | None] = asyncio.Queue()  # bounded by the semaphore
+        self._current: _Speaking | None = None
+        self._unspoken = ""  # written and not to be said, such as an emoji; goes with the next clause
+
+    async def run(self) -> None:
+        """Speak all of the reply's text. Returns when its last audio is in the playout."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read(), name=f"voice-{self._reply.id}")
+            async for piece in pieces(self._reply.texts, self._wording):
+                if isinstance(piece, Aside):
+                    await self._say_beside(piece.text)
+                else:
+                    await self._write(piece)
+            self._speaking.put_nowait(None)
+
+    # --- text to the voice ------------------------------------------------------------------------------------------
+
+    async def _write(self, piece: SpokenPiece) -> None:
+        if piece.spoken.strip() and self._current is None:
+            self._current = await self._begin(self._unspoken)
+            self._unspoken = ""
+        if self._current is None:
+            self._unspoken += piece.written
+            return
+        self._current.clause.add(piece)
+        await self._send(self._current, piece.spoken)
+        if piece.ends:
+            await self._finish()
+
+    async def _say_beside(self, text: str) -> None:
+        """Say something that is not part of the reply's text, between two of its clauses."""
+        await self._finish()
+        if (aside := await self._begin("")) is not None:
+            self._current = aside
+            await self._send(aside, text)
+            await self._finish()
+
+    async def _begin(self, text: str) -> _Speaking | None:
+        if self._voice is None:
+            return None
+        await self._free.acquire()
+        self._reply.stages.reach("first_clause")
+        try:
+            speaking = _Speaking(await self._voice.utterance(), SpokenClause(text))
+        except ProviderError as error:
+            self._free.release()
+            self._voice = None  # it was tried more than once: the rest of this reply is text
+            await self._on_error(error)
+            return None
+        self._speaking.put_nowait(speaking)
+        return speaking
+
+    async def _send(self, speaking: _Speaking, spoken: str) -> None:
+        if not spoken.strip():
+            return
+        try:
+            await speaking.utterance.send_text(spoken)
+        except ProviderError as error:
+            await self._failed(error)
+
+    async def _finish(self) -> None:
+        if self._current is not None:
+            await self._current.utterance.end()
+            self._current = None
+
+    # --- speech to the playout --------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        try:
+            while (speaking := await self._speaking.get()) is not None:
+                try:
+                    await self._play(speaking)
+                except ProviderError as error:
+                    await self._failed(error)
+                finally:
+                    await speaking.utterance.aclose()
+                    self._free.release()
+        finally:
+            while not self._speaking.empty():
+                if (left := self._speaking.get_nowait()) is not None:
+                    await left.utterance.aclose()
+
+    async def _play(self, speaking: _Speaking) -> None:
+        self._reply.playout.begin_clause(speaking.clause)
+        async for audio in speaking.utterance:
+            self._reply.stages.reach("first_audio_in")
+            await self._reply.playout.write(audio)
+        speaking.clause.complete = True
+
+    async def _failed(self, error: ProviderError) -> None:
+        if not error.retryable:
+            self._voice = None
+        await self._on_error(error)
+
+
+async def pieces(
+    texts: asyncio.Queue[str | Aside | None], wording: ClauseWording
+) -> AsyncIterator[SpokenPiece | Aside]:
+    """Cut the stream of text into what can be said, as early as is safe; None ends it."""
+    stream = SpokenStream(wording)
+    waited = False
+    while True:
+        try:
+            async with asyncio.timeout(CLAUSE_DEADLINE_S if stream.pending and not waited else None):
+                text = await texts.get()
+        except TimeoutError:
+            waited = True
+            for piece in stream.deadline():
+                yield piece
+            continue
+        waited = False
+        if isinstance(text, str):
+            for piece in stream.feed(text):
+                yield piece
+            continue
+        for piece in stream.flush():
+            yield piece
+        if text is None:
+            return
+        yield text

@@ -1,0 +1,1 @@
+"""How clients are spoken to: their protocols, and the connection beneath."""

@@ -1,0 +1,1 @@
+"""One conversation: the model's run, its tools, its history."""

@@ -1,0 +1,290 @@
+"""One turn of an agent: the caller's words in, events out, and at the end what the history keeps of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic_ai import Agent, UsageLimits
+from pydantic_ai.messages import (
+    FunctionToolCallEvent,
+    FunctionToolResultEvent,
+    ModelMessage,
+    ModelResponse,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ToolCallPart,
+    ToolReturnPart,
+)
+
+from voice_host.conversation.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
+from voice_host.conversation.history import CUT_MARK, FAULT_MARK, settle
+from voice_host.conversation.schemas import BROKEN_OFF, mark_broken_off, normalise_answer, refusal_of, says_nothing
+from voice_host.conversation.tool_results import sendable
+from voice_host.conversation.tool_work import ToolOutcome, ToolWork
+from voice_host.models.live_request import PENDING_WORDS, live_request, with_words
+from voice_host.models.thoughts import SpokenText, ThinkingHabit
+from voice_host.models.written_calls import WrittenCall
+from voice_host.observability import metrics
+from voice_host.tenancy import contained
+from voice_host.valid_unicode import valid_unicode
+from voice_host_sdk import Session
+
+if TYPE_CHECKING:
+    from pydantic_ai import ModelRequestNode
+    from pydantic_ai.run import AgentRun
+
+OnEvent = Callable[[AgentEvent], Awaitable[None]]
+
+active_turn: ContextVar[AgentTurn | None] = ContextVar("active_turn", default=None)
+"""The turn on whose behalf the current task runs; a tool inherits it."""
+
+
+@dataclass(slots=True)
+class AgentTurn:
+    """A run of the model over one user turn.
+
+    Call `ask()` once the caller's words are known, `run()` before or after it, then `settle()`. `alive` turns False
+    when the turn is cancelled, and with it whatever its tools still try to do to the call.
+    """
+
+    agent: Agent[Session, str]
+    max_steps: int
+    session: Session
+    history: Sequence[ModelMessage]
+    tool_tasks: set[asyncio.Task[Any]]
+    thinking: ThinkingHabit = field(default_factory=ThinkingHabit)
+    """What is known of how the model marks its thoughts."""
+    prompt: str = ""
+    """The caller's words; empty until `ask()`."""
+    alive: bool = True
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the model may be asked. A run that was begun before is prepared, and waits here."""
+    committed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the caller's turn is final. Until then the model may think, but no tool runs."""
+    text: str = ""
+    steps: list[str] = field(default_factory=list)
+    outcomes: dict[str, ToolOutcome] = field(default_factory=dict)
+    on_late_tool: list[Callable[[ToolFinished], None]] = field(default_factory=list)
+    """Told of each tool that ends after the turn has been settled."""
+    _on_event: OnEvent = field(init=False, repr=False)
+    _heard: bool = False
+    _reported: set[str] = field(default_factory=set)
+    _calls: dict[str, ToolStarted] = field(default_factory=dict)
+    _messages: list[ModelMessage] = field(default_factory=list)
+    _finishing: dict[str, asyncio.Task[ToolOutcome]] = field(default_factory=dict)
+    _running: set[str] = field(default_factory=set)
+    """Tools that go on although the turn was cut."""
+    _settled: bool = False
+    _written: list[WrittenCall] = field(default_factory=list)
+    _empty: int = 0
+    """Answers that said nothing."""
+
+    def ask(self, text: str) -> None:
+        """Let the model have the caller's words. Asked again, it answers the first and remembers the last."""
+        self.prompt = valid_unicode(text)
+        self.asked.set()
+
+    async def run(self, on_event: OnEvent) -> None:
+        """Run the model and its tools, and await `on_event` for whatever happens. Called once.
+
+        Raises:
+            Exception: model failures as pydantic-ai raises them, and what `on_event` raises.
+        """
+        self._on_event = on_event
+        await contained(self._run)
+
+    async def _run(self) -> None:
+        turn = active_turn.set(self)
+        try:
+            async with self.agent.iter(
+                PENDING_WORDS,
+                message_history=list(self.history),
+                deps=self.session,
+                usage_limits=UsageLimits(request_limit=self.max_steps),
+            ) as run:
+                try:
+                    await self._follow(run)
+                finally:
+                    self._messages = with_words(run.new_messages(), self.prompt)
+        finally:
+            active_turn.reset(turn)
+
+    async def _follow(self, run: AgentRun[Session, str]) -> None:
+        async for node in run:
+            if Agent.is_model_request_node(node):
+                await self._request(node, run)
+            elif Agent.is_call_tools_node(node):
+                await self.committed.wait()
+                if await self._has_ended(node.model_response):
+                    return
+                history = run.ctx.state.message_history  # tools see it, and the words are final by now
+                history[:] = with_words(history, self.prompt)
+                async with node.stream(run.ctx) as tools:
+                    async for event in tools:
+                        if isinstance(event, FunctionToolCallEvent):
+                            await self._on_event(self._started(event.part))
+                        elif isinstance(event, FunctionToolResultEvent):
+                            await self._on_event(self._finished(event))
+
+    async def _has_ended(self, response: ModelResponse) -> bool:
+        """Look at an answer, and put right what models and services make of it. True: nothing more is to come."""
+        normalise_answer(response, self._written)
+        if refusal := refusal_of(response):
+            response.parts = [*response.parts, TextPart(refusal)]
+            await self._say(refusal, new_part=True)
+        if (reason := response.finish_reason) in BROKEN_OFF:
+            metrics.ANSWERS_BROKEN_OFF.labels(self.session.agent_id, reason).inc()
+            mark_broken_off(response, BROKEN_OFF[reason])
+        if not says_nothing(response):
+            return False
+        # Nothing to add is the usual end after a goodbye and a tool that hangs up. Without a word so far the model is
+        # asked once more, by pydantic-ai, and may then leave it at what the tool did.
+        self._empty += 1
+        return bool(self.text.strip()) or (bool(self.outcomes) and self._empty > 1)
+
+    async def _request(self, node: ModelRequestNode[Session, str], run: AgentRun[Session, str]) -> None:
+        self._heard = False
+        spoken, new_part = SpokenText(self.thinking), True
+        request = live_request.set(self)  # not for tools: what a tool asks of a model is not for the caller's ears
+        try:
+            async with node.stream(run.ctx) as stream:
+                async for event in stream:
+                    new_part = new_part or _begins_text(event)
+                    if not self._heard and (text := spoken.take(_text_of(event))):
+                        await self._say(text, new_part=new_part)
+                        new_part = False
+                if rest := spoken.rest():
+                    await self._say(rest, new_part=new_part)
+        finally:
+            live_request.reset(request)
+        self._written = spoken.calls
+
+    # --- what the model sees of it (`voice_host.models.live_request.LiveRequest`) ------------------------------------
+
+    async def words(self) -> str:
+        await self.asked.wait()
+        return self.prompt
+
+    async def hear(self, text: str) -> None:
+        self._heard = True  # the same text comes again as pydantic-ai's event
+        await self._say(text, new_part=False)
+
+    async def _say(self, text: str, *, new_part: bool) -> None:
+        # What the model says before and after a tool are two parts; a space keeps their words apart.
+        if new_part and self.text and not self.text[-1].isspace() and not text[0].isspace():
+            text = " " + text
+        text = valid_unicode(text)
+        self.text += text
+        await self._on_event(TextDelta(text))
+
+    def _started(self, call: ToolCallPart) -> ToolStarted:
+        self.steps.append(f"Using {call.tool_name}")
+        started = ToolStarted(call.tool_call_id, call.tool_name, _arguments(call))
+        self._calls[started.id] = started
+        return started
+
+    def _finished(self, event: FunctionToolResultEvent) -> ToolFinished:
+        part = event.part
+        self._reported.add(part.tool_call_id)
+        outcome = self.outcomes.get(part.tool_call_id)
+        return ToolFinished(
+            id=part.tool_call_id,
+            name=part.tool_name,
+            arguments=self._calls[part.tool_call_id].arguments if part.tool_call_id in self._calls else {},
+            ok=isinstance(part, ToolReturnPart) and part.outcome == "success",
+            result=part.content,
+            duration_ms=outcome.duration_ms if outcome else 0.0,
+        )
+
+    # --- tools that outlive it (`voice_host.conversation.tool_work.Turn`) --------------------
+
+    def keep(
+        self, work: ToolWork, running: Coroutine[Any, Any, ToolOutcome], how: Literal["finish", "detach", "cancel"]
+    ) -> asyncio.Task[ToolOutcome]:
+        """Run a tool in a task that outlives this turn's cancellation, though never `VoiceAgent.aclose`."""
+        task = asyncio.create_task(running, name=f"tool-{work.call_id}")
+        self.tool_tasks.add(task)
+        task.add_done_callback(self.tool_tasks.discard)
+        if how == "finish":
+            self._finishing[work.call_id] = task
+        else:
+            self.left_running(work)
+            task.add_done_callback(partial(self._detached_ended, work))
+        return task
+
+    def left_running(self, work: ToolWork) -> None:
+        self._running.add(work.call_id)
+
+    def finished_late(self, work: ToolWork, outcome: ToolOutcome) -> None:
+        self._running.discard(work.call_id)
+        if work.call_id in self.outcomes:
+            return
+        self.outcomes[work.call_id] = outcome
+        if self._settled:
+            call = self._calls.get(work.call_id) or ToolStarted(work.call_id, work.name, work.arguments)
+            for tell in self.on_late_tool:
+                tell(_late(call, outcome))
+
+    def _detached_ended(self, work: ToolWork, task: asyncio.Task[ToolOutcome]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            self.finished_late(work, task.result())
+
+    # --- what is left of it -----------------------------------------------------------------------------------------
+
+    def unreported(self) -> list[ToolFinished]:
+        """The tools that ran to their end after the turn was cut, so that no event told of them. To be asked last."""
+        return [
+            _late(call, outcome)
+            for call_id, outcome in self.outcomes.items()
+            if call_id not in self._reported and (call := self._calls.get(call_id)) is not None
+        ]
+
+    async def settle(
+        self, heard: str | None = None, *, failed: bool = False, mark: str = CUT_MARK
+    ) -> list[ModelMessage]:
+        """Return the messages this turn leaves in the history. The arguments are those of `VoiceAgent.end_turn`."""
+        if self._finishing:
+            await asyncio.wait(self._finishing.values())
+            for call_id, task in self._finishing.items():
+                if not task.cancelled() and task.exception() is None:
+                    self.outcomes.setdefault(call_id, task.result())
+        self._settled = True
+        results = {call_id: (o.result, o.failure is None) for call_id, o in self.outcomes.items()}
+        if failed and heard is None:
+            heard, mark = self.text, FAULT_MARK
+        return settle(self._messages, self.prompt, heard, results, mark=mark, running=self._running)
+
+
+def _late(call: ToolStarted, outcome: ToolOutcome) -> ToolFinished:
+    return ToolFinished(
+        call.id, call.name, call.arguments, outcome.failure is None, outcome.result, outcome.duration_ms
+    )
+
+
+def _begins_text(event: Any) -> bool:
+    return isinstance(event, PartStartEvent) and isinstance(event.part, TextPart)
+
+
+def _text_of(event: Any) -> str:
+    if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
+        return event.part.content
+    if isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
+        return event.delta.content_delta
+    return ""
+
+
+def _arguments(part: ToolCallPart) -> dict[str, Any]:
+    try:
+        arguments = part.args_as_dict()
+    except (ValueError, AssertionError):
+        # A model may write arguments that are no JSON object; pydantic-ai asks it to try again.
+        return {}
+    shown: dict[str, Any] = sendable(arguments)
+    return shown

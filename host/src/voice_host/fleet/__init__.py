@@ -1,0 +1,1 @@
+"""What takes calls: the agents of this process."""

@@ -1,0 +1,88 @@
+"""What `voice-host serve` says when it starts: where to go, who answers, and over which services."""
+
+from __future__ import annotations
+
+from textwrap import indent
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from voice_host.fleet.local import Host
+from voice_host.observability.logs import MAX_TRACE_CHARS
+from voice_host.observability.printable import printable
+from voice_host.plugins import BrokenAgent, DisabledAgent
+
+EMBEDDED_NOTICE = (
+    "Demo speech on this machine: English, one close microphone, a quiet room, short everyday sentences. "
+    "Set ASSEMBLYAI_API_KEY and ASSEMBLYAI_TTS_API_KEY for the cloud services."
+)
+DEMO_MODEL_NOTICE = (
+    "No language model is configured for {agents}: answers are found by matching words. "
+    "Set VOICE_HOST_MODEL, e.g. to openai:gpt-4.1-mini with OPENAI_API_KEY, or ASSEMBLYAI_API_KEY."
+)
+COLUMNS = ("agent", "status", "listens", "speaks", "model", "from")
+
+
+def print_banner(
+    host: Host,
+    url: str,
+    console: Console,
+    access: str | None = None,
+    *,
+    advice: str | None = None,
+    tracebacks: bool = False,
+) -> None:
+    """Print the start-up output.
+
+    Args:
+        access: what the operator should know about who may call.
+        advice, tracebacks: as for `print_broken`.
+    """
+    console.print(Text.assemble("Talk to your agents at ", (url, "bold cyan"), "   (Ctrl-C stops the host)\n"))
+    if access:
+        console.print(Text(f"{access}\n", "yellow"))
+    if why := host.why_empty:
+        console.print(Text(why))
+        return
+    agents = host.describe()
+    table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
+    for agent in agents:
+        package = printable(f"{agent['distribution']} {agent['version']}")
+        table.add_row(Text(agent["id"]), *_cells(agent), Text(package))
+    console.print(table)
+    for broken in host.agents.values():
+        if isinstance(broken, BrokenAgent) and not isinstance(broken, DisabledAgent):
+            print_broken(broken, console, advice, tracebacks=tracebacks)
+    for problem in dict.fromkeys(agent["speech_problem"] for agent in agents if "speech_problem" in agent):
+        console.print(Text(f"\n{problem}", "yellow"))
+    used = [agent.get("providers", {}) for agent in agents]
+    if any("embedded" in (providers.get("stt"), providers.get("tts")) for providers in used):
+        console.print(Text(f"\n{EMBEDDED_NOTICE}", "yellow"))
+    if demo := [agent["id"] for agent in agents if agent.get("providers", {}).get("model") == "demo"]:
+        console.print(Text(DEMO_MODEL_NOTICE.format(agents=", ".join(demo)), "yellow"))
+
+
+def _cells(agent: dict[str, Any]) -> list[Text]:
+    if agent["status"] == "ready":
+        providers = agent["providers"]
+        return [Text("ready", "green"), *(Text(printable(providers[kind])) for kind in ("stt", "tts", "model"))]
+    status = Text("disabled", "dim") if agent["status"] == "disabled" else Text("broken", "red")
+    return [status, Text("-"), Text("-"), Text("-")]
+
+
+def print_broken(agent: BrokenAgent, console: Console, advice: str | None = None, *, tracebacks: bool = False) -> None:
+    """Print why an agent is broken.
+
+    Args:
+        advice: what to do where its error says nothing about that; default: to run `voice-host check`.
+        tracebacks: whether to print the stack trace of what it raised, too.
+    """
+    place = f" ({agent.where})" if agent.where else ""
+    story = printable(f" was not {agent.phase}: {agent.error}{place}", keep="\n")
+    console.print(Text.assemble("\n", (agent.id, "bold"), story))
+    if tracebacks and agent.traceback:
+        console.print(Text(indent(f"\n{printable(agent.traceback, max_chars=MAX_TRACE_CHARS, keep=chr(10))}\n", "  ")))
+    advice = agent.hint or advice or f"`voice-host check {agent.id}` shows more"
+    console.print(Text(f"  next: {printable(advice, keep=chr(10))}"))

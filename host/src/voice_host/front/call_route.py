@@ -1,0 +1,97 @@
+"""`WS /agents/{id}/session`: who may call whom, and who is told why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+
+from voice_host.admission import Refusal as OverLimit
+from voice_host.auth.gate import Gate, Refusal, Visitor
+from voice_host.auth.origins import origin_allowed
+from voice_host.call.connection import code_for, report_refusal
+from voice_host.clients import messages
+from voice_host.clients.close_codes import CloseCode, fit_reason
+from voice_host.fleet.local import Host, ReadyAgent
+from voice_host.front.door import connection_of, origin_of
+from voice_host.observability import metrics
+from voice_host.plugins import BrokenAgent, DisabledAgent
+from voice_host.sessions.refusals import SessionRefused
+
+
+def add_call_route(app: FastAPI, host: Host, gate: Gate, allowed_origins: Sequence[str]) -> None:
+    """Add the route to the host's application. Starlette's own: FastAPI's would solve dependencies for each call."""
+
+    async def session(ws: WebSocket) -> None:
+        agent_id: str = ws.path_params["agent_id"]
+        own = host.settings.for_agent(agent_id).allowed_origins
+        allowed = allowed_origins if own is None else own
+        if not origin_allowed(ws.headers.get("origin"), ws.headers.get("host", ""), allowed):
+            await _refuse(ws, _known(host, agent_id), CloseCode.ORIGIN_NOT_ALLOWED, "this page may not call here")
+            return
+        # Whoever may not call is not told either which agents there are.
+        visitor = await gate.admit(connection_of(ws, agent_id), "calls")
+        if isinstance(visitor, Refusal):
+            code = CloseCode.NOT_AUTHORISED
+            if visitor.retry_after_s is not None:
+                code = CloseCode.OVER_A_LIMIT
+                metrics.LIMITS_EXCEEDED.labels("", "max_auth_failures_per_minute").inc()
+            await _refuse(ws, _known(host, agent_id), code, visitor.reason, visitor)
+            return
+        await _call(ws, agent_id, visitor, host, gate)
+
+    app.router.routes.append(WebSocketRoute("/agents/{agent_id}/session", session))
+
+
+def _known(host: Host, agent_id: str) -> str:
+    """Return the agent's id for metrics and logs, where anybody may write anything for one."""
+    return agent_id if agent_id in host.agents else ""
+
+
+async def _call(ws: WebSocket, agent_id: str, visitor: Visitor, host: Host, gate: Gate) -> None:
+    agent = host.agents.get(agent_id)
+    if agent is None:
+        await _refuse(ws, "", CloseCode.NO_SUCH_AGENT, f"there is no agent {agent_id!r}", visitor)
+    elif isinstance(agent, DisabledAgent):
+        await _refuse(ws, agent_id, CloseCode.AGENT_BROKEN, "the agent is switched off", visitor)
+    elif isinstance(agent, BrokenAgent):
+        phase = f" ({agent.phase})" if visitor.may("metrics") else ""
+        await _refuse(ws, agent_id, CloseCode.AGENT_BROKEN, f"the agent is broken{phase}", visitor)
+    elif host.state != "ready":
+        await _refuse(ws, agent_id, CloseCode.DRAINING, "the server is shutting down", visitor)
+    else:
+        await _connect(ws, agent, visitor, host, gate)
+
+
+async def _connect(ws: WebSocket, agent: ReadyAgent, visitor: Visitor, host: Host, gate: Gate) -> None:
+    agent_id, caller = agent.loaded.id, visitor.caller
+    before = None
+    try:
+        if (resume := ws.query_params.get("resume")) is not None:
+            before = agent.manager.connection_of(resume, caller)
+    except SessionRefused as refusal:
+        await _refuse(ws, agent_id, code_for(refusal), str(refusal), visitor)
+        return
+    # Somebody who comes back before the loss is noticed is not one caller more.
+    same_call = before.place if before is not None else None
+    place = host.admission.enter(agent_id, caller, ws.client.host if ws.client else None, same_call_as=same_call)
+    if isinstance(place, OverLimit):
+        metrics.LIMITS_EXCEEDED.labels(agent_id, place.limit).inc()
+        await _refuse(ws, agent_id, CloseCode.OVER_A_LIMIT, place.reason, visitor)
+        return
+    with place:
+        if gate.redeem(visitor):  # last of all: a call that is refused does not use the token up
+            await agent.handler.handle_in(place, ws, caller, visitor.metadata)
+        else:
+            await _refuse(ws, agent_id, CloseCode.NOT_AUTHORISED, "the call token was used already", visitor)
+
+
+async def _refuse(
+    ws: WebSocket, agent_id: str, code: CloseCode, reason: str, who: Visitor | Refusal | None = None
+) -> None:
+    """Close with a code that a browser can see, which takes accepting first."""
+    report_refusal(agent_id, code, reason, **origin_of(ws, who))
+    await ws.accept(subprotocol=messages.chosen_subprotocol(ws.scope.get("subprotocols", [])))
+    await ws.close(code, fit_reason(reason))

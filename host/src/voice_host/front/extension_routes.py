@@ -1,0 +1,105 @@
+"""Routes that extensions add to the host's application, beside its own and never in their place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.routing import BaseRoute, Match, Mount, WebSocketRoute
+
+from voice_host.plugins import Phase
+from voice_host.plugins.extensions import BrokenExtension, Extensions, ExtensionsBroken, LoadedExtension
+from voice_host.plugins.guard import PhaseFailed, guarded
+
+_MADE_UP = "voice-host-made-up"
+"""A name that nobody gives to a route of theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request that a route was made for."""
+
+    kind: str
+    method: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path.replace(_MADE_UP, '{...}')}"
+
+    def is_answered_by(self, route: BaseRoute, app: FastAPI) -> bool:
+        """Tell whether a route takes it."""
+        return self._matches(route, self.path, app)
+
+    def is_meant_by(self, route: BaseRoute, app: FastAPI) -> bool:
+        """Tell whether a route is meant for it. One that takes any path at all is only a last resort."""
+        elsewhere = re.sub(r"^/[^/]*", f"/{_MADE_UP}", self.path)
+        return self._matches(route, self.path, app) and not self._matches(route, elsewhere, app)
+
+    def _matches(self, route: BaseRoute, path: str, app: FastAPI) -> bool:
+        scope = {"type": self.kind, "method": self.method, "path": path, "root_path": "", "path_params": {}}
+        match, _ = route.matches({**scope, "headers": [], "query_string": b"", "app": app, "router": app.router})
+        return match is Match.FULL
+
+
+def add_extension_routes(app: FastAPI, extensions: Extensions) -> None:
+    """Let each extension register its routes.
+
+    Raises:
+        ExtensionsBroken: one of them failed, or wanted what another one or the host answers already.
+    """
+    owners = {id(route): "the host's own" for route in app.router.routes}
+    broken = []
+    for extension in extensions.loaded:
+        before = list(app.router.routes)
+        try:
+            _register(app, extension, before)
+            _refuse_taken(app, before, owners)
+        except PhaseFailed as failed:
+            broken.append(BrokenExtension.of(extension.discovered, failed, extension.secrets, extension.import_ms))
+            app.router.routes[:] = before
+        for route in app.router.routes[len(before) :]:
+            owners[id(route)] = f"one of the extension {extension.id!r}"
+    if broken:
+        raise ExtensionsBroken(broken)
+
+
+def _register(app: FastAPI, extension: LoadedExtension, before: list[BaseRoute]) -> None:
+    if extension.register_routes is None:
+        return
+    with guarded(Phase.CONFIGURED, "register_routes failed"):
+        returned: Any = extension.register_routes(app)
+    if returned is not None:
+        error = f"register_routes returned a {type(returned).__name__}"
+        raise PhaseFailed(Phase.CONFIGURED, error, "add the routes to `app` and return nothing")
+    if app.router.routes[: len(before)] != before:
+        error = "register_routes moved or took away routes that are not its own"
+        raise PhaseFailed(Phase.CONFIGURED, error, "only add routes, with @app.get(...) or app.include_router(...)")
+
+
+def _refuse_taken(app: FastAPI, before: list[BaseRoute], owners: Mapping[int, str]) -> None:
+    """Raise when a new route wants a request that an earlier one answers: it would never be reached."""
+    for route in app.router.routes[len(before) :]:
+        for earlier in before:
+            never = [request for request in _requests(route) if request.is_answered_by(earlier, app)]
+            never += [request for request in _requests(earlier) if request.is_meant_by(route, app)]
+            if never:
+                error = f"register_routes adds a route for {never[0]}, which is {owners[id(earlier)]}"
+                raise PhaseFailed(Phase.CONFIGURED, error, "choose another path")
+
+
+def _requests(route: BaseRoute) -> Iterator[_Request]:
+    """Yield requests that a route was made for; parameters get a made-up value."""
+    if (included := getattr(route, "effective_route_contexts", None)) is not None:  # what `include_router` adds
+        for inner in included():
+            yield from _requests(inner.starlette_route or inner)
+        return
+    path = re.sub(r"{[^}]*}", _MADE_UP, getattr(route, "path", ""))
+    if methods := getattr(route, "methods", None):
+        yield from (_Request("http", method, path) for method in sorted(methods))
+    elif isinstance(route, WebSocketRoute):
+        yield _Request("websocket", "WS", path)
+    elif isinstance(route, Mount) and path:
+        yield _Request("http", "GET", f"{path}/{_MADE_UP}")

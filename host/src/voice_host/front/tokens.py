@@ -1,0 +1,138 @@
+"""`POST /agents/{id}/tokens`: call tokens for browsers, made by a server that has an API key."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import FastAPI, HTTPException, Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, WithJsonSchema
+
+from voice_host.fleet.local import Host
+from voice_host.front.answers import ASKS_WHO, refusals
+from voice_host.front.door import Door, origin_of
+from voice_host.observability import metrics
+from voice_host.observability.logs import get_logger
+from voice_host.settings import explain
+
+log = get_logger(__name__)
+
+DEFAULT_TTL_S = 300
+"""A browser calls within seconds of getting it; the rest is for slow people and the question about the microphone."""
+
+MAX_BODY_BYTES = 16384
+MAX_METADATA_BYTES = 2048
+"""As JSON in ASCII, as it is put into the token: what is longer would not fit through a header."""
+
+
+def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    size = len(json.dumps(metadata, separators=(",", ":"), allow_nan=False))
+    if size > MAX_METADATA_BYTES:
+        raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes as JSON in ASCII, not {size}")
+    return metadata
+
+
+def _encodable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be printable text")
+    return text
+
+
+_ANY_OBJECT = WithJsonSchema({"type": "object", "additionalProperties": True})
+"""Pydantic's own schema refers to one that an OpenAPI document would have to hold elsewhere."""
+
+
+class TokenRequest(BaseModel):
+    """The body of the request; all of it may be left out."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    ttl_s: int | None = Field(default=None, ge=1, description="How long it may be used to begin a call.")
+    subject: Annotated[str, AfterValidator(_encodable)] | None = Field(default=None, min_length=1, max_length=200)
+    metadata: Annotated[dict[str, JsonValue], AfterValidator(_small), _ANY_OBJECT] = Field(default_factory=dict)
+    single_use: bool = False
+
+
+class TokenAnswer(BaseModel):
+    """What is answered. `token` is shown to nobody else."""
+
+    token: str
+    agent: str
+    subject: str
+    single_use: bool
+    expires_at: datetime
+    expires_in_s: int
+
+
+def add_token_route(app: FastAPI, host: Host, door: Door) -> None:
+    """Add the route to the host's application."""
+    body_schema = {"content": {"application/json": {"schema": TokenRequest.model_json_schema()}}}
+
+    @app.post(
+        "/agents/{agent_id}/tokens",
+        status_code=201,
+        responses=refusals(401, 403, 404, 413, 422),
+        openapi_extra={"requestBody": body_schema, **ASKS_WHO},
+    )
+    async def make_token(request: Request, agent_id: str) -> TokenAnswer:
+        tokens = door.gate.tokens
+        visitor = await door.let_in(request, "tokens", agent_id=agent_id)
+        if tokens is None:
+            raise HTTPException(404, "this host makes no call tokens: its settings have no [auth] keys_file")
+        if agent_id not in host.agents:
+            raise HTTPException(404, f"there is no agent {agent_id!r}")
+        wanted = _parsed(await _body(request))
+        ttl_s = min(DEFAULT_TTL_S, tokens.max_ttl_s) if wanted.ttl_s is None else wanted.ttl_s
+        if ttl_s > tokens.max_ttl_s:
+            raise _refusal(422, f"ttl_s: must be from 1 to {tokens.max_ttl_s}, not {ttl_s}")
+        text, made = tokens.mint(
+            agent_id,
+            ttl_s=ttl_s,
+            subject=wanted.subject,
+            metadata=wanted.metadata,
+            single_use=wanted.single_use,
+            key_id=visitor.key_id,
+            maker=visitor.mark,
+        )
+        log.info(
+            "token_minted",
+            agent_id=agent_id,
+            token_id=made.id,
+            expires_in_s=ttl_s,
+            single_use=made.single_use,
+            **origin_of(request, visitor),
+        )
+        return TokenAnswer(
+            token=text,
+            agent=made.agent_id,
+            subject=made.subject,
+            single_use=made.single_use,
+            expires_at=datetime.fromtimestamp(made.expires_at, UTC),
+            expires_in_s=ttl_s,
+        )
+
+
+def _refusal(status: int, words: str) -> HTTPException:
+    metrics.REQUESTS_REFUSED.labels(str(status), "body").inc()
+    return HTTPException(status, words)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise _refusal(413, f"the body has more than {MAX_BODY_BYTES} bytes")
+    return bytes(body)
+
+
+def _parsed(body: bytes) -> TokenRequest:
+    if not body:
+        return TokenRequest()
+    try:
+        return TokenRequest.model_validate_json(body)
+    except ValidationError as error:
+        if any(details["loc"] == () for details in error.errors(include_url=False)):
+            raise _refusal(422, "the body must be a JSON object") from None
+        raise _refusal(422, "; ".join(str(problem) for problem in explain(error, TokenRequest))) from None

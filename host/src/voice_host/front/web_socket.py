@@ -1,0 +1,293 @@
+"""uvicorn's WebSocket protocol with a fast path for audio, and limits for clients that flood, stall or vanish."""
+
+from __future__ import annotations
+
+import socket
+from asyncio import BaseTransport, Handle, TimerHandle
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
+
+from voice_host.admission.token_bucket import TokenBucket
+from voice_host.clients.transport import AUDIO_EXTENSION
+from voice_host.observability import metrics
+
+UNREADABLE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+MAX_FRAGMENTS = 4096
+"""Pieces of one message: the largest frame in pieces of 256 bytes. Its size alone would not bound empty ones."""
+
+WINDOW_S = 0.01
+FRAMES_PER_WINDOW = 32
+"""Frames of one connection that are parsed in 10 ms. They take less than 1 ms: one client delays another's audio by no
+more, however small its frames are, and takes no more than a tenth of a core. The rest of a flood waits in the client's
+own socket. A microphone sends 50 frames a second."""
+
+SLICE_BYTES = 192
+"""How much of a large read is parsed between two looks at the count: 32 frames of the smallest size."""
+
+SMALL_READ_BYTES = 1400
+"""A read that is parsed in one go: 40 ms of audio at 16 kHz, or at most 233 frames."""
+
+CONTROL_FRAMES_PER_S = 20.0
+CONTROL_FRAMES_BURST = 400
+"""Pings and pongs of one client. Libraries send one every 10 to 30 s; nobody needs more, and each costs as much as a
+frame of audio, which the limits of a call count."""
+
+CLOSE_TIMEOUT_S = 12.0
+"""How long a connection may outlive its call: uvicorn itself waits 10 s for the client's close frame."""
+
+REFUSED_CLOSE_TIMEOUT_S = 1.0
+"""The same for a call that never began. The close frame is on its way, and nothing the client sends is wanted."""
+
+
+class CallProtocol(WebSocketsSansIOProtocol):
+    """Hands binary messages to a function instead of queueing them for the application.
+
+    A call's microphone sends 50 of them a second. uvicorn stops reading the socket for each, wakes the application's
+    task and resumes reading, which took a quarter of a call's CPU. Whoever takes the audio must not block and bounds
+    what it keeps, since nothing holds the sender back. Text goes the usual way.
+    """
+
+    write_buffer_bytes = 8192
+    """`limits.write_buffer_bytes`, set by a subclass."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._take_audio: Callable[[bytes], None] | None = None
+        self._is_call = False
+        self._closing: TimerHandle | None = None
+        self._failed = False
+        self._unparsed = b""  # of one read, or of two: the connection is not read while something is left
+        self._frames_in_window = 0
+        self._window_ends_s = 0.0
+        self._parsing_later: Handle | None = None
+        self._control_frames = TokenBucket(CONTROL_FRAMES_PER_S, CONTROL_FRAMES_BURST, self.loop.time)
+
+    # --- audio ----------------------------------------------------------------------------------------------------
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)  # the application's task has been made, and has not run yet
+        if self.close_sent:
+            metrics.REQUESTS_REFUSED.labels(str(self.response.status_code), "unreadable").inc()
+        else:
+            self.scope["extensions"][AUDIO_EXTENSION] = {"divert": self._divert}
+
+    def send_receive_event_to_app(self) -> None:
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(data):
+            self._fail(CloseCode.INVALID_DATA)
+        elif self._take_audio is None or self.curr_msg_data_type == "text" or self.close_sent:
+            self.frames = [data]
+            super().send_receive_event_to_app()
+        else:
+            self.frames = []
+            self._take_audio(data)
+
+    def _divert(self, take_audio: Callable[[bytes], None]) -> None:
+        self._take_audio = take_audio
+        self._is_call = True
+
+    # --- clients that flood ---------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, or as much of it as may be now; the connection is not read meanwhile."""
+        if self._unparsed or self._parsing_later is not None or self.read_paused or len(data) > SMALL_READ_BYTES:
+            self._unparsed += data
+            if self._parsing_later is None:
+                self._parse()
+            return
+        self._open_window()
+        super().data_received(data)
+        self._after_parsing()
+
+    def _open_window(self) -> None:
+        now_s = self.loop.time()
+        if now_s >= self._window_ends_s:
+            self._window_ends_s = now_s + WINDOW_S
+            self._frames_in_window = 0
+
+    def _parse(self) -> None:
+        """Feed the parser until all is parsed, the window is used up, or a message waits for the application."""
+        self._parsing_later = None
+        self._open_window()
+        data, fed = self._unparsed, 0
+        while fed < len(data) and not self._must_wait():
+            super().data_received(data[fed : fed + SLICE_BYTES])
+            fed += SLICE_BYTES
+        self._unparsed = data[fed:]
+        self._after_parsing()
+
+    def _must_wait(self) -> bool:
+        return self._application_is_slow or self._window_used_up or self.transport.is_closing()
+
+    @property
+    def _application_is_slow(self) -> bool:
+        """Whether a message waits for the application, and the connection must not be read until it was taken."""
+        return self.read_paused and not self.close_sent
+
+    @property
+    def _window_used_up(self) -> bool:
+        return self._frames_in_window >= FRAMES_PER_WINDOW
+
+    def _after_parsing(self) -> None:
+        self._refuse_unreadable()
+        if self.transport.is_closing():
+            self._unparsed = b""
+        elif self._window_used_up:
+            metrics.LIMITS_EXCEEDED.labels("", "frames_per_s").inc()
+            self._parse_later(WINDOW_S)
+        elif self._unparsed:
+            self.transport.pause_reading()  # a message waits for the application: `receive()` goes on
+
+    def _parse_later(self, delay_s: float) -> None:
+        self.transport.pause_reading()
+        if self._parsing_later is None:
+            self._parsing_later = self.loop.call_later(delay_s, self._parse_on)
+
+    def _parse_on(self) -> None:
+        self._parse()
+        if not (self._unparsed or self._parsing_later or self.read_paused or self.transport.is_closing()):
+            self.transport.resume_reading()
+
+    async def receive(self) -> Any:
+        """Return the next message for the application, and parse on what came behind it."""
+        message = await super().receive()
+        self._go_on_parsing()
+        return message
+
+    def _go_on_parsing(self) -> None:
+        """Go on with what waits to be parsed, if the application does not keep it waiting any more."""
+        if not (self._unparsed or self._parsing_later) or self.transport.is_closing():
+            return
+        self.transport.pause_reading()  # uvicorn may have resumed it
+        if not self._application_is_slow:
+            self._parse_later(0.0)
+
+    def handle_events(self) -> None:
+        self._frames_in_window += len(self.conn.events)
+        super().handle_events()
+
+    def _too_many_control_frames(self) -> bool:
+        """Whether this ping or pong is one too many, which ends the connection."""
+        if self._control_frames.take():
+            return False
+        if not self._failed:
+            metrics.LIMITS_EXCEEDED.labels("", "control_frames_per_s").inc()
+            self._fail(CloseCode.POLICY_VIOLATION)
+            self._failed = True
+            self.transport.abort()
+        return True
+
+    # --- clients that are slow, whom old audio would only keep from what is said now ---------------------------------
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Bound what waits for the client: the application is to notice a stall, not asyncio's 64 KiB and the system's.
+
+        The system is told how much it may hold that was not sent yet. What is on its way is none of that, so that a
+        long way needs no larger buffer. Windows has no such option.
+        """
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(high=self.write_buffer_bytes)
+        sock = self.transport.get_extra_info("socket")
+        if hasattr(socket, "TCP_NOTSENT_LOWAT") and sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, self.write_buffer_bytes)
+
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the answers before it were not taken. uvicorn keeps any number of them."""
+        if self._too_many_control_frames():
+            return
+        if self.writable.is_set() or self.conn.close_sent is not None:
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
+    def handle_pong(self, event: Frame) -> None:
+        if not self._too_many_control_frames():
+            super().handle_pong(event)
+
+    # --- messages that cannot be taken ----------------------------------------------------------------------------
+
+    def handle_cont(self, event: Frame) -> None:
+        if len(self.frames) >= MAX_FRAGMENTS:
+            self._fail(CloseCode.MESSAGE_TOO_BIG)
+        else:
+            super().handle_cont(event)
+
+    def _fail(self, code: CloseCode) -> None:
+        """Close as for any other breach of the WebSocket protocol. uvicorn would log it with a traceback."""
+        self.frames = []
+        if not self.close_sent:
+            self.conn.fail(code)
+            self.handle_parser_exception()
+
+    def handle_parser_exception(self) -> None:
+        """Frames that break the rules. uvicorn takes it for granted that the connection was accepted by then."""
+        self._failed = True
+        if self.conn.close_sent is not None and self.conn.close_sent.code == CloseCode.MESSAGE_TOO_BIG:
+            metrics.LIMITS_EXCEEDED.labels("", "max_frame_bytes").inc()
+        if self.conn.close_sent is None:
+            self.transport.abort()
+        else:
+            super().handle_parser_exception()
+
+    async def send(self, message: Any) -> None:
+        """Send for the application, which may yet answer what came before the client broke the rules: in vain."""
+        try:
+            await super().send(message)
+        except RuntimeError:
+            if self._failed:
+                raise ClientDisconnected from None
+            raise
+        if message["type"] == "websocket.close":
+            self._go_on_parsing()  # the client's own close frame may wait behind messages that nobody receives any more
+
+    # --- requests that cannot be read -----------------------------------------------------------------------------
+
+    def _refuse_unreadable(self) -> None:
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # A header of more than 8 KiB, say. uvicorn would keep the connection, and never answer.
+            metrics.REQUESTS_REFUSED.labels("400", "unreadable").inc()
+            self.transport.write(UNREADABLE)
+            self.transport.close()
+
+    # --- clients that are half gone, for whom uvicorn would wait until they take what was sent ---------------------
+
+    def keepalive_timeout(self) -> None:
+        """A ping was not answered. What the client has not taken it will not take: tell the call at once."""
+        metrics.LIMITS_EXCEEDED.labels("", "ping_timeout_s").inc()
+        super().keepalive_timeout()
+        self.transport.abort()
+
+    async def run_asgi(self) -> None:
+        """Run the call; the connection may outlive it by the time a close takes, and no longer."""
+        try:
+            await super().run_asgi()
+        finally:
+            self._take_audio = None
+            if not self.disconnected:
+                timeout_s = CLOSE_TIMEOUT_S if self._is_call else REFUSED_CLOSE_TIMEOUT_S
+                self._closing = self.loop.call_later(timeout_s, self._cut)
+
+    def _cut(self) -> None:
+        metrics.LIMITS_EXCEEDED.labels("", "close_timeout_s").inc()
+        self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._unparsed = b""
+        for handle in (self._closing, self._parsing_later):
+            if handle is not None:
+                handle.cancel()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,137 @@
+"""How the host logs: events with fields, through the standard library, for people or as JSON lines."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterable, MutableMapping
+from itertools import islice
+from typing import Any, Literal, cast
+
+import structlog
+
+from voice_host.observability.log_handler import QueuedLogHandler
+from voice_host.observability.printable import printable
+from voice_host.observability.tracebacks import without_messages
+from voice_host.settings.secrets import Redactor
+
+MAX_TRACE_CHARS = 30_000
+"""A stack trace of some 300 lines."""
+
+MAX_ITEMS = 100
+"""Of a list or a mapping in a field."""
+
+_OWN = ("voice_host", "voice_host_sdk")
+_TRACES_ALONE = structlog.processors.ExceptionRenderer(without_messages)
+
+Fields = MutableMapping[str, Any]
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """Return a logger of events with fields: `log.info("call_ended", agent_id="front-desk")`.
+
+    It hands everything to the logger of that name of the standard library, so an application that embeds parts of the
+    host keeps its own logging; tracebacks are plain, since local variables hold what callers said, and keys.
+    """
+    logger = structlog.wrap_logger(
+        logging.getLogger(name),
+        processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    return cast(structlog.stdlib.BoundLogger, logger)
+
+
+def configure_logging(
+    log_format: Literal["text", "json"], level: str, *, messages: bool = False, secrets: Iterable[str] = ()
+) -> None:
+    """Send every log line of the process to stderr in one format.
+
+    Below warnings, only the loggers of the host write, and those given to `allow_loggers`: libraries' INFO lines name
+    addresses with their queries, and their DEBUG lines hold requests, with keys and what callers said.
+
+    Args:
+        log_format: for people, or one JSON object a line.
+        level: the lowest that is logged.
+        messages: whether stack traces hold the messages of exceptions, which may quote what callers said.
+        secrets: taken out of every line, whoever wrote it.
+    """
+    last: Any = structlog.processors.JSONRenderer()
+    if log_format == "text":
+        last = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.ExtraAdder(),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.ExceptionRenderer() if messages else _TRACES_ALONE,
+            _Safe(Redactor(secrets)),
+            last,
+        ],
+    )
+    handler = QueuedLogHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    handler.addFilter(_is_allowed)
+    root = logging.getLogger()
+    for former in root.handlers:
+        if isinstance(former, QueuedLogHandler):
+            former.close()
+    root.handlers = [handler]
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
+    _allowed.clear()
+    _allow(_OWN, level)
+
+
+def allow_loggers(names: Iterable[str]) -> None:
+    """Let the loggers of these packages write at the host's level: agents' and extensions', by their entry points."""
+    _allow(
+        (re.split(r"[.:]", name)[0].strip() for name in names), logging.getLevelName(logging.getLogger(_OWN[0]).level)
+    )
+
+
+_allowed: set[str] = set()
+
+
+def _allow(packages: Iterable[str], level: str) -> None:
+    for package in packages:
+        _allowed.add(package)
+        logging.getLogger(package).setLevel(level.upper())
+
+
+def _is_allowed(record: logging.LogRecord) -> bool:
+    """A library may set a level of its own, so that the root's does not keep its lines out."""
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] in _allowed
+
+
+class _Safe:
+    """Redacts all fields before they are rendered, when secrets are not yet quoted, and escapes and caps them."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+
+    def __call__(self, _: object, __: str, fields: Fields) -> Fields:
+        safe = {printable(str(name)): self._field(name, value) for name, value in fields.items()}
+        return cast(Fields, safe)
+
+    def _field(self, name: str, value: object) -> object:
+        if name == "exception":
+            return printable(self._redactor.text(str(value)), max_chars=MAX_TRACE_CHARS, keep="\n")
+        return _printable(self._redactor.value(value))
+
+
+def _printable(value: object) -> object:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {_printable(name): _printable(inner) for name, inner in islice(value.items(), MAX_ITEMS)}
+    if isinstance(value, (list, tuple)):
+        more = [f"... ({len(value) - MAX_ITEMS} more)"] if len(value) > MAX_ITEMS else []
+        return [_printable(inner) for inner in value[:MAX_ITEMS]] + more
+    return printable(repr(value))

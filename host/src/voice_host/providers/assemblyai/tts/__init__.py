@@ -1,5 +1,0 @@
-"""Text-to-speech by AssemblyAI's own voice."""
-
-from voice_host.providers.assemblyai.tts.adapter import AssemblyAITextToSpeech, AssemblyAIVoiceStream
-
-__all__ = ["AssemblyAITextToSpeech", "AssemblyAIVoiceStream"]

@@ -1,7 +1,0 @@
-"""Speech on this machine: no key, no download. English."""
-
-from voice_host.providers.embedded.requirements import speech_problem
-from voice_host.providers.embedded.stt.adapter import EmbeddedSpeechToText
-from voice_host.providers.embedded.tts.adapter import EmbeddedTextToSpeech
-
-__all__ = ["EmbeddedSpeechToText", "EmbeddedTextToSpeech", "speech_problem"]

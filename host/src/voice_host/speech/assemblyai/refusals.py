@@ -1,0 +1,20 @@
+"""What AssemblyAI's services have in common: one key, and how they refuse a connection."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from voice_host.speech.service_socket import ConnectFailed
+
+KEY_SETTING = "ASSEMBLYAI_API_KEY"
+
+
+def why_refused(failed: ConnectFailed) -> Literal["auth", "busy", "bad_request", "unreachable"]:
+    """Return what a failed connection means, as the end of a stable code: `auth` of `stt_auth`."""
+    if failed.status in (401, 403):
+        return "auth"
+    if failed.status == 429:
+        return "busy"
+    if not failed.retryable or (failed.status is not None and failed.status < 500):
+        return "bad_request"
+    return "unreachable"

@@ -1,0 +1,244 @@
+"""One socket to AssemblyAI's voice: many requests, one after the other, told apart by their flush id."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from voice_host.speech.assemblyai.tts.messages import (
+    Audio,
+    Begun,
+    FlushDone,
+    Refused,
+    Terminated,
+    Words,
+    closed_error,
+    read_message,
+    tts_error,
+)
+from voice_host.speech.assemblyai.tts.request import Request
+from voice_host.speech.service_socket import cut
+from voice_host.tasks import in_background
+from voice_host_sdk import ProviderError
+
+logger = logging.getLogger(__name__)
+
+TERMINATION_TIMEOUT_S = 1.0
+"""For the service's goodbye at the end of a call."""
+
+FLUSH, CANCEL, KEEP_ALIVE, TERMINATE = (
+    json.dumps({"type": name}) for name in ("Flush", "Cancel", "KeepAlive", "Terminate")
+)
+
+
+class VoiceSession:
+    """Connects at once, in the background, and lives until it fails or is closed. Its task owns the socket.
+
+    Requests are sent whole, so that the text of two of them never mixes. The service counts flushes from 0, and a
+    `Cancel` takes a number too (so the official client counts); what comes for a number nobody waits for is dropped.
+
+    Args:
+        connect: opens the socket, or raises `ProviderError`.
+        begin_timeout_s: from the upgrade to `Begin`.
+        keep_alive_s: a `KeepAlive` is sent when nothing else was for so long.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[ClientConnection]], *, begin_timeout_s: float, keep_alive_s: float
+    ) -> None:
+        self._connect = connect
+        self._begin_timeout_s = begin_timeout_s
+        self._keep_alive_s = keep_alive_s
+        self.error: ProviderError | None = None
+        self.word_timings = False
+        self.was_begun = False
+        self._settled = asyncio.Event()  # it has begun, or it has failed
+        self._waiting: deque[Request] = deque()  # to be sent; as many as their owner has open
+        self._sent: dict[int, Request] = {}  # by flush id, in order: those somebody still listens to
+        self._next_flush_id = 0
+        self._cancel = False
+        self._terminate = False
+        self._closing = False
+        self._work = asyncio.Event()
+        self._heard_at = 0.0
+        self._waits_for_listener = False
+        self._task = in_background(self._run(), "assemblyai-voice")
+
+    async def begun(self) -> None:
+        """Wait until the service takes text.
+
+        Raises:
+            ProviderError: it does not, or no more.
+        """
+        await self._settled.wait()
+        if self.error is not None:
+            raise self.error
+
+    @property
+    def silent_s(self) -> float:
+        """For how long the service has said nothing, though it could have."""
+        return 0.0 if self._waits_for_listener else asyncio.get_running_loop().time() - self._heard_at
+
+    def send(self, request: Request) -> None:
+        """Have a request said after those before it. A session that is over fails it."""
+        if self.error is not None:
+            request.fail(self.error)
+            return
+        self._waiting.append(request)
+        self._work.set()
+
+    def abandon(self, request: Request) -> None:
+        """Stop a request and forget it. Returns at once: what is still under way is dropped by its flush id."""
+        request.abandon()
+        if request in self._waiting:
+            self._waiting.remove(request)
+        flush_id = request.flush_id
+        if flush_id is None or self._sent.pop(flush_id, None) is None or request.done:
+            return
+        others = {number: other for number, other in self._sent.items() if not other.done}
+        if any(number < flush_id for number in others):
+            return  # a cancel would stop those too: this one is said to nobody
+        # A cancel stops all that the service has not finished. Requests are served in order, so those behind this one
+        # have no audio yet: they are sent again, under new numbers.
+        for number, other in others.items():
+            del self._sent[number]
+            other.flush_id = None
+        self._waiting.extendleft(reversed(others.values()))
+        self._cancel = True
+        self._work.set()
+
+    def give_up(self, error: ProviderError) -> None:
+        """Drop the connection, which does not answer. Returns at once."""
+        self._end(error)
+        self._task.cancel()
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing of it is left."""
+        return self._task.done()
+
+    async def aclose(self) -> None:
+        """Say goodbye, wait shortly for the answer, and wait until everything is gone. Cut when cancelled."""
+        try:
+            if self.was_begun and self.error is None:
+                for request in [*self._waiting, *self._sent.values()]:
+                    self.abandon(request)
+                self._terminate = self._closing = True
+                self._work.set()
+                await asyncio.wait({self._task}, timeout=TERMINATION_TIMEOUT_S)
+        finally:
+            self._task.cancel()
+            await asyncio.wait({self._task})  # a few turns of the loop: nobody waits for a peer
+
+    # --- the task -----------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        error = tts_error("tts_failed")
+        try:
+            socket = await self._connect()
+            try:
+                await self._wait_for_begin(socket)
+                error = await self._talk(socket)
+            finally:
+                cut(socket)
+                await socket.wait_closed()
+        except ProviderError as failed:
+            error = failed
+        finally:
+            self._end(error)
+
+    async def _wait_for_begin(self, socket: ClientConnection) -> None:
+        """Errors of credentials and parameters arrive here: the service accepts the upgrade first."""
+        try:
+            async with asyncio.timeout(self._begin_timeout_s):
+                while not self.was_begun:
+                    match read_message(await socket.recv()):
+                        case Begun(word_timings):
+                            self.was_begun, self.word_timings = True, word_timings
+                        case Refused(error):
+                            raise error
+        except TimeoutError as slow:
+            raise tts_error("tts_timeout") from slow
+        except ConnectionClosed as closed:
+            raise closed_error(closed.rcvd.code if closed.rcvd else None) from closed
+        self._settled.set()
+
+    async def _talk(self, socket: ClientConnection) -> ProviderError:
+        async with asyncio.TaskGroup() as tasks:
+            writer = tasks.create_task(self._write(socket))
+            error = await self._read(socket)
+            writer.cancel()
+        return error
+
+    async def _read(self, socket: ClientConnection) -> ProviderError:
+        """Hand on what comes, until it ends; return why."""
+        while True:
+            try:
+                message = read_message(await socket.recv())
+            except ConnectionClosed as closed:
+                return closed_error(closed.rcvd.code if closed.rcvd else None)
+            self._heard_at = asyncio.get_running_loop().time()
+            match message:
+                case Audio(flush_id, pcm) if flush_id in self._sent:
+                    self._waits_for_listener = True
+                    await self._sent[flush_id].add_audio(pcm)
+                    self._waits_for_listener = False
+                    self._heard_at = asyncio.get_running_loop().time()
+                case FlushDone(flush_id) if flush_id in self._sent:
+                    self._sent[flush_id].finish()
+                case Words(flush_id, words) if flush_id in self._sent:
+                    self._sent[flush_id].add_words(words)
+                case Refused(error):
+                    return error
+                case Terminated() if not self._closing:  # else the close follows
+                    return tts_error("tts_failed")
+
+    async def _write(self, socket: ClientConnection) -> None:
+        try:
+            while True:
+                await self._write_next(socket)
+        except ConnectionClosed:
+            return  # the reader learns why
+
+    async def _write_next(self, socket: ClientConnection) -> None:
+        if self._cancel:
+            self._cancel = False
+            self._next_flush_id += 1
+            await socket.send(CANCEL)
+        elif self._waiting:
+            await self._write_request(socket, self._waiting.popleft())
+        elif self._terminate:
+            self._terminate = False
+            await socket.send(TERMINATE)
+        else:
+            self._work.clear()
+            try:
+                async with asyncio.timeout(self._keep_alive_s):
+                    await self._work.wait()
+            except TimeoutError:
+                await socket.send(KEEP_ALIVE)
+
+    async def _write_request(self, socket: ClientConnection, request: Request) -> None:
+        request.flush_id = self._next_flush_id
+        self._next_flush_id += 1
+        self._sent[request.flush_id] = request
+        self._heard_at = asyncio.get_running_loop().time()
+        for text in request.texts:
+            await socket.send(json.dumps({"type": "Generate", "text": text}))
+        await socket.send(FLUSH)
+
+    def _end(self, error: ProviderError) -> None:
+        if self.error is not None:
+            return
+        self.error = error
+        self._settled.set()
+        for request in [*self._waiting, *self._sent.values()]:
+            request.fail(error)
+        self._waiting.clear()
+        self._sent.clear()

@@ -1,0 +1,72 @@
+"""Speech-to-text on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from voice_host.speech.embedded.engines import Recogniser
+from voice_host.speech.embedded.requirements import speech_problem, unloadable
+from voice_host.speech.embedded.stt.recogniser import LocalRecogniser
+from voice_host.speech.local_service import LocalService
+from voice_host_sdk import ProviderError, STTConfig
+
+if TYPE_CHECKING:
+    from voice_host.speech.embedded.stt.stream import EmbeddedSpeechToTextStream
+
+
+class EmbeddedSpeechToText(LocalService):
+    """Speech-to-text without key or download: Silero finds the voice, Moonshine the words.
+
+    English, with punctuation and case; numbers come as digits or words. Of `STTConfig` it uses `sample_rate` alone: the
+    silences that end a turn belong to these engines (see `endpointer`).
+
+    Args:
+        recogniser: what turns utterances into words for all calls; default: one in this process. Closed with this.
+    """
+
+    def __init__(self, recogniser: Recogniser | None = None) -> None:
+        super().__init__(problem=speech_problem(), unloadable=unloadable("moonshine-voice"))
+        self._recogniser = recogniser or LocalRecogniser()
+        self._streams: set[EmbeddedSpeechToTextStream] = set()
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        return "embedded"
+
+    @property
+    def reports_speech_end(self) -> bool:
+        return True
+
+    async def open(self, config: STTConfig) -> EmbeddedSpeechToTextStream:
+        """Open a call's line; the model is loaded meanwhile, if it is the first.
+
+        Raises:
+            ProviderError: it cannot run here (`stt_unavailable`), or the provider is closed (`stt_closed`).
+        """
+        if self._closed:
+            raise ProviderError("The speech recogniser is closed.", code="stt_closed", retryable=False)
+        if not await self.works():
+            message = "Speech is not recognised on this host. You can type."
+            raise ProviderError(message, code="stt_unavailable", retryable=False)
+        stream = await asyncio.to_thread(self._new_stream, config)  # imports and loads a model: not on the event loop
+        self._streams.add(stream)
+        return stream
+
+    async def aclose(self) -> None:
+        """Close all streams and end the recogniser. Idempotent."""
+        self._closed = True
+        for stream in tuple(self._streams):
+            await stream.aclose()
+        await self.stop_loading()
+        await self._recogniser.aclose()
+
+    async def load(self) -> None:
+        await asyncio.to_thread(self._new_stream, STTConfig())  # it has a model, too
+        await self._recogniser.warm()
+
+    def _new_stream(self, config: STTConfig) -> EmbeddedSpeechToTextStream:
+        from voice_host.speech.embedded.stt.stream import EmbeddedSpeechToTextStream
+
+        return EmbeddedSpeechToTextStream(config, self._recogniser, on_close=self._streams.discard)

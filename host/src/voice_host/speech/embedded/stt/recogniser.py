@@ -1,0 +1,52 @@
+"""The recogniser of this process: one model for all calls, in threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voice_host.speech.embedded.model_threads import ModelThreads
+from voice_host.speech.embedded.stt.transcript import words_of
+from voice_host_sdk import ProviderError
+
+if TYPE_CHECKING:
+    from voice_host.speech.embedded.stt.moonshine import Moonshine
+
+_WAITING_PER_THREAD = 8
+"""An utterance takes 0.05 s (median) to 0.9 s (30 s of speech): more would keep callers waiting for seconds."""
+
+
+class LocalRecogniser:
+    """A `Recogniser` in this process. The model is loaded at the first use, and shared by all of these.
+
+    Args:
+        threads: default: one a core, at most 4.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = ModelThreads("stt", waiting_per_thread=_WAITING_PER_THREAD, threads=threads)
+
+    async def warm(self) -> None:
+        await self._threads.run(_model)
+
+    async def recognise(self, pcm: bytes) -> str:
+        return await self._threads.run(_transcribe, pcm)
+
+    async def preview(self, pcm: bytes) -> str | None:
+        return await self._threads.run(_transcribe, pcm) if self._threads.idle else None
+
+    async def aclose(self) -> None:
+        await self._threads.aclose()
+
+
+def _transcribe(pcm: bytes) -> str:
+    return words_of(_model().transcribe(pcm))
+
+
+def _model() -> Moonshine:
+    try:
+        from voice_host.speech.embedded.stt.moonshine import load_model  # takes long: not on the event loop
+
+        return load_model()
+    except Exception as error:  # onnxruntime has errors of its own for damaged files
+        message = "The speech recogniser does not run on this machine."
+        raise ProviderError(message, code="stt_unavailable", retryable=False) from error

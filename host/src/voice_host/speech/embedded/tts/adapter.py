@@ -1,0 +1,100 @@
+"""Text-to-speech on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from voice_host.speech.embedded.engines import SYNTHESISER_HZ, Synthesiser
+from voice_host.speech.embedded.requirements import speech_problem, unloadable
+from voice_host.speech.embedded.tts.speaker import Speaker
+from voice_host.speech.embedded.tts.synthesiser import LocalSynthesiser
+from voice_host.speech.embedded.tts.utterance import EmbeddedUtterance
+from voice_host.speech.local_service import LocalService
+from voice_host.speech.resampler import Resampler
+from voice_host_sdk import ProviderError, TTSConfig
+
+
+class EmbeddedTextToSpeech(LocalService):
+    """Text-to-speech without key or download: hibari's voice `heart`, American English.
+
+    Of `TTSConfig` it uses `sample_rate`. It has one voice, whatever `voice` says. The times of words are estimated.
+
+    Args:
+        synthesiser: what turns text into speech for all calls; default: one in this process. Closed with this.
+    """
+
+    def __init__(self, synthesiser: Synthesiser | None = None) -> None:
+        super().__init__(problem=speech_problem(), unloadable=unloadable("hibari-tts"))
+        self._synthesiser = synthesiser or LocalSynthesiser()
+        self._streams: set[EmbeddedTextToSpeechStream] = set()
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        return "embedded"
+
+    async def open(self, config: TTSConfig) -> EmbeddedTextToSpeechStream:
+        """Open a call's line; the model is loaded meanwhile, if it is the first.
+
+        Raises:
+            ProviderError: it cannot run here (`tts_unavailable`), or the provider is closed (`tts_closed`).
+        """
+        if self._closed:
+            raise _closed()
+        if not await self.works():
+            message = "There is no voice on this host. Replies come as text."
+            raise ProviderError(message, code="tts_unavailable", retryable=False)
+        if config.sample_rate != SYNTHESISER_HZ:
+            await asyncio.to_thread(Resampler, SYNTHESISER_HZ, config.sample_rate)  # the import of soxr blocks
+        stream = EmbeddedTextToSpeechStream(config, self._synthesiser, on_close=self._streams.discard)
+        self._streams.add(stream)
+        return stream
+
+    async def aclose(self) -> None:
+        """Stop all speech and end the synthesiser. Idempotent."""
+        self._closed = True
+        for stream in tuple(self._streams):
+            await stream.aclose()
+        await self.stop_loading()
+        await self._synthesiser.aclose()
+
+    async def load(self) -> None:
+        await self._synthesiser.warm()
+
+
+class EmbeddedTextToSpeechStream:
+    """One call's line to the voice."""
+
+    def __init__(
+        self,
+        config: TTSConfig,
+        synthesiser: Synthesiser,
+        *,
+        on_close: Callable[[EmbeddedTextToSpeechStream], None],
+    ) -> None:
+        self._config = config
+        self._synthesiser = synthesiser
+        self._on_close = on_close
+        self._utterances: set[EmbeddedUtterance] = set()
+        self._closed = False
+
+    async def utterance(self) -> EmbeddedUtterance:
+        """Begin an utterance. Raises `ProviderError` (`tts_closed`) when the stream is closed."""
+        if self._closed:
+            raise _closed()
+        speaker = Speaker(self._synthesiser, self._config.sample_rate)
+        utterance = EmbeddedUtterance(speaker, on_close=self._utterances.discard)
+        self._utterances.add(utterance)
+        return utterance
+
+    async def aclose(self) -> None:
+        """Stop what is being spoken. Idempotent."""
+        self._closed = True
+        for utterance in tuple(self._utterances):
+            await utterance.aclose()
+        self._on_close(self)
+
+
+def _closed() -> ProviderError:
+    return ProviderError("The embedded voice is closed.", code="tts_closed", retryable=False)

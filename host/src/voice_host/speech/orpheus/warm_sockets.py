@@ -1,0 +1,107 @@
+"""The sockets of one call to a service that takes one request per socket: one is always open ahead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection
+
+from voice_host.speech.service_socket import ConnectFailed, cut
+from voice_host.tasks import in_background
+
+
+class WarmSockets:
+    """Keeps one socket in reserve and closes used ones in the background.
+
+    It owns every task and socket it makes; all of them are gone after `aclose()`.
+
+    Args:
+        connect: opens a socket, or raises.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[ClientConnection]]) -> None:
+        self._connect = connect
+        self._reserve: asyncio.Task[ClientConnection] | None = None
+        self._closing: dict[ClientConnection, asyncio.Task[None]] = {}
+        self._open: set[ClientConnection] = set()
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether `aclose()` was called."""
+        return self._closed
+
+    def warm(self) -> asyncio.Task[ClientConnection]:
+        """Return the reserve, which may still be connecting; begin to connect if there is none."""
+        if self._reserve is None:
+            self._reserve = asyncio.create_task(self.fresh(), name="warm-socket")
+        return self._reserve
+
+    async def take(self) -> ClientConnection:
+        """Take the reserve and begin to connect the next one.
+
+        The socket may have died since it was opened: the first use tells. A cancelled caller leaves the reserve behind.
+
+        Raises:
+            ConnectFailed: everything is closed, or whatever else `connect` raised.
+        """
+        self._refuse_when_closed()
+        while True:
+            reserve = self.warm()
+            await asyncio.wait({reserve})
+            self._refuse_when_closed()
+            if self._reserve is reserve:  # nobody else took it meanwhile
+                break
+        self._reserve = None
+        self.warm()
+        return reserve.result()
+
+    async def fresh(self) -> ClientConnection:
+        """Connect now, past the reserve. Raises what `take()` raises."""
+        self._refuse_when_closed()
+        socket = await self._connect()
+        if self._closed:
+            cut(socket)
+        self._refuse_when_closed()
+        self._open.add(socket)
+        return socket
+
+    def discard(self, socket: ClientConnection) -> None:
+        """Close `socket` in the background. Returns at once."""
+        if socket in self._open and socket not in self._closing:
+            self._closing[socket] = in_background(self._close(socket), "close-socket")
+
+    async def aclose(self) -> None:
+        """Close everything and wait until it is gone. Idempotent. When cancelled, connections are cut, not left."""
+        self._closed = True
+        if self._reserve is not None:
+            self._reserve.cancel()
+            await self._finish({self._reserve})
+            if not self._reserve.cancelled():
+                self._reserve.exception()  # nobody used it, so nobody needs to know
+        for socket in self._open:
+            self.discard(socket)
+        if self._closing:
+            await self._finish(set(self._closing.values()))
+
+    async def _finish(self, tasks: set[asyncio.Task[Any]]) -> None:
+        try:
+            await asyncio.wait(tasks)
+        except asyncio.CancelledError:
+            for socket in self._open:
+                cut(socket)
+            await asyncio.wait({*tasks, *self._closing.values()})  # a few turns of the loop: nobody waits for a peer
+            raise
+
+    async def _close(self, socket: ClientConnection) -> None:
+        try:
+            await socket.close()  # bounded by the close timeout the socket was opened with
+        finally:
+            self._open.discard(socket)
+            del self._closing[socket]
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise ConnectFailed("the line is closed", retryable=False)

@@ -1,0 +1,266 @@
+"""Which speech services an agent gets: chosen by name among what the extensions of the host offer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import SecretStr
+
+from voice_host.observability.logs import get_logger
+from voice_host.plugins.extensions import Extensions, Offer, load_built_in, load_extensions
+from voice_host.plugins.guard import SignalWatch, describe, place
+from voice_host.settings import Settings, did_you_mean, load_settings, redact
+from voice_host.settings.services import AUTO
+from voice_host.speech.addresses import require_allowed
+from voice_host.speech.builtin import BuiltInProviders
+from voice_host.speech.errors import ProviderConfigError as ProviderConfigError
+from voice_host.speech.local_service import LocalService
+from voice_host.tenancy import isolated
+from voice_host_sdk import AgentConfig, SpeechToText, TextToSpeech, TTSConfig
+
+log = get_logger(__name__)
+
+_Provider = TypeVar("_Provider", SpeechToText, TextToSpeech)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechProviders:
+    """The speech services of one agent. The fallback voice speaks while `tts` cannot."""
+
+    stt: SpeechToText
+    tts: TextToSpeech
+    tts_fallback: TextToSpeech | None = None
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What they are called; `none` for one that cannot work on this machine."""
+        return {
+            "stt": "none" if _problem_of(self.stt) else self.stt.name,
+            "tts": "none" if _problem_of(self.tts) else self.tts.name,
+        }
+
+    @property
+    def problem(self) -> str | None:
+        """Why one of them cannot work on this machine and what to do about it; callers can type all the same."""
+        return _problem_of(self.stt) or _problem_of(self.tts)
+
+    async def aclose(self) -> None:
+        """Give back what the services hold."""
+        await self.stt.aclose()
+        await self.tts.aclose()
+        if self.tts_fallback is not None:
+            await self.tts_fallback.aclose()
+
+
+class SpeechServices:
+    """All speech services of a process: each is built when an agent first wants it, and shared by all that do.
+
+    A service is chosen by name: what the platform names counts, in `[agent.<id>]` or else in `[providers]`; where both
+    say `auto`, what the agent names; and else the cloud service whose key is set, or `embedded`. Where this last one
+    cannot run, the agent takes calls without speech; where somebody named it, it is an error.
+
+    Args:
+        settings: which service the platform wants.
+        extensions: what offers the services; default: the host's own extension alone.
+        any_address: the agents are the platform's own: its keys go wherever they say.
+
+    Attributes:
+        settings: what the platform said.
+    """
+
+    def __init__(self, settings: Settings, extensions: Extensions | None = None, *, any_address: bool = False) -> None:
+        self.settings = settings
+        self._any_address = any_address
+        self._extensions = extensions or Extensions([load_built_in(BuiltInProviders(settings))])
+        self._stt: dict[str, SpeechToText] = {}
+        self._tts: dict[str, TextToSpeech] = {}
+
+    def for_agent(self, config: AgentConfig, agent_id: str | None = None) -> SpeechProviders:
+        """Return the services an agent gets.
+
+        Args:
+            config: what it asks for.
+            agent_id: whose table in the settings may name others; None: it has no table.
+
+        Raises:
+            ProviderConfigError: unknown name, missing key, a service that cannot run here, or an address the key may
+                not be sent to.
+        """
+        voice = self._chosen("text_to_speech", config.text_to_speech, self._text_to_speech, agent_id)
+        fallback = self._fallback_voice(config.text_to_speech_fallback)
+        chosen = SpeechProviders(
+            self._chosen("speech_to_text", config.speech_to_text, self._speech_to_text, agent_id),
+            voice,
+            fallback if fallback is not voice else None,
+        )
+        self.require_allowed_addresses(config, chosen)
+        return chosen
+
+    def require_allowed_addresses(self, config: AgentConfig, chosen: SpeechProviders) -> None:
+        """Make sure that the keys of the host's own services stay with the hosts the platform allows.
+
+        An address that the platform set itself takes the place of the agent's, which then does not matter.
+
+        Args:
+            config: whose addresses will be used: the agent's, or one caller's.
+            chosen: the services that will use them, whatever `config` names.
+
+        Raises:
+            ProviderConfigError: an address of `config` is another.
+        """
+        if self._any_address:
+            return
+        keys, allowed = self.settings.keys, self.settings.providers.allowed_hosts
+        if keys.assemblyai_ws_url is None and chosen.stt.name == "assemblyai":
+            require_allowed(config.stt_config.wss_base, "stt_config.wss_base", "ASSEMBLYAI_API_KEY", allowed)
+        voices = [voice.name for voice in (chosen.tts, chosen.tts_fallback) if voice is not None]
+        if keys.assemblyai_tts_wss_url is None and "orpheus" in voices:
+            require_allowed(config.tts_config.wss_url, "tts_config.wss_url", "ASSEMBLYAI_TTS_API_KEY", allowed)
+
+    def require_named(self) -> None:
+        """Build the services that `[providers]` names: whoever starts with a wrong one should know at once.
+
+        Raises:
+            ProviderConfigError: one of them cannot be had. The message begins with the place to edit.
+        """
+        if self.settings.providers.speech_to_text != AUTO:
+            self._chosen("speech_to_text", None, self._speech_to_text)
+        if self.settings.providers.text_to_speech != AUTO:
+            self._chosen("text_to_speech", None, self._text_to_speech)
+        self._fallback_voice(None)
+
+    def _fallback_voice(self, wanted: str | None) -> TextToSpeech | None:
+        if self.settings.providers.text_to_speech_fallback is not None:
+            return self._chosen("text_to_speech_fallback", None, self._text_to_speech)
+        return _working(self._text_to_speech(wanted)) if wanted is not None else None
+
+    def _chosen(
+        self, field: str, wanted: str | None, build: Callable[[str], _Provider], agent_id: str | None = None
+    ) -> _Provider:
+        if (named := self.settings.named_service(field, agent_id)) is None:
+            return _working(build(wanted)) if wanted else build(getattr(self.settings, field))
+        name, path = named
+        try:
+            return _working(build(name))
+        except ProviderConfigError as error:
+            raise ProviderConfigError(f"{self.settings.came_from(*path).where(path)}: {error}") from error
+
+    async def prepare(self) -> None:
+        """Let the services that were built load what they need, so that the first call need not wait for it.
+
+        Cancelling this does not stop them.
+        """
+        built: list[SpeechToText | TextToSpeech] = [*self._stt.values(), *self._tts.values()]
+        local = [service for service in built if isinstance(service, LocalService)]
+        await asyncio.gather(*(asyncio.shield(service.prepare()) for service in local))
+
+    async def aclose(self) -> None:
+        """Give back what the services hold; one that fails to does not keep the others from it. Idempotent."""
+        while self._stt:
+            await self._close(*self._stt.popitem())
+        while self._tts:
+            await self._close(*self._tts.popitem())
+
+    async def _close(self, name: str, service: SpeechToText | TextToSpeech) -> None:
+        try:
+            await isolated(service.aclose, name=f"close-{name}", timeout_s=self.settings.server.stop_timeout_s)
+        except Exception as error:
+            log.warning("speech_service_not_closed", service=name, exc_info=error)
+
+    def _speech_to_text(self, name: str) -> SpeechToText:
+        offers = self._extensions.speech_to_text
+        return _shared(self._stt, offers, name, "speech-to-text", SpeechToText)  # type: ignore[type-abstract]
+
+    def _text_to_speech(self, name: str) -> TextToSpeech:
+        offers = self._extensions.text_to_speech
+        return _shared(self._tts, offers, name, "text-to-speech", TextToSpeech)  # type: ignore[type-abstract]
+
+
+def installed_extensions(settings: Settings) -> Extensions:
+    """Load every extension that the settings allow, the host's own included.
+
+    Raises:
+        ExtensionsBroken: one of them cannot be used.
+    """
+    return Extensions(load_extensions(settings, BuiltInProviders(settings)))
+
+
+def speech_services_from_environment(
+    *, assemblyai_api_key: SecretStr | None = None, tts_api_key: str | None = None
+) -> SpeechServices:
+    """What the configuration file and the variables configure, for an application with agents of its own.
+
+    Keys that are given win over their variables.
+
+    Raises:
+        ExtensionsBroken: an installed extension cannot be used.
+        SettingsError: the settings cannot be used.
+    """
+    settings = load_settings().with_keys(
+        assemblyai_api_key=assemblyai_api_key,
+        assemblyai_tts_api_key=SecretStr(tts_api_key) if tts_api_key is not None else None,
+    )
+    return SpeechServices(settings, installed_extensions(settings), any_address=True)
+
+
+def _problem_of(service: SpeechToText | TextToSpeech) -> str | None:
+    """Return why a service cannot work on this machine and what to do about it; None: it can, as far as is known."""
+    return service.problem if isinstance(service, LocalService) else None
+
+
+def _working(service: _Provider) -> _Provider:
+    if (problem := _problem_of(service)) is not None:
+        raise ProviderConfigError(problem)
+    return service
+
+
+def voice_warnings(config: AgentConfig, speech: SpeechProviders) -> Iterator[str]:
+    """Yield what is to be said of a voice that a service does not have, where it tells which ones it has.
+
+    Nothing is said of the default voice: who takes it has not chosen one.
+    """
+    voice = config.tts_config.voice
+    for service in (speech.tts, speech.tts_fallback):
+        known: Collection[str] | None = getattr(service, "voices", None)
+        if known and voice not in known and voice != TTSConfig().voice:
+            assert service is not None
+            yield f"{service.name} has no voice {voice!r}, another one speaks; {did_you_mean(voice, known)}"
+
+
+def _shared(
+    built: dict[str, _Provider],
+    offers: Mapping[str, Offer[_Provider]],
+    name: str,
+    kind: str,
+    protocol: type[_Provider],
+) -> _Provider:
+    if name not in built:
+        if name not in offers:
+            raise ProviderConfigError(f"there is no {kind} service {name!r}; {did_you_mean(name, offers)}")
+        built[name] = _made(offers[name], f"the {kind} service {name!r}", protocol)
+    return built[name]
+
+
+def _made(offer: Offer[_Provider], what: str, protocol: type[_Provider]) -> _Provider:
+    source = f"of the extension {offer.extension.id!r}"
+    try:
+        with SignalWatch() as interrupts:
+            made = offer.make()
+    except ProviderConfigError:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and interrupts.seen:
+            raise
+        at = place(error)
+        message = f"{what} {source} cannot be made: {describe(error)}" + (f" ({at})" if at else "")
+        raise ProviderConfigError(redact(message, offer.extension.secrets)) from error
+    if not isinstance(made, protocol):
+        missing = [name for name in vars(protocol) if not name.startswith("_") and not hasattr(made, name)]
+        lacks = f", which has no {' and no '.join(missing)}" if missing else ""
+        raise ProviderConfigError(
+            f"{what} {source} is a {type(made).__name__}{lacks}; its function must return a {protocol.__name__}"
+        )
+    return made

@@ -1,0 +1,191 @@
+"""Opening and dropping a WebSocket to a speech service."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from functools import lru_cache
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidProxy, InvalidStatus, InvalidURI, WebSocketException
+from websockets.frames import CloseCode
+from websockets.protocol import Event
+from websockets.proxy import get_proxy
+from websockets.uri import parse_uri
+
+from voice_host.admission.token_bucket import TokenBucket
+from voice_host.settings import ResilienceSettings
+
+GIVE_WAY_S = 0.01
+"""Until a socket is begun. Nobody hears that, since it is opened ahead; callers who arrive together hear each other's
+sockets, of which each call opens two as soon as it was let in."""
+
+CLOSE_TIMEOUT_S = 1.0
+"""How long a closing handshake may take before the connection is cut. Nothing of value arrives after a close frame."""
+
+MESSAGES_PER_TURN = 64
+"""Messages of one service that are parsed before the event loop turns to other calls: about 1 ms."""
+
+SLICE_BYTES = 1024
+"""How much of a large read is parsed between two looks at the count. A smaller read is parsed in one go."""
+
+MESSAGES_PER_S = 2000.0
+MESSAGES_BURST = 20_000
+"""A voice that makes 20 s of speech at once, in frames of 20 ms, sends 1,000 messages. More is a fault."""
+
+# At DEBUG the library logs request headers, and with them the key. This logger of its own never goes that far.
+_quiet = logging.getLogger("voice_host.speech.websocket")
+_quiet.setLevel(logging.INFO)
+
+log = logging.getLogger(__name__)
+
+
+class ConnectFailed(Exception):
+    """A service could not be reached, or refused the upgrade.
+
+    Attributes:
+        status: the HTTP status of a refused upgrade, or None.
+        retryable: False where the address itself is wrong, or the proxy's.
+    """
+
+    def __init__(self, reason: str, *, status: int | None = None, retryable: bool = True) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.retryable = retryable
+
+
+class ServiceConnection(ClientConnection):
+    """A connection whose peer cannot hold the event loop up: a service that floods is cut, as one that fails."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._unparsed = bytearray()
+        self._parsing_later: asyncio.Handle | None = None
+        self._messages = TokenBucket(MESSAGES_PER_S, MESSAGES_BURST, self.loop.time)
+        self._parsed = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, or as much of it as one turn of the loop allows; the connection is not read meanwhile."""
+        self._parsed = 0
+        if self._parsing_later is not None:
+            self._unparsed += data
+            self.transport.pause_reading()
+        elif len(data) <= SLICE_BYTES:
+            super().data_received(data)
+            self._count()
+        else:
+            self._unparsed += data
+            self._parse()
+
+    def _parse(self) -> None:
+        """Feed the parser until all is parsed or the turn is used up."""
+        was_paused, self._parsing_later, self._parsed = self._parsing_later is not None, None, 0
+        data, fed = bytes(self._unparsed), 0
+        while fed < len(data) and self._parsed < MESSAGES_PER_TURN:
+            super().data_received(data[fed : fed + SLICE_BYTES])
+            fed += SLICE_BYTES
+        del self._unparsed[:fed]
+        self._count()
+        if self.transport.is_closing():
+            self._unparsed.clear()
+        elif self._unparsed:
+            self.transport.pause_reading()
+            self._parsing_later = self.loop.call_soon(self._parse)
+        elif was_paused and not self.recv_messages.paused:
+            self.transport.resume_reading()
+
+    def _count(self) -> None:
+        if self._messages.take(self._parsed) or self.transport.is_closing():
+            return
+        log.error("a speech service sent more than %d messages a second and was cut off", MESSAGES_PER_S)
+        self.protocol.fail(CloseCode.POLICY_VIOLATION, "too many messages")
+        self.transport.abort()
+
+    def process_event(self, event: Event) -> None:
+        self._parsed += 1
+        super().process_event(event)
+
+    def eof_received(self) -> None:
+        if self._unparsed:  # what came before the end counts; it is one read at the most
+            data, self._unparsed = bytes(self._unparsed), bytearray()
+            super().data_received(data)
+        super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._parsing_later is not None:
+            self._parsing_later.cancel()
+        super().connection_lost(exc)
+
+
+class ServiceSockets:
+    """Opens authorised sockets to one service. They share one TLS context, which takes tens of ms to make.
+
+    What the environment says of proxies is read once for an address: it takes half as long as all else of a connection.
+
+    Args:
+        authorization: the whole value of the `Authorization` header.
+        resilience: `speech_connect_timeout_s` is for DNS, TCP, TLS and the upgrade together. The default of
+            `speech_max_message_bytes` is above the 960 kB that 20 s of speech at 24 kHz take in one message, and the
+            one of `speech_queued_frames` about 20 s of speech, 1 MB. The library's own 16 frames are too few: a
+            connection that is not read answers neither pings nor closing handshakes, and after 10 to 20 s without an
+            answer a service cuts it, with the speech that is still under way.
+    """
+
+    def __init__(self, authorization: str, resilience: ResilienceSettings) -> None:
+        self._authorization = authorization
+        self._resilience = resilience
+        self._tls: ssl.SSLContext | None = None
+        self._proxy_for = lru_cache(maxsize=64)(_proxy_for)
+
+    async def open(self, url: str) -> ClientConnection:
+        """Connect to `url`. Whoever asked owns the socket and closes it.
+
+        Raises:
+            ConnectFailed: with words that contain neither the key nor the address.
+        """
+        await asyncio.sleep(GIVE_WAY_S)
+        tls: dict[str, Any] = {}
+        if url.lower().startswith("wss:"):
+            if self._tls is None:
+                self._tls = await asyncio.to_thread(ssl.create_default_context)  # reads the certificates from disk
+            tls = {"ssl": self._tls}
+        try:
+            return await connect(
+                url,
+                additional_headers={"Authorization": self._authorization},
+                compression=None,
+                create_connection=ServiceConnection,
+                open_timeout=self._resilience.speech_connect_timeout_s,
+                close_timeout=CLOSE_TIMEOUT_S,
+                max_size=self._resilience.speech_max_message_bytes,
+                max_queue=self._resilience.speech_queued_frames,
+                logger=_quiet,
+                proxy=self._proxy_for(url),
+                **tls,
+            )
+        except InvalidStatus as refused:
+            status = refused.response.status_code
+            raise ConnectFailed(f"the upgrade was answered with HTTP {status}", status=status) from refused
+        except InvalidURI as invalid:
+            raise ConnectFailed("the address is no WebSocket address", retryable=False) from invalid
+        except (InvalidProxy, ImportError) as unusable:  # the library lacks a package for SOCKS proxies
+            log.error(
+                "speech services are reached through HTTP proxies: set WSS_PROXY to one, or name %s in NO_PROXY",
+                parse_uri(url).host,
+            )
+            raise ConnectFailed("the environment names a proxy that cannot be used", retryable=False) from unusable
+        except TimeoutError as slow:
+            raise ConnectFailed("connecting took too long") from slow
+        except (OSError, WebSocketException) as failed:
+            raise ConnectFailed("the connection failed") from failed
+
+
+def _proxy_for(url: str) -> str | None:
+    return get_proxy(parse_uri(url))
+
+
+def cut(socket: ClientConnection) -> None:
+    """Drop the connection without a closing handshake and without waiting."""
+    socket.transport.abort()

@@ -1,0 +1,406 @@
+"""Who speaks when: a state machine without I/O, without tasks and without a clock of its own.
+
+Events go in with the time they happened, actions come out, to be carried out in order; `deadline_s` says when to come
+back if nothing happens. Every reply has a generation id; whatever arrives for a generation that is not the current one
+is ignored here, by number and never by luck. `docs/architecture.md` shows the states.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+from voice_host.turns.caller_voice import WORDS_TIMEOUT_S, CallerVoice
+from voice_host.turns.caller_words import BargeInWords, asks, has_word
+from voice_host.turns.events import (
+    AnnounceTurn,
+    AppendSpeech,
+    CallerSpeechEnded,
+    CallerSpeechStarted,
+    CancelReply,
+    ConfirmNothingToCancel,
+    ConnectionEnded,
+    ConnectionResumed,
+    DropSpeech,
+    ForgetConversation,
+    HangUp,
+    HangUpRequested,
+    HoldPlayout,
+    Interruption,
+    PartialTranscript,
+    ReleasePlayout,
+    ReplyAudible,
+    ReplyEnded,
+    ReplyTextComplete,
+    ResetRequested,
+    ResumeReply,
+    SpeechRequested,
+    StartReply,
+    StartSpeech,
+    StopRequested,
+    TimePassed,
+    TurnAction,
+    TurnEvent,
+    TurnFinished,
+)
+from voice_host.turns.silence import CallerSilence
+from voice_host.turns.speculation import SpeculatedTurn
+from voice_host_sdk import SilenceConfig, TurnConfig
+
+ANSWER_WINDOW_S = 1.0
+"""A back-channel ("yeah") that is final so shortly before the end of the agent's question answers it."""
+
+MAX_TO_SAY = 8
+"""Sentences of `Session.say` that wait for the reply under way to end; further ones are dropped."""
+
+MAX_DEFERRED_CHARACTERS = 1000
+"""What is kept of speech that did not stop the agent; older words go first."""
+
+
+class TurnState(Enum):
+    """Where the conversation stands."""
+
+    LISTENING = "listening"
+    """No reply is under way."""
+
+    THINKING = "thinking"
+    """A reply is under way and not audible yet."""
+
+    WAITING = "waiting"
+    """As `THINKING`, and the caller is speaking: the reply is not to become audible before that is over."""
+
+    SPEAKING = "speaking"
+    """The reply is audible."""
+
+    HOLDING = "holding"
+    """The reply was audible and is held, because the caller began to speak over it."""
+
+
+class TurnEngine:
+    """The turn-taking of one call.
+
+    Args:
+        config: the agent's manners.
+        silence: what happens when nobody speaks. Default: nothing does.
+        hears_speech_end: whether the recogniser reports `CallerSpeechEnded`. Without it sustained speech cannot be
+            told from a cough, so only recognised words stop the agent, and a hold without words is let go.
+        final_within_s: how long after the last partial transcript, or the end of speech, the final one may come.
+        start_s: when the call began, by the clock of the events.
+    """
+
+    def __init__(
+        self,
+        config: TurnConfig,
+        silence: SilenceConfig | None = None,
+        *,
+        hears_speech_end: bool = True,
+        final_within_s: float = 4.0,
+        start_s: float = 0.0,
+    ) -> None:
+        self._config = config
+        self._hears_speech_end = hears_speech_end
+        self._silence = CallerSilence(silence, start_s)
+        self._speculated = SpeculatedTurn(config.speculation_confidence)
+        self._hang_up: str | None = None
+        self._words = BargeInWords(config)
+        self._voice = CallerVoice(hears_end=hears_speech_end, final_within_s=final_within_s)
+        self._deferred = ""  # said over the agent without stopping it; belongs to the caller's next turn
+        self._awaits_answer = False  # a word that is no back-channel was said over the reply
+        self._answers_until_s = -math.inf  # a back-channel over the reply is an answer if it ends by then, asking
+        self._asks = False  # the current or last reply is known to end with a question
+        self._adds_nothing = False  # a back-channel says nothing new to the reply that is being made
+        self._to_say: list[str] = []
+        self._text_complete = False
+        self._hold_until_s: float | None = None
+        self._resume_at_s: float | None = None
+        self.state = TurnState.LISTENING
+        self.reply = 0
+        """Generation id of the current or, while listening, the last reply; 0 before the first."""
+
+    @property
+    def deadline_s(self) -> float | None:
+        """When `TimePassed` is due if nothing else happens before; None: never."""
+        silent = self._voice.silent_at_s
+        waits = self.state is TurnState.WAITING or (self._hang_up is not None and self.state is TurnState.LISTENING)
+        quiet = self._silence.deadline_s(listening=self.state is TurnState.LISTENING)
+        resume = None if self._resume_at_s is None else max(self._resume_at_s, silent or -math.inf)
+        deadlines = (self._hold_until_s, resume, quiet, silent if waits else None)
+        return min((at for at in deadlines if at is not None), default=None)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a reply is under way, or was cut and is to be resumed."""
+        return self.state is not TurnState.LISTENING or self._resume_at_s is not None
+
+    @property
+    def text_complete(self) -> bool:
+        """Whether all text of the current reply is known."""
+        return self._text_complete
+
+    def handle(self, event: TurnEvent, now_s: float) -> list[TurnAction]:
+        """Take one event, in the order of their times, and return what is to be done about it."""
+        match event:
+            case CallerSpeechStarted():
+                self._voice.started(now_s)
+                return self._onset(now_s)
+            case CallerSpeechEnded():
+                self._voice.ended(now_s)
+                self._silence.broken(now_s)
+                return self._release()
+            case PartialTranscript(text, confidence):
+                return self._partial(text, confidence, now_s)
+            case TurnFinished(text, typed):
+                return self._turn(text, typed, now_s)
+            case StopRequested():
+                self._silence.broken(now_s)
+                return self._stop(now_s)
+            case ResetRequested():
+                self._silence.broken(now_s)
+                self._deferred = ""
+                return [*self._cancel("reset"), *self._speculated.drop(), ForgetConversation()]
+            case SpeechRequested(text, greeting):
+                return self._say(text, now_s, greeting=greeting)
+            case HangUpRequested(reason):
+                return self._hang_up_after_playout(reason, now_s)
+            case ReplyAudible(reply):
+                return self._audible(now_s) if reply == self.reply else []
+            case ReplyTextComplete(reply, asks_something):
+                if reply == self.reply:
+                    self._text_complete, self._asks = True, asks_something
+                return []
+            case ReplyEnded(reply):
+                return self._ended(reply, now_s)
+            case ConnectionEnded():
+                return self._leave()
+            case ConnectionResumed(unheard, unanswered):
+                return self._come_back(unheard, unanswered, now_s)
+            case TimePassed():
+                return self._time_passed(now_s)
+
+    # --- the caller speaks ----------------------------------------------------------------------------------------
+
+    def _onset(self, now_s: float) -> list[TurnAction]:
+        self._silence.broken(now_s)
+        self._put_off_resuming(now_s)
+        if self.state is TurnState.THINKING:
+            return self._wait_for_caller(now_s)
+        if not self._config.barge_in or self.state is not TurnState.SPEAKING:
+            return []
+        self._hold(now_s)
+        return [HoldPlayout(self.reply)]
+
+    def _hold(self, now_s: float) -> None:
+        self.state = TurnState.HOLDING
+        hold_s = self._config.barge_in_min_speech_ms / 1000 if self._hears_speech_end else WORDS_TIMEOUT_S
+        self._hold_until_s = now_s + hold_s
+
+    def _partial(self, text: str, confidence: float | None, now_s: float) -> list[TurnAction]:
+        if not has_word(text):
+            return []
+        self._voice.words(now_s)
+        self._silence.broken(now_s)
+        self._put_off_resuming(now_s)
+        if self.state is TurnState.LISTENING:
+            return self._speculated.partial(self._with_deferred(text), confidence)
+        if self._audible_to_caller and self._config.barge_in:
+            if self._words.interrupt(text, so_far=True):
+                return self._interrupt(now_s)
+            if self._words.only_listen(text, so_far=True):
+                return self._release()
+        return self._onset(now_s)
+
+    @property
+    def _audible_to_caller(self) -> bool:
+        return self.state in (TurnState.SPEAKING, TurnState.HOLDING)
+
+    def _interrupt(self, now_s: float) -> list[TurnAction]:
+        actions = self._cancel("speech")
+        if self._config.false_interruption_ms is not None:
+            self._resume_at_s = now_s + self._config.false_interruption_ms / 1000
+        return actions
+
+    def _put_off_resuming(self, now_s: float) -> None:
+        if self._resume_at_s is not None and self._config.false_interruption_ms is not None:
+            self._resume_at_s = now_s + self._config.false_interruption_ms / 1000
+
+    def _release(self) -> list[TurnAction]:
+        if self.state is not TurnState.HOLDING:
+            return []
+        self.state = TurnState.SPEAKING
+        self._hold_until_s = None
+        return [ReleasePlayout(self.reply)]
+
+    def _wait_for_caller(self, now_s: float) -> list[TurnAction]:
+        """Keep a reply that is not audible yet from beginning while the caller speaks."""
+        if not self._voice.speaks(now_s):
+            return []
+        self.state = TurnState.WAITING
+        return [HoldPlayout(self.reply)]
+
+    def _begin_to_speak(self, now_s: float) -> list[TurnAction]:
+        if self.state is not TurnState.WAITING or self._voice.speaks(now_s):
+            return []
+        self.state = TurnState.THINKING
+        return [ReleasePlayout(self.reply)]
+
+    def _audible(self, now_s: float) -> list[TurnAction]:
+        waited = self.state is TurnState.WAITING  # its first audio was on its way when the caller began
+        if waited or self.state is TurnState.THINKING:
+            self.state = TurnState.SPEAKING
+        if waited and self._config.barge_in:
+            self._hold(now_s)
+            return []
+        return [ReleasePlayout(self.reply)] if waited else []
+
+    # --- turns ----------------------------------------------------------------------------------------------------
+
+    def _turn(self, text: str, typed: bool, now_s: float) -> list[TurnAction]:
+        if not typed:
+            self._voice.turn(now_s)
+        if not (text.strip() if typed else has_word(text)):
+            return self._release() or self._begin_to_speak(now_s)
+        self._silence.broken(now_s)
+        if not typed and self._is_no_turn_yet(text):
+            return self._defer(text, now_s)
+        cancelled = self._cancel("turn")
+        return [*cancelled, *self._answer(self._with_deferred(text), typed, now_s)]
+
+    def _is_no_turn_yet(self, text: str) -> bool:
+        """Whether what was said leaves the agent's speech as it is."""
+        if self._audible_to_caller:
+            return not self._config.barge_in or not self._words.interrupt(text)
+        if self.state is TurnState.LISTENING:  # a long "mm-hmm" has cut the reply before its words were known
+            return self._resume_at_s is not None and not self._asks and self._words.only_listen(text)
+        return self._adds_nothing and self._words.only_listen(text)
+
+    def _defer(self, text: str, now_s: float) -> list[TurnAction]:
+        self._deferred = self._with_deferred(text)[-MAX_DEFERRED_CHARACTERS:]
+        if self.state is TurnState.LISTENING:
+            return self._resume(now_s)
+        if self._audible_to_caller and self._words.only_listen(text):
+            self._answers_until_s = now_s + ANSWER_WINDOW_S
+        elif self._audible_to_caller:
+            self._awaits_answer = True
+        return self._release() or self._begin_to_speak(now_s)
+
+    def _with_deferred(self, text: str) -> str:
+        return f"{self._deferred} {text}".strip()
+
+    def _answer(self, text: str, typed: bool, now_s: float) -> list[TurnAction]:
+        self._deferred = ""
+        self._hang_up = None
+        actions, speculated = self._speculated.commit(text)
+        started = StartReply(self._begin(), text, speculated)
+        if self._words.only_listen(text):
+            self._adds_nothing = False  # "Hmm... Yes."
+        return [*actions, AnnounceTurn(text, typed), started, *self._wait_for_caller(now_s)]
+
+    # --- replies --------------------------------------------------------------------------------------------------
+
+    def _begin(self, own_speech: bool = False) -> int:
+        self.reply += 1
+        self.state = TurnState.THINKING
+        self._text_complete = own_speech
+        self._adds_nothing, self._asks = not self._asks, False  # nobody was asked: "okay" is no answer
+        self._awaits_answer, self._answers_until_s = False, -math.inf
+        self._resume_at_s = None
+        return self.reply
+
+    def _say(self, text: str, now_s: float, *, greeting: bool = False) -> list[TurnAction]:
+        if not text.strip():
+            return []
+        if self.state is TurnState.LISTENING:
+            speech = StartSpeech(self._begin(own_speech=True), text, greeting)
+            self._asks = asks(text)
+            return [*self._speculated.drop(), speech, *self._wait_for_caller(now_s)]
+        if not self._text_complete:
+            return [AppendSpeech(self.reply, text)]
+        if len(self._to_say) >= MAX_TO_SAY:
+            return [DropSpeech(text)]
+        self._to_say.append(text)
+        return []
+
+    def _resume(self, now_s: float) -> list[TurnAction]:
+        interrupted, asked, awaited = self.reply, self._asks, self._awaits_answer
+        resumed = ResumeReply(self._begin(own_speech=True), interrupted)
+        self._asks, self._awaits_answer = asked, awaited
+        return [*self._speculated.drop(), resumed, *self._wait_for_caller(now_s)]
+
+    def _stop(self, now_s: float) -> list[TurnAction]:
+        cancelled = self._cancel("button")
+        if cancelled and self._deferred and not self._config.barge_in:
+            return [*cancelled, *self._answer(self._deferred, False, now_s)]
+        return cancelled or [ConfirmNothingToCancel(self.reply)]
+
+    def _cancel(self, by: Interruption) -> list[TurnAction]:
+        self._resume_at_s = None
+        if self.state is TurnState.LISTENING:
+            return []
+        self._to_say.clear()
+        self._hang_up = None  # whoever interrupts does not want to be hung up on
+        self._listen()
+        return [CancelReply(self.reply, by)]
+
+    def _leave(self) -> list[TurnAction]:
+        self._voice.reset()
+        waiting, hang_up = self._to_say[:], self._hang_up
+        cancelled = self._cancel("end")
+        self._to_say, self._hang_up = waiting, hang_up  # nobody interrupted: what was to come still is
+        return [*cancelled, *self._speculated.drop()]
+
+    def _come_back(self, unheard: str, unanswered: str, now_s: float) -> list[TurnAction]:
+        self._silence.broken(now_s)
+        if unanswered:
+            return [StartReply(self._begin(), unanswered)]
+        return self._say(unheard, now_s) or self._after_reply(now_s)
+
+    def _ended(self, reply: int, now_s: float) -> list[TurnAction]:
+        if reply != self.reply or self.state is TurnState.LISTENING:
+            return []
+        self._silence.begins(now_s)
+        self._listen()
+        return self._after_reply(now_s)
+
+    def _after_reply(self, now_s: float) -> list[TurnAction]:
+        answers = self._asks and now_s <= self._answers_until_s
+        if self._hang_up is None and (answers or self._awaits_answer):
+            return self._answer(self._deferred, False, now_s)
+        if self._to_say:
+            return self._say(self._to_say.pop(0), now_s)
+        if self._hang_up is not None:
+            return self._hang_up_after_playout(self._hang_up, now_s)
+        if self._deferred and not self._config.barge_in:
+            return self._answer(self._deferred, False, now_s)
+        return []
+
+    def _listen(self) -> None:
+        self.state = TurnState.LISTENING
+        self._hold_until_s = None
+
+    def _hang_up_after_playout(self, reason: str, now_s: float) -> list[TurnAction]:
+        if self.state is TurnState.LISTENING and not self._voice.speaks(now_s):
+            return [HangUp(reason)]
+        self._hang_up = reason
+        return []
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def _time_passed(self, now_s: float) -> list[TurnAction]:
+        if self._hold_until_s is not None and now_s >= self._hold_until_s:
+            # A recogniser's words may come late, after the cough they stand for.
+            sustained = self._hears_speech_end and self._voice.detected
+            return self._interrupt(now_s) if sustained else self._release()
+        listening, speaks = self.state is TurnState.LISTENING, self._voice.speaks(now_s)
+        if self._resume_at_s is not None and now_s >= self._resume_at_s and not speaks:
+            return self._resume(now_s)
+        if listening and self._hang_up is not None and not speaks:
+            return [HangUp(self._hang_up)]
+        if begun := self._begin_to_speak(now_s):
+            return begun
+        if speaks:
+            self._silence.broken(now_s)
+        if (reason := self._silence.over(now_s, listening=listening)) is not None:
+            return [HangUp(reason)]
+        if listening and (nudge := self._silence.nudge(now_s)) is not None:
+            return self._say(nudge, now_s)
+        return []

@@ -1,0 +1,46 @@
+"""By which names a host answers: those it was given, and any address, which no page can rebind."""
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+from starlette.types import Receive, Scope, Send
+
+from voice_host.front.host_names import KnownHosts
+
+
+def refused() -> float:
+    return REGISTRY.get_sample_value("voice_host_requests_refused_total", {"status": "400", "reason": "host"}) or 0.0
+
+
+async def yes(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("voice.example.com", 200),
+        ("Voice.Example.Com:8000", 200),
+        ("10.1.2.3:8000", 200),  # a health check, by the address of the container
+        ("10.1.2.3", 200),
+        ("[fd00::5]:8000", 200),
+        ("[::1]", 200),
+        ("evil.example", 400),
+        ("evil.example:8000", 400),
+        ("10.1.2.3.evil.example", 400),
+        ("voice.example.com.evil.example", 400),
+        ("[evil.example]", 400),
+        ("[10.1.2.3", 400),
+        ("[10.1.2.3]:80@evil.example", 400),
+        ("10.1.2.3@evil.example", 400),
+        ("2130706433", 400),  # some read 127.0.0.1 in it; nobody needs it
+        ("", 400),
+    ],
+)
+async def test_names_that_were_given_and_addresses_are_answered(host: str, status: int) -> None:
+    app = KnownHosts(yes, allowed_hosts=["voice.example.com"])
+    before = refused()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http:
+        assert (await http.get("/health", headers={"host": host})).status_code == status
+    assert refused() - before == (status == 400)
