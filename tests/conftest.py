@@ -69,7 +69,7 @@ def embedded_speech() -> None:
 @pytest.fixture(autouse=True)
 def nothing_blocks_the_event_loop() -> Iterator[None]:
     """Sleeping, waiting for a socket or a lock within a coroutine of the host raises `BlockingError`."""
-    with blockbuster_ctx(ON_THE_LOOP) as guard:
+    with blockbuster_ctx(ON_THE_LOOP, excluded_modules=["voice_host.caller"]) as guard:  # it matches by prefix
         for function in guard.functions.values():
             for file, names in ONCE.items():
                 function.can_block_in(file, names)

@@ -44,8 +44,7 @@ def test_a_missing_docstring_is_named_with_its_place() -> None:
     [warning] = warnings(undocumented)
     line = undocumented.__code__.co_firstlineno
     assert warning == (
-        "tool undocumented(day) has no docstring; the model is told only its name "
-        f"(plugins/test_tool_hints.py:{line})"
+        f"tool undocumented(day) has no docstring; the model is told only its name (plugins/test_tool_hints.py:{line})"
     )
 
 
