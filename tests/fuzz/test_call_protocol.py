@@ -139,4 +139,4 @@ def test_the_call_after_all_of_them_works(hosted: Hosted) -> None:
 
 def _of_a_call(task: asyncio.Task[Any]) -> bool:
     code = getattr(task.get_coro(), "cr_code", None)
-    return code is not None and "voice_host/session" in code.co_filename
+    return code is not None and "/voice_host/call/" in code.co_filename
