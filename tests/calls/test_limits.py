@@ -20,9 +20,9 @@ from tests.calls.test_endings import Recorder
 from tests.simulators.waiting import Observable
 from voice_host.admission import call_limits
 from voice_host.call.heard import SKIPPED
+from voice_host.clients.transport import web_socket
+from voice_host.clients.transport.web_socket import CallProtocol
 from voice_host.conversation.history import SKIPPED_MARK
-from voice_host.front import web_socket
-from voice_host.front.web_socket import CallProtocol
 from voice_host_sdk import AgentConfig, SilenceConfig, TurnConfig
 
 DEFAULT = call_limits()

@@ -14,8 +14,8 @@ from voice_host.call.microphone import MicrophoneBuffer
 from voice_host.call.prepared_turn import HeadStart
 from voice_host.call.reply import Reply, ReplyKind
 from voice_host.clients import messages
+from voice_host.clients.client_link import ClientLink
 from voice_host.clients.close_codes import CloseCode
-from voice_host.clients.transport import ClientLink
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger

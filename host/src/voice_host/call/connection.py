@@ -10,8 +10,8 @@ from typing import Any
 from starlette.websockets import WebSocket
 
 from voice_host.clients import messages
+from voice_host.clients.client_link import ClientLink
 from voice_host.clients.close_codes import CloseCode
-from voice_host.clients.transport import ClientLink
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 from voice_host.sessions.manager import VoiceAgentManager

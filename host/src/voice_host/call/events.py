@@ -19,12 +19,21 @@ an interrupted reply)."""
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The call begins. `resume_token`: what a caller whose connection is lost comes back with; None: not at all."""
+    """The call begins.
+
+    Attributes:
+        microphone_hz: sample rate of what the agent hears.
+        speech_hz: sample rate of what it says.
+        resume_token: what a caller whose connection is lost comes back with; None: not at all.
+        resumed: whether the caller came back.
+    """
 
     session_id: str
     agent_id: str
-    resume_token: str | None
-    resumed: bool
+    microphone_hz: int
+    speech_hz: int
+    resume_token: str | None = None
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

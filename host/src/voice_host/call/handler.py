@@ -26,8 +26,8 @@ from voice_host.call.reply import Reply
 from voice_host.call.reply_runner import append_speech, report, report_and_tell, start_reply
 from voice_host.call.speech_out import SpeechOut
 from voice_host.clients import messages
+from voice_host.clients.client_link import ClientLink
 from voice_host.clients.close_codes import CloseCode
-from voice_host.clients.transport import ClientLink
 from voice_host.clock import now_s
 from voice_host.conversation.turn import OnEvent
 from voice_host.observability import metrics

@@ -19,6 +19,14 @@ Frame = str | bytes
 
 
 @dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a connection brought along when it was made: the parameters of its address, and their size in bytes."""
+
+    query: Mapping[str, str] = field(default_factory=dict)
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Opening:
     """The client has said all that is needed to begin: `metadata` about the call, and a token to resume one with."""
 
@@ -28,9 +36,9 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """Microphone audio, in the protocol's `microphone` format decoded to PCM16."""
+    """Microphone audio, as a protocol reads it in its own format. What the call gets is PCM16 at the agent's rate."""
 
-    pcm: bytes
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +97,22 @@ ClientEvent = Opening | Audio | Typed | Stop | Reset | Played | Dtmf | Goodbye |
 # --- how it is spoken to ----------------------------------------------------------------------------------------------
 
 
+Encoding = Literal["pcm16", "mulaw", "alaw"]
+
+
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """Mono audio on the wire. `sample_rate` in Hz; None: whatever the agent's speech services use."""
+    """Mono audio on the wire.
 
-    encoding: Literal["pcm16", "mulaw", "alaw"] = "pcm16"
+    Attributes:
+        encoding: `pcm16` is little-endian; the others are those of telephones (G.711).
+        sample_rate: Hz; None: whatever the agent's speech services use.
+        in_text: whether it travels within text frames, which then are limited as audio is.
+    """
+
+    encoding: Encoding = "pcm16"
     sample_rate: int | None = None
+    in_text: bool = False
 
 
 class ClientProtocol(Protocol):
@@ -108,9 +126,11 @@ class ClientProtocol(Protocol):
     def speaker(self) -> AudioFormat:
         """What the client plays."""
 
-    @property
-    def opened(self) -> bool:
-        """Whether the call may begin. A protocol whose client introduces itself in a message begins with False."""
+    def subprotocol(self, offered: Sequence[str]) -> str | None:
+        """Return the WebSocket subprotocol to accept among those the client offers; None: none of them."""
+
+    def connected(self, handshake: Handshake) -> Sequence[ClientEvent]:
+        """The connection was made. Returns an `Opening`, unless the client introduces itself in a message."""
 
     def receive(self, frame: Frame) -> Sequence[ClientEvent]:
         """Read a frame of the client. Frames of a kind that the protocol does not know give no event."""
@@ -118,5 +138,5 @@ class ClientProtocol(Protocol):
     def tell(self, event: CallEvent) -> Sequence[Frame]:
         """Return what the client is told of an event; nothing, where the protocol has no words for it."""
 
-    def speech(self, reply: int, pcm: bytes) -> Sequence[Frame]:
-        """Return the frames of a reply's speech: PCM16 at the rate of `speaker`, whole samples."""
+    def speech(self, reply: int, data: bytes) -> Sequence[Frame]:
+        """Return the frames of a reply's speech, which is in the format of `speaker`."""

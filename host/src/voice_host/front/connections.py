@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from voice_host.clients.transport.web_socket import CallProtocol
 from voice_host.front.connection_table import ConnectionTable, most_connections, share_of_address
 from voice_host.front.descriptors import descriptor_limit
 from voice_host.front.http_protocol import PacedHTTPProtocol
-from voice_host.front.web_socket import CallProtocol
 from voice_host.observability import metrics
 from voice_host.settings import Settings
 

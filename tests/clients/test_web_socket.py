@@ -14,9 +14,9 @@ from websockets.asyncio.client import connect
 from tests.calls.studio import serving
 from tests.fuzz.frames import CONTINUATION
 from tests.fuzz.raw import BINARY, CLOSE, PING, PONG, TEXT, RawClient, frame, upgrade
-from voice_host.clients.transport import AUDIO_EXTENSION
-from voice_host.front import web_socket
-from voice_host.front.web_socket import CONTROL_FRAMES_BURST, SMALL_READ_BYTES, CallProtocol
+from voice_host.clients.transport import web_socket
+from voice_host.clients.transport.asgi import FAST_PATH
+from voice_host.clients.transport.web_socket import CONTROL_FRAMES_BURST, SMALL_READ_BYTES, CallProtocol
 
 
 def listening(audio: list[bytes], texts: list[str], *, divert: bool = True) -> FastAPI:
@@ -27,7 +27,7 @@ def listening(audio: list[bytes], texts: list[str], *, divert: bool = True) -> F
     async def session(ws: WebSocket) -> None:
         await ws.accept()
         if divert:
-            ws.scope["extensions"][AUDIO_EXTENSION]["divert"](audio.append)
+            ws.scope["extensions"][FAST_PATH].divert(audio.append)
         await ws.send_text("ready")
         try:
             while True:
@@ -186,7 +186,7 @@ async def test_a_flood_of_frames_is_parsed_a_little_at_a_time_and_whole() -> Non
         @app.websocket("/")
         async def session(ws: WebSocket) -> None:
             await ws.accept()
-            ws.scope["extensions"][AUDIO_EXTENSION]["divert"](lambda data: taken.append((turns.count, data)))
+            ws.scope["extensions"][FAST_PATH].divert(lambda data: taken.append((turns.count, data)))
             await ws.receive()
 
         async with serving(app, ws=CallProtocol) as address:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import socket
 from asyncio import BaseTransport, Handle, TimerHandle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode, Frame
+from websockets.frames import CloseCode
+from websockets.frames import Frame as WebSocketFrame
 from websockets.http11 import Request
+from websockets.protocol import State
 
 from voice_host.admission.token_bucket import TokenBucket
-from voice_host.clients.transport import AUDIO_EXTENSION
+from voice_host.clients.protocol import Frame
+from voice_host.clients.transport.asgi import FAST_PATH
 from voice_host.observability import metrics
 
 UNREADABLE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -45,6 +48,15 @@ REFUSED_CLOSE_TIMEOUT_S = 1.0
 """The same for a call that never began. The close frame is on its way, and nothing the client sends is wanted."""
 
 
+class FastPath(NamedTuple):
+    """A way around ASGI for a call, in the `extensions` of its connection's scope."""
+
+    divert: Callable[[Callable[[bytes], None]], None]
+    """Hands binary messages to a function as they arrive. It must not block, and bounds what it keeps."""
+    write: Callable[[Frame], bool]
+    """Writes a frame at once, and returns whether it could: False while what was written before waits."""
+
+
 class CallProtocol(WebSocketsSansIOProtocol):
     """Hands binary messages to a function instead of queueing them for the application.
 
@@ -60,6 +72,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self._take_audio: Callable[[bytes], None] | None = None
         self._is_call = False
+        self._request = b""
         self._closing: TimerHandle | None = None
         self._failed = False
         self._unparsed = b""  # of one read, or of two: the connection is not read while something is left
@@ -75,7 +88,8 @@ class CallProtocol(WebSocketsSansIOProtocol):
         if self.close_sent:
             metrics.REQUESTS_REFUSED.labels(str(self.response.status_code), "unreadable").inc()
         else:
-            self.scope["extensions"][AUDIO_EXTENSION] = {"divert": self._divert}
+            fast_path: Any = FastPath(self._divert, self._write_now)
+            self.scope["extensions"][FAST_PATH] = fast_path
 
     def send_receive_event_to_app(self) -> None:
         data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
@@ -91,6 +105,19 @@ class CallProtocol(WebSocketsSansIOProtocol):
     def _divert(self, take_audio: Callable[[bytes], None]) -> None:
         self._take_audio = take_audio
         self._is_call = True
+
+    # --- to the client --------------------------------------------------------------------------------------------
+
+    def _write_now(self, frame: Frame) -> bool:
+        """Write a frame of an accepted call as `send` would, if the client takes what was written before."""
+        if not self.writable.is_set() or self.conn.state is not State.OPEN or self.transport.is_closing():
+            return False
+        if isinstance(frame, str):
+            self.conn.send_text(frame.encode())
+        else:
+            self.conn.send_binary(frame)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        return True
 
     # --- clients that flood ---------------------------------------------------------------------------------------
 
@@ -185,6 +212,10 @@ class CallProtocol(WebSocketsSansIOProtocol):
 
     # --- clients that are slow, whom old audio would only keep from what is said now ---------------------------------
 
+    def begin_with(self, request: bytes) -> None:
+        """Take a request that somebody else has read from the socket, as soon as the connection is made."""
+        self._request = request
+
     def connection_made(self, transport: BaseTransport) -> None:
         """Bound what waits for the client: the application is to notice a stall, not asyncio's 64 KiB and the system's.
 
@@ -196,6 +227,9 @@ class CallProtocol(WebSocketsSansIOProtocol):
         sock = self.transport.get_extra_info("socket")
         if hasattr(socket, "TCP_NOTSENT_LOWAT") and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, self.write_buffer_bytes)
+        if self._request:
+            request, self._request = self._request, b""
+            self.data_received(request)
 
     def handle_ping(self) -> None:
         """Answer a ping, unless the answers before it were not taken. uvicorn keeps any number of them."""
@@ -206,13 +240,13 @@ class CallProtocol(WebSocketsSansIOProtocol):
         else:
             self.conn.data_to_send()
 
-    def handle_pong(self, event: Frame) -> None:
+    def handle_pong(self, event: WebSocketFrame) -> None:
         if not self._too_many_control_frames():
             super().handle_pong(event)
 
     # --- messages that cannot be taken ----------------------------------------------------------------------------
 
-    def handle_cont(self, event: Frame) -> None:
+    def handle_cont(self, event: WebSocketFrame) -> None:
         if len(self.frames) >= MAX_FRAGMENTS:
             self._fail(CloseCode.MESSAGE_TOO_BIG)
         else:

@@ -11,11 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from voice_host.clients.close_codes import CloseCode, fit_reason
 from voice_host.clients.messages import Message
-
-AUDIO_EXTENSION = "voice_host.audio"
-"""Key in the `extensions` of a connection's scope, where the host's own server offers to hand binary messages to a
-function as they arrive. Any other server queues them, like text."""
-
+from voice_host.clients.transport.asgi import FAST_PATH
 
 _WRITE_FAILED = (WebSocketDisconnect, OSError, RuntimeError)
 """What servers raise for a connection that is gone: uvloop a `RuntimeError`, and Starlette after a close as well."""
@@ -52,8 +48,8 @@ class ClientLink:
 
     def divert_audio(self, take: Callable[[bytes], None]) -> None:
         """Let `take` have the client's audio as it arrives, where the server can do that; else it is received."""
-        if (offer := self._ws.scope.get("extensions", {}).get(AUDIO_EXTENSION)) is not None:
-            offer["divert"](take)
+        if (offer := self._ws.scope.get("extensions", {}).get(FAST_PATH)) is not None:
+            offer.divert(take)
 
     async def send(self, message: Message, sender: Sender | None = None) -> None:
         """Send JSON, unless `sender` has died before its turn came."""

@@ -1,0 +1,98 @@
+"""Between a client's audio and the agent's: G.711 in both directions, and sample rates. No I/O."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Callable
+from functools import cache
+from sys import byteorder
+
+from voice_host.clients.protocol import AudioFormat, Encoding
+from voice_host.speech.resampler import Resampler
+
+
+def decoder(audio_format: AudioFormat, to_hz: int) -> Callable[[bytes], bytes]:
+    """Return a function that makes PCM16 at `to_hz` of a client's audio, piece by piece."""
+    decode = _DECODERS[audio_format.encoding]
+    from_hz = audio_format.sample_rate or to_hz
+    if from_hz == to_hz:
+        return decode
+    resampler = Resampler(from_hz, to_hz)
+    return lambda data: resampler.resample(decode(data))
+
+
+def encoder(from_hz: int, audio_format: AudioFormat) -> Callable[[bytes], bytes]:
+    """Return a function that makes a client's audio of PCM16 at `from_hz`, piece by piece. Pieces are whole samples."""
+    encode = _ENCODERS[audio_format.encoding]
+    to_hz = audio_format.sample_rate or from_hz
+    if from_hz == to_hz:
+        return encode
+    resampler = Resampler(from_hz, to_hz)
+    return lambda pcm: encode(resampler.resample(pcm))
+
+
+def _unchanged(data: bytes) -> bytes:
+    return data
+
+
+# --- G.711 --------------------------------------------------------------------------------------------------------
+
+_BIAS = 0x84  # of mu-law, on the scale of 16 bits
+
+
+def _ulaw_sample(code: int) -> int:
+    code = ~code & 0xFF
+    magnitude = (((code & 0x0F) << 3) + _BIAS << (code >> 4 & 7)) - _BIAS
+    return -magnitude if code & 0x80 else magnitude
+
+
+def _alaw_sample(code: int) -> int:
+    code ^= 0x55
+    exponent, mantissa = code >> 4 & 7, code & 0x0F
+    magnitude = (mantissa << 4) + 8 if exponent == 0 else ((mantissa << 4) + 0x108) << (exponent - 1)
+    return magnitude if code & 0x80 else -magnitude
+
+
+@cache
+def _samples(sample_of: Callable[[int], int]) -> tuple[bytes, ...]:
+    """The PCM16 of each of the 256 codes."""
+    return tuple(struct.pack("<h", sample_of(code)) for code in range(256))
+
+
+@cache
+def _codes(sample_of: Callable[[int], int]) -> bytes:
+    """The nearest code of each value that 14 bits can have, which is all that G.711 tells apart."""
+    known = sorted((sample_of(code), code) for code in range(256))
+    codes, nearest = bytearray(1 << 14), 0
+    for value in range(-(1 << 13), 1 << 13):
+        sample = value << 2
+        while nearest + 1 < len(known) and abs(known[nearest + 1][0] - sample) <= abs(known[nearest][0] - sample):
+            nearest += 1
+        codes[value & 0x3FFF] = known[nearest][1]
+    return bytes(codes)
+
+
+def _expand(data: bytes, sample_of: Callable[[int], int]) -> bytes:
+    samples = _samples(sample_of)
+    return b"".join([samples[code] for code in data])
+
+
+def _compress(pcm: bytes, sample_of: Callable[[int], int]) -> bytes:
+    codes = _codes(sample_of)
+    samples = array("h", pcm)
+    if byteorder == "big":
+        samples.byteswap()
+    return bytes([codes[sample >> 2 & 0x3FFF] for sample in samples])
+
+
+_DECODERS: dict[Encoding, Callable[[bytes], bytes]] = {
+    "pcm16": _unchanged,
+    "mulaw": lambda data: _expand(data, _ulaw_sample),
+    "alaw": lambda data: _expand(data, _alaw_sample),
+}
+_ENCODERS: dict[Encoding, Callable[[bytes], bytes]] = {
+    "pcm16": _unchanged,
+    "mulaw": lambda pcm: _compress(pcm, _ulaw_sample),
+    "alaw": lambda pcm: _compress(pcm, _alaw_sample),
+}

@@ -1,0 +1,88 @@
+"""A transport over any ASGI server's WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from voice_host.clients.protocol import Frame
+from voice_host.clients.transport import ConnectionLost, Disconnected
+
+FAST_PATH = "voice_host.fast_path"
+"""Key in the `extensions` of a connection's scope, where the host's own server (`web_socket.CallProtocol`) offers a way
+around ASGI: binary frames handed to a function as they arrive, and frames written without a task that waits. Any other
+server queues and awaits them."""
+
+_WRITE_FAILED = (WebSocketDisconnect, OSError, RuntimeError)
+"""What servers raise for a connection that is gone: uvloop a `RuntimeError`, and Starlette after a close as well."""
+
+
+class AsgiWebSocket:
+    """A `Transport` over Starlette's WebSocket, which nobody has accepted yet."""
+
+    def __init__(self, ws: WebSocket) -> None:
+        self._ws = ws
+        self._fast_path: Any = ws.scope.get("extensions", {}).get(FAST_PATH)
+
+    @property
+    def client_host(self) -> str | None:
+        return self._ws.client.host if self._ws.client else None
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        return self._ws.query_params
+
+    @property
+    def query_size(self) -> int:
+        return len(self._ws.scope["query_string"])
+
+    @property
+    def subprotocols(self) -> Sequence[str]:
+        offered: Sequence[str] = self._ws.scope.get("subprotocols", ())
+        return offered
+
+    async def accept(self, subprotocol: str | None) -> None:
+        try:
+            await self._ws.accept(subprotocol=subprotocol)
+        except _WRITE_FAILED as error:
+            raise ConnectionLost from error
+
+    def send_now(self, frame: Frame) -> bool:
+        return self._fast_path is not None and self._fast_path.write(frame)
+
+    async def send(self, frame: Frame) -> None:
+        kind = "text" if isinstance(frame, str) else "bytes"
+        try:
+            await self._ws.send({"type": "websocket.send", kind: frame})
+        except _WRITE_FAILED as error:
+            raise ConnectionLost from error
+
+    async def receive(self) -> Frame | Disconnected:
+        message = await self._ws.receive()
+        if message["type"] == "websocket.disconnect":
+            return Disconnected(on_purpose=_is_goodbye(message))
+        frame: Frame = message["bytes"] if message.get("bytes") is not None else message["text"]
+        return frame
+
+    def divert_binary(self, take: Callable[[bytes], None]) -> None:
+        if self._fast_path is not None:
+            self._fast_path.divert(take)
+
+    async def close(self, code: int, reason: str) -> None:
+        if self._ws.client_state is not WebSocketState.CONNECTED:
+            return
+        try:
+            await self._ws.close(code, reason)
+        except _WRITE_FAILED as error:
+            raise ConnectionLost from error
+
+
+def _is_goodbye(disconnect: Mapping[str, Any]) -> bool:
+    """Whether the client closed on purpose: with 1000, or with a close frame that has no code.
+
+    A connection that broke may come as 1005, too; but only a close frame has a reason.
+    """
+    code = disconnect.get("code")
+    return code == 1000 or (code == 1005 and "reason" in disconnect)

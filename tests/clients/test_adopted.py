@@ -1,0 +1,116 @@
+"""A call whose socket another process accepted: the client can't tell the difference, frames never pass it by."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from voice_host.call.events import ReplyText
+from voice_host.clients.close_codes import CloseCode
+from voice_host.clients.protocol import Audio, Opening, Typed
+from voice_host.clients.transport import Disconnected
+from voice_host.clients.transport.adopted import SocketAdopter
+from voice_host.clients.transport.asgi import AsgiWebSocket
+from voice_host.clients.transport.connection import ClientConnection
+from voice_host.clients.voice_host_v1 import VoiceHostV1
+
+END_OF_HEAD = b"\r\n\r\n"
+
+
+class Worker:
+    """Serves adopted sockets: says how a client opened, repeats what it typed, and counts its audio."""
+
+    def __init__(self) -> None:
+        self.audio: list[bytes] = []
+        self.ends: list[Disconnected] = []
+        self.adopter = SocketAdopter(self._serve, ws_ping_interval=None)
+
+    async def _serve(self, transport: AsgiWebSocket) -> None:
+        connection = ClientConnection(transport, VoiceHostV1(), send_timeout_s=5)
+        await connection.accept()
+        connection.divert_audio(lambda pcm, _: self.audio.append(pcm))
+        opening = await connection.opening()
+        assert isinstance(opening, Opening)
+        await connection.tell(ReplyText(0, json.dumps(opening.metadata)))
+        while not isinstance(frame := await connection.receive(), Disconnected):
+            for event in connection.read(frame):
+                assert not isinstance(event, Audio)  # it took the short cut
+                if event == Typed("end"):
+                    await connection.close(CloseCode.ENDED, "as you wish")
+                elif isinstance(event, Typed):
+                    await connection.tell(ReplyText(1, event.text))
+        self.ends.append(frame)
+
+
+@asynccontextmanager
+async def front(worker: Worker) -> AsyncIterator[str]:
+    """A listener that reads the head of each request and hands the socket on, closing its own copy."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setblocking(False)
+    loop = asyncio.get_running_loop()
+
+    async def accept() -> None:
+        while True:
+            accepted, _ = await loop.sock_accept(listener)
+            request = b""
+            while END_OF_HEAD not in request:
+                request += await loop.sock_recv(accepted, 65536)
+            handed_over = accepted.dup()
+            accepted.close()
+            await worker.adopter.adopt(handed_over, request)
+
+    accepting = asyncio.create_task(accept())
+    try:
+        yield f"ws://127.0.0.1:{listener.getsockname()[1]}/agents/a/session"
+    finally:
+        accepting.cancel()
+        await asyncio.wait([accepting])
+        listener.close()
+        await worker.adopter.aclose()
+
+
+async def test_a_whole_conversation_over_an_adopted_socket() -> None:
+    worker = Worker()
+    async with asyncio.timeout(20), front(worker) as address:
+        async with connect(f"{address}?name=Ada&token=secret", subprotocols=["voice-host.v1"]) as client:  # type: ignore[list-item]
+            assert client.subprotocol == "voice-host.v1"
+            assert json.loads(json.loads(await client.recv())["text"]) == {"name": "Ada"}
+            await client.send(b"\1\2" * 320)
+            await client.send('{"type": "text", "text": "Hello"}')
+            assert json.loads(await client.recv()) == {"type": "reply_delta", "reply": 1, "text": "Hello"}
+            await client.send('{"type": "text", "text": "end"}')
+            with pytest.raises(ConnectionClosed):
+                await client.recv()
+            assert (client.close_code, client.close_reason) == (1000, "as you wish")
+        async with connect(address) as client:
+            await client.recv()
+    assert worker.audio == [b"\1\2" * 320]
+    assert worker.ends[1] == Disconnected(on_purpose=True)
+
+
+async def test_what_came_behind_the_request_is_not_lost() -> None:
+    """A client may send at once what an impatient front then reads along with the head of the request."""
+    worker = Worker()
+    async with asyncio.timeout(20):
+        ours, theirs = socket.socketpair()
+        head = (
+            b"GET /agents/a/session?name=Ada HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        typed = b'{"type": "text", "text": "early"}'
+        await worker.adopter.adopt(theirs, head + bytes([0x81, 0x80 | len(typed), 0, 0, 0, 0]) + typed)
+        ours.setblocking(False)
+        loop, got = asyncio.get_running_loop(), b""
+        while b'"text": "early"' not in got:
+            got += await loop.sock_recv(ours, 65536)
+        assert got.startswith(b"HTTP/1.1 101 ")
+        ours.close()
+        await worker.adopter.aclose()
+    assert worker.ends == [Disconnected(on_purpose=False)]

@@ -1,0 +1,200 @@
+"""A client's connection: what a call sends through it, in which order, and what counts as gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from voice_host.call.events import ReplyCut, ReplyText
+from voice_host.clients.close_codes import CloseCode
+from voice_host.clients.protocol import Audio, Frame, Opening
+from voice_host.clients.transport import ConnectionLost, Disconnected
+from voice_host.clients.transport.asgi import AsgiWebSocket
+from voice_host.clients.transport.connection import ClientConnection, OpeningFailed
+from voice_host.clients.voice_host_v1 import VoiceHostV1
+from voice_host.testing import in_virtual_time
+
+TEXT = '{"type": "reply_delta", "reply": 1, "text": "one"}'
+CANCELLED = '{"type": "cancelled", "reply": 1, "heard": ""}'
+
+
+@dataclass
+class Client:
+    """A transport whose client takes frames when it is `open`, and has `says` to say."""
+
+    says: list[Frame | Disconnected] = field(default_factory=list)
+    query: Mapping[str, str] = field(default_factory=dict)
+    got: list[Frame] = field(default_factory=list)
+    closed: tuple[int, str] | None = None
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    query_size: int = 0
+    client_host: str | None = None
+    subprotocols: Sequence[str] = ()
+
+    async def accept(self, subprotocol: str | None) -> None:
+        self.open.set()
+
+    def send_now(self, frame: Frame) -> bool:
+        if self.open.is_set():
+            self.got.append(frame)
+        return self.open.is_set()
+
+    async def send(self, frame: Frame) -> None:
+        await self.open.wait()
+        self.got.append(frame)
+
+    async def receive(self) -> Frame | Disconnected:
+        return self.says.pop(0) if self.says else await asyncio.get_running_loop().create_future()
+
+    def divert_binary(self, take: Callable[[bytes], None]) -> None:
+        self.take = take
+
+    async def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+
+@dataclass
+class Reply:
+    alive: bool = True
+
+
+@in_virtual_time
+async def test_frames_wait_in_order_and_none_of_a_dead_reply_follows_its_end() -> None:
+    client, reply = Client(), Reply()
+    connection = ClientConnection(client, VoiceHostV1(), send_timeout_s=5)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(connection.tell(ReplyText(1, "one"), reply))
+        await asyncio.sleep(0.1)
+        tasks.create_task(connection.tell(ReplyText(1, " two"), reply))
+        await asyncio.sleep(0.1)
+        reply.alive = False
+        tasks.create_task(connection.tell(ReplyCut(1, "")))
+        await asyncio.sleep(0.1)
+        client.open.set()
+        tasks.create_task(connection.speak(1, b"\0\0", reply))
+    # The first was with the client already. What waited behind it is of a reply that is dead by now.
+    assert client.got == [TEXT, CANCELLED]
+
+
+@in_virtual_time
+async def test_what_can_be_sent_at_once_does_not_overtake_what_waits() -> None:
+    client, reply = Client(), Reply()
+    connection = ClientConnection(client, VoiceHostV1(), send_timeout_s=5)
+    waiting = asyncio.create_task(connection.tell(ReplyText(1, "one"), reply))
+    await asyncio.sleep(0.1)
+    client.open.set()  # and whoever waits has not run yet
+    await connection.tell(ReplyCut(1, ""))
+    await waiting
+    assert client.got == [TEXT, CANCELLED]
+
+
+@in_virtual_time
+async def test_a_client_that_takes_nothing_is_gone() -> None:
+    client, reply, stalled = Client(), Reply(), []
+    connection = ClientConnection(client, VoiceHostV1(), send_timeout_s=5)
+    connection.on_stalled = lambda: stalled.append(asyncio.get_running_loop().time())
+    began_s = asyncio.get_running_loop().time()
+    await connection.tell(ReplyText(1, "one"), reply)
+    assert stalled == [pytest.approx(began_s + 5)]
+    client.open.set()
+    await connection.tell(ReplyText(1, "two"), reply)
+    await connection.close(CloseCode.ENDED)
+    assert (client.got, client.closed) == ([], None)
+
+
+class DeadSocket:
+    client_state = WebSocketState.CONNECTED
+    scope: Mapping[str, Any] = {"query_string": b""}
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+        self.asked = 0
+
+    async def send(self, frame: Any) -> None:
+        self.asked += 1
+        raise self._error
+
+    async def close(self, code: int, reason: str) -> None:
+        self.asked += 1
+        raise self._error
+
+
+ERRORS = [
+    WebSocketDisconnect(1006),
+    BrokenPipeError(),
+    RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+async def test_whatever_a_server_raises_for_a_lost_connection_means_that_the_client_is_gone(error: Exception) -> None:
+    def connected(socket: DeadSocket) -> ClientConnection:
+        return ClientConnection(AsgiWebSocket(cast(WebSocket, socket)), VoiceHostV1(), send_timeout_s=5)
+
+    sending, closing = DeadSocket(error), DeadSocket(error)
+    connection = connected(sending)
+    for _ in range(3):
+        await connection.tell(ReplyText(1, "one"))
+    await connection.close(CloseCode.ENDED)
+    assert sending.asked == 1
+    await connected(closing).close(CloseCode.ENDED)
+    assert closing.asked == 1
+
+
+# --- clients that introduce themselves in a message -------------------------------------------------------------------
+
+
+class Introduced(VoiceHostV1):
+    """A protocol whose client begins with `start`."""
+
+    def connected(self, _: Any) -> tuple[()]:
+        return ()
+
+    def receive(self, frame: Frame) -> Any:
+        return (Opening({"name": "Ada"}),) if frame == "start" else super().receive(frame)
+
+
+def introduced(*says: Frame | Disconnected) -> tuple[ClientConnection, Client]:
+    client = Client(list(says))
+    return ClientConnection(client, Introduced(), send_timeout_s=5), client
+
+
+@in_virtual_time
+async def test_a_client_may_introduce_itself_after_it_was_accepted() -> None:
+    connection, client = introduced('{"type": "ping"}', "start", b"\0\0")
+    await connection.accept()
+    assert await connection.opening() == Opening({"name": "Ada"})
+    assert client.got == ['{"type": "pong"}']
+    assert connection.read(cast(Frame, await connection.receive())) == [Audio(b"\0\0")]
+
+
+@in_virtual_time
+async def test_a_client_that_does_not_introduce_itself_is_refused_with_words() -> None:
+    silent, _ = introduced()
+    with pytest.raises(OpeningFailed, match="in time"):
+        await silent.opening()
+    talkative, _ = introduced(*[b"\0\0"] * 100)
+    with pytest.raises(OpeningFailed, match="too much"):
+        await talkative.opening()
+    nonsense, _ = introduced("{")
+    with pytest.raises(OpeningFailed, match="JSON"):
+        await nonsense.opening()
+    gone, _ = introduced(Disconnected(on_purpose=False))
+    assert await gone.opening() == Disconnected(on_purpose=False)
+
+
+async def test_a_lost_connection_is_lost_while_it_is_accepted_too() -> None:
+    class Lost(Client):
+        async def accept(self, subprotocol: str | None) -> None:
+            raise ConnectionLost
+
+    client = Lost()
+    connection = ClientConnection(client, VoiceHostV1(), send_timeout_s=5)
+    await connection.accept()
+    await connection.tell(ReplyText(1, "one"))
+    assert client.got == []
