@@ -25,11 +25,10 @@ from voice_host.observability.log_handler import REPEATS
 from voice_host.observability.logs import allow_loggers, configure_logging, get_logger
 from voice_host.observability.printable import MAX_CHARS
 from voice_host.observability.tracebacks import WITHHELD, without_messages
-from voice_host.observability.transcript_log import log_transcripts
-from voice_host.sessions.callbacks import CallbackRunner
+from voice_host.observability.transcript_log import log_reply, log_transcripts, log_turn
 from voice_host.settings import known_secrets, load_settings
 from voice_host.settings.secrets import REDACTED, Redactor
-from voice_host_sdk import AgentConfig, AgentReply, LifecycleCallbacks, ObservedSession, ProviderError, UserTurn
+from voice_host_sdk import AgentConfig, AgentReply, ProviderError, UserTurn
 
 WORDS = "my number is 555-0199"
 
@@ -39,10 +38,6 @@ def written_log(capsys: pytest.CaptureFixture[str]) -> str:
     for handler in logging.getLogger().handlers:
         handler.flush()
     return capsys.readouterr().err
-
-
-class Nobody:
-    def tell(self, event: str, session: ObservedSession, *records: object) -> None: ...
 
 
 def trace(error: Callable[[], Any]) -> str:
@@ -94,9 +89,8 @@ async def test_what_is_said_is_logged_only_where_it_is_wanted(
     agent = VoiceAgent(runtime=ScriptedModel(("fail", {"words": WORDS}), "Oh.").runtime(AgentConfig(tools=(fail,))))
     await agent.chat(WORDS)
     await agent.aclose()
-    callbacks = CallbackRunner(LifecycleCallbacks(), LiveSession("s", "desk"), observers=Nobody(), timeout_s=5)
-    callbacks.user_turn(UserTurn(WORDS))
-    callbacks.agent_reply(AgentReply(1, WORDS, WORDS, interrupted=False))
+    log_turn(LiveSession("s", "desk"), UserTurn(WORDS))
+    log_reply(LiveSession("s", "desk"), AgentReply(1, WORDS, WORDS, interrupted=False))
     written = written_log(capsys)
     assert "tool_failed" in written
     assert (WORDS in written) is wanted

@@ -16,6 +16,7 @@ from tenacity.wait import wait_fixed
 
 from tests.call.virtual_time import run_virtually
 from voice_host.call.backoff import Backoff
+from voice_host.call.events import CallEvent
 from voice_host.call.listening import Listening
 from voice_host.call.microphone import MicrophoneBuffer
 from voice_host.call.replay_buffer import ReplayBuffer
@@ -200,16 +201,17 @@ class Watched:
         self.events: list[SpeechEvent] = []
         self.told: list[str] = []
         self.connects: list[float] = []
+        self.noted: list[CallEvent] = []
         self.microphone = MicrophoneBuffer(16_000, 10)
         self._lines = connect
         self.listening = Listening(
-            "desk",
             STTConfig(),
             ResilienceSettings.model_validate(resilience),
             connect=self._connect,
             on_event=self._event,
             on_outage=self._outage,
             on_recovery=self._recovery,
+            note=self.noted.append,
         )
 
     async def _connect(self) -> Any:

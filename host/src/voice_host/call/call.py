@@ -10,23 +10,19 @@ from typing import Any
 from voice_host.admission import Excess, Ticket
 from voice_host.call.connection import CallEnd
 from voice_host.call.echo import EchoGuard
+from voice_host.call.events import LimitExceeded, Problem, ReplyKind, SpeechSkipped
 from voice_host.call.microphone import MicrophoneBuffer
 from voice_host.call.prepared_turn import HeadStart
-from voice_host.call.reply import Reply, ReplyKind
-from voice_host.clients import messages
+from voice_host.call.reply import Reply
+from voice_host.call.report import CallReporter
 from voice_host.clients.client_link import ClientLink
 from voice_host.clients.close_codes import CloseCode
 from voice_host.conversation.voice_agent import VoiceAgent
-from voice_host.observability import metrics
-from voice_host.observability.logs import get_logger
-from voice_host.sessions.callbacks import CallbackRunner
 from voice_host.sessions.session import HeldSession
 from voice_host.turns.engine import TurnEngine, TurnState
 from voice_host.turns.events import HangUpRequested, SpeechRequested, TimePassed, TurnEvent
-from voice_host_sdk import ProviderError, SessionError, TextToSpeechStream
+from voice_host_sdk import ProviderError, TextToSpeechStream
 from voice_host_sdk.session import EndReason
-
-log = get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +31,7 @@ class Call:
 
     session: HeldSession
     link: ClientLink
+    reporter: CallReporter
     engine: TurnEngine
     """The session's, not the connection's: it goes on where the connection before left off."""
     tasks: asyncio.TaskGroup
@@ -87,22 +84,6 @@ class Call:
         """The id of the agent that answers."""
         return self.session.agent.session.agent_id
 
-    @property
-    def callbacks(self) -> CallbackRunner:
-        """The session's."""
-        return self.session.callbacks
-
-    def ready(self, resume_token: str | None, *, resumed: bool) -> messages.Message:
-        """The first message of the call."""
-        return messages.ready(
-            sample_rate=self.agent.stt_config.sample_rate,
-            tts_sample_rate=self.agent.tts_config.sample_rate,
-            session_id=self.session_id,
-            agent=self.agent_id,
-            resume_token=resume_token,
-            resumed=resumed,
-        )
-
     def end(self, reason: EndReason, detail: str = "", code: CloseCode | None = None) -> None:
         """End the call. The first reason counts."""
         if not self.over.done():
@@ -110,14 +91,12 @@ class Call:
 
     def stalled(self) -> None:
         """The client takes nothing any more (`ClientLink.on_stalled`)."""
-        metrics.LIMITS_EXCEEDED.labels(self.agent_id, "send_timeout_s").inc()
+        self.reporter.note(LimitExceeded("send_timeout_s"))
         self.end("lost")
 
     def skipped(self, duration_s: float) -> None:
         """The client was too slow for so much of a reply's speech (`Playout`)."""
-        metrics.SPEECH_SKIPPED.labels(self.agent_id).inc(duration_s)
-        skipped_s = round(duration_s, 2)
-        log.warning("speech_skipped", agent_id=self.agent_id, session_id=self.session_id, skipped_s=skipped_s)
+        self.reporter.note(SpeechSkipped(duration_s))
 
     # --- what the manager may do (`voice_host.sessions.session.Connection`) --------------------------------------
 
@@ -234,19 +213,12 @@ class Call:
             self.spawn(self.dispatch(event), "request")
 
     async def report(self, code: str, message: str, *, fatal: bool = False) -> None:
-        """Tell the caller, the agent's callbacks and the metrics that something went wrong."""
-        metrics.ERRORS.labels(self.agent_id, code).inc()
-        log.warning("call_error", agent_id=self.agent_id, session_id=self.session_id, code=code, fatal=fatal)
-        self.callbacks.error(SessionError(code, message, fatal))
-        await self.link.send(messages.error(code, message, fatal=fatal))
-
-    def count_excess(self, excess: Excess) -> None:
-        """Count what was dropped because it is over a limit."""
-        metrics.LIMITS_EXCEEDED.labels(self.agent_id, excess.limit).inc()
+        """Report that something went wrong. `message` must be fit for the caller."""
+        await self.reporter.tell(Problem(code, message, fatal))
 
     async def over_limit(self, excess: Excess) -> None:
         """Count what was dropped because it is over a limit; tell the client now and then, or close the call."""
-        self.count_excess(excess)
+        self.reporter.note(LimitExceeded(excess.limit))
         if excess.tell:
             await self.report("over_limit", excess.words, fatal=excess.fatal)
         if excess.fatal:

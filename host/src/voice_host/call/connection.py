@@ -9,18 +9,15 @@ from typing import Any
 
 from starlette.websockets import WebSocket
 
-from voice_host.clients import messages
+from voice_host.call.events import CallOver
+from voice_host.call.report import CallReporter, report_refusal
 from voice_host.clients.client_link import ClientLink
 from voice_host.clients.close_codes import CloseCode
-from voice_host.observability import metrics
-from voice_host.observability.logs import get_logger
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.refusals import ResumeRefused, SessionRefused, ShuttingDown
 from voice_host.sessions.session import HeldSession
 from voice_host_sdk import Caller
 from voice_host_sdk.session import EndReason
-
-log = get_logger(__name__)
 
 _CREDENTIALS = {"token", "resume"}
 
@@ -51,28 +48,19 @@ async def session_for(
         SessionRefused: none may begin, or there is none to come back to.
     """
     if (token := ws.query_params.get("resume")) is not None:
-        held = await manager.resume(token, caller=caller)
-        metrics.CALLS_RESUMED.labels(manager.agent_id).inc()
-        return held, True
+        return await manager.resume(token, caller=caller), True
     session_id = secrets.token_urlsafe(16)
     await manager.get_or_create(session_id, caller=caller, metadata=metadata_of(ws, signed))
-    metrics.CALLS.labels(manager.agent_id).inc()
     begun = manager.held(session_id)
     if begun is None:  # it began just before everything ended
         raise ShuttingDown("the server is shutting down")
     return begun, False
 
 
-async def refuse(link: ClientLink, agent_id: str, code: CloseCode, reason: str) -> None:
-    """Close a connection that gets no session."""
-    report_refusal(agent_id, code, reason)
+async def refuse(link: ClientLink, agent_id: str, code: CloseCode, reason: str, *, limit: str | None = None) -> None:
+    """Close a connection that gets no session. `limit`: the setting whose limit it is over."""
+    report_refusal(agent_id, code, reason, limit=limit)
     await link.close(code, reason)
-
-
-def report_refusal(agent_id: str, code: CloseCode, reason: str, **who: str) -> None:
-    """Count and log a call that does not begin. `who`: fields that tell where it came from."""
-    metrics.CALLS_REFUSED.labels(agent_id, str(code.value)).inc()
-    log.info("call_refused", agent_id=agent_id, code=code.value, reason=reason, **who)
 
 
 def code_for(refusal: SessionRefused) -> CloseCode:
@@ -91,10 +79,10 @@ def said_goodbye(disconnect: Mapping[str, Any]) -> bool:
     return code == 1000 or (code == 1005 and "reason" in disconnect)
 
 
-async def say_goodbye(link: ClientLink, end: CallEnd) -> None:
-    """Close the connection with the code and the words that fit the end of the call."""
+async def say_goodbye(link: ClientLink, reporter: CallReporter, end: CallEnd) -> None:
+    """Close the connection with the code and the reason that fit the end of the call."""
+    await reporter.tell(CallOver(end.reason, end.detail))
     if end.reason == "shutdown":
-        await link.send(messages.error("draining", "The server is shutting down.", fatal=True))
         await link.close(CloseCode.DRAINING, "the server is shutting down")
     elif end.reason == "failed":
         await link.close(CloseCode.INTERNAL_ERROR, end.detail)

@@ -104,7 +104,7 @@ class ToolFinished:
     name: str
     arguments: Mapping[str, Any]
     ok: bool
-    result: str
+    result: Any
     duration_ms: float
     late: bool = False
 
@@ -132,7 +132,10 @@ class ReplyReleased:
 
 @dataclass(frozen=True, slots=True)
 class ReplyCut:
-    """A reply was cut: what is buffered of its audio must not be played. `heard`: what was audible of it."""
+    """A reply was cut: what is buffered of its audio must not be played. `heard`: what was audible of it.
+
+    Also the answer to a caller who stops the agent when it says nothing; then `reply` is the last one there was, or 0.
+    """
 
     reply: int
     heard: str
@@ -198,8 +201,34 @@ class SayDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class RecogniserLost:
+    """The line to speech-to-text failed, and another one is opened. `code`: of the error."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayDropped:
+    """What several lines to speech-to-text were given and failed at is not sent again."""
+
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class FinalMissing:
+    """Speech-to-text did not finish a turn in time: the last words it recognised were taken for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceFailedOver:
+    """The fallback voice took over. `code`: of the voice's error."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallOver:
-    """The call ends. `detail` is fit for the caller."""
+    """The call ends, and the connection is closed after this. `detail` is fit for the caller."""
 
     reason: EndReason
     detail: str = ""
@@ -227,5 +256,9 @@ CallEvent = (
     | SpeechSkipped
     | MicrophoneDropped
     | SayDropped
+    | RecogniserLost
+    | ReplayDropped
+    | FinalMissing
+    | VoiceFailedOver
     | CallOver
 )

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
+from voice_host.call.events import CallEvent, VoiceFailedOver
 from voice_host.clock import now_s
-from voice_host.observability import metrics
-from voice_host.observability.logs import get_logger
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.boundary import ContainedTextToSpeech
 from voice_host_sdk import ProviderError, SpeechAudio, TextToSpeech, TextToSpeechStream, TTSConfig, Utterance
-
-log = get_logger(__name__)
 
 Which = Literal["voice", "fallback"]
 
@@ -37,17 +34,18 @@ class CallVoice:
 
     Args:
         fallback: speaks at the same rate, since both are opened with the same configuration; None: there is none.
+        note: reports that the fallback takes over.
     """
 
     def __init__(
         self,
-        agent_id: str,
         voice: TextToSpeech,
         fallback: TextToSpeech | None,
         config: TTSConfig,
         resilience: ResilienceSettings,
+        note: Callable[[CallEvent], None],
     ) -> None:
-        self._agent_id = agent_id
+        self._note = note
         self._voices: dict[Which, TextToSpeech] = {"voice": ContainedTextToSpeech(voice)}
         if fallback is not None:
             self._voices["fallback"] = ContainedTextToSpeech(fallback)
@@ -97,8 +95,7 @@ class CallVoice:
             return False
         wait_s = self._resilience.voice_retry_after_s if error.retryable else math.inf
         self._down_until_s = now_s() + wait_s
-        metrics.TTS_FALLBACKS.labels(self._agent_id, error.code).inc()
-        log.warning("tts_fallback", agent_id=self._agent_id, code=error.code)
+        self._note(VoiceFailedOver(error.code))
         return True
 
     async def aclose(self) -> None:

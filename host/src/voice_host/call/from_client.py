@@ -10,8 +10,8 @@ from starlette.websockets import WebSocket
 from voice_host.admission import ClientGuard
 from voice_host.call.call import Call
 from voice_host.call.connection import said_goodbye
+from voice_host.call.events import LimitExceeded, MicrophoneDropped
 from voice_host.clients import messages
-from voice_host.observability import metrics
 from voice_host.turns import events as turns
 
 FRAMES_IN_A_ROW = 32
@@ -52,12 +52,12 @@ class _Microphone:
         if (excess := self._guard.audio(len(audio))) is None:
             self._call.echo.microphone(audio)
             if dropped := self._call.microphone.put(audio):
-                metrics.MICROPHONE_DROPPED.labels(self._call.agent_id).inc(dropped)
+                self._call.reporter.note(MicrophoneDropped(dropped))
         elif excess.tell:
             self._enough = excess.fatal
             self._call.spawn(self._call.over_limit(excess), "over-limit")
         else:
-            self._call.count_excess(excess)
+            self._call.reporter.note(LimitExceeded(excess.limit))
 
 
 async def _on_text(call: Call, guard: ClientGuard, raw: str) -> None:

@@ -8,16 +8,15 @@ from functools import partial
 
 from pydantic_ai.exceptions import UsageLimitExceeded
 
+from voice_host.call import events
 from voice_host.call.call import Call
 from voice_host.call.reply import Aside, Reply
-from voice_host.clients import messages
 from voice_host.conversation.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
 from voice_host.conversation.turn import AgentTurn, OnEvent
 from voice_host.models import log_model_error
-from voice_host.observability import metrics
 from voice_host.turns.caller_words import asks
 from voice_host.turns.events import ReplyTextComplete
-from voice_host_sdk import SilenceConfig, ToolCall
+from voice_host_sdk import SilenceConfig
 
 
 async def generate(call: Call, reply: Reply, turn: AgentTurn, run: Callable[[OnEvent], Awaitable[None]]) -> bool:
@@ -44,7 +43,7 @@ async def generate(call: Call, reply: Reply, turn: AgentTurn, run: Callable[[OnE
     finally:
         filler.cancel()
         await asyncio.wait([filler])
-    await call.link.send(messages.chat(reply.id, reply.text.strip(), turn.steps), reply)
+    await call.reporter.tell(events.ReplyComplete(reply.id, reply.text.strip(), tuple(turn.steps)), reply)
     await call.dispatch(ReplyTextComplete(reply.id, asks(reply.text)))
     await reply.texts.put(None)
     return finished
@@ -73,22 +72,24 @@ async def _relay(call: Call, reply: Reply, event: AgentEvent) -> None:
         case ToolStarted():
             # What was said before a tool is not to wait for it.
             await reply.texts.put("\n")
-            await call.link.send(messages.tool_call(event.id, event.name, dict(event.arguments)), reply)
+            await call.reporter.tell(events.ToolStarted(event.id, event.name, event.arguments), reply)
         case ToolFinished():
-            report_tool(call, event)
-            await call.link.send(messages.tool_result(event.id, event.name, ok=event.ok), reply)
+            await call.reporter.tell(_tool_finished(event), reply)
 
 
-def report_tool(call: Call, tool: ToolFinished) -> None:
-    """Let the metrics and the agent's callbacks know of a tool that ran."""
-    metrics.TOOL_CALLS.labels(call.agent_id, str(tool.ok).lower()).inc()
-    call.callbacks.tool_call(ToolCall(tool.id, tool.name, tool.arguments, tool.ok, tool.result, tool.duration_ms))
+def note_late_tool(call: Call, tool: ToolFinished) -> None:
+    """Report a tool that ended after its reply was over."""
+    call.reporter.note(_tool_finished(tool, late=True))
+
+
+def _tool_finished(tool: ToolFinished, *, late: bool = False) -> events.ToolFinished:
+    return events.ToolFinished(tool.id, tool.name, tool.arguments, tool.ok, tool.result, tool.duration_ms, late)
 
 
 async def _add_text(call: Call, reply: Reply, text: str) -> None:
     reply.text += text
     reply.text_came.set()
-    await call.link.send(messages.reply_delta(reply.id, text), reply)
+    await call.reporter.tell(events.ReplyText(reply.id, text), reply)
     await reply.texts.put(text)
 
 

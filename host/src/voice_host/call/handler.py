@@ -14,23 +14,36 @@ from voice_host.admission import CallLimits, ClientGuard, Ticket, call_limits
 from voice_host.call.call import Call
 from voice_host.call.connection import CallEnd, code_for, refuse, say_goodbye, session_for
 from voice_host.call.echo import EchoGuard
+from voice_host.call.events import (
+    CallerSpeechEnded,
+    CallerSpeechStarted,
+    ConversationReset,
+    Heard,
+    Ready,
+    ReplyBegun,
+    ReplyComplete,
+    ReplyCut,
+    SayDropped,
+    SpeechSent,
+    TurnTaken,
+)
 from voice_host.call.failover_tts import CallVoice
 from voice_host.call.from_client import read_client
-from voice_host.call.generation import generate, report_tool
+from voice_host.call.generation import generate, note_late_tool
 from voice_host.call.left_off import leave
 from voice_host.call.listening import DEAF_PHRASE, HEARING_AGAIN_PHRASE, Listening
 from voice_host.call.microphone import MicrophoneBuffer
 from voice_host.call.open_turn import final_timeout_s
 from voice_host.call.prepared_turn import HeadStart
 from voice_host.call.reply import Reply
-from voice_host.call.reply_runner import append_speech, report, report_and_tell, start_reply
+from voice_host.call.reply_runner import append_speech, start_reply
+from voice_host.call.report import CallReporter
 from voice_host.call.speech_out import SpeechOut
 from voice_host.clients import messages
 from voice_host.clients.client_link import ClientLink
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clock import now_s
 from voice_host.conversation.turn import OnEvent
-from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.refusals import SessionRefused
@@ -146,8 +159,8 @@ class VoiceSessionHandler:
         await ws.accept(subprotocol=messages.chosen_subprotocol(ws.scope.get("subprotocols", [])))
         link = ClientLink(ws, send_timeout_s=self._limits.send_timeout_s)
         if len(ws.scope["query_string"]) > self._limits.max_metadata_bytes:
-            metrics.LIMITS_EXCEEDED.labels(self._manager.agent_id, "max_metadata_bytes").inc()
-            await refuse(link, self._manager.agent_id, CloseCode.OVER_A_LIMIT, "the query is too long")
+            reason, limit = "the query is too long", "max_metadata_bytes"
+            await refuse(link, self._manager.agent_id, CloseCode.OVER_A_LIMIT, reason, limit=limit)
             return
         try:
             session, resumed = await session_for(ws, self._manager, caller, metadata)
@@ -156,28 +169,29 @@ class VoiceSessionHandler:
             return
 
         end = CallEnd("shutdown")
+        reporter = CallReporter(session, link)
         try:
-            async with self._open(link, session, resumed, place) as call:
+            async with self._open(link, reporter, session, resumed, place) as call:
                 end = await self._run(call, ws, resumed)
-        except Exception as error:
-            log.error("call_failed", agent_id=self._manager.agent_id, session_id=session.id, exc_info=error)
+        except Exception as error:  # noqa: BLE001 - `crashed` logs it
+            reporter.crashed(error)
             end = CallEnd("failed", "something went wrong")
-            await link.send(messages.error("internal", "Something went wrong on our side.", fatal=True))
         finally:
             try:
-                await say_goodbye(link, end)
+                await say_goodbye(link, reporter, end)
             finally:
                 await self._manager.leave(session.id, end.reason, end.detail)
 
     @asynccontextmanager
     async def _open(
-        self, link: ClientLink, session: HeldSession, resumed: bool, place: Ticket | None
+        self, link: ClientLink, reporter: CallReporter, session: HeldSession, resumed: bool, place: Ticket | None
     ) -> AsyncIterator[Call]:
         """A call with its tasks; leaving it, they are cancelled and awaited, and the voice is closed after them."""
         tasks = asyncio.TaskGroup()
         call = Call(
             session=session,
             link=link,
+            reporter=reporter,
             engine=session.left_off.engine if resumed else self._new_engine(session),
             tasks=tasks,
             over=asyncio.get_running_loop().create_future(),
@@ -198,7 +212,7 @@ class VoiceSessionHandler:
             try:
                 async with tasks:
                     try:
-                        await link.send(call.ready(self._manager.resume_token(session.id), resumed=resumed))
+                        await reporter.tell(self._ready(session, resumed))
                         voice = call.voice = await self._open_voice(call)
                         yield call
                     finally:
@@ -206,6 +220,16 @@ class VoiceSessionHandler:
             finally:
                 if voice is not None:
                     await voice.aclose()
+
+    def _ready(self, session: HeldSession, resumed: bool) -> Ready:
+        return Ready(
+            session.id,
+            self._manager.agent_id,
+            microphone_hz=session.agent.stt_config.sample_rate,
+            speech_hz=session.agent.tts_config.sample_rate,
+            resume_token=self._manager.resume_token(session.id),
+            resumed=resumed,
+        )
 
     def _new_engine(self, session: HeldSession) -> TurnEngine:
         config = session.agent.config
@@ -236,7 +260,7 @@ class VoiceSessionHandler:
         remembered = call.reply is not None and call.reply.id > call.forgotten
         call.session.left_off, cut = leave(call.engine, call.reply, lost=call.lost and remembered)
         if cut is not None:
-            report(call, cut, "cancelled_by_end")
+            call.reporter.note(cut.over("cancelled_by_end"))
         call.cancel_tasks()
 
     # --- from the client ------------------------------------------------------------------------------------------
@@ -252,13 +276,13 @@ class VoiceSessionHandler:
     async def _stt_listener(self, call: Call) -> None:
         """Listen until the call ends. When the recogniser is lost for good, the call is kept: typing still works."""
         await Listening(
-            call.agent_id,
             call.agent.stt_config,
             self._resilience,
             connect=partial(self._connect_stt, call),
             on_event=partial(self._on_speech, call),
             on_outage=partial(self._deaf, call),
             on_recovery=partial(call.dispatch, turns.SpeechRequested(HEARING_AGAIN_PHRASE)),
+            note=call.reporter.note,
             hears_speech_end=self._speech.stt.reports_speech_end,
         ).run(call.microphone)
 
@@ -270,12 +294,14 @@ class VoiceSessionHandler:
         match event:
             case SpeechStarted():
                 call.speech_ended_at_s = None
+                await call.reporter.tell(CallerSpeechStarted())
                 await call.dispatch(turns.CallerSpeechStarted())
             case SpeechEnded():
                 call.speech_ended_at_s = now_s()
+                await call.reporter.tell(CallerSpeechEnded())
                 await call.dispatch(turns.CallerSpeechEnded())
             case Transcript(text, final, confidence):
-                await call.link.send(messages.transcript(text, final=final))
+                await call.reporter.tell(Heard(text, final))
                 await call.dispatch(turns.TurnFinished(text) if final else turns.PartialTranscript(text, confidence))
         call.prepare()  # a turn is coming
 
@@ -310,7 +336,7 @@ class VoiceSessionHandler:
             case turns.AppendSpeech(_, text):
                 await append_speech(call, f" {text.strip()}\n")
             case turns.DropSpeech():
-                metrics.SAYS_DROPPED.labels(call.agent_id).inc()
+                call.reporter.note(SayDropped())
             case turns.HoldPlayout() if call.reply is not None:
                 call.reply.hold()
             case turns.ReleasePlayout() if call.reply is not None:
@@ -318,11 +344,11 @@ class VoiceSessionHandler:
             case turns.CancelReply(_, by):
                 await self._cancel_inflight(call, by)
             case turns.ConfirmNothingToCancel(reply):
-                await call.link.send(messages.cancelled(reply, call.reply.audible() if call.reply is not None else ""))
+                await call.reporter.tell(ReplyCut(reply, call.reply.audible() if call.reply is not None else ""))
             case turns.ForgetConversation():
                 call.forgotten = call.engine.reply
                 await call.agent.reset()
-                await call.link.send(messages.reset())
+                await call.reporter.tell(ConversationReset())
             case turns.HangUp(reason):
                 call.end("ended", reason)
 
@@ -330,19 +356,17 @@ class VoiceSessionHandler:
         await call.ask(turn.text)  # the model first: it is what the caller waits for
         self._manager.count_turn(call.session_id)
         call.answering = "typed" if turn.typed else "spoken"
-        metrics.TURNS.labels(call.agent_id, call.answering).inc()
         if turn.typed:
             call.speech_ended_at_s = None  # what was heard before it has nothing to do with it
-        call.callbacks.user_turn(turn)
-        await call.link.send(messages.turn(turn.text))
+        await call.reporter.tell(TurnTaken(turn.text, turn.typed))
 
     async def _cancel_inflight(self, call: Call, by: turns.Interruption) -> None:
         """Kill the current reply: after `cancelled`, not one byte or word of it follows."""
         if (reply := call.reply) is None:
             return
         heard = reply.cut()
-        await report_and_tell(call, reply, f"cancelled_by_{by}")
-        await call.link.send(messages.cancelled(reply.id, heard))
+        await call.reporter.tell(reply.over(f"cancelled_by_{by}"))
+        await call.reporter.tell(ReplyCut(reply.id, heard))
 
     # --- what replies say -----------------------------------------------------------------------------------------
 
@@ -363,7 +387,7 @@ class VoiceSessionHandler:
             if reply.alive:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._tts_relay(call, reply), name=f"speech-{reply.id}")
-                    await call.link.send(messages.thinking(), reply)
+                    await call.reporter.tell(ReplyBegun(reply.id), reply)
                     reply.stages.reach("model_request")
                     finished = await generate(call, reply, turn, run)
         finally:
@@ -372,8 +396,8 @@ class VoiceSessionHandler:
             if reply.id > call.forgotten:
                 await call.agent.end_turn(turn, *reply.remembered(), failed=not finished)
             for late in turn.unreported():
-                report_tool(call, late)
-            turn.on_late_tool.append(partial(report_tool, call))
+                note_late_tool(call, late)
+            turn.on_late_tool.append(partial(note_late_tool, call))
 
     async def _speak_text(self, call: Call, text: str, greeting: bool, reply: Reply) -> None:
         """Speak something of the agent's own, as a reply without a model."""
@@ -381,8 +405,7 @@ class VoiceSessionHandler:
             return
         reply.text = text
         await reply.texts.put(text)
-        shown = messages.greeting(reply.id, text) if greeting else messages.chat(reply.id, text, [])
-        await call.link.send(shown, reply)
+        await call.reporter.tell(ReplyComplete(reply.id, text, greeting=greeting), reply)
         await reply.texts.put(None)
         try:
             await self._tts_relay(call, reply)
@@ -402,7 +425,7 @@ class VoiceSessionHandler:
             tasks.create_task(reply.playout.run(), name=f"playout-{reply.id}")
             await SpeechOut(call.voice, reply, self._wording(call.agent.config), on_error).run()
             reply.playout.complete()
-        await call.link.send(messages.tts_done(reply.id), reply)
+        await call.reporter.tell(SpeechSent(reply.id), reply)
         await reply.playout.played()
 
     def _wording(self, config: AgentConfig) -> ClauseWording:
@@ -410,7 +433,7 @@ class VoiceSessionHandler:
 
     async def _open_voice(self, call: Call) -> TextToSpeechStream | None:
         speech, config = self._speech, call.agent.tts_config
-        voice = CallVoice(call.agent_id, speech.tts, speech.tts_fallback, config, self._resilience)
+        voice = CallVoice(speech.tts, speech.tts_fallback, config, self._resilience, call.reporter.note)
         try:
             await voice.warm()
         except ProviderError as error:

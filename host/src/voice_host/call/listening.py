@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from voice_host.call.backoff import Backoff
+from voice_host.call.events import CallEvent, FinalMissing, MicrophoneDropped, RecogniserLost, ReplayDropped
 from voice_host.call.microphone import MicrophoneBuffer, feed
 from voice_host.call.open_turn import OpenTurn, final_timeout_s
 from voice_host.call.replay_buffer import ReplayBuffer
 from voice_host.call.stt_watchdog import DeafWatchdog, Loudness
 from voice_host.clock import now_s
-from voice_host.observability import metrics
-from voice_host.observability.logs import get_logger
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.boundary import STT_FAILED, ContainedSpeechToTextStream, ask_service
 from voice_host_sdk import (
@@ -25,8 +25,6 @@ from voice_host_sdk import (
     STTConfig,
     Transcript,
 )
-
-log = get_logger(__name__)
 
 DEAF_PHRASE = "Sorry, I cannot hear you at the moment. You can still type to me."
 """Spoken when speech-to-text is lost for long: silence is never the answer."""
@@ -70,12 +68,12 @@ class Listening:
         on_event: takes each event. A `SpeechStarted` that a lost line left open is closed with a `SpeechEnded`.
         on_outage: told once of an outage that lasts, and of an error that ends the listening.
         on_recovery: told when an outage that was told of is over.
+        note: reports what was lost.
         hears_speech_end: whether the recogniser reports the end of speech.
     """
 
     def __init__(
         self,
-        agent_id: str,
         config: STTConfig,
         resilience: ResilienceSettings,
         *,
@@ -83,14 +81,15 @@ class Listening:
         on_event: Callable[[SpeechEvent], Awaitable[None]],
         on_outage: Callable[[ProviderError], Awaitable[None]],
         on_recovery: Callable[[], Awaitable[None]],
+        note: Callable[[CallEvent], None],
         hears_speech_end: bool = True,
     ) -> None:
-        self._agent_id = agent_id
         self._config = config
         self._connect = connect
         self._on_event = on_event
         self._on_outage = on_outage
         self._on_recovery = on_recovery
+        self._note = note
         self._resilience = resilience
         self._bytes_per_s = config.sample_rate * 2
         self._audio = ReplayBuffer(config.sample_rate, resilience.stt_replay_s)
@@ -114,7 +113,7 @@ class Listening:
     async def send_audio(self, pcm: bytes) -> None:
         """Take the microphone's audio. Never waits."""
         if dropped := self._audio.add(pcm, loud=self._loudness.is_loud(pcm)):
-            metrics.MICROPHONE_DROPPED.labels(self._agent_id).inc(dropped)
+            self._note(MicrophoneDropped(dropped))
         self._more.set()
 
     # --- one line after the other -----------------------------------------------------------------------------------
@@ -159,7 +158,7 @@ class Listening:
     async def _rewind(self) -> None:
         self._replays += 1
         if self._replays > self._resilience.stt_max_replays:  # what they are given may be what breaks them
-            log.warning("stt_audio_dropped", agent_id=self._agent_id, lines=self._replays - 1)
+            self._note(ReplayDropped(self._replays - 1))
             await self._finish_turn()
             self._audio.forget_sent()
             self._replays = 1
@@ -215,7 +214,7 @@ class Listening:
                 async with asyncio.timeout_at(self._turn.overdue_at_s):
                     await self._turn_moved.wait()
             except TimeoutError:
-                log.warning("stt_final_missing", agent_id=self._agent_id)
+                self._note(FinalMissing())
                 await self._finish_turn()
 
     async def _finish_turn(self) -> None:
@@ -229,17 +228,14 @@ class Listening:
         self._works()
 
     async def _close(self, stream: SpeechToTextStream, *, lost: bool) -> None:
-        try:
+        with suppress(TimeoutError):  # then it is cut off
             async with asyncio.timeout(CLOSE_LOST_S if lost else None):
                 await stream.aclose()
-        except TimeoutError:
-            log.info("stt_cut", agent_id=self._agent_id)
 
     # --- outages ----------------------------------------------------------------------------------------------------
 
     async def _lost(self, error: ProviderError, began_s: float) -> None:
-        metrics.STT_RECONNECTS.labels(self._agent_id, error.code).inc()
-        log.warning("stt_lost", agent_id=self._agent_id, code=error.code)
+        self._note(RecogniserLost(error.code))
         self._turn.lost(now_s())
         if self._outage is None:
             self._outage = _Outage(error, began_s)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Literal
 
+from voice_host.call.events import ReplyKind, ReplyOver
 from voice_host.call.heard import unheard
 from voice_host.call.latency import Stages
 from voice_host.call.playout import Playout
@@ -15,10 +15,6 @@ from voice_host.conversation.turn import AgentTurn
 TEXT_QUEUE_LENGTH = 2048
 """Pieces of text between the model and the voice, some 1500 words. When full, the model waits for the voice."""
 
-
-ReplyKind = Literal["spoken", "typed", "own"]
-"""What a reply answers: a spoken turn, a typed turn, or no turn at all (a greeting, `Session.say`, a nudge, the rest of
-a reply that was interrupted)."""
 
 OVERLAP_WORDS = 3
 """Words that are said again when a reply is resumed: somebody who was interrupted goes back a little."""
@@ -78,6 +74,20 @@ class Reply:
             return self.heard, CUT_MARK
         delivered = self.playout.delivered()
         return None if delivered is None else " ".join(delivered.split()), SKIPPED_MARK
+
+    def over(self, how: str) -> ReplyOver:
+        """Return the record of a reply that is over. `how`: `completed`, or `cancelled_by_` and what cut it."""
+        text = self.text.strip()
+        heard, _ = self.remembered()
+        return ReplyOver(
+            self.id,
+            self.kind,
+            how,
+            text,
+            heard=text if heard is None else heard,
+            interrupted=self.heard is not None,
+            stages_ms=self.stages.in_ms(),
+        )
 
     def forsake(self) -> None:
         """The caller was lost, perhaps before this reply was over: let what is known to have been played be heard."""

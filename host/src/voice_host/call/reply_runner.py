@@ -7,14 +7,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from voice_host.call.call import Call
+from voice_host.call.events import ReplyText, SayDropped
 from voice_host.call.latency import Stages
 from voice_host.call.playout import Playout
 from voice_host.call.reply import Reply
-from voice_host.clients import messages
 from voice_host.clock import now_s
-from voice_host.observability import metrics
 from voice_host.turns.events import ReplyAudible, ReplyEnded
-from voice_host_sdk import AgentReply
 
 MakeReply = Callable[[Reply], Coroutine[Any, Any, None]]
 """Generates a reply, and returns when it was played to its end."""
@@ -70,7 +68,7 @@ async def _run(call: Call, reply: Reply, previous: Reply | None, make: MakeReply
     if not reply.alive:  # cut before it began
         return
     reply.stages.reach("audible_end")
-    await report_and_tell(call, reply, "completed")
+    await call.reporter.tell(reply.over("completed"))
     await call.dispatch(ReplyEnded(reply.id))
 
 
@@ -78,27 +76,9 @@ async def append_speech(call: Call, text: str) -> None:
     """Add something of the agent's own to the reply under way."""
     # Never waits for room: whoever dispatches holds the turn's lock, and the voice may need it to go on.
     if (reply := call.reply) is None or reply.texts.full():
-        metrics.SAYS_DROPPED.labels(call.agent_id).inc()
+        call.reporter.note(SayDropped())
         return
     reply.texts.put_nowait(text)
     reply.text += text
     reply.text_came.set()
-    await call.link.send(messages.reply_delta(reply.id, text), reply)
-
-
-async def report_and_tell(call: Call, reply: Reply, how: str) -> None:
-    """Report a reply that is over to the metrics and to the agent's callbacks, and tell the client its stages."""
-    await call.link.send(messages.metrics(reply.id, report(call, reply, how)))
-
-
-def report(call: Call, reply: Reply, how: str) -> dict[str, float]:
-    """Report a reply that is over to the metrics and to the agent's callbacks; return its stages in ms."""
-    stages_ms = reply.stages.in_ms()
-    metrics.REPLIES.labels(call.agent_id, how).inc()
-    for stage, ms in stages_ms.items():
-        metrics.STAGE_SECONDS.labels(call.agent_id, stage, reply.kind).observe(max(0.0, ms / 1000))
-    text = reply.text.strip()
-    heard, _ = reply.remembered()
-    interrupted = reply.heard is not None
-    call.callbacks.agent_reply(AgentReply(reply.id, text, text if heard is None else heard, interrupted))
-    return stages_ms
+    await call.reporter.tell(ReplyText(reply.id, text), reply)

@@ -11,7 +11,8 @@ from starlette.websockets import WebSocket
 from voice_host.admission import Refusal as OverLimit
 from voice_host.auth.gate import Gate, Refusal, Visitor
 from voice_host.auth.origins import origin_allowed
-from voice_host.call.connection import code_for, report_refusal
+from voice_host.call.connection import code_for
+from voice_host.call.report import report_refusal
 from voice_host.clients import messages
 from voice_host.clients.close_codes import CloseCode, fit_reason
 from voice_host.fleet.local import Host, ReadyAgent

@@ -11,7 +11,6 @@ from typing import Protocol
 
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
-from voice_host.observability.transcript_log import log_reply, log_turn
 from voice_host.tasks import in_background
 from voice_host.tenancy import acting_for, isolated
 from voice_host_sdk import (
@@ -75,11 +74,9 @@ class CallbackRunner:
         self._report("on_session_created")
 
     def user_turn(self, turn: UserTurn) -> None:
-        log_turn(self._session, turn)
         self._report("on_user_turn", turn)
 
     def agent_reply(self, reply: AgentReply) -> None:
-        log_reply(self._session, reply)
         self._report("on_agent_reply", reply)
 
     def tool_call(self, call: ToolCall) -> None:

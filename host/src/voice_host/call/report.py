@@ -1,0 +1,219 @@
+"""Reports what happens in a call: each event once, to metrics, log, callbacks and observers, and the client.
+
+Nothing else in this room counts, calls back, or sends messages.
+"""
+
+from __future__ import annotations
+
+from voice_host.call.events import (
+    CallerSpeechEnded,
+    CallerSpeechStarted,
+    CallEvent,
+    CallOver,
+    ConversationReset,
+    FinalMissing,
+    Heard,
+    LimitExceeded,
+    MicrophoneDropped,
+    Problem,
+    Ready,
+    RecogniserLost,
+    ReplayDropped,
+    ReplyBegun,
+    ReplyComplete,
+    ReplyCut,
+    ReplyHeld,
+    ReplyOver,
+    ReplyReleased,
+    ReplyText,
+    SayDropped,
+    SpeechSent,
+    SpeechSkipped,
+    ToolFinished,
+    ToolStarted,
+    TurnTaken,
+    VoiceFailedOver,
+)
+from voice_host.clients import messages
+from voice_host.clients.client_link import ClientLink, Sender
+from voice_host.clients.close_codes import CloseCode
+from voice_host.observability import metrics
+from voice_host.observability.logs import get_logger
+from voice_host.observability.transcript_log import log_reply, log_turn
+from voice_host.sessions.session import HeldSession
+from voice_host_sdk import AgentReply, SessionError, ToolCall, UserTurn
+
+log = get_logger(__name__)
+
+
+class CallReporter:
+    """Reports the events of one call.
+
+    Args:
+        session: the call's, for its ids and callbacks.
+        link: to the client.
+    """
+
+    def __init__(self, session: HeldSession, link: ClientLink) -> None:
+        self._session = session
+        self._callbacks = session.callbacks
+        self._agent_id = session.agent.session.agent_id
+        self._link = link
+
+    async def tell(self, event: CallEvent, sender: Sender | None = None) -> None:
+        """Report an event to everybody. Returns when the client has taken it.
+
+        Args:
+            sender: the reply that the event belongs to: once it is cut, the client is not told.
+        """
+        self.note(event)
+        if (message := _to_client(event)) is not None:
+            await self._link.send(message, sender)
+
+    def note(self, event: CallEvent) -> None:
+        """Report an event to everybody but the client. Returns at once."""
+        match event:
+            case (
+                ReplyText()
+                | Heard()
+                | ReplyBegun()
+                | ReplyComplete()
+                | SpeechSent()
+                | CallerSpeechStarted()
+                | CallerSpeechEnded()
+                | ReplyHeld()
+                | ReplyReleased()
+                | ReplyCut()
+                | ToolStarted()
+                | ConversationReset()
+                | CallOver()
+            ):
+                pass  # only the client is told
+            case Ready(resumed=resumed):
+                (metrics.CALLS_RESUMED if resumed else metrics.CALLS).labels(self._agent_id).inc()
+            case TurnTaken(text, typed):
+                self._turn_taken(UserTurn(text, typed))
+            case ToolFinished():
+                metrics.TOOL_CALLS.labels(self._agent_id, str(event.ok).lower()).inc()
+                self._callbacks.tool_call(
+                    ToolCall(event.id, event.name, event.arguments, event.ok, event.result, event.duration_ms)
+                )
+            case ReplyOver():
+                self._reply_over(event)
+            case Problem(code, message, fatal):
+                metrics.ERRORS.labels(self._agent_id, code).inc()
+                self._warn("call_error", code=code, fatal=fatal)
+                self._callbacks.error(SessionError(code, message, fatal))
+            case _:
+                self._note_losses(event)
+
+    def _note_losses(
+        self,
+        event: LimitExceeded
+        | SpeechSkipped
+        | MicrophoneDropped
+        | SayDropped
+        | RecogniserLost
+        | ReplayDropped
+        | FinalMissing
+        | VoiceFailedOver,
+    ) -> None:
+        """Count or log what was dropped and what failed without the caller being told."""
+        match event:
+            case LimitExceeded(limit):
+                metrics.LIMITS_EXCEEDED.labels(self._agent_id, limit).inc()
+            case SpeechSkipped(duration_s):
+                metrics.SPEECH_SKIPPED.labels(self._agent_id).inc(duration_s)
+                self._warn("speech_skipped", skipped_s=round(duration_s, 2))
+            case MicrophoneDropped(size):
+                metrics.MICROPHONE_DROPPED.labels(self._agent_id).inc(size)
+            case SayDropped():
+                metrics.SAYS_DROPPED.labels(self._agent_id).inc()
+            case RecogniserLost(code):
+                metrics.STT_RECONNECTS.labels(self._agent_id, code).inc()
+                self._warn("stt_lost", code=code)
+            case ReplayDropped(lines):
+                self._warn("stt_audio_dropped", lines=lines)
+            case FinalMissing():
+                self._warn("stt_final_missing")
+            case VoiceFailedOver(code):
+                metrics.TTS_FALLBACKS.labels(self._agent_id, code).inc()
+                self._warn("tts_fallback", code=code)
+
+    def crashed(self, error: Exception) -> None:
+        """Log an error of the host's own that ends the call. The caller gets no detail of it."""
+        log.error("call_failed", agent_id=self._agent_id, session_id=self._session.id, exc_info=error)
+
+    def _turn_taken(self, turn: UserTurn) -> None:
+        metrics.TURNS.labels(self._agent_id, "typed" if turn.typed else "spoken").inc()
+        log_turn(self._session.agent.session, turn)
+        self._callbacks.user_turn(turn)
+
+    def _reply_over(self, event: ReplyOver) -> None:
+        metrics.REPLIES.labels(self._agent_id, event.how).inc()
+        for stage, ms in event.stages_ms.items():
+            metrics.STAGE_SECONDS.labels(self._agent_id, stage, event.kind).observe(max(0.0, ms / 1000))
+        reply = AgentReply(event.reply, event.text, event.heard, event.interrupted)
+        log_reply(self._session.agent.session, reply)
+        self._callbacks.agent_reply(reply)
+
+    def _warn(self, name: str, **fields: object) -> None:
+        log.warning(name, agent_id=self._agent_id, session_id=self._session.id, **fields)
+
+
+def report_refusal(agent_id: str, code: CloseCode, reason: str, *, limit: str | None = None, **origin: str) -> None:
+    """Count and log a call that does not begin.
+
+    Args:
+        limit: the setting whose limit it is over.
+        origin: log fields that say where it came from.
+    """
+    if limit is not None:
+        metrics.LIMITS_EXCEEDED.labels(agent_id, limit).inc()
+    metrics.CALLS_REFUSED.labels(agent_id, str(code.value)).inc()
+    log.info("call_refused", agent_id=agent_id, code=code.value, reason=reason, **origin)
+
+
+def _to_client(event: CallEvent) -> messages.Message | None:
+    """Return what the client is told of an event."""
+    match event:
+        case ReplyText(reply, text):
+            return messages.reply_delta(reply, text)
+        case Heard(text, final):
+            return messages.transcript(text, final=final)
+        case Ready():
+            return messages.ready(
+                sample_rate=event.microphone_hz,
+                tts_sample_rate=event.speech_hz,
+                session_id=event.session_id,
+                agent=event.agent_id,
+                resume_token=event.resume_token,
+                resumed=event.resumed,
+            )
+        case TurnTaken(text, _):
+            return messages.turn(text)
+        case ReplyBegun():
+            return messages.thinking()
+        case ReplyComplete(reply, text, greeting=True):
+            return messages.greeting(reply, text)
+        case ReplyComplete(reply, text, steps):
+            return messages.chat(reply, text, list(steps))
+        case ToolStarted(id_, name, arguments):
+            return messages.tool_call(id_, name, dict(arguments))
+        case ToolFinished(late=False):
+            return messages.tool_result(event.id, event.name, ok=event.ok)
+        case SpeechSent(reply):
+            return messages.tts_done(reply)
+        case ReplyCut(reply, heard):
+            return messages.cancelled(reply, heard)
+        case ReplyOver():
+            return messages.metrics(event.reply, dict(event.stages_ms))
+        case ConversationReset():
+            return messages.reset()
+        case Problem(code, text, fatal):
+            return messages.error(code, text, fatal=fatal)
+        case CallOver("shutdown"):
+            return messages.error("draining", "The server is shutting down.", fatal=True)
+        case CallOver("failed"):
+            return messages.error("internal", "Something went wrong on our side.", fatal=True)
+    return None

@@ -1,0 +1,59 @@
+"""What happens in a call is reported in one place: `call/report.py`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import voice_host.call
+
+ROOM = Path(voice_host.call.__file__).parent
+REPORT = "report.py"
+FORBIDDEN_IMPORTS = {"voice_host.observability.metrics", "voice_host.observability.transcript_log"}
+LOGS = "voice_host.observability.logs"
+MAY_LOG = {REPORT, "handler.py"}
+"""The handler warns of how it was set up, which is no event of a call."""
+
+
+def reports(source: str, file: str = "some.py") -> Iterator[str]:
+    """Yield what code does by itself that `report.py` is there for."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ImportFrom(module=str(module), names=names):
+                loaded = {module, *(f"{module}.{alias.name}" for alias in names)}
+                yield from (f"imports {name}" for name in sorted(loaded & FORBIDDEN_IMPORTS))
+                if module == LOGS and file not in MAY_LOG:
+                    yield f"imports {LOGS}"
+            case ast.Import(names=names):
+                yield from (f"imports {alias.name}" for alias in names if alias.name in FORBIDDEN_IMPORTS | {LOGS})
+            case ast.Call(func=ast.Attribute(attr=method, value=receiver)):
+                owner = getattr(receiver, "attr", getattr(receiver, "id", "")).lstrip("_")
+                if owner in ("callbacks", "observers") or (owner in ("link", "client") and method == "tell"):
+                    yield f"calls {owner}.{method}"
+
+
+@pytest.mark.parametrize("file", sorted(ROOM.glob("*.py")), ids=lambda file: file.name)
+def test_only_the_reporter_counts_logs_calls_back_and_tells_the_client(file: Path) -> None:
+    found = list(reports(file.read_text(encoding="utf-8"), file.name))
+    assert bool(found) == (file.name == REPORT), found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from voice_host.observability import metrics",
+        "import voice_host.observability.metrics as counters",
+        "from voice_host.observability.metrics import TURNS",
+        "from voice_host.observability.transcript_log import log_turn",
+        "from voice_host.observability.logs import get_logger",
+        "call.session.callbacks.error(error)",
+        "self._callbacks.user_turn(turn)",
+        "async def f(): await self._client.tell(event)",
+        "async def f(): await call.client.tell(event)",
+    ],
+)
+def test_the_rule_notices_what_breaks_it(source: str) -> None:
+    assert len(list(reports(source))) == 1
