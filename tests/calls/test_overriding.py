@@ -88,7 +88,7 @@ async def test_handle_turn_decides_what_is_answered() -> None:
 async def test_tts_relay_speaks() -> None:
     class Handler(VoiceSessionHandler):
         async def _tts_relay(self, call: Call, reply: Reply) -> None:
-            await call.link.send_audio(chime, reply)
+            await call.client.speak(reply.id, chime, reply)
             await super()._tts_relay(call, reply)
 
     chime = b"\x11\x22" * 480

@@ -93,6 +93,14 @@ TOLD: list[tuple[events.CallEvent, dict[str, Any]]] = [
     ),
     (events.ConversationReset(), {"type": "reset"}),
     (events.Problem("c", "m", True), {"type": "error", "code": "c", "message": "m", "fatal": True}),
+    (
+        events.CallOver("shutdown"),
+        {"type": "error", "code": "draining", "message": "The server is shutting down.", "fatal": True},
+    ),
+    (
+        events.CallOver("failed", "something went wrong"),
+        {"type": "error", "code": "internal", "message": "Something went wrong on our side.", "fatal": True},
+    ),
 ]
 
 
@@ -117,6 +125,10 @@ UNTOLD: list[events.CallEvent] = [
     events.SpeechSkipped(1.5),
     events.MicrophoneDropped(640),
     events.SayDropped(),
+    events.RecogniserLost("stt_closed"),
+    events.ReplayDropped(3),
+    events.FinalMissing(),
+    events.VoiceFailedOver("tts_closed"),
     events.CallOver("ended", "bye"),
 ]
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -17,10 +18,12 @@ import voice_host_sdk
 import voice_host_sdk.extensions
 from tests.docs.markdown import ROOT, entries, read, rows, section
 from voice_host import VoiceAgentManager, VoiceSessionHandler, create_voice_app
+from voice_host.call.events import CallEvent
 from voice_host.call.latency import STAGES
 from voice_host.cli.verbs import app
-from voice_host.clients import messages
+from voice_host.clients import voice_host_v1
 from voice_host.clients.close_codes import CloseCode
+from voice_host.clients.protocol import Answer
 from voice_host.observability import metrics
 from voice_host.plugins.hooks import KNOWN_HOOKS
 from voice_host.plugins.phases import Phase
@@ -164,17 +167,23 @@ def documented_messages(heading: str) -> dict[str, dict[str, Any]]:
 
 def test_what_the_client_sends() -> None:
     documented = documented_messages("The client sends")
-    models: tuple[type[BaseModel], ...] = get_args(messages.ClientMessage)
+    models: tuple[type[BaseModel], ...] = get_args(voice_host_v1.ClientMessage)
     fields = {get_args(model.model_fields["type"].annotation)[0]: model.model_fields.keys() for model in models}
     assert {kind: message.keys() for kind, message in documented.items()} == fields
-    assert all(messages.parse(json.dumps(message)) for message in documented.values())
+    assert all(voice_host_v1.parse(json.dumps(message)) for message in documented.values())
+
+
+STRUCTURED: dict[str, Any] = {"arguments": {}, "stages_ms": {}, "steps": (), "late": False}
 
 
 def test_what_the_server_sends() -> None:
-    sent = {}
-    for _, build in inspect.getmembers(messages, inspect.isfunction):
-        if build.__annotations__["return"] == "Message":
-            message = build(**dict.fromkeys(inspect.signature(build).parameters, "anything"))
+    (answer,) = voice_host_v1.VoiceHostV1().receive('{"type": "ping"}')
+    assert isinstance(answer, Answer)
+    sent = {"pong": json.loads(str(answer.frames[0])).keys()}
+    for event, greeting in itertools.product(get_args(CallEvent), (False, True)):
+        values = {field.name: STRUCTURED.get(field.name, "anything") for field in dataclasses.fields(event)}
+        message = voice_host_v1.message_of(event(**values | ({"greeting": greeting} if "greeting" in values else {})))
+        if message is not None:
             sent[message["type"]] = message.keys()
     assert {kind: message.keys() for kind, message in documented_messages("The server sends").items()} == sent
     assert set(STAGES) <= entries(section(PROTOCOL, "The server sends"))
@@ -187,7 +196,7 @@ def test_close_codes() -> None:
 
 def test_error_codes() -> None:
     spoken_of = re.compile(
-        r"""\bcode="(\w+)"|\breport\("(\w+)"|messages\.error\("(\w+)"|_say_instead\([^"]*"(\w+)"|require_extra\("(\w+)\""""
+        r"""\bcode="(\w+)"|\breport\("(\w+)"|\bProblem\("(\w+)"|_say_instead\([^"]*"(\w+)"|require_extra\("(\w+)\""""
         r"""|"((?:model|stt|tts)_\w+)": "[A-Z]"""  # the tables of codes and their words
     )
     sources = (path.read_text(encoding="utf-8") for path in (ROOT / "host/src/voice_host").rglob("*.py"))

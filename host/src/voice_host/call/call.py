@@ -15,8 +15,8 @@ from voice_host.call.microphone import MicrophoneBuffer
 from voice_host.call.prepared_turn import HeadStart
 from voice_host.call.reply import Reply
 from voice_host.call.report import CallReporter
-from voice_host.clients.client_link import ClientLink
 from voice_host.clients.close_codes import CloseCode
+from voice_host.clients.transport.connection import ClientConnection
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.sessions.session import HeldSession
 from voice_host.turns.engine import TurnEngine, TurnState
@@ -30,7 +30,7 @@ class Call:
     """The state of one call. `VoiceSessionHandler` is what acts on it."""
 
     session: HeldSession
-    link: ClientLink
+    client: ClientConnection
     reporter: CallReporter
     engine: TurnEngine
     """The session's, not the connection's: it goes on where the connection before left off."""
@@ -72,7 +72,7 @@ class Call:
     @property
     def client_host(self) -> str | None:
         """The client's address; None: it has none."""
-        return self.link.client_host
+        return self.client.client_host
 
     @property
     def agent(self) -> VoiceAgent:
@@ -90,7 +90,7 @@ class Call:
             self.over.set_result(CallEnd(reason, detail, code))
 
     def stalled(self) -> None:
-        """The client takes nothing any more (`ClientLink.on_stalled`)."""
+        """The client takes nothing any more (`ClientConnection.on_stalled`)."""
         self.reporter.note(LimitExceeded("send_timeout_s"))
         self.end("lost")
 

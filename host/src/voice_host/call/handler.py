@@ -11,24 +11,12 @@ from typing import Any
 from starlette.websockets import WebSocket
 
 from voice_host.admission import CallLimits, ClientGuard, Ticket, call_limits
+from voice_host.call import events
 from voice_host.call.call import Call
+from voice_host.call.client_input import read_client
 from voice_host.call.connection import CallEnd, code_for, refuse, say_goodbye, session_for
 from voice_host.call.echo import EchoGuard
-from voice_host.call.events import (
-    CallerSpeechEnded,
-    CallerSpeechStarted,
-    ConversationReset,
-    Heard,
-    Ready,
-    ReplyBegun,
-    ReplyComplete,
-    ReplyCut,
-    SayDropped,
-    SpeechSent,
-    TurnTaken,
-)
 from voice_host.call.failover_tts import CallVoice
-from voice_host.call.from_client import read_client
 from voice_host.call.generation import generate, note_late_tool
 from voice_host.call.left_off import leave
 from voice_host.call.listening import DEAF_PHRASE, HEARING_AGAIN_PHRASE, Listening
@@ -39,9 +27,11 @@ from voice_host.call.reply import Reply
 from voice_host.call.reply_runner import append_speech, start_reply
 from voice_host.call.report import CallReporter
 from voice_host.call.speech_out import SpeechOut
-from voice_host.clients import messages
-from voice_host.clients.client_link import ClientLink
 from voice_host.clients.close_codes import CloseCode
+from voice_host.clients.transport import Disconnected
+from voice_host.clients.transport.asgi import AsgiWebSocket
+from voice_host.clients.transport.connection import ClientConnection, OpeningFailed
+from voice_host.clients.voice_host_v1 import VoiceHostV1
 from voice_host.clock import now_s
 from voice_host.conversation.turn import OnEvent
 from voice_host.observability.logs import get_logger
@@ -156,41 +146,52 @@ class VoiceSessionHandler:
 
         A method of its own, since web frameworks read the signature of `handle` when it is mounted as it is.
         """
-        await ws.accept(subprotocol=messages.chosen_subprotocol(ws.scope.get("subprotocols", [])))
-        link = ClientLink(ws, send_timeout_s=self._limits.send_timeout_s)
-        if len(ws.scope["query_string"]) > self._limits.max_metadata_bytes:
+        client = ClientConnection(AsgiWebSocket(ws), VoiceHostV1(), send_timeout_s=self._limits.send_timeout_s)
+        await client.accept()
+        if client.handshake.size > self._limits.max_metadata_bytes:
             reason, limit = "the query is too long", "max_metadata_bytes"
-            await refuse(link, self._manager.agent_id, CloseCode.OVER_A_LIMIT, reason, limit=limit)
+            await refuse(client, self._manager.agent_id, CloseCode.OVER_A_LIMIT, reason, limit=limit)
             return
         try:
-            session, resumed = await session_for(ws, self._manager, caller, metadata)
+            opening = await client.opening()
+            if isinstance(opening, Disconnected):
+                return
+            session, resumed = await session_for(opening, self._manager, caller, metadata)
+        except OpeningFailed as failure:
+            await refuse(client, self._manager.agent_id, CloseCode.COULD_NOT_START, str(failure))
+            return
         except SessionRefused as refusal:
-            await refuse(link, self._manager.agent_id, code_for(refusal), str(refusal))
+            await refuse(client, self._manager.agent_id, code_for(refusal), str(refusal))
             return
 
         end = CallEnd("shutdown")
-        reporter = CallReporter(session, link)
+        reporter = CallReporter(session, client)
         try:
-            async with self._open(link, reporter, session, resumed, place) as call:
+            async with self._open(client, reporter, session, resumed, place) as call:
                 end = await self._run(call, ws, resumed)
         except Exception as error:  # noqa: BLE001 - `crashed` logs it
             reporter.crashed(error)
             end = CallEnd("failed", "something went wrong")
         finally:
             try:
-                await say_goodbye(link, reporter, end)
+                await say_goodbye(client, reporter, end)
             finally:
                 await self._manager.leave(session.id, end.reason, end.detail)
 
     @asynccontextmanager
     async def _open(
-        self, link: ClientLink, reporter: CallReporter, session: HeldSession, resumed: bool, place: Ticket | None
+        self,
+        client: ClientConnection,
+        reporter: CallReporter,
+        session: HeldSession,
+        resumed: bool,
+        place: Ticket | None,
     ) -> AsyncIterator[Call]:
         """A call with its tasks; leaving it, they are cancelled and awaited, and the voice is closed after them."""
         tasks = asyncio.TaskGroup()
         call = Call(
             session=session,
-            link=link,
+            client=client,
             reporter=reporter,
             engine=session.left_off.engine if resumed else self._new_engine(session),
             tasks=tasks,
@@ -206,12 +207,16 @@ class VoiceSessionHandler:
                 lead_s=session.agent.config.turns.playout_lead_ms / 1000,
             ),
         )
-        link.on_stalled = call.stalled
+        client.on_stalled = call.stalled
         voice = None
         async with self._manager.connected(session.id, call):
             try:
                 async with tasks:
                     try:
+                        agent = session.agent
+                        await client.use_rates(
+                            microphone_hz=agent.stt_config.sample_rate, speech_hz=agent.tts_config.sample_rate
+                        )
                         await reporter.tell(self._ready(session, resumed))
                         voice = call.voice = await self._open_voice(call)
                         yield call
@@ -221,8 +226,8 @@ class VoiceSessionHandler:
                 if voice is not None:
                     await voice.aclose()
 
-    def _ready(self, session: HeldSession, resumed: bool) -> Ready:
-        return Ready(
+    def _ready(self, session: HeldSession, resumed: bool) -> events.Ready:
+        return events.Ready(
             session.id,
             self._manager.agent_id,
             microphone_hz=session.agent.stt_config.sample_rate,
@@ -266,7 +271,7 @@ class VoiceSessionHandler:
     # --- from the client ------------------------------------------------------------------------------------------
 
     async def _client_loop(self, call: Call, ws: WebSocket) -> None:
-        await read_client(call, ws, ClientGuard(self._limits, call.agent.stt_config.sample_rate))
+        await read_client(call, ClientGuard(self._limits, call.agent.stt_config.sample_rate))
 
     # --- from the recogniser --------------------------------------------------------------------------------------
 
@@ -294,14 +299,14 @@ class VoiceSessionHandler:
         match event:
             case SpeechStarted():
                 call.speech_ended_at_s = None
-                await call.reporter.tell(CallerSpeechStarted())
+                await call.reporter.tell(events.CallerSpeechStarted())
                 await call.dispatch(turns.CallerSpeechStarted())
             case SpeechEnded():
                 call.speech_ended_at_s = now_s()
-                await call.reporter.tell(CallerSpeechEnded())
+                await call.reporter.tell(events.CallerSpeechEnded())
                 await call.dispatch(turns.CallerSpeechEnded())
             case Transcript(text, final, confidence):
-                await call.reporter.tell(Heard(text, final))
+                await call.reporter.tell(events.Heard(text, final))
                 await call.dispatch(turns.TurnFinished(text) if final else turns.PartialTranscript(text, confidence))
         call.prepare()  # a turn is coming
 
@@ -336,7 +341,7 @@ class VoiceSessionHandler:
             case turns.AppendSpeech(_, text):
                 await append_speech(call, f" {text.strip()}\n")
             case turns.DropSpeech():
-                call.reporter.note(SayDropped())
+                call.reporter.note(events.SayDropped())
             case turns.HoldPlayout() if call.reply is not None:
                 call.reply.hold()
             case turns.ReleasePlayout() if call.reply is not None:
@@ -344,11 +349,11 @@ class VoiceSessionHandler:
             case turns.CancelReply(_, by):
                 await self._cancel_inflight(call, by)
             case turns.ConfirmNothingToCancel(reply):
-                await call.reporter.tell(ReplyCut(reply, call.reply.audible() if call.reply is not None else ""))
+                await call.reporter.tell(events.ReplyCut(reply, call.reply.audible() if call.reply is not None else ""))
             case turns.ForgetConversation():
                 call.forgotten = call.engine.reply
                 await call.agent.reset()
-                await call.reporter.tell(ConversationReset())
+                await call.reporter.tell(events.ConversationReset())
             case turns.HangUp(reason):
                 call.end("ended", reason)
 
@@ -358,7 +363,7 @@ class VoiceSessionHandler:
         call.answering = "typed" if turn.typed else "spoken"
         if turn.typed:
             call.speech_ended_at_s = None  # what was heard before it has nothing to do with it
-        await call.reporter.tell(TurnTaken(turn.text, turn.typed))
+        await call.reporter.tell(events.TurnTaken(turn.text, turn.typed))
 
     async def _cancel_inflight(self, call: Call, by: turns.Interruption) -> None:
         """Kill the current reply: after `cancelled`, not one byte or word of it follows."""
@@ -366,7 +371,7 @@ class VoiceSessionHandler:
             return
         heard = reply.cut()
         await call.reporter.tell(reply.over(f"cancelled_by_{by}"))
-        await call.reporter.tell(ReplyCut(reply.id, heard))
+        await call.reporter.tell(events.ReplyCut(reply.id, heard))
 
     # --- what replies say -----------------------------------------------------------------------------------------
 
@@ -387,7 +392,7 @@ class VoiceSessionHandler:
             if reply.alive:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._tts_relay(call, reply), name=f"speech-{reply.id}")
-                    await call.reporter.tell(ReplyBegun(reply.id), reply)
+                    await call.reporter.tell(events.ReplyBegun(reply.id), reply)
                     reply.stages.reach("model_request")
                     finished = await generate(call, reply, turn, run)
         finally:
@@ -405,7 +410,7 @@ class VoiceSessionHandler:
             return
         reply.text = text
         await reply.texts.put(text)
-        await call.reporter.tell(ReplyComplete(reply.id, text, greeting=greeting), reply)
+        await call.reporter.tell(events.ReplyComplete(reply.id, text, greeting=greeting), reply)
         await reply.texts.put(None)
         try:
             await self._tts_relay(call, reply)
@@ -425,7 +430,7 @@ class VoiceSessionHandler:
             tasks.create_task(reply.playout.run(), name=f"playout-{reply.id}")
             await SpeechOut(call.voice, reply, self._wording(call.agent.config), on_error).run()
             reply.playout.complete()
-        await call.reporter.tell(SpeechSent(reply.id), reply)
+        await call.reporter.tell(events.SpeechSent(reply.id), reply)
         await reply.playout.played()
 
     def _wording(self, config: AgentConfig) -> ClauseWording:

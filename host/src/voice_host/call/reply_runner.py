@@ -40,7 +40,7 @@ def start_reply(call: Call, reply_id: int, make: MakeReply, *, asked: str = "") 
 
     async def send(pcm: bytes) -> None:
         call.echo.played(pcm)
-        await call.link.send_audio(pcm, reply)
+        await call.client.speak(reply_id, pcm, reply)
 
     playout = Playout(
         send,

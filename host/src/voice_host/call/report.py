@@ -34,9 +34,8 @@ from voice_host.call.events import (
     TurnTaken,
     VoiceFailedOver,
 )
-from voice_host.clients import messages
-from voice_host.clients.client_link import ClientLink, Sender
 from voice_host.clients.close_codes import CloseCode
+from voice_host.clients.transport.connection import ClientConnection, Sender
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 from voice_host.observability.transcript_log import log_reply, log_turn
@@ -51,14 +50,14 @@ class CallReporter:
 
     Args:
         session: the call's, for its ids and callbacks.
-        link: to the client.
+        client: who is told.
     """
 
-    def __init__(self, session: HeldSession, link: ClientLink) -> None:
+    def __init__(self, session: HeldSession, client: ClientConnection) -> None:
         self._session = session
         self._callbacks = session.callbacks
         self._agent_id = session.agent.session.agent_id
-        self._link = link
+        self._client = client
 
     async def tell(self, event: CallEvent, sender: Sender | None = None) -> None:
         """Report an event to everybody. Returns when the client has taken it.
@@ -67,8 +66,7 @@ class CallReporter:
             sender: the reply that the event belongs to: once it is cut, the client is not told.
         """
         self.note(event)
-        if (message := _to_client(event)) is not None:
-            await self._link.send(message, sender)
+        await self._client.tell(event, sender)
 
     def note(self, event: CallEvent) -> None:
         """Report an event to everybody but the client. Returns at once."""
@@ -172,48 +170,3 @@ def report_refusal(agent_id: str, code: CloseCode, reason: str, *, limit: str | 
         metrics.LIMITS_EXCEEDED.labels(agent_id, limit).inc()
     metrics.CALLS_REFUSED.labels(agent_id, str(code.value)).inc()
     log.info("call_refused", agent_id=agent_id, code=code.value, reason=reason, **origin)
-
-
-def _to_client(event: CallEvent) -> messages.Message | None:
-    """Return what the client is told of an event."""
-    match event:
-        case ReplyText(reply, text):
-            return messages.reply_delta(reply, text)
-        case Heard(text, final):
-            return messages.transcript(text, final=final)
-        case Ready():
-            return messages.ready(
-                sample_rate=event.microphone_hz,
-                tts_sample_rate=event.speech_hz,
-                session_id=event.session_id,
-                agent=event.agent_id,
-                resume_token=event.resume_token,
-                resumed=event.resumed,
-            )
-        case TurnTaken(text, _):
-            return messages.turn(text)
-        case ReplyBegun():
-            return messages.thinking()
-        case ReplyComplete(reply, text, greeting=True):
-            return messages.greeting(reply, text)
-        case ReplyComplete(reply, text, steps):
-            return messages.chat(reply, text, list(steps))
-        case ToolStarted(id_, name, arguments):
-            return messages.tool_call(id_, name, dict(arguments))
-        case ToolFinished(late=False):
-            return messages.tool_result(event.id, event.name, ok=event.ok)
-        case SpeechSent(reply):
-            return messages.tts_done(reply)
-        case ReplyCut(reply, heard):
-            return messages.cancelled(reply, heard)
-        case ReplyOver():
-            return messages.metrics(event.reply, dict(event.stages_ms))
-        case ConversationReset():
-            return messages.reset()
-        case Problem(code, text, fatal):
-            return messages.error(code, text, fatal=fatal)
-        case CallOver("shutdown"):
-            return messages.error("draining", "The server is shutting down.", fatal=True)
-        case CallOver("failed"):
-            return messages.error("internal", "Something went wrong on our side.", fatal=True)
-    return None

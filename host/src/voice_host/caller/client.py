@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Subprotocol
 
 from voice_host.caller.hints import describe_failure
-from voice_host.clients.messages import SUBPROTOCOL
+from voice_host.clients.voice_host_v1 import SUBPROTOCOL
 
 FRAME_MS = 20
 """What a browser's microphone sends at a time, about."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -189,7 +189,16 @@ def message_of(event: call.CallEvent) -> Message | None:
             return {"type": "reset"}
         case call.Problem(code, message, fatal):
             return {"type": "error", "code": code, "message": message, "fatal": fatal}
+        case call.CallOver(reason) if reason in _FINAL_ERRORS:
+            return message_of(_FINAL_ERRORS[reason])
     return None
+
+
+_FINAL_ERRORS: Mapping[str, call.Problem] = {
+    "shutdown": call.Problem("draining", "The server is shutting down.", fatal=True),
+    "failed": call.Problem("internal", "Something went wrong on our side.", fatal=True),
+}
+"""The error that a client is told at the end of a call, by the reason. Other calls end without one."""
 
 
 def _ready(event: call.Ready) -> Message:

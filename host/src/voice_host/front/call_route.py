@@ -13,8 +13,8 @@ from voice_host.auth.gate import Gate, Refusal, Visitor
 from voice_host.auth.origins import origin_allowed
 from voice_host.call.connection import code_for
 from voice_host.call.report import report_refusal
-from voice_host.clients import messages
 from voice_host.clients.close_codes import CloseCode, fit_reason
+from voice_host.clients.voice_host_v1 import chosen_subprotocol
 from voice_host.fleet.local import Host, ReadyAgent
 from voice_host.front.door import connection_of, origin_of
 from voice_host.observability import metrics
@@ -94,5 +94,5 @@ async def _refuse(
 ) -> None:
     """Close with a code that a browser can see, which takes accepting first."""
     report_refusal(agent_id, code, reason, **origin_of(ws, who))
-    await ws.accept(subprotocol=messages.chosen_subprotocol(ws.scope.get("subprotocols", [])))
+    await ws.accept(subprotocol=chosen_subprotocol(ws.scope.get("subprotocols", [])))
     await ws.close(code, fit_reason(reason))

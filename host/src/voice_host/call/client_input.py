@@ -1,0 +1,103 @@
+"""What comes from the client: audio to the microphone buffer, everything else to the turn engine."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+from voice_host.admission import ClientGuard
+from voice_host.call.call import Call
+from voice_host.call.events import LimitExceeded, MicrophoneDropped
+from voice_host.clients.protocol import (
+    Answer,
+    Audio,
+    ClientEvent,
+    Frame,
+    Goodbye,
+    Malformed,
+    Played,
+    Reset,
+    Stop,
+    Typed,
+)
+from voice_host.clients.transport import Disconnected
+from voice_host.turns import events as turns
+
+FRAMES_IN_A_ROW = 32
+"""Frames that have arrived already are read without yielding; after this many, other calls get their turn."""
+
+
+async def read_client(call: Call, guard: ClientGuard) -> None:
+    """Take what the client sends until it leaves. What is over a limit is dropped and counted; the client is warned."""
+    microphone = _Microphone(call, guard)
+    call.client.divert_audio(microphone.hear)
+    for number in itertools.count(1):
+        frame = await call.client.receive()
+        if isinstance(frame, Disconnected):
+            call.end("goodbye" if frame.on_purpose else "lost")
+            return
+        for event in await _read(call, guard, frame):
+            await _take(call, guard, microphone, event)
+        if number % FRAMES_IN_A_ROW == 0:
+            await asyncio.sleep(0)
+
+
+async def _read(call: Call, guard: ClientGuard, frame: Frame) -> list[ClientEvent]:
+    """Return what a frame says, if it is within the limits. Those of audio are the microphone's."""
+    # Where text frames may hold audio, only reading one tells which limits are its own.
+    may_be_audio = isinstance(frame, bytes) or call.client.audio_in_text
+    events = call.client.read(frame) if may_be_audio else []
+    if isinstance(frame, bytes) or (events and all(isinstance(event, Audio) for event in events)):
+        return events
+    if excess := guard.message(frame):
+        await call.over_limit(excess)
+        return []
+    return events or call.client.read(frame)
+
+
+class _Microphone:
+    """Takes the microphone's frames, straight from the server's socket where it can hand them on."""
+
+    def __init__(self, call: Call, guard: ClientGuard) -> None:
+        self._call = call
+        self._guard = guard
+        self._closed = False
+
+    def hear(self, pcm: bytes, _frame_bytes: int = 0) -> None:
+        if self._closed or self._call.over.done():
+            return
+        if self._call.reply is not None:
+            self._call.reply.playout.sign_of_life()
+        if (excess := self._guard.audio(len(pcm))) is None:
+            self._call.echo.microphone(pcm)
+            if dropped := self._call.microphone.put(pcm):
+                self._call.reporter.note(MicrophoneDropped(dropped))
+        elif excess.tell:
+            self._closed = excess.fatal
+            self._call.spawn(self._call.over_limit(excess), "over-limit")
+        else:
+            self._call.reporter.note(LimitExceeded(excess.limit))
+
+
+async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: ClientEvent) -> None:
+    match event:
+        case Audio(pcm):
+            microphone.hear(pcm)
+        case Typed(text):
+            if excess := guard.typed(text):
+                await call.over_limit(excess)
+            else:
+                await call.dispatch(turns.TurnFinished(text, typed=True))
+        case Stop():
+            await call.dispatch(turns.StopRequested())
+        case Reset():
+            await call.dispatch(turns.ResetRequested())
+        case Played(reply, played_ms):
+            if call.reply is not None and call.reply.id == reply:
+                call.reply.playout.report_played(played_ms)
+        case Answer(frames):
+            await call.client.send(frames)
+        case Malformed(message):
+            await call.report("bad_message", message)
+        case Goodbye():
+            call.end("goodbye")
