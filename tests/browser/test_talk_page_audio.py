@@ -117,6 +117,54 @@ async def test_audio_is_counted_for_the_reply_it_belongs_to(page: Page, host: Sc
     assert peaks == {"1": pytest.approx(0.25, abs=0.02), "2": pytest.approx(0.75, abs=0.04)}
 
 
+async def test_a_reply_that_is_held_pauses_at_once_and_goes_on_where_it_was(page: Page, host: ScriptedHost) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.message("text")
+        await call.send("turn", text="hello")
+        await call.send("chat", reply=7, text="A tone.", steps=[])
+        await call.speak(tone(2, amplitude=0.5))
+        await call.send("tts_done", reply=7)
+        await call.wait_for(lambda: any(m["type"] == "playback" and m["played_ms"] > 300 for m in call.messages))
+        await call.send("hold", reply=7)
+        await call.message("go on")
+        await call.send("unhold", reply=7)
+
+    host.script = script
+    call = await open_by_typing(page, host)
+    await call.wait_for(lambda: any(m.get("held") for m in call.messages))
+    [held] = [m for m in call.messages if m.get("held")]
+    assert held["reply"] == 7
+    assert 300 < held["played_ms"] < 1900
+    # A second later nothing more has been played, and nobody took the pause for the end.
+    await page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 1000))")
+    assert [m for m in call.messages if m["type"] == "playback"][-1] == held
+    assert await page.evaluate(PLAYING)
+    await call.pretend("go on")
+    await page.wait_for_function(FINISHED)
+    await call.wait_for(lambda: any(m["type"] == "playback" and m["played_ms"] >= 1990 for m in call.messages))
+    facts = await page.evaluate("voiceHost.facts.speaker")
+    assert (facts["holds"], facts["drops"], facts["underruns"]) == (1, 0, 0)
+
+
+async def test_a_held_reply_that_is_cancelled_does_not_hold_the_next(page: Page, host: ScriptedHost) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.message("text")
+        await call.send("chat", reply=7, text="A tone.", steps=[])
+        await call.speak(tone(2, amplitude=0.5))
+        await call.wait_for(lambda: any(m["type"] == "playback" and m["played_ms"] > 300 for m in call.messages))
+        await call.send("hold", reply=7)
+        await call.send("cancelled", reply=7, heard="A")
+        await call.send("chat", reply=8, text="Another.", steps=[])
+        await call.speak(tone(0.5, amplitude=0.5))
+        await call.send("tts_done", reply=8)
+
+    host.script = script
+    call = await open_by_typing(page, host)
+    await call.wait_for(lambda: any(m.get("reply") == 8 and m.get("played_ms", 0) >= 490 for m in call.messages))
+
+
 async def test_cancelled_reply_falls_silent_at_once_and_shows_what_was_heard(page: Page, host: ScriptedHost) -> None:
     async def script(call: ScriptedCall) -> None:
         await call.ready()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,6 +148,63 @@ def test_the_clients_own_word_beats_the_estimate() -> None:
     assert clock.played_ms(400) == 100
     assert clock.played_ms(450) == 150
     assert clock.played_ms(5000) == 1000
+
+
+def test_a_client_that_pauses_while_held_has_heard_no_more_and_plays_the_rest_afterwards() -> None:
+    async def main() -> None:
+        line = Line()
+        running = asyncio.create_task(line.playout.run())
+        line.playout.begin_clause(SpokenClause("Hello there.", complete=True))
+        await line.playout.write(SpeechAudio(pcm(300)))
+        line.playout.complete()
+        await running  # all of it was sent, and about half of that is still to be played
+        line.playout.hold()
+        line.playout.report_played(160, paused=True)
+        over = asyncio.create_task(line.playout.played())
+        await asyncio.sleep(2)
+        assert line.playout.heard() == "Hello"
+        assert line.playout.ahead_ms == 140
+        assert not over.done()
+        line.playout.release()
+        began_s = asyncio.get_running_loop().time()
+        await over
+        assert asyncio.get_running_loop().time() == pytest.approx(began_s + 0.14)
+        assert line.playout.heard() == "Hello there."
+
+    run_virtually(main())
+
+
+def test_a_client_that_does_not_pause_has_heard_what_it_had() -> None:
+    async def main() -> None:
+        line = Line()
+        running = asyncio.create_task(line.playout.run())
+        line.playout.begin_clause(SpokenClause("Hello there.", complete=True))
+        await line.playout.write(SpeechAudio(pcm(300)))
+        line.playout.complete()
+        await running
+        line.playout.hold()
+        line.playout.report_played(160)
+        await line.playout.played()
+        assert line.playout.heard() == "Hello there."
+
+    run_virtually(main())
+
+
+def test_a_pause_that_is_told_after_the_release_is_none() -> None:
+    async def main() -> None:
+        line = Line()
+        running = asyncio.create_task(line.playout.run())
+        line.playout.begin_clause(SpokenClause("Hello there.", complete=True))
+        await line.playout.write(SpeechAudio(pcm(3000)))
+        line.playout.hold()
+        line.playout.release()
+        line.playout.report_played(0, paused=True)
+        line.playout.complete()
+        await running
+        await line.playout.played()
+        assert line.sent_ms == 3000
+
+    run_virtually(main())
 
 
 def test_a_client_that_ran_dry_plays_from_when_audio_comes_again() -> None:

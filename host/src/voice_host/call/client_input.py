@@ -92,9 +92,9 @@ async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: 
             await call.dispatch(turns.StopRequested())
         case Reset():
             await call.dispatch(turns.ResetRequested())
-        case Played(reply, played_ms):
+        case Played(reply, played_ms, paused):
             if call.reply is not None and call.reply.id == reply:
-                call.reply.playout.report_played(played_ms)
+                call.reply.playout.report_played(played_ms, paused=paused)
         case Answer(frames):
             await call.client.send(frames)
         case Malformed(message):

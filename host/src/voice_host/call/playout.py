@@ -173,8 +173,12 @@ class Playout:
 
     async def played(self) -> None:
         """Wait until the client has played what was sent."""
-        if not self._stopped:
-            await asyncio.sleep(self.ahead_ms / 1000)
+        while not self._stopped and (ahead_ms := self.ahead_ms) >= 1:
+            if self._clock.paused:
+                self._changed.clear()
+                await self._changed.wait()
+            else:
+                await asyncio.sleep(ahead_ms / 1000)
 
     def hold(self) -> None:
         """Send nothing for now."""
@@ -184,6 +188,7 @@ class Playout:
     def release(self) -> None:
         """Go on sending."""
         self.held = False
+        self._clock.resume(self._now_ms())
         if self._sending:
             self._clock.await_client(self._now_ms())
         self._changed.set()
@@ -196,9 +201,12 @@ class Playout:
         self._changed.set()
         self._room.set()
 
-    def report_played(self, played_ms: float) -> None:
-        """Take the client's own word for how much it has played."""
-        self._clock.report(played_ms, self._now_ms())
+    def report_played(self, played_ms: float, *, paused: bool = False) -> None:
+        """Take the client's own word for how much it has played, and whether it has paused while this is held."""
+        if paused and self.held:
+            self._clock.pause(played_ms, self._now_ms())
+        else:
+            self._clock.report(played_ms, self._now_ms())
 
     def sign_of_life(self) -> None:
         """The client's microphone is on the line: what was to be played by now has been played."""

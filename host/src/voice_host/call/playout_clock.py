@@ -21,6 +21,7 @@ class PlayoutClock:
         self._reported: tuple[float, float] | None = None
         self._report_gap_ms = 0.0  # the longest between two reports
         self._alive_ms: float | None = None  # how much had been played at the last sign of life
+        self._paused_ms: float | None = None  # how much had been played when the client paused; None: it plays
 
     # --- what was sent, and skipped -----------------------------------------------------------------------------
 
@@ -74,6 +75,25 @@ class PlayoutClock:
         if self._reported is not None:
             self._report_gap_ms = max(self._report_gap_ms, now_ms - self._reported[1])
         self._reported = (min(played_ms, self.sent_ms), now_ms)
+        if self._paused_ms is not None:
+            self._paused_ms = self._reported[0]
+
+    def pause(self, played_ms: float, now_ms: float) -> None:
+        """The client says that it has paused after so much."""
+        self.report(played_ms, now_ms)
+        self._paused_ms = min(played_ms, self.sent_ms)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the client has paused."""
+        return self._paused_ms is not None
+
+    def resume(self, now_ms: float) -> None:
+        """The client plays on, from where it has paused if it has."""
+        if self._paused_ms is not None:
+            self._origin_ms = now_ms - self._paused_ms
+            self._reported = (self._paused_ms, now_ms)
+            self._paused_ms = None
 
     def sign_of_life(self, now_ms: float) -> None:
         """Something came from the client that comes all the time, such as audio of its microphone."""
@@ -84,6 +104,8 @@ class PlayoutClock:
         """How much of what was sent."""
         if self.sent_ms == 0:
             return 0.0
+        if self._paused_ms is not None:
+            return self._paused_ms
         if self._reported is not None:
             played, at = self._reported
             return min(self.sent_ms, played + now_ms - at)
@@ -102,4 +124,6 @@ class PlayoutClock:
 
     def ahead_ms(self, now_ms: float) -> float:
         """How much was sent that is not played yet, by the server's own clock."""
+        if self._paused_ms is not None:
+            return self.sent_ms - self._paused_ms
         return max(0.0, self.sent_ms - (now_ms - self._origin_ms)) if self.sent_ms else 0.0

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Subprotocol
 
 from voice_host.caller.hints import describe_failure
+from voice_host.caller.loudspeaker import Loudspeaker
 from voice_host.clients.voice_host_v1 import SUBPROTOCOL
 
 FRAME_MS = 20
@@ -20,8 +21,8 @@ FRAME_MS = 20
 GREETING_WAIT_S = 1.0
 """An agent that greets begins at once; if nothing has come by then the caller speaks first."""
 
-PLAYOUT_S = 0.5
-"""The last audio of a reply is sent ahead of its playing; a caller who speaks at once would cut it."""
+REACTION_S = 0.5
+"""How long a caller takes after the agent's last word. An agent that hangs up has done so by then."""
 
 ANSWER_TIMEOUT_S = 30.0
 
@@ -62,9 +63,13 @@ class CallerClient:
         self._turns = 0
         self._answered = 0
         self._replying = False
+        self._loudspeaker = Loudspeaker()
         self.ready: dict[str, Any] = {}
-        self.speech = bytearray()
-        """What the agent said, PCM16 mono at `ready["tts_sample_rate"]`."""
+
+    @property
+    def speech(self) -> bytes:
+        """What was heard of the agent, PCM16 mono at `ready["tts_sample_rate"]`."""
+        return bytes(self._loudspeaker.played)
 
     async def listen(self) -> None:
         """Take what comes until the call ends.
@@ -75,7 +80,7 @@ class CallerClient:
         try:
             async for frame in self._ws:
                 if isinstance(frame, bytes):
-                    self.speech += frame
+                    self._loudspeaker.play(frame)
                 else:
                     await self._take(json.loads(frame))
         except ConnectionClosed:
@@ -92,13 +97,24 @@ class CallerClient:
             match message["type"]:
                 case "ready":
                     self.ready = message
+                    self._loudspeaker.start(message["tts_sample_rate"])
                 case "greeting":
                     self._replying = True
                 case "turn":
                     self._turns += 1
                     self._replying = True
-                case "tts_done" | "cancelled":
+                case "tts_done":
                     self._replying = False
+                    self._loudspeaker.end()
+                case "cancelled":
+                    self._replying = False
+                    self._loudspeaker.drop()
+                case "hold":
+                    played_ms = self._loudspeaker.hold()
+                    report = {"type": "playback", "reply": message["reply"], "played_ms": played_ms, "held": True}
+                    await self._ws.send(json.dumps(report))
+                case "unhold":
+                    self._loudspeaker.release()
             self._changed.notify_all()
 
     # --- what a caller does -----------------------------------------------------------------------------------------
@@ -112,7 +128,7 @@ class CallerClient:
         except TimeoutError:
             return
         await self._until(lambda: not self._replying, ANSWER_TIMEOUT_S, "the greeting did not end")
-        await asyncio.sleep(PLAYOUT_S)
+        await self._hear_to_the_end()
 
     async def say(self, pcm: bytes) -> None:
         """Speak: send PCM16 mono at `ready["sample_rate"]` in real time."""
@@ -135,7 +151,7 @@ class CallerClient:
         await self._ws.send(json.dumps({"type": "text", "text": text}))
         await self._until(lambda: self._turns >= turns and not self._replying, ANSWER_TIMEOUT_S, "no answer came")
         self._answered = turns
-        await asyncio.sleep(PLAYOUT_S)
+        await self._hear_to_the_end()
 
     async def hear_out(self, what: str = "the audio") -> None:
         """Wait until what was said has been answered and nothing more comes.
@@ -157,6 +173,10 @@ class CallerClient:
             except TimeoutError:
                 self._answered = self._turns
                 return
+
+    async def _hear_to_the_end(self) -> None:
+        await self._loudspeaker.finished()
+        await asyncio.sleep(REACTION_S)
 
     async def _until(self, condition: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
         try:

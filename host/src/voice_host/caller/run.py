@@ -68,7 +68,7 @@ async def _call(settings: Settings, plan: CallPlan) -> None:
     report.latencies()
     if plan.save is not None:
         try:
-            write_wav(plan.save, bytes(client.speech), client.ready["tts_sample_rate"])
+            write_wav(plan.save, client.speech, client.ready["tts_sample_rate"])
         except CannotSave as error:  # a full disk: all else was seen to before the call
             raise CallFailed(str(error)) from error
         seconds = len(client.speech) / 2 / client.ready["tts_sample_rate"]

@@ -60,10 +60,11 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """So much of a reply's audio has been played."""
+    """So much of a reply's audio has been played. `paused`: no more is played until the reply is released."""
 
     reply: int
     played_ms: float
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

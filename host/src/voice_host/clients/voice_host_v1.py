@@ -56,11 +56,12 @@ class ResetMessage(BaseModel):
 
 
 class PlaybackMessage(BaseModel):
-    """How much of a reply the client has played."""
+    """How much of a reply the client has played. `held`: it has paused there, since it was told to hold."""
 
     type: Literal["playback"]
     reply: int
     played_ms: float = Field(ge=0)
+    held: bool = False
 
 
 class PingMessage(BaseModel):
@@ -137,8 +138,8 @@ class VoiceHostV1:
                 return (Stop(),)
             case ResetMessage():
                 return (Reset(),)
-            case PlaybackMessage(reply=reply, played_ms=played_ms):
-                return (Played(reply, played_ms),)
+            case PlaybackMessage(reply=reply, played_ms=played_ms, held=held):
+                return (Played(reply, played_ms, held),)
             case PingMessage():
                 return (Answer((json.dumps({"type": "pong"}),)),)
         return ()
@@ -181,6 +182,10 @@ def message_of(event: call.CallEvent) -> Message | None:
             return {"type": "chat", "reply": reply, "text": text, "steps": list(steps)}
         case call.SpeechSent(reply):
             return {"type": "tts_done", "reply": reply}
+        case call.ReplyHeld(reply):
+            return {"type": "hold", "reply": reply}
+        case call.ReplyReleased(reply):
+            return {"type": "unhold", "reply": reply}
         case call.ReplyCut(reply, heard):
             return {"type": "cancelled", "reply": reply, "heard": heard}
         case call.ReplyOver(reply, stages_ms=stages_ms):

@@ -73,8 +73,8 @@ export class Call {
     this.#send({ type: "reset" });
   }
 
-  reportPlayback(reply, playedMs) {
-    if (reply !== null) this.#send({ type: "playback", reply, played_ms: playedMs });
+  reportPlayback(reply, playedMs, held) {
+    if (reply !== null) this.#send({ type: "playback", reply, played_ms: playedMs, ...(held && { held }) });
   }
 
   hangUp() {

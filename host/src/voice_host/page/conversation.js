@@ -182,6 +182,12 @@ export class Conversation {
         this.#speaker?.end(reply);
         this.#stopThinking();
         break;
+      case "hold":
+        this.#speaker?.hold();
+        break;
+      case "unhold":
+        this.#speaker?.release();
+        break;
       case "cancelled":
         this.#silenced = undefined;
         this.#speaker?.drop();
@@ -228,7 +234,7 @@ export class Conversation {
     if (this.#context) {
       this.#speaker = new Speaker(this.#context, message.tts_sample_rate, {
         started: (reply) => this.#onSound(reply),
-        played: (reply, playedMs) => this.#call.reportPlayback(reply, playedMs),
+        played: (reply, playedMs, held) => this.#call.reportPlayback(reply, playedMs, held),
         finished: () => this.#view.changed(),
       });
     }

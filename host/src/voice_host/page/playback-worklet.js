@@ -1,6 +1,7 @@
 // Audio thread, speaker side: a queue of samples at the context's rate, with a small jitter buffer in front.
 //
-// The page sends { samples, reply }, { end: reply } after a reply's last samples, and { drop: epoch } to empty the queue.
+// The page sends { samples, reply }, { end: reply } after a reply's last samples, { hold: true } to pause and { hold: false }
+// to go on, and { drop: epoch } to empty the queue.
 // Everything reported carries the epoch of the last drop, so that the page can ignore what was under way before it.
 
 const START_S = 0.08; // gather this much before playing, so that a late packet is not heard as a gap
@@ -13,6 +14,7 @@ class PlaybackProcessor extends AudioWorkletProcessor {
   #queue = []; // { reply, samples, used } or { reply, end: true }
   #queued = 0; // samples
   #playing = false;
+  #held = false;
   #audible = false; // what the page was told: stays true over a short gap
   #waited = 0; // samples spent without playing
   #reply; // the id of what is being played; undefined before the first
@@ -31,8 +33,11 @@ class PlaybackProcessor extends AudioWorkletProcessor {
       this.#epoch = data.drop;
       this.#queue = [];
       this.#queued = 0;
-      this.#playing = this.#audible = false;
+      this.#playing = this.#audible = this.#held = false;
       this.#reply = undefined;
+    } else if ("hold" in data) {
+      this.#held = data.hold;
+      if (this.#held && this.#audible) this.#reportPlayed("held");
     } else if ("end" in data) {
       this.#queue.push({ reply: data.end, end: true });
     } else if (this.#queued + data.samples.length > LIMIT_S * sampleRate) {
@@ -45,6 +50,7 @@ class PlaybackProcessor extends AudioWorkletProcessor {
   }
 
   process(_inputs, [output]) {
+    if (this.#held) return true; // silence
     const channel = output[0];
     if (!this.#playing && !this.#mayStart(channel.length)) return true;
     this.#playing = true;

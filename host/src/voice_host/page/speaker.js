@@ -12,10 +12,11 @@ export class Speaker {
   #epoch = 0;
 
   /** What was really played. Tests and curious people read it: see `window.voiceHost` in talk.js. */
-  facts = { playing: false, playedMs: 0, peak: 0, peakOfReply: {}, underruns: 0, overflowSamples: 0, drops: 0 };
+  facts = { playing: false, playedMs: 0, peak: 0, peakOfReply: {}, underruns: 0, overflowSamples: 0, drops: 0, holds: 0 };
 
   /**
-   * `rate` in Hz is that of the audio the host sends. Handlers: `started(reply)`, `played(reply, ms)`, `finished(reply)`.
+   * `rate` in Hz is that of the audio the host sends. Handlers: `started(reply)`, `played(reply, ms, held)`,
+   * `finished(reply)`.
    * The context must have the playback worklet loaded (see audio-context.js).
    */
   constructor(context, rate, handlers) {
@@ -41,6 +42,17 @@ export class Speaker {
     if (reply === this.#reply) this.#queue(reply, this.#resampler.finish());
     this.#restartFilter(null);
     this.#node.port.postMessage({ end: reply });
+  }
+
+  /** Falls silent at once and keeps what was queued, until `release()`. */
+  hold() {
+    this.#node.port.postMessage({ hold: true });
+    this.facts.holds += 1;
+  }
+
+  /** Goes on where it fell silent. */
+  release() {
+    this.#node.port.postMessage({ hold: false });
   }
 
   /** Falls silent at once and forgets what was queued. */
@@ -75,12 +87,12 @@ export class Speaker {
       this.facts.playing = true;
       this.#handlers.started(reply);
     }
-    if (type !== "played" && type !== "finished") return;
-    Object.assign(this.facts, { playing: type === "played", playedMs, peak: Math.max(this.facts.peak, peak) });
+    if (!["played", "held", "finished"].includes(type)) return;
+    Object.assign(this.facts, { playing: type !== "finished", playedMs, peak: Math.max(this.facts.peak, peak) });
     this.facts.peakOfReply[reply] = peak;
-    // What was rendered is audible only after the way through the sound card.
-    const latencyMs = type === "finished" ? 0 : 1000 * (this.#context.outputLatency || this.#context.baseLatency || 0);
-    this.#handlers.played(reply, Math.max(0, Math.round(playedMs - latencyMs)));
+    // What was rendered is audible only after the way through the sound card. Of a pause the end is told.
+    const latencyMs = type !== "played" ? 0 : 1000 * (this.#context.outputLatency || this.#context.baseLatency || 0);
+    this.#handlers.played(reply, Math.max(0, Math.round(playedMs - latencyMs)), type === "held");
     if (type === "finished") this.#handlers.finished(reply);
   }
 }
