@@ -22,9 +22,10 @@ from pathlib import Path
 import numpy as np
 
 from tests.benchmarks.word_errors import spoken_words, word_errors
-from voice_host.speech.embedded import EmbeddedSpeechToText, EmbeddedTextToSpeech
+from voice_host.speech.embedded.stt import EmbeddedSpeechToText
 from voice_host.speech.embedded.stt.endpointer import WINDOW_BYTES, WINDOW_MS
 from voice_host.speech.embedded.stt.voice_activity import VoiceActivity
+from voice_host.speech.embedded.tts import EmbeddedTextToSpeech
 from voice_host_sdk import STTConfig, TextToSpeech, Transcript, TTSConfig
 
 DATA = Path(__file__).parents[1] / "data"

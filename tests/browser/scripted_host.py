@@ -43,6 +43,7 @@ def agent(agent_id: str, title: str, **changes: Any) -> dict[str, Any]:
         "distribution": "voice-agent-example",
         "version": "1.0.0",
         "providers": {"stt": "embedded", "tts": "embedded", "model": "demo"},
+        "speech_notices": ["Demo speech on this machine."],
     }
     return entry | changes
 

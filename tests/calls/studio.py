@@ -23,7 +23,7 @@ from voice_host.conversation.runtime import AgentRuntime
 from voice_host.models import ModelRegistry, ModelSettings
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.assemblyai.stt import AssemblyAISpeechToText
-from voice_host.speech.orpheus import OrpheusTextToSpeech
+from voice_host.speech.orpheus.adapter import OrpheusTextToSpeech
 from voice_host.speech.select import SpeechProviders
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, SpeechToText, TextToSpeech
 

@@ -11,7 +11,7 @@ from tests.calls.client import calling
 from tests.calls.studio import studio
 from tests.simulators.orpheus import Fault
 from voice_host.call.handler import DEAF_PHRASE
-from voice_host.speech.orpheus import OrpheusTextToSpeech
+from voice_host.speech.orpheus.adapter import OrpheusTextToSpeech
 from voice_host.speech.select import SpeechProviders
 from voice_host_sdk import AgentConfig, tool
 

@@ -11,7 +11,7 @@ from tests.calls.client import TestCaller, calling
 from tests.calls.studio import Studio, studio
 from tests.simulators.orpheus import SAMPLE_RATE, Fault, OrpheusSimulator
 from voice_host.settings import ResilienceSettings
-from voice_host.speech.orpheus import OrpheusTextToSpeech
+from voice_host.speech.orpheus.adapter import OrpheusTextToSpeech
 from voice_host.speech.select import SpeechProviders
 
 TEXT = "One two three. Four five six."

@@ -23,7 +23,7 @@ from voice_host import VoiceAgentManager, VoiceSessionHandler
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.models import ModelRegistry, ModelSettings
 from voice_host.speech.assemblyai.stt import AssemblyAISpeechToText
-from voice_host.speech.embedded import EmbeddedTextToSpeech
+from voice_host.speech.embedded.tts import EmbeddedTextToSpeech
 from voice_host.speech.select import SpeechProviders
 from voice_host.testing import Say, ScriptedModel, TestCall, call_agent, in_virtual_time, serve_agent
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, Session, TurnConfig

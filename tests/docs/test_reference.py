@@ -27,8 +27,8 @@ from voice_host.clients.protocol import Answer
 from voice_host.observability import metrics
 from voice_host.plugins.hooks import KNOWN_HOOKS
 from voice_host.plugins.phases import Phase
-from voice_host.settings.model import AgentSettings, ServiceKeys, Tables
-from voice_host.settings.variables import NAMED, leaf_paths, variable_name
+from voice_host.settings.model import AgentSettings, Tables
+from voice_host.settings.variables import NAMED, leaf_paths, service_variables, variable_name
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, STTConfig, TTSConfig, TurnConfig
 from voice_host_sdk.agent_config import SilenceConfig
 from voice_host_sdk.session import EndReason
@@ -124,7 +124,7 @@ def test_settings_and_their_variables() -> None:
         f"agent.<id>.{k}" for k in AgentSettings.model_fields
     }
     assert {key for key in documented if key.startswith("extension.")} == {"extension.<name>.<key>"}
-    assert entries(section(CONFIGURATION, "Service variables")) == {f.alias for f in ServiceKeys.model_fields.values()}
+    assert entries(section(CONFIGURATION, "Service variables")) == set(service_variables())
 
 
 def test_the_command_line() -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from tests.settings.conftest import Load
 from voice_host.settings import SettingsError, load_settings
@@ -85,10 +86,14 @@ def test_service_keys_are_plain_variables(load: Load) -> None:
     keys = settings.keys
     assert keys.assemblyai_api_key is not None
     assert keys.assemblyai_api_key.get_secret_value() == "key-one"
-    assert keys.assemblyai_tts_wss_url == "wss://voice.example/ws"
-    assert keys.assemblyai_ws_url == "ws://127.0.0.1:9/ws"
-    assert keys.assemblyai_tts_ws_url == "ws://u:key-four@127.0.0.1:9/v1/ws"
     assert (keys.llm_base_url, keys.model) == ("http://127.0.0.1:9/v1", "openai:any")
+    cloud, orpheus = (dict(settings.speech_options[name]) for name in ("assemblyai", "orpheus"))
+    assert cloud == {
+        "assemblyai_api_key": SecretStr("key-one"),
+        "stt_url": "ws://127.0.0.1:9/ws",
+        "tts_url": "ws://u:key-four@127.0.0.1:9/v1/ws",
+    }
+    assert orpheus == {"tts_api_key": SecretStr("key-two"), "url": "wss://voice.example/ws"}
     assert "key-" not in repr(settings)
 
 
@@ -111,7 +116,10 @@ def test_settings_load_without_any_adapter() -> None:
     code = "import sys, voice_host.settings as s; s.load_settings(environ={}); print(*sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "voice_host.settings" in result.stdout
-    assert "voice_host.speech" not in result.stdout
+    loaded = {name for name in result.stdout.split() if name.startswith("voice_host.speech")}
+    assert "voice_host.speech.orpheus.spec" in loaded
+    assert {name for name in loaded if name.count(".") > 2 and not name.endswith(".spec")} == set()
+    assert "websockets" not in result.stdout
 
 
 def test_a_setting_that_has_gone_is_a_warning(load: Load) -> None:

@@ -15,6 +15,8 @@ from voice_host.speech.addresses import require_allowed
 from voice_host.speech.select import ProviderConfigError, SpeechServices
 from voice_host_sdk import DEFAULT_STT_WSS_BASE, DEFAULT_TTS_WSS_URL, AgentConfig, STTConfig, TTSConfig
 
+OWN_HOSTS = ("streaming.assemblyai.com", "model-q844y7pw.api.baseten.co")
+
 
 @pytest.mark.parametrize(
     ("url", "problem"),
@@ -37,7 +39,7 @@ from voice_host_sdk import DEFAULT_STT_WSS_BASE, DEFAULT_TTS_WSS_URL, AgentConfi
     ],
 )
 def test_an_address_an_agent_names(url: str, problem: str | None) -> None:
-    allowed = ("tts.example.com", "*.voices.example.com", "127.0.0.1")
+    allowed = (*OWN_HOSTS, "tts.example.com", "*.voices.example.com", "127.0.0.1")
     if problem is None:
         require_allowed(url, "tts_config.wss_url", "A_KEY", allowed)
         return

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosedError
 
-from voice_host.settings import ResilienceSettings, ServiceKeys, Settings
+from voice_host.settings import ResilienceSettings, load_settings
+from voice_host.settings.variables import service_variables
 from voice_host.speech.builtin import BuiltInProviders
 from voice_host.speech.service_socket import ServiceSockets
 from voice_host_sdk import ProviderError, STTConfig, TTSConfig
@@ -38,14 +38,9 @@ async def talking_server(talk: Callable[[ServerConnection], Awaitable[None]]) ->
 
 def built_in(url: str, **resilience: Any) -> BuiltInProviders:
     """The host's own services, all at one address."""
-    keys = ServiceKeys(
-        ASSEMBLYAI_API_KEY=SecretStr("key"),
-        ASSEMBLYAI_TTS_API_KEY=SecretStr("key"),
-        VOICE_HOST_ASSEMBLYAI_WS_URL=url,
-        VOICE_HOST_ASSEMBLYAI_TTS_WS_URL=url,
-        ASSEMBLYAI_TTS_WSS_URL=url,
-    )
-    return BuiltInProviders(Settings(keys=keys, resilience=ResilienceSettings(**resilience)))
+    variables = {name: "key" if name.endswith("_KEY") else url for name in service_variables() if "ASSEMBLYAI" in name}
+    options = {f"resilience.{name}": value for name, value in resilience.items()}
+    return BuiltInProviders(load_settings(environ=variables, options=options))
 
 
 @pytest.mark.parametrize(("service", "code"), [("assemblyai", "stt_unreachable")])

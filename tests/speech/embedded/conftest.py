@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from voice_host.speech.embedded import EmbeddedSpeechToText, EmbeddedTextToSpeech
+from voice_host.speech.embedded.stt import EmbeddedSpeechToText
+from voice_host.speech.embedded.tts import EmbeddedTextToSpeech
 
 
 @pytest.fixture

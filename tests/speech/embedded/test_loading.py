@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from tests.speech.embedded.speech import clip, words_of
-from voice_host.speech.embedded import EmbeddedSpeechToText, EmbeddedTextToSpeech
-from voice_host.speech.embedded.stt import moonshine, voice_activity
-from voice_host.speech.embedded.tts import hibari_voice
+from voice_host.speech.embedded.stt import EmbeddedSpeechToText, moonshine, voice_activity
+from voice_host.speech.embedded.tts import EmbeddedTextToSpeech, hibari_voice
 from voice_host.speech.select import SpeechProviders
 from voice_host_sdk import ProviderError, STTConfig, TTSConfig
 

@@ -6,9 +6,10 @@ import sys
 import pytest
 
 from tests.speech.embedded.absent import without_engines
-from voice_host.speech import embedded
-from voice_host.speech.embedded import EmbeddedSpeechToText, EmbeddedTextToSpeech, requirements, speech_problem
-from voice_host.speech.embedded.requirements import without_wheels
+from voice_host.speech.embedded import requirements
+from voice_host.speech.embedded.requirements import speech_problem, without_wheels
+from voice_host.speech.embedded.stt import EmbeddedSpeechToText
+from voice_host.speech.embedded.tts import EmbeddedTextToSpeech
 from voice_host_sdk import ProviderError, SpeechToText, STTConfig, TextToSpeech, TTSConfig
 
 
@@ -64,7 +65,8 @@ def test_a_platform_with_wheels_is_no_problem(system: str, machine: str, libc: t
 
 def test_importing_the_package_loads_no_engine() -> None:
     code = (
-        f"import sys, {embedded.__name__} as e; e.EmbeddedSpeechToText(); e.EmbeddedTextToSpeech(); e.speech_problem();"
+        "import sys; from voice_host.settings import *; from voice_host.speech.embedded.spec import SERVICE as s;"
+        "[each.make(s.options(), ResilienceSettings()) for each in (s.speech_to_text, s.text_to_speech)];"
         f"print([name for name in {requirements.MODULES!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,7 +12,7 @@ from tests.simulators.orpheus import tone
 from tests.simulators.waiting import only_tasks
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.assemblyai.stt import AssemblyAISpeechToText
-from voice_host.speech.orpheus import OrpheusStream, OrpheusTextToSpeech
+from voice_host.speech.orpheus.adapter import OrpheusStream, OrpheusTextToSpeech
 from voice_host.speech.orpheus.utterance import OrpheusUtterance
 from voice_host_sdk import (
     ProviderError,

@@ -46,7 +46,7 @@ COMPARED_AT_LEAST_S = 1.2
 
 SAME_ENVELOPE = 0.8
 """How well the envelopes of an echo and of what was played correlate, at the best delay. Measured of four sentences of
-the embedded voice after 1.2 s: their echoes at -20 dB 0.88 and more; other sentences, and recorded callers, less than
+a synthetic voice after 1.2 s: their echoes at -20 dB 0.88 and more; other sentences, and recorded callers, less than
 0.75 in 99 of 100 cases, and less than 0.8 in all after 1.5 s."""
 
 JITTER_S = 0.3

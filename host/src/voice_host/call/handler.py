@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+from pydantic import SecretStr
 from starlette.websockets import WebSocket
 
 from voice_host.admission import CallLimits, ClientGuard, Ticket, call_limits
@@ -72,7 +73,7 @@ class VoiceSessionHandler:
 
     Args:
         agent_manager: whose agent answers, and whose AssemblyAI key speech-to-text uses.
-        tts_api_key: the key of the voice; default: `ASSEMBLYAI_TTS_API_KEY`.
+        tts_api_key: the key of the voice; default: the environment's.
         cleaner: makes text fit to be spoken, for all agents; default: `VoiceCleaner()`, by each agent's own settings.
         speech: the speech services; default: what the environment configures, to be given back with `aclose()`.
         limits: of each call; default: those of the settings without any.
@@ -97,7 +98,8 @@ class VoiceSessionHandler:
         self._own_services: SpeechServices | None = None
         if speech is None:
             self._own_services = speech_services_from_environment(
-                assemblyai_api_key=agent_manager.assemblyai_api_key, tts_api_key=tts_api_key
+                assemblyai_api_key=agent_manager.assemblyai_api_key,
+                tts_api_key=SecretStr(tts_api_key) if tts_api_key is not None else None,
             )
             speech = self._own_services.for_agent(agent_manager.config)
             resilience = resilience or self._own_services.settings.resilience

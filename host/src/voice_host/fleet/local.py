@@ -25,7 +25,7 @@ from voice_host.plugins import (
 from voice_host.plugins.extensions import BrokenExtension, Extensions, LoadedExtension, start_extension, stop_extension
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.observers import Observers
-from voice_host.settings import Settings
+from voice_host.settings import Settings, service_limitations
 from voice_host.speech.select import SpeechServices
 from voice_host.tasks import in_background
 from voice_host_sdk import AgentConfig
@@ -248,8 +248,11 @@ class Host:
             "status": "ready",
             "providers": {**agent.handler.speech_names, "model": agent.manager.model_name},
         }
-        problem = agent.handler.speech_problem
-        return listed | ready | ({} if problem is None else {"speech_problem": problem})
+        if problem := agent.handler.speech_problem:
+            ready["speech_problem"] = problem
+        if notices := service_limitations(agent.handler.speech_names.values()):
+            ready["speech_notices"] = notices
+        return listed | ready
 
     def _ready_agents(self) -> list[ReadyAgent]:
         return [agent for agent in self.agents.values() if isinstance(agent, ReadyAgent)]

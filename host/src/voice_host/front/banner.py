@@ -14,10 +14,6 @@ from voice_host.observability.logs import MAX_TRACE_CHARS
 from voice_host.observability.printable import printable
 from voice_host.plugins import BrokenAgent, DisabledAgent
 
-EMBEDDED_NOTICE = (
-    "Demo speech on this machine: English, one close microphone, a quiet room, short everyday sentences. "
-    "Set ASSEMBLYAI_API_KEY and ASSEMBLYAI_TTS_API_KEY for the cloud services."
-)
 DEMO_MODEL_NOTICE = (
     "No language model is configured for {agents}: answers are found by matching words. "
     "Set VOICE_HOST_MODEL, e.g. to openai:gpt-4.1-mini with OPENAI_API_KEY, or ASSEMBLYAI_API_KEY."
@@ -57,9 +53,8 @@ def print_banner(
             print_broken(broken, console, advice, tracebacks=tracebacks)
     for problem in dict.fromkeys(agent["speech_problem"] for agent in agents if "speech_problem" in agent):
         console.print(Text(f"\n{problem}", "yellow"))
-    used = [agent.get("providers", {}) for agent in agents]
-    if any("embedded" in (providers.get("stt"), providers.get("tts")) for providers in used):
-        console.print(Text(f"\n{EMBEDDED_NOTICE}", "yellow"))
+    for notice in dict.fromkeys(notice for agent in agents for notice in agent.get("speech_notices", ())):
+        console.print(Text(f"\n{notice}", "yellow"))
     if demo := [agent["id"] for agent in agents if agent.get("providers", {}).get("model") == "demo"]:
         console.print(Text(DEMO_MODEL_NOTICE.format(agents=", ".join(demo)), "yellow"))
 

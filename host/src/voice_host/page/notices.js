@@ -5,9 +5,9 @@ import { providerNotices } from "./words.js";
 
 const ROOMY = "(min-width: 761px) and (min-height: 600px)";
 
-/** Shows in `container` what is to be known about `providers`: unfolded where there is room, nothing if there is nothing. */
-export function showNotices(container, providers, speechProblem) {
-  const notices = providerNotices(providers, speechProblem);
+/** Shows in `container` what is to be known about the providers of an agent: unfolded where there is room, nothing if there is nothing. */
+export function showNotices(container, { providers, speech_problem, speech_notices }) {
+  const notices = providerNotices(providers, speech_problem, speech_notices);
   if (notices.length === 0) return container.replaceChildren();
   const about = notices.map((notice) => notice.about).join(", ");
   container.replaceChildren(

@@ -175,7 +175,7 @@ function showAgent() {
       element("div", {}, element("dt", { textContent: label }), element("dd", { textContent: name })),
     ),
   );
-  showNotices(page.notices, agent?.providers, agent?.speech_problem);
+  showNotices(page.notices, agent ?? {});
   page.examples.replaceChildren(...(agent?.examples ?? []).map(exampleButton));
   showState();
 }

@@ -113,19 +113,12 @@ export function microphoneWords(error) {
 
 /**
  * Notices about the providers in use, most important first: what each is about, and what to know and to set.
- * `speechProblem` says why there is no speech on this host.
+ * `speechProblem` says why there is no speech on this host, `speechNotices` what the speech services cannot do.
  */
-export function providerNotices({ stt, tts, model } = {}, speechProblem) {
+export function providerNotices({ model } = {}, speechProblem, speechNotices = []) {
   const notices = [];
   if (speechProblem) notices.push({ about: "no speech", text: speechProblem });
-  if (stt === "embedded" || tts === "embedded") {
-    notices.push({
-      about: "demo speech",
-      text:
-        "Demo speech on this machine: English, one close microphone, a quiet room, short everyday sentences. " +
-        "Set ASSEMBLYAI_API_KEY and ASSEMBLYAI_TTS_API_KEY for the cloud services.",
-    });
-  }
+  for (const text of speechNotices) notices.push({ about: "demo speech", text });
   if (model === "demo") {
     notices.push({
       about: "demo model",

@@ -12,10 +12,11 @@ from voice_host.settings.model import (
     AgentsSettings,
     AuthSettings,
     ExtensionsSettings,
+    ModelKeys,
     ProvidersSettings,
     ServerSettings,
-    ServiceKeys,
     Settings,
+    WebSocketUrl,
     agent_id_hint,
     read_only,
 )
@@ -23,6 +24,14 @@ from voice_host.settings.plugin_table import AskedKeys, MissingSetting, plugin_t
 from voice_host.settings.provenance import Provenance
 from voice_host.settings.resilience import ResilienceSettings
 from voice_host.settings.secrets import SecretText, redact, secret_texts
+from voice_host.settings.services import (
+    Adapter,
+    AgentAddress,
+    ServiceOptions,
+    SpeechService,
+    built_in_services,
+    service_limitations,
+)
 from voice_host.settings.variables import CONFIG_VARIABLE, TOKEN_VARIABLE, colliding_ids, variable_name
 
 __all__ = [
@@ -30,6 +39,8 @@ __all__ = [
     "DEFAULT_FILE",
     "DOTENV_FILE",
     "TOKEN_VARIABLE",
+    "Adapter",
+    "AgentAddress",
     "AgentSettings",
     "AgentsSettings",
     "AskedKeys",
@@ -39,16 +50,20 @@ __all__ = [
     "FieldProblem",
     "LimitsSettings",
     "MissingSetting",
+    "ModelKeys",
     "Problem",
     "Provenance",
     "ProvidersSettings",
     "ResilienceSettings",
     "SecretText",
     "ServerSettings",
-    "ServiceKeys",
+    "ServiceOptions",
     "Settings",
     "SettingsError",
+    "SpeechService",
+    "WebSocketUrl",
     "agent_id_hint",
+    "built_in_services",
     "colliding_ids",
     "did_you_mean",
     "environment_for_children",
@@ -62,6 +77,7 @@ __all__ = [
     "read_only",
     "redact",
     "secret_texts",
+    "service_limitations",
     "suggestion",
     "variable_name",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from voice_host.settings.model import ServiceKeys, Settings, Tables
+from voice_host.settings.model import Settings, Tables
 from voice_host.settings.provenance import DEFAULT, KeyPath, Provenance, dotted
 from voice_host.settings.secrets import REDACTED, SecretText
 
@@ -30,8 +30,12 @@ def list_settings(settings: Settings) -> list[Entry]:
         for name in Tables.model_fields
         for path, value in _leaves((name,), getattr(settings, name))
     ]
-    for name, field in ServiceKeys.model_fields.items():
-        value, variable = getattr(settings.keys, name), field.alias or name
+    of_services = {
+        field.alias or name: getattr(options, name)
+        for options in (*settings.speech_options.values(), settings.keys)
+        for name, field in type(options).model_fields.items()
+    }
+    for variable, value in of_services.items():
         came_from = settings.provenance.get((variable,), Provenance("variable", variable))
         entries.append(Entry(variable, _shown(value), came_from if value else DEFAULT))
     return entries

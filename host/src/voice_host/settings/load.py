@@ -6,18 +6,19 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from voice_host.settings.environment import Environment, export, process_environment
 from voice_host.settings.errors import Problem, SettingsError
 from voice_host.settings.explain import FieldProblem, explain
 from voice_host.settings.layers import Layers
-from voice_host.settings.model import AgentsSettings, ExtensionsSettings, ServiceKeys, Settings, Tables
+from voice_host.settings.model import AgentsSettings, ExtensionsSettings, ModelKeys, Settings, Tables
 from voice_host.settings.provenance import Provenance
 from voice_host.settings.retired import RETIRED
 from voice_host.settings.secrets import NOT_UTF8, is_utf8, references
+from voice_host.settings.services import ServiceOptions, built_in_services
 from voice_host.settings.variables import (
     CONFIG_VARIABLE,
     PREFIX,
@@ -27,6 +28,8 @@ from voice_host.settings.variables import (
     service_variables,
 )
 from voice_host_sdk import AGENT_ID_PATTERN
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 DEFAULT_FILE = "voice-host.toml"
 
@@ -78,16 +81,18 @@ def load_settings(
     )
     layers.resolve(environment, file.parent if file else Path())
 
-    keys, key_problems = _keys(environment)
+    problems: list[Problem] = []
+    speech = {each.name: _options(each.options, environment, problems) for each in built_in_services()}
+    keys = _options(ModelKeys, environment, problems)
     problems = [
         *environment.problems,
         *reader.problems,
         *layers.problems,
-        *key_problems,
+        *problems,
         *_collisions("agent", {*ids, *layers.named("agent")}),
     ]
     problems += _collisions("extension", {*names, *layers.named("extension")})
-    settings = _validated(layers, keys, file, problems)
+    settings = _validated(layers, keys, speech, file, problems)
     if problems:
         raise SettingsError(problems)
     of_keys = {(name,): environment.came_from(name) for name in service_variables() if name in environment.variables}
@@ -167,20 +172,24 @@ def _collisions(kind: str, ids: set[str]) -> list[Problem]:
     ]
 
 
-def _keys(environment: Environment) -> tuple[ServiceKeys, list[Problem]]:
+def _options(model: type[_Model], environment: Environment, problems: list[Problem]) -> _Model:
+    """Return a model read from the variables that its fields' aliases name, or add to `problems`."""
     environ, where = environment.variables, environment.where
-    given = {name: environ[name].strip() for name in service_variables() if environ.get(name, "").strip()}
-    if unreadable := [Problem(where(name), NOT_UTF8) for name, text in given.items() if not is_utf8(text)]:
-        return ServiceKeys(), unreadable
-    try:
-        return ServiceKeys.model_validate(given), []
-    except ValidationError as error:
-        return ServiceKeys(), [
-            Problem(where(str(found.path[0])), found.message) for found in explain(error, ServiceKeys)
-        ]
+    variables = [field.alias for field in model.model_fields.values() if field.alias]
+    given = {name: text for name in variables if (text := environ.get(name, "").strip())}
+    found = [Problem(where(name), NOT_UTF8) for name, text in given.items() if not is_utf8(text)]
+    if not found:
+        try:
+            return model.model_validate(given)
+        except ValidationError as error:
+            found = [Problem(where(str(each.path[0])), each.message) for each in explain(error, model)]
+    problems += [problem for problem in found if problem not in problems]  # two models may share a variable
+    return model()
 
 
-def _validated(layers: Layers, keys: ServiceKeys, file: Path | None, problems: list[Problem]) -> Settings:
+def _validated(
+    layers: Layers, keys: ModelKeys, speech: Mapping[str, ServiceOptions], file: Path | None, problems: list[Problem]
+) -> Settings:
     """Return the settings, or add what is wrong with them to `problems` and return the defaults."""
     try:
         tables = Tables.model_validate(layers.values)
@@ -191,7 +200,7 @@ def _validated(layers: Layers, keys: ServiceKeys, file: Path | None, problems: l
             if not layers.is_missing(found.path)
         ]
         tables = Tables()
-    return Settings(**dict(tables), keys=keys, path=file, provenance=layers.provenance)
+    return Settings(**dict(tables), keys=keys, speech_options=speech, path=file, provenance=layers.provenance)
 
 
 def _of_one(found: FieldProblem, values: Mapping[str, Any]) -> str | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
@@ -15,9 +15,19 @@ from voice_host.settings.errors import Problem
 from voice_host.settings.limits import LimitsSettings
 from voice_host.settings.provenance import DEFAULT, KeyPath, Provenance
 from voice_host.settings.resilience import ResilienceSettings
-from voice_host.settings.services import AUTO, ServiceName
+from voice_host.settings.services import (
+    AUTO,
+    Direction,
+    ServiceName,
+    ServiceOptions,
+    SpeechService,
+    built_in_services,
+    ranked_services,
+)
 from voice_host.settings.table import TABLE
 from voice_host_sdk import AGENT_ID_PATTERN, EXTENSION_NAME_PATTERN
+
+_Options = TypeVar("_Options", bound=BaseModel)
 
 
 def agent_id_hint(name: str) -> str | None:
@@ -263,7 +273,7 @@ class ExtensionsSettings(BaseModel):
 
 
 class ProvidersSettings(BaseModel):
-    """`[providers]`: the speech services, by name. `auto` takes the cloud service whose key is set, else `embedded`."""
+    """`[providers]`: the speech services, by name. `auto` takes the best built-in service whose key is set."""
 
     model_config = TABLE
 
@@ -279,21 +289,15 @@ class ProvidersSettings(BaseModel):
     )
 
 
-class ServiceKeys(BaseModel):
-    """Keys and addresses of services: plain environment variables, never in the file.
+class ModelKeys(BaseModel):
+    """Keys and addresses of language models: plain environment variables, never in the file.
 
-    The addresses may hold a password: they are left out of the repr too.
+    The address may hold a password: it is left out of the repr too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     assemblyai_api_key: SecretStr | None = Field(default=None, alias="ASSEMBLYAI_API_KEY")
-    assemblyai_ws_url: WebSocketUrl | None = Field(default=None, alias="VOICE_HOST_ASSEMBLYAI_WS_URL", repr=False)
-    assemblyai_tts_ws_url: WebSocketUrl | None = Field(
-        default=None, alias="VOICE_HOST_ASSEMBLYAI_TTS_WS_URL", repr=False
-    )
-    assemblyai_tts_api_key: SecretStr | None = Field(default=None, alias="ASSEMBLYAI_TTS_API_KEY")
-    assemblyai_tts_wss_url: WebSocketUrl | None = Field(default=None, alias="ASSEMBLYAI_TTS_WSS_URL", repr=False)
     llm_base_url: HttpUrl | None = Field(default=None, alias="VOICE_HOST_LLM_BASE_URL", repr=False)
     llm_api_key: SecretStr | None = Field(default=None, alias="VOICE_HOST_LLM_API_KEY")
     model: str | None = Field(default=None, alias="VOICE_HOST_MODEL")
@@ -322,21 +326,36 @@ class Settings(Tables):
     """Everything the host was told, resolved and checked.
 
     Attributes:
-        keys: the services' keys and addresses.
+        keys: keys and addresses of language models.
+        speech_options: what each built-in speech service read from its variables, by the service's name.
         path: the file that was read, or None.
         provenance: where each value that is not a default came from, by path.
         warnings: settings that were given and have no effect any more.
     """
 
-    keys: ServiceKeys = ServiceKeys()
+    keys: ModelKeys = ModelKeys()
+    speech_options: Annotated[Mapping[str, ServiceOptions], AfterValidator(read_only)] = Field(default_factory=_nothing)
     path: Path | None = None
     provenance: Mapping[KeyPath, Provenance] = Field(default_factory=_nothing, repr=False)
     warnings: tuple[Problem, ...] = ()
 
     def with_keys(self, **keys: SecretStr | None) -> Settings:
-        """Return the settings with other keys of services, named as in `ServiceKeys`. None leaves one as it is."""
-        given = {name: key for name, key in keys.items() if key is not None}
-        return self.model_copy(update={"keys": self.keys.model_copy(update=given)}) if given else self
+        """Return the settings with other keys of models and speech services. None leaves one as it is.
+
+        Args:
+            keys: by the name of the field; every model that has the field gets the key.
+        """
+
+        def updated(options: _Options) -> _Options:
+            mine = {name: key for name, key in keys.items() if key is not None and name in type(options).model_fields}
+            return options.model_copy(update=mine) if mine else options
+
+        speech = {service.name: updated(self.options_of(service)) for service in built_in_services()}
+        return self.model_copy(update={"keys": updated(self.keys), "speech_options": read_only(speech)})
+
+    def options_of(self, service: SpeechService) -> ServiceOptions:
+        """Return what a speech service was told; the defaults when its variables were not read."""
+        return self.speech_options.get(service.name) or service.options()
 
     def for_agent(self, agent_id: str) -> AgentSettings:
         """Return the settings of one agent; the defaults when it has no table."""
@@ -378,13 +397,15 @@ class Settings(Tables):
     @property
     def speech_to_text(self) -> str:
         """The recogniser's name, `auto` resolved."""
-        if self.providers.speech_to_text != AUTO:
-            return self.providers.speech_to_text
-        return "assemblyai" if self.keys.assemblyai_api_key else "embedded"
+        return self._named_or_best("speech_to_text")
 
     @property
     def text_to_speech(self) -> str:
         """The voice's name, `auto` resolved."""
-        if self.providers.text_to_speech != AUTO:
-            return self.providers.text_to_speech
-        return "orpheus" if self.keys.assemblyai_tts_api_key else "embedded"
+        return self._named_or_best("text_to_speech")
+
+    def _named_or_best(self, direction: Direction) -> str:
+        named: str = getattr(self.providers, direction)
+        if named != AUTO:
+            return named
+        return next(each.name for each in ranked_services(direction) if each.has_key(self.options_of(each)))

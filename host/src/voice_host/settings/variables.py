@@ -14,10 +14,11 @@ from pydantic import BaseModel
 
 from voice_host.settings.environment import Environment
 from voice_host.settings.errors import Problem, did_you_mean, suggestion
-from voice_host.settings.model import AgentSettings, ServiceKeys, Tables
+from voice_host.settings.model import AgentSettings, ModelKeys, Tables
 from voice_host.settings.provenance import KeyPath
 from voice_host.settings.retired import RETIRED
 from voice_host.settings.secrets import NOT_UTF8, is_utf8
+from voice_host.settings.services import built_in_services
 
 PREFIX = "VOICE_HOST_"
 AGENT_PREFIX = f"{PREFIX}AGENT__"
@@ -54,8 +55,9 @@ def colliding_ids(ids: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def service_variables() -> list[str]:
-    """Return the variables of `ServiceKeys`, in its order."""
-    return [field.alias for field in ServiceKeys.model_fields.values() if field.alias]
+    """Return the variables of speech services and language models: keys and addresses."""
+    models: list[type[BaseModel]] = [*(service.options for service in built_in_services()), ModelKeys]
+    return list(dict.fromkeys(field.alias for each in models for field in each.model_fields.values() if field.alias))
 
 
 class VariableReader:

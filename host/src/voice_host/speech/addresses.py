@@ -6,11 +6,8 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from voice_host.speech.errors import ProviderConfigError
-from voice_host_sdk import DEFAULT_STT_WSS_BASE, DEFAULT_TTS_WSS_URL
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_OWN = tuple(str(urlsplit(url).hostname) for url in (DEFAULT_STT_WSS_BASE, DEFAULT_TTS_WSS_URL))
-"""The services' own hosts, which the keys are for."""
 
 
 def require_allowed(url: str, field: str, variable: str, allowed: Iterable[str]) -> None:
@@ -23,7 +20,7 @@ def require_allowed(url: str, field: str, variable: str, allowed: Iterable[str])
         url: the address.
         field: of the agent's configuration, for the message.
         variable: of the key.
-        allowed: hosts beside the services' own; `*.example.com` is every host below it.
+        allowed: the service's own hosts and those that the platform adds; `*.example.com` is every host below it.
 
     Raises:
         ProviderConfigError: the key may not be sent there.
@@ -38,7 +35,7 @@ def require_allowed(url: str, field: str, variable: str, allowed: Iterable[str])
         raise ProviderConfigError(f"{field} is no address that {variable} is sent to: write wss://host/path")
     if scheme == "ws" and host not in _LOOPBACK:
         raise ProviderConfigError(f"{field} is not encrypted: {variable} is sent over wss:// alone")
-    if not any(_matches(host, pattern.lower()) for pattern in (*_OWN, *allowed)):
+    if not any(_matches(host, pattern.lower()) for pattern in allowed):
         raise ProviderConfigError(
             f"{field} names the host {host!r}, to which the platform does not send its {variable}: "
             "leave the field out, or the platform adds the host to [providers] allowed_hosts"

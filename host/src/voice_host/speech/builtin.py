@@ -1,21 +1,22 @@
-"""The speech services that come with the host. They are offered as those of any extension are."""
+"""The host's own extension: it offers the built-in speech services, as any extension offers its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
-from pydantic import SecretStr
-
-from voice_host.settings import Settings
+from voice_host.settings import Adapter, Settings, SpeechService, built_in_services
+from voice_host.settings.services import Direction
 from voice_host.speech.errors import ProviderConfigError
 from voice_host_sdk import SpeechToText, TextToSpeech, extensionimpl
 
 
 class BuiltInProviders:
-    """The hooks of the host's own extension. Each adapter is imported only when it is chosen: most hosts use one.
+    """The hooks of the host's own extension. An adapter is imported when it is first chosen: most hosts use one.
 
     Args:
-        settings: of the host: its keys are in none of the tables that extensions get.
+        settings: of the host, with the services' keys, which no table of an extension holds.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -23,45 +24,18 @@ class BuiltInProviders:
 
     @extensionimpl
     def speech_to_text_providers(self) -> Mapping[str, Callable[[], SpeechToText]]:
-        return {"assemblyai": self._assemblyai, "embedded": self._embedded_stt}
+        return self._factories("speech_to_text")
 
     @extensionimpl
     def text_to_speech_providers(self) -> Mapping[str, Callable[[], TextToSpeech]]:
-        return {"orpheus": self._orpheus, "assemblyai": self._assemblyai_voice, "embedded": self._embedded_tts}
+        return self._factories("text_to_speech")
 
-    def _assemblyai(self) -> SpeechToText:
-        from voice_host.speech.assemblyai.stt import AssemblyAISpeechToText
+    def _factories(self, direction: Direction) -> dict[str, Callable[[], Any]]:
+        offers = {service: getattr(service, direction) for service in built_in_services()}
+        return {service.name: partial(self._make, service, adapter) for service, adapter in offers.items() if adapter}
 
-        keys = self._settings.keys
-        key = _required(keys.assemblyai_api_key, "assemblyai", "ASSEMBLYAI_API_KEY")
-        return AssemblyAISpeechToText(key, url=keys.assemblyai_ws_url, resilience=self._settings.resilience)
-
-    def _orpheus(self) -> TextToSpeech:
-        from voice_host.speech.orpheus import OrpheusTextToSpeech
-
-        keys = self._settings.keys
-        key = _required(keys.assemblyai_tts_api_key, "orpheus", "ASSEMBLYAI_TTS_API_KEY")
-        return OrpheusTextToSpeech(key, url=keys.assemblyai_tts_wss_url, resilience=self._settings.resilience)
-
-    def _assemblyai_voice(self) -> TextToSpeech:
-        from voice_host.speech.assemblyai.tts import AssemblyAITextToSpeech
-
-        keys = self._settings.keys
-        key = _required(keys.assemblyai_api_key, "assemblyai", "ASSEMBLYAI_API_KEY")
-        return AssemblyAITextToSpeech(key, url=keys.assemblyai_tts_ws_url, resilience=self._settings.resilience)
-
-    def _embedded_stt(self) -> SpeechToText:
-        from voice_host.speech.embedded import EmbeddedSpeechToText
-
-        return EmbeddedSpeechToText()
-
-    def _embedded_tts(self) -> TextToSpeech:
-        from voice_host.speech.embedded import EmbeddedTextToSpeech
-
-        return EmbeddedTextToSpeech()
-
-
-def _required(key: SecretStr | None, provider: str, variable: str) -> str:
-    if key is None:
-        raise ProviderConfigError(f"the speech service {provider!r} needs a key: set {variable}")
-    return key.get_secret_value()
+    def _make(self, service: SpeechService, adapter: Adapter[Any]) -> Any:
+        options = self._settings.options_of(service)
+        if not service.has_key(options):
+            raise ProviderConfigError(f"the speech service {service.name!r} needs a key: set {service.key_variable}")
+        return adapter.make(options, self._settings.resilience)

@@ -5,15 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
 from voice_host.observability.logs import get_logger
 from voice_host.plugins.extensions import Extensions, Offer, load_built_in, load_extensions
 from voice_host.plugins.guard import SignalWatch, describe, place
-from voice_host.settings import Settings, did_you_mean, load_settings, redact
-from voice_host.settings.services import AUTO
+from voice_host.settings import (
+    Adapter,
+    AgentAddress,
+    Settings,
+    SpeechService,
+    built_in_services,
+    did_you_mean,
+    load_settings,
+    redact,
+)
+from voice_host.settings.services import AUTO, DIRECTIONS, Direction
 from voice_host.speech.addresses import require_allowed
 from voice_host.speech.builtin import BuiltInProviders
 from voice_host.speech.errors import ProviderConfigError as ProviderConfigError
@@ -58,9 +68,9 @@ class SpeechProviders:
 class SpeechServices:
     """All speech services of a process: each is built when an agent first wants it, and shared by all that do.
 
-    A service is chosen by name: what the platform names counts, in `[agent.<id>]` or else in `[providers]`; where both
-    say `auto`, what the agent names; and else the cloud service whose key is set, or `embedded`. Where this last one
-    cannot run, the agent takes calls without speech; where somebody named it, it is an error.
+    A service is chosen by name. The platform's choice wins, in `[agent.<id>]` or else in `[providers]`; where both say
+    `auto`, the agent's choice; else the best built-in service whose key is set. If that one cannot run on this machine,
+    the agent takes calls without speech; a service that somebody named and that cannot run is an error.
 
     Args:
         settings: which service the platform wants.
@@ -113,12 +123,21 @@ class SpeechServices:
         """
         if self._any_address:
             return
-        keys, allowed = self.settings.keys, self.settings.providers.allowed_hosts
-        if keys.assemblyai_ws_url is None and chosen.stt.name == "assemblyai":
-            require_allowed(config.stt_config.wss_base, "stt_config.wss_base", "ASSEMBLYAI_API_KEY", allowed)
-        voices = [voice.name for voice in (chosen.tts, chosen.tts_fallback) if voice is not None]
-        if keys.assemblyai_tts_wss_url is None and "orpheus" in voices:
-            require_allowed(config.tts_config.wss_url, "tts_config.wss_url", "ASSEMBLYAI_TTS_API_KEY", allowed)
+        names: dict[Direction, set[str]] = {
+            "speech_to_text": {chosen.stt.name},
+            "text_to_speech": {voice.name for voice in (chosen.tts, chosen.tts_fallback) if voice is not None},
+        }
+        for service in built_in_services():
+            for direction in DIRECTIONS:
+                adapter: Adapter[Any] | None = getattr(service, direction)
+                if adapter and adapter.agent_address and service.name in names[direction]:
+                    self._require_allowed(service, adapter.agent_address, config)
+
+    def _require_allowed(self, service: SpeechService, address: AgentAddress, config: AgentConfig) -> None:
+        if getattr(self.settings.options_of(service), address.overridden_by) is None:
+            allowed = (*address.own_hosts, *self.settings.providers.allowed_hosts)
+            url: str = attrgetter(address.field)(config)
+            require_allowed(url, address.field, service.key_variable, allowed)
 
     def require_named(self) -> None:
         """Build the services that `[providers]` names: whoever starts with a wrong one should know at once.
@@ -188,21 +207,17 @@ def installed_extensions(settings: Settings) -> Extensions:
     return Extensions(load_extensions(settings, BuiltInProviders(settings)))
 
 
-def speech_services_from_environment(
-    *, assemblyai_api_key: SecretStr | None = None, tts_api_key: str | None = None
-) -> SpeechServices:
-    """What the configuration file and the variables configure, for an application with agents of its own.
+def speech_services_from_environment(**keys: SecretStr | None) -> SpeechServices:
+    """Return what the configuration file and the variables configure, for an application with agents of its own.
 
-    Keys that are given win over their variables.
+    Args:
+        keys: of services, by the names of their options; those that are given win over their variables.
 
     Raises:
         ExtensionsBroken: an installed extension cannot be used.
         SettingsError: the settings cannot be used.
     """
-    settings = load_settings().with_keys(
-        assemblyai_api_key=assemblyai_api_key,
-        assemblyai_tts_api_key=SecretStr(tts_api_key) if tts_api_key is not None else None,
-    )
+    settings = load_settings().with_keys(**keys)
     return SpeechServices(settings, installed_extensions(settings), any_address=True)
 
 

@@ -9,7 +9,6 @@ from tests.simulators.assemblyai_tts import AssemblyAITTSSimulator, tone
 from tests.simulators.assemblyai_tts_session import MAX_UNBROKEN
 from tests.speech.assemblyai.tts.speech import KEY, TEXT, begin, listen, say
 from voice_host.settings import load_settings
-from voice_host.settings.model import ServiceKeys
 from voice_host.speech.assemblyai.tts import AssemblyAITextToSpeech, AssemblyAIVoiceStream
 from voice_host.speech.assemblyai.tts.request import MAX_TEXT, pieces
 from voice_host.speech.select import ProviderConfigError, SpeechServices
@@ -199,7 +198,6 @@ async def test_it_is_chosen_by_name(simulator: AssemblyAITTSSimulator) -> None:
 
 
 def test_without_a_key_it_is_not_to_be_had() -> None:
-    settings = load_settings(environ={"VOICE_HOST_PROVIDERS__TEXT_TO_SPEECH": "assemblyai", "ASSEMBLYAI_API_KEY": KEY})
-    without = settings.model_copy(update={"keys": ServiceKeys()})
+    settings = load_settings(environ={"VOICE_HOST_PROVIDERS__TEXT_TO_SPEECH": "assemblyai"})
     with pytest.raises(ProviderConfigError, match="'assemblyai' needs a key: set ASSEMBLYAI_API_KEY"):
-        SpeechServices(without).for_agent(AgentConfig(speech_to_text="embedded"))
+        SpeechServices(settings).for_agent(AgentConfig(speech_to_text="embedded"))

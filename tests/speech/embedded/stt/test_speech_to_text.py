@@ -22,7 +22,7 @@ from tests.speech.embedded.speech import (
     until_final,
     words_of,
 )
-from voice_host.speech.embedded import EmbeddedSpeechToText
+from voice_host.speech.embedded.stt import EmbeddedSpeechToText
 from voice_host.speech.embedded.stt.recogniser import LocalRecogniser
 from voice_host.speech.embedded.stt.stream import EmbeddedSpeechToTextStream
 from voice_host_sdk import ProviderError, SpeechEnded, SpeechEvent, SpeechStarted, STTConfig, Transcript

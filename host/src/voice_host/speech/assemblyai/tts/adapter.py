@@ -41,8 +41,8 @@ class AssemblyAITextToSpeech:
 
     Args:
         api_key: sent raw in the `Authorization` header.
-        url: the platform's endpoint; parameters in its query win. `TTSConfig.wss_url` names an Orpheus endpoint and is
-            not used: the key goes to no address that the platform did not choose.
+        url: the platform's endpoint; parameters in its query win. `TTSConfig.wss_url` is for another service and not
+            used: the key is sent only to addresses that the platform chose.
         resilience: how long it may take to connect, and then to begin; how long it may be silent once it has the whole
             text. It speaks within a second when it is well.
         keep_alive_s, words_timeout_s: see the constants.

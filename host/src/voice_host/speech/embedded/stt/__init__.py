@@ -1,1 +1,5 @@
-"""What was said on this machine: where there is a voice, where a turn ends, and which words."""
+"""Speech-to-text on this machine."""
+
+from voice_host.speech.embedded.stt.adapter import EmbeddedSpeechToText
+
+__all__ = ["EmbeddedSpeechToText"]

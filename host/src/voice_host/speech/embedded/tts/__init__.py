@@ -1,1 +1,5 @@
-"""A voice on this machine."""
+"""Text-to-speech on this machine."""
+
+from voice_host.speech.embedded.tts.adapter import EmbeddedTextToSpeech
+
+__all__ = ["EmbeddedTextToSpeech"]

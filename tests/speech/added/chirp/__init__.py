@@ -1,0 +1,1 @@
+"""A speech service that exists in tests alone."""
