@@ -18,7 +18,6 @@ from urllib.parse import quote
 import pytest
 
 from tests.conversation.models import ScriptedModel
-from voice_host.conversation.session import LiveSession
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.observability import log_handler
 from voice_host.observability.log_handler import REPEATS
@@ -26,6 +25,7 @@ from voice_host.observability.logs import allow_loggers, configure_logging, get_
 from voice_host.observability.printable import MAX_CHARS
 from voice_host.observability.tracebacks import WITHHELD, without_messages
 from voice_host.observability.transcript_log import log_reply, log_transcripts, log_turn
+from voice_host.sessions.live_session import LiveSession
 from voice_host.settings import known_secrets, load_settings
 from voice_host.settings.secrets import REDACTED, Redactor
 from voice_host_sdk import AgentConfig, AgentReply, ProviderError, UserTurn

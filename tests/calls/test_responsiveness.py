@@ -129,7 +129,7 @@ async def test_the_stages_of_replies_are_counted_by_the_kind_of_turn() -> None:
             await caller.expect("metrics", reply=2)
             await (await s.stt.connected()).final("And now I speak")
             await caller.expect("metrics", reply=3)
-            await s.manager.held((await caller.expect("ready"))["session_id"]).agent.session.say("By the way.")
+            await s.manager.session((await caller.expect("ready"))["session_id"]).agent.session.say("By the way.")
             await caller.expect("metrics", reply=4)
     assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 1, 2]
 

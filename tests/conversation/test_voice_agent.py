@@ -18,6 +18,7 @@ from voice_host.conversation.events import ToolFinished
 from voice_host.conversation.history import CUT_MARK, FAULT_MARK, MAX_MESSAGES, NO_RESULT, STILL_RUNNING, settle, trim
 from voice_host.conversation.turn import active_turn
 from voice_host.conversation.voice_agent import VoiceAgent, VoiceResponse
+from voice_host.sessions.live_session import LiveSession
 from voice_host_sdk import AgentConfig, Session, tool
 
 
@@ -202,7 +203,7 @@ async def test_on_interrupt(how: str) -> None:
         assert spoken(agent) == ["user: go", f"tool: {STILL_RUNNING if how == 'detach' else NO_RESULT}"]
         release.set()
     if how == "detach":
-        await asyncio.wait(agent._tool_tasks)
+        await asyncio.wait(tasks_of_tools())
         await asyncio.sleep(0)
         assert spoken(agent) == ["user: go", "tool: worked"]
     await agent.aclose()
@@ -241,6 +242,10 @@ async def test_a_thread_that_cannot_be_stopped_tells_what_it_did(fails: bool) ->
     await agent.aclose()
 
 
+def tasks_of_tools() -> list[asyncio.Task[Any]]:
+    return [task for task in asyncio.all_tasks() if task.get_name().startswith("tool-")]
+
+
 async def _nothing(_: object) -> None:
     """Nobody wants to know."""
 
@@ -261,7 +266,6 @@ async def test_what_is_detached_does_not_outlive_the_agent() -> None:
     await agent.cancel()
     await chatting
     await agent.aclose()
-    assert agent._tool_tasks == set()
     assert len(asyncio.all_tasks()) == 1
 
 
@@ -286,14 +290,15 @@ async def test_a_tool_that_outlived_its_reply_neither_speaks_nor_hangs_up() -> N
         await session.end("too late")
         return "done"
 
-    agent = VoiceAgent(runtime=ScriptedModel(("work", {})).runtime(AgentConfig(tools=(work,))))
-    await agent.session.attach(Line())
+    session = LiveSession("s", "scripted")
+    await session.attach(Line())
+    agent = VoiceAgent(runtime=ScriptedModel(("work", {})).runtime(AgentConfig(tools=(work,))), session=session)
     chatting = asyncio.create_task(agent.chat("go"))
     await started.wait()
     await agent.cancel()
     await chatting
     release.set()
-    await asyncio.wait(agent._tool_tasks)
+    await asyncio.wait(tasks_of_tools())
     assert acted == ["started"]
     await agent.aclose()
 

@@ -185,7 +185,7 @@ async def test_callbacks_beyond_the_queue_are_dropped_and_the_last_one_is_not(mo
     manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log)
     await manager.get_or_create("a")
     await asyncio.sleep(0)
-    held = manager.held("a")
+    held = manager.session("a")
     assert held is not None
     for number in range(20):
         held.callbacks.user_turn(UserTurn(str(number)))
@@ -396,7 +396,7 @@ async def test_how_long_calls_may_take_to_say_goodbye() -> None:
 
 def report(manager: VoiceAgentManager, session_id: str, text: str) -> None:
     """Let the session's callbacks know of a turn."""
-    held = manager.held(session_id)
+    held = manager.session(session_id)
     assert held is not None
     held.callbacks.user_turn(UserTurn(text))
 

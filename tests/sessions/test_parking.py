@@ -7,22 +7,23 @@ from typing import cast
 
 import pytest
 
-from voice_host.sessions.parking import greediest
-from voice_host.sessions.session import HeldSession
+from voice_host.sessions.parking import session_to_drop
+from voice_host.sessions.session import ManagedSession
 from voice_host_sdk import Caller
 
 
-def waiting(*owners: str) -> list[HeldSession]:
+def waiting(*owners: str) -> list[ManagedSession]:
     """Sessions that wait since 0, 1, 2, ... s, each of an `issuer/identity@address` of which parts may be missing."""
-    held = []
+    parked = []
     for parked_at, owner in enumerate(owners):
         who, _, address = owner.partition("@")
         issuer, _, identity = who.partition("/")
         caller = Caller(identity, issuer=issuer) if who else None
-        agent = SimpleNamespace(session=SimpleNamespace(caller=caller))
-        one = SimpleNamespace(agent=agent, client_host=address or None, parked_at=float(parked_at))
-        held.append(cast(HeldSession, one))
-    return held
+        one = SimpleNamespace(
+            live=SimpleNamespace(caller=caller), client_host=address or None, parked_at=float(parked_at)
+        )
+        parked.append(cast(ManagedSession, one))
+    return parked
 
 
 @pytest.mark.parametrize(
@@ -39,5 +40,5 @@ def waiting(*owners: str) -> list[HeldSession]:
     ],
 )
 def test_of_whoever_has_most_the_oldest_is_given_up(owners: list[str], given_up: int) -> None:
-    held = waiting(*owners)
-    assert held.index(greediest(held)) == given_up
+    parked = waiting(*owners)
+    assert parked.index(session_to_drop(parked)) == given_up

@@ -18,7 +18,7 @@ from voice_host.call.report import CallReporter
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.conversation.voice_agent import VoiceAgent
-from voice_host.sessions.session import HeldSession
+from voice_host.sessions.session import ManagedSession
 from voice_host.turns.engine import TurnEngine, TurnState
 from voice_host.turns.events import HangUpRequested, SpeechRequested, TimePassed, TurnEvent
 from voice_host_sdk import ProviderError, TextToSpeechStream
@@ -29,7 +29,7 @@ from voice_host_sdk.session import EndReason
 class Call:
     """The state of one call. `VoiceSessionHandler` is what acts on it."""
 
-    session: HeldSession
+    session: ManagedSession
     client: ClientConnection
     reporter: CallReporter
     engine: TurnEngine
@@ -82,7 +82,7 @@ class Call:
     @property
     def agent_id(self) -> str:
         """The id of the agent that answers."""
-        return self.session.agent.session.agent_id
+        return self.session.live.agent_id
 
     def end(self, reason: EndReason, detail: str = "", code: CloseCode | None = None) -> None:
         """End the call. The first reason counts."""
@@ -199,7 +199,7 @@ class Call:
         for task in tuple(self._children):
             task.cancel()
 
-    # --- what tools and callbacks may do (`voice_host.conversation.session.Line`) --------------------
+    # --- what tools and callbacks may do (`voice_host.sessions.live_session.Line`) --------------------
 
     async def say(self, text: str) -> None:
         self._later(SpeechRequested(text))

@@ -14,7 +14,7 @@ from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.refusals import ResumeRefused, SessionRefused, ShuttingDown
-from voice_host.sessions.session import HeldSession
+from voice_host.sessions.session import ManagedSession
 from voice_host_sdk import Caller
 from voice_host_sdk.session import EndReason
 
@@ -30,7 +30,7 @@ class CallEnd:
 
 async def session_for(
     opening: Opening, manager: VoiceAgentManager, caller: Caller | None, metadata: Mapping[str, Any] | None = None
-) -> tuple[HeldSession, bool]:
+) -> tuple[ManagedSession, bool]:
     """Return the session of a connection, and whether it is one that the caller comes back to.
 
     Args:
@@ -43,7 +43,7 @@ async def session_for(
         return await manager.resume(opening.resume_token, caller=caller), True
     session_id = secrets.token_urlsafe(16)
     await manager.get_or_create(session_id, caller=caller, metadata={**opening.metadata, **(metadata or {})})
-    begun = manager.held(session_id)
+    begun = manager.session(session_id)
     if begun is None:  # it began just before everything ended
         raise ShuttingDown("the server is shutting down")
     return begun, False

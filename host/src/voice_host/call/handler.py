@@ -19,7 +19,6 @@ from voice_host.call.connection import CallEnd, code_for, refuse, say_goodbye, s
 from voice_host.call.echo import EchoGuard
 from voice_host.call.failover_tts import CallVoice
 from voice_host.call.generation import generate, note_late_tool
-from voice_host.call.left_off import leave
 from voice_host.call.listening import DEAF_PHRASE, HEARING_AGAIN_PHRASE, Listening
 from voice_host.call.microphone import MicrophoneBuffer
 from voice_host.call.open_turn import final_timeout_s
@@ -28,6 +27,7 @@ from voice_host.call.reply import Reply
 from voice_host.call.reply_runner import append_speech, start_reply
 from voice_host.call.report import CallReporter
 from voice_host.call.speech_out import SpeechOut
+from voice_host.call.suspension import Suspension
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.transport import Disconnected
 from voice_host.clients.transport.asgi import AsgiWebSocket
@@ -38,7 +38,7 @@ from voice_host.conversation.turn import OnEvent
 from voice_host.observability.logs import get_logger
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.refusals import SessionRefused
-from voice_host.sessions.session import HeldSession
+from voice_host.sessions.session import ManagedSession
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.select import (
     SpeechProviders,
@@ -185,7 +185,7 @@ class VoiceSessionHandler:
         self,
         client: ClientConnection,
         reporter: CallReporter,
-        session: HeldSession,
+        session: ManagedSession,
         resumed: bool,
         place: Ticket | None,
     ) -> AsyncIterator[Call]:
@@ -195,7 +195,7 @@ class VoiceSessionHandler:
             session=session,
             client=client,
             reporter=reporter,
-            engine=session.left_off.engine if resumed else self._new_engine(session),
+            engine=self._engine(session),
             tasks=tasks,
             over=asyncio.get_running_loop().create_future(),
             microphone=MicrophoneBuffer(session.agent.stt_config.sample_rate, self._resilience.microphone_buffer_s),
@@ -210,7 +210,7 @@ class VoiceSessionHandler:
             ),
         )
         client.on_stalled = call.stalled
-        voice = None
+        voice = suspension = None
         async with self._manager.connected(session.id, call):
             try:
                 async with tasks:
@@ -223,12 +223,14 @@ class VoiceSessionHandler:
                         voice = call.voice = await self._open_voice(call)
                         yield call
                     finally:
-                        self._leave(call)
+                        suspension = Suspension(call)
             finally:
+                if suspension is not None and call.lost:
+                    session.suspended = suspension.record()
                 if voice is not None:
                     await voice.aclose()
 
-    def _ready(self, session: HeldSession, resumed: bool) -> events.Ready:
+    def _ready(self, session: ManagedSession, resumed: bool) -> events.Ready:
         return events.Ready(
             session.id,
             self._manager.agent_id,
@@ -238,37 +240,32 @@ class VoiceSessionHandler:
             resumed=resumed,
         )
 
-    def _new_engine(self, session: HeldSession) -> TurnEngine:
+    def _engine(self, session: ManagedSession) -> TurnEngine:
         config = session.agent.config
         hears_end = self._speech.stt.reports_speech_end
         silence = self._limits.shortened(config.silence)
-        return TurnEngine(
+        engine = TurnEngine(
             config.turns,
             silence,
             hears_speech_end=hears_end,
             final_within_s=final_timeout_s(config.stt_config) + FINAL_MARGIN_S,
             start_s=now_s(),
         )
+        if session.suspended is not None:
+            engine.restore(session.suspended.turns, session.created_at)
+        return engine
 
     async def _run(self, call: Call, ws: WebSocket, resumed: bool) -> CallEnd:
         call.arm_timer()
         call.spawn(self._client_loop(call, ws), "client")
         call.spawn(self._stt_listener(call), "speech-to-text")
-        if resumed:
-            await call.dispatch(call.session.left_off.returns(call.agent))
-        elif call.agent.greeting.strip():
+        before, call.session.suspended = call.session.suspended, None
+        if before is not None:
+            await call.dispatch(turns.ConnectionResumed(before.unheard, before.unanswered))
+        elif not resumed and call.agent.greeting.strip():
             await call.dispatch(turns.SpeechRequested(call.agent.greeting, greeting=True))
-        await call.agent.session.attach(call)
+        await call.session.live.attach(call)
         return await call.over
-
-    def _leave(self, call: Call) -> None:
-        """Stop everything, and keep what a caller who comes back goes on with. No frame goes out from here on."""
-        call.agent.session.detach()
-        remembered = call.reply is not None and call.reply.id > call.forgotten
-        call.session.left_off, cut = leave(call.engine, call.reply, lost=call.lost and remembered)
-        if cut is not None:
-            call.reporter.note(cut.over("cancelled_by_end"))
-        call.cancel_tasks()
 
     # --- from the client ------------------------------------------------------------------------------------------
 

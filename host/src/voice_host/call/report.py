@@ -39,7 +39,7 @@ from voice_host.clients.transport.connection import ClientConnection, Sender
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 from voice_host.observability.transcript_log import log_reply, log_turn
-from voice_host.sessions.session import HeldSession
+from voice_host.sessions.session import ManagedSession
 from voice_host_sdk import AgentReply, SessionError, ToolCall, UserTurn
 
 log = get_logger(__name__)
@@ -53,10 +53,10 @@ class CallReporter:
         client: who is told.
     """
 
-    def __init__(self, session: HeldSession, client: ClientConnection) -> None:
+    def __init__(self, session: ManagedSession, client: ClientConnection) -> None:
         self._session = session
         self._callbacks = session.callbacks
-        self._agent_id = session.agent.session.agent_id
+        self._agent_id = session.live.agent_id
         self._client = client
 
     async def tell(self, event: CallEvent, sender: Sender | None = None) -> None:
@@ -144,7 +144,7 @@ class CallReporter:
 
     def _turn_taken(self, turn: UserTurn) -> None:
         metrics.TURNS.labels(self._agent_id, "typed" if turn.typed else "spoken").inc()
-        log_turn(self._session.agent.session, turn)
+        log_turn(self._session.live, turn)
         self._callbacks.user_turn(turn)
 
     def _reply_over(self, event: ReplyOver) -> None:
@@ -152,7 +152,7 @@ class CallReporter:
         for stage, ms in event.stages_ms.items():
             metrics.STAGE_SECONDS.labels(self._agent_id, stage, event.kind).observe(max(0.0, ms / 1000))
         reply = AgentReply(event.reply, event.text, event.heard, event.interrupted)
-        log_reply(self._session.agent.session, reply)
+        log_reply(self._session.live, reply)
         self._callbacks.agent_reply(reply)
 
     def _warn(self, name: str, **fields: object) -> None:

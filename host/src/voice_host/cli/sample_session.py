@@ -6,10 +6,10 @@ from functools import partial
 
 from voice_host.admission.allowed import NotAllowed
 from voice_host.conversation.runtime import AgentRuntime
-from voice_host.conversation.session import LiveSession
 from voice_host.models import ModelConfigError
 from voice_host.plugins import BrokenAgent, InvalidReturn, LoadedAgent, Phase, valid_config
 from voice_host.plugins.guard import describe, function_place, place
+from voice_host.sessions.live_session import LiveSession
 from voice_host.settings import redact
 from voice_host.speech.errors import ProviderConfigError
 from voice_host.tenancy import acting_for, isolated, raised_by

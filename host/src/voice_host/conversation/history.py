@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic_ai.messages import (
     ModelMessage,
+    ModelMessagesTypeAdapter,
     ModelRequest,
     ModelRequestPart,
     ModelResponse,
@@ -18,6 +20,9 @@ from pydantic_ai.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
+from pydantic_core import to_json
+
+from voice_host.conversation.tool_results import sendable
 
 CUT_MARK = " [interrupted by the caller]"
 """Ends the text of a reply that the caller cut, so that the model knows the rest was never heard."""
@@ -130,12 +135,54 @@ def is_only_prompt(message: ModelMessage, text: str) -> bool:
 
 def trim(history: list[ModelMessage]) -> None:
     """Forget the oldest turns beyond `MAX_MESSAGES`, cutting only where a user's turn begins."""
-    if len(history) <= MAX_MESSAGES:
-        return
-    start = len(history) - MAX_MESSAGES
+    if len(history) > MAX_MESSAGES:
+        del history[: _turn_from(history, len(history) - MAX_MESSAGES)]
+
+
+def to_plain(history: Sequence[ModelMessage], max_bytes: int) -> list[dict[str, Any]]:
+    """Return a history as JSON's types, to be read by `from_plain`.
+
+    Instructions are left out, since each request to the model has those of the agent. Of what takes more than
+    `max_bytes` as JSON, the oldest turns are left out: whole ones, so that no tool call is without its result.
+    """
+    messages = [replace(m, instructions=None) if isinstance(m, ModelRequest) else m for m in history]
+    plain: list[dict[str, Any]] = ModelMessagesTypeAdapter.dump_python(messages, mode="json", fallback=sendable)
+    start, room = len(plain), max_bytes
+    while start and (room := room - len(to_json(plain[start - 1])) - 1) >= 0:
+        start -= 1
+    return plain[_turn_from(history, start) if start else 0 :]
+
+
+def from_plain(plain: Sequence[Mapping[str, Any]]) -> list[ModelMessage]:
+    """Return the history that `to_plain` returned. Tools that were running then are lost, and the history says so.
+
+    Raises:
+        ValueError: it is none. The message does not repeat it.
+    """
+    try:
+        history = ModelMessagesTypeAdapter.validate_python(list(plain))
+    except ValidationError:
+        raise ValueError("these are not messages of pydantic-ai") from None
+    return [_without_running_tools(message) for message in history]
+
+
+def _without_running_tools(message: ModelMessage) -> ModelMessage:
+    if not isinstance(message, ModelRequest):
+        return message
+    parts = [
+        replace(part, content=NO_RESULT)  # type: ignore[arg-type]
+        if isinstance(part, ToolReturnPart) and part.outcome == "interrupted" and part.content == STILL_RUNNING
+        else part
+        for part in message.parts
+    ]
+    return replace(message, parts=parts)
+
+
+def _turn_from(history: Sequence[ModelMessage], start: int) -> int:
+    """Return the place of the first message from `start` on with which a user's turn begins."""
     while start < len(history) and not _begins_turn(history[start]):
         start += 1
-    del history[:start]
+    return start
 
 
 def _begins_turn(message: ModelMessage) -> bool:

@@ -16,11 +16,10 @@ from voice_host.conversation.defaults import default_runtime
 from voice_host.conversation.events import AgentEvent, ToolFinished
 from voice_host.conversation.history import CUT_MARK, is_only_prompt, spoken, trim, with_result
 from voice_host.conversation.runtime import AgentRuntime
-from voice_host.conversation.session import LiveSession
 from voice_host.conversation.turn import AgentTurn, OnEvent
 from voice_host.models import log_model_error
 from voice_host.valid_unicode import valid_unicode
-from voice_host_sdk import AgentConfig, STTConfig, TTSConfig
+from voice_host_sdk import AgentConfig, Session, STTConfig, TTSConfig
 
 TOOL_CLOSE_TIMEOUT_S = 2.0
 """How long a cancelled tool may take to stop before it is left to itself."""
@@ -44,6 +43,14 @@ class VoiceResponse:
     interrupted: bool = False
 
 
+class UnconnectedSession(Session):
+    """The session of a conversation in text alone: nobody hears what it says."""
+
+    async def say(self, text: str) -> None: ...
+
+    async def end(self, reason: str = "") -> None: ...
+
+
 class VoiceAgent:
     """One conversation.
 
@@ -62,7 +69,7 @@ class VoiceAgent:
         voice_rules: appended to the instructions: how to word things that are spoken.
         config: the whole agent, in place of single fields.
         runtime: the shared half. Without one the agent builds, and on `aclose()` frees, its own.
-        session: what tools see. Without one a session of its own that nobody listens to.
+        session: what tools see; default: one without a connection, whose `say` and `end` do nothing.
 
     Raises:
         TypeError: single fields other than `tools` and `tts_config` are given beside `config`.
@@ -85,7 +92,7 @@ class VoiceAgent:
         voice_rules: str | None = None,
         config: AgentConfig | None = None,
         runtime: AgentRuntime | None = None,
-        session: LiveSession | None = None,
+        session: Session | None = None,
     ) -> None:
         key = given_key(assemblyai_api_key)
         config = given_config(
@@ -107,7 +114,7 @@ class VoiceAgent:
         self.tts_config = self.config.tts_config
         self.on_used: Callable[[], None] = _ignored
         """Called when a `chat()` begins and when it ends."""
-        self.session = session or LiveSession("local", self._runtime.agent_id)
+        self.session = session or UnconnectedSession("local", self._runtime.agent_id)
         self.memory: list[ModelMessage] = []
         self._tool_tasks: set[asyncio.Task[Any]] = set()
         self._chat: asyncio.Task[None] | None = None

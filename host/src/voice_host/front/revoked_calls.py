@@ -45,18 +45,19 @@ class _RevokedCalls:
         seen: set[str] = set()
         ended: Counter[str] = Counter()
         for manager in self._host.managers():
-            for held in manager.held_sessions():
-                key_id = key_of(held.agent.session.caller)
+            for session in manager.sessions():
+                key_id = key_of(session.live.caller)
                 if key_id is None or key_id not in revoked:
                     continue
-                if held.connection is not None:
-                    held.connection.revoke()
-                elif held.parked_at is not None:
-                    in_background(manager.remove(held.id), "end-revoked-call", of=held.id)  # its callbacks take time
+                if session.connection is not None:
+                    session.connection.revoke()
+                elif session.parked_at is not None:
+                    # Not awaited: its callbacks take time.
+                    in_background(manager.remove(session.id), "end-revoked-call", of=session.id)
                 else:
                     continue  # about to be connected
-                seen.add(held.id)
-                if held.id not in self._told:
+                seen.add(session.id)
+                if session.id not in self._told:
                     ended[key_id] += 1
         self._told = seen
         for key_id, calls in ended.items():

@@ -73,6 +73,10 @@ class CallbackRunner:
         self._open = True
         self._report("on_session_created")
 
+    def restored(self) -> None:
+        """Begin for a session that began elsewhere: `on_session_created` ran there."""
+        self._open = True
+
     def user_turn(self, turn: UserTurn) -> None:
         self._report("on_user_turn", turn)
 
@@ -89,14 +93,18 @@ class CallbackRunner:
         """Finish: let what is queued run, then `on_session_destroyed`."""
         if not self._open:
             return
-        self._open = False
         self._observers.tell("on_session_destroyed", self._observed, end)
+        await self.close()
+        last = self._run("on_session_destroyed", lambda: self._callbacks.on_session_destroyed(self._session, end))
+        await asyncio.wait([last])
+
+    async def close(self) -> None:
+        """Let what is queued run, without an end of the session: it goes on elsewhere."""
+        self._open = False
         if self._worker is not None:
             _, unfinished = await asyncio.wait([self._worker], timeout=self._timeout_s)
             if unfinished:
                 self._drop_backlog()
-        last = self._run("on_session_destroyed", lambda: self._callbacks.on_session_destroyed(self._session, end))
-        await asyncio.wait([last])
 
     def _drop_backlog(self) -> None:
         while self._queue:

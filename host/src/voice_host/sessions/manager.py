@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from voice_host.clock import now_s
 from voice_host.conversation.agent_arguments import given_config, given_key
 from voice_host.conversation.defaults import default_runtime
 from voice_host.conversation.runtime import AgentRuntime
-from voice_host.conversation.session import LiveSession
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
-from voice_host.plugins import valid_config
-from voice_host.sessions.callbacks import CallbackRunner, run_callback
+from voice_host.sessions.callbacks import run_callback
+from voice_host.sessions.factory import SessionFactory
+from voice_host.sessions.id_locks import IdLocks
+from voice_host.sessions.live_session import LiveSession
 from voice_host.sessions.observers import Observers
-from voice_host.sessions.parking import greediest
-from voice_host.sessions.refusals import ResumeRefused, SessionRefused, ShuttingDown
-from voice_host.sessions.resume_token import session_of
-from voice_host.sessions.session import Connection, HeldSession
+from voice_host.sessions.parking import Parking
+from voice_host.sessions.refusals import ShuttingDown
+from voice_host.sessions.resume_state import ResumeState
+from voice_host.sessions.session import Connection, ManagedSession
 from voice_host.sessions.sweeper import Sweeper
 from voice_host.settings import AgentsSettings, ServerSettings
 from voice_host.tasks import in_background
-from voice_host.tenancy import acting_for, isolated
 from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, STTConfig, TTSConfig
 from voice_host_sdk.session import EndReason
 
@@ -42,17 +40,6 @@ DEFAULT_RESUME_GRACE_S = 30.0
 DEFAULT_MAX_PARKED = 1000
 DEFAULT_CALLBACK_TIMEOUT_S = AgentsSettings().callback_timeout_s
 DEFAULT_CLOSE_TIMEOUT_S = ServerSettings().stop_timeout_s
-
-TAKE_OVER_TIMEOUT_S = 10.0
-"""How long a caller who comes back waits for the connection before to leave: its tools may be finishing."""
-
-
-@dataclass(slots=True)
-class _Start:
-    """A session that is being begun: one caller does it, others of the same id wait."""
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    waiting: int = 0
 
 
 class VoiceAgentManager:
@@ -139,16 +126,28 @@ class VoiceAgentManager:
         )
         self._on_created = on_session_created
         self._on_destroyed = on_session_destroyed
-        self._callbacks = callbacks or LifecycleCallbacks()
-        self._observers = observers or Observers()
+        self._factory = SessionFactory(
+            self._runtime,
+            self.config,
+            callbacks or LifecycleCallbacks(),
+            observers or Observers(),
+            callback_timeout_s=callback_timeout_s,
+            clock=clock,
+        )
         self._ttl_s = ttl_seconds or math.inf
-        self._grace_s = resume_grace_s
-        self._max_parked = max_parked
         self._callback_timeout_s = callback_timeout_s
         self._close_timeout_s = close_timeout_s
         self._clock = clock
-        self._sessions: dict[str, HeldSession] = {}
-        self._starting: dict[str, _Start] = {}
+        self._sessions: dict[str, ManagedSession] = {}
+        self._parking = Parking(
+            self.agent_id,
+            self._sessions,
+            grace_s=resume_grace_s,
+            max_parked=max_parked,
+            end=self._begin_end,
+            clock=clock,
+        )
+        self._locks = IdLocks()
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._closed = False
         self._hurried = False
@@ -178,12 +177,22 @@ class VoiceAgentManager:
     @property
     def connected_calls(self) -> int:
         """Sessions a caller is connected to now."""
-        return sum(held.connection is not None for held in self._sessions.values())
+        return sum(session.connection is not None for session in self._sessions.values())
 
     @property
     def parked_sessions(self) -> int:
         """Sessions that wait for their callers to come back."""
-        return sum(held.parked_at is not None for held in self._sessions.values())
+        return self._parking.count
+
+    def session(self, session_id: str) -> ManagedSession | None:
+        """Return a session that has begun and not ended."""
+        return self._sessions.get(session_id)
+
+    def sessions(self) -> tuple[ManagedSession, ...]:
+        """Return all sessions that have begun and not ended."""
+        return tuple(self._sessions.values())
+
+    # --- sessions begin -------------------------------------------------------------------------------------------
 
     async def get_or_create(
         self, session_id: str, *, caller: Caller | None = None, metadata: Mapping[str, Any] | None = None
@@ -193,99 +202,62 @@ class VoiceAgentManager:
         Raises:
             SessionRefused: the agent does not take this call.
         """
-        start = self._starting.setdefault(session_id, _Start())
-        start.waiting += 1
-        try:
-            async with start.lock:
-                if held := self._sessions.get(session_id):
-                    held.use(self._clock())
-                    return held.agent
-                if ending := self._ending.get(session_id):
-                    await asyncio.wait([ending])  # the old one is told its end before the new one its beginning
-                return await self._create(session_id, caller, metadata)
-        finally:
-            start.waiting -= 1
-            if not start.waiting:
-                del self._starting[session_id]
+        async with self._locks.holding(session_id):
+            if session := self._sessions.get(session_id):
+                session.use(self._clock())
+                return session.agent
+            if ending := self._ending.get(session_id):
+                await asyncio.wait([ending])  # the old one is told its end before the new one its beginning
+            return await self._create(session_id, caller, metadata)
 
     async def _create(self, session_id: str, caller: Caller | None, metadata: Mapping[str, Any] | None) -> VoiceAgent:
-        session = LiveSession(session_id, self.agent_id, caller=caller, metadata=metadata)
-        agent = await self._begin(session)
-        if self._closed:
-            raise ShuttingDown("the server is shutting down")
-        callbacks = CallbackRunner(
-            self._callbacks, session, observers=self._observers, timeout_s=self._callback_timeout_s
-        )
-        now = self._clock()
-        held = HeldSession(session_id, agent, callbacks, created_at=now, last_used=now)
-        agent.on_used = lambda: held.use(self._clock())
-        self._sessions[session_id] = held
-        self._sweeper.start()
-        held.begin()
+        session = await self._factory.make(LiveSession(session_id, self.agent_id, caller=caller, metadata=metadata))
+        self._keep(session)
+        session.begin()
         if (on_created := self._on_created) is not None:
             try:
-                await self._run("on_session_created", lambda: on_created(session_id, agent))
+                await self._run("on_session_created", lambda: on_created(session_id, session.agent))
             except asyncio.CancelledError:
                 await self.remove(session_id, "failed")  # whoever asked for it will never have it
                 raise
-        return agent
+        return session.agent
 
-    async def _begin(self, session: LiveSession) -> VoiceAgent:
-        """The agent as it is configured for this caller."""
-        try:
-            begin = partial(self._configured, session)
-            return await isolated(begin, name=f"begin-{session.id}", timeout_s=self._callback_timeout_s)
-        except Exception as error:
-            metrics.CALLBACK_ERRORS.labels(self.agent_id, "on_session_starting").inc()
-            log.warning("session_refused", agent_id=self.agent_id, session_id=session.id, exc_info=error)
-            raise SessionRefused("this agent cannot take the call just now") from error
-
-    async def _configured(self, session: LiveSession) -> VoiceAgent:
-        starting = partial(self._callbacks.on_session_starting, session, self.config)
-        config = await acting_for(self.agent_id, starting)
-        # model_copy(update=...) does not validate, and it is the natural way to write this callback.
-        config = config if config is self.config else valid_config(config, "on_session_starting")
-        await self._runtime.prepare(config)
-        return VoiceAgent(config=config, runtime=self._runtime, session=session)
-
-    def held(self, session_id: str) -> HeldSession | None:
-        """Return a session that has begun and not ended."""
-        return self._sessions.get(session_id)
-
-    def held_sessions(self) -> tuple[HeldSession, ...]:
-        """Return all sessions that have begun and not ended."""
-        return tuple(self._sessions.values())
+    def _keep(self, session: ManagedSession) -> None:
+        if self._closed:
+            raise ShuttingDown("the server is shutting down")
+        self._sessions[session.id] = session
+        self._sweeper.start()
 
     def count_turn(self, session_id: str) -> None:
         """Note that the caller finished a turn."""
-        if held := self._sessions.get(session_id):
-            held.turns += 1
-            held.use(self._clock())
+        if session := self._sessions.get(session_id):
+            session.turns += 1
+            session.use(self._clock())
 
-    # --- connections come and go --------------------------------------------------------------------------------
+    # --- connections come and go ----------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def connected(self, session_id: str, connection: Connection) -> AsyncIterator[None]:
         """While inside, the session counts as connected: it does not expire. Afterwards it may be parked."""
-        held = self._sessions[session_id]
-        self._unpark(held)
-        held.connect(connection)
+        session = self._sessions[session_id]
+        self._parking.unpark(session)
+        session.connect(connection)
         metrics.CALLS_ACTIVE.labels(self.agent_id).inc()
         try:
             yield
         finally:
             metrics.CALLS_ACTIVE.labels(self.agent_id).dec()
-            held.disconnect(self._clock())
-            if connection.lost:
-                self._park(held)
-            else:
-                held.key.revoke()
+            session.disconnect(self._clock())
+            if not connection.lost:
+                session.key.revoke()
+            elif self._parking.allowed and self._sessions.get(session_id) is session:
+                self._parking.park(session)
 
     def resume_token(self, session_id: str) -> str | None:
         """Return a new token for the session's caller to come back with; None: sessions are not resumed here."""
-        return self._sessions[session_id].key.rotate(session_id) if self._grace_s > 0 else None
+        return self._parking.resume_token(self._sessions[session_id])
 
-    async def resume(self, token: str, *, caller: Caller | None = None) -> HeldSession:
+    async def resume(self, token: str, *, caller: Caller | None = None) -> ManagedSession:
         """Give the session that `token` opens to a new connection, which must be `connected` at once.
 
         The newest connection wins: one that is still there, having lost its caller or not, is ended first.
@@ -294,55 +266,71 @@ class VoiceAgentManager:
             ResumeRefused: the token opens nothing.
             SessionRefused: the connection before does not leave; the token may be tried again.
         """
-        held = self._opened_by(token, caller)
-        if held.connection is not None:
-            held.connection.replace()
-            try:
-                async with asyncio.timeout(TAKE_OVER_TIMEOUT_S):
-                    await held.free.wait()
-            except TimeoutError:
-                raise SessionRefused("the connection before is still being closed: try again") from None
-            held = self._opened_by(token, caller)  # another connection may have been quicker
-        held.key.revoke()
-        return held
+        return await self._parking.resume(token, caller)
 
     def connection_of(self, token: str, caller: Caller | None = None) -> Connection | None:
         """Return the connection that `resume` would end; None: nobody is connected. Raises what `resume` raises."""
-        return self._opened_by(token, caller).connection
-
-    def _opened_by(self, token: str, caller: Caller | None) -> HeldSession:
-        if self._closed:
-            raise ShuttingDown("the server is shutting down")
-        held = self._sessions.get(session_of(token))
-        if held is None or not held.key.fits(token) or not held.belongs_to(caller) or self._is_past(held):
-            raise ResumeRefused("there is no call to go on with: call again without the resume token")
-        return held
-
-    def _is_past(self, held: HeldSession) -> bool:
-        return held.parked_at is not None and self._clock() >= held.parked_at + self._grace_s
-
-    def _park(self, held: HeldSession) -> None:
-        if self._closed or self._grace_s <= 0 or self._sessions.get(held.id) is not held:
-            return
-        held.parked_at = self._clock()
-        metrics.SESSIONS_PARKED.labels(self.agent_id).inc()
-        held.agent.session.park(lambda detail: self._begin_end(held.id, "ended", detail))
-        waiting = [held for held in self._sessions.values() if held.parked_at is not None]
-        if len(waiting) > self._max_parked:
-            dropped = greediest(waiting)
-            log.warning("parked_session_dropped", agent_id=self.agent_id, session_id=dropped.id, limit=self._max_parked)
-            self._begin_end(dropped.id, "lost", "")
-
-    def _unpark(self, held: HeldSession) -> None:
-        if held.parked_at is not None:
-            held.parked_at = None
-            metrics.SESSIONS_PARKED.labels(self.agent_id).dec()
+        return self._parking.opened_by(token, caller).connection
 
     async def leave(self, session_id: str, reason: EndReason, detail: str = "") -> None:
         """A call is over: end its session, unless it waits for its caller or has a newer connection."""
-        held = self._sessions.get(session_id)
-        if held is None or (held.connection is None and held.parked_at is None):
+        session = self._sessions.get(session_id)
+        if session is None or (session.connection is None and session.parked_at is None):
             await self.remove(session_id, reason, detail)
+
+    # --- sessions move --------------------------------------------------------------------------------------------
+
+    def resume_state(self, session_id: str) -> ResumeState:
+        """Return all that a session needs to be restored elsewhere, as of the end of its last call.
+
+        Raises:
+            KeyError: there is no such session.
+            ResumeStateTooLarge: `Session.state` is larger than is kept.
+        """
+        return self._sessions[session_id].resume_state(self._clock())
+
+    async def suspend(self, session_id: str) -> ResumeState:
+        """Let go of a session that nobody is connected to, for another manager to restore.
+
+        No callback is told of an end, since the conversation goes on elsewhere. Tools that still run are cancelled.
+
+        Raises:
+            KeyError: there is no such session.
+            ValueError: a call is connected to it.
+            ResumeStateTooLarge: `Session.state` is larger than is kept. The session stays.
+        """
+        if self._sessions[session_id].connection is not None:
+            raise ValueError("a call is connected to the session: it cannot be suspended before that has ended")
+        state = self.resume_state(session_id)
+        session = self._take_out(session_id)
+        assert session is not None
+        log.info("session_suspended", agent_id=self.agent_id, session_id=session_id)
+        await asyncio.wait([self._finish(session_id, session.let_go())])
+        return state
+
+    async def restore(self, state: ResumeState, *, elapsed_s: float = 0.0) -> None:
+        """Take over a session from another manager. The resume token that was valid there opens it here.
+
+        `on_session_starting` runs, since the agent's configuration is not part of the state; `on_session_created` does
+        not. The caller has the whole grace period from now on.
+
+        Args:
+            elapsed_s: seconds since the state was made: the time limits of the call go on meanwhile.
+
+        Raises:
+            ResumeStateError: the state is of another agent, or its history cannot be read.
+            SessionRefused: the agent does not take the session, or the manager is closed.
+            ValueError: the session is here already.
+        """
+        async with self._locks.holding(state.session_id):
+            if state.session_id in self._sessions or state.session_id in self._ending:
+                raise ValueError(f"the session {state.session_id!r} is here already")
+            session = await self._factory.restore(state, elapsed_s)
+            self._keep(session)
+            session.callbacks.restored()
+            log.info("session_restored", agent_id=self.agent_id, session_id=state.session_id)
+            if state.token_digest is not None and self._parking.allowed:
+                self._parking.park(session, state.pending)
 
     # --- ends -----------------------------------------------------------------------------------------------------
 
@@ -354,43 +342,53 @@ class VoiceAgentManager:
         return ended
 
     def _begin_end(self, session_id: str, reason: EndReason, detail: str) -> bool:
-        held = self._sessions.pop(session_id, None)
-        if held is None:
+        session = self._take_out(session_id)
+        if session is None:
             return False
-        self._unpark(held)
-        held.key.revoke()
-        if not self._sessions:
-            self._emptied.set()
-        if held.connection is not None:
-            held.connection.drop(reason)
-        # In a task of its own: whoever removes may be cancelled, the session must get its last callback all the same.
-        ending = in_background(self._end(session_id, held, reason, detail), "end", of=session_id)
-        self._ending[session_id] = ending
-        ending.add_done_callback(lambda _: self._ending.pop(session_id, None))
+        if session.connection is not None:
+            session.connection.drop(reason)
+        self._finish(session_id, self._end(session, reason, detail))
         return True
 
-    async def _end(self, session_id: str, held: HeldSession, reason: EndReason, detail: str) -> None:
+    def _take_out(self, session_id: str) -> ManagedSession | None:
+        """Nobody finds the session from now on."""
+        session = self._sessions.pop(session_id, None)
+        if session is not None:
+            self._parking.unpark(session)
+            session.key.revoke()
+        if not self._sessions:
+            self._emptied.set()
+        return session
+
+    def _finish(self, session_id: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        # In a task of its own: whoever removes may be cancelled, the session must get its last callback all the same.
+        ending = in_background(work, "end", of=session_id)
+        self._ending[session_id] = ending
+        ending.add_done_callback(lambda _: self._ending.pop(session_id, None))
+        return ending
+
+    async def _end(self, session: ManagedSession, reason: EndReason, detail: str) -> None:
         metrics.CALLS_ENDED.labels(self.agent_id, reason).inc()
         try:
-            await held.agent.aclose()
+            await session.agent.aclose()
         finally:
-            await held.end(reason, detail, self._clock())
+            await session.end(reason, detail, self._clock())
         if (on_destroyed := self._on_destroyed) is not None:
-            await self._run("on_session_destroyed", lambda: on_destroyed(session_id))
+            await self._run("on_session_destroyed", lambda: on_destroyed(session.id))
 
     async def expire_idle(self) -> None:
         """End the sessions whose callers did not come back, and those that were idle for longer than the TTL."""
-        for session_id in [id_ for id_, held in self._sessions.items() if self._over(held)]:
-            held = self._sessions.get(session_id)  # ending the one before took time: it may be in use again
-            if held is not None and (reason := self._over(held)) is not None:
+        for session_id in [id_ for id_, session in self._sessions.items() if self._expiry(session)]:
+            session = self._sessions.get(session_id)  # ending the one before took time: it may be in use again
+            if session is not None and (reason := self._expiry(session)) is not None:
                 await self.remove(session_id, reason)
 
-    def _over(self, held: HeldSession) -> EndReason | None:
-        if held.connection is not None or held.agent.busy:
+    def _expiry(self, session: ManagedSession) -> EndReason | None:
+        if session.connection is not None or session.agent.busy:
             return None
-        if self._is_past(held):
+        if self._parking.expired(session):
             return "lost"
-        return "expired" if held.last_used <= self._clock() - self._ttl_s else None
+        return "expired" if session.last_used <= self._clock() - self._ttl_s else None
 
     async def drain(self, timeout_s: float) -> None:
         """Begin no session any more, end those that nobody is connected to, and let calls come to their end.
@@ -399,13 +397,14 @@ class VoiceAgentManager:
             timeout_s: how long; the callers are told. Returns sooner when the last call is over.
         """
         self._closed = True
+        self._parking.close()
         await self._end_unconnected()
         if not self._sessions or timeout_s <= 0 or self._hurried:
             return
         self._emptied.clear()
-        for held in self._sessions.values():
-            if held.connection is not None:
-                held.connection.warn("draining", f"The server shuts down within {timeout_s:.0f} seconds.")
+        for session in self._sessions.values():
+            if session.connection is not None:
+                session.connection.warn("draining", f"The server shuts down within {timeout_s:.0f} seconds.")
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._emptied.wait()
@@ -418,8 +417,9 @@ class VoiceAgentManager:
     async def aclose_all(self) -> None:
         """End every session, connected ones after telling their callers, and stop the sweeper. Idempotent."""
         self._closed = True
+        self._parking.close()
         await self._sweeper.stop()
-        connected = [held.connection for held in self._sessions.values() if held.connection is not None]
+        connected = [session.connection for session in self._sessions.values() if session.connection is not None]
         if connected:
             self._emptied.clear()
         for connection in connected:
@@ -435,7 +435,7 @@ class VoiceAgentManager:
             await self._runtime.aclose()
 
     async def _end_unconnected(self) -> None:
-        for session_id in [id_ for id_, held in self._sessions.items() if held.connection is None]:
+        for session_id in [id_ for id_, session in self._sessions.items() if session.connection is None]:
             await self.remove(session_id, "shutdown")
 
     async def _wait_until_empty(self) -> None:

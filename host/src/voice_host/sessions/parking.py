@@ -1,43 +1,163 @@
-"""Which of the sessions that wait for their callers ends when there are too many."""
+"""Sessions that wait for callers whose connection was lost: for how long, how many, and who may resume them."""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from voice_host.admission.networks import IPV6_SITE_BITS, network_of
-from voice_host.sessions.session import HeldSession
+from voice_host.observability import metrics
+from voice_host.observability.logs import get_logger
+from voice_host.sessions.refusals import ResumeRefused, SessionRefused, ShuttingDown
+from voice_host.sessions.resume_state import PendingRequest
+from voice_host.sessions.resume_token import session_of
+from voice_host.sessions.session import ManagedSession
+from voice_host_sdk import Caller
+from voice_host_sdk.session import EndReason
+
+log = get_logger(__name__)
+
+TAKE_OVER_TIMEOUT_S = 10.0
+"""How long a caller who comes back waits for the last connection to be closed: its tools may be finishing."""
 
 
-def greediest(waiting: Sequence[HeldSession]) -> HeldSession:
-    """Return the session to give up: of whoever has most sessions waiting, the one that has waited longest.
+class Parking:
+    """The parked sessions of one agent.
 
-    Sessions are counted by identity and by network, and the higher count is decisive. A visitor may get a call token
+    Args:
+        agent_id: for logs and metrics.
+        sessions: all sessions of the agent, by id.
+        grace_s: how long a session waits for its caller; 0: none is parked.
+        max_parked: beyond it, a session of whoever has most of them ends.
+        end: ends a session: its id, the reason, words.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        agent_id: str,
+        sessions: Mapping[str, ManagedSession],
+        *,
+        grace_s: float,
+        max_parked: int,
+        end: Callable[[str, EndReason, str], object],
+        clock: Callable[[], float],
+    ) -> None:
+        self._agent_id = agent_id
+        self._sessions = sessions
+        self._grace_s = grace_s
+        self._max_parked = max_parked
+        self._end = end
+        self._clock = clock
+        self._closed = False
+
+    @property
+    def allowed(self) -> bool:
+        """Whether a session may be parked now."""
+        return self._grace_s > 0 and not self._closed
+
+    @property
+    def count(self) -> int:
+        """How many sessions are parked."""
+        return len(self._parked())
+
+    def park(self, session: ManagedSession, pending: Iterable[PendingRequest] = ()) -> None:
+        """Let a session wait for its caller."""
+        session.parked_at = self._clock()
+        metrics.SESSIONS_PARKED.labels(self._agent_id).inc()
+        session.live.park(lambda detail: self._end(session.id, "ended", detail), pending)
+        if len(parked := self._parked()) > self._max_parked:
+            dropped = session_to_drop(parked)
+            log.warning(
+                "parked_session_dropped", agent_id=self._agent_id, session_id=dropped.id, limit=self._max_parked
+            )
+            self._end(dropped.id, "lost", "")
+
+    def unpark(self, session: ManagedSession) -> None:
+        """The session waits no more: its caller is back, or it ends."""
+        if session.parked_at is not None:
+            session.parked_at = None
+            metrics.SESSIONS_PARKED.labels(self._agent_id).dec()
+
+    def close(self) -> None:
+        """The manager is closing: no session is parked or resumed any more."""
+        self._closed = True
+
+    def resume_token(self, session: ManagedSession) -> str | None:
+        """Return a new token for the session's caller to come back with; None: sessions are not resumed."""
+        return session.key.rotate(session.id) if self._grace_s > 0 else None
+
+    async def resume(self, token: str, caller: Caller | None) -> ManagedSession:
+        """Return the session that a resume token opens, once nothing of its last connection is left.
+
+        Raises:
+            ResumeRefused: the token opens none.
+            SessionRefused: the last connection is not closed in time; the token may be tried again.
+        """
+        session = self.opened_by(token, caller)
+        if session.connection is not None:
+            session.connection.replace()
+            try:
+                async with asyncio.timeout(TAKE_OVER_TIMEOUT_S):
+                    await session.free.wait()
+            except TimeoutError:
+                raise SessionRefused("the connection before is still being closed: try again") from None
+            session = self.opened_by(token, caller)  # another connection may have been quicker
+        session.key.revoke()
+        return session
+
+    def opened_by(self, token: str, caller: Caller | None) -> ManagedSession:
+        """Return the session that a resume token opens.
+
+        Raises:
+            ResumeRefused: it opens none.
+            ShuttingDown: the manager is closing.
+        """
+        if self._closed:
+            raise ShuttingDown("the server is shutting down")
+        session = self._sessions.get(session_of(token))
+        if session is None or not session.key.fits(token) or not session.belongs_to(caller) or self.expired(session):
+            raise ResumeRefused("there is no call to go on with: call again without the resume token")
+        return session
+
+    def expired(self, session: ManagedSession) -> bool:
+        """Whether the session has waited for its caller for too long."""
+        return session.parked_at is not None and self._clock() >= session.parked_at + self._grace_s
+
+    def _parked(self) -> list[ManagedSession]:
+        return [session for session in self._sessions.values() if session.parked_at is not None]
+
+
+def session_to_drop(parked: Sequence[ManagedSession]) -> ManagedSession:
+    """Return the session that ends when too many are parked: of whoever has most, the one parked first.
+
+    Sessions are counted by identity and by network, and the higher count is decisive. A client may get a call token
     with a new subject for each call, and a caller may have many addresses; neither lets them push out others. Where all
     share one address, such as a proxy's, the count by identity decides.
     """
-    identities = Counter(map(_identity, waiting))
-    networks = Counter(_site(held.client_host) for held in waiting)
+    identities = Counter(map(_identity, parked))
+    networks = Counter(_site(session.client_host) for session in parked)
 
-    def greed(held: HeldSession) -> tuple[int, int, float]:
-        of_identity = identities[_identity(held)] if _identity(held) is not None else 1
-        site = _site(held.client_host)
+    def share(session: ManagedSession) -> tuple[int, int, float]:
+        of_identity = identities[_identity(session)] if _identity(session) is not None else 1
+        site = _site(session.client_host)
         of_network = networks[site] if site is not None else 1
-        return max(of_identity, of_network), of_identity, -(held.parked_at or 0.0)
+        return max(of_identity, of_network), of_identity, -(session.parked_at or 0.0)
 
-    return max(waiting, key=greed)
+    return max(parked, key=share)
 
 
-def _identity(held: HeldSession) -> Hashable:
-    caller = held.agent.session.caller
+def _identity(session: ManagedSession) -> Hashable:
+    caller = session.live.caller
     return None if caller is None else (caller.issuer, caller.identity)
 
 
 @lru_cache(maxsize=4096)  # parsing the addresses of 1,000 sessions takes 40 ms
 def _site(client_host: str | None) -> str | None:
-    """Return the IPv4 address or the IPv6 /48 of the last connection; None: it says nothing about who called."""
+    """Return the IPv4 address or the IPv6 /48 of the last connection; None: it does not tell callers apart."""
     network = network_of(client_host)
     if isinstance(network, ipaddress.IPv6Network):
         network = network.supernet(new_prefix=IPV6_SITE_BITS)

@@ -11,10 +11,19 @@ TOKEN_BYTES = 32
 
 
 class ResumeKey:
-    """The one token that opens a session at present. Holds its digest only, so that no dump of memory is a key."""
+    """The one token that opens a session at present. Holds its digest only, so that no dump of memory is a key.
 
-    def __init__(self) -> None:
-        self._digest: bytes | None = None
+    Args:
+        digest: as `digest` returned it; None: no token opens the session.
+    """
+
+    def __init__(self, digest: str | None = None) -> None:
+        self._digest = None if digest is None else bytes.fromhex(digest)
+
+    @property
+    def digest(self) -> str | None:
+        """The SHA-256 of the token, hexadecimal; None: no token opens the session."""
+        return None if self._digest is None else self._digest.hex()
 
     def rotate(self, session_id: str) -> str:
         """Return a new token; the one before opens nothing any more."""

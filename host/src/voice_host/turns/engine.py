@@ -44,6 +44,7 @@ from voice_host.turns.events import (
     TurnFinished,
 )
 from voice_host.turns.silence import CallerSilence
+from voice_host.turns.snapshot import TurnSnapshot
 from voice_host.turns.speculation import SpeculatedTurn
 from voice_host_sdk import SilenceConfig, TurnConfig
 
@@ -136,6 +137,34 @@ class TurnEngine:
     def text_complete(self) -> bool:
         """Whether all text of the current reply is known."""
         return self._text_complete
+
+    def snapshot(self, origin_s: float) -> TurnSnapshot:
+        """Return what a caller who comes back goes on with, with times relative to `origin_s`.
+
+        It holds nothing of what ends with the connection: the reply under way, the caller's voice, speculation.
+        """
+        return TurnSnapshot(
+            reply=self.reply,
+            silence=self._silence.snapshot(origin_s),
+            deferred=self._deferred,
+            asks=self._asks,
+            awaits_answer=self._awaits_answer,
+            answers_until_s=None if self._answers_until_s == -math.inf else self._answers_until_s - origin_s,
+            to_say=tuple(self._to_say),
+            hang_up=self._hang_up,
+        )
+
+    def restore(self, snapshot: TurnSnapshot, origin_s: float) -> None:
+        """Continue from a snapshot, whose times are relative to `origin_s`. Call it before the first event."""
+        self.reply = snapshot.reply
+        self._silence.restore(snapshot.silence, origin_s)
+        self._deferred = snapshot.deferred
+        self._asks = snapshot.asks
+        self._awaits_answer = snapshot.awaits_answer
+        until_s = snapshot.answers_until_s
+        self._answers_until_s = -math.inf if until_s is None else origin_s + until_s
+        self._to_say = list(snapshot.to_say)
+        self._hang_up = snapshot.hang_up
 
     def handle(self, event: TurnEvent, now_s: float) -> list[TurnAction]:
         """Take one event, in the order of their times, and return what is to be done about it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from voice_host.turns.snapshot import SilenceSnapshot
 from voice_host_sdk import SilenceConfig
 
 
@@ -20,6 +21,24 @@ class CallerSilence:
         self._quiet_since_s = start_s
         self._nudged = 0
         self._asking = False
+
+    def snapshot(self, origin_s: float) -> SilenceSnapshot:
+        """Return the state, with times relative to `origin_s`."""
+        return SilenceSnapshot(
+            start_s=self._start_s - origin_s,
+            last_heard_s=self._last_heard_s - origin_s,
+            quiet_since_s=self._quiet_since_s - origin_s,
+            nudged=self._nudged,
+            asking=self._asking,
+        )
+
+    def restore(self, snapshot: SilenceSnapshot, origin_s: float) -> None:
+        """Continue from a snapshot, whose times are relative to `origin_s`."""
+        self._start_s = origin_s + snapshot.start_s
+        self._last_heard_s = origin_s + snapshot.last_heard_s
+        self._quiet_since_s = origin_s + snapshot.quiet_since_s
+        self._nudged = snapshot.nudged
+        self._asking = snapshot.asking
 
     def broken(self, now_s: float) -> None:
         """The caller did something."""
