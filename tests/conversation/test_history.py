@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_ai.messages import (
@@ -11,12 +14,13 @@ from pydantic_ai.messages import (
     ModelRequest,
     ModelResponse,
     TextPart,
+    ThinkingPart,
     ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
 )
 
-from voice_host.conversation.history import CUT_MARK, settle
+from voice_host.conversation.history import CUT_MARK, from_plain, settle, spoken, to_plain
 
 
 @st.composite
@@ -62,3 +66,45 @@ def test_a_run_that_was_heard_whole_is_kept_as_it_is() -> None:
         ModelResponse(parts=[TextPart("answer")]),
     ]
     assert settle(messages, "question", None, {}) == messages
+
+
+def a_turn(number: int) -> list[ModelMessage]:
+    call = ToolCallPart("look", '{"n": 1}', f"call-{number}")
+    return [
+        ModelRequest(parts=[UserPromptPart(f"question {number}")], instructions="Be brief."),
+        ModelResponse(parts=[call]),
+        ModelRequest(parts=[ToolReturnPart("look", {"found": "ü" * 50}, f"call-{number}")], instructions="Be brief."),
+        ModelResponse(parts=[ThinkingPart("Hm.", signature="s"), TextPart(f"answer {number}")]),
+    ]
+
+
+def test_a_history_comes_back_as_it_was_but_for_instructions() -> None:
+    history = [spoken("Hello."), *a_turn(0), *a_turn(1)]
+    plain = json.loads(json.dumps(to_plain(history, 100_000)))
+    assert "Be brief" not in str(plain)
+    assert from_plain(plain) == [
+        replace(message, instructions=None) if isinstance(message, ModelRequest) else message for message in history
+    ]
+
+
+@pytest.mark.parametrize("max_bytes", range(0, 5000, 97))
+def test_of_a_history_that_is_too_large_whole_turns_are_left_out(max_bytes: int) -> None:
+    history = [spoken("Hello."), *a_turn(0), *a_turn(1), *a_turn(2)]
+    plain = to_plain(history, max_bytes)
+    assert len(json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()) <= max(max_bytes, 2)
+    assert len(plain) in (0, 4, 8, 12, 13)
+    kept = from_plain(plain)
+    assert not kept or kept[-1].parts[-1] == TextPart("answer 2")
+    assert len(kept) == 13 or not kept or isinstance(kept[0].parts[0], UserPromptPart)
+
+
+def test_what_a_tool_left_in_a_history_can_always_be_written() -> None:
+    strange = ToolReturnPart("look", "x", "call-0", metadata={"connection": object()})
+    history = [*a_turn(0)[:2], ModelRequest(parts=[strange])]
+    assert "object object" in json.dumps(to_plain(history, 100_000))
+
+
+def test_messages_of_another_kind_are_refused_without_repeating_them() -> None:
+    with pytest.raises(ValueError, match=r"not messages of pydantic-ai$") as refused:
+        from_plain([{"kind": "request", "parts": [{"secret": "words"}]}])
+    assert refused.value.__cause__ is None
