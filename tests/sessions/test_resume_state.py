@@ -22,7 +22,7 @@ from voice_host.sessions.resume_state import (
 from voice_host.turns.snapshot import SilenceSnapshot, TurnSnapshot
 from voice_host_sdk import Caller
 
-SILENCE = SilenceSnapshot(start_s=0.5, last_heard_s=20.25, quiet_since_s=21.0, nudged=1, asking=True)
+SILENCE = SilenceSnapshot(start_s=0.5, last_heard_s=20.25, quiet_since_s=21.0, nudges=1, nudging=True)
 STATE = ResumeState(
     session_id="s",
     agent_id="desk",

@@ -29,48 +29,48 @@ def test_words_are_counted_in_any_script(text: str, count: int) -> None:
 @pytest.mark.parametrize("phrase", STOP_WORDS)
 def test_each_stop_word_interrupts(phrase: str) -> None:
     for text in (phrase, phrase.upper() + "!", f"Okay, {phrase}."):
-        assert WORDS.interrupt(text)
-        assert not WORDS.only_listen(text)
+        assert WORDS.interrupts(text)
+        assert not WORDS.is_backchannel(text)
 
 
 @pytest.mark.parametrize("phrase", BACKCHANNELS)
 def test_each_back_channel_does_not_however_often(phrase: str) -> None:
     for text in (phrase, phrase.capitalize() + ".", f"{phrase}, {phrase}. {phrase}", phrase.replace("-", " ")):
-        assert not WORDS.interrupt(text)
-        assert WORDS.only_listen(text)
+        assert not WORDS.interrupts(text)
+        assert WORDS.is_backchannel(text)
 
 
 @pytest.mark.parametrize(
     "text", ["Aha!", "Uh-huh.", "Mm-hmm,", "M-hm.", "Mm.", "Okay.", "Oh, i see.", "Right?", "Oh, yeah."]
 )
 def test_back_channels_as_the_embedded_recogniser_spells_them_do_not(text: str) -> None:
-    assert not WORDS.interrupt(text)
-    assert WORDS.only_listen(text)
+    assert not WORDS.interrupts(text)
+    assert WORDS.is_backchannel(text)
 
 
 @pytest.mark.parametrize(
     "text", ["okay but", "right now", "I see a problem", "yeah no", "tomorrow at nine", "unstoppable me"]
 )
 def test_other_words_interrupt_from_two_on(text: str) -> None:
-    assert WORDS.interrupt(text)
+    assert WORDS.interrupts(text)
 
 
 @pytest.mark.parametrize("text", ["tomorrow", "no", "bus-stops", "awaiting"])
 def test_one_other_word_does_not(text: str) -> None:
-    assert not WORDS.interrupt(text)
-    assert not WORDS.only_listen(text)
+    assert not WORDS.interrupts(text)
+    assert not WORDS.is_backchannel(text)
 
 
 def test_the_beginning_of_a_back_channel_may_become_one() -> None:
-    assert WORDS.only_listen("okay, I", so_far=True)
-    assert not WORDS.interrupt("okay, I", so_far=True)
-    assert WORDS.interrupt("okay, I")
+    assert WORDS.is_backchannel("okay, I", so_far=True)
+    assert not WORDS.interrupts("okay, I", so_far=True)
+    assert WORDS.interrupts("okay, I")
 
 
 def test_empty_lists_turn_both_off() -> None:
     none = BargeInWords(TurnConfig(stop_words=(), backchannels=()))
-    assert not none.interrupt("stop")
-    assert none.interrupt("okay okay")
+    assert not none.interrupts("stop")
+    assert none.interrupts("okay okay")
 
 
 @pytest.mark.parametrize("field", ["stop_words", "backchannels"])
@@ -94,5 +94,5 @@ def test_what_asks(text: str, expected: bool) -> None:
 @given(st.text(max_size=200))
 def test_any_text_is_taken(text: str) -> None:
     assert (count_words(text) > 0) == has_word(text)
-    assert not (WORDS.interrupt(text) and WORDS.only_listen(text))
+    assert not (WORDS.interrupts(text) and WORDS.is_backchannel(text))
     asks(text)

@@ -22,7 +22,6 @@ from voice_host.turns.events import (
     HangUpRequested,
     HoldPlayout,
     PartialTranscript,
-    ReleasePlayout,
     ReplyAudible,
     ReplyEnded,
     ReplyTextComplete,
@@ -36,13 +35,14 @@ from voice_host.turns.events import (
     TimePassed,
     TurnEvent,
     TurnFinished,
+    UnholdPlayout,
 )
 from voice_host_sdk import SilenceConfig, TurnConfig
 
 
-def speaking(config: TurnConfig | None = None, *, hears_speech_end: bool = True) -> TurnEngine:
+def speaking(config: TurnConfig | None = None, *, reports_speech_end: bool = True) -> TurnEngine:
     """An engine whose first reply is audible."""
-    engine = TurnEngine(config or TurnConfig(), hears_speech_end=hears_speech_end)
+    engine = TurnEngine(config or TurnConfig(), reports_speech_end=reports_speech_end)
     engine.handle(TurnFinished("hello"), 0)
     engine.handle(ReplyAudible(1), 0.1)
     assert engine.state is TurnState.SPEAKING
@@ -70,7 +70,7 @@ def test_onset_holds_and_a_cough_releases() -> None:
     engine = speaking()
     assert engine.handle(CallerSpeechStarted(), 1.0) == [HoldPlayout(1)]
     assert engine.deadline_s == 1.5
-    assert engine.handle(CallerSpeechEnded(), 1.2) == [ReleasePlayout(1)]
+    assert engine.handle(CallerSpeechEnded(), 1.2) == [UnholdPlayout(1)]
     assert engine.state is TurnState.SPEAKING
     assert engine.deadline_s is None
 
@@ -91,10 +91,10 @@ def test_words_kill_the_reply() -> None:
 
 
 def test_without_speech_ends_only_words_kill() -> None:
-    engine = speaking(hears_speech_end=False)
+    engine = speaking(reports_speech_end=False)
     assert engine.handle(CallerSpeechStarted(), 1.0) == [HoldPlayout(1)]
     assert engine.deadline_s == 1.0 + WORDS_TIMEOUT_S
-    assert engine.handle(TimePassed(), 1.0 + WORDS_TIMEOUT_S) == [ReleasePlayout(1)]
+    assert engine.handle(TimePassed(), 1.0 + WORDS_TIMEOUT_S) == [UnholdPlayout(1)]
     assert engine.state is TurnState.SPEAKING
 
 
@@ -191,9 +191,9 @@ events = st.one_of(
 )
 @settings(max_examples=500, deadline=None)
 def test_any_order_of_events_keeps_the_rules(
-    sequence: list[tuple[TurnEvent, float]], config: TurnConfig, silence: SilenceConfig | None, hears_end: bool
+    sequence: list[tuple[TurnEvent, float]], config: TurnConfig, silence: SilenceConfig | None, reports_end: bool
 ) -> None:
-    engine = TurnEngine(config, silence, hears_speech_end=hears_end)
+    engine = TurnEngine(config, silence, reports_speech_end=reports_end)
     alive: int | None = None
     held = speculating = False
     announced = answered = 0
@@ -227,7 +227,7 @@ def test_any_order_of_events_keeps_the_rules(
                     assert reply == alive
                     assert not held
                     held = True
-                case ReleasePlayout(reply):
+                case UnholdPlayout(reply):
                     assert reply == alive
                     assert held
                     held = False
@@ -368,7 +368,7 @@ def test_words_that_come_late_after_a_cough_do_not_kill() -> None:
     engine.handle(CallerSpeechStarted(), 1.0)
     engine.handle(CallerSpeechEnded(), 1.3)
     assert engine.handle(PartialTranscript("tomorrow"), 1.4) == [HoldPlayout(1)]
-    assert engine.handle(TimePassed(), 1.9) == [ReleasePlayout(1)]
+    assert engine.handle(TimePassed(), 1.9) == [UnholdPlayout(1)]
 
 
 def test_what_was_said_over_an_agent_that_cannot_be_interrupted_is_answered_after_the_button() -> None:

@@ -247,7 +247,7 @@ class VoiceSessionHandler:
         engine = TurnEngine(
             config.turns,
             silence,
-            hears_speech_end=hears_end,
+            reports_speech_end=hears_end,
             final_within_s=final_timeout_s(config.stt_config) + FINAL_MARGIN_S,
             start_s=now_s(),
         )
@@ -343,7 +343,7 @@ class VoiceSessionHandler:
                 call.reporter.note(events.SayDropped())
             case turns.HoldPlayout() if call.reply is not None:
                 call.reply.hold()
-            case turns.ReleasePlayout() if call.reply is not None:
+            case turns.UnholdPlayout() if call.reply is not None:
                 call.reply.playout.release()
             case turns.CancelReply(_, by):
                 await self._cancel_inflight(call, by)

@@ -1,1 +1,1 @@
-"""Who speaks when: the turn engine and what it decides by. No I/O."""
+"""Turn-taking: the turn engine and what it decides by. No I/O."""

@@ -1,8 +1,8 @@
-"""Who speaks when: a state machine without I/O, without tasks and without a clock of its own.
+"""Turn-taking as a state machine, without I/O, tasks or a clock.
 
-Events go in with the time they happened, actions come out, to be carried out in order; `deadline_s` says when to come
-back if nothing happens. Every reply has a generation id; whatever arrives for a generation that is not the current one
-is ignored here, by number and never by luck. `docs/architecture.md` shows the states.
+Events come with the time they happened; the actions returned are to be carried out in order. `deadline_s` says when to
+send `TimePassed` if nothing else happens. Every reply has a generation id, and events of any reply but the current one
+are ignored. `docs/architecture.md` shows the states and transitions.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from voice_host.turns.events import (
     HoldPlayout,
     Interruption,
     PartialTranscript,
-    ReleasePlayout,
     ReplyAudible,
     ReplyEnded,
     ReplyTextComplete,
@@ -42,6 +41,7 @@ from voice_host.turns.events import (
     TurnAction,
     TurnEvent,
     TurnFinished,
+    UnholdPlayout,
 )
 from voice_host.turns.silence import CallerSilence
 from voice_host.turns.snapshot import TurnSnapshot
@@ -49,43 +49,43 @@ from voice_host.turns.speculation import SpeculatedTurn
 from voice_host_sdk import SilenceConfig, TurnConfig
 
 ANSWER_WINDOW_S = 1.0
-"""A back-channel ("yeah") that is final so shortly before the end of the agent's question answers it."""
+"""A back-channel ("yeah") that is final within this time before the end of the agent's question answers it."""
 
 MAX_TO_SAY = 8
-"""Sentences of `Session.say` that wait for the reply under way to end; further ones are dropped."""
+"""Sentences of `Session.say` that may wait for the current reply to end; further ones are dropped."""
 
 MAX_DEFERRED_CHARACTERS = 1000
-"""What is kept of speech that did not stop the agent; older words go first."""
+"""Of speech that did not interrupt the agent, kept for the caller's next turn. The oldest words are dropped first."""
 
 
 class TurnState(Enum):
-    """Where the conversation stands."""
+    """The state of the conversation."""
 
     LISTENING = "listening"
     """No reply is under way."""
 
     THINKING = "thinking"
-    """A reply is under way and not audible yet."""
+    """A reply is under way and not yet audible."""
 
     WAITING = "waiting"
-    """As `THINKING`, and the caller is speaking: the reply is not to become audible before that is over."""
+    """As `THINKING`, while the caller is speaking: the reply must not become audible before the caller stops."""
 
     SPEAKING = "speaking"
     """The reply is audible."""
 
     HOLDING = "holding"
-    """The reply was audible and is held, because the caller began to speak over it."""
+    """The audible reply is paused, because the caller began to speak over it."""
 
 
 class TurnEngine:
     """The turn-taking of one call.
 
     Args:
-        config: the agent's manners.
-        silence: what happens when nobody speaks. Default: nothing does.
-        hears_speech_end: whether the recogniser reports `CallerSpeechEnded`. Without it sustained speech cannot be
-            told from a cough, so only recognised words stop the agent, and a hold without words is let go.
-        final_within_s: how long after the last partial transcript, or the end of speech, the final one may come.
+        config: the agent's turn-taking settings.
+        silence: what happens when nobody speaks; default: nothing.
+        reports_speech_end: whether the recogniser reports `CallerSpeechEnded`. Without it, sustained speech cannot be
+            told from a cough: only recognised words interrupt the agent, and a hold without words ends.
+        final_within_s: how long after the last partial transcript or the end of speech the final transcript may come.
         start_s: when the call began, by the clock of the events.
     """
 
@@ -94,33 +94,33 @@ class TurnEngine:
         config: TurnConfig,
         silence: SilenceConfig | None = None,
         *,
-        hears_speech_end: bool = True,
+        reports_speech_end: bool = True,
         final_within_s: float = 4.0,
         start_s: float = 0.0,
     ) -> None:
         self._config = config
-        self._hears_speech_end = hears_speech_end
+        self._reports_speech_end = reports_speech_end
         self._silence = CallerSilence(silence, start_s)
         self._speculated = SpeculatedTurn(config.speculation_confidence)
         self._hang_up: str | None = None
         self._words = BargeInWords(config)
-        self._voice = CallerVoice(hears_end=hears_speech_end, final_within_s=final_within_s)
-        self._deferred = ""  # said over the agent without stopping it; belongs to the caller's next turn
-        self._awaits_answer = False  # a word that is no back-channel was said over the reply
-        self._answers_until_s = -math.inf  # a back-channel over the reply is an answer if it ends by then, asking
-        self._asks = False  # the current or last reply is known to end with a question
-        self._adds_nothing = False  # a back-channel says nothing new to the reply that is being made
+        self._voice = CallerVoice(reports_speech_end=reports_speech_end, final_within_s=final_within_s)
+        self._deferred = ""  # said over the agent without interrupting it; part of the caller's next turn
+        self._awaits_answer = False  # words that are no back-channel were said over the reply
+        self._answers_until_s = -math.inf  # a back-channel answers the reply if it ends, with a question, by then
+        self._asks = False  # the current or last reply ends with a question
+        self._ignores_backchannels = False  # a back-channel does not replace the reply that is being made
         self._to_say: list[str] = []
         self._text_complete = False
         self._hold_until_s: float | None = None
         self._resume_at_s: float | None = None
         self.state = TurnState.LISTENING
         self.reply = 0
-        """Generation id of the current or, while listening, the last reply; 0 before the first."""
+        """Generation id of the current reply, or of the last one while listening; 0 before the first."""
 
     @property
     def deadline_s(self) -> float | None:
-        """When `TimePassed` is due if nothing else happens before; None: never."""
+        """When `TimePassed` is due unless an event comes first; None: never."""
         silent = self._voice.silent_at_s
         waits = self.state is TurnState.WAITING or (self._hang_up is not None and self.state is TurnState.LISTENING)
         quiet = self._silence.deadline_s(listening=self.state is TurnState.LISTENING)
@@ -130,7 +130,7 @@ class TurnEngine:
 
     @property
     def unfinished(self) -> bool:
-        """Whether a reply is under way, or was cut and is to be resumed."""
+        """Whether a reply is under way, or was interrupted and may be resumed."""
         return self.state is not TurnState.LISTENING or self._resume_at_s is not None
 
     @property
@@ -139,9 +139,9 @@ class TurnEngine:
         return self._text_complete
 
     def snapshot(self, origin_s: float) -> TurnSnapshot:
-        """Return what a caller who comes back goes on with, with times relative to `origin_s`.
+        """Return the state that outlives the connection, with times relative to `origin_s`.
 
-        It holds nothing of what ends with the connection: the reply under way, the caller's voice, speculation.
+        It excludes the current reply, the caller's speech and speculation, which end with the connection.
         """
         return TurnSnapshot(
             reply=self.reply,
@@ -167,24 +167,24 @@ class TurnEngine:
         self._hang_up = snapshot.hang_up
 
     def handle(self, event: TurnEvent, now_s: float) -> list[TurnAction]:
-        """Take one event, in the order of their times, and return what is to be done about it."""
+        """Handle one event, in chronological order, and return the actions to carry out."""
         match event:
             case CallerSpeechStarted():
                 self._voice.started(now_s)
                 return self._onset(now_s)
             case CallerSpeechEnded():
                 self._voice.ended(now_s)
-                self._silence.broken(now_s)
-                return self._release()
+                self._silence.caller_active(now_s)
+                return self._unhold()
             case PartialTranscript(text, confidence):
                 return self._partial(text, confidence, now_s)
             case TurnFinished(text, typed):
                 return self._turn(text, typed, now_s)
             case StopRequested():
-                self._silence.broken(now_s)
+                self._silence.caller_active(now_s)
                 return self._stop(now_s)
             case ResetRequested():
-                self._silence.broken(now_s)
+                self._silence.caller_active(now_s)
                 self._deferred = ""
                 return [*self._cancel("reset"), *self._speculated.drop(), ForgetConversation()]
             case SpeechRequested(text, greeting):
@@ -200,17 +200,17 @@ class TurnEngine:
             case ReplyEnded(reply):
                 return self._ended(reply, now_s)
             case ConnectionEnded():
-                return self._leave()
+                return self._suspend()
             case ConnectionResumed(unheard, unanswered):
-                return self._come_back(unheard, unanswered, now_s)
+                return self._resume_call(unheard, unanswered, now_s)
             case TimePassed():
                 return self._time_passed(now_s)
 
     # --- the caller speaks ----------------------------------------------------------------------------------------
 
     def _onset(self, now_s: float) -> list[TurnAction]:
-        self._silence.broken(now_s)
-        self._put_off_resuming(now_s)
+        self._silence.caller_active(now_s)
+        self._postpone_resuming(now_s)
         if self.state is TurnState.THINKING:
             return self._wait_for_caller(now_s)
         if not self._config.barge_in or self.state is not TurnState.SPEAKING:
@@ -220,22 +220,22 @@ class TurnEngine:
 
     def _hold(self, now_s: float) -> None:
         self.state = TurnState.HOLDING
-        hold_s = self._config.barge_in_min_speech_ms / 1000 if self._hears_speech_end else WORDS_TIMEOUT_S
+        hold_s = self._config.barge_in_min_speech_ms / 1000 if self._reports_speech_end else WORDS_TIMEOUT_S
         self._hold_until_s = now_s + hold_s
 
     def _partial(self, text: str, confidence: float | None, now_s: float) -> list[TurnAction]:
         if not has_word(text):
             return []
         self._voice.words(now_s)
-        self._silence.broken(now_s)
-        self._put_off_resuming(now_s)
+        self._silence.caller_active(now_s)
+        self._postpone_resuming(now_s)
         if self.state is TurnState.LISTENING:
             return self._speculated.partial(self._with_deferred(text), confidence)
         if self._audible_to_caller and self._config.barge_in:
-            if self._words.interrupt(text, so_far=True):
+            if self._words.interrupts(text, so_far=True):
                 return self._interrupt(now_s)
-            if self._words.only_listen(text, so_far=True):
-                return self._release()
+            if self._words.is_backchannel(text, so_far=True):
+                return self._unhold()
         return self._onset(now_s)
 
     @property
@@ -248,38 +248,38 @@ class TurnEngine:
             self._resume_at_s = now_s + self._config.false_interruption_ms / 1000
         return actions
 
-    def _put_off_resuming(self, now_s: float) -> None:
+    def _postpone_resuming(self, now_s: float) -> None:
         if self._resume_at_s is not None and self._config.false_interruption_ms is not None:
             self._resume_at_s = now_s + self._config.false_interruption_ms / 1000
 
-    def _release(self) -> list[TurnAction]:
+    def _unhold(self) -> list[TurnAction]:
         if self.state is not TurnState.HOLDING:
             return []
         self.state = TurnState.SPEAKING
         self._hold_until_s = None
-        return [ReleasePlayout(self.reply)]
+        return [UnholdPlayout(self.reply)]
 
     def _wait_for_caller(self, now_s: float) -> list[TurnAction]:
-        """Keep a reply that is not audible yet from beginning while the caller speaks."""
+        """Keep a reply from becoming audible while the caller speaks."""
         if not self._voice.speaks(now_s):
             return []
         self.state = TurnState.WAITING
         return [HoldPlayout(self.reply)]
 
-    def _begin_to_speak(self, now_s: float) -> list[TurnAction]:
+    def _stop_waiting(self, now_s: float) -> list[TurnAction]:
         if self.state is not TurnState.WAITING or self._voice.speaks(now_s):
             return []
         self.state = TurnState.THINKING
-        return [ReleasePlayout(self.reply)]
+        return [UnholdPlayout(self.reply)]
 
     def _audible(self, now_s: float) -> list[TurnAction]:
-        waited = self.state is TurnState.WAITING  # its first audio was on its way when the caller began
+        waited = self.state is TurnState.WAITING  # its first audio was being sent when the caller began
         if waited or self.state is TurnState.THINKING:
             self.state = TurnState.SPEAKING
         if waited and self._config.barge_in:
             self._hold(now_s)
             return []
-        return [ReleasePlayout(self.reply)] if waited else []
+        return [UnholdPlayout(self.reply)] if waited else []
 
     # --- turns ----------------------------------------------------------------------------------------------------
 
@@ -287,30 +287,30 @@ class TurnEngine:
         if not typed:
             self._voice.turn(now_s)
         if not (text.strip() if typed else has_word(text)):
-            return self._release() or self._begin_to_speak(now_s)
-        self._silence.broken(now_s)
-        if not typed and self._is_no_turn_yet(text):
+            return self._unhold() or self._stop_waiting(now_s)
+        self._silence.caller_active(now_s)
+        if not typed and self._leaves_reply_alone(text):
             return self._defer(text, now_s)
         cancelled = self._cancel("turn")
         return [*cancelled, *self._answer(self._with_deferred(text), typed, now_s)]
 
-    def _is_no_turn_yet(self, text: str) -> bool:
-        """Whether what was said leaves the agent's speech as it is."""
+    def _leaves_reply_alone(self, text: str) -> bool:
+        """Whether a final transcript neither interrupts nor replaces the agent's reply."""
         if self._audible_to_caller:
-            return not self._config.barge_in or not self._words.interrupt(text)
-        if self.state is TurnState.LISTENING:  # a long "mm-hmm" has cut the reply before its words were known
-            return self._resume_at_s is not None and not self._asks and self._words.only_listen(text)
-        return self._adds_nothing and self._words.only_listen(text)
+            return not self._config.barge_in or not self._words.interrupts(text)
+        if self.state is TurnState.LISTENING:  # a long "mm-hmm" interrupted before its words were known
+            return self._resume_at_s is not None and not self._asks and self._words.is_backchannel(text)
+        return self._ignores_backchannels and self._words.is_backchannel(text)
 
     def _defer(self, text: str, now_s: float) -> list[TurnAction]:
         self._deferred = self._with_deferred(text)[-MAX_DEFERRED_CHARACTERS:]
         if self.state is TurnState.LISTENING:
             return self._resume(now_s)
-        if self._audible_to_caller and self._words.only_listen(text):
+        if self._audible_to_caller and self._words.is_backchannel(text):
             self._answers_until_s = now_s + ANSWER_WINDOW_S
         elif self._audible_to_caller:
             self._awaits_answer = True
-        return self._release() or self._begin_to_speak(now_s)
+        return self._unhold() or self._stop_waiting(now_s)
 
     def _with_deferred(self, text: str) -> str:
         return f"{self._deferred} {text}".strip()
@@ -320,17 +320,17 @@ class TurnEngine:
         self._hang_up = None
         actions, speculated = self._speculated.commit(text)
         started = StartReply(self._begin(), text, speculated)
-        if self._words.only_listen(text):
-            self._adds_nothing = False  # "Hmm... Yes."
+        if self._words.is_backchannel(text):
+            self._ignores_backchannels = False  # "Hmm... Yes."
         return [*actions, AnnounceTurn(text, typed), started, *self._wait_for_caller(now_s)]
 
     # --- replies --------------------------------------------------------------------------------------------------
 
-    def _begin(self, own_speech: bool = False) -> int:
+    def _begin(self, text_known: bool = False) -> int:
         self.reply += 1
         self.state = TurnState.THINKING
-        self._text_complete = own_speech
-        self._adds_nothing, self._asks = not self._asks, False  # nobody was asked: "okay" is no answer
+        self._text_complete = text_known
+        self._ignores_backchannels, self._asks = not self._asks, False  # after a question, "okay" is an answer
         self._awaits_answer, self._answers_until_s = False, -math.inf
         self._resume_at_s = None
         return self.reply
@@ -339,7 +339,7 @@ class TurnEngine:
         if not text.strip():
             return []
         if self.state is TurnState.LISTENING:
-            speech = StartSpeech(self._begin(own_speech=True), text, greeting)
+            speech = StartSpeech(self._begin(text_known=True), text, greeting)
             self._asks = asks(text)
             return [*self._speculated.drop(), speech, *self._wait_for_caller(now_s)]
         if not self._text_complete:
@@ -351,7 +351,7 @@ class TurnEngine:
 
     def _resume(self, now_s: float) -> list[TurnAction]:
         interrupted, asked, awaited = self.reply, self._asks, self._awaits_answer
-        resumed = ResumeReply(self._begin(own_speech=True), interrupted)
+        resumed = ResumeReply(self._begin(text_known=True), interrupted)
         self._asks, self._awaits_answer = asked, awaited
         return [*self._speculated.drop(), resumed, *self._wait_for_caller(now_s)]
 
@@ -366,19 +366,19 @@ class TurnEngine:
         if self.state is TurnState.LISTENING:
             return []
         self._to_say.clear()
-        self._hang_up = None  # whoever interrupts does not want to be hung up on
+        self._hang_up = None  # an interruption cancels the hang-up
         self._listen()
         return [CancelReply(self.reply, by)]
 
-    def _leave(self) -> list[TurnAction]:
+    def _suspend(self) -> list[TurnAction]:
         self._voice.reset()
         waiting, hang_up = self._to_say[:], self._hang_up
         cancelled = self._cancel("end")
-        self._to_say, self._hang_up = waiting, hang_up  # nobody interrupted: what was to come still is
+        self._to_say, self._hang_up = waiting, hang_up  # the caller did not interrupt: they are still due
         return [*cancelled, *self._speculated.drop()]
 
-    def _come_back(self, unheard: str, unanswered: str, now_s: float) -> list[TurnAction]:
-        self._silence.broken(now_s)
+    def _resume_call(self, unheard: str, unanswered: str, now_s: float) -> list[TurnAction]:
+        self._silence.caller_active(now_s)
         if unanswered:
             return [StartReply(self._begin(), unanswered)]
         return self._say(unheard, now_s) or self._after_reply(now_s)
@@ -386,7 +386,7 @@ class TurnEngine:
     def _ended(self, reply: int, now_s: float) -> list[TurnAction]:
         if reply != self.reply or self.state is TurnState.LISTENING:
             return []
-        self._silence.begins(now_s)
+        self._silence.agent_finished(now_s)
         self._listen()
         return self._after_reply(now_s)
 
@@ -416,19 +416,19 @@ class TurnEngine:
 
     def _time_passed(self, now_s: float) -> list[TurnAction]:
         if self._hold_until_s is not None and now_s >= self._hold_until_s:
-            # A recogniser's words may come late, after the cough they stand for.
-            sustained = self._hears_speech_end and self._voice.detected
-            return self._interrupt(now_s) if sustained else self._release()
+            # Words may arrive late, after the cough they were recognised from.
+            sustained = self._reports_speech_end and self._voice.detected
+            return self._interrupt(now_s) if sustained else self._unhold()
         listening, speaks = self.state is TurnState.LISTENING, self._voice.speaks(now_s)
         if self._resume_at_s is not None and now_s >= self._resume_at_s and not speaks:
             return self._resume(now_s)
         if listening and self._hang_up is not None and not speaks:
             return [HangUp(self._hang_up)]
-        if begun := self._begin_to_speak(now_s):
+        if begun := self._stop_waiting(now_s):
             return begun
         if speaks:
-            self._silence.broken(now_s)
-        if (reason := self._silence.over(now_s, listening=listening)) is not None:
+            self._silence.caller_active(now_s)
+        if (reason := self._silence.end_reason(now_s, listening=listening)) is not None:
             return [HangUp(reason)]
         if listening and (nudge := self._silence.nudge(now_s)) is not None:
             return self._say(nudge, now_s)

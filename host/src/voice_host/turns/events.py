@@ -1,4 +1,4 @@
-"""What the turn engine is told (events) and what it wants done (actions)."""
+"""The turn engine's input (events) and output (actions)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Interruption = Literal["speech", "turn", "button", "reset", "end"]
-"""What stopped a reply: the caller spoke over it, finished a turn, pressed the button, reset the conversation; or the
+"""What cancelled a reply: the caller spoke over it, finished a turn, pressed stop or reset the conversation, or the
 connection ended."""
 
 # --- events -----------------------------------------------------------------------------------------------------
@@ -14,17 +14,17 @@ connection ended."""
 
 @dataclass(frozen=True, slots=True)
 class CallerSpeechStarted:
-    """The caller's voice was detected."""
+    """The caller began to speak."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallerSpeechEnded:
-    """The caller's voice fell silent."""
+    """The caller stopped speaking; the turn may continue."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartialTranscript:
-    """What has been recognised of a turn that goes on; `confidence` (0 to 1) that it has ended, if that is known."""
+    """The transcript so far of an open turn; `confidence` (0 to 1) that it has ended, if known."""
 
     text: str
     confidence: float | None = None
@@ -40,17 +40,17 @@ class TurnFinished:
 
 @dataclass(frozen=True, slots=True)
 class StopRequested:
-    """The caller pressed the button."""
+    """The caller pressed stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResetRequested:
-    """The caller wants the conversation forgotten."""
+    """The caller asked to forget the conversation."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequested:
-    """The agent has something to say of itself: its greeting, or `Session.say`."""
+    """The agent wants to say something that is no answer: its greeting, or `Session.say`."""
 
     text: str
     greeting: bool = False
@@ -58,21 +58,21 @@ class SpeechRequested:
 
 @dataclass(frozen=True, slots=True)
 class HangUpRequested:
-    """The agent wants to hang up once it has been heard out."""
+    """The agent wants to hang up when it has finished speaking."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyAudible:
-    """The first audio of a reply went out."""
+    """The first audio of a reply was sent."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyTextComplete:
-    """All text of a reply is known; its speech may take a while yet. `asks`: it ends with a question."""
+    """All text of a reply is known, though not yet spoken. `asks`: it ends with a question."""
 
     reply: int
     asks: bool = False
@@ -80,21 +80,21 @@ class ReplyTextComplete:
 
 @dataclass(frozen=True, slots=True)
 class ReplyEnded:
-    """A reply was played to its end, or gave up after saying so."""
+    """A reply was played to its end, or failed and said so."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionEnded:
-    """Nobody is on the line any more."""
+    """The connection is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionResumed:
     """A caller whose connection was lost is back.
 
-    `unheard` is the rest of the reply that was under way, `unanswered` a turn that nothing was said to.
+    `unheard` is the rest of the reply that was interrupted, `unanswered` a turn of which no answer was heard.
     """
 
     unheard: str = ""
@@ -103,7 +103,7 @@ class ConnectionResumed:
 
 @dataclass(frozen=True, slots=True)
 class TimePassed:
-    """Nothing happened, but a deadline of the engine may have come."""
+    """A deadline of the engine may have passed."""
 
 
 TurnEvent = (
@@ -128,19 +128,19 @@ TurnEvent = (
 
 @dataclass(frozen=True, slots=True)
 class Speculate:
-    """Let the model begin on a turn that is not final: nothing may be said, run, reported or kept."""
+    """Let the model begin on a turn that is not final: nothing is spoken, no tool runs, nothing is reported or kept."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class DropSpeculation:
-    """The turn became another one: throw away what was begun."""
+    """The turn turned out differently: discard the speculation."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnnounceTurn:
-    """Tell everybody what the caller said."""
+    """Report what the caller said to client, callbacks and observers."""
 
     text: str
     typed: bool
@@ -148,7 +148,7 @@ class AnnounceTurn:
 
 @dataclass(frozen=True, slots=True)
 class StartReply:
-    """Let the model answer `text`; `speculated`: with what was begun for it."""
+    """Let the model answer `text`; `speculated`: by the speculation under way."""
 
     reply: int
     text: str
@@ -157,7 +157,7 @@ class StartReply:
 
 @dataclass(frozen=True, slots=True)
 class StartSpeech:
-    """Speak `text` as a reply of its own."""
+    """Speak `text` as a separate reply."""
 
     reply: int
     text: str
@@ -166,7 +166,7 @@ class StartSpeech:
 
 @dataclass(frozen=True, slots=True)
 class ResumeReply:
-    """Speak, as a reply of its own, what was not heard of the reply `interrupted`."""
+    """Speak the unheard rest of the reply `interrupted` as a separate reply."""
 
     reply: int
     interrupted: int
@@ -174,7 +174,7 @@ class ResumeReply:
 
 @dataclass(frozen=True, slots=True)
 class AppendSpeech:
-    """Speak `text` within the reply that is under way."""
+    """Speak `text` as part of the current reply."""
 
     reply: int
     text: str
@@ -182,28 +182,28 @@ class AppendSpeech:
 
 @dataclass(frozen=True, slots=True)
 class DropSpeech:
-    """Too much waits to be said already: `text` will not be."""
+    """Too many sentences are waiting: `text` is not spoken."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class HoldPlayout:
-    """Send no audio of the reply for now: no more of it, or none yet."""
+    """Pause sending audio of the reply, or do not begin yet."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
-class ReleasePlayout:
-    """Send audio again."""
+class UnholdPlayout:
+    """Continue sending audio of the reply."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class CancelReply:
-    """The reply is dead: stop all that belongs to it, and tell the client."""
+    """Stop everything that belongs to the reply, and tell the client."""
 
     reply: int
     by: Interruption
@@ -211,7 +211,7 @@ class CancelReply:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmNothingToCancel:
-    """The button was pressed while nothing was under way; `reply` is the last one there was, or 0."""
+    """Stop was pressed while no reply was under way; `reply` is the last one, or 0."""
 
     reply: int
 
@@ -238,7 +238,7 @@ TurnAction = (
     | AppendSpeech
     | DropSpeech
     | HoldPlayout
-    | ReleasePlayout
+    | UnholdPlayout
     | CancelReply
     | ConfirmNothingToCancel
     | ForgetConversation

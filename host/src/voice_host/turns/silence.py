@@ -7,10 +7,10 @@ from voice_host_sdk import SilenceConfig
 
 
 class CallerSilence:
-    """Keeps the times of a call, as a part of the turn engine.
+    """Tracks the time limits of a call for the turn engine.
 
     Args:
-        config: the agent's; None: silence is never minded.
+        config: the agent's; None: there are no limits.
         start_s: when the call began.
     """
 
@@ -19,8 +19,8 @@ class CallerSilence:
         self._start_s = start_s
         self._last_heard_s = start_s
         self._quiet_since_s = start_s
-        self._nudged = 0
-        self._asking = False
+        self._nudges = 0
+        self._nudging = False
 
     def snapshot(self, origin_s: float) -> SilenceSnapshot:
         """Return the state, with times relative to `origin_s`."""
@@ -28,8 +28,8 @@ class CallerSilence:
             start_s=self._start_s - origin_s,
             last_heard_s=self._last_heard_s - origin_s,
             quiet_since_s=self._quiet_since_s - origin_s,
-            nudged=self._nudged,
-            asking=self._asking,
+            nudges=self._nudges,
+            nudging=self._nudging,
         )
 
     def restore(self, snapshot: SilenceSnapshot, origin_s: float) -> None:
@@ -37,26 +37,26 @@ class CallerSilence:
         self._start_s = origin_s + snapshot.start_s
         self._last_heard_s = origin_s + snapshot.last_heard_s
         self._quiet_since_s = origin_s + snapshot.quiet_since_s
-        self._nudged = snapshot.nudged
-        self._asking = snapshot.asking
+        self._nudges = snapshot.nudges
+        self._nudging = snapshot.nudging
 
-    def broken(self, now_s: float) -> None:
-        """The caller did something."""
+    def caller_active(self, now_s: float) -> None:
+        """The caller spoke, typed or pressed a button."""
         self._last_heard_s = self._quiet_since_s = now_s
-        self._nudged = 0
+        self._nudges = 0
 
-    def begins(self, now_s: float) -> None:
-        """The agent fell silent: from now on it is the caller's turn."""
+    def agent_finished(self, now_s: float) -> None:
+        """The agent stopped speaking: it is the caller's turn."""
         self._quiet_since_s = now_s
-        if not self._asking:  # its own questions do not keep the call alive
+        if not self._nudging:  # nudges do not keep an abandoned call alive
             self._last_heard_s = now_s
-        self._asking = False
+        self._nudging = False
 
     def deadline_s(self, *, listening: bool) -> float | None:
-        """When `over` or `nudge` may have something to say."""
+        """When to ask `end_reason` and `nudge` again; None: never."""
         return min((at for at in (self._end_s(listening), self._nudge_s(listening)) if at is not None), default=None)
 
-    def over(self, now_s: float, *, listening: bool) -> str | None:
+    def end_reason(self, now_s: float, *, listening: bool) -> str | None:
         """Return why the call must end now, or None."""
         if self._config.max_call_s is not None and now_s >= self._start_s + self._config.max_call_s:
             return "the call reached its maximum length"
@@ -64,16 +64,16 @@ class CallerSilence:
         return "nothing was said for too long" if idle_s is not None and now_s >= idle_s else None
 
     def nudge(self, now_s: float) -> str | None:
-        """Return what to ask a caller who says nothing, or None."""
+        """Return what to ask a silent caller now, or None."""
         at_s = self._nudge_s(listening=True)
         if at_s is None or now_s < at_s:
             return None
-        self._nudged += 1
-        self._asking = True
-        return self._config.nudges[self._nudged - 1]
+        self._nudges += 1
+        self._nudging = True
+        return self._config.nudges[self._nudges - 1]
 
     def _nudge_s(self, listening: bool) -> float | None:
-        if not listening or self._config.nudge_after_s is None or self._nudged >= len(self._config.nudges):
+        if not listening or self._config.nudge_after_s is None or self._nudges >= len(self._config.nudges):
             return None
         return self._quiet_since_s + self._config.nudge_after_s
 

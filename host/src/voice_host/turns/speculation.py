@@ -1,4 +1,4 @@
-"""Which turn the model was let begin on before it was final. No I/O."""
+"""When to let the model begin on a turn that is not final, and whether the final turn matches. No I/O."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _NOT_A_WORD = re.compile(r"[^\w']+")
 
 
 class SpeculatedTurn:
-    """Decides when to speculate, and whether a final turn is the one that was speculated on.
+    """The turn that is speculated on, if any.
 
     Args:
-        min_confidence: that a turn has ended, 0 to 1; None: never speculate.
+        min_confidence: that the turn has ended, 0 to 1; None: never speculate.
     """
 
     def __init__(self, min_confidence: float | None) -> None:
@@ -21,7 +21,7 @@ class SpeculatedTurn:
         self._words: str | None = None
 
     def partial(self, text: str, confidence: float | None) -> list[TurnAction]:
-        """Take a partial transcript of a turn that nothing is spoken over."""
+        """Take a partial transcript while the agent is silent."""
         words = _words(text)
         if words == self._words:
             return []
@@ -32,14 +32,14 @@ class SpeculatedTurn:
         return [*dropped, Speculate(text)]
 
     def commit(self, text: str) -> tuple[list[TurnAction], bool]:
-        """Take the final turn. Returns what to do first, and whether what was begun answers it."""
+        """Take the final turn. Returns what to do first, and whether the speculation answers it."""
         if self._words is not None and _words(text) == self._words:
             self._words = None
             return [], True
         return self.drop(), False
 
     def drop(self) -> list[TurnAction]:
-        """The turn is not going to be that one."""
+        """Give up the speculation, if there is one."""
         if self._words is None:
             return []
         self._words = None
@@ -47,5 +47,5 @@ class SpeculatedTurn:
 
 
 def _words(text: str) -> str:
-    """The words alone: a final transcript brings the punctuation and case that a partial did not have."""
+    """Return the words alone: final transcripts have punctuation and case that partial ones lack."""
     return _NOT_A_WORD.sub(" ", text.casefold()).strip()
