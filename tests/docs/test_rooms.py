@@ -83,3 +83,60 @@ def test_the_sdk_imports_nothing_of_the_host() -> None:
 def test_every_file_can_be_read_in_one_sitting() -> None:
     lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in HOST.rglob("*.py")}
     assert {file: length for file, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+PURE = ("turns", "clients", "text", "call/events.py", "call/playout_clock.py")
+"""Rooms and files without I/O, so that tests need no event loop: they import no asyncio, however indirectly."""
+
+TRANSPORTS = ("clients/transport",)
+"""The only I/O of the room of client protocols."""
+
+
+def host_file(module: str) -> Path | None:
+    """Return the file of a module of the host, or of the module that a name is imported from."""
+    parts = module.split(".")[1:]
+    for path in (HOST.joinpath(*parts), HOST.joinpath(*parts[:-1])):
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file() and file != HOST / "__init__.py":
+                return file
+    return None
+
+
+def reached(file: Path, seen: set[Path]) -> set[Path]:
+    """Return a file with all files of the host that it imports, and that they import."""
+    if file not in seen:
+        seen.add(file)
+        for module in imports(file):
+            if module.startswith("voice_host.") and (imported := host_file(module)) is not None:
+                reached(imported, seen)
+    return seen
+
+
+def inside(place: str) -> list[Path]:
+    """Return the files of a room, or the one file."""
+    return sorted(HOST.joinpath(place).rglob("*.py")) if (HOST / place).is_dir() else [HOST / place]
+
+
+@pytest.mark.parametrize("place", PURE)
+def test_what_does_no_io_imports_no_asyncio(place: str) -> None:
+    transports = {file for transport in TRANSPORTS for file in inside(transport)}
+    files = set().union(*(reached(file, set()) for file in inside(place) if file not in transports))
+    found = {
+        str(file.relative_to(HOST)): module
+        for file in files
+        for module in imports(file)
+        if module.partition(".")[0] in ("asyncio", "anyio", "starlette", "websockets")
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("room", "unknown"),
+    [
+        ("conversation", ("sessions", "call", "turns", "clients", "fleet", "front", "admission")),
+        ("sessions", ("call", "clients", "fleet", "front", "auth")),
+    ],
+)
+def test_conversations_and_sessions_know_nothing_of_who_uses_them(room: str, unknown: tuple[str, ...]) -> None:
+    known = {f"{file.relative_to(HOST)}: {module}" for file in inside(room) for target, module in imported_rooms(file)}
+    assert {line for line in known if line.partition("voice_host.")[2].partition(".")[0] in unknown} == set()
