@@ -242,12 +242,10 @@ class VoiceSessionHandler:
 
     def _engine(self, session: ManagedSession) -> TurnEngine:
         config = session.agent.config
-        hears_end = self._speech.stt.reports_speech_end
-        silence = self._limits.shortened(config.silence)
         engine = TurnEngine(
             config.turns,
-            silence,
-            reports_speech_end=hears_end,
+            self._limits.shortened(config.silence),
+            reports_speech_end=self._speech.stt.reports_speech_end,
             final_within_s=final_timeout_s(config.stt_config) + FINAL_MARGIN_S,
             start_s=now_s(),
         )
