@@ -64,7 +64,7 @@ class PluginFolder:
 
     def install_extension(self, name: str, code: str, **options: Any) -> str:
         """Install an extension of the platform, like an agent."""
-        return self.install(name, code, group="voice_host.plugins.extensions", **options)
+        return self.install(name, code, group="voice_host.extensions", **options)
 
 
 @contextmanager

@@ -87,6 +87,11 @@ STT_DEFAULTS = {
 }
 
 
+def test_packages_register_under_these_groups() -> None:
+    assert voice_host_sdk.ENTRY_POINT_GROUP == "voice_host.agents"
+    assert voice_host_sdk.EXTENSION_ENTRY_POINT_GROUP == "voice_host.extensions"
+
+
 def test_the_names() -> None:
     assert set(NAMES) <= set(voice_host_sdk.__all__)
 

@@ -16,7 +16,7 @@ from voice_host_sdk.observer import SessionObserver
 from voice_host_sdk.providers import SpeechToText, TextToSpeech
 from voice_host_sdk.session import Caller
 
-EXTENSION_ENTRY_POINT_GROUP = "voice_host.plugins.extensions"
+EXTENSION_ENTRY_POINT_GROUP = "voice_host.extensions"
 """Entry points of this group name a module, or an object, with hook implementations; the name is the extension's."""
 
 EXTENSION_NAME_PATTERN = r"[a-z0-9][a-z0-9-]{0,62}"
