@@ -43,7 +43,7 @@ ON_THE_LOOP = [
 
 ONCE = {
     "voice_host/settings/load.py": {"load_settings"},
-    "voice_host/plugins/extensions/load.py": {"load_extensions"},
+    "voice_host/plugins/extensions.py": {"load_extensions"},
     "voice_host/speech/select.py": {"_shared"},
     # Choosing a model imports its client, which reads files of its own. In a call that is done in a thread.
     "voice_host/conversation/defaults.py": {"default_runtime"},

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import Result
 
 from tests.cli.conftest import Run
-from tests.plugins.extensions.offers import VOICE
+from tests.plugins.offers import VOICE
 from tests.sample_plugins import HELLO, PluginFolder
 from tests.speech.embedded.absent import without_engines
 from voice_host.speech.embedded.stt import moonshine

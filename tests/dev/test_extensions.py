@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugins.extensions.offers import VOICE
+from tests.plugins.offers import VOICE
 from tests.sample_plugins import plugin_folder
 from voice_host.dev.child import _services
 from voice_host.plugins import BrokenAgent

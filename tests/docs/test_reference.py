@@ -25,8 +25,8 @@ from voice_host.clients import voice_host_v1
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Answer
 from voice_host.observability import metrics
-from voice_host.plugins.hooks import KNOWN_HOOKS
-from voice_host.plugins.phases import Phase
+from voice_host.plugins import Phase
+from voice_host.plugins.kinds import AGENT
 from voice_host.settings.model import AgentSettings, Tables
 from voice_host.settings.variables import NAMED, leaf_paths, service_variables, variable_name
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, STTConfig, TTSConfig, TurnConfig
@@ -54,7 +54,7 @@ def arguments(function: Callable[..., object]) -> set[str]:
 
 
 def test_hooks_and_phases() -> None:
-    assert set(KNOWN_HOOKS) <= entries(read(HOOKS))
+    assert set(AGENT.hooks) <= entries(read(HOOKS))
     assert entries(section(HOOKS, "The phases of a plugin")) == {str(phase) for phase in Phase}
 
 

@@ -13,7 +13,7 @@ from tests.calls.client import calling
 from tests.docs.markdown import rows, section
 from tests.front.hosting import COUNTING, installed, running
 from voice_host.observability import metrics
-from voice_host.plugins.extensions import ExtensionsBroken
+from voice_host.plugins import ExtensionsBroken
 from voice_host.testing import in_virtual_time
 
 NOTING = """

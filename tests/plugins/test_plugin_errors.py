@@ -14,7 +14,6 @@ from voice_host.conversation.runtime import AgentRuntime
 from voice_host.fleet.agent_setup import prepare
 from voice_host.models import ModelRegistry, ModelSettings
 from voice_host.plugins import BrokenAgent, LoadedAgent
-from voice_host.plugins import load as load_module
 from voice_host.settings import Settings
 from voice_host.speech.select import SpeechServices
 
@@ -195,7 +194,7 @@ async def test_a_message(plugins: PluginFolder, case: Case) -> None:
 def test_a_warning(plugins: PluginFolder, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     case = WARNINGS[message]
     if "importing" in message:
-        monkeypatch.setattr(load_module, "SLOW_IMPORT_MS", 0.0)
+        monkeypatch.setattr("voice_host.plugins.lifecycle.SLOW_IMPORT_MS", 0.0)
     module = plugins.install("odd", case.code, requires=case.requires)
     outcome = load("odd")
     assert isinstance(outcome, LoadedAgent), outcome

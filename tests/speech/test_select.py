@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugins.extensions.offers import VOICE
+from tests.plugins.offers import VOICE
 from tests.sample_plugins import PluginFolder, plugin_folder
 from voice_host.settings import load_settings
 from voice_host.speech.select import ProviderConfigError, SpeechServices, installed_extensions

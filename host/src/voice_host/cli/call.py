@@ -65,7 +65,7 @@ def call(
     from voice_host.caller.run import call as run
     from voice_host.caller.wav import CannotSave, WrongAudio
     from voice_host.front.run import CannotServe
-    from voice_host.plugins.extensions import ExtensionsBroken
+    from voice_host.plugins import ExtensionsBroken
     from voice_host.speech.select import ProviderConfigError
 
     try:

@@ -22,7 +22,7 @@ from voice_host.plugins import (
 from voice_host.settings import Settings
 
 if TYPE_CHECKING:
-    from voice_host.plugins.extensions import Extensions
+    from voice_host.plugins import Extensions
 
 Kind = Literal["agent", "extension"]
 Status = Literal["ok", "broken", "not allowed", "disabled"]

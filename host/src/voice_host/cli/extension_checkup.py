@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 
 from voice_host.cli.checkup import Verdict
-from voice_host.plugins import Phase, violations
-from voice_host.plugins.extensions import (
+from voice_host.plugins import (
     HOST_EXTENSION,
     BrokenExtension,
-    DiscoveredExtension,
+    DiscoveredPlugin,
     Extensions,
     ExtensionsBroken,
     LoadedExtension,
+    Phase,
     discover_extensions,
     load_extensions,
     start_extension,
     stop_extension,
+    violations,
 )
 from voice_host.settings import Settings
 from voice_host.speech.builtin import BuiltInProviders
@@ -84,9 +85,9 @@ def _verdict(outcome: LoadedExtension | BrokenExtension) -> Verdict:
     )
 
 
-def _named(found: DiscoveredExtension) -> tuple[str, str | None, str | None]:
+def _named(found: DiscoveredPlugin) -> tuple[str, str | None, str | None]:
     return found.id, found.distribution or None, found.version or None
 
 
-def _discovered(outcome: DiscoveredExtension | BrokenExtension) -> DiscoveredExtension:
+def _discovered(outcome: DiscoveredPlugin | BrokenExtension) -> DiscoveredPlugin:
     return outcome.discovered if isinstance(outcome, BrokenExtension) else outcome

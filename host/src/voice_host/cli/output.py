@@ -18,7 +18,7 @@ from voice_host.observability.printable import printable
 from voice_host.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from voice_host.plugins.extensions import ExtensionsBroken
+    from voice_host.plugins import ExtensionsBroken
 
 _PIPED_COLUMNS = 160
 

@@ -65,7 +65,7 @@ def _serve(settings: Settings, listener: socket.socket, strict: bool, insecure: 
     from voice_host.fleet.local import RequiredAgentBroken
     from voice_host.front.run import CannotServe
     from voice_host.front.run import serve as run
-    from voice_host.plugins.extensions import ExtensionsBroken
+    from voice_host.plugins import ExtensionsBroken
     from voice_host.speech.select import ProviderConfigError
 
     try:

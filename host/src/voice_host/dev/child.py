@@ -30,8 +30,15 @@ from voice_host.front.event_loop import run_in_event_loop
 from voice_host.front.process import HostServer
 from voice_host.front.run import LOOPBACK_NAMES, leave_given_up_tools, serve_host
 from voice_host.observability.logs import allow_loggers, configure_logging
-from voice_host.plugins import BrokenAgent, DiscoveredAgent, LoadedAgent, Phase, discover_agents, load_agent
-from voice_host.plugins.extensions import ExtensionsBroken
+from voice_host.plugins import (
+    BrokenAgent,
+    DiscoveredAgent,
+    ExtensionsBroken,
+    LoadedAgent,
+    Phase,
+    discover_agents,
+    load_agent,
+)
 from voice_host.settings import Settings, SettingsError, known_secrets, load_settings
 from voice_host.speech.select import SpeechServices, installed_extensions
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voice_host.plugins.metadata import without_extras
+from voice_host.plugins.discovery import without_extras
 from voice_host_sdk import ENTRY_POINT_GROUP
 
 PYPROJECT = "pyproject.toml"

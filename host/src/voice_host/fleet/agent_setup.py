@@ -40,7 +40,7 @@ def prepare(
         with guarded(Phase.CONFIGURED, "it cannot be prepared"):  # its types and tools bring code of their own
             return _prepared(loaded, settings, models, speech)
     except PhaseFailed as failed:
-        return failed.outcome(loaded.discovered, loaded.secrets, loaded.import_ms)
+        return failed.outcome(BrokenAgent, loaded.discovered, loaded.secrets, loaded.import_ms)
 
 
 def _prepared(

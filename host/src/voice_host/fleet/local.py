@@ -15,14 +15,18 @@ from voice_host.models import ModelRegistry
 from voice_host.observability.logs import get_logger
 from voice_host.plugins import (
     BrokenAgent,
+    BrokenExtension,
     DisabledAgent,
+    Extensions,
     LoadedAgent,
+    LoadedExtension,
     nothing_to_run,
     start_agent,
+    start_extension,
     stop_agent,
+    stop_extension,
     unread_settings,
 )
-from voice_host.plugins.extensions import BrokenExtension, Extensions, LoadedExtension, start_extension, stop_extension
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.observers import Observers
 from voice_host.settings import Settings, service_limitations

@@ -10,8 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Match, Mount, WebSocketRoute
 
-from voice_host.plugins import Phase
-from voice_host.plugins.extensions import BrokenExtension, Extensions, ExtensionsBroken, LoadedExtension
+from voice_host.plugins import BrokenExtension, Extensions, ExtensionsBroken, LoadedExtension, Phase
 from voice_host.plugins.guard import PhaseFailed, guarded
 
 _MADE_UP = "voice-host-made-up"
@@ -58,7 +57,7 @@ def add_extension_routes(app: FastAPI, extensions: Extensions) -> None:
             _register(app, extension, before)
             _refuse_taken(app, before, owners)
         except PhaseFailed as failed:
-            broken.append(BrokenExtension.of(extension.discovered, failed, extension.secrets, extension.import_ms))
+            broken.append(failed.outcome(BrokenExtension, extension.discovered, extension.secrets, extension.import_ms))
             app.router.routes[:] = before
         for route in app.router.routes[len(before) :]:
             owners[id(route)] = f"one of the extension {extension.id!r}"

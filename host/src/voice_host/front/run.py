@@ -25,8 +25,15 @@ from voice_host.front.process import HostServer
 from voice_host.front.revoked_calls import ending_revoked_calls
 from voice_host.observability.logs import allow_loggers, configure_logging, get_logger
 from voice_host.observability.transcript_log import log_transcripts
-from voice_host.plugins import BrokenAgent, LoadedAgent, absent_agents, discover_agents, load_agents
-from voice_host.plugins.extensions import BrokenExtension, discover_extensions
+from voice_host.plugins import (
+    BrokenAgent,
+    BrokenExtension,
+    LoadedAgent,
+    absent_agents,
+    discover_agents,
+    discover_extensions,
+    load_agents,
+)
 from voice_host.settings import Settings, known_secrets
 from voice_host.speech.select import SpeechServices, installed_extensions
 from voice_host.tasks import report_unhandled

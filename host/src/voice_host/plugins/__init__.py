@@ -1,37 +1,79 @@
-"""Finding the installed agents and taking them to their first call. A broken one is an outcome, not an exception."""
+"""The plugin engine: it finds, loads, starts and stops agents and extensions. A broken one is an outcome, not an error.
 
-from voice_host.plugins.compatibility import sdk_mismatch, sdk_version
-from voice_host.plugins.expected import AbsentAgent, absent_agents, not_installed, nothing_to_run, unread_settings
+Importing it loads neither the agent runtime nor any speech service or model.
+"""
+
+from voice_host.plugins.agents import load_agent, load_agents, start_agent, stop_agent
+from voice_host.plugins.discovery import discover_agents, discover_extensions
+from voice_host.plugins.extensions import (
+    Extensions,
+    ExtensionsBroken,
+    Offer,
+    load_built_in,
+    load_extensions,
+    start_extension,
+    stop_extension,
+)
 from voice_host.plugins.guard import function_place
-from voice_host.plugins.load import load_agent, load_agents
-from voice_host.plugins.metadata import discover_agents
-from voice_host.plugins.phases import SLOW_IMPORT_MS, BrokenAgent, DisabledAgent, DiscoveredAgent, LoadedAgent, Phase
-from voice_host.plugins.requirements import violations
-from voice_host.plugins.start import start_agent, stop_agent
-from voice_host.plugins.validate import InvalidReturn, valid_callbacks, valid_config
+from voice_host.plugins.kinds import HOST_EXTENSION
+from voice_host.plugins.phases import (
+    BrokenAgent,
+    BrokenExtension,
+    BrokenPlugin,
+    DisabledAgent,
+    DiscoveredAgent,
+    DiscoveredExtension,
+    DiscoveredPlugin,
+    LoadedAgent,
+    LoadedExtension,
+    LoadedPlugin,
+    Phase,
+)
+from voice_host.plugins.requirements import sdk_mismatch, sdk_version, violations
+from voice_host.plugins.settings_check import (
+    AbsentAgent,
+    absent_agents,
+    not_installed,
+    nothing_to_run,
+    unread_settings,
+)
+from voice_host.plugins.validate import InvalidReturn, valid_config
 
 __all__ = [
-    "SLOW_IMPORT_MS",
+    "HOST_EXTENSION",
     "AbsentAgent",
     "BrokenAgent",
+    "BrokenExtension",
+    "BrokenPlugin",
     "DisabledAgent",
     "DiscoveredAgent",
+    "DiscoveredExtension",
+    "DiscoveredPlugin",
+    "Extensions",
+    "ExtensionsBroken",
     "InvalidReturn",
     "LoadedAgent",
+    "LoadedExtension",
+    "LoadedPlugin",
+    "Offer",
     "Phase",
     "absent_agents",
     "discover_agents",
+    "discover_extensions",
     "function_place",
     "load_agent",
     "load_agents",
+    "load_built_in",
+    "load_extensions",
     "not_installed",
     "nothing_to_run",
     "sdk_mismatch",
     "sdk_version",
     "start_agent",
+    "start_extension",
     "stop_agent",
+    "stop_extension",
     "unread_settings",
-    "valid_callbacks",
     "valid_config",
     "violations",
 ]

@@ -1,29 +1,51 @@
-"""Running customers' code so that whatever it does ends up in one outcome of one agent."""
+"""Running plugin code so that whatever it raises becomes a `PhaseFailed`, with a place, a hint and a traceback."""
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import inspect
+import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from traceback import StackSummary, TracebackException
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
-from voice_host.plugins.own_traceback import own_traceback
-from voice_host.plugins.phases import BrokenAgent, DiscoveredAgent, Phase
+import pluggy
+import pydantic
+
+import voice_host
+import voice_host_sdk
+from voice_host.plugins.phases import BrokenPlugin, DiscoveredPlugin, Phase
 from voice_host.settings import redact
 
-_MAX_ERROR_CHARS = 300
-_OURS = ("voice_host", "pluggy", "importlib", "asyncio")
-"""What stands between the host and a plugin in a traceback."""
+_Broken = TypeVar("_Broken", bound=BrokenPlugin)
 
-_EXITS = "a plugin never ends the process: raise an exception that says what is wrong"
+_MAX_ERROR_CHARS = 300
+_MAX_TRACEBACK_CHARS = 6000
+"""A longer traceback loses its beginning: the exception is at the end."""
+
+_HOST_PACKAGES = ("voice_host", "pluggy", "importlib", "asyncio")
+"""Packages whose frames stand between the host and a plugin in a traceback."""
+
+_HOST_FILES = (
+    *(
+        f"{Path(str(module.__file__)).parent}{os.sep}"
+        for module in (voice_host, voice_host_sdk, pluggy, pydantic, importlib, asyncio)
+    ),
+    "<frozen importlib",
+)
+"""The files of the code that imports plugins, runs their hooks and validates what they return."""
+
+_EXIT_HINT = "a plugin never ends the process: raise an exception that says what is wrong"
 
 
 class PhaseFailed(Exception):
-    """An agent did not pass a phase. See `BrokenAgent` for the fields; secrets may still be in them."""
+    """A plugin failed a phase. See `BrokenPlugin` for the fields. They may still contain secrets."""
 
     def __init__(self, phase: Phase, error: str, hint: str | None = None, where: str | None = None) -> None:
         super().__init__(error)
@@ -32,22 +54,33 @@ class PhaseFailed(Exception):
         self.hint = hint
         self.where = where
 
-    def outcome(self, agent: DiscoveredAgent, secrets: Iterable[str], import_ms: float | None) -> BrokenAgent:
-        """Return what may be shown: without the secrets, and short."""
-        known = list(secrets)
-        traceback = own_traceback(self.__cause__, known) if self.__cause__ is not None else None
-        return BrokenAgent(agent, self.phase, *self.told(known), self.where, import_ms, traceback)
-
-    def told(self, secrets: Iterable[str]) -> tuple[str, str | None]:
-        """Return error and hint as they may be shown."""
-        known = list(secrets)
-        return _shortened(redact(self.error, known)), redact(self.hint, known) if self.hint else None
+    def outcome(
+        self,
+        kind: type[_Broken],
+        discovered: DiscoveredPlugin,
+        secrets: Iterable[str] = (),
+        import_ms: float | None = None,
+    ) -> _Broken:
+        """Return the broken plugin, with the secrets redacted and the error shortened."""
+        secrets = list(secrets)
+        return kind(
+            discovered,
+            self.phase,
+            _shortened(redact(self.error, secrets)),
+            redact(self.hint, secrets) if self.hint else None,
+            self.where,
+            import_ms,
+            own_traceback(self.__cause__, secrets) if self.__cause__ is not None else None,
+        )
 
 
 class SignalWatch:
-    """Within it, tells Ctrl-C, which is a person's wish, from a `KeyboardInterrupt` that a plugin's code raises.
+    """A context manager that tells Ctrl-C apart from a `KeyboardInterrupt` raised by plugin code.
 
-    Signals reach the main thread alone; in any other thread it can only be the code.
+    Signals are delivered to the main thread only; in any other thread it must be the plugin.
+
+    Attributes:
+        seen: whether SIGINT arrived.
     """
 
     def __init__(self) -> None:
@@ -72,12 +105,12 @@ class SignalWatch:
 
 
 class guarded:
-    """Turn whatever a plugin raises into `PhaseFailed`: `SystemExit` and `KeyboardInterrupt` included, but not Ctrl-C.
+    """Turn whatever plugin code raises into `PhaseFailed`: `SystemExit` and `KeyboardInterrupt` too, but not Ctrl-C.
 
-    For code that is called and not awaited; what is awaited goes through `voice_host.tenancy.isolated`.
+    For synchronous code. Awaitables go through `voice_host.tenancy.isolated`.
 
     Args:
-        phase: the phase that is not passed then.
+        phase: the phase that fails then.
         doing: the beginning of the message, e.g. `importing front_desk failed`.
         hint: what to do about it.
     """
@@ -100,9 +133,12 @@ class guarded:
 
 
 def failure(phase: Phase, doing: str, error: BaseException, hint: str | None = None) -> PhaseFailed:
-    """Return what is said of a plugin whose code raised `error`."""
-    hint = hint or (_EXITS if isinstance(error, (SystemExit, KeyboardInterrupt)) else None)
+    """Return the `PhaseFailed` for an exception of plugin code. See `guarded` for the arguments."""
+    hint = hint or (_EXIT_HINT if isinstance(error, (SystemExit, KeyboardInterrupt)) else None)
     return PhaseFailed(phase, f"{doing}: {describe(error)}", hint, place(error))
+
+
+# --- describing exceptions ----------------------------------------------------------------------------------------
 
 
 def describe(error: BaseException) -> str:
@@ -111,35 +147,63 @@ def describe(error: BaseException) -> str:
         return f"it called sys.exit({error.code!r})" if error.code is not None else "it called sys.exit()"
     try:
         message = " ".join(str(error).split())
-    except BaseException:  # noqa: BLE001 - a customer's exception whose __str__ raises; its type still says something
+    except BaseException:  # noqa: BLE001 - a plugin's exception whose __str__ raises: only the type is known
         message = ""
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def place(error: BaseException) -> str | None:
-    """Return file and line of the last frame in the plugin's own package, where its author should look."""
-    if isinstance(error, SyntaxError) and error.filename:  # it has no frame: the code never ran
-        return short_place(error.filename, error.lineno)
+    """Return file and line of the innermost frame in the plugin's own package; None if it has no frame."""
+    if isinstance(error, SyntaxError) and error.filename:  # the code never ran, so there is no frame
+        return _short_place(error.filename, error.lineno)
     package, found = None, None
     for frame, line in traceback.walk_tb(error.__traceback__):
         top = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package is None and top not in _OURS:
+        if package is None and top not in _HOST_PACKAGES:
             package = top
         if package is not None and top == package:
-            found = short_place(frame.f_code.co_filename, line)
+            found = _short_place(frame.f_code.co_filename, line)
     return found
 
 
 def function_place(function: object) -> str | None:
-    """Return file and line where a function begins, or the class of an object; None where it has no source."""
+    """Return file and line where a function begins; None if it has no Python source."""
     code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
-    return short_place(code.co_filename, code.co_firstlineno) if code is not None else None
+    return _short_place(code.co_filename, code.co_firstlineno) if code is not None else None
+
+
+def own_traceback(error: BaseException, secrets: Iterable[str]) -> str | None:
+    """Return the traceback of an exception and of its causes, without the frames of the host and its libraries.
+
+    None if no frame is left: the plugin's code did not raise it.
+
+    Args:
+        secrets: texts to redact.
+    """
+    trace = TracebackException.from_exception(error)
+    frames = 0
+    for part in _chain(trace):
+        own = [frame for frame in part.stack if not frame.filename.startswith(_HOST_FILES)]
+        part.stack = StackSummary.from_list(own)
+        frames += len(own)
+    if not frames and not isinstance(error, SyntaxError):  # a syntax error has a place, but no frame
+        return None
+    text = redact("".join(trace.format()), secrets).rstrip("\n")
+    return text if len(text) <= _MAX_TRACEBACK_CHARS else f"[...]\n{text[-_MAX_TRACEBACK_CHARS:]}"
+
+
+def _chain(trace: TracebackException) -> Iterator[TracebackException]:
+    """Yield a traceback and those of its causes, contexts and group members."""
+    yield trace
+    for before in (trace.__cause__, trace.__context__, *(trace.exceptions or ())):
+        if before is not None:
+            yield from _chain(before)
 
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _MAX_ERROR_CHARS else f"{text[: _MAX_ERROR_CHARS - 3]}..."
 
 
-def short_place(filename: str, line: int | None) -> str:
+def _short_place(filename: str, line: int | None) -> str:
     path = Path(filename)
     return f"{path.parent.name}/{path.name}:{line}"

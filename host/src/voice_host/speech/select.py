@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from voice_host.observability.logs import get_logger
-from voice_host.plugins.extensions import Extensions, Offer, load_built_in, load_extensions
+from voice_host.plugins import Extensions, Offer, load_built_in, load_extensions
 from voice_host.plugins.guard import SignalWatch, describe, place
 from voice_host.settings import (
     Adapter,

@@ -37,7 +37,7 @@ def load(
         if settings is not None:
             raise TypeError("a configuration takes no settings: they go to an agent's hooks")
         made_here = DiscoveredAgent("agent", "test", "0", "test", None)
-        return LoadedAgent(made_here, agent, callbacks or LifecycleCallbacks(), 0.0)
+        return LoadedAgent(made_here, agent, callbacks or LifecycleCallbacks())
     if callbacks is not None:
         raise TypeError("an agent with hooks brings its own callbacks, from `lifecycle_callbacks`")
     found = _installed(agent) if isinstance(agent, str) else _of_module(agent)

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic_ai import Tool
 
-from voice_host.plugins.tool_hints import tool_warnings
+from voice_host.plugins.validate import tool_warnings
 from voice_host_sdk import Session, tool
 
 
@@ -36,16 +36,15 @@ def test_a_parameter_without_a_type_is_named_with_its_place() -> None:
     line = untyped.__code__.co_firstlineno
     assert warning == (
         "tool untyped(session, day, hour): parameter day has no type; the model is told nothing about it "
-        f"(plugins/test_tool_hints.py:{line})"
+        f"(plugins/test_tool_warnings.py:{line})"
     )
 
 
 def test_a_missing_docstring_is_named_with_its_place() -> None:
     [warning] = warnings(undocumented)
     line = undocumented.__code__.co_firstlineno
-    assert warning == (
-        f"tool undocumented(day) has no docstring; the model is told only its name (plugins/test_tool_hints.py:{line})"
-    )
+    place = f"plugins/test_tool_warnings.py:{line}"
+    assert warning == f"tool undocumented(day) has no docstring; the model is told only its name ({place})"
 
 
 def test_complete_tools_and_ready_made_ones_are_left_alone() -> None:

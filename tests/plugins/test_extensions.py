@@ -2,10 +2,9 @@
 
 import pytest
 
-from tests.plugins.extensions.offers import VOICE, broken, load, loaded, outcomes
+from tests.plugins.offers import VOICE, broken, load, loaded, outcomes
 from tests.sample_plugins import PluginFolder
-from voice_host.plugins import Phase
-from voice_host.plugins.extensions import HOST_EXTENSION, BrokenExtension, Extensions, ExtensionsBroken
+from voice_host.plugins import HOST_EXTENSION, BrokenExtension, Extensions, ExtensionsBroken, Phase
 from voice_host_sdk import Connection
 
 IMPORTS = "from voice_host_sdk import Caller, SessionObserver, extensionimpl\n"
@@ -97,7 +96,7 @@ def test_what_the_allow_list_names_must_be_installed(plugins: PluginFolder) -> N
         ),
         (DOOR, "configured", "", ""),
         (DOOR.replace("return Door(settings)", "return Door"), "configured", "the class Door", "`Door()`"),
-        (DOOR.replace("return Door(settings)", "return 5"), "configured", "returned a int", ""),
+        (DOOR.replace("return Door(settings)", "return 5"), "configured", "returned an int", ""),
         (
             DOOR.replace("async def auth", "def auth"),
             "configured",

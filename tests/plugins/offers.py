@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from voice_host.plugins.extensions import BrokenExtension, LoadedExtension, load_extensions
+from voice_host.plugins import BrokenExtension, LoadedExtension, load_extensions
 from voice_host.settings import load_settings
 from voice_host.speech.builtin import BuiltInProviders
 

@@ -1,4 +1,4 @@
-"""Settings that nobody takes: of agents that are not installed, and such as an installed one does not read."""
+"""Comparing the settings with what is installed: agents that are missing, and settings that no agent reads."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from voice_host.settings import Settings, did_you_mean, meant_instead, suggestio
 
 @dataclass(frozen=True, slots=True)
 class AbsentAgent:
-    """An id in the settings that no installed agent has.
+    """An agent id in the settings that no installed agent has.
 
     Attributes:
-        id: as it is written there.
-        required: whether the host must not start without it.
+        id: as written there.
+        required: whether the host must not start without the agent.
         where: the file and key, or the variable.
         suggestion: an installed agent with a similar id.
     """
@@ -32,7 +32,7 @@ class AbsentAgent:
 
 
 def absent_agents(settings: Settings, installed: Collection[str]) -> list[AbsentAgent]:
-    """Return what the settings name and nobody installed: fatal when required, otherwise worth a warning."""
+    """Return the agents that the settings name and nobody installed: fatal if required, otherwise worth a warning."""
     named: dict[str, tuple[str, ...]] = dict.fromkeys(settings.agents.allow or (), ("agents", "allow"))
     named |= {path[1]: path for path in settings.provenance if path[0] == "agent" and len(path) > 1}
     named |= dict.fromkeys(settings.agents.required, ("agents", "required"))
@@ -48,13 +48,8 @@ def absent_agents(settings: Settings, installed: Collection[str]) -> list[Absent
     ]
 
 
-def not_installed(agent_id: str, installed: Collection[str]) -> str:
-    """Say that no agent has an id that somebody typed, and which one may have been meant, or which ones there are."""
-    return f"no agent {agent_id!r} is installed; {did_you_mean(agent_id, installed)}"
-
-
 def unread_settings(agent: LoadedAgent, settings: Settings) -> list[str]:
-    """Return a warning for each of an agent's own settings that it has not asked for: some of them are misspelt."""
+    """Return a warning for each of an agent's own settings that it has not read: it may be misspelt."""
     path = ("agent", agent.id, "settings")
     return [
         f"{settings.came_from(*key).where(key)}: the agent has not read it so far; {meant}"
@@ -62,8 +57,13 @@ def unread_settings(agent: LoadedAgent, settings: Settings) -> list[str]:
     ]
 
 
+def not_installed(agent_id: str, installed: Collection[str]) -> str:
+    """Return the message for an agent id that no installed agent has, with the nearest id or a list of all."""
+    return f"no agent {agent_id!r} is installed; {did_you_mean(agent_id, installed)}"
+
+
 def nothing_to_run(settings: Settings, installed: int) -> str:
-    """Say why no agent runs: none is installed, or the allow-list leaves out all `installed` ones."""
+    """Return why no agent runs: none is installed, or the allow-list contains none of the `installed` ones."""
     if not installed:
         return f"No agents are installed. Install one with `{installer()} NAME`, or begin with the tutorial in docs/."
     path = ("agents", "allow")
