@@ -20,7 +20,7 @@ from prometheus_client import REGISTRY
 from tests.conversation.models import ScriptedModel
 from tests.sample_plugins import plugin_folder
 from voice_host.conversation.voice_agent import VoiceAgent
-from voice_host.dev.order import Order
+from voice_host.dev.channel import ServeRequest
 from voice_host.dev.process import Child
 from voice_host.front.event_loop import run_in_event_loop
 from voice_host.sessions.manager import VoiceAgentManager
@@ -162,11 +162,11 @@ def test_a_child_that_is_dead_takes_its_order_and_its_leave(tmp_path: Path) -> N
         await process.wait()
         child = Child(process)
         for _ in range(20):
-            child.carry_out(Order(str(tmp_path), None, 3))
+            child.serve(ServeRequest(str(tmp_path), None, 3))
             await asyncio.sleep(0)
-        await child.leave()
-        child.carry_out(Order(str(tmp_path), None, 3))
-        assert await child.ended() == 0
+        await child.stop()
+        child.serve(ServeRequest(str(tmp_path), None, 3))
+        assert await child.wait() == 0
 
     on_the_hosts_loop(main)
 

@@ -19,8 +19,8 @@ from rich.console import Console
 from tests.caller.test_wav import wav
 from tests.front.hosting import COUNTING, installed, running
 from voice_host.call.latency import STAGES
-from voice_host.caller.address import WrongAddress, parameter, session_url
 from voice_host.caller.client import CallFailed, place_call
+from voice_host.caller.plan import InvalidCall, parameter, session_url
 from voice_host.caller.report import HEADINGS, CallReport
 from voice_host.caller.wav import read_wav, write_wav
 
@@ -145,14 +145,14 @@ def test_parameters_follow_the_query_that_the_url_has() -> None:
 
 @pytest.mark.parametrize("url", ["nonsense://x", "ws://", "ws://[::1", "ws://h:port", ""])
 def test_what_is_no_address_is_refused_without_its_query(url: str) -> None:
-    with pytest.raises(WrongAddress, match="is not the address of a host") as refused:
+    with pytest.raises(InvalidCall, match="is not the address of a host") as refused:
         session_url(f"{url}?token=secret", "a")
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("text", ["name", "=value", ""])
 def test_a_parameter_needs_a_name_and_a_value(text: str) -> None:
-    with pytest.raises(WrongAddress, match="name=value"):
+    with pytest.raises(InvalidCall, match="name=value"):
         parameter(text)
 
 

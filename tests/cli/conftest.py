@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.sample_plugins import PluginFolder, plugin_folder
-from voice_host.cli.verbs import app
+from voice_host.cli.commands import app
 
 Run = Callable[..., Result]
 

@@ -68,7 +68,7 @@ def test_a_relative_key_file_lies_beside_the_settings(run: Run, plugins: PluginF
     ("arguments", "says", "code"),
     [
         (["create", "x", "--scopes", "metric"], "did you mean 'metrics'?", 2),
-        (["create", "x", "--scopes", ","], "good for nothing", 2),
+        (["create", "x", "--scopes", ","], "would be useless", 2),
         (["create", "x", "--agents", ""], "leave --agents out", 2),
         (["create", "x", "--agents", " , "], "leave --agents out", 2),
         (["create", "x", "--agents", "Front Desk"], "did you mean 'front-desk'?", 2),

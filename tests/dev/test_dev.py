@@ -163,7 +163,7 @@ async def test_a_waiting_child_that_was_killed_with_the_serving_one_is_replaced(
             await both.wait()
             for child in reversed(spawned):
                 child.kill()
-                await child.ended()
+                await child.wait()
             answer = await client.get(url)
         [entry] = answer.json()
         assert broken(entry)
@@ -187,7 +187,7 @@ def test_no_child_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["nowhere"], "there is no nowhere"), (["."], "declares no agent"), ([".", "--port", "70000"], "--port")],
+    [(["nowhere"], "nowhere does not exist"), (["."], "declares no agent"), ([".", "--port", "70000"], "--port")],
 )
 def test_what_cannot_be_run_is_refused(run: Run, tmp_path: Path, arguments: list[str], message: str) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n', encoding="utf-8")

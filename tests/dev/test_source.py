@@ -71,7 +71,7 @@ def test_what_is_wrong_is_said_in_words(tmp_path: Path, text: str, why: str, hin
 
 
 def test_a_folder_without_a_project_is_no_tree(tmp_path: Path) -> None:
-    with pytest.raises(NoAgentHere, match="there is no nowhere"):
+    with pytest.raises(NoAgentHere, match="nowhere does not exist"):
         find_project(Path("nowhere"))
     if not any((folder / "pyproject.toml").exists() for folder in tmp_path.parents):
         with pytest.raises(NoAgentHere) as error:

@@ -20,7 +20,7 @@ from tests.docs.markdown import ROOT, entries, read, rows, section
 from voice_host import VoiceAgentManager, VoiceSessionHandler, create_voice_app
 from voice_host.call.events import CallEvent
 from voice_host.call.latency import STAGES
-from voice_host.cli.verbs import app
+from voice_host.cli.commands import app
 from voice_host.clients import voice_host_v1
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Answer

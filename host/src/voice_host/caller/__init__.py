@@ -1,1 +1,1 @@
-"""The other end of a call: a client that speaks a WAV file and writes down what it hears."""
+"""The caller's end of a call: a client that types or plays WAV files, and prints what it hears."""

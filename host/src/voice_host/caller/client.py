@@ -1,4 +1,4 @@
-"""A caller: plays audio or types, hears the agent out, and hangs up."""
+"""A scripted caller: it plays audio or types, waits for the agent's answers, and hangs up."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from voice_host.caller.loudspeaker import Loudspeaker
 from voice_host.clients.voice_host_v1 import SUBPROTOCOL
 
 FRAME_MS = 20
-"""What a browser's microphone sends at a time, about."""
+"""About as much as a browser's microphone sends at a time."""
 
 GREETING_WAIT_S = 1.0
-"""An agent that greets begins at once; if nothing has come by then the caller speaks first."""
+"""An agent with a greeting begins at once. If nothing has come by then, the caller speaks first."""
 
 REACTION_S = 0.5
 """How long a caller takes after the agent's last word. An agent that hangs up has done so by then."""
@@ -27,19 +27,18 @@ REACTION_S = 0.5
 ANSWER_TIMEOUT_S = 30.0
 
 RECOGNITION_TIMEOUT_S = 10.0
-"""After the end of the audio. Silence follows it, in which every recogniser ends a turn within a few seconds."""
+"""From the end of the audio. It is followed by silence, in which recognisers end a turn within a few seconds."""
 
-SETTLE_S = 1.5
-"""After the last reply the caller listens so long before hanging up: another turn may still be on its way."""
+LINGER_S = 1.5
+"""How long the caller waits after a reply before hanging up: another turn may still be on its way."""
 
 
 class CallFailed(Exception):
-    """The call did not come about, broke off, or got no answer. The message says why.
+    """The call was refused, broke off, or got no answer. The message says why.
 
-    Args:
-        message: why.
-        hint: what to do about it, if that is known.
-        close_code: what the host closed the call with, if it did.
+    Attributes:
+        hint: what to do about it, if known.
+        close_code: the close code of the host, if it closed the call.
     """
 
     def __init__(self, message: str, hint: str | None = None, *, close_code: int | None = None) -> None:
@@ -49,11 +48,11 @@ class CallFailed(Exception):
 
 
 class CallerClient:
-    """One call, seen from the caller's end.
+    """One call, from the caller's end.
 
     Args:
-        ws: connected to a session's endpoint.
-        on_message: is shown every JSON message.
+        ws: a connection to a session's endpoint.
+        on_message: called with each JSON message.
     """
 
     def __init__(self, ws: ClientConnection, on_message: Callable[[dict[str, Any]], None]) -> None:
@@ -72,17 +71,17 @@ class CallerClient:
         return bytes(self._loudspeaker.played)
 
     async def listen(self) -> None:
-        """Take what comes until the call ends.
+        """Receive until the call ends.
 
         Raises:
-            CallFailed: it did not end well.
+            CallFailed: the connection was lost, or closed with an error.
         """
         try:
             async for frame in self._ws:
                 if isinstance(frame, bytes):
                     self._loudspeaker.play(frame)
                 else:
-                    await self._take(json.loads(frame))
+                    await self._receive(json.loads(frame))
         except ConnectionClosed:
             raise CallFailed(self._why_closed(), close_code=self._ws.close_code) from None
 
@@ -91,7 +90,7 @@ class CallerClient:
             return "the connection was lost"
         return f"the host closed the call: {self._ws.close_reason or 'no reason given'} ({self._ws.close_code})"
 
-    async def _take(self, message: dict[str, Any]) -> None:
+    async def _receive(self, message: dict[str, Any]) -> None:
         self._on_message(message)
         async with self._changed:
             match message["type"]:
@@ -117,11 +116,11 @@ class CallerClient:
                     self._loudspeaker.release()
             self._changed.notify_all()
 
-    # --- what a caller does -----------------------------------------------------------------------------------------
+    # --- what a script calls ----------------------------------------------------------------------------------------
 
     async def wait_until_ready(self) -> None:
-        """Wait for `ready`, and let the agent finish its greeting if it has one."""
-        await self._until(lambda: bool(self.ready), ANSWER_TIMEOUT_S, "the host accepted the call but said nothing")
+        """Wait for `ready`, and for the end of the greeting if there is one."""
+        await self._until(lambda: bool(self.ready), ANSWER_TIMEOUT_S, "the host accepted the call but sent nothing")
         try:
             async with asyncio.timeout(GREETING_WAIT_S), self._changed:
                 await self._changed.wait_for(lambda: self._replying)
@@ -130,8 +129,8 @@ class CallerClient:
         await self._until(lambda: not self._replying, ANSWER_TIMEOUT_S, "the greeting did not end")
         await self._hear_to_the_end()
 
-    async def say(self, pcm: bytes) -> None:
-        """Speak: send PCM16 mono at `ready["sample_rate"]` in real time."""
+    async def play(self, pcm: bytes) -> None:
+        """Send PCM16 mono at `ready["sample_rate"]` in real time."""
         size = self.ready["sample_rate"] * 2 * FRAME_MS // 1000
         loop = asyncio.get_running_loop()
         due_s = loop.time()
@@ -140,35 +139,38 @@ class CallerClient:
             due_s += FRAME_MS / 1000
             await asyncio.sleep(max(0.0, due_s - loop.time()))
 
-    async def be_silent(self) -> None:
-        """Send silence until cancelled: a microphone never stops sending."""
+    async def play_silence(self) -> None:
+        """Send silence until cancelled, as an open microphone does."""
         while True:
-            await self.say(bytes(self.ready["sample_rate"] * 2))
+            await self.play(bytes(self.ready["sample_rate"] * 2))
 
     async def type(self, text: str) -> None:
-        """Send a typed turn and hear the answer out."""
+        """Send a typed turn and wait for the end of the answer."""
         turns = self._turns + 1
         await self._ws.send(json.dumps({"type": "text", "text": text}))
         await self._until(lambda: self._turns >= turns and not self._replying, ANSWER_TIMEOUT_S, "no answer came")
         self._answered = turns
         await self._hear_to_the_end()
 
-    async def hear_out(self, what: str = "the audio") -> None:
-        """Wait until what was said has been answered and nothing more comes.
+    async def wait_for_answer(self, what: str = "the audio") -> None:
+        """Wait until the turn was answered and nothing more follows.
+
+        Args:
+            what: what was played, for the message.
 
         Raises:
-            CallFailed: nothing was recognised in `what`, or it was not answered.
+            CallFailed: nothing was recognised, or there was no answer.
         """
         try:
             async with asyncio.timeout(RECOGNITION_TIMEOUT_S), self._changed:
                 await self._changed.wait_for(lambda: self._turns > self._answered)
         except TimeoutError:
-            hint = "is somebody speaking in it, and loud enough? play it; or say it with --text"
+            hint = "does it contain speech that is loud enough? otherwise use --text"
             raise CallFailed(f"nothing was recognised in {what}", hint) from None
         while True:
             await self._until(lambda: not self._replying, ANSWER_TIMEOUT_S, "no answer came")
             try:
-                async with asyncio.timeout(SETTLE_S), self._changed:
+                async with asyncio.timeout(LINGER_S), self._changed:
                     await self._changed.wait_for(lambda: self._replying)
             except TimeoutError:
                 self._answered = self._turns
@@ -193,18 +195,18 @@ async def place_call(
     *,
     token: str | None = None,
 ) -> CallerClient:
-    """Dial, do what `script` does, hang up.
+    """Dial, run `script`, and hang up.
 
     Returns:
-        the client, with all it has heard.
+        the client, with everything it has received.
 
     Raises:
-        CallFailed: the host cannot be reached, refuses, breaks off, or does not answer.
+        CallFailed: the host cannot be reached, refuses or breaks off the call, or does not answer.
     """
     try:
-        # Opened within the timeout of `connect`; audio does not compress.
         headers = {"Authorization": f"Bearer {token}"} if token else None
         protocols = [Subprotocol(SUBPROTOCOL)]
+        # Without compression, since audio does not compress.
         async with connect(
             url, subprotocols=protocols, additional_headers=headers, compression=None, max_size=None
         ) as ws:
@@ -214,7 +216,7 @@ async def place_call(
             try:
                 await asyncio.wait({listening, talking}, return_when=asyncio.FIRST_COMPLETED)
                 if talking.done() and isinstance(talking.exception(), ConnectionClosed):
-                    await asyncio.wait({listening})  # which knows how the call ended
+                    await asyncio.wait({listening})  # it raises how the call ended
             finally:
                 for task in (listening, talking):
                     task.cancel()
@@ -226,5 +228,5 @@ async def place_call(
             return client
     except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
         words, hint = describe_failure(error)
-        # Without the query: it may hold what is nobody else's business.
+        # Without the query, which may contain secrets.
         raise CallFailed(f"{url.partition('?')[0]} cannot be called: {words}", hint) from error

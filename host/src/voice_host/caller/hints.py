@@ -1,4 +1,4 @@
-"""What to do next when a call fails."""
+"""What to do when a call fails."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _OWN_HOST = {
 
 
 def hint_for_close(code: int | None, agent_id: str, *, own_host: bool) -> str | None:
-    """Return what to do about a call that the host closed with `code`; None when there is nothing to say."""
+    """Return what to do about a call that the host closed with `code`; None if there is no advice."""
     hints = _OWN_HOST if own_host else _RUNNING_HOST
     return next((hint.format(agent_id=agent_id) for known, hint in hints.items() if known == code), None)
 
 
 def describe_failure(error: Exception) -> tuple[str, str | None]:
-    """Return why a host could not be reached, in words, and what to do about it."""
+    """Return why a host could not be reached, and what to do about it."""
     if isinstance(error, socket.gaierror):
-        return "its name is not known", "is the name in --url spelt right?"
+        return "its name cannot be resolved", "is the host name in --url right?"
     if isinstance(error, TimeoutError):
         return "it did not answer in time", "is a host running there? start one with `voice-host serve`"
-    # A name with several addresses gives one error for all of them, which has only their text.
+    # A name with several addresses raises one error that combines their messages.
     if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
         return "the connection was refused", "is a host running there? start one with `voice-host serve`"
     if isinstance(error, InvalidHandshake):
-        return str(error), "something answered there, but does not take calls: is the address in --url right?"
+        return str(error), "something answers there, but it takes no calls: is the address in --url right?"
     return str(error), None

@@ -1,31 +1,50 @@
-"""What a call is going to be, checked before anybody is dialled."""
+"""Planning a call: whom to call, what to say, where to save the answers. Everything is checked before dialling."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-from voice_host.caller.address import parameter, session_url
-from voice_host.caller.wav import Recording, check_writable, read_wav
+from voice_host.caller.wav import CannotSave, Recording, WrongAudio, check_writable, read_wav
+
+_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+_ADDRESS_HINT = "--url takes ws://localhost:8000 or the like, --param takes name=value"
+
+
+class InvalidCall(Exception):
+    """The call cannot be made as asked. The message says why, `hint` what to do."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """Whom to call, what to say, and where to write what is heard."""
+    """A call to be made.
+
+    Attributes:
+        agent_id: the agent to call.
+        texts: typed turns, which come first.
+        recordings: spoken turns.
+        save: the WAV file for the agent's speech, if it is to be saved.
+        url: a running host, or the full address of a session; None for a host in this process.
+        parameters: names and values for the query of the address.
+        token: an API key or a call token, for a host that requires authentication.
+    """
 
     agent_id: str
     texts: tuple[str, ...]
     recordings: tuple[Recording, ...]
     save: Path | None
     url: str | None
-    """A running host, or the whole address of a session; None for a host of this process."""
     parameters: tuple[tuple[str, str], ...]
     token: str | None = field(default=None, repr=False)
-    """An API key or a call token, for a host that asks who is calling."""
 
     def address(self, own_host: str = "") -> str:
-        """Return the address to dial; `own_host` is where the host of this process is."""
+        """Return the address to dial. `own_host`: the address of the host in this process."""
         return session_url(self.url or own_host, self.agent_id, self.parameters)
 
 
@@ -39,16 +58,65 @@ def plan_call(
     parameters: Sequence[str],
     token: str | None = None,
 ) -> CallPlan:
-    """Return the plan of a call, its recordings read.
+    """Check what was asked for, read the recordings, and return the plan.
 
     Raises:
-        WrongAudio, CannotSave, WrongAddress: with words for people.
+        InvalidCall: the call cannot be made.
     """
-    if save is not None:
-        check_writable(save)
-    recordings = tuple(read_wav(path) for path in audio)
-    split = tuple(parameter(text) for text in parameters)
-    plan = CallPlan(agent_id, tuple(texts), recordings, save, url, split, (token or "").strip() or None)
+    if not audio and not texts:
+        raise InvalidCall("there is nothing to say", "give a recording with --audio, or a typed turn with --text")
+    if any(not text.strip() for text in texts):
+        raise InvalidCall("a typed turn is empty", "put words behind --text")
+    token = (token or "").strip()
+    if not (token.isascii() and token.isprintable()):
+        hint = "`voice-host keys create NAME` makes a key"
+        raise InvalidCall("what was given with --token is no API key or call token", hint)
+    try:
+        if save is not None:
+            check_writable(save)
+        recordings = tuple(read_wav(path) for path in audio)
+    except CannotSave as error:
+        raise InvalidCall(str(error), "choose another file with --save") from error
+    except WrongAudio as error:
+        raise InvalidCall(str(error)) from error
+    plan = CallPlan(agent_id, tuple(texts), recordings, save, url, tuple(map(parameter, parameters)), token or None)
     if url is not None:
         plan.address()
     return plan
+
+
+def session_url(url: str, agent_id: str, parameters: Sequence[tuple[str, str]] = ()) -> str:
+    """Return the address of an agent's sessions on the host at `url`.
+
+    Args:
+        url: http, https, ws or wss; the default is ws. A path that ends in `/session` is kept as it is.
+        agent_id: the agent to call.
+        parameters: appended to the query that `url` may have.
+
+    Raises:
+        InvalidCall: `url` is not such an address.
+    """
+    try:
+        parts = urlsplit(url if "://" in url else f"ws://{url}")
+        usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # unbalanced brackets, or a port that is not a number
+        usable = False
+    if not usable:
+        raise InvalidCall(f"{url.partition('?')[0]} is not the address of a host", _ADDRESS_HINT)
+    path = parts.path.rstrip("/")
+    if not path.endswith("/session"):
+        path = f"{path}/agents/{quote(agent_id, safe='')}/session"
+    query = "&".join(part for part in (parts.query, urlencode(parameters)) if part)
+    return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, query, ""))
+
+
+def parameter(text: str) -> tuple[str, str]:
+    """Split `name=value`. The value may be empty and may contain more equals signs.
+
+    Raises:
+        InvalidCall: there is no name, or no equals sign.
+    """
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise InvalidCall(f"the parameter {text!r} is not of the form name=value", _ADDRESS_HINT)
+    return name, value

@@ -1,4 +1,4 @@
-"""Shows a call on a terminal while it goes on, and its latencies at the end."""
+"""Printing a call on a terminal as it happens, and its latencies at the end."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ HEADINGS = {
     "audible_end": "played",
     "barge_in_to_silence": "barge-in",
 }
-"""A word for each of `STAGES`: all of them fit beside each other in 80 columns."""
+"""Column headings for `STAGES`, short enough for 80 columns."""
 
 
 class CallReport:
-    """Prints what was heard, the tools used and the replies; `latencies()` prints a table of every reply's stages."""
+    """Prints what the agent heard, its tool calls and its replies; `latencies()` prints the stages of each reply."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._stages: list[tuple[int, dict[str, float]]] = []
 
     def take(self, message: dict[str, Any]) -> None:
-        """Show one message of the call protocol."""
+        """Print one message of the call protocol."""
         match message["type"]:
             case "ready":
                 self._line("call", f"{message['agent']}, session {message['session_id']}", "dim")
@@ -47,7 +47,7 @@ class CallReport:
             case "tool_result" if not message["ok"]:
                 self._line("tool", f"{message['name']} failed", "red")
             case "cancelled":
-                self._line("cut", f"heard of it: {message['heard'] or 'nothing'}", "yellow")
+                self._line("cut", f"the caller heard: {message['heard'] or 'nothing'}", "yellow")
             case "error":
                 self._line("error", f"{message['message']} ({message['code']})", "red")
             case "metrics":

@@ -26,7 +26,7 @@ from voice_host.speech.select import SpeechServices, installed_extensions
 
 
 class _OwnServer(HostServer):
-    """A server that leaves signals alone: Ctrl-C hangs up, and then the host ends because nobody needs it."""
+    """A server that leaves signals alone: Ctrl-C hangs up, which ends the host as well."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -37,9 +37,10 @@ def call(settings: Settings, plan: CallPlan) -> None:
     """Make one call and print it.
 
     Raises:
-        CallFailed, CannotServe, PortTaken, ExtensionsBroken, ProviderConfigError: with words for people.
+        CallFailed: the call failed.
+        CannotServe, PortTaken, ExtensionsBroken, ProviderConfigError: the host in this process cannot start.
     """
-    configure_logging("text", "critical")  # what matters is printed
+    configure_logging("text", "critical")  # the report prints what matters
     try:
         asyncio.run(_call(settings, plan))
     except CallFailed as error:
@@ -49,15 +50,15 @@ def call(settings: Settings, plan: CallPlan) -> None:
 
 async def _call(settings: Settings, plan: CallPlan) -> None:
     report = CallReport(Console(highlight=False))
-    unsaid = [*map(repr, plan.texts), *(str(recording.path) for recording in plan.recordings)]
+    pending = [*map(repr, plan.texts), *(str(recording.path) for recording in plan.recordings)]
 
     async def script(client: CallerClient) -> None:
         await client.wait_until_ready()
         for text in plan.texts:
-            del unsaid[0]
+            del pending[0]
             await client.type(text)
         for recording in plan.recordings:
-            del unsaid[0]
+            del pending[0]
             await _play(recording, client)
 
     if plan.url is not None:
@@ -72,21 +73,21 @@ async def _call(settings: Settings, plan: CallPlan) -> None:
         except CannotSave as error:  # a full disk: all else was seen to before the call
             raise CallFailed(str(error)) from error
         seconds = len(client.speech) / 2 / client.ready["tts_sample_rate"]
-        Console().print(f"\n{seconds:.1f} s of the agent's speech are in {plan.save}", highlight=False)
-    if unsaid:
-        raise CallFailed(f"the agent hung up before this was said: {', '.join(unsaid)}")
+        Console().print(f"\n{seconds:.1f} s of the agent's speech saved to {plan.save}", highlight=False)
+    if pending:
+        raise CallFailed(f"the agent hung up before this was said: {', '.join(pending)}")
 
 
 async def _play(recording: Recording, client: CallerClient) -> None:
-    """Play a recording and hear the answer out."""
-    # In a thread: the host may run in this process, and resampling a long recording would hold it up.
-    await client.say(await asyncio.to_thread(recording.at, client.ready["sample_rate"]))
-    silence = asyncio.create_task(client.be_silent())
+    """Play a recording and wait for the answer."""
+    # In a thread, because the host may run in this process, and resampling a long recording would block it.
+    await client.play(await asyncio.to_thread(recording.at, client.ready["sample_rate"]))
+    silence = asyncio.create_task(client.play_silence())
     try:
-        await client.hear_out(str(recording.path))
+        await client.wait_for_answer(str(recording.path))
     finally:
         silence.cancel()
-        # It may have found the connection closed; whoever listens says so better.
+        # It may have failed on a closed connection: `listen` raises the better error.
         await asyncio.gather(silence, return_exceptions=True)
 
 

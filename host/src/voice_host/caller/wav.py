@@ -1,4 +1,4 @@
-"""WAV files of the caller's and the agent's speech."""
+"""Reading the caller's recordings and saving the agent's speech, as WAV files."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from numpy.typing import NDArray
 
 _PCM, _FLOAT, _EXTENSIBLE = 0x0001, 0x0003, 0xFFFE
 _NAMES = {0x0002: "ADPCM", 0x0006: "A-law", 0x0007: "mu-law", 0x0011: "ADPCM", 0x0031: "GSM", 0x0055: "MP3"}
-"""What else a WAV file may hold, by the number in its header."""
+"""Unsupported encodings, by the number in the header."""
 
 _UNKNOWN_SIZE = 0xFFFFFFFF
-"""Written by programs that cannot go back to the header, and by those whose file is too long for it (RF64)."""
+"""Written by programs that stream, and in files that are too long for the header (RF64)."""
 
 _RATES_HZ = range(1000, 768_001)
-"""Others are a damaged header, and would ask for a lot of memory."""
+"""Other rates mean a damaged header, and resampling from them would take a lot of memory."""
 
 
 class WrongAudio(Exception):
-    """The file cannot be the caller's voice. The message says why, and how to get one that can."""
+    """The file cannot be played. The message says why, and how to convert it."""
 
 
 class CannotSave(Exception):
-    """The agent's speech cannot be written there. The message says why."""
+    """The agent's speech cannot be saved. The message says why."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """Mono samples from -1 to 1, and their rate in Hz."""
+    """A recording: mono samples from -1 to 1, and their rate in Hz."""
 
     path: Path
     samples: NDArray[np.float32]
     sample_rate: int
 
     def at(self, sample_rate: int) -> bytes:
-        """Return PCM16 mono for an agent that listens at `sample_rate`, in Hz."""
+        """Return the recording as PCM16 mono at `sample_rate` Hz."""
         samples = self.samples
         if sample_rate != self.sample_rate:
             samples = soxr.resample(samples, self.sample_rate, sample_rate)
@@ -51,7 +51,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """What the header says: `width` is what a sample takes, in bytes."""
+    """What the header says. `width`: bytes per sample."""
 
     encoding: int
     channels: int
@@ -60,13 +60,13 @@ class _Format:
 
 
 def read_wav(path: Path) -> Recording:
-    """Read a WAV file of any rate and number of channels, which are mixed.
+    """Read a WAV file of any sample rate and mix its channels.
 
-    The samples may be integers of 8, 16, 24 or 32 bits or floating point numbers of 32 or 64 bits. Not Python's `wave`:
-    it takes no floating point numbers, and before 3.12 not the extensible header that ffmpeg and sox write.
+    Samples may be integers of 8, 16, 24 or 32 bits, or floating point numbers of 32 or 64 bits. Python's `wave` reads
+    no floating point numbers, and before 3.12 no extensible header, which ffmpeg and sox write.
 
     Raises:
-        WrongAudio: it cannot be read, is no WAV file, holds something else than such samples, or holds none.
+        WrongAudio: it cannot be read, is no WAV file, has samples of another kind, or has none.
     """
     try:
         content = path.read_bytes()
@@ -84,13 +84,13 @@ def read_wav(path: Path) -> Recording:
 
 
 def _parsed(content: bytes) -> tuple[_Format, memoryview]:
-    """Return the format and the bytes of the samples. A file that was cut off has fewer than its header says."""
+    """Return the format and the bytes of the samples. A truncated file has fewer than its header says."""
     if content[:4] not in (b"RIFF", b"RF64") or content[8:12] != b"WAVE":
         raise ValueError("is not a WAV file")
-    format_, long_size, place = None, None, 12
-    while place + 8 <= len(content):
-        name, size = struct.unpack_from("<4sI", content, place)
-        body = memoryview(content)[place + 8 : place + 8 + size]
+    format_, long_size, at = None, None, 12
+    while at + 8 <= len(content):
+        name, size = struct.unpack_from("<4sI", content, at)
+        body = memoryview(content)[at + 8 : at + 8 + size]
         if name == b"ds64" and len(body) >= 16:
             long_size = int.from_bytes(body[8:16], "little")
         elif name == b"fmt ":
@@ -100,8 +100,8 @@ def _parsed(content: bytes) -> tuple[_Format, memoryview]:
                 break
             if size == _UNKNOWN_SIZE:
                 size = long_size or len(content)
-            return format_, memoryview(content)[place + 8 : place + 8 + size]
-        place += 8 + size + size % 2
+            return format_, memoryview(content)[at + 8 : at + 8 + size]
+        at += 8 + size + size % 2
     raise ValueError("ends before its samples begin")
 
 
@@ -110,10 +110,10 @@ def _format(header: memoryview) -> _Format:
         raise ValueError("has a damaged header")
     encoding, channels, sample_rate, _, frame, bits = struct.unpack_from("<HHIIHH", header)
     if encoding == _EXTENSIBLE and len(header) >= 26:
-        encoding = int.from_bytes(header[24:26], "little")  # the rest of the sub-format is the same for all of them
+        encoding = int.from_bytes(header[24:26], "little")  # the first two bytes of the sub-format
     if encoding not in (_PCM, _FLOAT):
         raise ValueError(
-            f"holds {_NAMES.get(encoding, f'samples of an unknown kind ({encoding:#06x})')}, not plain samples"
+            f"contains {_NAMES.get(encoding, f'samples of an unknown encoding ({encoding:#06x})')}, not plain samples"
         )
     width, rest = divmod(frame, channels) if channels else (0, 0)
     if rest or not 0 < bits <= width * 8 or sample_rate not in _RATES_HZ:
@@ -126,15 +126,15 @@ def _format(header: memoryview) -> _Format:
 
 
 def _decoded(data: memoryview, format_: _Format) -> NDArray[np.float32]:
-    """Return all samples of all channels, from -1 to 1."""
+    """Return the interleaved samples of all channels, from -1 to 1."""
     width = format_.width
     data = data[: len(data) - len(data) % (width * format_.channels)]
     if format_.encoding == _FLOAT:
         return np.nan_to_num(np.frombuffer(data, f"<f{width}").astype(np.float32), posinf=1.0, neginf=-1.0)
     integers: NDArray[Any]
-    if width == 1:  # the only ones without a sign
+    if width == 1:  # the only unsigned format
         integers = np.frombuffer(data, np.uint8).astype(np.int16) - 128
-    elif width == 3:  # numpy has no such integers: make them the upper bytes of longer ones
+    elif width == 3:  # numpy has no 24-bit integers: use them as the upper bytes of 32-bit ones
         wide = np.zeros((len(data) // 3, 4), np.uint8)
         wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
         integers, width = wide.view("<i4").ravel(), 4
@@ -148,7 +148,7 @@ def _mixed(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
 
 
 def check_writable(path: Path) -> None:
-    """See whether `write_wav` will be able to write there, and leave nothing behind.
+    """Check that `write_wav` will be able to write there. Creates nothing.
 
     Raises:
         CannotSave: it will not.

@@ -1,4 +1,4 @@
-"""`voice-host dev`: the agent of a source tree, started again on every save."""
+"""`voice-host dev`: the agents of a source tree, restarted on every save."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ ADDRESS = "127.0.0.1"
 
 def dev(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", show_default=False, help="The agent's source tree. Default: here.")
+        Path,
+        typer.Argument(metavar="PATH", show_default=False, help="The agent's source tree. Default: this folder."),
     ] = Path(),
     port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one. Default: 8000.")] = None,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the talk page in a browser.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Run only the agent of a source tree, and start it again whenever one of its files is saved.
+    """Run the agent of a source tree, and restart it whenever one of its files is saved.
 
-    The package need not be installed. What is wrong with a save is shown here and on the talk page, and the next good
-    save is all it takes to go on. It listens to this machine alone.
+    The package need not be installed, and no other agent runs. Errors are shown here and on the talk page; the next
+    good save continues. The host accepts connections from this machine only.
 
     Examples:
 
@@ -35,11 +36,11 @@ def dev(
 
     `voice-host dev agents/front-desk --port 9000 --no-open`
     """
-    # Imported when it is needed: the event loop and the file watcher are of no use to other verbs.
+    # Imported lazily: no other command needs the file watcher.
     import asyncio
 
     from voice_host.dev.source import NoAgentHere, find_project, read_tree
-    from voice_host.dev.supervisor import ChildrenFail, Supervisor
+    from voice_host.dev.supervisor import HostFailed, Supervisor
 
     try:
         folder = find_project(path)
@@ -58,5 +59,5 @@ def dev(
         page = None if no_open else f"http://localhost:{listener.getsockname()[1]}"
         try:
             asyncio.run(Supervisor(tree, settings.path, listener, page).run())
-        except ChildrenFail as error:
-            fail(str(error), "what it said is above", code=FAILED)
+        except HostFailed as error:
+            fail(str(error), "see its output above", code=FAILED)

@@ -1,10 +1,10 @@
-"""How the command ends, as numbers."""
+"""The exit codes of `voice-host`."""
 
 FAILED = 1
-"""It was tried, and something is broken."""
+"""Something failed or is broken."""
 
 USAGE = 2
-"""It was not tried: an unknown verb, option or agent, or settings that cannot be used."""
+"""Nothing was tried: an unknown command, option or agent, or invalid settings."""
 
 INTERRUPTED = 130
-"""Ctrl-C. It is what a shell says of a program that SIGINT has ended."""
+"""Ctrl-C. The code that shells report for a program that SIGINT has ended."""

@@ -1,4 +1,4 @@
-"""`voice-host keys`: the API keys of this host."""
+"""`voice-host keys`: API keys."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from voice_host.settings import did_you_mean, explain
 
 keys = typer.Typer(
     name="keys",
-    help="Create, list and revoke API keys. They are kept in `[auth] keys_file`, as hashes.",
+    help="Create, list and revoke API keys. Their hashes are kept in `[auth] keys_file`.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -41,18 +41,19 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the key is for, e.g. booking-site.")],
     agents: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Only for these agents. Default: for all of them.")
+        str | None, typer.Option(metavar="A,B", help="Limit the key to these agents. Default: all agents.")
     ] = None,
-    scopes: Annotated[
-        str, typer.Option(metavar="A,B", help="What it is good for, of calls, tokens and metrics.")
-    ] = ",".join(DEFAULT_SCOPES),
+    scopes: Annotated[str, typer.Option(metavar="A,B", help="What the key allows: calls, tokens, metrics.")] = ",".join(
+        DEFAULT_SCOPES
+    ),
     expires_in: Annotated[
-        str | None, typer.Option(metavar="TIME", help="How long it is valid: 90d, 12h, 30m. Default: until revoked.")
+        str | None,
+        typer.Option(metavar="TIME", help="How long it is valid: 90d, 12h, 30m. Default: until it is revoked."),
     ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Make a key and show it, this once. It works at once, also on a host that runs.
+    """Create a key and show it once. A running host accepts it within a second.
 
     Examples:
 
@@ -71,7 +72,7 @@ def create(
         )
     except ValidationError as error:
         for problem in explain(error, ApiKey):
-            fail(f"no such key can be made: {problem}")
+            fail(f"the key cannot be created: {problem}")
         raise
     try:
         file.add(key)
@@ -79,13 +80,13 @@ def create(
         fail(str(error), code=FAILED)
     installed = {agent.id for agent in discover_agents()}
     for agent_id in key.agents or ():
-        if agent_id not in installed:  # it may be about to be
+        if agent_id not in installed:  # it may be installed later
             say_warning(not_installed(agent_id, installed))
     if as_json:
         print_json(_row(key) | {"key": text})
         return
     print_line(text)
-    say_warning(f"this is the only time the key is shown; `voice-host keys revoke {key.id}` takes it back")
+    say_warning(f"this is the only time the key is shown; `voice-host keys revoke {key.id}` revokes it")
 
 
 @keys.command(name="list")
@@ -108,21 +109,21 @@ def list_keys(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     elif rows:
         print_table(["id", "name", "scopes", "agents", "created", "expires"], map(_cells, rows))
     else:
-        print_line(f"There are no keys in {file.path}. `voice-host keys create NAME` makes one.")
+        print_line(f"There are no keys in {file.path}. `voice-host keys create NAME` creates one.")
 
 
 @keys.command()
 def revoke(
-    which: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, or its name.")],
+    which: Annotated[str, typer.Argument(metavar="KEY", help="The id or the name of the key.")],
     end_calls: Annotated[
-        bool, typer.Option("--end-calls", help="End the calls that were begun with it or with its call tokens.")
+        bool, typer.Option("--end-calls", help="End calls that began with the key or its call tokens.")
     ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Take a key back, and the call tokens made with it. A running host notices within a second.
+    """Revoke a key and the call tokens made with it. A running host notices within a second.
 
-    Calls that are connected go on, unless `--end-calls` is given.
+    Connected calls continue, unless `--end-calls` is given.
 
     Examples:
 
@@ -143,7 +144,7 @@ def revoke(
     if as_json:
         print_json(_row(key))
     else:
-        calls = " Running hosts end its calls within some seconds." if end_calls else ""
+        calls = " Running hosts end its calls within a few seconds." if end_calls else ""
         print_line(f"Revoked {key.id} ({key.name}).{calls}")
 
 
@@ -158,7 +159,7 @@ def _key_file(config: Path | None) -> KeyFile:
 
 
 def _id_of(which: str) -> str:
-    """Somebody may paste the whole key: its id is in it, and the rest goes into no message."""
+    """Return the id if `which` is a whole key, so that no message shows the secret part."""
     match = re.match(r"\s*vh_([a-z0-9]{12})_", which)
     return match[1] if match else which
 
@@ -169,8 +170,8 @@ def _split(text: str | None) -> list[str] | None:
 
 def _agents(text: str | None) -> list[str] | None:
     wanted = _split(text)
-    if wanted == []:  # an unset variable of a script must not make a key for everything
-        fail("a key for no agent is good for nothing", "name some, or leave --agents out for a key for all of them")
+    if wanted == []:  # an unset variable in a script must not create a key for all agents
+        fail("--agents names no agent, so the key would be useless", "name some, or leave --agents out for all of them")
     return wanted
 
 
@@ -181,7 +182,7 @@ def _scopes(text: str) -> list[Scope]:
         if scope not in known:
             fail(f"there is no scope {scope!r}", did_you_mean(scope, known))
     if not wanted:
-        fail("a key without scopes is good for nothing", f"name some of {', '.join(SCOPES)}")
+        fail("--scopes names no scope, so the key would be useless", f"name some of {', '.join(SCOPES)}")
     return [known[scope] for scope in wanted]
 
 
@@ -190,7 +191,7 @@ def _duration(text: str | None) -> timedelta | None:
         return None
     match = re.fullmatch(r"([1-9]\d{0,5})([mhd])", text.strip())
     if match is None:
-        fail(f"{text!r} is no time", "write 90d, 12h or 30m")
+        fail(f"{text!r} is not a duration", "write 90d, 12h or 30m")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 

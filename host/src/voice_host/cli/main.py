@@ -14,12 +14,12 @@ MAX_TRACE_CHARS = 100_000
 
 
 def main() -> None:
-    """Run the command that `sys.argv` asks for, and leave with its exit code."""
+    """Run the command in `sys.argv` and exit with its exit code."""
     sys.excepthook = _print_error
     try:
         keep_pydantic_importable()
-        # Imported when it is needed: Ctrl-C shows no stack trace while libraries are still loading either.
-        from voice_host.cli.verbs import app
+        # Imported here, so that Ctrl-C shows no traceback while libraries are loading either.
+        from voice_host.cli.commands import app
 
         app(prog_name="voice-host")
     except KeyboardInterrupt:
@@ -28,6 +28,6 @@ def main() -> None:
 
 
 def _print_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print a fault of the host's own: its words may be those of a package."""
+    """Print an uncaught exception. Its message may come from any package, so it is made printable."""
     text = "".join(traceback.format_exception(kind, error, trace))
     sys.stderr.write(printable(text, max_chars=MAX_TRACE_CHARS, keep="\n"))

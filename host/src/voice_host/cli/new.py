@@ -17,17 +17,22 @@ _PIP_WITH_GROUPS = Version("25.1")
 
 
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The agent's id, for example front-desk.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The agent's id, such as front-desk.")],
     parent: Annotated[
         Path,
-        typer.Option("--dir", metavar="DIR", show_default=False, help="Where the folder NAME is made. Default: here."),
+        typer.Option(
+            "--dir",
+            metavar="DIR",
+            show_default=False,
+            help="Where to create the folder NAME. Default: here.",
+        ),
     ] = Path(),
 ) -> None:
-    """Make the package of a new agent, in the folder NAME.
+    """Create the package of a new agent in the folder NAME.
 
-    It is ready to be installed, tested and talked to: pyproject.toml with the entry point, src/ with configuration,
-    tools and callbacks, all typed, tests that need no key, a README, and a workflow for continuous integration.
-    Existing files are never overwritten.
+    It can be installed, tested and talked to at once: pyproject.toml with the entry point, typed configuration, tools
+    and callbacks in src/, tests that need no API key, a README, and a CI workflow. Existing files are never
+    overwritten.
 
     Examples:
 
@@ -41,7 +46,7 @@ def new(
         files = scaffold(names, folder)
     except (NameRefused, CannotScaffold) as error:
         fail(str(error), error.hint)
-    print_line(f"Made the agent {names.agent_id} in {folder}:\n")
+    print_line(f"Created the agent {names.agent_id} in {folder}:\n")
     for file in files:
         print_line(f"  {file.relative_to(folder).as_posix()}")
     print_line(_next_commands(names, folder))
@@ -49,7 +54,7 @@ def new(
 
 def _next_commands(names: Names, folder: Path) -> str:
     place, project = shlex.quote(str(folder)), shlex.quote(str(folder / "pyproject.toml"))
-    path = folder if folder.is_absolute() else f"./{folder}"  # uv takes a name with a blank for a requirement otherwise
+    path = folder if folder.is_absolute() else f"./{folder}"  # otherwise uv takes a name with a space for a requirement
     install = f"{installer()} -e {shlex.quote(str(path))} --group {project}:dev"
     if install.startswith("uv ") or (pip_version() or _PIP_WITH_GROUPS) >= _PIP_WITH_GROUPS:
         steps = [install]
@@ -59,9 +64,9 @@ def _next_commands(names: Names, folder: Path) -> str:
         (
             "\nNext:\n",
             f"  {command('voice-host')} dev {place}",
-            "      talk to it; it starts again whenever you save",
+            "      talk to it; it restarts whenever you save",
             *(f"  {step}" for step in steps),
-            "      install it here, with what its tests and checks need",
+            "      install it here, with the tools for its tests and checks",
             f"  {command('pytest')} {place}",
             f"  {command('voice-host')} check {names.agent_id}",
         )

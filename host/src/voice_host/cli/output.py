@@ -1,4 +1,4 @@
-"""Talking to people on a terminal: results on stdout, everything else on stderr."""
+"""Printing on a terminal: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 
 
 def say_error(message: str, hint: str | None = None) -> None:
-    """Print an error to stderr, and below it what to do next."""
+    """Print an error to stderr, followed by what to do next."""
     _stderr(Text.assemble(("error: ", "bold red"), printable(message, keep="\n")))
     if hint:
         _stderr(Text.assemble(("  next: ", "bold"), printable(hint, keep="\n")))
 
 
 def say_interrupted() -> None:
-    """Say on stderr that Ctrl-C was heard."""
+    """Print to stderr that Ctrl-C ended the command."""
     _stderr(Text("interrupted"))
 
 
@@ -47,13 +47,13 @@ def say_warning(message: str) -> None:
 
 
 def fail(message: str, hint: str | None = None, code: int = USAGE) -> NoReturn:
-    """Print an error and leave."""
+    """Print an error and exit."""
     say_error(message, hint)
     raise typer.Exit(code)
 
 
 def fail_for_extensions(error: ExtensionsBroken) -> NoReturn:
-    """Print what is wrong with extensions, and leave: the host does not run without what the platform installed."""
+    """Print all errors of extensions and exit. The host does not run with a broken one."""
     for broken in error.broken[:-1]:
         say_error(str(broken), broken.hint)
     last = error.broken[-1]
@@ -61,13 +61,13 @@ def fail_for_extensions(error: ExtensionsBroken) -> NoReturn:
 
 
 def settings_or_exit(config: Path | None, options: dict[str, Any] | None = None) -> Settings:
-    """Return the settings; print all that is wrong with them and leave with `USAGE` when they cannot be used."""
+    """Return the settings. If they are invalid, print all problems and exit with `USAGE`."""
     try:
         settings = load_settings(config, options=options)
     except SettingsError as error:
         for problem in error.problems:
             say_error(str(problem))
-        fail(f"the settings cannot be used: {_count(len(error.problems))}", "put that right and run it again")
+        fail(f"the settings cannot be used: {_count(len(error.problems))}", "correct them and run it again")
     for warning in settings.warnings:
         say_warning(str(warning))
     return settings
@@ -80,7 +80,7 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[str | Text]]) -> None:
-    """Print a table as wide as the terminal, or wide enough to be searched when it goes into a pipe."""
+    """Print a table as wide as the terminal, or wide enough for grep if stdout is a pipe."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -90,12 +90,12 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[str | Text]]) ->
 
 
 def print_line(text: str) -> None:
-    """Print a line to stdout as it is."""
+    """Print text to stdout, without wrapping or markup."""
     Console(soft_wrap=True, markup=False, highlight=False).print(printable(text, keep="\n"))
 
 
 def _cell(cell: str | Text) -> Text:
-    """Text is not read as markup: brackets in a message are brackets. What it says may come from any package."""
+    """Return a cell without control characters. It may come from any package, and is not parsed as markup."""
     if isinstance(cell, Text):
         return Text(printable(cell.plain), style=cell.style)
     return Text(printable(cell))

@@ -1,5 +1,5 @@
-"""`voice-host dev`: one source tree's agents, started again whenever a file of it is saved.
+"""`voice-host dev`: serves the agents of one source tree and restarts on every save.
 
-The parent keeps the listening socket and watches the files; a child process, a fresh one for each save, runs the
-agents.
+The parent (`supervisor`) keeps the listening socket and watches the files. A new child process runs the agents after
+each save.
 """

@@ -18,12 +18,10 @@ from typing import BinaryIO
 from fastapi import FastAPI
 from rich.console import Console
 
-from voice_host.dev.handover import taken
-from voice_host.dev.metadata import put_on_path
-from voice_host.dev.notice import add_notice
-from voice_host.dev.order import Order
+from voice_host.dev.channel import ServeRequest, receive_socket
 from voice_host.dev.report import say_outcome
-from voice_host.dev.source import PYPROJECT, UNKNOWN_VERSION, NoAgentHere, SourceTree, read_tree
+from voice_host.dev.restart_notice import add_restart_notice
+from voice_host.dev.source import PYPROJECT, UNKNOWN_VERSION, NoAgentHere, SourceTree, put_on_path, read_tree
 from voice_host.fleet.local import Host
 from voice_host.front.app import create_host_app
 from voice_host.front.event_loop import run_in_event_loop
@@ -51,7 +49,7 @@ def main() -> None:
     if not line:
         return
     threading.Thread(target=_leave_with_the_parent, args=(sys.stdin.buffer,), daemon=True).start()
-    order = Order.read(line)
+    order = ServeRequest.decode(line)
     settings, outcomes = _outcomes(order)
     _serve(order, settings, outcomes)
     leave_given_up_tools()
@@ -77,22 +75,22 @@ class _Server(HostServer):
         super().handle_exit(sig, frame)
 
 
-def _serve(order: Order, settings: Settings, outcomes: Outcomes) -> None:
+def _serve(order: ServeRequest, settings: Settings, outcomes: Outcomes) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    with taken(order.listener) as listener:
+    with receive_socket(order.listener) as listener:
         url = f"http://localhost:{listener.getsockname()[1]}"
         speech, outcomes = _services(settings, outcomes, Path(order.folder))
         host = Host(settings, speech)
         app = create_host_app(host, allowed_hosts=LOOPBACK_NAMES, tracebacks=True)
         leaving = asyncio.Event()
-        add_notice(app, leaving)
-        started = partial(say_outcome, host, url, console, again=order.again)
+        add_restart_notice(app, leaving)
+        started = partial(say_outcome, host, url, console, again=order.restarted)
         server = _Server(app, host, started, leaving)
         limit_ms = settings.server.loop_blocked_ms
         run_in_event_loop(serve_host(host, outcomes, server, listener, loop_blocked_ms=limit_ms))
 
 
-def _outcomes(order: Order) -> tuple[Settings, Outcomes]:
+def _outcomes(order: ServeRequest) -> tuple[Settings, Outcomes]:
     """Return the settings and the agents. What is wrong with the tree or the settings is shown as a broken agent."""
     folder = Path(order.folder)
     try:

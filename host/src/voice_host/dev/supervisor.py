@@ -1,10 +1,14 @@
-"""The parent: keeps the socket, watches the files, and replaces the child when one is saved."""
+"""The parent: it keeps the socket, watches the files, and replaces the child after each save."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
+import sys
+import threading
+import webbrowser
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -13,26 +17,27 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from voice_host.dev.browser import open_page
-from voice_host.dev.changes import Changes
-from voice_host.dev.order import Order
+from voice_host.dev.channel import ServeRequest
+from voice_host.dev.file_watcher import FileWatcher
 from voice_host.dev.process import Child
 from voice_host.dev.source import PYPROJECT, NoAgentHere, SourceTree, read_tree
 from voice_host.settings import DOTENV_FILE
 
+_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
-class ChildrenFail(Exception):
-    """Not even a child that leaves the agents out can serve."""
+
+class HostFailed(Exception):
+    """Even a child that loads no agents cannot serve."""
 
 
 class Supervisor:
     """Runs one child after the other.
 
     Args:
-        tree: as it is now.
+        tree: the source tree, as it is now.
         config: the settings file, if there is one.
-        listener: stays open, so that whoever connects while a child is replaced waits for the next one.
-        page: the address to show in a browser, or None.
+        listener: stays open, so that connections made while a child is replaced wait for the next one.
+        page: the address to open in a browser, or None.
     """
 
     def __init__(self, tree: SourceTree, config: Path | None, listener: socket.socket, page: str | None) -> None:
@@ -41,118 +46,126 @@ class Supervisor:
         self._listener = listener
         self._page = page
         self._children: set[Child] = set()
-        self._next: Child | None = None
+        self._spare: Child | None = None
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     async def run(self) -> None:
         """Serve until SIGINT or SIGTERM.
 
         Raises:
-            ChildrenFail: nothing can be served.
+            HostFailed: even without agents nothing can be served.
         """
-        leaving = asyncio.Event()
+        stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt there
-                loop.add_signal_handler(number, self._hear, leaving)
+                loop.add_signal_handler(number, self._on_signal, stopping)
         try:
-            await _either(leaving.wait(), self._serve())
+            await _first(stopping.wait(), self._serve())
         finally:
-            await self._end()
+            await self._stop_children()
 
-    def _hear(self, leaving: asyncio.Event) -> None:
-        if leaving.is_set():  # again: hurry
+    def _on_signal(self, stopping: asyncio.Event) -> None:
+        if stopping.is_set():  # the second signal
             for child in self._children:
                 child.kill()
-        leaving.set()
+        stopping.set()
 
     async def _serve(self) -> None:
-        again, failure = False, None
-        while True:  # once for each place where the code lies
-            changes = Changes(self._tree.code, self._files())
-            again, failure = await _either(changes.watch(), self._serve_tree(changes, again, failure))
+        restarted, failure = False, None
+        while True:  # a new watcher whenever the code has moved to other folders
+            watcher = FileWatcher(self._tree.code, self._files())
+            restarted, failure = await _first(watcher.watch(), self._serve_tree(watcher, restarted, failure))
 
-    async def _serve_tree(self, changes: Changes, again: bool, failure: str | None) -> tuple[bool, str | None]:
-        """Serve until the code is somewhere else; return what the next child has to know."""
+    async def _serve_tree(self, watcher: FileWatcher, restarted: bool, failure: str | None) -> tuple[bool, str | None]:
+        """Serve until the code moves to other folders; return `restarted` and `failure` for the next child."""
         while True:
-            child, fresh = await self._started(again, failure)
-            saved = await self._saved_or_failed(child, changes)
+            child, is_new = await self._start_child(restarted, failure)
+            saved = await self._saved_or_ended(child, watcher)
             if isinstance(saved, int):
-                failure = self._failure(saved, failure, fresh)
+                failure = self._failure(saved, failure, is_new)
             else:
                 failure = None
-                # Editors save by way of files that are gone afterwards.
+                # Editors also report temporary files, which no longer exist.
                 names = ", ".join(sorted(path.name for path in saved if path.exists())) or "a file"
-                self._console.print(Text(f"\n{names} changed, starting again", "dim"))
-                await child.leave()
+                self._console.print(Text(f"\n{names} changed, restarting", "dim"))
+                await child.stop()
             self._children.discard(child)
-            again = True
+            restarted = True
             if self._moved():
-                return again, failure
+                return restarted, failure
 
-    async def _started(self, again: bool, failure: str | None) -> tuple[Child, bool]:
-        """Return a child that serves, and whether it was started for that, rather than having waited for it."""
-        waiting, self._next = self._next, None
-        if waiting is not None and not waiting.alive:
-            self._children.discard(waiting)
-            waiting = None
-        child = waiting or await self._spawned()
+    async def _start_child(self, restarted: bool, failure: str | None) -> tuple[Child, bool]:
+        """Let a child serve; return it, and whether it is new rather than the spare one."""
+        spare, self._spare = self._spare, None
+        if spare is not None and not spare.alive:
+            self._children.discard(spare)
+            spare = None
+        child = spare or await self._spawn()
         config = str(self._config) if self._config else None
-        child.carry_out(Order(str(self._tree.folder), config, child.offered(self._listener), again, failure))
+        child.serve(ServeRequest(str(self._tree.folder), config, child.share(self._listener), restarted, failure))
         if self._page:
             open_page(self._page)
             self._page = None
-        return child, child is not waiting
+        return child, child is not spare
 
-    async def _spawned(self) -> Child:
+    async def _spawn(self) -> Child:
         child = await Child.start(self._listener)
         self._children.add(child)
         return child
 
-    async def _saved_or_failed(self, child: Child, changes: Changes) -> set[Path] | int:
+    async def _saved_or_ended(self, child: Child, watcher: FileWatcher) -> set[Path] | int:
         """Return the files that were saved, or the exit code of a child that ended by itself."""
-        answering = asyncio.create_task(answers(self._listener.getsockname()[1]))
-        saved, ended = asyncio.create_task(changes.next()), asyncio.create_task(child.ended())
+        answering = asyncio.create_task(wait_for_answer(self._listener.getsockname()[1]))
+        saved, ended = asyncio.create_task(watcher.next()), asyncio.create_task(child.wait())
         waiting: set[asyncio.Task[Any]] = {answering, saved, ended}
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if answering.done() and not saved.done() and not ended.done():
-                self._next = await self._spawned()  # while nobody waits for it
+                self._spare = await self._spawn()  # after the start, which it would slow down
                 await asyncio.wait({saved, ended}, return_when=asyncio.FIRST_COMPLETED)
             return saved.result() if saved.done() else ended.result()
         finally:
-            await _cancelled(waiting)
+            await _cancel(waiting)
 
-    def _failure(self, code: int, before: str | None, fresh: bool) -> str:
+    def _failure(self, code: int, before: str | None, is_new: bool) -> str:
         how = f"with exit code {code}" if code >= 0 else f"by signal {-code}"
         if before is not None:
-            if not fresh:  # killed, perhaps, with the one before, and not seen to be dead when it got its order
+            if not is_new:  # the spare child may have been killed along with the one before, without being noticed
                 return before
-            raise ChildrenFail(f"the process that serves the page ended {how}")
+            raise HostFailed(f"the process that serves the page ended {how}")
         failure = f"the agent's process ended {how}"
-        self._console.print(Text.assemble(("error: ", "bold red"), failure, "; save a file to start it again"))
+        self._console.print(Text.assemble(("error: ", "bold red"), failure, "; save a file to restart it"))
         return failure
 
     def _moved(self) -> bool:
-        """Read the tree again and tell whether its code is elsewhere now. What is wrong with it, the child says."""
+        """Read the tree again and return whether its code has moved. Errors in it are reported by the child."""
         before = self._tree
         with suppress(NoAgentHere):
             self._tree = read_tree(before.folder)
         return self._tree.code != before.code
 
     def _files(self) -> tuple[Path, ...]:
-        beside = self._tree.folder.glob("*.py")
+        modules = self._tree.folder.glob("*.py")
         config = [self._config] if self._config else []
-        return (self._tree.folder / PYPROJECT, *beside, *config, Path(DOTENV_FILE))
+        return (self._tree.folder / PYPROJECT, *modules, *config, Path(DOTENV_FILE))
 
-    async def _end(self) -> None:
+    async def _stop_children(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             for child in self._children:
-                tasks.create_task(child.leave())
+                tasks.create_task(child.stop())
 
 
-async def answers(port: int) -> None:
-    """Wait until somebody answers at the port. It is listened on: a connection waits until it is accepted."""
+def open_page(url: str) -> None:
+    """Open a page in the user's browser, unless the only one is a browser in this terminal."""
+    if sys.platform == "linux" and not any(os.environ.get(name) for name in _DISPLAYS):
+        return
+    # In a thread, because some browsers block until they are closed.
+    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+
+async def wait_for_answer(port: int) -> None:
+    """Wait until a request is answered. The port is listened on already, so the connection waits in the backlog."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -161,18 +174,18 @@ async def answers(port: int) -> None:
         writer.close()
 
 
-async def _either(*coroutines: Coroutine[Any, Any, Any]) -> Any:
-    """Run coroutines until one is done; return what it returned, or raise what it raised."""
+async def _first(*coroutines: Coroutine[Any, Any, Any]) -> Any:
+    """Run coroutines until one is done; return its result, or raise its exception."""
     tasks = {asyncio.create_task(coroutine) for coroutine in coroutines}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         return next(iter(done)).result()
     finally:
-        await _cancelled(tasks)
+        await _cancel(tasks)
 
 
-async def _cancelled(tasks: set[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait until they are over. What they raise is nobody's business any more."""
+async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they have ended. Their exceptions are ignored."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

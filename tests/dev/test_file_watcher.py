@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.dev.project import GOOD, Project
-from voice_host.dev.changes import Changes
+from voice_host.dev.file_watcher import FileWatcher
 
 
 @asynccontextmanager
-async def watching(changes: Changes) -> AsyncIterator[None]:
+async def watching(changes: FileWatcher) -> AsyncIterator[None]:
     watch = asyncio.create_task(changes.watch())
     await asyncio.sleep(0)  # it begins to watch in its first step, and hands over to two more
     await asyncio.sleep(0)
@@ -19,7 +19,7 @@ async def watching(changes: Changes) -> AsyncIterator[None]:
     await asyncio.wait({watch})
 
 
-async def until(changes: Changes, last: Path) -> set[Path]:
+async def until(changes: FileWatcher, last: Path) -> set[Path]:
     """Everything that was noticed up to `last`, which was saved last."""
     noticed: set[Path] = set()
     async with asyncio.timeout(30):
@@ -31,7 +31,7 @@ async def until(changes: Changes, last: Path) -> set[Path]:
 async def test_data_files_matter_and_what_tools_leave_does_not(tmp_path: Path) -> None:
     # Below a folder that would be ignored within the package: where the tree lies says nothing.
     package = Project(tmp_path / "node_modules" / "project").package
-    changes = Changes((package,), ())
+    changes = FileWatcher((package,), ())
     async with watching(changes):
         for ignored in ("__pycache__/agent.cpython-311.pyc", ".git/index", "agent.py.swp", "agent.py~"):
             (package / ignored).parent.mkdir(exist_ok=True)
@@ -43,7 +43,7 @@ async def test_data_files_matter_and_what_tools_leave_does_not(tmp_path: Path) -
 
 async def test_a_file_is_noticed_when_an_editor_puts_another_in_its_place(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
-    changes = Changes((project.package,), (project.pyproject, project.folder / "voice-host.toml"))
+    changes = FileWatcher((project.package,), (project.pyproject, project.folder / "voice-host.toml"))
     async with watching(changes):
         (project.folder / "notes.txt").touch()
         (project.folder / "new").write_text("[project]", encoding="utf-8")
@@ -57,7 +57,7 @@ async def test_a_file_is_noticed_when_an_editor_puts_another_in_its_place(tmp_pa
 
 async def test_a_module_beside_pyproject_is_watched_alone(tmp_path: Path) -> None:
     (tmp_path / "ice_cream.py").touch()
-    changes = Changes((tmp_path / "ice_cream.py",), ())
+    changes = FileWatcher((tmp_path / "ice_cream.py",), ())
     async with watching(changes):
         (tmp_path / "other.py").touch()
         (tmp_path / "ice_cream.py").write_text("x = 1", encoding="utf-8")

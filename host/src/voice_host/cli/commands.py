@@ -1,4 +1,4 @@
-"""The verbs of `voice-host` and what they have in common."""
+"""The commands of `voice-host`, and what they have in common."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from voice_host.cli.output import print_line, say_interrupted
 from voice_host.cli.serve import serve
 
 _EPILOG = (
-    "Exit codes: 0 it worked; 1 it was tried and something is broken; "
-    "2 it was not tried: a wrong option, an unknown agent, settings that cannot be used; 130 it was interrupted."
+    "Exit codes: 0 success; 1 something failed or is broken; "
+    "2 nothing was tried, because an option, an agent id or the settings are wrong; 130 interrupted."
 )
 
 
-class _Verbs(TyperGroup):
-    """Takes Ctrl-C before the library does, whose versions differ in what they make of it."""
+class _Commands(TyperGroup):
+    """Handles Ctrl-C before typer does, whose versions treat it differently."""
 
-    def invoke(self, ctx: Any) -> Any:  # click's context, or the copy of it that typer brings
+    def invoke(self, ctx: Any) -> Any:  # click's context, or that of typer's copy of click
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -37,7 +37,7 @@ class _Verbs(TyperGroup):
 
 
 app = typer.Typer(
-    cls=_Verbs,
+    cls=_Commands,
     name="voice-host",
     help="One server for many voice agents: install them with pip, talk to them over a WebSocket.",
     epilog=_EPILOG,
@@ -48,8 +48,8 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for _verb in (serve, agents, check, config, call, new, dev):
-    app.command(epilog=_EPILOG)(_verb)
+for _command in (serve, agents, check, config, call, new, dev):
+    app.command(epilog=_EPILOG)(_command)
 app.add_typer(keys, epilog=_EPILOG)
 
 
@@ -62,7 +62,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the versions and leave.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the versions and exit.")
     ] = False,
 ) -> None:
     pass

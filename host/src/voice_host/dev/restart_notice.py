@@ -1,4 +1,4 @@
-"""Telling pages that the host is about to be replaced, so that they can come back to its successor."""
+"""Telling talk pages that this process is about to be replaced, so that they can reconnect to its successor."""
 
 from __future__ import annotations
 
@@ -10,32 +10,35 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PATH = "/dev/restart"
-LONGEST_WAIT_S = 50.0
-"""After it a page asks anew: some browsers and proxies give up on an answer that takes a minute."""
+MAX_WAIT_S = 50.0
+"""A page then asks again: some browsers and proxies give up on an answer after a minute."""
 
 
-def add_notice(app: FastAPI, leaving: asyncio.Event) -> None:
-    """Let `GET /agents` link to an address that is answered when this process is not, or no longer, the one to ask.
+def add_restart_notice(app: FastAPI, stopping: asyncio.Event) -> None:
+    """Add a link to `GET /agents` with an address that answers once this process is no longer the one to ask.
 
-    That is with 205; with 204 when nothing has happened for a while. The address names the process: a successor that
-    is asked for it answers at once, so that nobody misses a change. The link's relation is that of RFC 5989.
+    The answer is 205 then, and 204 if nothing has happened for `MAX_WAIT_S`. The address names the process, and a
+    successor answers it at once, so no restart is missed. The link relation is that of RFC 5989.
+
+    Args:
+        stopping: is set when the process begins to stop.
     """
-    me = os.getpid()
+    process_id = os.getpid()
 
     @app.get(PATH, include_in_schema=False)
     async def restart(of: int) -> Response:
-        if of == me:
+        if of == process_id:
             try:
-                async with asyncio.timeout(LONGEST_WAIT_S):
-                    await leaving.wait()
+                async with asyncio.timeout(MAX_WAIT_S):
+                    await stopping.wait()
             except TimeoutError:
                 return Response(status_code=204)
         return Response(status_code=205)
 
-    app.add_middleware(_WithLink, link=f'<{PATH.removeprefix("/")}?of={me}>; rel="monitor"')
+    app.add_middleware(_LinkHeader, link=f'<{PATH.removeprefix("/")}?of={process_id}>; rel="monitor"')
 
 
-class _WithLink:
+class _LinkHeader:
     """Adds the link to `GET /agents`."""
 
     def __init__(self, app: ASGIApp, link: str) -> None:

@@ -1,4 +1,4 @@
-"""Waiting until somebody saves a file that matters."""
+"""Watching the files of a source tree."""
 
 from __future__ import annotations
 
@@ -10,61 +10,57 @@ from pathlib import Path
 from watchfiles import Change, DefaultFilter, awatch
 
 DEBOUNCE_MS = 400
-"""Longest time for which saves that follow each other at once are taken together: an editor that saves all files."""
+"""Saves within this time are reported together, for editors that save all open files at once."""
 
-_Found = AsyncGenerator[set[tuple[Change, str]], None]
+_Changes = AsyncGenerator[set[tuple[Change, str]], None]
 
 
-class Changes:
-    """What was saved since the last look.
+class FileWatcher:
+    """Collects the files that are saved.
 
     Args:
-        code: packages (folders, watched with all that is below: Python, TOML, data) and modules (files).
-        files: further files that matter. A file is watched by its folder: editors replace files when they save.
+        code: packages (folders, watched with everything below: Python, TOML, data) and modules (files).
+        files: other files. A file is watched through its folder, because editors replace files when they save.
     """
 
     def __init__(self, code: tuple[Path, ...], files: tuple[Path, ...]) -> None:
         self._folders = tuple(path.resolve() for path in code if path.is_dir())
-        # Only the last folder's links are followed: the file itself may be made, or replaced by a link, later.
+        # Links are resolved in the folder only: the file itself may be created, or replaced by a link, later.
         self._files = frozenset(path.parent.resolve() / path.name for path in (*files, *code) if not path.is_dir())
         self._changed: set[Path] = set()
         self._saved = asyncio.Event()
 
     async def watch(self) -> None:
-        """Watch until it is cancelled."""
+        """Watch until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             if self._folders:
                 found = awatch(*self._folders, watch_filter=self._is_code, debounce=DEBOUNCE_MS)
                 tasks.create_task(self._collect(found))
             if self._files:
-                beside = {file.parent for file in self._files}
-                found = awatch(*beside, watch_filter=self._is_named, debounce=DEBOUNCE_MS, recursive=False)
+                parents = {file.parent for file in self._files}
+                found = awatch(*parents, watch_filter=self._is_named, debounce=DEBOUNCE_MS, recursive=False)
                 tasks.create_task(self._collect(found))
 
     async def next(self) -> set[Path]:
-        """Return the files that were saved since the last time, waiting for one if need be."""
+        """Wait for a save and return the files saved since the last call."""
         await self._saved.wait()
-        return self.taken()
-
-    def taken(self) -> set[Path]:
-        """Return the files that were saved since the last time, without waiting."""
         changed, self._changed = self._changed, set()
         self._saved.clear()
         return changed
 
-    async def _collect(self, changes: _Found) -> None:
+    async def _collect(self, changes: _Changes) -> None:
         async with aclosing(changes):
             async for found in changes:
                 self._changed.update(Path(path) for _, path in found)
                 self._saved.set()
 
     def _is_code(self, change: Change, path: str) -> bool:
-        """Not what interpreters, editors and version control leave there. Where the folder itself lies says nothing."""
+        """Ignore what interpreters, editors and version control write. Only the path within the folder counts."""
         folder = next(folder for folder in self._folders if Path(path).is_relative_to(folder))
-        return _not_left_by_tools(change, str(Path(path).relative_to(folder)))
+        return _default_filter(change, str(Path(path).relative_to(folder)))
 
     def _is_named(self, _: Change, path: str) -> bool:
         return Path(path) in self._files
 
 
-_not_left_by_tools = DefaultFilter()
+_default_filter = DefaultFilter()
