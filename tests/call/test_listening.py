@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tenacity.wait import wait_fixed
 
 from tests.call.virtual_time import run_virtually
-from voice_host.call.backoff import Backoff
 from voice_host.call.events import CallEvent
 from voice_host.call.listening import Listening
 from voice_host.call.microphone import MicrophoneBuffer
@@ -157,19 +155,6 @@ def test_a_watchdog_that_was_wrong_is_more_patient() -> None:
     assert [watchdog.sent(1) for _ in range(6)] == [False, True, False, False, False, True]
     watchdog.heard()
     assert [watchdog.sent(1) for _ in range(2)] == [False, True]
-
-
-# --- waiting ---
-
-
-def test_waits_grow_are_spread_and_begin_anew() -> None:
-    backoff = Backoff(0.2, 3)
-    waits = [backoff.next_s() for _ in range(7)]
-    assert all(low <= wait <= min(low + 0.2, 3) for low, wait in zip([0.2, 0.4, 0.8, 1.6, 3, 3, 3], waits, strict=True))
-    assert len({Backoff(0.2, 3).next_s() for _ in range(5)}) > 1
-    backoff.reset()
-    assert backoff.next_s() <= 0.4
-    assert Backoff(0.2, 3, wait_fixed(7)).next_s() == 7
 
 
 # --- lines one after the other, in virtual time ---

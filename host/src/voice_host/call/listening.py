@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from voice_host.call.backoff import Backoff
+from voice_host.backoff import backoff_s
 from voice_host.call.events import CallEvent, FinalMissing, MicrophoneDropped, RecogniserLost, ReplayDropped
 from voice_host.call.microphone import MicrophoneBuffer, feed
 from voice_host.call.open_turn import OpenTurn, final_timeout_s
@@ -96,7 +96,7 @@ class Listening:
         self._more = asyncio.Event()
         self._loudness = Loudness()
         self._watchdog = DeafWatchdog(resilience.stt_silent_after_s)
-        self._backoff = Backoff(resilience.stt_retry_first_s, resilience.stt_retry_max_s)
+        self._failures = 0
         self._outage: _Outage | None = None
         self._replays = 0
         self._turn = OpenTurn(final_timeout_s(config), hears_end=hears_speech_end)
@@ -135,7 +135,10 @@ class Listening:
                 await self._give_up(error)
                 return
             await self._lost(error, began_s)
-            await asyncio.sleep(self._backoff.next_s())
+            self._failures += 1
+            resilience = self._resilience
+            wait_s = backoff_s(self._failures, first_s=resilience.stt_retry_first_s, max_s=resilience.stt_retry_max_s)
+            await asyncio.sleep(wait_s)
 
     async def _use(self, stream: SpeechToTextStream) -> ProviderError:
         """Listen over a line until it fails; return why it did."""
@@ -255,7 +258,7 @@ class Listening:
             await self._on_outage(error)
 
     def _works(self) -> None:
-        self._backoff.reset()
+        self._failures = 0
         if self._outage is not None:
             self._outage.over.set()
             self._outage = None
