@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.call.virtual_time import run_virtually
 from voice_host.call.heard import SKIPPED, HeardText, SpokenClause, unheard
 from voice_host.call.latency import Stages
 from voice_host.call.playout import FRAME_MS, Playout
 from voice_host.call.playout_clock import PlayoutClock
 from voice_host.call.reply import Reply
 from voice_host.conversation.history import CUT_MARK, SKIPPED_MARK
+from voice_host.testing import run_in_virtual_time
 from voice_host_sdk import SpeechAudio, WordTiming
 
 RATE = 8000
@@ -138,7 +138,7 @@ def test_whatever_stalls_there_are_the_caller_is_back_in_time(
         at_once_ms = last_at_ms + len(last) / (RATE * 2 / 1000)
         assert line.silent_at_ms <= max(ideal.silent_at_ms + max_lag_ms + 1, at_once_ms + 1)
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 jitter = st.builds(Stall, st.integers(300, 5500), st.integers(1, int(LEAD_MS - FRAME_MS) - 10))
@@ -150,7 +150,7 @@ def test_jitter_that_the_lead_covers_costs_nothing(stalls: list[Stall]) -> None:
         line = await played([(0, 6000)], stalls, 300)
         assert not line.skipped
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_a_stall_within_the_tolerance_delays_and_skips_nothing() -> None:
@@ -160,7 +160,7 @@ def test_a_stall_within_the_tolerance_delays_and_skips_nothing() -> None:
         assert not line.skipped
         assert 3300 < line.silent_at_ms < 3500
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_a_platform_may_have_late_speech_sent_all_the_same() -> None:
@@ -168,7 +168,7 @@ def test_a_platform_may_have_late_speech_sent_all_the_same() -> None:
         line = await played([(0, 500)] * 20, [Stall(1000, 9000)], math.inf)
         assert line.received == list(range(10_000))
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_lags_add_up_and_a_pause_of_the_voice_makes_up_for_them() -> None:
@@ -178,7 +178,7 @@ def test_lags_add_up_and_a_pause_of_the_voice_makes_up_for_them() -> None:
         paused = await played([(0, 2000), (2500, 4000)], many, 500)
         assert not paused.skipped
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_a_voice_that_brings_nothing_is_no_stall() -> None:
@@ -187,7 +187,7 @@ def test_a_voice_that_brings_nothing_is_no_stall() -> None:
         assert line.received == list(range(1500))
         assert not line.skipped
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 @pytest.mark.parametrize("stalls", [[], [Stall(950, 400)], [Stall(1100, 3000)], [Stall(950, 4000)]])
@@ -205,7 +205,7 @@ def test_a_hold_is_no_stall_whatever_the_client_does_meanwhile(stalls: list[Stal
         assert line.received == list(range(4000))
         assert not line.skipped
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_a_stall_that_outlasts_a_hold_counts_from_its_end() -> None:
@@ -222,7 +222,7 @@ def test_a_stall_that_outlasts_a_hold_counts_from_its_end() -> None:
         line.playout.stop()
         await running
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_the_voice_is_not_kept_waiting_by_a_long_stall() -> None:
@@ -235,7 +235,7 @@ def test_the_voice_is_not_kept_waiting_by_a_long_stall() -> None:
         assert len(line.skipped) == 1
         assert line.silent_at_ms == pytest.approx(20_000, abs=2 * FRAME_MS)
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_what_is_skipped_is_counted_although_the_client_never_comes_back() -> None:
@@ -249,7 +249,7 @@ def test_what_is_skipped_is_counted_although_the_client_never_comes_back() -> No
         await asyncio.wait([speaking, running])
         assert line.skipped == [pytest.approx(6.7, abs=0.3)]
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 # --- what was heard -----------------------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ def test_words_in_what_was_skipped_were_not_heard(timed: bool) -> None:
                 assert set(range(begin, begin + 450)) <= set(line.received)
         assert numbers(whole)[-1] == "nine"
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_a_client_counts_what_it_got_and_is_understood() -> None:
@@ -313,7 +313,7 @@ def test_a_client_counts_what_it_got_and_is_understood() -> None:
         line.playout.stop()
         await running
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_the_history_gets_what_was_sent_with_a_mark_that_fits() -> None:
@@ -330,7 +330,7 @@ def test_the_history_gets_what_was_sent_with_a_mark_that_fits() -> None:
         cut = reply.cut()
         assert reply.remembered() == (cut, CUT_MARK)
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 words = st.lists(st.text("abc", min_size=1, max_size=6), min_size=1, max_size=6)

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.call.virtual_time import run_virtually
 from voice_host.call.events import CallEvent
 from voice_host.call.listening import Listening
 from voice_host.call.microphone import MicrophoneBuffer
 from voice_host.call.replay_buffer import ReplayBuffer
 from voice_host.call.stt_watchdog import DeafWatchdog, Loudness
 from voice_host.settings import ResilienceSettings
+from voice_host.testing import run_in_virtual_time
 from voice_host_sdk import ProviderError, SpeechEnded, SpeechEvent, SpeechStarted, STTConfig, Transcript
 
 HZ = 1000
@@ -219,7 +219,7 @@ class Watched:
             task.cancel()
             await asyncio.wait([task])
 
-        run_virtually(main())
+        run_in_virtual_time(main())
 
 
 def unreachable() -> Any:
@@ -353,4 +353,4 @@ def test_a_call_that_ends_while_its_line_breaks_ends_the_listening() -> None:
         assert task.cancelled()
         assert len(watched.connects) == 1
 
-    run_virtually(main())
+    run_in_virtual_time(main())

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.call.virtual_time import VirtualLoop, run_virtually
 from voice_host.call.microphone import MicrophoneBuffer, feed
+from voice_host.testing import run_in_virtual_time
+from voice_host.testing.virtual_time import VirtualLoop
 from voice_host_sdk import STTConfig
 
 
@@ -69,7 +70,7 @@ def test_a_microphone_that_stops_is_followed_by_the_silence_that_ends_a_turn() -
         times = [at for at, pcm in recogniser.received if not any(pcm)]
         assert all(later - earlier >= 0.24 for earlier, later in pairwise(times))
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_a_network_that_hesitates_puts_no_silence_into_a_word() -> None:
@@ -83,7 +84,7 @@ def test_a_network_that_hesitates_puts_no_silence_into_a_word() -> None:
         feeding.cancel()
         await asyncio.wait([feeding])
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_an_event_loop_that_stood_still_puts_no_silence_into_a_word() -> None:
@@ -106,4 +107,4 @@ def test_an_event_loop_that_stood_still_puts_no_silence_into_a_word() -> None:
         feeding.cancel()
         await asyncio.wait([feeding])
 
-    run_virtually(main())
+    run_in_virtual_time(main())

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.call.virtual_time import run_virtually
 from voice_host.call.heard import HeardText, SpokenClause, unheard
 from voice_host.call.playout import Playout
 from voice_host.call.playout_clock import PlayoutClock
+from voice_host.testing import run_in_virtual_time
 from voice_host.text import SpokenStream, Wording
 from voice_host.text.spans import Kind
 from voice_host_sdk import SpeechAudio, WordTiming
@@ -70,7 +70,7 @@ def test_audio_goes_out_ahead_of_real_time_by_the_lead_at_most() -> None:
         assert asyncio.get_running_loop().time() >= start + 3.0 - 1e-6
         assert line.playout.heard() == "Hello there."
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_nothing_is_sent_while_held_and_nothing_at_all_after_stop() -> None:
@@ -97,7 +97,7 @@ def test_nothing_is_sent_while_held_and_nothing_at_all_after_stop() -> None:
         assert "one two three four five six seven eight nine ten".startswith(heard)
         assert "ten" not in heard
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_the_buffer_is_bounded_and_the_voice_waits() -> None:
@@ -121,7 +121,7 @@ def test_the_buffer_is_bounded_and_the_voice_waits() -> None:
         await running
         assert line.sent_ms == 10_000
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_stop_frees_a_voice_that_waits_for_room() -> None:
@@ -137,7 +137,7 @@ def test_stop_frees_a_voice_that_waits_for_room() -> None:
         assert writing.done()
         await writing
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_the_clients_own_word_beats_the_estimate() -> None:

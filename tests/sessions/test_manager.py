@@ -6,12 +6,11 @@ import asyncio
 
 import pytest
 
-from tests.call.virtual_time import run_virtually
 from tests.conversation.models import ScriptedModel
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.refusals import SessionRefused, ShuttingDown
-from voice_host.testing import in_virtual_time
+from voice_host.testing import in_virtual_time, run_in_virtual_time
 from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, Session, SessionEnd, TTSConfig, UserTurn
 from voice_host_sdk.session import EndReason
 
@@ -123,12 +122,12 @@ def test_idle_sessions_expire_and_are_told_and_connected_ones_do_not() -> None:
         assert log.ends[-1][1].duration_s == 630
         await manager.aclose_all()
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 def test_closing_ends_connected_calls_first_and_waits_for_them() -> None:
     async def main() -> None:
-        log = Log()
+        log, tasks = Log(), asyncio.all_tasks()
         manager = VoiceAgentManager(runtime=ScriptedModel().runtime(), callbacks=log)
         for session_id in ("idle", "busy"):
             await manager.get_or_create(session_id)
@@ -141,9 +140,9 @@ def test_closing_ends_connected_calls_first_and_waits_for_them() -> None:
         assert sorted((id_, end.reason) for id_, end in log.ends) == [("busy", "shutdown"), ("idle", "shutdown")]
         await manager.aclose_all()
         assert len(log.ends) == 2
-        assert len(asyncio.all_tasks()) == 1
+        assert asyncio.all_tasks() == tasks
 
-    run_virtually(main())
+    run_in_virtual_time(main())
 
 
 async def test_removing_twice_ends_once() -> None:
