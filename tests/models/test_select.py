@@ -15,7 +15,7 @@ from voice_host.admission import Allowed, NotAllowed
 from voice_host.conversation.model_choice import ModelChoice
 from voice_host.models import ModelConfigError, ModelRegistry, ModelSettings
 from voice_host.models.gateway import GatewayModel
-from voice_host.models.patient import PatientModel
+from voice_host.models.timeouts import TimeoutModel
 from voice_host.settings import AgentSettings
 from voice_host_sdk import AgentConfig
 
@@ -43,7 +43,7 @@ def registry(**settings: str | None) -> ModelRegistry:
 
 def provider_model(models: ModelRegistry, name: str) -> Model:
     """Return a model that is not the gateway's, as pydantic-ai made it."""
-    return cast(PatientModel, models.resolve(name, None).model).wrapped
+    return cast(TimeoutModel, models.resolve(name, None).model).wrapped
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from voice_host.conversation.model_choice import ModelChoice
 from voice_host.conversation.tool_policy import PolicyToolset
 from voice_host.conversation.tools import build_tool, options_of
 from voice_host.models import ModelRegistry, ResolvedModel, model_request_settings
-from voice_host.models.live_request import waiting
+from voice_host.models.deferred_prompt import with_deferred_prompt
 from voice_host.models.thoughts import ThinkingHabit
 from voice_host.tenancy import pool_for
 from voice_host_sdk import AgentConfig, Session, tool_name
@@ -73,7 +73,7 @@ class AgentRuntime:
             threads=self.threads,
         )
         self.agent = Agent(
-            waiting(model.model),
+            with_deferred_prompt(model.model),
             deps_type=Session,
             instructions=f"{config.instructions}\n\n{config.voice_rules}".strip(),
             toolsets=[toolset],

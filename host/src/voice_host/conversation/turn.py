@@ -28,7 +28,7 @@ from voice_host.conversation.history import CUT_MARK, FAULT_MARK, settle
 from voice_host.conversation.schemas import BROKEN_OFF, mark_broken_off, normalise_answer, refusal_of, says_nothing
 from voice_host.conversation.tool_results import sendable
 from voice_host.conversation.tool_work import ToolOutcome, ToolWork
-from voice_host.models.live_request import PENDING_WORDS, live_request, with_words
+from voice_host.models.deferred_prompt import PROMPT_PLACEHOLDER, fill_prompt, live_turn
 from voice_host.models.thoughts import SpokenText, ThinkingHabit
 from voice_host.models.written_calls import WrittenCall
 from voice_host.observability import metrics
@@ -74,7 +74,7 @@ class AgentTurn:
     on_late_tool: list[Callable[[ToolFinished], None]] = field(default_factory=list)
     """Told of each tool that ends after the turn has been settled."""
     _on_event: OnEvent = field(init=False, repr=False)
-    _heard: bool = False
+    _forwarded: bool = False
     _reported: set[str] = field(default_factory=set)
     _calls: dict[str, ToolStarted] = field(default_factory=dict)
     _messages: list[ModelMessage] = field(default_factory=list)
@@ -104,7 +104,7 @@ class AgentTurn:
         turn = active_turn.set(self)
         try:
             async with self.agent.iter(
-                PENDING_WORDS,
+                PROMPT_PLACEHOLDER,
                 message_history=list(self.history),
                 deps=self.session,
                 usage_limits=UsageLimits(request_limit=self.max_steps),
@@ -112,7 +112,7 @@ class AgentTurn:
                 try:
                     await self._follow(run)
                 finally:
-                    self._messages = with_words(run.new_messages(), self.prompt)
+                    self._messages = fill_prompt(run.new_messages(), self.prompt)
         finally:
             active_turn.reset(turn)
 
@@ -125,7 +125,7 @@ class AgentTurn:
                 if await self._has_ended(node.model_response):
                     return
                 history = run.ctx.state.message_history  # tools see it, and the words are final by now
-                history[:] = with_words(history, self.prompt)
+                history[:] = fill_prompt(history, self.prompt)
                 async with node.stream(run.ctx) as tools:
                     async for event in tools:
                         if isinstance(event, FunctionToolCallEvent):
@@ -150,30 +150,30 @@ class AgentTurn:
         return bool(self.text.strip()) or (bool(self.outcomes) and self._empty > 1)
 
     async def _request(self, node: ModelRequestNode[Session, str], run: AgentRun[Session, str]) -> None:
-        self._heard = False
+        self._forwarded = False
         spoken, new_part = SpokenText(self.thinking), True
-        request = live_request.set(self)  # not for tools: what a tool asks of a model is not for the caller's ears
+        token = live_turn.set(self)  # not for tools: the caller must not hear what a tool asks of a model
         try:
             async with node.stream(run.ctx) as stream:
                 async for event in stream:
                     new_part = new_part or _begins_text(event)
-                    if not self._heard and (text := spoken.take(_text_of(event))):
+                    if not self._forwarded and (text := spoken.take(_text_of(event))):
                         await self._say(text, new_part=new_part)
                         new_part = False
                 if rest := spoken.rest():
                     await self._say(rest, new_part=new_part)
         finally:
-            live_request.reset(request)
+            live_turn.reset(token)
         self._written = spoken.calls
 
-    # --- what the model sees of it (`voice_host.models.live_request.LiveRequest`) ------------------------------------
+    # --- `voice_host.models.deferred_prompt.LiveTurn` -------------------------------------------------------------
 
-    async def words(self) -> str:
+    async def deferred_prompt(self) -> str:
         await self.asked.wait()
         return self.prompt
 
-    async def hear(self, text: str) -> None:
-        self._heard = True  # the same text comes again as pydantic-ai's event
+    async def on_text(self, text: str) -> None:
+        self._forwarded = True  # the same text comes again as pydantic-ai's event
         await self._say(text, new_part=False)
 
     async def _say(self, text: str, *, new_part: bool) -> None:

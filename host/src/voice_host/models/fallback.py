@@ -1,4 +1,4 @@
-"""A model and those that are asked in its place when it fails before a word was said."""
+"""A model with fallbacks, which are asked in its place when it fails before the first piece of a response."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.settings import ModelSettings
 
+from voice_host.models.deferred_prompt import LiveTurn, live_turn
 from voice_host.models.errors import describe_model_error
-from voice_host.models.live_request import LiveRequest, live_request
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 
@@ -24,38 +24,38 @@ log = get_logger(__name__)
 
 
 @dataclass(eq=False)
-class _Asking:
-    """A request under way: for which agent, and whether the caller has heard a word of its answer (`LiveRequest`).
+class _Request:
+    """A request in progress. In a call it stands in for the turn (`LiveTurn`), to notice that text was passed on.
 
     Text may reach the call before pydantic-ai sees the first event of the stream.
     """
 
     agent_id: str
-    live: LiveRequest | None
-    said: bool = False
+    turn: LiveTurn | None
+    has_text: bool = False
 
-    async def words(self) -> str:
-        assert self.live is not None
-        return await self.live.words()
+    async def deferred_prompt(self) -> str:
+        assert self.turn is not None
+        return await self.turn.deferred_prompt()
 
-    async def hear(self, text: str) -> None:
-        assert self.live is not None
-        self.said = True
-        await self.live.hear(text)
+    async def on_text(self, text: str) -> None:
+        assert self.turn is not None
+        self.has_text = True
+        await self.turn.on_text(text)
 
 
-_asking: ContextVar[_Asking | None] = ContextVar("asking", default=None)
+_request: ContextVar[_Request | None] = ContextVar("model_request", default=None)
 
 
 class ModelWithFallbacks(FallbackModel):
-    """Asks its models in order, for each request anew, until one gives the first piece of an answer.
+    """Asks its models in order, anew for each request, until one returns the first piece of a response.
 
-    From then on that model has the word: a stream that breaks later is an error, since another model cannot take back
-    what was said. Each failure is counted.
+    A stream that breaks after that is an error: another model cannot take back what the caller heard. Each failure is
+    counted.
     """
 
     def __init__(self, model: Model, fallbacks: Sequence[Model]) -> None:
-        super().__init__(model, *fallbacks, fallback_on=_failed)
+        super().__init__(model, *fallbacks, fallback_on=_may_fall_back)
 
     @asynccontextmanager
     async def request_stream(
@@ -66,23 +66,23 @@ class ModelWithFallbacks(FallbackModel):
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
         agent_id = getattr(run_context.deps, "agent_id", "") if run_context is not None else ""
-        asking = _Asking(agent_id, live_request.get())
-        token, live = _asking.set(asking), live_request.set(asking if asking.live is not None else None)
+        request = _Request(agent_id, live_turn.get())
+        token, turn_token = _request.set(request), live_turn.set(request if request.turn is not None else None)
         try:
             stream = super().request_stream(messages, model_settings, model_request_parameters, run_context)
             async with stream as response:
                 yield response
         finally:
-            live_request.reset(live)
-            _asking.reset(token)
+            live_turn.reset(turn_token)
+            _request.reset(token)
 
 
-def _failed(error: Exception) -> bool:
-    """Tell whether the next model is to be asked, and count the failure of this one."""
-    asking = _asking.get() or _Asking("", None)
-    if not isinstance(error, ModelAPIError) or asking.said:
+def _may_fall_back(error: Exception) -> bool:
+    """Tell whether the next model is asked after this error, and count it."""
+    request = _request.get() or _Request("", None)
+    if not isinstance(error, ModelAPIError) or request.has_text:
         return False
     code = describe_model_error(error).code
-    metrics.MODEL_FALLBACKS.labels(asking.agent_id, code).inc()
-    log.warning("model_fallback", agent_id=asking.agent_id, model=error.model_name, code=code)
+    metrics.MODEL_FALLBACKS.labels(request.agent_id, code).inc()
+    log.warning("model_fallback", agent_id=request.agent_id, model=error.model_name, code=code)
     return True

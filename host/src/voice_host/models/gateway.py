@@ -18,6 +18,7 @@ from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from pydantic_ai.settings import ModelSettings
 
+from voice_host.models.deferred_prompt import LiveTurn, live_turn
 from voice_host.models.errors import ModelKeyRefusedError
 from voice_host.models.gateway_quirks import (
     JsonObject,
@@ -30,7 +31,6 @@ from voice_host.models.gateway_quirks import (
     without_empty_content,
 )
 from voice_host.models.gateway_stream import GatewayStream
-from voice_host.models.live_request import LiveRequest, live_request
 from voice_host.models.thoughts import SpokenText, ThinkingHabit
 
 _log = logging.getLogger(__name__)
@@ -52,8 +52,8 @@ class GatewayModel(OpenAIChatModel):
         ModelAPIError: any other failure, in pydantic-ai's categories.
     """
 
-    waits_for_words: ClassVar = True
-    """Its client asks for them: see `voice_host.models.live_request`."""
+    supports_deferred_prompt: ClassVar = True
+    """Its client asks for them: see `voice_host.models.deferred_prompt`."""
 
     def __init__(self, model_name: str, client: AsyncOpenAI, *, key_setting: str) -> None:
         provider = OpenAICompatibleProvider("llm-gateway", openai_client=client)
@@ -121,7 +121,7 @@ class GatewayModel(OpenAIChatModel):
         model_request_parameters: ModelRequestParameters,
         model_settings: OpenAIChatModelSettings | None = None,
     ) -> OpenAIStreamedResponse:
-        stream = _PlainStream(cast(GatewayStream, response), self.model_name, live_request.get(), self._thinking)
+        stream = _PlainStream(cast(GatewayStream, response), self.model_name, live_turn.get(), self._thinking)
         plain = cast(AsyncStream[ChatCompletionChunk], stream)
         return await super()._process_streamed_response(plain, model_request_parameters, model_settings)
 
@@ -136,9 +136,7 @@ class _PlainStream:
     An iterator and not a generator: an abandoned stream leaves nothing behind for the event loop to finalise.
     """
 
-    def __init__(
-        self, source: GatewayStream, model_name: str, live: LiveRequest | None, thinking: ThinkingHabit
-    ) -> None:
+    def __init__(self, source: GatewayStream, model_name: str, live: LiveTurn | None, thinking: ThinkingHabit) -> None:
         self._source = source
         self._model_name = model_name
         self._live = live
@@ -164,7 +162,7 @@ class _PlainStream:
                 # pydantic-ai must know that the answer has begun: no other model takes the word from then on.
                 self._begun = bool(text.strip())
                 return self._said_so_far()
-            await self._live.hear(text)
+            await self._live.on_text(text)
         if not self._said:
             return await self._judged(data)
         if data is not None:
@@ -204,7 +202,7 @@ class _PlainStream:
             if says_more_than_text(delta):
                 self._spoken.pause()
             if text and self._begun and self._live is not None:
-                await self._live.hear(text)
+                await self._live.on_text(text)
         return self._chunk(plain)
 
     def _judged_end(self) -> JsonObject:

@@ -9,8 +9,8 @@ from typing import Any, Self
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient, NotGiven, Omit, Timeout, omit
 from openai.resources.chat import AsyncChat, AsyncCompletions
 
+from voice_host.models.deferred_prompt import PROMPT_PLACEHOLDER, live_turn
 from voice_host.models.gateway_stream import GatewayStreams
-from voice_host.models.live_request import PENDING_WORDS, live_request
 from voice_host.models.proxy import proxy_for
 from voice_host.settings import ResilienceSettings
 
@@ -54,7 +54,7 @@ class _Completions(AsyncCompletions):
         for name, value in options.items():
             if name not in _NOT_SENT and not isinstance(value, (Omit, NotGiven)):
                 body.setdefault(name, value)
-        await _put_words_in(messages)
+        await _fill_prompt(messages)
         return await self._client.streams.open(
             options["model"],
             {**body, "stream": True},
@@ -63,14 +63,14 @@ class _Completions(AsyncCompletions):
         )
 
 
-async def _put_words_in(messages: list[dict[str, Any]]) -> None:
+async def _fill_prompt(messages: list[dict[str, Any]]) -> None:
     """Wait for what the caller says, if that is still to come. Everything else of the request is ready by then."""
-    if (live := live_request.get()) is None:
+    if (live := live_turn.get()) is None:
         return
-    words = await live.words()
+    prompt = await live.deferred_prompt()
     for message in reversed(messages):
-        if message["role"] == "user" and message["content"] == PENDING_WORDS:
-            message["content"] = words
+        if message["role"] == "user" and message["content"] == PROMPT_PLACEHOLDER:
+            message["content"] = prompt
             return
 
 

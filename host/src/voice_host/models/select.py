@@ -18,7 +18,7 @@ from voice_host.installing import install_command
 from voice_host.models.demo import demo_model
 from voice_host.models.errors import ModelConfigError
 from voice_host.models.fallback import ModelWithFallbacks
-from voice_host.models.patient import PatientModel
+from voice_host.models.timeouts import TimeoutModel
 from voice_host.settings import suggestion
 from voice_host.settings.resilience import ResilienceSettings
 
@@ -229,7 +229,7 @@ class ModelRegistry:
                 from voice_host.models.compatible import compatible  # imports `openai`, as the model has done
 
                 model = compatible(model)
-            return PatientModel(model, self._settings.resilience)
+            return TimeoutModel(model, self._settings.resilience)
         except ImportError as error:
             raise ModelConfigError(f"The model {name!r} needs a package: {_install_hint(error, provider)}") from error
         except UserError as error:

@@ -1,4 +1,4 @@
-"""Models that are not the gateway's keep to `[resilience]` too, as far as their providers' clients let them."""
+"""Models of other providers keep to `[resilience]` too, as far as their clients support it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from tests.simulators.gateway import GatewaySimulator
 from voice_host.models import ModelRegistry, ModelSettings
 from voice_host.models.errors import describe_model_error
-from voice_host.models.patient import PatientModel
+from voice_host.models.timeouts import TimeoutModel
 from voice_host.settings import ResilienceSettings
 
 
@@ -62,7 +62,7 @@ async def test_how_long_it_may_take_where_its_client_knows_no_such_setting(sim: 
         unsupported_settings = frozenset({"timeout", "max_retries"})
 
     sim.reply("One", gates={0: asyncio.Event()})
-    model = PatientModel(Stubborn("gpt"), ResilienceSettings(model_silent_after_s=0.1))
+    model = TimeoutModel(Stubborn("gpt"), ResilienceSettings(model_silent_after_s=0.1))
     with pytest.raises(ModelAPIError) as caught:
         async with Agent(model).run_stream("hi"):
             pass
@@ -74,7 +74,7 @@ async def test_a_whole_answer_has_the_same_time() -> None:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    model = PatientModel(FunctionModel(hang), ResilienceSettings(model_silent_after_s=0.05))
+    model = TimeoutModel(FunctionModel(hang), ResilienceSettings(model_silent_after_s=0.05))
     with pytest.raises(ModelAPIError) as caught:
         await Agent(model).run("hi")
     assert describe_model_error(caught.value).code == "model_timeout"

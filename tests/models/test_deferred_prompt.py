@@ -1,4 +1,4 @@
-"""What a call asks of a model: to be ready before the words are known, and to hand its text on at once."""
+"""Requests that are prepared before the prompt is known, and text that reaches the call at once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,27 +15,27 @@ from tests.simulators.gateway import GatewaySimulator, RawStream, Reply
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.models import ResolvedModel
+from voice_host.models.deferred_prompt import PROMPT_PLACEHOLDER, live_turn, with_deferred_prompt
 from voice_host.models.gateway import GatewayModel
 from voice_host.models.gateway_client import gateway_client
-from voice_host.models.live_request import PENDING_WORDS, live_request, waiting
 from voice_host.settings import ResilienceSettings
 from voice_host_sdk import AgentConfig
 
 
 @dataclass
 class Turn:
-    """A turn whose words are still to come."""
+    """A turn whose prompt is still to come."""
 
     heard: list[str] = field(default_factory=list)
     said: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     heard_something: asyncio.Event = field(default_factory=asyncio.Event)
     waited: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def words(self) -> str:
+    async def deferred_prompt(self) -> str:
         self.waited.set()
         return await asyncio.shield(self.said)
 
-    async def hear(self, text: str) -> None:
+    async def on_text(self, text: str) -> None:
         self.heard.append(text)
         self.heard_something.set()
 
@@ -51,9 +51,9 @@ async def gateway() -> AsyncIterator[tuple[GatewaySimulator, GatewayModel]]:
 
 
 async def run(agent: Agent[None, str], turn: Turn, history: list[ModelMessage] | None = None) -> str:
-    token = live_request.set(turn)
+    token = live_turn.set(turn)
     try:
-        async with agent.iter(PENDING_WORDS, message_history=history) as run:
+        async with agent.iter(PROMPT_PLACEHOLDER, message_history=history) as run:
             async for node in run:
                 if Agent.is_model_request_node(node):
                     async with node.stream(run.ctx) as stream:
@@ -62,7 +62,7 @@ async def run(agent: Agent[None, str], turn: Turn, history: list[ModelMessage] |
             assert run.result is not None
             return run.result.output
     finally:
-        live_request.reset(token)
+        live_turn.reset(token)
 
 
 async def test_the_gateway_is_asked_when_the_words_are_known() -> None:
@@ -73,7 +73,7 @@ async def test_the_gateway_is_asked_when_the_words_are_known() -> None:
             ModelRequest(parts=[UserPromptPart("hi")]),
             ModelResponse(parts=[TextPart("Yes?")]),
         ]
-        answer = asyncio.create_task(run(Agent(waiting(model)), turn, history))
+        answer = asyncio.create_task(run(Agent(with_deferred_prompt(model)), turn, history))
         await turn.waited.wait()
         assert sim.requests == []
         turn.said.set_result("who is there")
@@ -90,7 +90,7 @@ async def test_any_other_model_is_asked_then_too() -> None:
 
     async with asyncio.timeout(10):
         turn = Turn()
-        running = asyncio.create_task(run(Agent(waiting(FunctionModel(stream_function=answer))), turn))
+        running = asyncio.create_task(run(Agent(with_deferred_prompt(FunctionModel(stream_function=answer))), turn))
         await turn.waited.wait()
         assert asked == []
         turn.said.set_result("who is there")
@@ -104,7 +104,7 @@ async def test_text_is_heard_token_by_token_while_the_model_writes() -> None:
         sim.reply("We ", "are ", "open.", gates={2: gate})
         turn = Turn()
         turn.said.set_result("hello")
-        answer = asyncio.create_task(run(Agent(waiting(model)), turn))
+        answer = asyncio.create_task(run(Agent(with_deferred_prompt(model)), turn))
         await turn.heard_something.wait()
         assert turn.heard == ["are "]  # the first piece went the usual way
         gate.set()
@@ -127,7 +127,7 @@ async def test_thoughts_are_not_heard_wherever_they_stand(tokens: list[str], sai
         sim.script(Reply(tokens))
         turn = Turn()
         turn.said.set_result("hello")
-        assert (await run(Agent(waiting(model)), turn)).strip() == said
+        assert (await run(Agent(with_deferred_prompt(model)), turn)).strip() == said
         assert said.endswith("".join(turn.heard).lstrip())
 
 
@@ -170,7 +170,7 @@ async def test_a_turn_says_all_of_the_text_and_keeps_its_parts_apart(chunks: lis
 
 async def test_turns_share_a_connection() -> None:
     async with gateway() as (sim, model), asyncio.timeout(10):
-        agent = Agent(waiting(model))
+        agent = Agent(with_deferred_prompt(model))
         for number in range(3):
             sim.reply("Hello.")
             turn = Turn()
