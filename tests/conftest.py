@@ -12,8 +12,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 import voice_host.models.fallback
-import voice_host.models.gateway
-import voice_host.models.gateway_client  # noqa: F401 - here, where no loop runs: whatever test is the first to need it
+import voice_host.models.gateway  # noqa: F401 - here, where no loop runs: whatever test is the first to need it
 from tests.fuzz import profile
 from tests.groups import TestModule, needs_speech
 from voice_host.observability.transcript_log import log_transcripts

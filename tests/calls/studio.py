@@ -20,8 +20,8 @@ from tests.simulators.waiting import Observable
 from voice_host import VoiceAgentManager, VoiceSessionHandler
 from voice_host.admission import CallLimits
 from voice_host.conversation.runtime import AgentRuntime
-from voice_host.models import ModelRegistry, ModelSettings
-from voice_host.settings import ResilienceSettings
+from voice_host.models import ModelRegistry
+from voice_host.settings import ResilienceSettings, ServiceKeys, Settings
 from voice_host.speech.assemblyai.stt import AssemblyAISpeechToText
 from voice_host.speech.orpheus.adapter import OrpheusTextToSpeech
 from voice_host.speech.select import SpeechProviders
@@ -116,7 +116,10 @@ async def studio(
         GatewaySimulator(api_key="gateway-key") as llm,
     ):
         registry = ModelRegistry(
-            ModelSettings(llm_base_url=llm.base_url, llm_api_key=llm_key, resilience=resilience or ResilienceSettings())
+            Settings(
+                keys=ServiceKeys(VOICE_HOST_LLM_BASE_URL=llm.base_url, VOICE_HOST_LLM_API_KEY=llm_key),
+                resilience=resilience or ResilienceSettings(),
+            )
         )
         config = config or AgentConfig()
         models = (None, config.model or "test-model", config.fallback_models)

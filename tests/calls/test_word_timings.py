@@ -16,7 +16,8 @@ from tests.simulators.assemblyai_tts import AssemblyAITTSSimulator, Timings
 from tests.simulators.gateway import GatewaySimulator
 from voice_host import VoiceAgentManager, VoiceSessionHandler
 from voice_host.conversation.runtime import AgentRuntime
-from voice_host.models import ModelRegistry, ModelSettings
+from voice_host.models import ModelRegistry
+from voice_host.settings import ServiceKeys, Settings
 from voice_host.speech.assemblyai.stt import AssemblyAISpeechToText
 from voice_host.speech.assemblyai.tts import AssemblyAITextToSpeech
 from voice_host.speech.select import SpeechProviders
@@ -44,7 +45,9 @@ async def timed_studio(voice_key: str = "voice-key") -> AsyncIterator[TimedStudi
         GatewaySimulator(api_key="gateway-key") as llm,
     ):
         config = AgentConfig(turns=TurnConfig(playout_lead_ms=5000))
-        registry = ModelRegistry(ModelSettings(llm_base_url=llm.base_url, llm_api_key="gateway-key"))
+        registry = ModelRegistry(
+            Settings(keys=ServiceKeys(VOICE_HOST_LLM_BASE_URL=llm.base_url, VOICE_HOST_LLM_API_KEY="gateway-key"))
+        )
         await registry.prepare(None, "test-model")
         runtime = AgentRuntime("desk", config, registry.resolve(None, "test-model"), registry=registry)
         manager = VoiceAgentManager(config=config, runtime=runtime)

@@ -22,7 +22,8 @@ from tests.calls.test_model_wire import (
 from tests.simulators.gateway import GatewaySimulator, RawBytes, RawStream, Reply
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.conversation.voice_agent import VoiceAgent
-from voice_host.models import ModelRegistry, ModelSettings
+from voice_host.models import ModelRegistry
+from voice_host.settings import Settings
 from voice_host_sdk import AgentConfig
 
 
@@ -44,7 +45,7 @@ async def talk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Talk]:
     async with GatewaySimulator(lenient=True) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", server.api_key)
-        registry = ModelRegistry(ModelSettings())
+        registry = ModelRegistry(Settings())
         config = AgentConfig(tools=(get_weather, opening_hours))
         runtime = AgentRuntime("desk", config, registry.resolve(None, "openai-chat:local"), registry=registry)
         agent = VoiceAgent(runtime=runtime)

@@ -16,8 +16,7 @@ from voice_host.conversation.runtime import AgentRuntime
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.models import ResolvedModel
 from voice_host.models.deferred_prompt import PROMPT_PLACEHOLDER, live_turn, with_deferred_prompt
-from voice_host.models.gateway import GatewayModel
-from voice_host.models.gateway_client import gateway_client
+from voice_host.models.gateway import GatewayClient, GatewayModel
 from voice_host.settings import ResilienceSettings
 from voice_host_sdk import AgentConfig
 
@@ -43,11 +42,11 @@ class Turn:
 @asynccontextmanager
 async def gateway() -> AsyncIterator[tuple[GatewaySimulator, GatewayModel]]:
     async with GatewaySimulator() as sim:
-        client = gateway_client(sim.base_url, sim.api_key, ResilienceSettings(model_retries=0))
+        client = GatewayClient(sim.base_url, sim.api_key, ResilienceSettings(model_retries=0))
         try:
             yield sim, GatewayModel("claude-haiku", client, key_setting="ASSEMBLYAI_API_KEY")
         finally:
-            await client.close()
+            await client.aclose()
 
 
 async def run(agent: Agent[None, str], turn: Turn, history: list[ModelMessage] | None = None) -> str:

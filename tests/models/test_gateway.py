@@ -1,13 +1,15 @@
 """The gateway model through a real agent, against the simulator, in every quirk."""
 
 import asyncio
+import socket
+import sys
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
-from openai import Timeout
 from pydantic_ai import Agent, AgentRunResultEvent
-from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError
+from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError, ModelTimeoutError
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
@@ -22,10 +24,10 @@ from pydantic_ai.messages import (
 )
 
 from tests.simulators.gateway import ALL_QUIRKS, GatewaySimulator, Quirks, RawStream, Reply
+from tests.simulators.gateway_script import completion
 from voice_host.models import ModelKeyRefusedError, describe_model_error
-from voice_host.models.gateway import GatewayModel
-from voice_host.models.gateway_client import gateway_client
-from voice_host.models.gateway_quirks import EMPTY_RESULT
+from voice_host.models.gateway import GatewayClient, GatewayModel
+from voice_host.models.gateway.request import EMPTY_RESULT
 from voice_host.settings import ResilienceSettings
 
 QUIRKS = {
@@ -70,9 +72,9 @@ class Talk:
 @pytest.fixture
 async def talk() -> AsyncIterator[Talk]:
     async with GatewaySimulator() as sim:
-        client = gateway_client(sim.base_url, sim.api_key, ResilienceSettings(model_retries=0))
+        client = GatewayClient(sim.base_url, sim.api_key, ResilienceSettings(model_retries=0))
         yield Talk(sim, GatewayModel("claude-haiku", client, key_setting="ASSEMBLYAI_API_KEY"))
-        await client.close()
+        await client.aclose()
 
 
 def calls(messages: Sequence[ModelMessage]) -> list[tuple[str, Any]]:
@@ -191,9 +193,21 @@ async def test_a_stream_without_a_word_is_an_error(talk: Talk) -> None:
         await talk.say("hello")
 
 
-async def test_an_answer_without_a_choice_is_an_error(talk: Talk) -> None:
-    talk.sim.fail(200, {"choices": None})
-    with pytest.raises(ModelAPIError, match="without a choice"):
+@pytest.mark.parametrize("quirks", QUIRKS.values(), ids=QUIRKS.keys())
+async def test_a_server_that_does_not_stream_is_understood(talk: Talk, quirks: Quirks) -> None:
+    calls_made = Reply(["One moment. "], [("opening_hours", {"day": "friday"}), ("opening_hours", {"day": "monday"})])
+    for number, reply in enumerate((calls_made, Reply(["Nine to five."]))):
+        talk.sim.fail(200, completion(reply, quirks, "claude-haiku", number))
+    messages = await talk.say("friday and monday?")
+    assert talk.spoken == "One moment. Nine to five."
+    assert calls(messages) == [("opening_hours", {"day": "friday"}), ("opening_hours", {"day": "monday"})]
+    assert results(messages) == ["nine to five on friday", "nine to five on monday"]
+
+
+@pytest.mark.parametrize("body", [{"choices": None}, {}, ["no object"], "no JSON"])
+async def test_an_answer_without_a_choice_is_an_error(talk: Talk, body: Any) -> None:
+    talk.sim.fail(200, body)
+    with pytest.raises(ModelAPIError, match=r"without an answer|not a JSON object"):
         await talk.agent.run("hello")
 
 
@@ -274,12 +288,12 @@ async def test_a_refused_key_names_its_variable_and_not_the_key(talk: Talk, stre
 async def test_a_refused_connection_is_unavailable() -> None:
     async with GatewaySimulator() as sim:
         base_url = sim.base_url
-    client = gateway_client(base_url, "key", ResilienceSettings(model_retries=0))
+    client = GatewayClient(base_url, "key", ResilienceSettings(model_retries=0))
     agent = Agent(GatewayModel("m", client, key_setting="ASSEMBLYAI_API_KEY"))
     with pytest.raises(ModelAPIError) as caught:
         await agent.run("hello")
     assert describe_model_error(caught.value).code == "model_unavailable"
-    await client.close()
+    await client.aclose()
 
 
 async def test_one_pool_serves_request_after_request(talk: Talk) -> None:
@@ -309,7 +323,7 @@ async def test_a_service_that_says_nothing_is_given_up(talk: Talk) -> None:
 
 async def test_how_long_a_wait_it_may_ask_for_is_a_setting() -> None:
     resilience = ResilienceSettings(model_retry_after_max_s=0.5)
-    async with GatewaySimulator() as sim, gateway_client(sim.base_url, sim.api_key, resilience) as client:
+    async with GatewaySimulator() as sim, GatewayClient(sim.base_url, sim.api_key, resilience) as client:
         sim.fail(503, headers={"retry-after": "1"})
         sim.fail(503)
         with pytest.raises(ModelHTTPError):
@@ -321,7 +335,7 @@ async def test_how_long_a_wait_it_may_ask_for_is_a_setting() -> None:
 @pytest.mark.parametrize(("keep_alive_s", "connections"), [(0.0, 2), (60.0, 1)])
 async def test_how_long_a_connection_is_kept_is_a_setting(keep_alive_s: float, connections: int) -> None:
     resilience = ResilienceSettings(model_keep_alive_s=keep_alive_s)
-    async with GatewaySimulator() as sim, gateway_client(sim.base_url, sim.api_key, resilience) as client:
+    async with GatewaySimulator() as sim, GatewayClient(sim.base_url, sim.api_key, resilience) as client:
         for _ in range(2):
             sim.reply("Hello.")
             async with Agent(GatewayModel("m", client, key_setting="ASSEMBLYAI_API_KEY")).run_stream("hi") as result:
@@ -329,20 +343,26 @@ async def test_how_long_a_connection_is_kept_is_a_setting(keep_alive_s: float, c
         assert len(sim.connections) == connections
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a full backlog is needed, which other systems handle otherwise")
 async def test_how_long_connecting_may_take_is_a_setting() -> None:
-    async with gateway_client(
-        "http://127.0.0.1:1/v1", "key", ResilienceSettings(model_connect_timeout_s=0.5)
-    ) as client:
-        assert client.timeout == Timeout(20, connect=0.5)
-        with pytest.raises(ModelConnectionError):
-            async with Agent(GatewayModel("m", client, key_setting="KEY")).run_stream("hi"):
-                pass
-        session = client.streams._session  # type: ignore[attr-defined]
-        assert session.timeout.connect == 0.5
+    with ExitStack() as sockets:
+        busy = sockets.enter_context(socket.socket())
+        busy.bind(("127.0.0.1", 0))
+        busy.listen(0)
+        for _ in range(4):  # nobody accepts them, so the next one is not connected
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with suppress(BlockingIOError):
+                waiting.connect(busy.getsockname())
+        base_url = f"http://127.0.0.1:{busy.getsockname()[1]}/v1"
+        resilience = ResilienceSettings(model_connect_timeout_s=0.1, model_silent_after_s=60, model_retries=0)
+        async with GatewayClient(base_url, "key", resilience) as client, asyncio.timeout(30):
+            with pytest.raises(ModelTimeoutError):
+                await Agent(GatewayModel("m", client, key_setting="KEY")).run("hi")
 
 
 async def test_a_refused_request_is_tried_once_more() -> None:
-    async with GatewaySimulator() as sim, gateway_client(sim.base_url, sim.api_key) as client:
+    async with GatewaySimulator() as sim, GatewayClient(sim.base_url, sim.api_key) as client:
         sim.fail(503)
         sim.reply("Hello.")
         agent = Agent(GatewayModel("m", client, key_setting="ASSEMBLYAI_API_KEY"))

@@ -6,8 +6,9 @@ import pytest
 from pydantic_ai import Agent
 
 from tests.simulators.gateway import GatewaySimulator
-from voice_host.models import ModelConfigError, ModelRegistry, ModelSettings
-from voice_host.models.proxy import proxy_for
+from voice_host.models import ModelConfigError, ModelRegistry
+from voice_host.models.gateway.proxy import proxy_for
+from voice_host.settings import ServiceKeys, Settings
 
 GATEWAY = "https://gateway.example.com/v1"
 OTHERS = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -52,7 +53,7 @@ def test_what_the_environment_says(
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY"])
 def test_a_proxy_of_another_kind_is_told_before_the_first_call(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "socks5://user:hunter2@proxy.internal:1080")
-    models = ModelRegistry(ModelSettings(assemblyai_api_key="k"))
+    models = ModelRegistry(Settings(keys=ServiceKeys(ASSEMBLYAI_API_KEY="k")))
     with pytest.raises(ModelConfigError, match=f"{name} names a socks5 proxy.*set HTTPS_PROXY.*NO_PROXY") as told:
         models.resolve(None, None)
     assert "hunter2" not in str(told.value)
@@ -61,7 +62,13 @@ def test_a_proxy_of_another_kind_is_told_before_the_first_call(name: str, monkey
 async def test_streams_and_whole_answers_go_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     async with GatewaySimulator() as sim:
         monkeypatch.setenv("ALL_PROXY", sim.base_url.removesuffix("/v1"))
-        models = ModelRegistry(ModelSettings(llm_base_url="http://gateway.invalid/v1", llm_api_key=sim.api_key))
+        models = ModelRegistry(
+            Settings(
+                keys=ServiceKeys(
+                    VOICE_HOST_LLM_BASE_URL="http://gateway.invalid/v1", VOICE_HOST_LLM_API_KEY=sim.api_key
+                )
+            )
+        )
         await models.prepare(None, "some-model")
         agent = Agent(models.resolve(None, "some-model").model)
         sim.reply("Yes.")

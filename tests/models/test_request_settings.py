@@ -9,7 +9,8 @@ from tests.simulators.gateway import GatewaySimulator
 from voice_host import VoiceAgent
 from voice_host.conversation.model_choice import ModelChoice
 from voice_host.conversation.runtime import AgentRuntime
-from voice_host.models import ModelConfigError, ModelRegistry, ModelSettings, model_request_settings
+from voice_host.models import ModelConfigError, ModelRegistry, model_request_settings
+from voice_host.settings import ServiceKeys, Settings
 from voice_host_sdk import AgentConfig
 
 SETTINGS = {
@@ -37,8 +38,8 @@ async def sim(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[GatewaySimulator
     [("some-model", True, "max_tokens"), ("openai-chat:gpt", False, "max_completion_tokens")],
 )
 async def test_they_reach_the_model(sim: GatewaySimulator, name: str, at_gateway: bool, max_tokens: str) -> None:
-    address = {"llm_base_url": sim.base_url, "llm_api_key": "sk"} if at_gateway else {}
-    registry = ModelRegistry(ModelSettings(**address))  # type: ignore[arg-type]
+    address = {"VOICE_HOST_LLM_BASE_URL": sim.base_url, "VOICE_HOST_LLM_API_KEY": "sk"} if at_gateway else {}
+    registry = ModelRegistry(Settings(keys=ServiceKeys(**address)))
     choose = ModelChoice(registry)
     config = AgentConfig(model=name, model_settings=SETTINGS)
     runtime = AgentRuntime("desk", config, choose(config), registry=registry, choose=choose)

@@ -13,16 +13,15 @@ from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from tests.simulators.gateway import GatewaySimulator
 from voice_host.admission import Allowed, NotAllowed
 from voice_host.conversation.model_choice import ModelChoice
-from voice_host.models import ModelConfigError, ModelRegistry, ModelSettings
+from voice_host.models import ModelConfigError, ModelRegistry
 from voice_host.models.gateway import GatewayModel
 from voice_host.models.timeouts import TimeoutModel
-from voice_host.settings import AgentSettings
+from voice_host.settings import AgentSettings, ServiceKeys, Settings
 from voice_host_sdk import AgentConfig
 
 DEFAULT = "claude-haiku-4-5-20251001"
 GATEWAY = "https://llm-gateway.assemblyai.com/v1"
 LOCAL = "http://127.0.0.1:11434/v1"
-KEY = ModelSettings(assemblyai_api_key="aai")
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +36,10 @@ async def sim() -> AsyncIterator[GatewaySimulator]:
         yield simulator
 
 
-def registry(**settings: str | None) -> ModelRegistry:
-    return ModelRegistry(ModelSettings(**settings))  # type: ignore[arg-type]
+def registry(**keys: str | None) -> ModelRegistry:
+    """Return a registry with keys and addresses of services, named as the fields of `ServiceKeys`."""
+    variables = {ServiceKeys.model_fields[name].alias: key for name, key in keys.items() if key is not None}
+    return ModelRegistry(Settings(keys=ServiceKeys.model_validate(variables)))
 
 
 def provider_model(models: ModelRegistry, name: str) -> Model:
@@ -63,7 +64,7 @@ def provider_model(models: ModelRegistry, name: str) -> Model:
 async def test_precedence(
     override: str | None, platform: str | None, agent: str | None, key: str | None, expected: str
 ) -> None:
-    models = registry(platform_model=platform, assemblyai_api_key=key)
+    models = registry(model=platform, assemblyai_api_key=key)
     resolved = models.resolve(override, agent)
     assert resolved.name == expected
     assert isinstance(resolved.model, FunctionModel if expected == "demo" else GatewayModel)
@@ -71,21 +72,20 @@ async def test_precedence(
     await models.aclose()
 
 
-async def test_the_gateway_with_either_key() -> None:
-    for settings in (KEY, ModelSettings(llm_api_key="llm")):
-        models = ModelRegistry(settings)
-        model = models.resolve(None, None).model
-        assert isinstance(model, GatewayModel)
-        assert model.base_url == f"{GATEWAY}/"
-        assert model.client.api_key in ("aai", "llm")
-        await models.aclose()
-
-
-async def test_the_platforms_own_llm_key_wins_at_the_gateway() -> None:
-    models = registry(assemblyai_api_key="aai", llm_api_key="llm", llm_base_url=f"{GATEWAY}/")
+@pytest.mark.parametrize(
+    ("keys", "sent"),
+    [
+        ({"assemblyai_api_key": "aai"}, "aai"),
+        ({"llm_api_key": "llm"}, "llm"),
+        ({"assemblyai_api_key": "aai", "llm_api_key": "llm", "llm_base_url": f"{GATEWAY}/"}, "llm"),
+    ],
+)
+async def test_the_gateway_with_either_key_and_the_platforms_own_first(keys: dict[str, str], sent: str) -> None:
+    models = registry(**keys)
     model = models.resolve(None, "claude").model
     assert isinstance(model, GatewayModel)
-    assert model.client.api_key == "llm"
+    assert model.base_url == GATEWAY
+    assert model.client.api_key == sent
     await models.aclose()
 
 
@@ -146,7 +146,7 @@ def test_what_is_missing_is_named(name: str, words: str) -> None:
 
 async def test_models_and_pools_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk")
-    models = ModelRegistry(KEY)
+    models = registry(assemblyai_api_key="aai")
     assert models.resolve("a", None).model is models.resolve(None, "a").model
     a, b = models.resolve("a", None).model, models.resolve("b", None).model
     assert isinstance(a, GatewayModel)
@@ -161,21 +161,14 @@ async def test_models_and_pools_are_shared(monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_closing_closes_what_was_opened_and_may_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk")
-    models = ModelRegistry(KEY)
+    models = registry(assemblyai_api_key="aai")
     gateway, chat = models.resolve("a", None).model, provider_model(models, "openai-chat:x")
     assert isinstance(gateway, GatewayModel)
     assert isinstance(chat, OpenAIChatModel)
     await models.aclose()
     await models.aclose()
-    assert gateway.client.is_closed()
+    assert gateway.client.closed
     assert chat.client.is_closed()
-
-
-def test_keys_do_not_show() -> None:
-    settings = ModelSettings(
-        assemblyai_api_key="aai-secret", llm_api_key="llm-secret", llm_base_url="http://u:secret@h"
-    )
-    assert "secret" not in repr(settings)
 
 
 async def test_fallbacks_are_resolved_as_models_are() -> None:

@@ -12,10 +12,10 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
 
 from tests.simulators.gateway import GatewaySimulator
-from voice_host.models import ModelRegistry, ModelSettings
+from voice_host.models import ModelRegistry
 from voice_host.models.errors import describe_model_error
 from voice_host.models.timeouts import TimeoutModel
-from voice_host.settings import ResilienceSettings
+from voice_host.settings import ResilienceSettings, Settings
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def sim(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[GatewaySimulator
 
 async def answer(**resilience: Any) -> str:
     """Ask as a call does, in a stream, and return the answer, or the code of what went wrong."""
-    registry = ModelRegistry(ModelSettings(resilience=ResilienceSettings(**resilience)))
+    registry = ModelRegistry(Settings(resilience=ResilienceSettings(**resilience)))
     model = registry.resolve(None, "openai-chat:gpt").model
     try:
         async with Agent(model).run_stream("hi") as result:

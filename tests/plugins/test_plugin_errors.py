@@ -12,7 +12,7 @@ from tests.plugins.finding import find, load
 from tests.sample_plugins import HELLO, PluginFolder
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.fleet.agent_setup import prepare
-from voice_host.models import ModelRegistry, ModelSettings
+from voice_host.models import ModelRegistry
 from voice_host.plugins import BrokenAgent, LoadedAgent
 from voice_host.settings import Settings
 from voice_host.speech.select import SpeechServices
@@ -243,7 +243,7 @@ def broken_error(agent_id: str) -> str:
 
 async def readied(loaded: LoadedAgent) -> BrokenAgent | AgentRuntime:
     settings = Settings()
-    models, speech = ModelRegistry(ModelSettings()), SpeechServices(settings)
+    models, speech = ModelRegistry(settings), SpeechServices(settings)
     try:
         prepared = prepare(loaded, settings, models, speech)
         return prepared if isinstance(prepared, BrokenAgent) else prepared.runtime

@@ -19,4 +19,4 @@ def backoff_s(failures: int, *, first_s: float, max_s: float) -> float:
         max_s: no wait is longer.
     """
     doublings = min(failures - 1, _MAX_DOUBLINGS)
-    return min(max_s, first_s * (2**doublings + random.random()))
+    return min(max_s, first_s * (2.0**doublings + random.random()))

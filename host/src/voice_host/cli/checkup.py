@@ -126,12 +126,11 @@ async def _lived(loaded: LoadedAgent, settings: Settings, extensions: Extensions
     """Prepare an agent as `voice-host serve` does, start it, begin a session, stop it, and give everything back."""
     # Imported here: a check of metadata alone should not wait for the model library.
     from voice_host.cli.sample_session import session_problem
-    from voice_host.conversation.defaults import model_settings
     from voice_host.fleet.agent_setup import prepare
     from voice_host.models import ModelRegistry
     from voice_host.speech.select import SpeechServices
 
-    models, speech = ModelRegistry(model_settings(settings)), SpeechServices(settings, extensions)
+    models, speech = ModelRegistry(settings), SpeechServices(settings, extensions)
     try:
         prepared = prepare(loaded, settings, models, speech)
         if isinstance(prepared, BrokenAgent):

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from voice_host.admission import Admission, call_limits
 from voice_host.call.handler import VoiceSessionHandler
-from voice_host.conversation.defaults import model_settings
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.fleet.agent_setup import prepare
 from voice_host.models import ModelRegistry
@@ -88,7 +87,7 @@ class Host:
         self._speech = speech
         self._strict = strict
         self._installed = installed
-        self._models = ModelRegistry(model_settings(settings))
+        self._models = ModelRegistry(settings)
         self._runtimes: list[AgentRuntime] = []
         self.admission = Admission(settings.limits, lambda agent_id: settings.for_agent(agent_id).max_calls)
         self.agents: dict[str, ReadyAgent | BrokenAgent] = {}

@@ -3,13 +3,12 @@
 from voice_host.models.demo import demo_model
 from voice_host.models.errors import ModelConfigError, ModelKeyRefusedError, describe_model_error, log_model_error
 from voice_host.models.request_settings import model_request_settings
-from voice_host.models.select import ModelRegistry, ModelSettings, ResolvedModel
+from voice_host.models.select import ModelRegistry, ResolvedModel
 
 __all__ = [
     "ModelConfigError",
     "ModelKeyRefusedError",
     "ModelRegistry",
-    "ModelSettings",
     "ResolvedModel",
     "demo_model",
     "describe_model_error",

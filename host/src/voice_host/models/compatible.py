@@ -11,7 +11,7 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIChatModelSettings, OpenAIStreamedResponse
 
 from voice_host.models.event_stream import EventStream, EventTooLong
-from voice_host.models.gateway_quirks import StreamedReply
+from voice_host.models.gateway.chunks import ChunkNormalizer
 
 
 class CompatibleChatModel(OpenAIChatModel):
@@ -47,14 +47,14 @@ class _Chunks:
 
     def __init__(self, source: AsyncStream[ChatCompletionChunk]) -> None:
         self._source = source
-        self._reply = StreamedReply()
+        self._chunks = ChunkNormalizer()
 
     def __aiter__(self) -> _Chunks:
         return self
 
     async def __anext__(self) -> ChatCompletionChunk:
         chunk = await anext(self._source)
-        return ChatCompletionChunk.construct(**self._reply.plain_chunk(chunk.to_dict(warnings=False)))
+        return ChatCompletionChunk.construct(**self._chunks.normalize(chunk.to_dict(warnings=False)))
 
     async def close(self) -> None:
         await self._source.close()

@@ -6,10 +6,11 @@ import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_args
 
+from pydantic import SecretStr
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import KnownModelName, Model, infer_model
 from pydantic_ai.providers import Provider, infer_provider, infer_provider_class
@@ -19,11 +20,10 @@ from voice_host.models.demo import demo_model
 from voice_host.models.errors import ModelConfigError
 from voice_host.models.fallback import ModelWithFallbacks
 from voice_host.models.timeouts import TimeoutModel
-from voice_host.settings import suggestion
-from voice_host.settings.resilience import ResilienceSettings
+from voice_host.settings import Settings, suggestion
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from voice_host.models.gateway import GatewayClient
 
 DEMO = "demo"
 DEFAULT_GATEWAY_MODEL = "claude-haiku-4-5-20251001"
@@ -35,28 +35,8 @@ DEMO_NOTICE = (
 
 _MODEL, _BASE_URL = "VOICE_HOST_MODEL", "VOICE_HOST_LLM_BASE_URL"
 _LLM_KEY, _ASSEMBLYAI_KEY = "VOICE_HOST_LLM_API_KEY", "ASSEMBLYAI_API_KEY"
-_NO_KEY = "not-needed"  # the OpenAI client insists on a key; local servers ignore it
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """The platform's settings for models. Keys, and the address, which may hold a password, do not show in the repr.
-
-    Attributes:
-        platform_model: `VOICE_HOST_MODEL`.
-        assemblyai_api_key: `ASSEMBLYAI_API_KEY`; sent to the gateway's own address and nowhere else.
-        llm_base_url: `VOICE_HOST_LLM_BASE_URL`; replaces the gateway's address.
-        llm_api_key: `VOICE_HOST_LLM_API_KEY`; goes with whatever address is used.
-        default_model: the gateway's model when none is named.
-        resilience: how long a model may be silent, and how often it is asked again.
-    """
-
-    platform_model: str | None = None
-    assemblyai_api_key: str | None = field(default=None, repr=False)
-    llm_base_url: str | None = field(default=None, repr=False)
-    llm_api_key: str | None = field(default=None, repr=False)
-    default_model: str = DEFAULT_GATEWAY_MODEL
-    resilience: ResilienceSettings = field(default_factory=ResilienceSettings)
+_NO_KEY = "not-needed"
+"""Sent to a server of one's own when no key is set: some insist on one, whatever it is."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +63,13 @@ class ModelRegistry:
     means OpenAI.
     """
 
-    def __init__(self, settings: ModelSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings) -> None:
+        self._keys = settings.keys
+        self._resilience = settings.resilience
         self._models: dict[str, Model] = {}
         self._chains: dict[tuple[str, ...], Model] = {}
         self._providers: dict[object, Provider[Any]] = {}
-        self._gateway: AsyncOpenAI | None = None
+        self._gateway: GatewayClient | None = None
 
     def resolve(
         self, agent_override: str | None, agent_model: str | None, fallbacks: Sequence[str] = ()
@@ -120,14 +101,13 @@ class ModelRegistry:
         for name in names:
             if self._at_gateway(name) is not None:
                 import_module("voice_host.models.gateway")
-                import_module("voice_host.models.gateway_client")
             else:
                 with suppress(ImportError):
                     is_known_provider(name.partition(":")[0])
 
     def _names(self, agent_override: str | None, agent_model: str | None, fallbacks: Sequence[str]) -> tuple[str, ...]:
         """Return the names of the model and of its fallbacks, in order."""
-        wanted = (agent_override, self._settings.platform_model, agent_model)
+        wanted = (agent_override, self._keys.model, agent_model)
         name = next((name.strip() for name in wanted if name and name.strip()), None) or self._default_name()
         return tuple(dict.fromkeys([name, *(other.strip() for other in fallbacks)]))
 
@@ -163,18 +143,17 @@ class ModelRegistry:
                     pass
         finally:
             if gateway is not None:
-                await gateway.close()
+                await gateway.aclose()
 
     def _default_name(self) -> str:
-        settings = self._settings
         if self._custom_url is not None:
             raise ModelConfigError(f"{_BASE_URL} is set but no model is named: set {_MODEL} to a model of that server.")
-        return settings.default_model if settings.assemblyai_api_key or settings.llm_api_key else DEMO
+        return DEFAULT_GATEWAY_MODEL if self._keys.assemblyai_api_key or self._keys.llm_api_key else DEMO
 
     @property
     def _custom_url(self) -> str | None:
         """The platform's own address, unless it is the gateway's."""
-        url = (self._settings.llm_base_url or "").strip().rstrip("/")
+        url = (self._keys.llm_base_url or "").strip().rstrip("/")
         return url if url and url != DEFAULT_GATEWAY_URL else None
 
     def _build(self, name: str) -> Model:
@@ -190,26 +169,21 @@ class ModelRegistry:
     # --- the gateway, or the server that replaces it ------------------------------------------------------------
 
     def _gateway_model(self, model_name: str) -> Model:
-        from voice_host.models.gateway import GatewayModel  # imports `openai`, which takes long
-        from voice_host.models.gateway_client import gateway_client
+        from voice_host.models.gateway import GatewayClient, GatewayModel  # imports aiohttp, which takes a while
 
-        settings = self._settings
-        key, setting = settings.llm_api_key, _LLM_KEY
+        keys = self._keys
+        key, setting = _plain(keys.llm_api_key), _LLM_KEY
         if self._custom_url is not None:
             key = key or _NO_KEY
         elif not key:
-            key, setting = settings.assemblyai_api_key, _ASSEMBLYAI_KEY
+            key, setting = _plain(keys.assemblyai_api_key), _ASSEMBLYAI_KEY
         if not key:
             raise ModelConfigError(
                 f"The model {model_name!r} is one of the gateway's and needs a key: "
                 f"set {_ASSEMBLYAI_KEY} or {_LLM_KEY}."
             )
         if self._gateway is None:
-            self._gateway = gateway_client(
-                self._custom_url or DEFAULT_GATEWAY_URL,
-                key,
-                settings.resilience,
-            )
+            self._gateway = GatewayClient(self._custom_url or DEFAULT_GATEWAY_URL, key, self._resilience)
         return GatewayModel(model_name, self._gateway, key_setting=setting)
 
     # --- everything pydantic-ai knows ---------------------------------------------------------------------------
@@ -229,7 +203,7 @@ class ModelRegistry:
                 from voice_host.models.compatible import compatible  # imports `openai`, as the model has done
 
                 model = compatible(model)
-            return TimeoutModel(model, self._settings.resilience)
+            return TimeoutModel(model, self._resilience)
         except ImportError as error:
             raise ModelConfigError(f"The model {name!r} needs a package: {_install_hint(error, provider)}") from error
         except UserError as error:
@@ -258,6 +232,10 @@ def is_known_provider(provider: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _plain(key: SecretStr | None) -> str | None:
+    return key.get_secret_value() if key is not None else None
 
 
 def _known_providers() -> set[str]:

@@ -11,12 +11,11 @@ from typing import Any, TypedDict, Unpack
 from pydantic_ai.models import Model
 
 from voice_host.call.handler import VoiceSessionHandler
-from voice_host.conversation.defaults import model_settings
 from voice_host.conversation.runtime import AgentRuntime
-from voice_host.models import ModelRegistry, ModelSettings, ResolvedModel
+from voice_host.models import ModelRegistry, ResolvedModel
 from voice_host.plugins import BrokenAgent, LoadedAgent, start_agent, stop_agent
 from voice_host.sessions.manager import VoiceAgentManager
-from voice_host.settings import ServerSettings, load_settings
+from voice_host.settings import ServerSettings, Settings, load_settings
 from voice_host.speech.select import SpeechProviders
 from voice_host.testing.call import TestCall
 from voice_host.testing.ears import ScriptedEars
@@ -127,7 +126,7 @@ async def serve_agent(
     loaded = load(agent, settings, callbacks)
     recorder = CallbackRecorder(loaded.callbacks)
     loaded = replace(loaded, callbacks=recorder)
-    registry = ModelRegistry(ModelSettings() if model == DEMO else model_settings(load_settings()))
+    registry = ModelRegistry(Settings() if model == DEMO else load_settings())
     runtime = AgentRuntime(loaded.id, loaded.config, _resolved(model, registry), registry=registry)
     manager = VoiceAgentManager(config=loaded.config, runtime=runtime, callbacks=recorder)
     server = ServerSettings()

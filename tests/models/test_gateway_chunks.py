@@ -1,17 +1,12 @@
-"""The rules for the gateway's quirks hold for whatever JSON arrives."""
+"""The gateway's chunks are normalized whatever JSON arrives."""
 
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voice_host.models.gateway_quirks import (
-    StreamedReply,
-    plain_completion,
-    says_nothing,
-    stream_error_status,
-    without_empty_content,
-)
+from voice_host.models.gateway.chunks import ChunkNormalizer, is_empty, stream_error_status, text_only
+from voice_host.models.gateway.request import without_empty_content
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5))
 json_values = st.recursive(
@@ -36,27 +31,18 @@ envelopes = objects(choices=st.lists(choices, max_size=2), code=st.integers(), m
 
 @settings(deadline=None)
 @given(st.lists(envelopes, max_size=5))
-def test_chunks_always_become_plain(chunks: list[dict[str, Any]]) -> None:
-    reply = StreamedReply()
+def test_every_chunk_can_be_normalized(chunks: list[dict[str, Any]]) -> None:
+    response = ChunkNormalizer()
     ids: dict[int, str] = {}
     for chunk in chunks:
         stream_error_status(chunk)
-        says_nothing(chunk)
-        plain = reply.plain_chunk(chunk)
+        is_empty(chunk)
+        text_only(chunk)
+        plain = response.normalize(chunk)
         for choice in plain["choices"]:
             for call in choice["delta"]["tool_calls"] or ():
                 assert ids.setdefault(call["index"], call["id"]) == call["id"]
-    assert isinstance(reply.calls_complete, bool)
-
-
-@settings(deadline=None)
-@given(envelopes)
-def test_completions_always_become_plain(data: dict[str, Any]) -> None:
-    plain = plain_completion(data)
-    for choice in plain["choices"]:
-        for call in choice["message"]["tool_calls"] or ():
-            assert call["id"]
-            assert isinstance(call["function"]["arguments"], str)
+    assert isinstance(response.calls_complete, bool)
 
 
 @given(st.lists(objects(role=st.sampled_from(["user", "assistant", "tool"]), content=st.text(max_size=3))))

@@ -1,0 +1,253 @@
+"""A streamed response of the gateway: the chunks as pydantic-ai's events, and in a call their text before that."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import ClassVar
+
+import aiohttp
+from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError
+from pydantic_ai.messages import FinishReason, ModelResponseStreamEvent
+from pydantic_ai.models import ModelRequestParameters, StreamedResponse
+from pydantic_ai.usage import RequestUsage
+
+from voice_host.models.deferred_prompt import LiveTurn
+from voice_host.models.gateway.chunks import (
+    ChunkNormalizer,
+    JsonObject,
+    has_more_than_text,
+    stream_error_status,
+    text_only,
+)
+from voice_host.models.gateway.client import GatewayStream
+from voice_host.models.gateway.request import PROVIDER_NAME, REASONING_FIELDS
+from voice_host.models.thoughts import SpokenText, ThinkingHabit
+
+_log = logging.getLogger(__name__)
+
+_FINISH_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_call",
+    "function_call": "tool_call",
+    "content_filter": "content_filter",
+}
+
+Events = list[ModelResponseStreamEvent]
+
+
+class GatewayResponse(StreamedResponse):
+    """Reads one stream. In a call, text after the first piece goes to the turn as soon as it arrives.
+
+    pydantic-ai then gets that text in one piece, before whatever is not text: passing each token through its layers
+    costs as much as everything else that is done for a token. Thoughts that the model writes into its text are left
+    out, and tool calls that it writes there are made.
+
+    Args:
+        stream: closed by whoever opened it.
+        turn: the turn of the call; None outside of one.
+        thinking: what is known of how the model marks its thoughts.
+    """
+
+    TEXT: ClassVar = "text"
+    THOUGHT: ClassVar = "thought"
+    TOOL_CALL: ClassVar = "tool call"
+
+    def __init__(
+        self,
+        parameters: ModelRequestParameters,
+        stream: GatewayStream,
+        *,
+        model_name: str,
+        base_url: str,
+        turn: LiveTurn | None,
+        thinking: ThinkingHabit,
+    ) -> None:
+        super().__init__(model_request_parameters=parameters)
+        self._usage_received = False  # a service may leave it out, which pydantic-ai then counts as unmeasured
+        self._stream = stream
+        self._requested_model = self._model_name = model_name
+        self._base_url = base_url
+        self._turn = turn
+        self._timestamp = datetime.now(UTC)
+        self._chunks = ChunkNormalizer()
+        self._spoken = SpokenText(thinking)
+        self._begun = False
+        self._passed_on: list[str] = []
+        """Text that the turn has and pydantic-ai has not."""
+        self._next_events: Events | None = None
+        self._part = (self.TEXT, 0)
+
+    async def begin(self) -> None:
+        """Wait for the first piece. Called once, before the events are read.
+
+        Raises:
+            ModelAPIError: there is none. Another model may still be asked.
+        """
+        self._next_events = await self._read()
+
+    async def _get_event_iterator(self) -> AsyncIterator[ModelResponseStreamEvent]:
+        while self._next_events is not None:
+            for event in self._next_events:
+                yield event
+            self._next_events = await self._read()
+
+    async def close_stream(self) -> None:
+        self._stream.close()
+
+    def get_stream_cancel_errors(self) -> tuple[type[BaseException], ...]:
+        return (aiohttp.ClientError,)
+
+    @property
+    def model_name(self) -> str:
+        return self._model_name
+
+    @property
+    def provider_name(self) -> str:
+        return PROVIDER_NAME
+
+    @property
+    def provider_url(self) -> str:
+        return self._base_url
+
+    @property
+    def timestamp(self) -> datetime:
+        return self._timestamp
+
+    # --- chunks -----------------------------------------------------------------------------------------------------
+
+    async def _read(self) -> Events | None:
+        """Read on until there are events, and return them; None at the end of the response."""
+        while True:
+            data = await self._receive()
+            if (piece := text_only(data)) is not None:
+                if not (text := self._spoken.take(piece)):
+                    continue
+                self._chunks.has_text = True
+                if self._begun and self._turn is not None:
+                    self._passed_on.append(text)
+                    await self._turn.on_text(text)
+                    continue
+                # pydantic-ai gets the first piece at once: from then on no other model is asked.
+                self._begun = bool(text.strip())
+                return self._text_events(text)
+            events = self._flush()
+            if data is None and self._chunks.finished:
+                return events or None
+            events += await self._chunk_events(self._chunks.normalize(self._checked(data)))
+            if events:
+                return events
+
+    async def _receive(self) -> JsonObject | None:
+        """Return the next chunk; None at the end, and where the connection breaks after the finish reason."""
+        try:
+            return await self._stream.next()
+        except ModelConnectionError:
+            if self._chunks.finished:
+                return None
+            raise
+
+    def _checked(self, data: JsonObject | None) -> JsonObject:
+        """Return the chunk, or a last one where the stream ended without a finish reason.
+
+        Raises:
+            ModelHTTPError: the chunk is an error.
+            ModelAPIError: the stream ended within a tool call, or without an answer.
+        """
+        if data is not None:
+            if (status := stream_error_status(data)) is not None:
+                raise ModelHTTPError(status, self._requested_model)
+            return data
+        chunks = self._chunks
+        if not chunks.calls_complete:
+            raise ModelAPIError(self._requested_model, "The stream ended within a tool call.")
+        if not chunks.has_text and not chunks.has_calls:
+            raise ModelAPIError(self._requested_model, "The stream ended without an answer.")
+        _log.warning("the stream of model %s ended without a finish reason", self._requested_model)
+        return {"choices": [{"delta": {}, "finish_reason": "tool_calls" if chunks.has_calls else "length"}]}
+
+    async def _chunk_events(self, chunk: JsonObject) -> Events:
+        """Return the events of a chunk that holds more than text, or none. Its text reaches the turn like all other."""
+        self._note_envelope(chunk)
+        if not chunk["choices"]:
+            return []
+        choice = chunk["choices"][0]
+        delta, content, reason = choice["delta"], choice["delta"].get("content"), choice["finish_reason"]
+        calls = delta["tool_calls"] or []
+        text = self._spoken.take(content if isinstance(content, str) else "")
+        if reason or has_more_than_text(delta):  # a chunk without either may stand within a word
+            text += self._spoken.rest()
+        if reason:
+            self.finish_reason = _FINISH_REASONS.get(reason)
+            self.provider_details = {**(self.provider_details or {}), "finish_reason": reason}
+            calls = calls + self._chunks.written_calls(self._spoken.calls)
+        if calls or has_more_than_text(delta):
+            self._spoken.pause()
+        if text and self._begun and self._turn is not None:
+            await self._turn.on_text(text)
+        return self._thought_events(delta) + self._text_events(text) + self._call_events(calls)
+
+    def _note_envelope(self, chunk: JsonObject) -> None:
+        if chunk["id"]:
+            self.provider_response_id = chunk["id"]
+        if chunk["model"]:
+            self._model_name = chunk["model"]
+        if isinstance(usage := chunk.get("usage"), dict):
+            details = {name: count for name, count in usage.items() if isinstance(count, int)}
+            for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
+                details.pop(name, None)
+            reported = RequestUsage.extract(
+                {"model": self._model_name, "usage": usage},
+                provider=PROVIDER_NAME,
+                provider_url=self._base_url,
+                provider_fallback="openai",
+                api_flavor="chat",
+                details=details,
+            )
+            self._add_usage(reported, reported=True)
+
+    # --- events -----------------------------------------------------------------------------------------------------
+
+    def _flush(self) -> Events:
+        """Return the events of the text that was passed on to the turn."""
+        text = "".join(self._passed_on)
+        self._passed_on.clear()
+        return self._text_events(text)
+
+    def _text_events(self, text: str) -> Events:
+        if not text:
+            return []
+        return list(self._parts_manager.handle_text_delta(vendor_part_id=self._part_id(self.TEXT), content=text))
+
+    def _thought_events(self, delta: JsonObject) -> Events:
+        for field in REASONING_FIELDS:
+            if isinstance(thought := delta.get(field), str) and thought:
+                return list(
+                    self._parts_manager.handle_thinking_delta(
+                        vendor_part_id=self._part_id(self.THOUGHT),
+                        id=field,
+                        content=thought,
+                        provider_name=PROVIDER_NAME,
+                    )
+                )
+        return []
+
+    def _call_events(self, calls: list[JsonObject]) -> Events:
+        events: Events = []
+        for call in calls:
+            self._part_id(self.TOOL_CALL)
+            events += self._parts_manager.handle_tool_call_delta_events(
+                vendor_part_id=call["index"],
+                tool_name=call["function"]["name"],
+                args=call["function"]["arguments"],
+                tool_call_id=call["id"],
+            )
+        return events
+
+    def _part_id(self, kind: str) -> tuple[str, int]:
+        """Return what pydantic-ai knows the current part by: a new one wherever something else came between."""
+        if self._part[0] != kind:
+            self._part = (kind, self._part[1] + 1)
+        return self._part
