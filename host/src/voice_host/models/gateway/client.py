@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections import deque
 from collections.abc import Mapping
-from typing import Any
 
 import aiohttp
 from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError, ModelTimeoutError
+from pydantic_core import from_json
 
 from voice_host.backoff import backoff_s
 from voice_host.clock import now_s
@@ -153,7 +152,6 @@ class GatewayStream:
         self._response = response
         self._deadline_s: float | None = deadline_s
         self._events = EventStream()
-        self._ready: deque[JsonObject] = deque()
         self._ended = False
         self._is_whole = response.content_type == "application/json"
         """The server does not stream, and sends a whole completion: it is read as one event."""
@@ -175,20 +173,15 @@ class GatewayStream:
         finally:
             self.close()
 
-    async def next(self) -> JsonObject | None:
-        """Return the next object; None at the end.
+    async def read(self) -> list[JsonObject] | None:
+        """Wait for bytes and return the objects that they complete, often one and sometimes none; None at the end.
 
         Raises:
             ModelConnectionError, ModelTimeoutError: the connection broke, or nothing arrived in time.
             ModelAPIError: the response is no stream of JSON objects.
         """
-        while not self._ready:
-            if self._ended:
-                return None
-            await self._receive()
-        return self._ready.popleft()
-
-    async def _receive(self) -> None:
+        if self._ended:
+            return None
         try:
             if self._deadline_s is None:
                 received = await self._response.content.readany()
@@ -203,28 +196,39 @@ class GatewayStream:
         except EventTooLong as error:
             raise ModelAPIError(self._model, "The service does not send events.") from error
         self._ended = not received
+        return self._objects(events)
+
+    def _objects(self, events: list[bytes]) -> list[JsonObject]:
+        objects: list[JsonObject] = []
         for event in events:
             if event.strip() == b"[DONE]":
                 self._ended = True
                 break
             data = self._object(event)
-            if self._deadline_s is not None and is_empty(data):
-                continue  # the answer has not begun: its deadline still holds, and another model may give it
-            self._deadline_s = None
-            self._ready.append(data)
+            if self._deadline_s is not None:
+                if is_empty(data):
+                    continue  # the answer has not begun: its deadline still holds, and another model may give it
+                self._deadline_s = None
+            objects.append(data)
+        return objects
+
+    def _object(self, event: bytes) -> JsonObject:
+        try:
+            data = from_json(event)
+        except (
+            ValueError
+        ):  # also for half of a surrogate pair and for bytes that are not UTF-8, which are no error here
+            try:
+                data = json.loads(event.decode("utf-8", "replace"))
+            except ValueError as error:
+                raise ModelAPIError(self._model, "The service sent an event that is not JSON.") from error
+        if not isinstance(data, dict):
+            raise ModelAPIError(self._model, "The service sent an event that is not a JSON object.")
+        return data
 
     @staticmethod
     def _as_event(received: bytes) -> bytes:
         return received.replace(b"\r", b" ").replace(b"\n", b" ") if received else b"\n\n"
-
-    def _object(self, event: bytes) -> JsonObject:
-        try:
-            data: Any = json.loads(event.decode("utf-8", "replace"))
-        except ValueError as error:
-            raise ModelAPIError(self._model, "The service sent an event that is not JSON.") from error
-        if not isinstance(data, dict):
-            raise ModelAPIError(self._model, "The service sent an event that is not a JSON object.")
-        return data
 
     def close(self) -> None:
         """Drop what has not arrived, and the connection with it unless it was read to its end. Idempotent."""

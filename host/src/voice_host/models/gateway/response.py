@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -74,6 +75,7 @@ class GatewayResponse(StreamedResponse):
         self._timestamp = datetime.now(UTC)
         self._chunks = ChunkNormalizer()
         self._spoken = SpokenText(thinking)
+        self._unread: deque[JsonObject] = deque()
         self._begun = False
         self._passed_on: list[str] = []
         """Text that the turn has and pydantic-ai has not."""
@@ -121,55 +123,60 @@ class GatewayResponse(StreamedResponse):
     async def _read(self) -> Events | None:
         """Read on until there are events, and return them; None at the end of the response."""
         while True:
-            data = await self._receive()
-            if (piece := text_only(data)) is not None:
-                if not (text := self._spoken.take(piece)):
-                    continue
+            if not self._unread:
+                if (received := await self._receive()) is None:
+                    return await self._end()
+                self._unread.extend(received)
+                continue
+            data = self._unread.popleft()
+            if (piece := text_only(data)) is None:
+                if events := self._flush() + await self._chunk_events(data):
+                    return events
+            elif text := self._spoken.take(piece):
                 self._chunks.has_text = True
-                if self._begun and self._turn is not None:
-                    self._passed_on.append(text)
-                    await self._turn.on_text(text)
-                    continue
-                # pydantic-ai gets the first piece at once: from then on no other model is asked.
-                self._begun = bool(text.strip())
-                return self._text_events(text)
-            events = self._flush()
-            if data is None and self._chunks.finished:
-                return events or None
-            events += await self._chunk_events(self._chunks.normalize(self._checked(data)))
-            if events:
-                return events
+                if not self._begun or self._turn is None:
+                    # pydantic-ai gets the first piece at once: from then on no other model is asked.
+                    self._begun = bool(text.strip())
+                    return self._text_events(text)
+                self._passed_on.append(text)
+                await self._turn.on_text(text)
 
-    async def _receive(self) -> JsonObject | None:
-        """Return the next chunk; None at the end, and where the connection breaks after the finish reason."""
+    async def _receive(self) -> list[JsonObject] | None:
+        """Return the next chunks; None at the end, and where the connection breaks after the finish reason."""
         try:
-            return await self._stream.next()
+            return await self._stream.read()
         except ModelConnectionError:
             if self._chunks.finished:
                 return None
             raise
 
-    def _checked(self, data: JsonObject | None) -> JsonObject:
-        """Return the chunk, or a last one where the stream ended without a finish reason.
+    async def _end(self) -> Events | None:
+        """Return the events that are left at the end of the stream, and None when there are none.
 
         Raises:
-            ModelHTTPError: the chunk is an error.
             ModelAPIError: the stream ended within a tool call, or without an answer.
         """
-        if data is not None:
-            if (status := stream_error_status(data)) is not None:
-                raise ModelHTTPError(status, self._requested_model)
-            return data
         chunks = self._chunks
+        events = self._flush()
+        if chunks.finished:
+            return events or None
         if not chunks.calls_complete:
             raise ModelAPIError(self._requested_model, "The stream ended within a tool call.")
         if not chunks.has_text and not chunks.has_calls:
             raise ModelAPIError(self._requested_model, "The stream ended without an answer.")
         _log.warning("the stream of model %s ended without a finish reason", self._requested_model)
-        return {"choices": [{"delta": {}, "finish_reason": "tool_calls" if chunks.has_calls else "length"}]}
+        reason = "tool_calls" if chunks.has_calls else "length"
+        return events + await self._chunk_events({"choices": [{"delta": {}, "finish_reason": reason}]})
 
-    async def _chunk_events(self, chunk: JsonObject) -> Events:
-        """Return the events of a chunk that holds more than text, or none. Its text reaches the turn like all other."""
+    async def _chunk_events(self, data: JsonObject) -> Events:
+        """Return the events of a chunk that is not only text. The text in it reaches the turn like all other.
+
+        Raises:
+            ModelHTTPError: the chunk is an error.
+        """
+        if (status := stream_error_status(data)) is not None:
+            raise ModelHTTPError(status, self._requested_model)
+        chunk = self._chunks.normalize(data)
         self._note_envelope(chunk)
         if not chunk["choices"]:
             return []
