@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import httpx
+import httpx2
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -43,7 +43,7 @@ FLOODS = {
 async def health(url: str, until_s: float) -> list[float]:
     """Ask for `/health` again and again. Returns how long each answer took, in ms."""
     took = []
-    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+    async with httpx2.AsyncClient(base_url=url, timeout=60) as http:
         while time.monotonic() < until_s:
             began_s = time.monotonic()
             (await http.get("/health")).raise_for_status()

@@ -11,7 +11,7 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -158,7 +158,7 @@ async def test_a_waiting_child_that_was_killed_with_the_serving_one_is_replaced(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/agents"
         supervisor = asyncio.create_task(Supervisor(read_tree(project.folder), None, listener, None).run())
-        async with httpx.AsyncClient(timeout=60) as client:
+        async with httpx2.AsyncClient(timeout=60) as client:
             assert ready((await client.get(url)).json()[0])
             await both.wait()
             for child in reversed(spawned):

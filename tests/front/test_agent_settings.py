@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.calls.client import calling
@@ -216,7 +216,7 @@ async def test_agents_may_have_another_name_in_metrics_and_share_it(tmp_path: Pa
                     await caller.expect("ready")
             async with calling(r.session("three")) as caller:
                 await caller.expect("ready")
-            async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+            async with httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
                 text = (await http.get("/metrics")).text
     assert 'voice_host_calls_total{agent="customer-7"} ' in text
     assert 'voice_host_calls_total{agent="three"} ' in text

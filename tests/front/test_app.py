@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.calls.client import calling
@@ -22,7 +22,7 @@ async def test_a_broken_agent_is_listed_with_its_phase_while_the_others_serve(tm
         plugins.install("counting", COUNTING, distribution="count-on-it")
         plugins.install("sick", "raise RuntimeError('no database')")
         async with running(tmp_path, settings_for(tmp_path), allow="counting,sick") as r:
-            async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+            async with httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
                 good, sick = (await http.get("/agents")).json()
                 ready = await http.get("/ready")
                 assert (await http.get("/health")).json() == {"status": "ok"}
@@ -95,7 +95,7 @@ async def test_draining_tells_callers_and_takes_no_more(tmp_path: Path) -> None:
                 assert (await caller.ended())[0] == 4504
             async with calling(r.session("counting")) as caller:
                 assert (await caller.ended())[0] == 4504
-            async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+            async with httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
                 assert (await http.get("/ready")).status_code == 503
         assert "destroyed shutdown" in (tmp_path / "log.txt").read_text()
 
@@ -126,14 +126,14 @@ async def test_metrics_count_calls_and_refusals(tmp_path: Path) -> None:
         async with running(tmp_path, settings_for(tmp_path, "metered"), allow="metered") as r:
             async with calling(r.session("metered")) as caller:
                 await caller.expect("metrics")
-            async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+            async with httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
                 text = (await http.get("/metrics")).text
     assert 'voice_host_calls_total{agent="metered"} 1.0' in text
     assert 'voice_host_stage_seconds_count{agent="metered",kind="own",stage="first_audio_out"} 1.0' in text
 
 
 async def test_the_talk_page_and_its_files_are_served(tmp_path: Path) -> None:
-    async with running(tmp_path, allow="nobody") as r, httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+    async with running(tmp_path, allow="nobody") as r, httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
         page = await http.get("/")
         assert page.status_code == 200
         assert "text/html" in page.headers["content-type"]

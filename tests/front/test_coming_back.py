@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.calls.client import TestCaller, calling
@@ -155,7 +155,7 @@ async def test_two_customers_that_an_extension_lets_in_do_not_share_their_visito
         plugins.install("hello", HELLO)
         async with (
             running(tmp_path, TOML + limits, allow="hello", authenticators={"door": TwoCustomers()}) as r,
-            httpx.AsyncClient(base_url=f"http://{r.address}") as http,
+            httpx2.AsyncClient(base_url=f"http://{r.address}") as http,
             AsyncExitStack() as calls,
         ):
             ada = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import pytest_asyncio
 from starlette.routing import Mount
@@ -33,7 +33,7 @@ class Guarded:
     """A host with authentication, and a key for every set of scopes."""
 
     running: Running
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     keys: dict[frozenset[Scope], str]
 
     async def credential(self, who: str, wanted: frozenset[Scope]) -> str | None:
@@ -67,7 +67,7 @@ async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gua
         plugins.install("sick", "raise RuntimeError('no database at db.internal')")
         async with (
             running(folder, TOML, allow="hello,other,sick") as r,
-            httpx.AsyncClient(base_url=f"http://{r.address}") as http,
+            httpx2.AsyncClient(base_url=f"http://{r.address}") as http,
         ):
             yield Guarded(r, http, keys)
 
@@ -146,7 +146,7 @@ async def test_the_platform_decides_about_page_and_list(tmp_path: Path) -> None:
         plugins.install("ill", "raise RuntimeError('no database at db.internal')")
         toml = TOML + 'page = "off"\nagents = "open"\n'
         async with running(tmp_path, toml, allow="open,ill") as r:
-            async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+            async with httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
                 assert (await http.get("/")).status_code == 404
                 assert (await http.get("/page/talk.js")).status_code == 404
                 answer = await http.get("/agents")
@@ -161,7 +161,7 @@ async def test_the_platform_decides_about_page_and_list(tmp_path: Path) -> None:
 async def test_without_authentication_everybody_sees_everything(tmp_path: Path) -> None:
     with installed(tmp_path) as plugins:
         plugins.install("ill", "raise RuntimeError('no database at db.internal')")
-        async with running(tmp_path, allow="ill") as r, httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+        async with running(tmp_path, allow="ill") as r, httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
             assert "db.internal" in (await http.get("/agents")).text
             assert (await http.get("/ready")).json()["broken"] == 1
             assert (await http.get("/metrics")).status_code == 200

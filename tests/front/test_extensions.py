@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.calls.client import calling
@@ -166,7 +166,7 @@ async def test_an_authenticator_decides_who_may_call_and_the_agent_sees_whom_it_
 async def test_routes_are_added_with_the_extensions_own_settings(tmp_path: Path) -> None:
     with installed(tmp_path) as plugins:
         plugins.install_extension("status", ROUTES)
-        async with running(tmp_path, "[extension.status]\nregion = 'north'") as host, httpx.AsyncClient() as client:
+        async with running(tmp_path, "[extension.status]\nregion = 'north'") as host, httpx2.AsyncClient() as client:
             answer = await client.get(f"http://{host.address}/status/all")
             assert answer.json() == {"kind": "all", "region": "north"}
             assert (await client.get(f"http://{host.address}/health")).json() == {"status": "ok"}
@@ -183,7 +183,7 @@ async def test_whatever_a_route_raises_is_answered_with_500(tmp_path: Path, rais
     )
     with installed(tmp_path) as plugins:
         plugins.install_extension("status", routes)
-        async with running(tmp_path, "[extension.status]\nregion = 'north'") as host, httpx.AsyncClient() as client:
+        async with running(tmp_path, "[extension.status]\nregion = 'north'") as host, httpx2.AsyncClient() as client:
             assert (await client.get(f"http://{host.address}/status/all")).status_code == 500
             assert (await client.get(f"http://{host.address}/health")).json() == {"status": "ok"}
 
@@ -235,7 +235,7 @@ async def test_two_extensions_cannot_have_the_same_route_and_a_last_resort_is_al
         plugins.install_extension("b-status", ROUTES)
         plugins.install_extension("c-fallback", ROUTES.replace("/status/{kind}", "/{kind:path}"))
         toml = "[extension.c-fallback]\nregion = 'south'"
-        async with running(tmp_path, toml) as host, httpx.AsyncClient() as client:
+        async with running(tmp_path, toml) as host, httpx2.AsyncClient() as client:
             assert (await client.get(f"http://{host.address}/any/thing")).json()["region"] == "south"
             assert (await client.get(f"http://{host.address}/agents")).json() == []
         for name, code in [("b-status-too", ROUTES), ("b-status-2", INCLUDED)]:

@@ -1,6 +1,6 @@
 """By which names a host answers: those it was given, and any address, which no page can rebind."""
 
-import httpx
+import httpx2
 import pytest
 from prometheus_client import REGISTRY
 from starlette.types import Receive, Scope, Send
@@ -41,6 +41,6 @@ async def yes(scope: Scope, receive: Receive, send: Send) -> None:
 async def test_names_that_were_given_and_addresses_are_answered(host: str, status: int) -> None:
     app = KnownHosts(yes, allowed_hosts=["voice.example.com"])
     before = refused()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://x") as http:
         assert (await http.get("/health", headers={"host": host})).status_code == status
     assert refused() - before == (status == 400)

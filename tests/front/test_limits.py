@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from websockets.asyncio.client import connect
 
@@ -28,7 +28,7 @@ async def two_agents(folder: Path, toml: str) -> AsyncIterator[Running]:
 
 
 async def metric(r: Running, sample: str) -> float:
-    async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+    async with httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
         lines = (await http.get("/metrics")).text.splitlines()
     return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(sample)), 0.0)
 

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from websockets.typing import Subprotocol
 
@@ -135,7 +135,7 @@ async def _run(folder: Path, environ: dict[str, str], key: str, revoked: str) ->
 
 
 async def _minted(address: str, key: str) -> list[str]:
-    async with httpx.AsyncClient(base_url=f"http://{address}", headers=bearer(key)) as client:
+    async with httpx2.AsyncClient(base_url=f"http://{address}", headers=bearer(key)) as client:
         wanted = {"single_use": True, "subject": "ada", "metadata": {"name": "Ada"}}
         answers = [await client.post("/agents/leaky/tokens", json=wanted) for _ in range(2)]
     return [str(answer.json()["token"]) for answer in answers]
@@ -155,7 +155,7 @@ async def _refused(address: str, *credentials: str) -> str:
                 code, reason = await caller.ended()
                 assert code == 4401
                 said += f"{caller.ws.response} {reason}"
-        async with httpx.AsyncClient(base_url=f"http://{address}") as client:
+        async with httpx2.AsyncClient(base_url=f"http://{address}") as client:
             answer = await client.get("/metrics", params={"token": credential}, headers=bearer(credential))
             said += f"{answer.status_code} {answer.headers} {answer.text}"
     return said
@@ -185,7 +185,7 @@ async def _called(address: str, tokens: list[str]) -> tuple[str, list[str]]:
 
 
 async def _asked(address: str, key: str) -> str:
-    async with httpx.AsyncClient(base_url=f"http://{address}", headers=bearer(key)) as client:
+    async with httpx2.AsyncClient(base_url=f"http://{address}", headers=bearer(key)) as client:
         answers = [await client.get(path) for path in ("/", "/agents", "/ready", "/health", "/metrics", "/nothing")]
     return "".join(f"{answer.headers} {answer.text}" for answer in answers)
 

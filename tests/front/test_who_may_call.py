@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
-import httpx
+import httpx2
 import jwt
 import pytest
 from prometheus_client import REGISTRY
@@ -65,7 +65,7 @@ async def guarded(
 
 
 async def token_of(r: Running, key: str, agent_id: str = "nosy", **body: Any) -> str:
-    async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+    async with httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
         answer = await http.post(f"/agents/{agent_id}/tokens", headers=bearer(key), json=body)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["token"])
@@ -163,7 +163,7 @@ async def test_a_token_for_one_call_is_for_one_call(tmp_path: Path) -> None:
     key = key_for(tmp_path, "calls", "tokens")
     async with guarded(tmp_path) as r:
         token = await token_of(r, key, single_use=True)
-        async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+        async with httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
             assert (await http.get("/agents", headers=bearer(token))).status_code == 200  # looking is no call
         async with (
             calling(r.session("nosy"), additional_headers=bearer(token)) as first,
@@ -225,7 +225,7 @@ def of_bodies_refused(status: int) -> float:
 )
 async def test_the_body_of_a_token_request_is_checked(tmp_path: Path, body: bytes, status: int, words: str) -> None:
     key = key_for(tmp_path, "tokens")
-    async with guarded(tmp_path) as r, httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+    async with guarded(tmp_path) as r, httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
         before = of_bodies_refused(status)
         answer = await http.post("/agents/nosy/tokens", headers=bearer(key), content=body)
         assert of_bodies_refused(status) - before == (status != 201)
@@ -257,7 +257,7 @@ async def test_a_key_that_uses_up_tokens_leaves_room_for_others(
 async def test_a_key_file_that_can_be_read_again_lets_in_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_ring, "RECHECK_S", 0.0)
     key = key_for(tmp_path, "calls", "metrics")
-    async with guarded(tmp_path) as r, httpx.AsyncClient(base_url=f"http://{r.address}", headers=bearer(key)) as http:
+    async with guarded(tmp_path) as r, httpx2.AsyncClient(base_url=f"http://{r.address}", headers=bearer(key)) as http:
         assert (await http.get("/metrics")).status_code == 200
         key_for(tmp_path, "calls")
         with monkeypatch.context() as broken:
@@ -273,7 +273,7 @@ async def test_two_keys_or_tokens_in_one_place_are_refused(tmp_path: Path) -> No
     async with guarded(tmp_path) as r:
         twice = [("Authorization", f"Bearer {key}"), ("authorization", "Bearer other")]
         offered = [Subprotocol(f"voice-host.token.{token}") for token in (key, "other")]
-        async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+        async with httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
             answer = await http.get("/metrics", headers=twice)
             assert (answer.status_code, answer.json()["detail"]) == (400, "more than one Authorization header was sent")
             assert (await http.get("/metrics", headers=twice[:1])).status_code == 200
@@ -321,7 +321,7 @@ async def test_extensions_are_asked_first_and_the_first_answer_holds(tmp_path: P
         assert (seen.agent_id, seen.path, seen.query["name"]) == ("nosy", "/agents/nosy/session", "Ada")
         assert (seen.client_host, seen.subprotocols, seen.headers["host"]) == ("127.0.0.1", ("x",), r.address)
         assert never.asked == []
-        async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+        async with httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
             assert (await http.get("/agents")).status_code == 200
             assert (await http.get("/metrics")).status_code == 403
             lets_in.answer = Caller("ops", {"scopes": ["metrics"]})
@@ -379,7 +379,7 @@ async def test_pages_of_sites_that_are_named_may_call(tmp_path: Path, origin: st
                 await caller.expect("ready")
             else:
                 assert (await caller.ended())[0] == code
-        async with httpx.AsyncClient(base_url=f"http://{r.address}", headers=headers) as http:
+        async with httpx2.AsyncClient(base_url=f"http://{r.address}", headers=headers) as http:
             readable = (await http.get("/agents")).headers.get("access-control-allow-origin")
             named = origin is not None and origin.islower() and "{host}" not in origin and code is None
             assert readable == (spelled if named else None)  # browsers spell origins in lower case
@@ -434,7 +434,7 @@ async def test_the_log_says_which_agent_a_page_or_a_stranger_wanted(
 
 async def test_every_answer_tells_browsers_to_be_careful(tmp_path: Path) -> None:
     key = key_for(tmp_path, "calls")
-    async with guarded(tmp_path) as r, httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+    async with guarded(tmp_path) as r, httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
         for path in ("/", "/page/talk.js", "/agents", "/health", "/ready", "/metrics", "/openapi.json", "/nowhere"):
             for headers in ({}, bearer(key)):
                 answer = (await http.get(path, headers=headers)).headers
@@ -455,7 +455,7 @@ async def test_whoever_keeps_guessing_is_told_to_wait_and_a_good_key_passes(
     async with guarded(tmp_path, f"{TOML}\n[limits]\nmax_auth_failures_per_minute = 3\n") as r:
         for guess in ("vh_a_b", "vh_c_d"):
             assert "unknown" in await refused(r.session("nosy"), additional_headers={**bearer(guess), **guesser})
-        async with httpx.AsyncClient(base_url=f"http://{r.address}", headers=guesser) as http:
+        async with httpx2.AsyncClient(base_url=f"http://{r.address}", headers=guesser) as http:
             assert (await http.get("/metrics", headers=bearer("vh_e_f"))).status_code == 401
             blocked = await http.get("/metrics", headers=bearer("vh_g_h"))
             assert (blocked.status_code, blocked.headers["retry-after"]) == (429, "60")
@@ -510,7 +510,7 @@ async def test_refusals_and_minted_tokens_are_logged_with_address_and_key(
         for agent, credential in (("nosy", unknown), ("nosy", key), ("deaf", token)):
             await refused(r.session(agent), additional_headers={**bearer(credential), **address})
         await refused(r.session("nosy"), additional_headers=address)
-        async with httpx.AsyncClient(base_url=f"http://{r.address}", headers=address) as http:
+        async with httpx2.AsyncClient(base_url=f"http://{r.address}", headers=address) as http:
             assert (await http.get("/metrics", headers=bearer(other))).status_code == 403
     lines = [record.__dict__ for record in caplog.records]
     calls = [(line["client"], line.get("key_id")) for line in lines if line["msg"] == "call_refused"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from rich.console import Console
 
@@ -23,7 +23,7 @@ async def test_callers_can_type_and_everybody_is_told_why(tmp_path: Path, monkey
     with installed(tmp_path) as plugins:
         plugins.install("counting", COUNTING)
         async with running(tmp_path, toml, allow="counting", environ=NO_KEYS) as r:
-            async with httpx.AsyncClient(base_url=f"http://{r.address}") as http:
+            async with httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
                 [listed] = (await http.get("/agents")).json()
             assert listed["status"] == "ready"
             assert listed["providers"] == {"stt": "none", "tts": "none", "model": "demo"}

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 import schemathesis
 from hypothesis import given
@@ -45,7 +45,7 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     every_key = key_for(folder, *SCOPES)
     shown = {"key": every_key, "key without the scope": key_for(folder, "calls")}.get(request.param)
     with hosted(folder, "" if request.param == "open" else TOML) as address:
-        described = httpx.get(f"{address}/openapi.json", headers=bearer(every_key)).json()
+        described = httpx2.get(f"{address}/openapi.json", headers=bearer(every_key)).json()
         for parameter in described["paths"]["/agents/{agent_id}/tokens"]["post"]["parameters"]:
             parameter["schema"] |= {"enum": ["hello", "hello", "sick", "nobody"]}  # chance would never find one
         schema = schemathesis.openapi.from_dict(described)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.web_tools.test_visit_url import Site
 from voice_host import fetch_public_url
-from voice_host.outbound.public_address import is_public
+from voice_host.outbound.public_address import is_allowed
 from voice_host.outbound.public_fetch import AddressRefused, FetchedPage, FetchError, PublicFetcher
 
 PUBLIC = "127.0.0.1"  # counts as public in these tests, and nothing else that is not
@@ -42,7 +42,7 @@ class Names:
 
 def fetcher(names: Names | None = None) -> PublicFetcher:
     names = names or Names(shop_example=[[PUBLIC]])
-    return PublicFetcher(names, lambda address: address == PUBLIC or is_public(address))
+    return PublicFetcher(names, lambda address: address == PUBLIC or is_allowed(address))
 
 
 async def fetch(url: str, names: Names | None = None, **options: Any) -> FetchedPage:
@@ -98,7 +98,7 @@ async def test_addresses_that_are_not_public_are_refused_and_nobody_is_asked(sit
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "2001:4860:4860::8888"])
 def test_public_addresses(address: str) -> None:
-    assert is_public(address)
+    assert is_allowed(address)
 
 
 NOT_PUBLIC = """
@@ -112,7 +112,7 @@ NOT_PUBLIC = """
 
 @pytest.mark.parametrize("address", NOT_PUBLIC.split())
 def test_addresses_that_are_not_public(address: str) -> None:
-    assert not is_public(address)
+    assert not is_allowed(address)
 
 
 @pytest.mark.parametrize("answer", [["10.0.0.7"], [PUBLIC, "10.0.0.7"], ["::ffff:10.0.0.7"]])

@@ -6,13 +6,14 @@ What fails comes back as a sentence the model can read and act on; no failure en
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pydantic_ai import Tool
 
 from voice_host.installing import install_command
 from voice_host.outbound.page_reader import PageReader
-from voice_host.outbound.public_address import is_metadata, is_public
+from voice_host.outbound.public_address import is_allowed
 from voice_host.outbound.public_fetch import FetchError, PublicFetcher
 
 
@@ -33,7 +34,7 @@ def visit_url_tool(*, max_chars: int = 4000, timeout_s: float = 15.0, allow_priv
     """
     if max_chars < 1 or timeout_s <= 0:
         raise ValueError("max_chars and timeout_s must be positive")
-    fetcher = PublicFetcher(allowed=(lambda address: not is_metadata(address)) if allow_private else is_public)
+    fetcher = PublicFetcher(allowed=partial(is_allowed, private=allow_private))
     reader = PageReader(fetcher, max_chars=max_chars, timeout_s=timeout_s)
 
     async def visit_url(url: str) -> str:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-import httpx
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
 
 from voice_host.outbound.page_process import decoded
-from voice_host.outbound.public_address import is_public
+from voice_host.outbound.public_address import is_allowed
 from voice_host.tenancy import look_up
 
 MAX_BYTES = 1 << 20
 MAX_REDIRECTS = 5
 TIMEOUT_S = 10.0
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the addresses of a name. Raises OSError when there are none."""
@@ -100,7 +102,7 @@ class PublicFetcher:
         allowed: whether an address may be connected to.
     """
 
-    def __init__(self, resolve: Resolve = _system_resolver, allowed: Callable[[str], bool] = is_public) -> None:
+    def __init__(self, resolve: Resolve = _system_resolver, allowed: Callable[[str], bool] = is_allowed) -> None:
         self._resolve = resolve
         self._allowed = allowed
 
@@ -116,94 +118,85 @@ class PublicFetcher:
                     answer = await self._get(target, sent, max_bytes)
                     if isinstance(answer, FetchedPage):
                         return answer
-                    if _origin(answer) != _origin(target):
+                    if answer.origin() != target.origin():
                         sent = {}
                     target = answer
         except TimeoutError:
             raise FetchError("The page took too long to answer.") from None
         raise FetchError("The page redirects too often.")
 
-    async def _get(self, url: httpx.URL, headers: Mapping[str, str], max_bytes: int) -> FetchedPage | httpx.URL:
+    async def _get(self, url: URL, headers: Mapping[str, str], max_bytes: int) -> FetchedPage | URL:
         """Return the page, or where it redirects to."""
         addresses = await self._checked(url)
-        async with httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=None) as client:
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True),
+            timeout=aiohttp.ClientTimeout(total=None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+        ) as session:
             for address in addresses:
                 try:
-                    return await self._ask(client, url, address, headers, max_bytes)
+                    async with session.get(
+                        url.with_host(address),
+                        headers=_headers(url, headers),
+                        server_hostname=url.raw_host,  # the certificate is the name's, not the address's
+                        allow_redirects=False,
+                    ) as response:
+                        return await _read(url, response, max_bytes)
                 except (FetchError, TimeoutError):
                     raise
-                except httpx.ConnectError as error:
+                except aiohttp.ClientConnectorError as error:
                     failed = error
                 except Exception as error:
                     raise FetchError(f"The page could not be read: {type(error).__name__}.") from error
             raise FetchError("The site cannot be reached.") from failed
 
-    async def _checked(self, url: httpx.URL) -> Sequence[str]:
-        """The addresses of a host, all of them public."""
+    async def _checked(self, url: URL) -> Sequence[str]:
+        """Return the addresses of a host, all of which may be connected to."""
         try:
-            addresses = await self._resolve(url.raw_host.decode(), url.port or (443 if url.scheme == "https" else 80))
+            addresses = await self._resolve(url.raw_host or "", url.port or 0)
         except (OSError, ValueError):  # the resolver's, and those of what can be no name
             raise FetchError("There is no site of this name.") from None
         if not addresses:
             raise FetchError("There is no site of this name.")
-        # All of them: a name that stands for both kinds is no honest one.
+        # All of them: a name that stands for both kinds is not to be trusted.
         if not all(map(self._allowed, addresses)):
             raise AddressRefused("This address is not public. It cannot be visited.")
         return addresses
 
-    async def _ask(
-        self, client: httpx.AsyncClient, url: httpx.URL, address: str, headers: Mapping[str, str], max_bytes: int
-    ) -> FetchedPage | httpx.URL:
-        request = client.build_request(
-            "GET",
-            url.copy_with(host=address, fragment=None),
-            headers=_headers(url, headers),
-            extensions={"sni_hostname": url.raw_host.decode()},  # the certificate is the name's, not the address's
-        )
-        response = await client.send(request, stream=True)
-        try:
-            if response.has_redirect_location:
-                return _parsed(str(url.join(response.headers["location"])))
-            if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
-                raise FetchError("The page comes compressed, although that was not asked for.")
-            body = bytearray()
-            async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > max_bytes:
-                    raise FetchError(f"The page is longer than {max_bytes} bytes.")
-            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            return FetchedPage(str(url), response.status_code, kind, bytes(body), response.charset_encoding)
-        finally:
-            await response.aclose()
+
+async def _read(url: URL, response: aiohttp.ClientResponse, max_bytes: int) -> FetchedPage | URL:
+    if response.status in _REDIRECTS and (location := response.headers.get("location")):
+        return _parsed(location, base=url)
+    if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+        raise FetchError("The page comes compressed, although that was not asked for.")
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > max_bytes:
+            raise FetchError(f"The page is longer than {max_bytes} bytes.")
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return FetchedPage(str(url), response.status, kind, bytes(body), response.charset)
 
 
-def _parsed(url: str) -> httpx.URL:
+def _parsed(url: str, base: URL | None = None) -> URL:
     try:
-        parsed = httpx.URL(url)
-        host = parsed.raw_host.decode("ascii")
-    except (httpx.InvalidURL, UnicodeError):
+        parsed = URL(url) if base is None else base.join(URL(url))
+        host, port = parsed.raw_host, parsed.port
+    except (ValueError, UnicodeError):
         raise AddressRefused("This is not a web address.") from None
     if parsed.scheme not in ("http", "https") or not host:
         raise AddressRefused("Only addresses that begin with http:// or https:// can be visited.")
-    if parsed.port is not None and not 0 < parsed.port < 65536:
-        raise AddressRefused("This is not a web address: there is no such port.")
-    if parsed.userinfo:
+    if not port or not host.isprintable():
+        raise AddressRefused("This is not a web address.")
+    if parsed.raw_user is not None or parsed.raw_password is not None:
         raise AddressRefused("An address with a user name or password in it cannot be visited.")
     return parsed
 
 
-def _headers(url: httpx.URL, wanted: Mapping[str, str]) -> httpx.Headers:
-    headers = httpx.Headers({"User-Agent": "voice-host"})
+def _headers(url: URL, wanted: Mapping[str, str]) -> CIMultiDict[str]:
+    headers = CIMultiDict({"User-Agent": "voice-host"})
     headers.update(wanted)
-    headers["Host"] = url.netloc.decode()
+    headers["Host"] = url.host_port_subcomponent or ""
     headers["Accept-Encoding"] = "identity"  # a small compressed body may become one of any size
     return headers
-
-
-def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
-    return url.scheme, url.raw_host, url.port  # `host` decodes names, and raises for some
-
-
-@lru_cache(maxsize=1)
-def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)  # reads all root certificates: once is enough

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from assemblyai.streaming.v3 import (
     Encoding,
@@ -149,7 +149,7 @@ async def test_a_temporary_token_opens_a_session(simulator: AssemblyAISimulator)
         http = client._client
         http._http_client.close()
         # The official client insists on https here; all else about the request is its own.
-        http._http_client = httpx.Client(base_url=f"http://{simulator.host}", headers={"Authorization": KEY})
+        http._http_client = httpx2.Client(base_url=f"http://{simulator.host}", headers={"Authorization": KEY})
         with http._http_client:
             return client.create_temporary_token(expires_in_seconds=60)
 
@@ -161,7 +161,7 @@ async def test_a_temporary_token_opens_a_session(simulator: AssemblyAISimulator)
 
 @pytest.mark.parametrize(("key", "seconds", "status"), [("wrong", 60, 401), (KEY, 0, 400), (KEY, 601, 400)])
 async def test_tokens_are_given_with_care(simulator: AssemblyAISimulator, key: str, seconds: int, status: int) -> None:
-    async with httpx.AsyncClient(base_url=f"http://{simulator.host}") as http:
+    async with httpx2.AsyncClient(base_url=f"http://{simulator.host}") as http:
         response = await http.get("/v3/token", params={"expires_in_seconds": seconds}, headers={"Authorization": key})
     assert response.status_code == status
     assert simulator.tokens == set()
