@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from voice_host.call.heard import HeardText, SpokenClause, unheard
 from voice_host.call.playout import Playout
 from voice_host.call.playout_clock import PlayoutClock
-from voice_host.testing import run_in_virtual_time
+from voice_host.testing import in_virtual_time, run_in_virtual_time
 from voice_host.text import SpokenStream, Wording
 from voice_host.text.spans import Kind
 from voice_host_sdk import SpeechAudio, WordTiming
@@ -150,61 +150,56 @@ def test_the_clients_own_word_beats_the_estimate() -> None:
     assert clock.played_ms(5000) == 1000
 
 
-def test_a_client_that_pauses_while_held_has_heard_no_more_and_plays_the_rest_afterwards() -> None:
-    async def main() -> None:
-        line = Line()
-        running = asyncio.create_task(line.playout.run())
-        line.playout.begin_clause(SpokenClause("Hello there.", complete=True))
-        await line.playout.write(SpeechAudio(pcm(300)))
-        line.playout.complete()
-        await running  # all of it was sent, and about half of that is still to be played
-        line.playout.hold()
-        line.playout.report_played(160, paused=True)
-        over = asyncio.create_task(line.playout.played())
-        await asyncio.sleep(2)
-        assert line.playout.heard() == "Hello"
-        assert line.playout.ahead_ms == 140
-        assert not over.done()
-        line.playout.release()
-        began_s = asyncio.get_running_loop().time()
-        await over
-        assert asyncio.get_running_loop().time() == pytest.approx(began_s + 0.14)
-        assert line.playout.heard() == "Hello there."
-
-    run_virtually(main())
-
-
-def test_a_client_that_does_not_pause_has_heard_what_it_had() -> None:
-    async def main() -> None:
-        line = Line()
-        running = asyncio.create_task(line.playout.run())
-        line.playout.begin_clause(SpokenClause("Hello there.", complete=True))
-        await line.playout.write(SpeechAudio(pcm(300)))
-        line.playout.complete()
-        await running
-        line.playout.hold()
-        line.playout.report_played(160)
-        await line.playout.played()
-        assert line.playout.heard() == "Hello there."
-
-    run_virtually(main())
+@in_virtual_time
+async def test_a_client_that_pauses_while_held_has_heard_no_more_and_plays_the_rest_afterwards() -> None:
+    line = Line()
+    running = asyncio.create_task(line.playout.run())
+    line.playout.begin_clause(SpokenClause("Hello there.", complete=True))
+    await line.playout.write(SpeechAudio(pcm(300)))
+    line.playout.complete()
+    await running  # all of it was sent, and about half of that is still to be played
+    line.playout.hold()
+    line.playout.report_played(160, paused=True)
+    over = asyncio.create_task(line.playout.played())
+    await asyncio.sleep(2)
+    assert line.playout.heard() == "Hello"
+    assert line.playout.ahead_ms == 140
+    assert not over.done()
+    line.playout.release()
+    began_s = asyncio.get_running_loop().time()
+    await over
+    assert asyncio.get_running_loop().time() == pytest.approx(began_s + 0.14)
+    await asyncio.sleep(0.001)
+    assert line.playout.heard() == "Hello there."
 
 
-def test_a_pause_that_is_told_after_the_release_is_none() -> None:
-    async def main() -> None:
-        line = Line()
-        running = asyncio.create_task(line.playout.run())
-        line.playout.begin_clause(SpokenClause("Hello there.", complete=True))
-        await line.playout.write(SpeechAudio(pcm(3000)))
-        line.playout.hold()
-        line.playout.release()
-        line.playout.report_played(0, paused=True)
-        line.playout.complete()
-        await running
-        await line.playout.played()
-        assert line.sent_ms == 3000
+@in_virtual_time
+async def test_a_client_that_does_not_pause_has_heard_what_it_had() -> None:
+    line = Line()
+    running = asyncio.create_task(line.playout.run())
+    line.playout.begin_clause(SpokenClause("Hello there.", complete=True))
+    await line.playout.write(SpeechAudio(pcm(300)))
+    line.playout.complete()
+    await running
+    line.playout.hold()
+    line.playout.report_played(160)
+    await line.playout.played()
+    assert line.playout.heard() == "Hello there."
 
-    run_virtually(main())
+
+@in_virtual_time
+async def test_a_pause_that_is_told_after_the_release_is_none() -> None:
+    line = Line()
+    running = asyncio.create_task(line.playout.run())
+    line.playout.begin_clause(SpokenClause("Hello there.", complete=True))
+    await line.playout.write(SpeechAudio(pcm(3000)))
+    line.playout.hold()
+    line.playout.release()
+    line.playout.report_played(0, paused=True)
+    line.playout.complete()
+    await running
+    await line.playout.played()
+    assert line.sent_ms == 3000
 
 
 def test_a_client_that_ran_dry_plays_from_when_audio_comes_again() -> None:
