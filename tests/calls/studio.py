@@ -21,7 +21,7 @@ from voice_host import VoiceAgentManager, VoiceSessionHandler
 from voice_host.admission import CallLimits
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.models import ModelRegistry
-from voice_host.settings import ResilienceSettings, ServiceKeys, Settings
+from voice_host.settings import ModelKeys, ResilienceSettings, Settings
 from voice_host.speech.assemblyai.stt import AssemblyAISpeechToText
 from voice_host.speech.orpheus.adapter import OrpheusTextToSpeech
 from voice_host.speech.select import SpeechProviders
@@ -117,7 +117,7 @@ async def studio(
     ):
         registry = ModelRegistry(
             Settings(
-                keys=ServiceKeys(VOICE_HOST_LLM_BASE_URL=llm.base_url, VOICE_HOST_LLM_API_KEY=llm_key),
+                keys=ModelKeys(VOICE_HOST_LLM_BASE_URL=llm.base_url, VOICE_HOST_LLM_API_KEY=llm_key),
                 resilience=resilience or ResilienceSettings(),
             )
         )

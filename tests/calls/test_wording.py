@@ -22,7 +22,7 @@ from tests.simulators.gateway import GatewaySimulator
 from voice_host import VoiceAgentManager, VoiceSessionHandler
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.models import ModelRegistry
-from voice_host.settings import ServiceKeys, Settings
+from voice_host.settings import ModelKeys, Settings
 from voice_host.speech.assemblyai.stt import AssemblyAISpeechToText
 from voice_host.speech.embedded.tts import EmbeddedTextToSpeech
 from voice_host.speech.select import SpeechProviders
@@ -216,7 +216,7 @@ async def test_the_embedded_voice_over_a_socket() -> None:  # 18-06
     ):
         config = AgentConfig(turns=TurnConfig(playout_lead_ms=5000))
         registry = ModelRegistry(
-            Settings(keys=ServiceKeys(VOICE_HOST_LLM_BASE_URL=llm.base_url, VOICE_HOST_LLM_API_KEY="gateway-key"))
+            Settings(keys=ModelKeys(VOICE_HOST_LLM_BASE_URL=llm.base_url, VOICE_HOST_LLM_API_KEY="gateway-key"))
         )
         await registry.prepare(None, "test-model")
         runtime = AgentRuntime("desk", config, registry.resolve(None, "test-model"), registry=registry)

@@ -8,7 +8,7 @@ from pydantic_ai import Agent
 from tests.simulators.gateway import GatewaySimulator
 from voice_host.models import ModelConfigError, ModelRegistry
 from voice_host.models.gateway.proxy import proxy_for
-from voice_host.settings import ServiceKeys, Settings
+from voice_host.settings import ModelKeys, Settings
 
 GATEWAY = "https://gateway.example.com/v1"
 OTHERS = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -53,7 +53,7 @@ def test_what_the_environment_says(
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY"])
 def test_a_proxy_of_another_kind_is_told_before_the_first_call(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "socks5://user:hunter2@proxy.internal:1080")
-    models = ModelRegistry(Settings(keys=ServiceKeys(ASSEMBLYAI_API_KEY="k")))
+    models = ModelRegistry(Settings(keys=ModelKeys(ASSEMBLYAI_API_KEY="k")))
     with pytest.raises(ModelConfigError, match=f"{name} names a socks5 proxy.*set HTTPS_PROXY.*NO_PROXY") as told:
         models.resolve(None, None)
     assert "hunter2" not in str(told.value)
@@ -64,9 +64,7 @@ async def test_streams_and_whole_answers_go_through_the_proxy(monkeypatch: pytes
         monkeypatch.setenv("ALL_PROXY", sim.base_url.removesuffix("/v1"))
         models = ModelRegistry(
             Settings(
-                keys=ServiceKeys(
-                    VOICE_HOST_LLM_BASE_URL="http://gateway.invalid/v1", VOICE_HOST_LLM_API_KEY=sim.api_key
-                )
+                keys=ModelKeys(VOICE_HOST_LLM_BASE_URL="http://gateway.invalid/v1", VOICE_HOST_LLM_API_KEY=sim.api_key)
             )
         )
         await models.prepare(None, "some-model")

@@ -10,7 +10,7 @@ from voice_host import VoiceAgent
 from voice_host.conversation.model_choice import ModelChoice
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.models import ModelConfigError, ModelRegistry, model_request_settings
-from voice_host.settings import ServiceKeys, Settings
+from voice_host.settings import ModelKeys, Settings
 from voice_host_sdk import AgentConfig
 
 SETTINGS = {
@@ -39,7 +39,7 @@ async def sim(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[GatewaySimulator
 )
 async def test_they_reach_the_model(sim: GatewaySimulator, name: str, at_gateway: bool, max_tokens: str) -> None:
     address = {"VOICE_HOST_LLM_BASE_URL": sim.base_url, "VOICE_HOST_LLM_API_KEY": "sk"} if at_gateway else {}
-    registry = ModelRegistry(Settings(keys=ServiceKeys(**address)))
+    registry = ModelRegistry(Settings(keys=ModelKeys(**address)))
     choose = ModelChoice(registry)
     config = AgentConfig(model=name, model_settings=SETTINGS)
     runtime = AgentRuntime("desk", config, choose(config), registry=registry, choose=choose)

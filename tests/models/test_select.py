@@ -16,7 +16,7 @@ from voice_host.conversation.model_choice import ModelChoice
 from voice_host.models import ModelConfigError, ModelRegistry
 from voice_host.models.gateway import GatewayModel
 from voice_host.models.timeouts import TimeoutModel
-from voice_host.settings import AgentSettings, ServiceKeys, Settings
+from voice_host.settings import AgentSettings, ModelKeys, Settings
 from voice_host_sdk import AgentConfig
 
 DEFAULT = "claude-haiku-4-5-20251001"
@@ -37,9 +37,9 @@ async def sim() -> AsyncIterator[GatewaySimulator]:
 
 
 def registry(**keys: str | None) -> ModelRegistry:
-    """Return a registry with keys and addresses of services, named as the fields of `ServiceKeys`."""
-    variables = {ServiceKeys.model_fields[name].alias: key for name, key in keys.items() if key is not None}
-    return ModelRegistry(Settings(keys=ServiceKeys.model_validate(variables)))
+    """Return a registry with keys and addresses of services, named as the fields of `ModelKeys`."""
+    variables = {ModelKeys.model_fields[name].alias: key for name, key in keys.items() if key is not None}
+    return ModelRegistry(Settings(keys=ModelKeys.model_validate(variables)))
 
 
 def provider_model(models: ModelRegistry, name: str) -> Model:
