@@ -16,7 +16,7 @@ importing = []
 
 class Watch:
     def find_spec(self, name, path=None, target=None):
-        if name == "openai":
+        if name == "voice_host.models.gateway":
             importing.append(threading.current_thread() is threading.main_thread())
 
 class PerCaller(LifecycleCallbacks):
@@ -25,7 +25,7 @@ class PerCaller(LifecycleCallbacks):
 
 async def main():
     manager = VoiceAgentManager(config=AgentConfig(model="demo"), callbacks=PerCaller(), callback_timeout_s=60)
-    assert "openai" not in sys.modules
+    assert "voice_host.models.gateway" not in sys.modules
     sys.meta_path.insert(0, Watch())
     agents = [await manager.get_or_create(f"{n}", metadata={"model": "claude-haiku"}) for n in range(2)]
     print([agent.model_name for agent in agents], importing)
