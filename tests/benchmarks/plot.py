@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from html import escape
 
-from tests.benchmarks.conversation import OWN_LIMIT_MS
-from tests.benchmarks.results import Measure, SubjectResults, capacity_point, measures
+from tests.benchmarks.results import Measure, Results, SubjectResults, capacity_point, measures
+from tests.benchmarks.stages import OWN_LIMIT_MS
 
 COLOURS = {"floor": "#8a8f98", "host": "#2f6fde"}
 _LEFT, _WIDTH, _RIGHT, _ROW = 260, 520, 30, 22
@@ -16,9 +16,10 @@ _INK, _FAINT = "#2b2f36", "#d9dce1"
 Scale = Callable[[float], float]
 
 
-def svg(results: dict[str, SubjectResults]) -> str:
+def svg(run: Results) -> str:
     """Return an SVG document."""
-    spreads = [m for m in measures(results) if m.unit == "ms" and m.name.startswith("own")]
+    results = run.by_subject
+    spreads = [m for m in measures(run) if m.unit == "ms" and m.name.startswith("own")]
     parts, bottom = _spreads(spreads, list(results), 56)
     if any(result.capacity for result in results.values()):
         curve, bottom = _capacity(results, bottom + 70)

@@ -9,11 +9,14 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.benchmarks.child import Line
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
+MAX_LINE_BYTES = 64 << 20
+"""What a process saw of hundreds of calls is one line."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,27 @@ class Cores:
 
     @classmethod
     def of_this_machine(cls) -> Cores:
+        """The last core is the subject's: systems prefer the first for interrupts. Its sibling thread stays idle."""
         available = sorted(os.sched_getaffinity(0))
-        return cls(frozenset(available[:1]), frozenset(available[1:] or available))
+        subject = available[-1]
+        apart = [core for core in available if core not in _siblings(subject)]
+        return cls(frozenset({subject}), frozenset(apart or available[:-1] or available))
 
     def occupy_others(self) -> None:
-        """Keep this process, which runs the callers, off the subject's core."""
+        """Keep this process off the subject's core."""
         os.sched_setaffinity(0, self.others)
+
+
+def _siblings(core: int) -> set[int]:
+    """The threads of the same physical core, `core` among them."""
+    path = Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list")
+    if not path.exists():
+        return {core}
+    numbers: set[int] = set()
+    for part in path.read_text(encoding="ascii").strip().split(","):
+        first, _, last = part.partition("-")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return numbers
 
 
 @dataclass
@@ -56,11 +74,11 @@ class Child:
         """Send a command."""
         self._in.write(json.dumps(line).encode() + b"\n")
 
-    async def ask(self, line: Line, answer: str) -> Line:
+    async def ask(self, line: Line, answer: str, timeout_s: float = START_TIMEOUT_S) -> Line:
         """Send a command and wait for the line it is answered with."""
         waiting = self.expect(answer)
         self.tell(line)
-        async with asyncio.timeout(START_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             return await waiting
 
     def expect(self, answer: str) -> asyncio.Future[Line]:
@@ -100,7 +118,7 @@ class Child:
 
 @asynccontextmanager
 async def child(
-    module: str, *arguments: int, cores: frozenset[int], told: Callable[[Line], None] = lambda _: None
+    module: str, *arguments: object, cores: frozenset[int], told: Callable[[Line], None] = lambda _: None
 ) -> AsyncIterator[tuple[Child, Line]]:
     """Run a module of the benchmark as a process; yields it and what it told when it was ready."""
     process = await asyncio.create_subprocess_exec(
@@ -110,6 +128,7 @@ async def child(
         *map(str, arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        limit=MAX_LINE_BYTES,
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
     made = Child(process, told)

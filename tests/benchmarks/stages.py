@@ -3,143 +3,192 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from tests.benchmarks import workload
-from tests.benchmarks.caller import Caller, calls, connect, hang_up, join
-from tests.benchmarks.conversation import Conversation, Gauge, Talk
-from tests.benchmarks.microphones import Microphones
-from tests.benchmarks.processes import Child
-from tests.benchmarks.services_link import ServicesLink
+from tests.benchmarks.bench import Bench, Load, Seen, Subject
+from tests.benchmarks.callers.caller import Manner
+from tests.benchmarks.numbers import summarise
+from tests.benchmarks.turns import Turn
 
-BRISK_MS_PER_WORD = 20
+OWN_LIMIT_MS = 100.0
+UNDERRUN_LIMIT = 0.01
+
+BRISK_MS_PER_WORD = 10
 """The voice's pace where only beginnings are measured: more turns in the same time."""
 
 NATURAL_MS_PER_WORD = 300
 
 WARM_UP_TURNS = 2
-"""The first turns of each call, shown apart."""
-
-TALK_PARTIALS = 5
-SETTLE_S = 4.0
-"""Until calls that were added speak in their own rhythm."""
+"""The first turns of the first call, shown apart."""
 
 GENERATOR_LIMIT = 0.85
 """Share of their cores at which services and callers would begin to be measured themselves."""
 
+_TALK, _BRIEF = workload.SCRIPTS.index(workload.TALK), workload.SCRIPTS.index(workload.BRIEF)
+CYCLE_S = 12.5
+"""About how long a turn of a talking call takes with its reply and the pause: 2.2 + 0.4 + 8.1 + 1.6 s."""
+
+PAUSE_S = (0.2, 3.0)
+INTERRUPTING = Manner(_BRIEF, workload.LONG, pause_s=(0.0, 0.25), spread_s=1.0, interrupts=True)
+HOLDING = Manner(_BRIEF, workload.LONG, pause_s=(0.0, 0.25), spread_s=1.0, interrupts=True, holds=True)
+
 
 @dataclass
-class Subject:
-    """A program under test that runs."""
+class Talk:
+    """What came of some calls within some stretches of time."""
 
-    name: str
-    child: Child
-    address: tuple[int, str]
+    calls: int
+    turns: list[Turn] = field(default_factory=list)
+    warm_up: list[Turn] = field(default_factory=list)
+    lost: int = 0
+    errors: list[str] = field(default_factory=list)
+    loads: list[Load] = field(default_factory=list)
+    kb_per_call: list[float] = field(default_factory=list)
+    microphone: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def answers(self) -> list[Turn]:
+        """The turns that interrupted nothing."""
+        return [turn for turn in self.turns if not turn.heard.interrupts]
+
+    @property
+    def interruptions(self) -> list[Turn]:
+        """The turns that cut a reply."""
+        return [turn for turn in self.turns if turn.heard.interrupts and turn.audible_ms is not None]
+
+    @property
+    def underruns(self) -> float:
+        """The share of speech time in which a client had nothing to play."""
+        speech_ms = sum(turn.heard.speech_ms for turn in self.turns)
+        return sum(turn.heard.gap_ms for turn in self.turns) / speech_ms if speech_ms else 0.0
+
+    @property
+    def holds(self) -> bool:
+        """Whether callers would not notice the load."""
+        own = summarise(turn.own_ms for turn in self.turns)
+        return own is not None and own.p95 <= OWN_LIMIT_MS and self.underruns <= UNDERRUN_LIMIT and self.lost == 0
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether services and callers were so busy that the subject's numbers are not its own."""
+        return any(load.others_cpu > GENERATOR_LIMIT for load in self.loads)
+
+    @property
+    def cpu_s_per_minute(self) -> list[float]:
+        """CPU seconds of the subject for a minute of one call, in each round."""
+        return [load.subject_cpu * 60 / self.calls for load in self.loads]
+
+    @property
+    def crowded(self) -> float:
+        """The share of time others took the subject's core, at worst."""
+        return max((load.crowded for load in self.loads), default=0.0)
+
+    def enter(self, seen: Seen) -> None:
+        """Add what was seen."""
+        self.turns += seen.turns
+        self.lost += seen.lost + seen.gone
+        self.errors += seen.errors
+        self.loads.append(seen.load)
+        if seen.microphone:
+            self.microphone.append(seen.microphone)
+
+    def add(self, other: Talk) -> None:
+        """Take the samples of another round of the same measurement."""
+        self.turns += other.turns
+        self.warm_up += other.warm_up
+        self.errors += other.errors
+        self.lost += other.lost
+        self.loads += other.loads
+        self.kb_per_call += other.kb_per_call
+        self.microphone += other.microphone
+
+
+def _talking_manner(spread_s: float) -> Manner:
+    """Turns of two seconds, with pauses between them in which people think; no two calls are in step."""
+    return Manner(_TALK, workload.LONG, pause_s=PAUSE_S, spread_s=spread_s)
 
 
 class Stages:
-    """What can be measured. Everybody shares the services and one set of microphones.
+    """What can be measured."""
 
-    Args:
-        others: how many cores callers and services share.
-    """
-
-    def __init__(self, services: ServicesLink, others: int) -> None:
-        self._services = services
-        self._others = others
-        self._microphones = Microphones()
-
-    def close(self) -> None:
-        """Switch the microphones off."""
-        self._microphones.stop()
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
 
     async def latency(self, subject: Subject, seconds: float, style: int = workload.LONG) -> Talk:
         """One call, turn after turn, each heard to its end; a brisk voice makes for many of them."""
-        conversation = Conversation(self._gauge(subject), style, warm_up_turns=WARM_UP_TURNS)
-        return await self._converse(subject, 1, seconds, conversation)
+        manner = Manner(_BRIEF, style, pause_s=(0.05, 0.2), spread_s=0.3)
+        talk = Talk(1)
+        async with self._talking(subject, 1, manner, BRISK_MS_PER_WORD), self._bench.watching(subject) as seen:
+            await asyncio.sleep(seconds)
+        talk.enter(seen)
+        talk.warm_up = [turn for turn in talk.turns if turn.heard.nth <= WARM_UP_TURNS]
+        talk.turns = [turn for turn in talk.turns if turn.heard.nth > WARM_UP_TURNS]
+        return talk
 
-    async def barge_in(self, subject: Subject, count: int, seconds: float) -> Talk:
+    async def barge_in(self, subject: Subject, count: int, seconds: float, *, holds: bool) -> Talk:
         """Every reply is interrupted after a second."""
-        conversation = Conversation(self._gauge(subject), workload.LONG, interrupts=True)
-        return await self._converse(subject, count, seconds, conversation, NATURAL_MS_PER_WORD)
+        talk = Talk(count)
+        manner = HOLDING if holds else INTERRUPTING
+        async with self._talking(subject, count, manner), self._bench.watching(subject) as seen:
+            await asyncio.sleep(seconds)
+        talk.enter(seen)
+        return talk
 
-    async def talk(self, subject: Subject, count: int, seconds: float) -> Talk:
-        """Calls as people hold them: they speak for two seconds and hear the reply out. Memory is measured, too."""
+    async def talk(self, subject: Subject, count: int, seconds: float, *, settle_s: float) -> Talk:
+        """Calls as people hold them: they speak for two seconds, hear the reply out, and think a while."""
         before = await subject.child.usage(use_up_slack=True)
-        self._services.set_pace(NATURAL_MS_PER_WORD)
-        async with calls(count, subject.address, self._services, self._microphones) as callers:
-            conversation = Conversation(self._gauge(subject), workload.LONG, partials=TALK_PARTIALS)
-            conversation.add(callers)
-            try:
-                await conversation.measure(SETTLE_S)
-                talk = await conversation.measure(seconds)
-            finally:
-                await conversation.stop()
+        talk = Talk(count)
+        async with self._talking(subject, count, _talking_manner(settle_s)):
+            await asyncio.sleep(settle_s)
+            async with self._bench.watching(subject) as seen:
+                await asyncio.sleep(seconds)
+            talk.enter(seen)
             talk.kb_per_call.append(((await subject.child.usage()).rss_kb - before.rss_kb) / count)
         return talk
 
     async def ready_ms(self, subject: Subject, at_once: int, times: int) -> list[float]:
         """From the first packet to `ready`, for callers who arrive together."""
-        samples: list[float] = []
-
-        async def arrive() -> Caller:
-            begun = time.monotonic()
-            caller = await connect(subject.address, self._services)
-            samples.append((time.monotonic() - begun) * 1000)
-            return caller
-
-        for _ in range(times):
-            await hang_up(await asyncio.gather(*(arrive() for _ in range(at_once))))
-            await asyncio.sleep(0.05)
-        return samples
+        return await self._bench.arrive(subject, at_once, times)
 
     async def capacity(
-        self, subject: Subject, steps: tuple[int, ...], seconds: float, shown: Callable[[Talk], None]
+        self,
+        subject: Subject,
+        steps: tuple[int, ...],
+        seconds: float,
+        shown: Callable[[Talk], None],
+        *,
+        settle_s: float,
     ) -> list[Talk]:
         """More and more calls until callers would notice, or until the callers' own cores are full."""
-        self._services.set_pace(NATURAL_MS_PER_WORD)
+        self._bench.set_pace(NATURAL_MS_PER_WORD)
         rounds: list[Talk] = []
-        callers: list[Caller] = []
-        conversation = Conversation(self._gauge(subject), workload.LONG, partials=TALK_PARTIALS)
         try:
             for count in steps:
-                while len(callers) < count:
-                    callers.append(await join(subject.address, self._services, self._microphones))
-                    conversation.add(callers[-1:])
-                await conversation.measure(SETTLE_S)
-                talk = await conversation.measure(seconds)
+                await self._bench.join(subject, count - self._bench.calls, _talking_manner(settle_s))
+                await asyncio.sleep(settle_s)
+                async with self._bench.watching(subject) as seen:
+                    await asyncio.sleep(seconds)
+                talk = Talk(count)
+                talk.enter(seen)
                 rounds.append(talk)
                 shown(talk)
                 # One bad moment of the machine must not end the search; two in a row are the subject's own.
-                if (not any(t.holds for t in rounds[-2:]) and len(rounds) > 1) or overloaded(talk):
+                if (not any(t.holds for t in rounds[-2:]) and len(rounds) > 1) or talk.overloaded:
                     break
         finally:
-            await conversation.stop()
-            await hang_up(callers, self._microphones)
+            await self._bench.leave()
         return rounds
 
-    async def _converse(
-        self,
-        subject: Subject,
-        count: int,
-        seconds: float,
-        conversation: Conversation,
-        ms_per_word: int = BRISK_MS_PER_WORD,
-    ) -> Talk:
-        self._services.set_pace(ms_per_word)
-        async with calls(count, subject.address, self._services, self._microphones) as callers:
-            conversation.add(callers)
-            try:
-                return await conversation.measure(seconds)
-            finally:
-                await conversation.stop()
-
-    def _gauge(self, subject: Subject) -> Gauge:
-        return Gauge(subject.child, self._services.child, self._others)
-
-
-def overloaded(talk: Talk) -> bool:
-    """Whether services and callers were so busy that the subject's numbers are not its own."""
-    return any(load.others_cpu > GENERATOR_LIMIT for load in talk.loads)
+    @asynccontextmanager
+    async def _talking(
+        self, subject: Subject, count: int, manner: Manner, ms_per_word: int = NATURAL_MS_PER_WORD
+    ) -> AsyncIterator[None]:
+        self._bench.set_pace(ms_per_word)
+        await self._bench.join(subject, count, manner)
+        try:
+            yield
+        finally:
+            await self._bench.leave()

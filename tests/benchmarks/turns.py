@@ -2,93 +2,96 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
 
 @dataclass(eq=False)
-class Turn:
-    """The times, in seconds, from the final transcript to the reply's first audio.
+class Heard:
+    """A turn as its caller saw it. Times are in seconds.
 
     Attributes:
-        final_at: the recogniser sent the final transcript.
-        requested_at: the model had the whole request.
-        token_at: the model sent the token at which the voice can begin.
-        trigger_at: the voice had the word it began at.
-        spoken_at: the voice sent its first audio.
-        audio_at: the client had the first audio.
-        speech_ms: speech the client received for this reply. `gap_ms`: how long it had nothing to play within it.
+        tag: names the turn in what is said. `number`: names it in the microphone's frames.
+        nth: which turn of its call it is, from 1.
+        began_s: when the caller's voice began.
+        audio_s: when the reply's first audio came.
+        speech_ms: speech that came for the reply. `gap_ms`: how long nothing was left to play within it.
+        lost: the reply did not come, or did not end.
+        interrupts: it was spoken over the agent. Then:
+        cancelled_s: `cancelled` came. `silent_s`: the last sound of the interrupted reply was heard.
+        stale_ms: audio of the interrupted reply that came after the recogniser told of the caller's voice.
+        late_bytes: audio that came between `cancelled` and the next reply.
     """
 
     tag: str
-    final_at: float = 0.0
-    requested_at: float = 0.0
-    token_at: float = 0.0
-    trigger_at: float = 0.0
-    spoken_at: float = 0.0
-    audio_at: float = 0.0
+    number: int
+    nth: int
+    began_s: float
+    audio_s: float | None = None
     speech_ms: float = 0.0
     gap_ms: float = 0.0
-    _complete: asyncio.Event = field(default_factory=asyncio.Event)
+    lost: bool = False
+    interrupts: bool = False
+    cancelled_s: float | None = None
+    silent_s: float | None = None
+    stale_ms: float = 0.0
+    late_bytes: int = 0
+
+
+@dataclass(eq=False)
+class Turn:
+    """A turn with the times at which the services did their part.
+
+    Attributes:
+        at: `onset`, `words` and `final`: the recogniser told of the voice, of the last partial transcript, of the end;
+            `request`: the model had the whole request; `token`: it sent the token at which the voice can begin;
+            `trigger`: the voice had the word it began at; `spoken`: it sent its first audio.
+    """
+
+    heard: Heard
+    at: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all times are known."""
+        return self.heard.audio_s is not None and {"final", "request", "token", "trigger", "spoken"} <= self.at.keys()
 
     @property
     def t1_ms(self) -> float:
-        """Final transcript to first reply audio."""
-        return (self.audio_at - self.final_at) * 1000
+        """Final transcript to the reply's first audio."""
+        assert self.heard.audio_s is not None
+        return (self.heard.audio_s - self.at["final"]) * 1000
 
     @property
     def own_ms(self) -> float:
-        """`t1_ms` less what the model and the voice took in fact, so that a late simulator is not the subject's."""
-        model_s = self.token_at - self.requested_at
-        voice_s = self.spoken_at - self.trigger_at
+        """`t1_ms` less what the model and the voice took in fact, so that a late simulator is not the program's."""
+        model_s = self.at["token"] - self.at["request"]
+        voice_s = self.at["spoken"] - self.at["trigger"]
         return self.t1_ms - (model_s + voice_s) * 1000
 
     @property
     def asking_ms(self) -> float:
         """The part of `own_ms` from the final transcript to the model's request."""
-        return (self.requested_at - self.final_at) * 1000
+        return (self.at["request"] - self.at["final"]) * 1000
 
     @property
     def wording_ms(self) -> float:
         """The part from the model's decisive token to the voice's decisive word; the look-ahead is in it."""
-        return (self.trigger_at - self.token_at) * 1000
+        return (self.at["trigger"] - self.at["token"]) * 1000
 
     @property
     def relaying_ms(self) -> float:
         """The part from the voice's first audio to the client."""
-        return (self.audio_at - self.spoken_at) * 1000
+        assert self.heard.audio_s is not None
+        return (self.heard.audio_s - self.at["spoken"]) * 1000
 
-    def note(self, **times: float) -> None:
-        """Enter times; they may come in any order."""
-        for name, at in times.items():
-            setattr(self, name, at)
-        if self.final_at and self.requested_at and self.token_at and self.spoken_at and self.audio_at:
-            self._complete.set()
+    @property
+    def audible_ms(self) -> float | None:
+        """How long the agent was heard after the caller's voice began; None: nothing was interrupted."""
+        return None if self.heard.silent_s is None else (self.heard.silent_s - self.heard.began_s) * 1000
 
-    async def complete(self, timeout_s: float) -> None:
-        """Wait until all times are known.
-
-        Raises:
-            TimeoutError: the reply did not come.
-        """
-        async with asyncio.timeout(timeout_s):
-            await self._complete.wait()
-
-
-@dataclass
-class Interruption:
-    """A barge-in.
-
-    Attributes:
-        to_cancelled_ms: from the words that interrupt to `cancelled` at the client.
-        stale_ms: speech of the dead reply that the client received after the caller's onset.
-        audible_ms: how long the agent was heard after the onset, if the client plays as it receives.
-        late_bytes: audio after `cancelled`.
-        turn: the answer to the interruption.
-    """
-
-    to_cancelled_ms: float
-    stale_ms: float
-    audible_ms: float
-    late_bytes: int
-    turn: Turn
+    @property
+    def to_cancelled_ms(self) -> float | None:
+        """From the words that interrupt to `cancelled` at the client."""
+        if self.heard.cancelled_s is None or "words" not in self.at:
+            return None
+        return (self.heard.cancelled_s - self.at["words"]) * 1000

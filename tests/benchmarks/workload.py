@@ -1,9 +1,9 @@
-"""What is measured: the pace of the simulated services, and the turns that callers and agent speak."""
+"""What is measured: the pace of the simulated services, and what callers and agent say."""
 
 from __future__ import annotations
 
-import itertools
 import re
+from dataclasses import dataclass
 
 FIRST_TOKEN_S = 0.150
 """From the model's request to its first token."""
@@ -24,9 +24,13 @@ VOICE_FRAME_MS = 100
 VOICE_RATE = 24000
 MICROPHONE_RATE = 16000
 MICROPHONE_FRAME_MS = 20
+MICROPHONE_FRAME_BYTES = MICROPHONE_RATE * MICROPHONE_FRAME_MS // 1000 * 2
 
-WORD_LOOKAHEAD_MS = 1000 / TOKENS_PER_S
-"""The part of a relay's own time that nobody can avoid who sends whole words."""
+RECOGNISER_MIN_MS = 50
+"""The shortest message that the recogniser takes."""
+
+ONSET_S = 0.2
+"""From the beginning of the caller's voice to the recogniser's `SpeechStarted`."""
 
 LONG = 0
 SHORT_FIRST = 1
@@ -38,20 +42,53 @@ _BODIES = (
     "yes we are. The desk on the ground floor is open from early morning until late in the evening every day.",
 )
 
-CALLER_WORDS = ["hello", "could", "you", "please", "tell", "me", "when", "the", "desk", "is", "open", "today"]
-"""What the recogniser hears, word by word; the final adds the turn's tag."""
 
-INTERRUPTION = "wait a moment please"
+@dataclass(frozen=True)
+class Script:
+    """What the caller says in one turn, and when the recogniser tells what. Seconds since the voice began.
 
-_TAG = re.compile(r"\bq[a-z]{5}\b")
+    Attributes:
+        voice_s: how long the caller's voice lasts.
+        partials: the partial transcripts.
+        final_s: when the turn is final, with all words and the turn's tag.
+    """
+
+    voice_s: float
+    partials: tuple[tuple[float, str], ...]
+    final_s: float
+    words: str
+
+
+_WORDS = ["hello", "could", "you", "please", "tell", "me", "when", "the", "desk", "is", "open", "today"]
+
+TALK = Script(
+    voice_s=2.0,
+    partials=tuple((ONSET_S + 0.15 * n, " ".join(_WORDS[:n])) for n in range(1, len(_WORDS))),
+    final_s=2.2,
+    words=" ".join(_WORDS),
+)
+"""A turn as people speak it; a partial transcript comes with each word."""
+
+BRIEF = Script(voice_s=0.4, partials=((0.35, "are you"),), final_s=0.5, words="are you open today")
+"""A short turn, where more turns in the same time are wanted."""
+
+INTERRUPTION = Script(voice_s=0.6, partials=((0.5, "wait a"),), final_s=0.8, words="wait a moment please")
+"""Spoken over the agent: an onset, two words that interrupt 300 ms later, and the end of the turn after another 300."""
+
+SCRIPTS = (TALK, BRIEF, INTERRUPTION)
+
 _LETTERS = "bcdfghjklmnprstv"  # no vowels: a tag is no word that a cleaner of text would change
-_numbers = itertools.count(1)
+_NUMBER_LETTERS = 6
+_TAG = re.compile(rf"\bq[{_LETTERS}]{{{_NUMBER_LETTERS + 1}}}\b")
 
 
-def new_tag(style: int) -> str:
-    """Return a word that names one turn. It travels in the final transcript, the request and the first spoken word."""
-    number, letters = next(_numbers), ""
-    for _ in range(4):
+def tag_of(number: int, style: int) -> str:
+    """Return the word that names a turn, up to 16.7 million of them.
+
+    It travels in the final transcript, the model's request, and the first word of the reply.
+    """
+    letters = ""
+    for _ in range(_NUMBER_LETTERS):
         number, digit = divmod(number, len(_LETTERS))
         letters += _LETTERS[digit]
     return f"q{_LETTERS[style]}{letters}"

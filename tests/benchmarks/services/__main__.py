@@ -1,46 +1,45 @@
-"""The process of the simulated services."""
+"""A process of simulated services: `python -m tests.benchmarks.services KIND...`, kinds as in `services`."""
 
 from __future__ import annotations
 
 import asyncio
-import time
+import gc
+import sys
 from collections.abc import Callable
 
+import uvloop
+
 from tests.benchmarks.child import Line, Parent
+from tests.benchmarks.events import Events
+from tests.benchmarks.services.delays import Delays
 from tests.benchmarks.services.model import Model
 from tests.benchmarks.services.recogniser import Recogniser
 from tests.benchmarks.services.voice import Pace, Voice
 
 
-async def main() -> None:
+async def main(kinds: list[str]) -> None:
     parent = Parent()
-    sessions: dict[int, Recogniser] = {}
+    events = Events()
+    delays: list[Delays] = []
     pace = Pace()
-
-    def listening(call: int) -> None:
-        parent.tell({"told": "listening", "call": call})
+    protocols: dict[str, Callable[[], asyncio.Protocol]] = {
+        "recogniser": lambda: Recogniser(events, delays),
+        "model": lambda: Model(events),
+        "voice": lambda: Voice(pace, events),
+    }
 
     def command(line: Line) -> None:
-        session, now_s = sessions.get(line.get("call", 0)), time.monotonic()
         match line["do"]:
             case "pace":
                 pace.ms_per_word = line["ms_per_word"]
-            case "onset" if session is not None:
-                session.onset()
-            case "partial" if session is not None:
-                session.say(line["text"], final=False)
-            case "final" if session is not None:
-                session.say(line["text"], final=True)
-                parent.tell({"told": "final", "tag": line["tag"], "at": now_s})
-        if "mark" in line:
-            parent.tell({"told": "mark", "mark": line["mark"], "at": now_s})
+            case "begin":
+                for call in delays:
+                    call.clear()
+            case "collect":
+                events.report(parent, delays=[call.summary() for call in delays])
 
-    ports = [
-        await _serve(lambda: Recogniser(sessions, listening)),
-        await _serve(lambda: Model(parent.tell)),
-        await _serve(lambda: Voice(pace, parent.tell)),
-    ]
-    parent.tell({"told": "ready", "ports": ports})
+    gc.disable()  # a simulator must not stop for it
+    parent.tell({"told": "ready", "ports": {kind: await _serve(protocols[kind]) for kind in kinds}})
     await parent.obey(command)
 
 
@@ -51,4 +50,4 @@ async def _serve(protocol: Callable[[], asyncio.Protocol]) -> int:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main(sys.argv[1:]))

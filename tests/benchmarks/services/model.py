@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, cast
 
 from tests.benchmarks import workload
-
-Told = Callable[[dict[str, Any]], None]
+from tests.benchmarks.events import Events
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 _END = b"0\r\n\r\n"
 
 
-def _event(delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+@lru_cache(maxsize=256)
+def _event(token: str | None) -> bytes:
+    """Return a token, or, with None, the last event."""
+    delta = {} if token is None else {"role": "assistant", "content": token}
+    finish_reason = "stop" if token is None else None
     chunk = {
         "id": "chatcmpl-1",
         "object": "chat.completion.chunk",
@@ -31,19 +34,19 @@ def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-_LAST = _event({}, "stop") + _chunk(b"data: [DONE]\n\n") + _END
+_LAST = _event(None) + _chunk(b"data: [DONE]\n\n") + _END
 
 
 class Model(asyncio.Protocol):
     """One HTTP/1.1 connection, kept alive between requests.
 
     Args:
-        told: gets `request` with the time a request was complete, and `token` with the time the token was sent at
+        events: gets `request` with the time a request was complete, and `token` with the time the token was sent at
             which the voice can begin.
     """
 
-    def __init__(self, told: Told) -> None:
-        self._told = told
+    def __init__(self, events: Events) -> None:
+        self._events = events
         self._buffer = b""
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
@@ -72,7 +75,7 @@ class Model(asyncio.Protocol):
         if tag is None:
             self._transport.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
             return
-        self._told({"told": "request", "tag": tag, "at": now_s})
+        self._events.note(tag, "request", now_s)
         self._transport.write(_HEAD)
         self._begin = now_s + workload.FIRST_TOKEN_S
         self._tag, self._trigger = tag, workload.trigger_index(tag)
@@ -87,7 +90,7 @@ class Model(asyncio.Protocol):
         if index == len(self._tokens):
             self._transport.write(_LAST)
             return
-        self._transport.write(_event({"role": "assistant", "content": self._tokens[index]}))
+        self._transport.write(_event(self._tokens[index]))
         if index == self._trigger:
-            self._told({"told": "token", "tag": self._tag, "at": time.monotonic()})
+            self._events.note(self._tag, "token")
         self._schedule(index + 1)

@@ -1,43 +1,53 @@
-"""Speech-to-text that says what it is told to, in the shapes of AssemblyAI's streaming service."""
+"""Speech-to-text that hears what the microphone's marks say, in the shapes of AssemblyAI's streaming service."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+import time
+from functools import lru_cache
 
 from tests.benchmarks import workload
+from tests.benchmarks.events import Events
+from tests.benchmarks.marked_audio import Mark, MarkReader
+from tests.benchmarks.services.delays import Delays
 from tests.benchmarks.wire import ServerEndpoint
 
-MIN_MESSAGE_BYTES = 50 * workload.MICROPHONE_RATE // 1000 * 2
+MIN_MESSAGE_BYTES = workload.RECOGNISER_MIN_MS * workload.MICROPHONE_RATE // 1000 * 2
 """The real service closes with 3007 when messages are shorter than 50 ms."""
 
 
 class Recogniser(ServerEndpoint):
-    """One session. It learns whose call it is from the audio, every sample of which is the call's number.
+    """One session.
 
     Args:
-        sessions: where it enters itself under that number.
-        listening: told the number once.
+        events: gets `onset` and `final` with the times at which they were sent.
+        delays: of all sessions; it enters its own.
     """
 
-    def __init__(self, sessions: dict[int, Recogniser], listening: Callable[[int], None]) -> None:
+    def __init__(self, events: Events, delays: list[Delays]) -> None:
         super().__init__()
-        self._sessions = sessions
-        self._listening = listening
-        self._call: int | None = None
-        self._turn = 0
-        self.short_messages = 0
+        self._events = events
+        self._all_delays = delays
+        self._delays = Delays()
+        self._reader = MarkReader()
+        self._spoken = 0
+        self._order = 0
+        self._timers: list[asyncio.TimerHandle] = []
 
     def on_open(self, head: bytes) -> None:
+        self._all_delays.append(self._delays)
         self.send_text('{"type":"Begin","id":"00000000-0000-0000-0000-000000000000","expires_at":1790221526}')
 
     def on_binary(self, payload: bytes) -> None:
         if len(payload) < MIN_MESSAGE_BYTES:
-            self.short_messages += 1
-        if self._call is None and (call := int.from_bytes(payload[:2], "little")):
-            self._call = call
-            self._sessions[call] = self
-            self._listening(call)
+            raise SystemExit(f"the recogniser takes no message of {len(payload)} bytes")
+        now_s = time.monotonic()
+        for mark in self._reader.feed(payload):
+            self._delays.add(mark.sent_s, now_s)
+            if mark.turn and mark.turn != self._spoken:
+                self._spoken = mark.turn
+                self._hear(mark)
 
     def on_text(self, payload: bytes) -> None:
         if b"Terminate" in payload:
@@ -45,22 +55,42 @@ class Recogniser(ServerEndpoint):
             self.close()
 
     def on_lost(self) -> None:
-        if self._call is not None and self._sessions.get(self._call) is self:
-            del self._sessions[self._call]
+        for timer in self._timers:
+            timer.cancel()
+        if self._delays in self._all_delays:
+            self._all_delays.remove(self._delays)
 
-    def onset(self) -> None:
-        """The caller begins to speak."""
-        self.send_text('{"type":"SpeechStarted","timestamp":1216,"confidence":0.98}')
-
-    def say(self, text: str, *, final: bool) -> None:
-        """The turn so far, or as it ended."""
-        words = [
-            {"start": 300 * i, "end": 300 * i + 250, "text": word, "confidence": 0.92, "word_is_final": final}
-            for i, word in enumerate(text.split())
+    def _hear(self, mark: Mark) -> None:
+        """The voice of a turn begins: tell what will be said when it is said, by the time at which the voice began."""
+        script, tag = workload.SCRIPTS[mark.script], workload.tag_of(mark.turn, mark.style)
+        at = asyncio.get_running_loop().call_at
+        self._timers = [
+            at(mark.began_s + workload.ONSET_S, self._onset, tag),
+            *(at(mark.began_s + when_s, self._say, tag, text, False) for when_s, text in script.partials),
+            at(mark.began_s + script.final_s, self._say, tag, f"{script.words} {tag}", True),
         ]
-        turn = {
+
+    def _onset(self, tag: str) -> None:
+        self.send_text('{"type":"SpeechStarted","timestamp":1216,"confidence":0.98}')
+        self._events.note(tag, "onset")
+
+    def _say(self, tag: str, text: str, final: bool) -> None:
+        self.send_text(_turn(self._order, text, final))
+        self._order += final
+        self._events.note(tag, "final" if final else "words")
+
+
+@lru_cache(maxsize=256)
+def _turn(order: int, text: str, final: bool) -> str:
+    """The turn so far, or as it ended."""
+    words = [
+        {"start": 300 * i, "end": 300 * i + 250, "text": word, "confidence": 0.92, "word_is_final": final}
+        for i, word in enumerate(text.split())
+    ]
+    return json.dumps(
+        {
             "type": "Turn",
-            "turn_order": self._turn,
+            "turn_order": order,
             "turn_is_formatted": final,
             "end_of_turn": final,
             "transcript": text,
@@ -68,5 +98,4 @@ class Recogniser(ServerEndpoint):
             "words": words,
             "utterance": "",
         }
-        self._turn += final
-        self.send_text(json.dumps(turn))
+    )

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from tests.benchmarks import workload
+from tests.benchmarks.events import Events
 from tests.benchmarks.wire import BINARY, ServerEndpoint, frame
-
-Told = Callable[[dict[str, Any]], None]
 
 _TICK_S = workload.VOICE_FRAME_MS / 1000 / workload.VOICE_SPEED
 _FRAME = frame(BINARY, b"\x10\x20" * (workload.VOICE_RATE * workload.VOICE_FRAME_MS // 1000))
@@ -28,13 +25,13 @@ class Voice(ServerEndpoint):
     """One utterance. Its first word may be a turn's tag.
 
     Args:
-        told: gets `voice` with the times at which it could begin and at which it sent its first audio.
+        events: gets `trigger` and `spoken` with the times at which it could begin and at which it sent its first audio.
     """
 
-    def __init__(self, pace: Pace, told: Told) -> None:
+    def __init__(self, pace: Pace, events: Events) -> None:
         super().__init__()
         self._pace = pace
-        self._told = told
+        self._events = events
         self._configured = False
         self._ended = False
         self._tag: str | None = None
@@ -48,6 +45,8 @@ class Voice(ServerEndpoint):
             self._configured = True
             return
         word = payload.decode()
+        if len(word.split()) != 1:
+            raise SystemExit(f"the voice takes one word a message, not {word!r}")
         if word == "__END__":
             self._ended = True
         else:
@@ -73,6 +72,7 @@ class Voice(ServerEndpoint):
             return
         self.send_frame(_FRAME)
         if self._made_ms == 0 and self._tag is not None:
-            self._told({"told": "voice", "tag": self._tag, "trigger": self._triggered_at, "at": time.monotonic()})
+            self._events.note(self._tag, "trigger", self._triggered_at)
+            self._events.note(self._tag, "spoken")
         self._made_ms += workload.VOICE_FRAME_MS
         self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._speak)

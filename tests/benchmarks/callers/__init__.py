@@ -1,0 +1,1 @@
+"""The callers, in processes of their own."""

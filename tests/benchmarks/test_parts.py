@@ -1,0 +1,77 @@
+"""The parts of the benchmark that could be wrong without anybody noticing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.benchmarks import workload
+from tests.benchmarks.marked_audio import Mark, MarkReader, marked
+from tests.benchmarks.playback import Playback
+from tests.benchmarks.services.delays import Delays
+
+
+def test_a_marked_frame_is_read_wherever_the_stream_is_cut() -> None:
+    marks = [Mark(7, n, 1, 0, 1.5, 2.0 + n) for n in range(5)]
+    stream = b"".join(marked(mark) for mark in marks)
+    for size in (1, 50, 640, 1600, 2000):
+        reader = MarkReader()
+        read = [mark for at in range(0, len(stream), size) for mark in reader.feed(stream[at : at + size])]
+        assert read == marks
+
+
+def test_marks_are_found_again_behind_audio_of_others() -> None:
+    first, second = Mark(7, 1, 0, 0, 1.0, 2.0), Mark(7, 2, 0, 0, 1.0, 3.0)
+    reader = MarkReader()
+    assert reader.feed(marked(first) + bytes(900) + marked(second)[:100]) == [first]
+    assert reader.feed(marked(second)[100:]) == [second]
+
+
+def test_a_silent_frame_is_quiet_and_a_voiced_one_is_loud() -> None:
+    def peak(frame: bytes) -> int:
+        return max(abs(sample) for sample in memoryview(frame).cast("h"))
+
+    assert peak(marked(Mark(65535, 0, 2, 1, 1e6 / 3, 2e6 / 3))) < 300
+    assert peak(marked(Mark(1, 1, 0, 0, 1.0, 2.0))) > 8000
+
+
+def test_tags_are_found_and_differ() -> None:
+    tags = {workload.tag_of(number, style) for number in range(0, 100_000, 97) for style in (0, 1)}
+    assert len(tags) == 2 * len(range(0, 100_000, 97))
+    assert all(workload.tag_in(f"are you open today {tag.capitalize()}.") == tag for tag in tags)
+
+
+def test_playback_counts_gaps_within_a_reply_and_none_before_it() -> None:
+    playback = Playback()
+    playback.begin()
+    playback.add(100, 10.0)
+    playback.add(100, 10.05)
+    assert playback.gap_ms == 0
+    playback.add(100, 10.25)
+    assert playback.gap_ms == pytest.approx(50)
+    assert playback.silent_at_s() == pytest.approx(10.35)
+
+
+def test_playback_that_is_held_is_silent_at_once_and_goes_on_where_it_was() -> None:
+    playback = Playback()
+    playback.add(300, 1.0)
+    playback.hold(1.1)
+    assert playback.silent_at_s() == pytest.approx(1.1)
+    playback.add(100, 1.2)
+    playback.release(2.0)
+    assert playback.gap_ms == 0
+    assert playback.silent_at_s() == pytest.approx(2.3)
+    playback.drop(2.1)
+    assert playback.silent_at_s() == pytest.approx(2.1)
+
+
+def test_the_recogniser_asks_for_50_ms_and_only_what_is_beyond_counts() -> None:
+    delays = Delays()
+    for count in range(300):  # batches of 60 ms: the least that whole frames of 20 ms allow
+        for frame in range(3):
+            delays.add(sent_s=0.06 * count + 0.02 * frame, now_s=0.06 * count + 0.04)
+    assert delays.summary()["mean_ms"] == pytest.approx(20)
+    assert delays.summary()["beyond_ms"] == pytest.approx(0, abs=0.1)
+    delays = Delays()
+    for frame in range(900):  # 120 ms at once
+        delays.add(sent_s=0.02 * frame, now_s=0.02 * (frame // 6 * 6 + 5))
+    assert delays.summary()["beyond_ms"] == pytest.approx(30)
