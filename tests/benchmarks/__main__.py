@@ -11,10 +11,11 @@ import dataclasses
 import json
 from pathlib import Path
 
-from tests.benchmarks.plan import FULL, QUICK, SECTIONS, SUBJECTS, profile, run
+from tests.benchmarks.plan import FULL, QUICK, SECTIONS, SUBJECTS, profile, run, trace
 from tests.benchmarks.plot import svg
 from tests.benchmarks.report import markdown
 from tests.benchmarks.results import as_json
+from tests.benchmarks.tracer import text
 
 
 def main() -> None:
@@ -27,7 +28,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write the drawing (SVG)")
     parser.add_argument("--profile", metavar="FILE", help="instead: profile the host during ten calls (for pstats)")
+    parser.add_argument("--trace", type=int, metavar="N", help="instead: show what holds the loop while N calls talk")
     options = parser.parse_args()
+    if options.trace:
+        found = asyncio.run(trace(options.subject or "host", options.trace))
+        if options.json:
+            options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        print(text(found))
+        return
     if options.profile:
         asyncio.run(profile(options.profile))
         return

@@ -168,7 +168,7 @@ def _mean(delays: list[dict[str, float]]) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def running(names: tuple[str, ...], *, trace: bool = False) -> AsyncIterator[tuple[Bench, list[Subject]]]:
+async def running(names: tuple[str, ...]) -> AsyncIterator[tuple[Bench, list[Subject]]]:
     """The bench and the subjects, each in its process; all gone afterwards."""
     cores = Cores.of_this_machine()
     cores.occupy_others()
@@ -189,7 +189,7 @@ async def running(names: tuple[str, ...], *, trace: bool = False) -> AsyncIterat
         subjects = []
         for name in names:
             module = f"tests.benchmarks.subjects.{name}"
-            arguments = [*(ports[kind] for kind in KINDS), *(["--trace"] if trace else [])]
+            arguments = [ports[kind] for kind in KINDS]
             process, ready = await stack.enter_async_context(child(module, *arguments, cores=cores.subject))
             subjects.append(Subject(name, process, ready["port"], ready["path"]))
         yield Bench(services, callers, len(cores.others)), subjects

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.slack import resident_kb, use_up
+from tests.benchmarks.tracer import Tracer
 
 Line = dict[str, Any]
 
@@ -25,6 +26,7 @@ class Parent:
         self._out = os.dup(1)
         os.dup2(2, 1)
         self._profile: cProfile.Profile | None = None
+        self._tracer: Tracer | None = None
 
     def tell(self, line: Line) -> None:
         """Send one line; the parent reads at once, so a pipe's buffer is room enough."""
@@ -48,6 +50,10 @@ class Parent:
                     self._profile.disable()
                     self._profile.dump_stats(message["path"])
                     self.tell({"told": "profile"})
+                case "trace":
+                    self._tracer = Tracer()
+                case "traced" if self._tracer is not None:
+                    self.tell({"told": "trace", **self._tracer.stop()})
                 case _ if command is not None and (work := command(message)) is not None:
                     await work
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from tests.benchmarks import workload
 from tests.benchmarks.bench import Subject, running
@@ -178,6 +179,12 @@ async def profile(path: str, calls: int = 10, seconds: float = 20) -> None:
         host.child.tell({"do": "profile"})
         await stages.talk(host, calls, seconds, settle_s=5)
         await host.child.ask({"do": "save_profile", "path": path}, "profile")
+
+
+async def trace(subject: str, calls: int) -> dict[str, Any]:
+    """Return what held the loop of a subject while so many calls talked; see `tracer`."""
+    async with running((subject,)) as (bench, (started,)):
+        return await Stages(bench).trace(started, calls, 2 * CYCLE_S, settle_s=CYCLE_S)
 
 
 def _say(words: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from tests.benchmarks import workload
 from tests.benchmarks.bench import Bench, Load, Seen, Subject
@@ -148,6 +149,19 @@ class Stages:
             talk.enter(seen)
             talk.kb_per_call.append(((await subject.child.usage()).rss_kb - before.rss_kb) / count)
         return talk
+
+    async def trace(self, subject: Subject, count: int, seconds: float, *, settle_s: float) -> dict[str, Any]:
+        """What holds the subject's loop while calls talk."""
+        async with self._talking(subject, count, _talking_manner(settle_s)):
+            await asyncio.sleep(settle_s)
+            subject.child.tell({"do": "trace"})
+            async with self._bench.watching(subject) as seen:
+                await asyncio.sleep(seconds)
+            found = await subject.child.ask({"do": "traced"}, "trace")
+        talk = Talk(count)
+        talk.enter(seen)
+        own = summarise(turn.own_ms for turn in talk.turns)
+        return {**found, "calls": count, "own_ms": asdict(own) if own else None, "load": asdict(seen.load)}
 
     async def ready_ms(self, subject: Subject, at_once: int, times: int) -> list[float]:
         """From the first packet to `ready`, for callers who arrive together."""
