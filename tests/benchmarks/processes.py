@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.benchmarks.child import Line
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 MAX_LINE_BYTES = 64 << 20
 """What a process saw of hundreds of calls is one line."""
