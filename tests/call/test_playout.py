@@ -273,30 +273,30 @@ def test_what_follows_a_clause_the_voice_failed_in_is_heard() -> None:
 def test_a_lost_client_has_played_on_until_a_report_is_missing() -> None:
     clock = PlayoutClock()
     clock.add_sent(5000, 0)
-    assert clock.surely_played_ms(3000) == clock.played_ms(3000) == 3000  # it reports nothing: who knows
+    assert clock.confirmed_played_ms(3000) == clock.played_ms(3000) == 3000  # it reports nothing: who knows
     clock.report(200, 250)
-    assert clock.surely_played_ms(3000) == 2950  # it may report once only
+    assert clock.confirmed_played_ms(3000) == 2950  # it may report once only
     clock.report(400, 500)
     clock.report(600, 700)
     assert clock.played_ms(40_000) == 5000
-    assert clock.surely_played_ms(40_000) == 850
-    assert clock.surely_played_ms(800) == 700
+    assert clock.confirmed_played_ms(40_000) == 850
+    assert clock.confirmed_played_ms(800) == 700
 
 
 def test_a_lost_client_that_reports_nothing_has_played_on_until_its_microphone_fell_silent() -> None:
     clock = PlayoutClock()
-    clock.sign_of_life(0)  # before any audio: it says nothing of this reply
+    clock.note_liveness(0)  # before any audio: it says nothing of this reply
     clock.add_sent(5000, 1000)
-    assert clock.surely_played_ms(3000) == 2000
+    assert clock.confirmed_played_ms(3000) == 2000
     for now_ms in (1020, 1500, 1800):
-        clock.sign_of_life(now_ms)
-    assert clock.surely_played_ms(1810) == clock.surely_played_ms(40_000) == 800
+        clock.note_liveness(now_ms)
+    assert clock.confirmed_played_ms(1810) == clock.confirmed_played_ms(40_000) == 800
     clock.add_sent(1000, 9000)  # the voice was slow: what was played stays played
-    assert clock.surely_played_ms(40_000) == 800
+    assert clock.confirmed_played_ms(40_000) == 800
     clock.report(900, 9100)
-    assert clock.surely_played_ms(40_000) == 900
-    clock.sign_of_life(9200)
-    assert clock.surely_played_ms(40_000) == 1000
+    assert clock.confirmed_played_ms(40_000) == 900
+    clock.note_liveness(9200)
+    assert clock.confirmed_played_ms(40_000) == 1000
 
 
 @given(

@@ -17,7 +17,7 @@ from voice_host_sdk import AgentConfig, Session
 
 
 def only_call(s: Studio) -> Call:
-    (held,) = s.manager._sessions.values()
+    (held,) = s.manager.held_sessions()
     assert isinstance(held.connection, Call)
     return held.connection
 
@@ -106,7 +106,7 @@ async def test_what_was_made_ready_before_the_agent_spoke_is_made_anew() -> None
         await session.final(".")  # a noise
         await caller.expect("transcript")
         call = only_call(s)
-        first = call.head_start
+        first = call.preparation.current
         assert first is not None
         await call.say("Are you still there?")
         await caller.expect("metrics", reply=1)
@@ -115,5 +115,5 @@ async def test_what_was_made_ready_before_the_agent_spoke_is_made_anew() -> None
         assert first.task is not None
         await asyncio.wait([first.task], timeout=30)
         assert first.task.done()
-        assert call.head_start is not None
-        assert call.agent.is_current(call.head_start.turn)
+        assert call.preparation.current is not None
+        assert call.agent.is_current(call.preparation.current.turn)

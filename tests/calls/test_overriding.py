@@ -10,7 +10,7 @@ from tests.calls.client import calling
 from tests.calls.studio import studio
 from voice_host import VoiceSessionHandler
 from voice_host.call.call import Call
-from voice_host.call.prepared_turn import HeadStart
+from voice_host.call.prepared_turn import PreparedTurn
 from voice_host.call.reply import Reply
 from voice_host.turns.events import Interruption, TurnFinished
 from voice_host_sdk import Caller, ProviderError, SpeechToTextStream
@@ -63,9 +63,9 @@ async def test_client_loop_reads_the_client() -> None:
 
 async def test_handle_turn_decides_what_is_answered() -> None:
     class Handler(VoiceSessionHandler):
-        async def _handle_turn(self, call: Call, text: str, head_start: HeadStart | None, reply: Reply) -> None:
-            prepared.append(head_start is not None)
-            await super()._handle_turn(call, text.upper(), head_start, reply)
+        async def _handle_turn(self, call: Call, text: str, prepared_turn: PreparedTurn | None, reply: Reply) -> None:
+            prepared.append(prepared_turn is not None)
+            await super()._handle_turn(call, text.upper(), prepared_turn, reply)
 
     prepared: list[bool] = []
     async with studio(handler_class=Handler) as s:

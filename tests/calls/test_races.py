@@ -197,8 +197,8 @@ async def test_a_typed_turn_is_not_timed_from_a_cough() -> None:
         s.llm.reply("Fine.")
         async with calling(s.url) as caller:
             await s.stt.connected()
-            await s.handler._on_speech(calls[0], SpeechStarted())
-            await s.handler._on_speech(calls[0], SpeechEnded())
+            await calls[0].hear(SpeechStarted())
+            await calls[0].hear(SpeechEnded())
             await caller.type("hi")
             stages = (await caller.expect("metrics", reply=1))["stages_ms"]
             assert "speech_end" not in stages

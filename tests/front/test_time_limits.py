@@ -9,8 +9,7 @@ import pytest
 
 from tests.calls.client import calling
 from tests.front.hosting import COUNTING, installed, running
-from voice_host.call import handler
-from voice_host.call import reply_runner as replying
+from voice_host.call import call, handler
 from voice_host.front.app import create_host_app
 from voice_host.front.process import HostServer
 from voice_host.plugins import BrokenAgent
@@ -56,9 +55,9 @@ async def test_the_buffers_of_a_call_are_as_long_as_the_settings_say(
         made["playout"] = buffer_s
         return real[1](*arguments, buffer_s=buffer_s, **options)
 
-    real: Any = handler.MicrophoneBuffer, replying.Playout
+    real: Any = handler.MicrophoneBuffer, call.Playout
     monkeypatch.setattr(handler, "MicrophoneBuffer", microphone)
-    monkeypatch.setattr(replying, "Playout", playout)
+    monkeypatch.setattr(call, "Playout", playout)
     with installed(tmp_path) as plugins:
         plugins.install("one", COUNTING)
         toml = f"{LIMITS}\n[agent.one.settings]\nfolder = {json.dumps(str(tmp_path))}"

@@ -1,44 +1,66 @@
-"""One call: a connection to a session, and everything that lives only as long as the connection."""
+"""One call: takes what happens to the turn engine, and performs the actions that come back."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from voice_host.admission import Excess, Ticket
+from voice_host.call import events
 from voice_host.call.connection import CallEnd
 from voice_host.call.echo import EchoGuard
-from voice_host.call.events import LimitExceeded, Problem, ReplyKind, SpeechSkipped
+from voice_host.call.events import ReplyKind
+from voice_host.call.latency import Stages
 from voice_host.call.microphone import MicrophoneBuffer
-from voice_host.call.prepared_turn import HeadStart
+from voice_host.call.playout import Playout
+from voice_host.call.prepared_turn import PreparedTurn, TurnPreparation
 from voice_host.call.reply import Reply
 from voice_host.call.report import CallReporter
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.transport.connection import ClientConnection
+from voice_host.clock import now_s
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.sessions.session import ManagedSession
+from voice_host.turns import events as turns
 from voice_host.turns.engine import TurnEngine, TurnState
-from voice_host.turns.events import HangUpRequested, SpeechRequested, TimePassed, TurnEvent
-from voice_host_sdk import ProviderError, TextToSpeechStream
+from voice_host_sdk import ProviderError, SpeechEnded, SpeechEvent, SpeechStarted, TextToSpeechStream, Transcript
 from voice_host_sdk.session import EndReason
+
+MakeReply = Callable[[Reply], Coroutine[Any, Any, None]]
+"""Generates a reply, and returns when it was played to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallSteps:
+    """The steps of a call that a subclass of `VoiceSessionHandler` may override.
+
+    Attributes:
+        handle_turn: answers the caller's turn, with what was prepared for it, as a reply.
+        speak_text: speaks a text of the agent's own as a reply; True: it is the greeting.
+        cancel_inflight: cuts the reply under way.
+    """
+
+    handle_turn: Callable[[Call, str, PreparedTurn | None, Reply], Coroutine[Any, Any, None]]
+    speak_text: Callable[[Call, str, bool, Reply], Coroutine[Any, Any, None]]
+    cancel_inflight: Callable[[Call, turns.Interruption], Coroutine[Any, Any, None]]
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """The state of one call. `VoiceSessionHandler` is what acts on it."""
+    """One call: a connection to a session, and everything that lives only as long as the connection."""
 
     session: ManagedSession
     client: ClientConnection
     reporter: CallReporter
     engine: TurnEngine
-    """The session's, not the connection's: it goes on where the connection before left off."""
+    """The session's, not the connection's: it goes on where the connection before stopped."""
     tasks: asyncio.TaskGroup
     over: asyncio.Future[CallEnd]
     microphone: MicrophoneBuffer
-    dispatch: Callable[[TurnEvent], Coroutine[Any, Any, None]]
-    """Takes an event of this call to the turn engine and carries out what comes of it."""
+    steps: CallSteps
     max_lag_s: float
     """How far behind a reply's speech may be that the client is slow to take."""
     playout_buffer_s: float
@@ -49,20 +71,22 @@ class Call:
     voice: TextToSpeechStream | None = None
     """None: the voice could not be had, replies are text only."""
     reply: Reply | None = None
+    """The current reply, or the last one."""
     forgotten: int = 0
     """The last reply of the conversation that the caller asked to forget."""
-    speech_ended_at_s: float | None = None
-    answering: ReplyKind = "own"
-    """The kind of the next reply."""
-    turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while the actions of one event are carried out, so that those of two are never mixed."""
-    head_start: HeadStart | None = None
-    """What was begun for a turn that is not final yet."""
-    timer: asyncio.TimerHandle | None = None
-    due_s: float | None = None
-    """When `timer` is due."""
+    preparation: TurnPreparation = field(init=False)
+    """Of the caller's next turn."""
+    _speech_ended_at_s: float | None = None
+    _next_kind: ReplyKind = "own"
+    _turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the actions of one event are performed, so that those of two are never mixed."""
+    _timer: asyncio.TimerHandle | None = None
+    _timer_due_s: float | None = None
     _closed: bool = False
     _children: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.preparation = TurnPreparation(self.agent, self.spawn, self._history_is_complete)
 
     @property
     def session_id(self) -> str:
@@ -84,6 +108,187 @@ class Call:
         """The id of the agent that answers."""
         return self.session.live.agent_id
 
+    # --- what happens -----------------------------------------------------------------------------------------------
+
+    async def hear(self, event: SpeechEvent) -> None:
+        """Take an event of the recogniser. What seems to be the agent's own voice is ignored."""
+        for heard in self.echo.sift(event, lambda: self.reply.audible() if self.reply is not None else ""):
+            await self._hear_caller(heard)
+
+    async def _hear_caller(self, event: SpeechEvent) -> None:
+        match event:
+            case SpeechStarted():
+                self._speech_ended_at_s = None
+                await self.reporter.tell(events.CallerSpeechStarted())
+                await self.dispatch(turns.CallerSpeechStarted())
+            case SpeechEnded():
+                self._speech_ended_at_s = now_s()
+                await self.reporter.tell(events.CallerSpeechEnded())
+                await self.dispatch(turns.CallerSpeechEnded())
+            case Transcript(text, final, confidence):
+                await self.reporter.tell(events.Heard(text, final))
+                await self.dispatch(turns.TurnFinished(text) if final else turns.PartialTranscript(text, confidence))
+        self._prepare()  # a turn is coming
+
+    async def dispatch(self, event: turns.TurnEvent) -> None:
+        """Take an event to the turn engine, and perform the actions that come back."""
+        async with self._turn_lock:
+            for action in self.engine.handle(event, now_s()):
+                await self._perform(action)
+            await self._report_pause()
+            self.arm_timer()
+
+    async def _perform(self, action: turns.TurnAction) -> None:
+        match action:
+            case turns.Speculate(text):
+                await self.preparation.speculate(text)
+            case turns.DropSpeculation():
+                await self.preparation.drop()
+            case turns.AnnounceTurn(text, typed):
+                await self._take_turn(text, typed)
+            case turns.StartReply(reply, text):
+                prepared = await self.preparation.take()
+                self._start_reply(reply, partial(self.steps.handle_turn, self, text, prepared), asked=text)
+            case turns.StartSpeech(reply, text, greeting):
+                self._start_reply(reply, partial(self.steps.speak_text, self, text, greeting))
+            case turns.ResumeReply(reply):
+                rest = self.reply.unheard() if self.reply is not None else ""
+                self._start_reply(reply, partial(self.steps.speak_text, self, rest, False))
+            case turns.AppendSpeech(_, text):
+                await self._append_speech(f" {text.strip()}\n")
+            case turns.DropSpeech():
+                self.reporter.note(events.SayDropped())
+            case turns.HoldPlayout() if self.reply is not None:
+                self.reply.hold()
+            case turns.UnholdPlayout() if self.reply is not None:
+                self.reply.playout.release()
+            case turns.CancelReply(_, by):
+                await self.steps.cancel_inflight(self, by)
+            case turns.ConfirmNothingToCancel(reply):
+                heard = self.reply.audible() if self.reply is not None else ""
+                await self.reporter.tell(events.ReplyCut(reply, heard))
+            case turns.ForgetConversation():
+                self.forgotten = self.engine.reply
+                await self.agent.reset()
+                await self.reporter.tell(events.ConversationReset())
+            case turns.HangUp(reason):
+                self.end("ended", reason)
+
+    async def _take_turn(self, text: str, typed: bool) -> None:
+        await self.preparation.ask(text)  # first: the answer of the model is what the caller waits for
+        self._next_kind = "typed" if typed else "spoken"
+        if typed:
+            self._speech_ended_at_s = None  # of speech that has nothing to do with it
+        await self.reporter.tell(events.TurnTaken(text, typed))
+
+    async def _report_pause(self) -> None:
+        """Tell the client when the playback of the reply is to pause, and when it is to go on."""
+        if (reply := self.reply) is None or not reply.alive:
+            return
+        pause = reply.playout.held and reply.playout.begun
+        if pause != reply.paused:
+            reply.paused = pause
+            await self.reporter.tell(events.ReplyHeld(reply.id) if pause else events.ReplyReleased(reply.id), reply)
+
+    # --- replies ------------------------------------------------------------------------------------------------------
+
+    def _start_reply(self, reply_id: int, make: MakeReply, *, asked: str = "") -> None:
+        """Let a reply follow the one before it, in a task of its own. `asked`: the caller's turn that it answers."""
+        previous, self.reply = self.reply, self._new_reply(reply_id, asked)
+        if previous is not None:
+            self.echo.said(previous.audible())
+        self.reply.task = self.spawn(self._run_reply(self.reply, previous, make), f"reply-{reply_id}")
+        self.reply.task.add_done_callback(partial(self._reply_ended, self.reply))
+
+    def _new_reply(self, reply_id: int, asked: str) -> Reply:
+        speech_ended_at_s, self._speech_ended_at_s = self._speech_ended_at_s, None
+        kind, self._next_kind = self._next_kind, "own"
+        stages = Stages(speech_ended_at_s or now_s())
+        if speech_ended_at_s is not None:
+            stages.lasted("speech_end", 0.0)
+        stages.reach("transcript_final")
+
+        async def audible() -> None:
+            stages.reach("first_audio_out")
+            await self.dispatch(turns.ReplyAudible(reply_id))
+
+        async def send(pcm: bytes) -> None:
+            self.echo.played(pcm)
+            await self.client.speak(reply_id, pcm, reply)
+
+        playout = Playout(
+            send,
+            sample_rate=self.agent.tts_config.sample_rate,
+            lead_ms=self.agent.config.turns.playout_lead_ms,
+            buffer_s=self.playout_buffer_s,
+            max_lag_s=self.max_lag_s,
+            on_first_audio=audible,
+            on_skipped=lambda duration_s: self.reporter.note(events.SpeechSkipped(duration_s)),
+        )
+        reply = Reply(reply_id, playout, stages, kind, asked=asked)
+        return reply
+
+    async def _run_reply(self, reply: Reply, previous: Reply | None, make: MakeReply) -> None:
+        if previous is not None and previous.task is not None:
+            # It was cut or has ended; its last words must be in the history before this one reads it.
+            await asyncio.wait([previous.task])
+        reply.running = True
+        await make(reply)
+        if not reply.alive:  # cut before it began
+            return
+        reply.stages.reach("audible_end")
+        await self.reporter.tell(reply.over("completed"))
+        await self.dispatch(turns.ReplyEnded(reply.id))
+
+    def _reply_ended(self, reply: Reply, _: asyncio.Task[None]) -> None:
+        if not reply.alive:
+            self._prepare()  # what was heard of it is in the history only now
+
+    async def _append_speech(self, text: str) -> None:
+        """Add something of the agent's own to the reply under way."""
+        # Never waits for room: the turn lock is held, and the voice may need it to go on.
+        if (reply := self.reply) is None or not reply.append(text):
+            self.reporter.note(events.SayDropped())
+            return
+        await self.reporter.tell(events.ReplyText(reply.id, text), reply)
+
+    async def cut_reply(self, by: turns.Interruption) -> None:
+        """Cut the current reply. Once the client is told, no audio or text of it follows."""
+        if (reply := self.reply) is None:
+            return
+        heard = reply.cut()
+        await self.reporter.tell(reply.over(f"cancelled_by_{by}"))
+        await self.reporter.tell(events.ReplyCut(reply.id, heard))
+
+    def _prepare(self) -> None:
+        """While nothing is under way, have all of the next turn ready but the caller's words."""
+        if not self._closed and self.engine.state is TurnState.LISTENING:
+            self.preparation.prepare()
+
+    def _history_is_complete(self) -> bool:
+        return self.reply is None or self.reply.task is None or self.reply.task.done()
+
+    # --- problems -----------------------------------------------------------------------------------------------------
+
+    async def report(self, code: str, message: str, *, fatal: bool = False) -> None:
+        """Report that something went wrong. `message` must be fit for the caller."""
+        await self.reporter.tell(events.Problem(code, message, fatal))
+
+    async def report_failure(self, error: ProviderError) -> None:
+        """Report that a speech service failed; for a refused key, with the setting to look at, which is no secret."""
+        named = error.setting is None or error.setting in error.message
+        await self.report(error.code, error.message if named else f"{error.message} Check {error.setting}.")
+
+    async def over_limit(self, excess: Excess) -> None:
+        """Count what was dropped because it is over a limit; warn the client now and then, or end the call."""
+        self.reporter.note(events.LimitExceeded(excess.limit))
+        if excess.tell:
+            await self.report("over_limit", excess.words, fatal=excess.fatal)
+        if excess.fatal:
+            self.end("ended", f"over a limit: {excess.limit}", CloseCode.OVER_A_LIMIT)
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
     def end(self, reason: EndReason, detail: str = "", code: CloseCode | None = None) -> None:
         """End the call. The first reason counts."""
         if not self.over.done():
@@ -91,14 +296,46 @@ class Call:
 
     def stalled(self) -> None:
         """The client takes nothing any more (`ClientConnection.on_stalled`)."""
-        self.reporter.note(LimitExceeded("send_timeout_s"))
+        self.reporter.note(events.LimitExceeded("send_timeout_s"))
         self.end("lost")
 
-    def skipped(self, duration_s: float) -> None:
-        """The client was too slow for so much of a reply's speech (`Playout`)."""
-        self.reporter.note(SpeechSkipped(duration_s))
+    # --- tasks and timers -------------------------------------------------------------------------------------------
 
-    # --- what the manager may do (`voice_host.sessions.session.Connection`) --------------------------------------
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Start a task that ends with the call at the latest."""
+        task = self.tasks.create_task(work, name=f"{name}-{self.session_id}")
+        self._children.add(task)
+        task.add_done_callback(self._children.discard)
+        return task
+
+    def cancel_tasks(self) -> None:
+        """Stop everything that was spawned."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in tuple(self._children):
+            task.cancel()
+
+    def arm_timer(self) -> None:
+        """Come back to the turn engine at its next deadline."""
+        due_s = self.engine.deadline_s
+        if due_s == self._timer_due_s:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due_s = due_s
+        self._timer = None if due_s is None else asyncio.get_running_loop().call_at(due_s, self._on_deadline)
+
+    def _on_deadline(self) -> None:
+        self._timer_due_s = self._timer = None
+        self._dispatch_later(turns.TimePassed())
+
+    def _dispatch_later(self, event: turns.TurnEvent) -> None:
+        # In a task of its own: whoever asks may itself be what the event's actions stop and wait for.
+        if not self.over.done():
+            self.spawn(self.dispatch(event), "request")
+
+    # --- what the manager may do (`voice_host.sessions.session.Connection`) -----------------------------------------
 
     @property
     def lost(self) -> bool:
@@ -117,114 +354,10 @@ class Call:
         if not self.over.done():
             self.spawn(self.report(code, message), "warning")
 
-    # --- tasks and timers -------------------------------------------------------------------------------------------
-
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Start a task that ends with the call at the latest."""
-        task = self.tasks.create_task(work, name=f"{name}-{self.session_id}")
-        self._children.add(task)
-        task.add_done_callback(self._children.discard)
-        return task
-
-    def arm_timer(self) -> None:
-        """Come back to the turn engine when its next deadline comes."""
-        due_s = self.engine.deadline_s
-        if due_s == self.due_s:
-            return
-        if self.timer is not None:
-            self.timer.cancel()
-        self.due_s = due_s
-        self.timer = None if due_s is None else asyncio.get_running_loop().call_at(due_s, self._deadline)
-
-    def _deadline(self) -> None:
-        self.due_s = self.timer = None
-        self._later(TimePassed())
-
-    # --- turns that begin before they are final ---------------------------------------------------------------------
-
-    def prepare(self) -> None:
-        """While nothing is under way, have all of the next turn ready but the caller's words."""
-        if self._closed or not self._settled or self.engine.state is not TurnState.LISTENING:
-            return
-        if self.head_start is not None and not self.agent.is_current(self.head_start.turn):
-            self.head_start.abandon()  # the agent has said something since, of itself
-            self.head_start = None
-        if self.head_start is None:
-            self._begin()
-
-    async def speculate(self, text: str) -> None:
-        """Let the model begin on a turn that is not final."""
-        if not self._settled:
-            return
-        if self.head_start is None or not self.agent.is_current(self.head_start.turn):
-            await self.drop_head_start()
-            self._begin()
-        assert self.head_start is not None
-        self.head_start.turn.ask(text)
-
-    async def ask(self, text: str) -> None:
-        """Let the prepared turn have the words of the caller, and its request go out before anything else is done."""
-        if self.head_start is not None and self._settled and self.agent.is_current(self.head_start.turn):
-            self.head_start.turn.ask(text)
-            await asyncio.sleep(0)
-
-    async def take_head_start(self) -> HeadStart | None:
-        """Hand over the turn that was begun; None: there is none, or the conversation has moved on since."""
-        head_start, self.head_start = self.head_start, None
-        if head_start is None or (head_start.turn.asked.is_set() and self.agent.is_current(head_start.turn)):
-            return head_start
-        await head_start.drop()
-        return None
-
-    async def drop_head_start(self) -> None:
-        """Throw away what was begun."""
-        head_start, self.head_start = self.head_start, None
-        if head_start is not None:
-            await head_start.drop()
-
-    @property
-    def _settled(self) -> bool:
-        """Whether the history is complete: nothing is to come of the reply before."""
-        return self.reply is None or self.reply.task is None or self.reply.task.done()
-
-    def _begin(self) -> None:
-        self.head_start = HeadStart(self.agent.prepare_turn())
-        self.head_start.task = self.spawn(self.head_start.run(), "head-start")
-
-    def cancel_tasks(self) -> None:
-        """Stop everything that was spawned."""
-        self._closed = True
-        if self.timer is not None:
-            self.timer.cancel()
-        for task in tuple(self._children):
-            task.cancel()
-
-    # --- what tools and callbacks may do (`voice_host.sessions.live_session.Line`) --------------------
+    # --- what tools and callbacks may do (`voice_host.sessions.live_session.Line`) ------------------------------------
 
     async def say(self, text: str) -> None:
-        self._later(SpeechRequested(text))
+        self._dispatch_later(turns.SpeechRequested(text))
 
     async def hang_up(self, reason: str) -> None:
-        self._later(HangUpRequested(reason))
-
-    def _later(self, event: TurnEvent) -> None:
-        # In a task of its own: whoever asks may itself be what the event's actions stop and wait for.
-        if not self.over.done():
-            self.spawn(self.dispatch(event), "request")
-
-    async def report(self, code: str, message: str, *, fatal: bool = False) -> None:
-        """Report that something went wrong. `message` must be fit for the caller."""
-        await self.reporter.tell(Problem(code, message, fatal))
-
-    async def over_limit(self, excess: Excess) -> None:
-        """Count what was dropped because it is over a limit; tell the client now and then, or close the call."""
-        self.reporter.note(LimitExceeded(excess.limit))
-        if excess.tell:
-            await self.report("over_limit", excess.words, fatal=excess.fatal)
-        if excess.fatal:
-            self.end("ended", f"over a limit: {excess.limit}", CloseCode.OVER_A_LIMIT)
-
-    async def report_failure(self, error: ProviderError) -> None:
-        """Report that a speech service failed; a refused key with the variable to look at, which is no secret."""
-        named = error.setting is None or error.setting in error.message
-        await self.report(error.code, error.message if named else f"{error.message} Check {error.setting}.")
+        self._dispatch_later(turns.HangUpRequested(reason))

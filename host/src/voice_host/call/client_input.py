@@ -67,7 +67,7 @@ class _Microphone:
         if self._closed or self._call.over.done():
             return
         if self._call.reply is not None:
-            self._call.reply.playout.sign_of_life()
+            self._call.reply.playout.note_liveness()
         if (excess := self._guard.audio(len(pcm))) is None:
             self._call.echo.microphone(pcm)
             if dropped := self._call.microphone.put(pcm):

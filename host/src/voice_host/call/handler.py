@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -13,20 +13,18 @@ from starlette.websockets import WebSocket
 
 from voice_host.admission import CallLimits, ClientGuard, Ticket, call_limits
 from voice_host.call import events
-from voice_host.call.call import Call
+from voice_host.call.call import Call, CallSteps
 from voice_host.call.client_input import read_client
 from voice_host.call.connection import CallEnd, code_for, refuse, say_goodbye, session_for
 from voice_host.call.echo import EchoGuard
 from voice_host.call.failover_tts import CallVoice
-from voice_host.call.generation import generate, note_late_tool
 from voice_host.call.listening import DEAF_PHRASE, HEARING_AGAIN_PHRASE, Listening
 from voice_host.call.microphone import MicrophoneBuffer
 from voice_host.call.open_turn import final_timeout_s
-from voice_host.call.prepared_turn import HeadStart
+from voice_host.call.prepared_turn import PreparedTurn
 from voice_host.call.reply import Reply
-from voice_host.call.reply_runner import append_speech, start_reply
+from voice_host.call.reply_runner import answer_turn, relay_speech, speak_text
 from voice_host.call.report import CallReporter
-from voice_host.call.speech_out import SpeechOut
 from voice_host.call.suspension import Suspension
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.transport import Disconnected
@@ -34,7 +32,6 @@ from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection, OpeningFailed
 from voice_host.clients.voice_host_v1 import VoiceHostV1
 from voice_host.clock import now_s
-from voice_host.conversation.turn import OnEvent
 from voice_host.observability.logs import get_logger
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.refusals import SessionRefused
@@ -47,19 +44,14 @@ from voice_host.speech.select import (
     voice_warnings,
 )
 from voice_host.text import ClauseWording, CustomCleaner, VoiceCleaner, normalize_voice_text, wording_for
-from voice_host.turns import events as turns
 from voice_host.turns.engine import TurnEngine
+from voice_host.turns.events import ConnectionResumed, Interruption, SpeechRequested
 from voice_host_sdk import (
     AgentConfig,
     Caller,
     ProviderError,
-    SpeechEnded,
-    SpeechEvent,
-    SpeechStarted,
     SpeechToTextStream,
     TextToSpeechStream,
-    Transcript,
-    UserTurn,
 )
 
 log = get_logger(__name__)
@@ -199,7 +191,7 @@ class VoiceSessionHandler:
             tasks=tasks,
             over=asyncio.get_running_loop().create_future(),
             microphone=MicrophoneBuffer(session.agent.stt_config.sample_rate, self._resilience.microphone_buffer_s),
-            dispatch=lambda event: self._dispatch(call, event),
+            steps=CallSteps(self._handle_turn, self._speak_text, self._cancel_inflight),
             place=place,
             max_lag_s=self._limits.max_lag_s,
             playout_buffer_s=self._resilience.playout_buffer_s,
@@ -259,181 +251,42 @@ class VoiceSessionHandler:
         call.spawn(self._stt_listener(call), "speech-to-text")
         before, call.session.suspended = call.session.suspended, None
         if before is not None:
-            await call.dispatch(turns.ConnectionResumed(before.unheard, before.unanswered))
+            await call.dispatch(ConnectionResumed(before.unheard, before.unanswered))
         elif not resumed and call.agent.greeting.strip():
-            await call.dispatch(turns.SpeechRequested(call.agent.greeting, greeting=True))
+            await call.dispatch(SpeechRequested(call.agent.greeting, greeting=True))
         await call.session.live.attach(call)
         return await call.over
 
-    # --- from the client ------------------------------------------------------------------------------------------
+    # --- what a subclass may override -----------------------------------------------------------------------------
 
     async def _client_loop(self, call: Call, ws: WebSocket) -> None:
+        """Read the client until the call ends."""
         await read_client(call, ClientGuard(self._limits, call.agent.stt_config.sample_rate))
 
-    # --- from the recogniser --------------------------------------------------------------------------------------
-
-    async def _connect_stt(self, call: Call) -> SpeechToTextStream:
-        return await self._speech.stt.open(call.agent.stt_config)
-
     async def _stt_listener(self, call: Call) -> None:
-        """Listen until the call ends. When the recogniser is lost for good, the call is kept: typing still works."""
+        """Listen until the call ends. When the recogniser is lost for good, the call goes on: typing still works."""
+
+        async def on_outage(error: ProviderError) -> None:
+            await call.report_failure(error)
+            await call.dispatch(SpeechRequested(DEAF_PHRASE))
+
         await Listening(
             call.agent.stt_config,
             self._resilience,
             connect=partial(self._connect_stt, call),
-            on_event=partial(self._on_speech, call),
-            on_outage=partial(self._deaf, call),
-            on_recovery=partial(call.dispatch, turns.SpeechRequested(HEARING_AGAIN_PHRASE)),
+            on_event=call.hear,
+            on_outage=on_outage,
+            on_recovery=partial(call.dispatch, SpeechRequested(HEARING_AGAIN_PHRASE)),
             note=call.reporter.note,
             hears_speech_end=self._speech.stt.reports_speech_end,
         ).run(call.microphone)
 
-    async def _on_speech(self, call: Call, event: SpeechEvent) -> None:
-        for heard in call.echo.sift(event, lambda: call.reply.audible() if call.reply is not None else ""):
-            await self._on_caller_speech(call, heard)
-
-    async def _on_caller_speech(self, call: Call, event: SpeechEvent) -> None:
-        match event:
-            case SpeechStarted():
-                call.speech_ended_at_s = None
-                await call.reporter.tell(events.CallerSpeechStarted())
-                await call.dispatch(turns.CallerSpeechStarted())
-            case SpeechEnded():
-                call.speech_ended_at_s = now_s()
-                await call.reporter.tell(events.CallerSpeechEnded())
-                await call.dispatch(turns.CallerSpeechEnded())
-            case Transcript(text, final, confidence):
-                await call.reporter.tell(events.Heard(text, final))
-                await call.dispatch(turns.TurnFinished(text) if final else turns.PartialTranscript(text, confidence))
-        call.prepare()  # a turn is coming
-
-    async def _deaf(self, call: Call, error: ProviderError) -> None:
-        await call.report_failure(error)
-        await call.dispatch(turns.SpeechRequested(DEAF_PHRASE))
-
-    # --- the turn engine's actions ----------------------------------------------------------------------------------
-
-    async def _dispatch(self, call: Call, event: turns.TurnEvent) -> None:
-        async with call.turn_lock:
-            for action in call.engine.handle(event, now_s()):
-                await self._perform(call, action)
-            call.arm_timer()
-
-    async def _perform(self, call: Call, action: turns.TurnAction) -> None:
-        match action:
-            case turns.Speculate(text):
-                await call.speculate(text)
-            case turns.DropSpeculation():
-                await call.drop_head_start()
-            case turns.AnnounceTurn(text, typed):
-                await self._announce(call, UserTurn(text, typed))
-            case turns.StartReply(reply, text):
-                head_start = await call.take_head_start()
-                start_reply(call, reply, partial(self._handle_turn, call, text, head_start), asked=text)
-            case turns.StartSpeech(reply, text, greeting):
-                start_reply(call, reply, partial(self._speak_text, call, text, greeting))
-            case turns.ResumeReply(reply):
-                rest = call.reply.unheard() if call.reply is not None else ""
-                start_reply(call, reply, partial(self._speak_text, call, rest, False))
-            case turns.AppendSpeech(_, text):
-                await append_speech(call, f" {text.strip()}\n")
-            case turns.DropSpeech():
-                call.reporter.note(events.SayDropped())
-            case turns.HoldPlayout() if call.reply is not None:
-                call.reply.hold()
-            case turns.UnholdPlayout() if call.reply is not None:
-                call.reply.playout.release()
-            case turns.CancelReply(_, by):
-                await self._cancel_inflight(call, by)
-            case turns.ConfirmNothingToCancel(reply):
-                await call.reporter.tell(events.ReplyCut(reply, call.reply.audible() if call.reply is not None else ""))
-            case turns.ForgetConversation():
-                call.forgotten = call.engine.reply
-                await call.agent.reset()
-                await call.reporter.tell(events.ConversationReset())
-            case turns.HangUp(reason):
-                call.end("ended", reason)
-
-    async def _announce(self, call: Call, turn: UserTurn) -> None:
-        await call.ask(turn.text)  # the model first: it is what the caller waits for
-        self._manager.count_turn(call.session_id)
-        call.answering = "typed" if turn.typed else "spoken"
-        if turn.typed:
-            call.speech_ended_at_s = None  # what was heard before it has nothing to do with it
-        await call.reporter.tell(events.TurnTaken(turn.text, turn.typed))
-
-    async def _cancel_inflight(self, call: Call, by: turns.Interruption) -> None:
-        """Kill the current reply: after `cancelled`, not one byte or word of it follows."""
-        if (reply := call.reply) is None:
-            return
-        heard = reply.cut()
-        await call.reporter.tell(reply.over(f"cancelled_by_{by}"))
-        await call.reporter.tell(events.ReplyCut(reply.id, heard))
-
-    # --- what replies say -----------------------------------------------------------------------------------------
-
-    async def _handle_turn(self, call: Call, text: str, head_start: HeadStart | None, reply: Reply) -> None:
-        """Answer the caller's turn: model, voice and playout side by side."""
-        run: Callable[[OnEvent], Coroutine[Any, Any, None]]
-        # Whoever overrides this may pass on other words than the caller's, which were asked already.
-        if head_start is not None and head_start.turn.prompt == text and call.agent.commit(head_start.turn):
-            turn, run = head_start.turn, head_start.deliver
-        else:
-            turn = call.agent.begin_turn(text)
-            run = turn.run
-        reply.turn = turn
-        finished = False
-        try:
-            if head_start is not None and head_start.turn is not turn:
-                head_start.abandon()
-            if reply.alive:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._tts_relay(call, reply), name=f"speech-{reply.id}")
-                    await call.reporter.tell(events.ReplyBegun(reply.id), reply)
-                    reply.stages.reach("model_request")
-                    finished = await generate(call, reply, turn, run)
-        finally:
-            if head_start is not None:
-                await head_start.drop()
-            if reply.id > call.forgotten:
-                await call.agent.end_turn(turn, *reply.remembered(), failed=not finished)
-            for late in turn.unreported():
-                note_late_tool(call, late)
-            turn.on_late_tool.append(partial(note_late_tool, call))
-
-    async def _speak_text(self, call: Call, text: str, greeting: bool, reply: Reply) -> None:
-        """Speak something of the agent's own, as a reply without a model."""
-        if not reply.alive:
-            return
-        reply.text = text
-        await reply.texts.put(text)
-        await call.reporter.tell(events.ReplyComplete(reply.id, text, greeting=greeting), reply)
-        await reply.texts.put(None)
-        try:
-            await self._tts_relay(call, reply)
-        finally:
-            if reply.id > call.forgotten:
-                call.agent.remember_spoken(text, *reply.remembered())
-
-    async def _tts_relay(self, call: Call, reply: Reply) -> None:
-        """Speak the reply's text as it comes. `tts_done` follows in any case, after the last audio."""
-
-        async def on_error(error: ProviderError) -> None:
-            if not error.retryable:
-                call.voice = None  # later replies need not find out again
-            await call.report_failure(error)
-
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(reply.playout.run(), name=f"playout-{reply.id}")
-            await SpeechOut(call.voice, reply, self._wording(call.agent.config), on_error).run()
-            reply.playout.complete()
-        await call.reporter.tell(events.SpeechSent(reply.id), reply)
-        await reply.playout.played()
-
-    def _wording(self, config: AgentConfig) -> ClauseWording:
-        return self._custom_cleaner or wording_for(config.text_normalization, tuple(config.pronunciations.items()))
+    async def _connect_stt(self, call: Call) -> SpeechToTextStream:
+        """Open a line to the recogniser."""
+        return await self._speech.stt.open(call.agent.stt_config)
 
     async def _open_voice(self, call: Call) -> TextToSpeechStream | None:
+        """Open the line to the voice; None: it cannot be had, and replies are text only."""
         speech, config = self._speech, call.agent.tts_config
         voice = CallVoice(speech.tts, speech.tts_fallback, config, self._resilience, call.reporter.note)
         try:
@@ -442,3 +295,24 @@ class VoiceSessionHandler:
             await call.report_failure(error)
             return None
         return voice
+
+    async def _handle_turn(self, call: Call, text: str, prepared: PreparedTurn | None, reply: Reply) -> None:
+        """Answer the caller's turn."""
+        await answer_turn(call, text, prepared, reply, self._tts_relay)
+
+    async def _speak_text(self, call: Call, text: str, greeting: bool, reply: Reply) -> None:
+        """Speak something of the agent's own, as a reply without a model."""
+        await speak_text(call, text, greeting, reply, self._tts_relay)
+
+    async def _tts_relay(self, call: Call, reply: Reply) -> None:
+        """Speak a reply's text as it comes, and return when it has been played."""
+        await relay_speech(call, reply, self._wording(call.agent.config))
+
+    async def _cancel_inflight(self, call: Call, by: Interruption) -> None:
+        """Cut the current reply, and tell the client."""
+        await call.cut_reply(by)
+
+    # --------------------------------------------------------------------------------------------------------------
+
+    def _wording(self, config: AgentConfig) -> ClauseWording:
+        return self._custom_cleaner or wording_for(config.text_normalization, tuple(config.pronunciations.items()))

@@ -208,25 +208,25 @@ class Playout:
         else:
             self._clock.report(played_ms, self._now_ms())
 
-    def sign_of_life(self) -> None:
+    def note_liveness(self) -> None:
         """The client's microphone is on the line: what was to be played by now has been played."""
-        self._clock.sign_of_life(self._now_ms())
+        self._clock.note_liveness(self._now_ms())
 
     def heard(self) -> str:
         """The text that has been audible so far."""
         return self._heard.at(self._position_ms)
 
-    def surely_heard(self) -> str:
+    def confirmed_heard(self) -> str:
         """As `heard`, where the client was lost, which may have been a while ago."""
-        return self._heard.at(self._sure_position_ms)
+        return self._heard.at(self._confirmed_position_ms)
 
     def reached(self) -> str:
         """How far in the text the caller has come, whatever was skipped of it."""
         return self._heard.reached(self._position_ms)
 
-    def surely_reached(self) -> str:
+    def confirmed_reached(self) -> str:
         """As `reached`, where the client was lost."""
-        return self._heard.reached(self._sure_position_ms)
+        return self._heard.reached(self._confirmed_position_ms)
 
     def delivered(self) -> str | None:
         """What was sent of a playout that is over, where some was skipped; None: nothing was."""
@@ -237,13 +237,13 @@ class Playout:
         return self._clock.position_ms(self._clock.played_ms(self._now_ms()))
 
     @property
-    def _sure_position_ms(self) -> float:
-        return self._clock.position_ms(self._clock.surely_played_ms(self._now_ms()))
+    def _confirmed_position_ms(self) -> float:
+        return self._clock.position_ms(self._clock.confirmed_played_ms(self._now_ms()))
 
     @property
     def reports_are_missing(self) -> bool:
         """Whether the client fell silent, which was to be heard of, before it had played all that was sent."""
-        return self._clock.surely_played_ms(self._now_ms()) < self._clock.sent_ms
+        return self._clock.confirmed_played_ms(self._now_ms()) < self._clock.sent_ms
 
     def _take(self, duration_ms: float) -> bytes:
         size = int(duration_ms * self._bytes_per_ms) & ~1

@@ -20,7 +20,7 @@ class PlayoutClock:
         self._skips: list[tuple[float, float]] = []  # after how much was sent, how much was skipped
         self._reported: tuple[float, float] | None = None
         self._report_gap_ms = 0.0  # the longest between two reports
-        self._alive_ms: float | None = None  # how much had been played at the last sign of life
+        self._alive_ms: float | None = None  # how much had been played when the client last gave a sign of being there
         self._paused_ms: float | None = None  # how much had been played when the client paused; None: it plays
 
     # --- what was sent, and skipped -----------------------------------------------------------------------------
@@ -95,7 +95,7 @@ class PlayoutClock:
             self._reported = (self._paused_ms, now_ms)
             self._paused_ms = None
 
-    def sign_of_life(self, now_ms: float) -> None:
+    def note_liveness(self, now_ms: float) -> None:
         """Something came from the client that comes all the time, such as audio of its microphone."""
         if self.sent_ms:
             self._alive_ms = self.played_ms(now_ms)
@@ -111,10 +111,10 @@ class PlayoutClock:
             return min(self.sent_ms, played + now_ms - at)
         return max(0.0, min(self.sent_ms, now_ms - self._origin_ms))
 
-    def surely_played_ms(self, now_ms: float) -> float:
+    def confirmed_played_ms(self, now_ms: float) -> float:
         """As `played_ms`, of a client that was lost some time ago: it has played on until a report is missing.
 
-        One that reports nothing has played on until its last sign of life. Without any, nobody knows.
+        One that reports nothing has played on until its last sign of liveness. Without any, nobody knows.
         """
         if self._reported is not None and self._report_gap_ms:
             return self.played_ms(min(now_ms, self._reported[1] + self._report_gap_ms))

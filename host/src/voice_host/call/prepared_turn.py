@@ -1,21 +1,24 @@
-"""A turn that begins before the caller's is final: what its model says waits here until it is wanted, or dropped."""
+"""Turns of the model that begin before the caller's turn is final, or even known."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from voice_host.conversation.events import AgentEvent
 from voice_host.conversation.turn import AgentTurn, OnEvent
+from voice_host.conversation.voice_agent import VoiceAgent
 
 EVENTS_AHEAD = 512
 """Events kept before the turn is final. When full, the model's stream waits."""
 
 
-class HeadStart:
-    """Runs a turn ahead, at least up to the point where only the caller's words are missing.
+class PreparedTurn:
+    """A turn that runs ahead: without the caller's words up to where they are needed, with them up to its end.
 
-    `run()` is a task of the call; `deliver()` is awaited once the turn is committed.
+    `run()` is a task of the call. `deliver()` is awaited once the turn is committed.
     """
 
     def __init__(self, turn: AgentTurn) -> None:
@@ -28,14 +31,14 @@ class HeadStart:
         self._error: Exception | None = None
 
     async def run(self) -> None:
-        """Let the model go on until its turn ends, or is dropped."""
+        """Run the turn until it ends or is dropped."""
         try:
             await self.turn.run(self._take)
         except Exception as error:  # noqa: BLE001 - whatever the model raises is raised again where its text is awaited
             self._error = error
 
     async def deliver(self, on_event: OnEvent) -> None:
-        """Hand over what was kept, and from then on whatever comes. Returns when the turn has ended.
+        """Hand over the events that were kept, and then each as it comes. Returns when the turn has ended.
 
         Raises:
             Exception: what the model raised.
@@ -53,13 +56,13 @@ class HeadStart:
             await self.drop()
 
     async def drop(self) -> None:
-        """Stop the model, if it is still at work, and wait until it has stopped."""
-        self.abandon()
+        """Stop the model if it still runs, and wait until it has stopped."""
+        self.cancel()
         if self.task is not None and not self.task.done():
             await asyncio.wait([self.task])
 
-    def abandon(self) -> None:
-        """Let the model stop, if it is still at work."""
+    def cancel(self) -> None:
+        """Stop the model if it still runs. Returns at once."""
         self.turn.alive = self.turn.alive and self.turn.committed.is_set()
         if self.task is not None:
             self.task.cancel()
@@ -71,3 +74,74 @@ class HeadStart:
             self._kept.append(event)
         else:
             await self._deliver(event)
+
+
+class TurnPreparation:
+    """Prepares the next turn of one call, and lets the model speculate on it.
+
+    Nothing is prepared while the history is incomplete, since the model would not know what was said last.
+
+    Args:
+        agent: whose turns they are.
+        spawn: starts a task that ends with the call.
+        history_is_complete: whether the reply before has been remembered.
+    """
+
+    def __init__(
+        self,
+        agent: VoiceAgent,
+        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+        history_is_complete: Callable[[], bool],
+    ) -> None:
+        self._agent = agent
+        self._spawn = spawn
+        self._history_is_complete = history_is_complete
+        self.current: PreparedTurn | None = None
+        """The turn that is prepared now."""
+
+    def prepare(self) -> None:
+        """Have all of the next turn ready but the caller's words. Does nothing where that has been done."""
+        if not self._history_is_complete():
+            return
+        if self.current is not None and not self._is_current(self.current):
+            self.current.cancel()  # the agent has said something since, on its own
+            self.current = None
+        if self.current is None:
+            self._begin()
+
+    async def speculate(self, text: str) -> None:
+        """Ask the model about a turn that is not final."""
+        if not self._history_is_complete():
+            return
+        if self.current is None or not self._is_current(self.current):
+            await self.drop()
+            self._begin()
+        assert self.current is not None
+        self.current.turn.ask(text)
+
+    async def ask(self, text: str) -> None:
+        """Give a prepared turn the caller's words, and let its request go out before anything else happens."""
+        if self.current is not None and self._history_is_complete() and self._is_current(self.current):
+            self.current.turn.ask(text)
+            await asyncio.sleep(0)
+
+    async def take(self) -> PreparedTurn | None:
+        """Hand over the turn that was asked; None: there is none, or the conversation has moved on since."""
+        prepared, self.current = self.current, None
+        if prepared is None or (prepared.turn.asked.is_set() and self._is_current(prepared)):
+            return prepared
+        await prepared.drop()
+        return None
+
+    async def drop(self) -> None:
+        """Throw away what was prepared."""
+        prepared, self.current = self.current, None
+        if prepared is not None:
+            await prepared.drop()
+
+    def _is_current(self, prepared: PreparedTurn) -> bool:
+        return self._agent.is_current(prepared.turn)
+
+    def _begin(self) -> None:
+        self.current = PreparedTurn(self._agent.prepare_turn())
+        self.current.task = self._spawn(self.current.run(), "prepared-turn")

@@ -1,4 +1,4 @@
-"""A reply under way: its id, its text, its speech, and the task that makes it."""
+"""A reply of the agent: its text, its speech, and what the caller heard of it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from voice_host.conversation.turn import AgentTurn
 TEXT_QUEUE_LENGTH = 2048
 """Pieces of text between the model and the voice, some 1500 words. When full, the model waits for the voice."""
 
-
 OVERLAP_WORDS = 3
 """Words that are said again when a reply is resumed: somebody who was interrupted goes back a little."""
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
-    """Something said within a reply that is not part of it: shown to nobody, and kept out of the history."""
+class Filler:
+    """Something said while nothing else is, such as "one moment". No part of the reply's text or of the history."""
 
     text: str
 
 
 @dataclass(slots=True, eq=False)
 class Reply:
-    """One reply. `alive` turns False when it is cancelled; nothing is sent for it after that."""
+    """One reply. `alive` turns False when it is cut; nothing is sent for it after that."""
 
     id: int
     playout: Playout
@@ -41,17 +40,53 @@ class Reply:
     turn: AgentTurn | None = None
     """The model's part of it; None for a greeting and the like."""
     text: str = ""
+    """As far as it is known. Only `write` and `append` add to it."""
     heard: str | None = None
-    """What was audible when it was cut; None while it was not cut."""
+    """What was audible when it was cut; None: it was not cut."""
     reached: str = ""
-    """How far the caller had come in its text then. The same, unless some was skipped."""
+    """How far in its text the caller was then. The same as `heard`, unless some was skipped."""
+    paused: bool = False
+    """Whether the client was told to pause its playback (`ReplyHeld`)."""
     text_came: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set whenever the model brings text."""
-    texts: asyncio.Queue[str | Aside | None] = field(default_factory=lambda: asyncio.Queue(TEXT_QUEUE_LENGTH))
+    """Set whenever there is more text."""
+    speech_queue: asyncio.Queue[str | Filler | None] = field(default_factory=lambda: asyncio.Queue(TEXT_QUEUE_LENGTH))
     """What is to be spoken; None ends it."""
     task: asyncio.Task[None] | None = None
     running: bool = False
     """False while it waits for the reply before it; cutting it then only marks it, so that its turn is remembered."""
+
+    # --- what it says ---------------------------------------------------------------------------------------------
+
+    async def write(self, text: str) -> None:
+        """Add to its text. Waits while the voice is too far behind."""
+        self._add(text)
+        await self.speech_queue.put(text)
+
+    def append(self, text: str) -> bool:
+        """Add to its text without waiting. Returns False if there is no room for it."""
+        if self.speech_queue.full():
+            return False
+        self._add(text)
+        self.speech_queue.put_nowait(text)
+        return True
+
+    def _add(self, text: str) -> None:
+        self.text += text
+        self.text_came.set()
+
+    async def fill(self, text: str) -> None:
+        """Say something to cover silence."""
+        await self.speech_queue.put(Filler(text))
+
+    async def end_sentence(self) -> None:
+        """Let everything written so far be spoken, without waiting for what comes next."""
+        await self.speech_queue.put("\n")
+
+    async def end_text(self) -> None:
+        """No more text follows."""
+        await self.speech_queue.put(None)
+
+    # --- what is heard of it --------------------------------------------------------------------------------------
 
     def hold(self) -> None:
         """The caller began to speak, over it or before it: send nothing for now."""
@@ -61,19 +96,37 @@ class Reply:
         self.playout.hold()
 
     def audible(self) -> str:
-        """What of it has been heard so far, white space made single."""
+        """Return what has been audible so far, with single spaces."""
         return " ".join(self.playout.heard().split())
 
     def unheard(self) -> str:
-        """What was not heard of it, beginning with the last words that were."""
+        """Return the rest that was not heard when it was cut, beginning with the last words that were."""
         return unheard(self.text, self.reached, OVERLAP_WORDS) if self.heard is not None else ""
 
     def remembered(self) -> tuple[str | None, str]:
-        """What the history keeps in place of its text, None: all of it; and the mark that says why."""
+        """Return what the history keeps in place of its text (None: all of it), and the mark that says why."""
         if self.heard is not None:
             return self.heard, CUT_MARK
         delivered = self.playout.delivered()
         return None if delivered is None else " ".join(delivered.split()), SKIPPED_MARK
+
+    # --- how it ends ----------------------------------------------------------------------------------------------
+
+    def cut(self) -> str:
+        """Stop it: nothing of it is sent any more. Returns what was heard."""
+        self.alive = False
+        if self.turn is not None:
+            self.turn.alive = False
+        self.heard, self.reached = self.audible(), self.playout.reached()
+        self.playout.stop()
+        if self.task is not None and self.running:
+            self.task.cancel()
+        return self.heard
+
+    def connection_lost(self) -> None:
+        """The client was lost, perhaps some time ago: count as heard only what is known to have been played."""
+        self.heard = " ".join(self.playout.confirmed_heard().split())
+        self.reached = self.playout.confirmed_reached()
 
     def over(self, how: str) -> ReplyOver:
         """Return the record of a reply that is over. `how`: `completed`, or `cancelled_by_` and what cut it."""
@@ -88,19 +141,3 @@ class Reply:
             interrupted=self.heard is not None,
             stages_ms=self.stages.in_ms(),
         )
-
-    def forsake(self) -> None:
-        """The caller was lost, perhaps before this reply was over: let what is known to have been played be heard."""
-        self.heard = " ".join(self.playout.surely_heard().split())
-        self.reached = self.playout.surely_reached()
-
-    def cut(self) -> str:
-        """Kill it: no audio or message of it goes out any more. Returns what was heard."""
-        self.alive = False
-        if self.turn is not None:
-            self.turn.alive = False
-        self.heard, self.reached = self.audible(), self.playout.reached()
-        self.playout.stop()
-        if self.task is not None and self.running:
-            self.task.cancel()
-        return self.heard

@@ -1,84 +1,165 @@
-"""The course of a reply, whatever it says: begun after the one before it, and reported once it is over."""
+"""The course of a reply: the model's text on to client and voice, the voice's audio on to the client."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
+from pydantic_ai.exceptions import UsageLimitExceeded
+
+from voice_host.call import events
 from voice_host.call.call import Call
-from voice_host.call.events import ReplyText, SayDropped
-from voice_host.call.latency import Stages
-from voice_host.call.playout import Playout
+from voice_host.call.prepared_turn import PreparedTurn
 from voice_host.call.reply import Reply
-from voice_host.clock import now_s
-from voice_host.turns.events import ReplyAudible, ReplyEnded
+from voice_host.call.speech_out import SpeechOut
+from voice_host.conversation.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
+from voice_host.conversation.turn import AgentTurn, OnEvent
+from voice_host.models import log_model_error
+from voice_host.text import ClauseWording
+from voice_host.turns.caller_words import asks
+from voice_host.turns.events import ReplyTextComplete
+from voice_host_sdk import ProviderError, SilenceConfig
 
-MakeReply = Callable[[Reply], Coroutine[Any, Any, None]]
-"""Generates a reply, and returns when it was played to its end."""
+Relay = Callable[[Call, Reply], Coroutine[Any, Any, None]]
+"""Speaks a reply's text as it comes, and returns when it has been played."""
 
 
-def start_reply(call: Call, reply_id: int, make: MakeReply, *, asked: str = "") -> None:
-    """Let a reply follow the one before it, in a task of its own.
+async def answer_turn(call: Call, text: str, prepared: PreparedTurn | None, reply: Reply, relay: Relay) -> None:
+    """Answer the caller's turn: model, voice and playout side by side."""
+    run: Callable[[OnEvent], Awaitable[None]]
+    # A subclass of the handler may pass on other words than the caller's, which the model was asked already.
+    if prepared is not None and prepared.turn.prompt == text and call.agent.commit(prepared.turn):
+        turn, run = prepared.turn, prepared.deliver
+    else:
+        turn = call.agent.begin_turn(text)
+        run = turn.run
+    reply.turn = turn
+    finished = False
+    try:
+        if prepared is not None and prepared.turn is not turn:
+            prepared.cancel()
+        if reply.alive:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(relay(call, reply), name=f"speech-{reply.id}")
+                await call.reporter.tell(events.ReplyBegun(reply.id), reply)
+                reply.stages.reach("model_request")
+                finished = await _generate(call, reply, turn, run)
+    finally:
+        if prepared is not None:
+            await prepared.drop()
+        if reply.id > call.forgotten:
+            await call.agent.end_turn(turn, *reply.remembered(), failed=not finished)
+        for late in turn.unreported():
+            _note_late_tool(call, late)
+        turn.on_late_tool.append(partial(_note_late_tool, call))
 
-    Args:
-        reply_id: what the turn engine calls it.
-        asked: the caller's turn that it answers.
+
+async def speak_text(call: Call, text: str, greeting: bool, reply: Reply, relay: Relay) -> None:
+    """Speak something of the agent's own, as a reply without a model."""
+    if not reply.alive:
+        return
+    await reply.write(text)
+    await call.reporter.tell(events.ReplyComplete(reply.id, text, greeting=greeting), reply)
+    await reply.end_text()
+    try:
+        await relay(call, reply)
+    finally:
+        if reply.id > call.forgotten:
+            call.agent.remember_spoken(text, *reply.remembered())
+
+
+async def relay_speech(call: Call, reply: Reply, wording: ClauseWording) -> None:
+    """Speak the reply's text as it comes, and return when it has been played (`Relay`)."""
+
+    async def on_error(error: ProviderError) -> None:
+        if not error.retryable:
+            call.voice = None  # later replies need not find out again
+        await call.report_failure(error)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(reply.playout.run(), name=f"playout-{reply.id}")
+        await SpeechOut(call.voice, reply, wording, on_error).run()
+        reply.playout.complete()
+    await call.reporter.tell(events.SpeechSent(reply.id), reply)
+    await reply.playout.played()
+
+
+# --- the model's part -------------------------------------------------------------------------------------------------
+
+
+async def _generate(call: Call, reply: Reply, turn: AgentTurn, run: Callable[[OnEvent], Awaitable[None]]) -> bool:
+    """Take a turn to its end. When the model fails, the agent says so instead of falling silent.
+
+    Returns:
+        whether the model got to the end of its reply.
     """
-    speech_ended_at_s, call.speech_ended_at_s = call.speech_ended_at_s, None
-    kind, call.answering = call.answering, "own"
-    stages = Stages(speech_ended_at_s or now_s())
-    if speech_ended_at_s is not None:
-        stages.lasted("speech_end", 0.0)
-    stages.reach("transcript_final")
-
-    async def audible() -> None:
-        stages.reach("first_audio_out")
-        if kind != "own":
-            call.session.note_first_audio(stages.in_ms()["first_audio_out"])
-        await call.dispatch(ReplyAudible(reply_id))
-
-    async def send(pcm: bytes) -> None:
-        call.echo.played(pcm)
-        await call.client.speak(reply_id, pcm, reply)
-
-    playout = Playout(
-        send,
-        sample_rate=call.agent.tts_config.sample_rate,
-        lead_ms=call.agent.config.turns.playout_lead_ms,
-        buffer_s=call.playout_buffer_s,
-        max_lag_s=call.max_lag_s,
-        on_first_audio=audible,
-        on_skipped=call.skipped,
-    )
-    reply = Reply(reply_id, playout, stages, kind, asked=asked)
-    previous, call.reply = call.reply, reply
-    if previous is not None:
-        call.echo.said(previous.audible())
-    reply.task = call.spawn(_run(call, reply, previous, make), f"reply-{reply_id}")
-    reply.task.add_done_callback(lambda _: None if reply.alive else call.prepare())
+    finished = True
+    filler = asyncio.create_task(_cover_silence(reply, call.agent.config.silence), name=f"filler-{reply.id}")
+    try:
+        await run(partial(_on_agent_event, call, reply))
+        if not turn.text.strip() and not turn.outcomes:
+            finished = False
+            await _say_instead(call, reply, "model_empty", "The language model gave no answer.")
+    except UsageLimitExceeded:
+        finished = False
+        phrase = call.agent.config.step_limit_phrase
+        await _say_instead(call, reply, "step_limit", "The reply took too many steps.", phrase)
+    except Exception as error:  # noqa: BLE001 - `log_model_error` logs it
+        finished = False
+        problem = log_model_error(call.agent_id, error)
+        await _say_instead(call, reply, problem.code, problem.message)
+    finally:
+        filler.cancel()
+        await asyncio.wait([filler])
+    await call.reporter.tell(events.ReplyComplete(reply.id, reply.text.strip(), tuple(turn.steps)), reply)
+    await call.dispatch(ReplyTextComplete(reply.id, asks(reply.text)))
+    await reply.end_text()
+    return finished
 
 
-async def _run(call: Call, reply: Reply, previous: Reply | None, make: MakeReply) -> None:
-    if previous is not None and previous.task is not None:
-        # It was cancelled or has ended; its last words must be in the history before this one reads it.
-        await asyncio.wait([previous.task])
-    reply.running = True
-    await make(reply)
-    if not reply.alive:  # cut before it began
-        return
-    reply.stages.reach("audible_end")
-    await call.reporter.tell(reply.over("completed"))
-    await call.dispatch(ReplyEnded(reply.id))
+async def _cover_silence(reply: Reply, config: SilenceConfig) -> None:
+    """Say the fillers, one after the other, when neither the model nor a tool has brought text for a while."""
+    for filler in config.fillers if config.filler_after_s is not None else ():
+        while True:
+            reply.text_came.clear()
+            try:
+                async with asyncio.timeout(config.filler_after_s):
+                    await reply.text_came.wait()
+            except TimeoutError:
+                # It is not silent while what was said before is still being spoken, or while the caller speaks.
+                if not (reply.playout.busy or reply.playout.held):
+                    break
+        await reply.fill(filler)
 
 
-async def append_speech(call: Call, text: str) -> None:
-    """Add something of the agent's own to the reply under way."""
-    # Never waits for room: whoever dispatches holds the turn's lock, and the voice may need it to go on.
-    if (reply := call.reply) is None or reply.texts.full():
-        call.reporter.note(SayDropped())
-        return
-    reply.texts.put_nowait(text)
-    reply.text += text
-    reply.text_came.set()
-    await call.reporter.tell(ReplyText(reply.id, text), reply)
+async def _on_agent_event(call: Call, reply: Reply, event: AgentEvent) -> None:
+    match event:
+        case TextDelta(text):
+            reply.stages.reach("first_token")
+            await _write(call, reply, text)
+        case ToolStarted():
+            await reply.end_sentence()
+            await call.reporter.tell(events.ToolStarted(event.id, event.name, event.arguments), reply)
+        case ToolFinished():
+            await call.reporter.tell(_tool_finished(event), reply)
+
+
+async def _write(call: Call, reply: Reply, text: str) -> None:
+    await reply.write(text)
+    await call.reporter.tell(events.ReplyText(reply.id, text), reply)
+
+
+async def _say_instead(call: Call, reply: Reply, code: str, message: str, phrase: str | None = None) -> None:
+    await call.report(code, message)
+    separator = " " if reply.text else ""
+    await _write(call, reply, separator + (phrase or call.agent.config.error_phrase))
+
+
+def _note_late_tool(call: Call, tool: ToolFinished) -> None:
+    call.reporter.note(_tool_finished(tool, late=True))
+
+
+def _tool_finished(tool: ToolFinished, *, late: bool = False) -> events.ToolFinished:
+    return events.ToolFinished(tool.id, tool.name, tool.arguments, tool.ok, tool.result, tool.duration_ms, late)

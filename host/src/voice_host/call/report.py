@@ -144,6 +144,7 @@ class CallReporter:
 
     def _turn_taken(self, turn: UserTurn) -> None:
         metrics.TURNS.labels(self._agent_id, "typed" if turn.typed else "spoken").inc()
+        self._session.count_turn()
         log_turn(self._session.live, turn)
         self._callbacks.user_turn(turn)
 
@@ -151,6 +152,8 @@ class CallReporter:
         metrics.REPLIES.labels(self._agent_id, event.how).inc()
         for stage, ms in event.stages_ms.items():
             metrics.STAGE_SECONDS.labels(self._agent_id, stage, event.kind).observe(max(0.0, ms / 1000))
+        if event.kind != "own" and (first_audio_ms := event.stages_ms.get("first_audio_out")) is not None:
+            self._session.note_first_audio(first_audio_ms)
         reply = AgentReply(event.reply, event.text, event.heard, event.interrupted)
         log_reply(self._session.live, reply)
         self._callbacks.agent_reply(reply)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from voice_host.call.heard import SpokenClause
-from voice_host.call.reply import Aside, Reply
+from voice_host.call.reply import Filler, Reply
 from voice_host.text import ClauseWording, SpokenPiece, SpokenStream
 from voice_host_sdk import ProviderError, TextToSpeechStream, Utterance
 
@@ -31,7 +31,7 @@ class SpeechOut:
 
     Args:
         voice: the call's line to the voice; None: the text is read and not spoken.
-        reply: its `texts` are spoken into its `playout`.
+        reply: its `speech_queue` is spoken into its `playout`.
         wording: puts clauses into words for the voice.
         on_error: told about every failure of the voice; what can still be spoken is.
     """
@@ -56,9 +56,9 @@ class SpeechOut:
         """Speak all of the reply's text. Returns when its last audio is in the playout."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(), name=f"voice-{self._reply.id}")
-            async for piece in pieces(self._reply.texts, self._wording):
-                if isinstance(piece, Aside):
-                    await self._say_beside(piece.text)
+            async for piece in pieces(self._reply.speech_queue, self._wording):
+                if isinstance(piece, Filler):
+                    await self._fill(piece.text)
                 else:
                     await self._write(piece)
             self._speaking.put_nowait(None)
@@ -77,12 +77,12 @@ class SpeechOut:
         if piece.ends:
             await self._finish()
 
-    async def _say_beside(self, text: str) -> None:
+    async def _fill(self, text: str) -> None:
         """Say something that is not part of the reply's text, between two of its clauses."""
         await self._finish()
-        if (aside := await self._begin("")) is not None:
-            self._current = aside
-            await self._send(aside, text)
+        if (filler := await self._begin("")) is not None:
+            self._current = filler
+            await self._send(filler, text)
             await self._finish()
 
     async def _begin(self, text: str) -> _Speaking | None:
@@ -144,8 +144,8 @@ class SpeechOut:
 
 
 async def pieces(
-    texts: asyncio.Queue[str | Aside | None], wording: ClauseWording
-) -> AsyncIterator[SpokenPiece | Aside]:
+    texts: asyncio.Queue[str | Filler | None], wording: ClauseWording
+) -> AsyncIterator[SpokenPiece | Filler]:
     """Cut the stream of text into what can be said, as early as is safe; None ends it."""
     stream = SpokenStream(wording)
     waited = False

@@ -40,7 +40,7 @@ class Suspension:
         if reply.id in cancelled:
             reply.cut()
         if unplayed:
-            reply.forsake()
+            reply.connection_lost()
         if reply.id in cancelled:
             self._call.reporter.note(reply.over("cancelled_by_end"))
         return reply if unfinished else None

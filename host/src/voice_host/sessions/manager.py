@@ -228,12 +228,6 @@ class VoiceAgentManager:
         self._sessions[session.id] = session
         self._sweeper.start()
 
-    def count_turn(self, session_id: str) -> None:
-        """Note that the caller finished a turn."""
-        if session := self._sessions.get(session_id):
-            session.turns += 1
-            session.use(self._clock())
-
     # --- connections come and go ----------------------------------------------------------------------------------
 
     @asynccontextmanager

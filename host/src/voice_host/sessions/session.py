@@ -94,6 +94,11 @@ class ManagedSession:
         """Note that the session is used."""
         self.last_used = now
 
+    def count_turn(self) -> None:
+        """The caller finished a turn."""
+        self.turns += 1
+        self.agent.on_used()
+
     def note_first_audio(self, after_ms: float) -> None:
         """The first audio of a reply to a turn goes out, so long after the turn."""
         self.worst_first_audio_ms = max(after_ms, self.worst_first_audio_ms or 0.0)
