@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from voice_host.testing import CallTool, ScriptedModel, Think, call_agent, in_virtual_time
+from voice_host.testing import CallTool, ScriptedModel, TestCall, Think, call_agent, in_virtual_time
 from voice_host_sdk import AgentConfig, SilenceConfig, TurnConfig, tool
 
 SEVEN = "One two three four five six seven."
@@ -164,3 +164,46 @@ async def test_a_slow_model_is_cut_by_the_next_turn_and_both_turns_are_remembere
         await call.wait(1)
         assert (await call.ask("Second")).heard == "Both."
     assert model.asked[1].history == ("caller: First", "caller: Second")
+
+
+def pauses(call: TestCall) -> list[tuple[str, int]]:
+    """Return what the client was told that concerns the playback of what it has."""
+    return [
+        (frame["type"], frame["reply"]) for frame in call.frames if frame["type"] in ("hold", "unhold", "cancelled")
+    ]
+
+
+@pytest.mark.parametrize(("for_s", "then"), [(0.2, "unhold"), (1.0, "cancelled")])
+@in_virtual_time
+async def test_the_client_pauses_at_the_onset_until_it_is_clear_what_it_was(for_s: float, then: str) -> None:
+    async with call_agent(AgentConfig(), ScriptedModel(SEVEN)) as call:
+        await call.type("Count")
+        await call.wait(0.8)
+        assert pauses(call) == []
+        await call.cough(for_s=for_s)
+        await call.reply()
+        number = call.frames[-1].get("reply", 2)
+        assert pauses(call)[:2] == [("hold", number), (then, number)]
+        assert ("unhold", number) not in pauses(call) or then == "unhold"
+
+
+@in_virtual_time
+async def test_speech_before_a_reply_is_audible_pauses_nothing() -> None:
+    async with call_agent(AgentConfig(), ScriptedModel([Think(2.0), SEVEN])) as call:
+        await call.type("Count")
+        await call.cough(for_s=0.2)
+        await call.reply()
+        assert pauses(call) == []
+
+
+@in_virtual_time
+async def test_a_client_that_paused_just_before_the_end_of_a_reply_plays_the_rest() -> None:
+    async with call_agent(AgentConfig(), ScriptedModel(SEVEN, SEVEN, "Fine.")) as call:
+        first = await call.ask("Count")
+        assert first.audible_s is not None
+        assert first.ended_s is not None
+        await call.type("Again")
+        second = await call.interrupt("Oh", into_reply_s=first.ended_s - first.audible_s - 0.15, for_s=0.2)
+        await call.wait(1)
+        assert not second.interrupted
+        assert [kind for kind, _ in pauses(call)] == ["hold", "unhold"]

@@ -76,6 +76,8 @@ class Call:
     """The last reply of the conversation that the caller asked to forget."""
     preparation: TurnPreparation = field(init=False)
     """Of the caller's next turn."""
+    _paused: Reply | None = None
+    """The reply whose playback the client was told to pause (`ReplyHeld`)."""
     _speech_ended_at_s: float | None = None
     _next_kind: ReplyKind = "own"
     _turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -182,13 +184,18 @@ class Call:
         await self.reporter.tell(events.TurnTaken(text, typed))
 
     async def _report_pause(self) -> None:
-        """Tell the client when the playback of the reply is to pause, and when it is to go on."""
-        if (reply := self.reply) is None or not reply.alive:
+        """Tell the client when it is to pause the playback of a reply, and when to go on."""
+        reply, before = self.reply, self._paused
+        if reply is not None and self.engine.state is TurnState.HOLDING and reply.alive and reply.playout.begun:
+            self._paused = reply
+        else:
+            self._paused = None
+        if self._paused is before:
             return
-        pause = reply.playout.held and reply.playout.begun
-        if pause != reply.paused:
-            reply.paused = pause
-            await self.reporter.tell(events.ReplyHeld(reply.id) if pause else events.ReplyReleased(reply.id), reply)
+        if before is not None:  # the client hears nothing of this if it was cut
+            await self.reporter.tell(events.ReplyReleased(before.id), before)
+        if self._paused is not None:
+            await self.reporter.tell(events.ReplyHeld(self._paused.id), self._paused)
 
     # --- replies ------------------------------------------------------------------------------------------------------
 

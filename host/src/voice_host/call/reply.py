@@ -45,8 +45,6 @@ class Reply:
     """What was audible when it was cut; None: it was not cut."""
     reached: str = ""
     """How far in its text the caller was then. The same as `heard`, unless some was skipped."""
-    paused: bool = False
-    """Whether the client was told to pause its playback (`ReplyHeld`)."""
     text_came: asyncio.Event = field(default_factory=asyncio.Event)
     """Set whenever there is more text."""
     speech_queue: asyncio.Queue[str | Filler | None] = field(default_factory=lambda: asyncio.Queue(TEXT_QUEUE_LENGTH))
