@@ -104,11 +104,12 @@ async def studio(
     handler_class: type[VoiceSessionHandler] = VoiceSessionHandler,
     ears: SpeechToText | None = None,
     voice: TextToSpeech | None = None,
+    fallback_voice: TextToSpeech | None = None,
     **manager_options: Any,
 ) -> AsyncIterator[Studio]:
     """Serve one agent with simulated services. Words are short, so that a reply takes a fraction of a second.
 
-    `ears` and `voice` take the place of the simulated speech services, and are closed with the rest.
+    `ears` and `voice` take the place of the simulated speech services; all are closed with the rest.
     """
     async with (
         AssemblyAISimulator(api_key="stt-key") as stt,
@@ -129,6 +130,7 @@ async def studio(
         speech = SpeechProviders(
             ears or AssemblyAISpeechToText(stt_key, **{"url": stt.url, "resilience": resilience, **stt_options}),
             voice or OrpheusTextToSpeech(tts_key, url=tts.url, resilience=resilience),
+            fallback_voice,
         )
         handler = handler_class(agent_manager=manager, speech=speech, limits=limits, resilience=resilience)
         made = Studio(stt, tts, llm, manager, handler)

@@ -9,8 +9,8 @@ import pytest
 
 from tests.calls.turn_taking import ENDED, STARTED, audible_s, final, hear_into_reply, partial, turns
 from voice_host.testing import ScriptedModel, TestCall, call_agent, in_virtual_time
-from voice_host.testing import voice as scripted_voice
 from voice_host.testing.ears import ScriptedEars
+from voice_host.testing.voice import ScriptedVoice
 from voice_host_sdk import AgentConfig, SpeechEvent, STTConfig, TTSConfig
 
 SAID = "We open at nine in the morning and we close at ten in the evening. Tomorrow we are closed."
@@ -23,12 +23,10 @@ MIC_HZ, VOICE_HZ = STTConfig().sample_rate, TTSConfig().sample_rate
 def a_voice_that_can_be_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     """The scripted voice speaks silence; here it is a square wave of -9 dB."""
 
-    class Loud(scripted_voice._Utterance):
-        def __init__(self, voice: scripted_voice.ScriptedVoice, config: TTSConfig) -> None:
-            super().__init__(voice, config)
-            self._word_audio = tone(12_000, len(self._word_audio) // 2)
+    def loud(voice: ScriptedVoice, config: TTSConfig) -> bytes:
+        return tone(12_000, config.sample_rate * voice.ms_per_word // 1000)
 
-    monkeypatch.setattr(scripted_voice, "_Utterance", Loud)
+    monkeypatch.setattr(ScriptedVoice, "word_audio", loud)
 
 
 @pytest.fixture(params=[True, False], ids=["hears the end of speech", "does not"])
@@ -43,24 +41,22 @@ def tone(peak: int, samples: int) -> bytes:
 
 def put_on_loudspeaker(call: TestCall, *, gain: float = 0.1) -> None:
     """Send what the caller gets back through the microphone, `LATE_S` after it is played."""
-    observed, loop = call._observed, asyncio.get_running_loop()
-    take, played_until_s = observed._on_audio, 0.0
+    loop = asyncio.get_running_loop()
+    played_until_s = 0.0
 
     def play(pcm: bytes) -> None:
         nonlocal played_until_s
-        take(pcm)
         heard = array.array("h", [int(sample * gain) for sample in array.array("h", pcm)])
         begins_s = max(played_until_s, loop.time())
         played_until_s = begins_s + len(heard) / VOICE_HZ
         microphone(call, heard[: len(heard) * MIC_HZ // VOICE_HZ].tobytes(), begins_s + LATE_S - loop.time())
 
-    observed._on_audio = play  # type: ignore[method-assign]
+    call.on_audio(play)
 
 
 def microphone(call: TestCall, pcm: bytes, in_s: float) -> None:
     """Send audio of the microphone a while from now."""
-    frame = {"type": "websocket.receive", "bytes": pcm}
-    asyncio.get_running_loop().call_later(in_s, lambda: call._socket and call._socket.put(frame))
+    asyncio.get_running_loop().call_later(in_s, call.send_audio, pcm)
 
 
 def echo(text: str) -> list[tuple[float, SpeechEvent]]:

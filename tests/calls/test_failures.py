@@ -12,7 +12,6 @@ from tests.calls.studio import studio
 from tests.simulators.orpheus import Fault
 from voice_host.call.handler import DEAF_PHRASE
 from voice_host.speech.orpheus.adapter import OrpheusTextToSpeech
-from voice_host.speech.select import SpeechProviders
 from voice_host_sdk import AgentConfig, tool
 
 
@@ -203,10 +202,7 @@ async def test_a_sync_tool_of_one_agent_does_not_hold_up_the_call() -> None:
 
 @pytest.mark.fault("voice: cannot be reached")
 async def test_a_voice_that_cannot_be_reached_is_said_once_a_reply_and_nothing_counts_as_heard() -> None:
-    async with studio() as s:
-        s.handler._speech = SpeechProviders(
-            s.handler._speech.stt, OrpheusTextToSpeech("tts-key", url="ws://127.0.0.1:9/websocket")
-        )
+    async with studio(voice=OrpheusTextToSpeech("tts-key", url="ws://127.0.0.1:9/websocket")) as s:
         s.llm.reply("One two three four. Five six seven eight.")
         async with calling(s.url) as caller:
             await caller.type("Count")

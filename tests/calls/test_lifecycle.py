@@ -17,7 +17,15 @@ from tests.calls.studio import Studio, no_session, studio
 from voice_host import VoiceSessionHandler
 from voice_host.call.call import Call
 from voice_host.conversation.voice_agent import VoiceAgent
-from voice_host_sdk import AgentConfig, LifecycleCallbacks, Session, SessionEnd, SilenceConfig
+from voice_host_sdk import (
+    AgentConfig,
+    LifecycleCallbacks,
+    Session,
+    SessionEnd,
+    SilenceConfig,
+    SpeechToTextStream,
+    STTConfig,
+)
 
 
 class Diary(LifecycleCallbacks):
@@ -298,14 +306,20 @@ async def test_a_mistake_of_the_host_ends_its_call_as_failed() -> None:
     assert diary.end.reason == "failed"
 
 
-async def test_a_provider_that_crashes_is_one_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not as providers fail, with `ProviderError`, but with a mistake of its own."""
-    async with studio() as s:
+class CrashingEars:
+    """Fails not as providers do, with `ProviderError`, but with a mistake of its own."""
 
-        async def mistaken(_: Any) -> None:
-            raise RuntimeError("what the caller said: 4711")
+    name = "crashing"
+    reports_speech_end = True
 
-        monkeypatch.setattr(s.handler._speech.stt, "open", mistaken)
+    async def open(self, config: STTConfig) -> SpeechToTextStream:
+        raise RuntimeError("what the caller said: 4711")
+
+    async def aclose(self) -> None: ...
+
+
+async def test_a_provider_that_crashes_is_one_that_fails() -> None:
+    async with studio(ears=CrashingEars()) as s:
         s.llm.reply("Hello.")
         async with calling(s.url) as caller:
             error = await caller.expect("error", code="stt_failed")

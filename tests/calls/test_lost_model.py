@@ -164,7 +164,7 @@ async def test_a_model_that_never_makes_a_call_right_is_apologised_for() -> None
         await caller.expect("metrics", reply=1)
         assert caller.all("chat")[0]["text"] == PHRASE
         assert codes(caller) == ["model_failed"]
-        s.llm._scripts.clear()
+        s.llm.forget_scripts()
         await caller.type("Second")
         assert (await caller.expect("chat", reply=2))["text"] == "Better now."
 

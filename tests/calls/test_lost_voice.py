@@ -12,16 +12,21 @@ from tests.calls.studio import Studio, studio
 from tests.simulators.orpheus import SAMPLE_RATE, Fault, OrpheusSimulator
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.orpheus.adapter import OrpheusTextToSpeech
-from voice_host.speech.select import SpeechProviders
+from voice_host_sdk import TextToSpeech
 
 TEXT = "One two three. Four five six."
 QUICK = ResilienceSettings(voice_silent_after_s=0.3)
 
 
 @asynccontextmanager
-async def call(*faults: Fault | None, text: str = TEXT) -> AsyncIterator[tuple[Studio, TestCaller]]:
+async def call(
+    *faults: Fault | None,
+    text: str = TEXT,
+    resilience: ResilienceSettings = QUICK,
+    fallback_voice: TextToSpeech | None = None,
+) -> AsyncIterator[tuple[Studio, TestCaller]]:
     """A call whose agent answers twice, and whose voice fails as it is told."""
-    async with studio(resilience=QUICK) as s:
+    async with studio(resilience=resilience, fallback_voice=fallback_voice) as s:
         s.llm.reply(text)
         s.llm.reply("Seven eight nine.")
         s.tts.faults.extend(faults)
@@ -32,14 +37,12 @@ async def call(*faults: Fault | None, text: str = TEXT) -> AsyncIterator[tuple[S
 
 @asynccontextmanager
 async def call_with_fallback(
-    *faults: Fault | None, text: str = TEXT
+    *faults: Fault | None, text: str = TEXT, resilience: ResilienceSettings = QUICK
 ) -> AsyncIterator[tuple[Studio, TestCaller, OrpheusSimulator]]:
-    async with OrpheusSimulator(api_key="other-key", ms_per_word=40) as other, call(*faults, text=text) as (s, caller):
-        speech = s.handler._speech
-        s.handler._speech = SpeechProviders(speech.stt, speech.tts, OrpheusTextToSpeech("other-key", url=other.url))
-        async with calling(s.url) as second:  # its line is opened with the fallback
-            await caller.ws.close()
-            yield s, second, other
+    async with OrpheusSimulator(api_key="other-key", ms_per_word=40) as other:
+        voice = OrpheusTextToSpeech("other-key", url=other.url)
+        async with call(*faults, text=text, resilience=resilience, fallback_voice=voice) as (s, caller):
+            yield s, caller, other
 
 
 async def replies(caller: TestCaller) -> None:
@@ -150,27 +153,22 @@ async def test_when_the_other_voice_fails_too_the_reply_is_shown() -> None:
 
 
 async def test_the_voice_is_tried_again_after_a_while() -> None:
-    async with call_with_fallback() as (s, caller, other):
-        s.handler._resilience = ResilienceSettings(voice_retry_after_s=0)
-        async with calling(s.url) as third:
-            await caller.ws.close()
-            s.tts.upgrade_status = 503
-            await s.tts.close_idle()
-            await third.type("Count")
-            await third.expect("metrics", reply=1)
-            s.tts.upgrade_status = None
-            await third.type("Count")
-            await third.expect("metrics", reply=2)
+    resilience = ResilienceSettings(voice_silent_after_s=0.3, voice_retry_after_s=0)
+    async with call_with_fallback(resilience=resilience) as (s, caller, other):
+        s.tts.upgrade_status = 503
+        await s.tts.close_idle()
+        await caller.type("Count")
+        await caller.expect("metrics", reply=1)
+        s.tts.upgrade_status = None
+        await caller.type("Count")
+        await caller.expect("metrics", reply=2)
         assert other.spoken == ["One two three.", "Four five six."]
         assert s.tts.spoken == ["Seven eight nine."]
 
 
 async def test_the_button_stops_a_voice_that_stalls() -> None:
-    async with call(Fault.STALL, Fault.STALL) as (s, caller):
-        s.handler._resilience = ResilienceSettings()
-        async with calling(s.url) as second:
-            await second.type("Count")
-            await s.tts.until(lambda tts: bool(tts.utterances and len(tts.utterances[0].words) == 3))
-            await second.send("cancel")
-            await second.expect("cancelled", reply=1)
-            await caller.ws.close()
+    async with call(Fault.STALL, Fault.STALL, resilience=ResilienceSettings()) as (s, caller):
+        await caller.type("Count")
+        await s.tts.until(lambda tts: bool(tts.utterances and len(tts.utterances[0].words) == 3))
+        await caller.send("cancel")
+        await caller.expect("cancelled", reply=1)

@@ -9,11 +9,11 @@ import json
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.calls.client import calling
 from tests.calls.studio import Studio, studio
 from tests.simulators.gateway import RawBytes, RawStream
-from voice_host.observability import metrics
 from voice_host_sdk import AgentConfig
 
 
@@ -177,8 +177,8 @@ async def test_refusals_are_spoken(chunks: list[dict[str, Any]]) -> None:
 )
 async def test_an_answer_that_is_broken_off_is_marked_and_counted(reason: str, words: str) -> None:
     counted = {"max_tokens": "length"}.get(reason, reason)
-    counter = metrics.ANSWERS_BROKEN_OFF.labels("desk", counted)
-    before = counter._value.get()
+    labels = {"agent": "desk", "reason": counted}
+    before = REGISTRY.get_sample_value("voice_host_answers_broken_off_total", labels) or 0
     async with studio() as s:
         s.llm.reply("I think that the best", finish_reason=reason)
         s.llm.reply("Bye.")
@@ -191,7 +191,7 @@ async def test_an_answer_that_is_broken_off_is_marked_and_counted(reason: str, w
         kept = s.llm.requests[1].messages[-2]["content"]
         assert kept.startswith("I think that the best [broken off")
         assert words in kept
-    assert counter._value.get() == before + 1
+    assert REGISTRY.get_sample_value("voice_host_answers_broken_off_total", labels) == before + 1
 
 
 CALL = '{"name": "get_weather", "arguments": {"city": "Paris"}}'

@@ -12,7 +12,9 @@ from starlette.websockets import WebSocket
 from tests.calls.client import calling
 from tests.calls.studio import studio
 from tests.calls.test_endings import Recorder
+from voice_host import VoiceSessionHandler
 from voice_host.admission import call_limits
+from voice_host.call.call import Call
 from voice_host.call.handler import DEAF_PHRASE
 from voice_host.settings import ResilienceSettings
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, Session, SpeechEnded, SpeechStarted, tool
@@ -185,15 +187,14 @@ async def test_the_handler_gets_away_from_a_client_that_takes_nothing() -> None:
 
 
 async def test_a_typed_turn_is_not_timed_from_a_cough() -> None:
-    async with studio() as s:
-        calls: list[Any] = []
-        listener = s.handler._stt_listener
+    calls: list[Call] = []
 
-        async def watched(call: Any) -> None:
+    class Watched(VoiceSessionHandler):
+        async def _stt_listener(self, call: Call) -> None:
             calls.append(call)
-            await listener(call)
+            await super()._stt_listener(call)
 
-        s.handler._stt_listener = watched  # type: ignore[method-assign]
+    async with studio(handler_class=Watched) as s:
         s.llm.reply("Fine.")
         async with calling(s.url) as caller:
             await s.stt.connected()
@@ -216,27 +217,26 @@ async def test_a_recogniser_that_simply_ends_is_a_failure_that_is_said() -> None
 
         async def aclose(self) -> None: ...
 
-    async def opened(call: Any) -> Any:
-        return Ending()
+    class Deaf(VoiceSessionHandler):
+        async def _connect_stt(self, call: Call) -> Any:
+            return Ending()
 
-    async with studio(resilience=ResilienceSettings(stt_tell_after_s=0.1)) as s:
-        s.handler._connect_stt = opened  # type: ignore[method-assign]
-        async with calling(s.url) as caller:
-            await caller.expect("error", code="stt_closed")
-            await caller.expect("chat", text=DEAF_PHRASE)
+    resilience = ResilienceSettings(stt_tell_after_s=0.1)
+    async with studio(resilience=resilience, handler_class=Deaf) as s, calling(s.url) as caller:
+        await caller.expect("error", code="stt_closed")
+        await caller.expect("chat", text=DEAF_PHRASE)
 
 
 async def test_a_voice_that_cannot_be_opened_in_an_unforeseen_way_ends_the_call_properly() -> None:
     recorder = Recorder()
 
-    async def refuse(call: Any) -> Any:
-        raise OSError("no")
+    class Mute(VoiceSessionHandler):
+        async def _open_voice(self, call: Call) -> Any:
+            raise OSError("no")
 
-    async with studio(callbacks=recorder) as s:
-        s.handler._open_voice = refuse  # type: ignore[method-assign]
-        async with calling(s.url) as caller:
-            assert (await caller.ended())[0] == 1011
-            assert caller.all("error")[-1]["fatal"] is True
+    async with studio(callbacks=recorder, handler_class=Mute) as s, calling(s.url) as caller:
+        assert (await caller.ended())[0] == 1011
+        assert caller.all("error")[-1]["fatal"] is True
     assert recorder.names == ["created", "destroyed"]
 
 

@@ -37,7 +37,7 @@ async def hear_into_reply(call: TestCall, *script: tuple[float, SpeechEvent]) ->
 
 async def audible_s(call: TestCall) -> float:
     """Wait until the next reply becomes audible, and return when that was."""
-    begun_s = (await call._reply_until_audible()).audible_s
+    begun_s = (await call.audible_reply()).audible_s
     assert begun_s is not None
     return begun_s
 
@@ -45,14 +45,7 @@ async def audible_s(call: TestCall) -> float:
 def audio_times(call: TestCall) -> list[float]:
     """Return a list to which the time of every audio frame is added that the caller gets from now on."""
     times: list[float] = []
-    observed = call._observed
-    take = observed._on_audio
-
-    def note(pcm: bytes) -> None:
-        times.append(call.now_s)
-        take(pcm)
-
-    observed._on_audio = note  # type: ignore[method-assign]
+    call.on_audio(lambda _: times.append(call.now_s))
     return times
 
 

@@ -112,6 +112,10 @@ class GatewaySimulator:
     def script(self, *scripts: Script) -> None:
         self._scripts.extend(scripts)
 
+    def forget_scripts(self) -> None:
+        """Drop the scripts that nobody has asked for."""
+        self._scripts.clear()
+
     def handle(self, handler: Callable[[GatewayRequest], Script]) -> None:
         """Let a function answer whatever is not scripted."""
         self._handler = handler

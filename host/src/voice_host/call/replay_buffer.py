@@ -39,6 +39,11 @@ class ReplayBuffer:
         self._unsent: deque[Piece] = deque()
         self._size = 0
 
+    @property
+    def size(self) -> int:
+        """How many bytes are kept."""
+        return self._size
+
     def add(self, pcm: bytes, *, loud: bool) -> int:
         """Add whole samples. Returns how many bytes were dropped that no recogniser has heard."""
         for start in range(0, len(pcm), self._piece):

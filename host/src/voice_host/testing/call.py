@@ -130,7 +130,7 @@ class TestCall(CallView):
         Raises:
             AssertionError: the reply was over before.
         """
-        reply = await self._reply_until_audible()
+        reply = await self.audible_reply()
         assert reply.audible_s is not None
         if not await self._quiet_until(reply.audible_s + into_reply_s, reply):
             self._fail(f"the reply was over after {(reply.ended_s or 0) - reply.audible_s:.2f} s")
@@ -193,6 +193,11 @@ class TestCall(CallView):
         self._socket.put({"type": "websocket.receive", "text": json.dumps(message)})
         await asyncio.sleep(SETTLE_S)
 
+    def send_audio(self, pcm: bytes) -> None:
+        """Send microphone audio as it is: PCM16 at `ready.sample_rate`. Does nothing once the call is over."""
+        if self._socket is not None and self._observed.closed is None:
+            self._socket.put({"type": "websocket.receive", "bytes": pcm})
+
     # --- what comes back --------------------------------------------------------------------------------------------
 
     async def reply(self, *, within_s: float = PATIENCE_S) -> Reply:
@@ -217,6 +222,10 @@ class TestCall(CallView):
         seen.next_reply = max(seen.next_reply, index + 1)
         return seen.replies[index]
 
+    def on_audio(self, hear: Callable[[bytes], None]) -> None:
+        """Call `hear` with each frame of speech the caller gets from now on: PCM16 at `ready.tts_sample_rate`."""
+        self._observed.on_audio.append(hear)
+
     async def ended(self, *, within_s: float = 24 * 3600.0) -> CallEnd:
         """Wait until the call and its session have ended, and return how.
 
@@ -227,7 +236,12 @@ class TestCall(CallView):
             self._fail(f"the call has not ended within {within_s:g} s")
         return self._observed.end
 
-    async def _reply_until_audible(self) -> Reply:
+    async def audible_reply(self) -> Reply:
+        """Wait until the next reply becomes audible, and return it as it stands.
+
+        Raises:
+            AssertionError: none did, or the call ended before.
+        """
         seen = self._observed
 
         def audible() -> bool:
@@ -250,11 +264,10 @@ class TestCall(CallView):
         await asyncio.sleep(SETTLE_S)
 
     async def _send_audio(self, said: Speech) -> None:
-        assert self._socket is not None
         for frame in said.frames(self.ears.config.sample_rate):
             if self._observed.closed is not None:
                 return
-            self._socket.put({"type": "websocket.receive", "bytes": frame.pcm})
+            self.send_audio(frame.pcm)
             await asyncio.sleep(frame.duration_s)
 
     async def _at(self, at_s: float | None) -> None:

@@ -34,6 +34,10 @@ class ScriptedVoice:
         self.failure: ProviderError | None = None
         self.word_timings = True
 
+    def word_audio(self, config: TTSConfig) -> bytes:
+        """Return the audio of one word, PCM16: silence."""
+        return bytes(config.sample_rate * self.ms_per_word // 1000 * 2)
+
     async def open(self, config: TTSConfig) -> TextToSpeechStream:
         return _Line(self, config)
 
@@ -60,7 +64,7 @@ class _Line:
 class _Utterance:
     def __init__(self, voice: ScriptedVoice, config: TTSConfig) -> None:
         self._voice = voice
-        self._word_audio = bytes(config.sample_rate * voice.ms_per_word // 1000 * 2)
+        self._word_audio = voice.word_audio(config)
         self._words: asyncio.Queue[str | None] = asyncio.Queue()  # a test is short
         self._place = len(voice.spoken)
         voice.spoken.append("")
