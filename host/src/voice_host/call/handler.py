@@ -141,6 +141,26 @@ class VoiceSessionHandler:
         A method of its own, since web frameworks read the signature of `handle` when it is mounted as it is.
         """
         client = ClientConnection(AsgiWebSocket(ws), VoiceHostV1(), send_timeout_s=self._limits.send_timeout_s)
+        await self.take(client, caller=caller, metadata=metadata, place=place, ws=ws)
+
+    async def take(
+        self,
+        client: ClientConnection,
+        *,
+        caller: Caller | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        place: Ticket | None = None,
+        ws: WebSocket | None = None,
+    ) -> None:
+        """Run one call with a client of any protocol. Else like `handle`.
+
+        Args:
+            client: not accepted yet.
+            caller: whom the platform's own auth let in.
+            metadata: laid over what the client sends along when it opens the call.
+            place: among the calls at once; None: nobody counts them.
+            ws: passed on to `_client_loop`, which is not called without it.
+        """
         await client.accept()
         if client.handshake.size > self._limits.max_metadata_bytes:
             reason, limit = "the query is too long", "max_metadata_bytes"
@@ -245,9 +265,9 @@ class VoiceSessionHandler:
             engine.restore(session.suspended.turns, session.created_at)
         return engine
 
-    async def _run(self, call: Call, ws: WebSocket, resumed: bool) -> CallEnd:
+    async def _run(self, call: Call, ws: WebSocket | None, resumed: bool) -> CallEnd:
         call.arm_timer()
-        call.spawn(self._client_loop(call, ws), "client")
+        call.spawn(self._client_loop(call, ws) if ws is not None else self._read_client(call), "client")
         call.spawn(self._stt_listener(call), "speech-to-text")
         before, call.session.suspended = call.session.suspended, None
         if before is not None:
@@ -261,7 +281,7 @@ class VoiceSessionHandler:
 
     async def _client_loop(self, call: Call, ws: WebSocket) -> None:
         """Read the client until the call ends."""
-        await read_client(call, ClientGuard(self._limits, call.agent.stt_config.sample_rate))
+        await self._read_client(call)
 
     async def _stt_listener(self, call: Call) -> None:
         """Listen until the call ends. When the recogniser is lost for good, the call goes on: typing still works."""
@@ -313,6 +333,9 @@ class VoiceSessionHandler:
         await call.cut_reply(by)
 
     # --------------------------------------------------------------------------------------------------------------
+
+    async def _read_client(self, call: Call) -> None:
+        await read_client(call, ClientGuard(self._limits, call.agent.stt_config.sample_rate))
 
     def _wording(self, config: AgentConfig) -> ClauseWording:
         return self._custom_cleaner or wording_for(config.text_normalization, tuple(config.pronunciations.items()))
