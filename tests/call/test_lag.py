@@ -376,9 +376,9 @@ def test_a_gap_in_which_no_word_is_lost_is_none() -> None:
 def test_a_clock_that_waits_for_nobody_has_no_lag() -> None:
     clock = PlayoutClock()
     clock.add_sent(100, 0)
-    clock.settle(10_000)
-    clock.go_on(10_000)
+    clock.update_lag(10_000)
+    clock.stop_waiting(10_000)
     assert clock.lag_ms == 0
-    clock.await_client(10_000)
-    clock.go_on(10_500)
+    clock.start_waiting(10_000)
+    clock.stop_waiting(10_500)
     assert clock.lag_ms == 500

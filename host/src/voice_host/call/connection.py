@@ -1,4 +1,4 @@
-"""The two ends of a connection: the session it gets, and how it is closed."""
+"""How a connection gets its session, and how it is closed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from voice_host_sdk.session import EndReason
 
 @dataclass(frozen=True, slots=True)
 class CallEnd:
-    """How a call ended: the kind, words, and the close code where it is not the one that goes with the kind."""
+    """How a call ended. `code`: the close code, where it does not follow from the reason."""
 
     reason: EndReason
     detail: str = ""
@@ -31,13 +31,13 @@ class CallEnd:
 async def session_for(
     opening: Opening, manager: VoiceAgentManager, caller: Caller | None, metadata: Mapping[str, Any] | None = None
 ) -> tuple[ManagedSession, bool]:
-    """Return the session of a connection, and whether it is one that the caller comes back to.
+    """Return the session of a connection, and whether it is resumed.
 
     Args:
-        metadata: laid over what the client sent along: what a call token says, a caller must not change.
+        metadata: takes precedence over what the client sent: a caller can't change what a call token says.
 
     Raises:
-        SessionRefused: none may begin, or there is none to come back to.
+        SessionRefused: no session may begin, or there is none to resume.
     """
     if opening.resume_token is not None:
         return await manager.resume(opening.resume_token, caller=caller), True

@@ -14,7 +14,7 @@ TYPICAL_MS_PER_CHARACTER = 65.0
 """Speech runs at about 15 characters a second (150-165 words a minute); used while a clause is still being made."""
 
 SKIPPED = "[…]"
-"""Stands in a heard text for words whose audio came too late to be sent, as in a quotation."""
+"""Stands in a heard text for words whose audio was too late to be sent."""
 
 
 _WORD = re.compile(r"\S+")
@@ -22,10 +22,12 @@ _WORD = re.compile(r"\S+")
 
 @dataclass(slots=True, eq=False)
 class SpokenClause:
-    """A clause beside its audio. Times are in ms from the reply's first audio.
+    """A clause and the times of its audio, in ms from the reply's first audio.
 
-    `text` is what the model wrote, and may still grow while the clause is already being spoken; empty for what is said
-    beside the reply, such as a filler. `words` are the times of the words that the voice was given, if it tells them.
+    Attributes:
+        text: what the model wrote; it may grow while the clause is being spoken. Empty for a filler.
+        complete: whether all of its audio is there.
+        words: the times of its spoken words, if the voice reports them.
     """
 
     text: str = ""
@@ -41,7 +43,7 @@ class SpokenClause:
         self.text += piece.written
 
     def spoken_words(self) -> list[SpokenWord]:
-        """The words the voice was given, with their places in `text`; those of `text` itself if none were added."""
+        """Return the words the voice was given, with their places in `text`; by default those of `text` itself."""
         if not self._pieces:
             ends = [match.end() for match in _WORD.finditer(self.text)]
             return [SpokenWord(self.text[begin:end].strip(), begin, end) for begin, end in pairwise([0, *ends])]
@@ -53,7 +55,7 @@ class SpokenClause:
 
 
 class HeardText:
-    """The clauses of one reply, in the order in which they are spoken, less what was skipped of their audio."""
+    """The text of one reply beside its audio: clauses in the order in which they are spoken, and what was skipped."""
 
     def __init__(self) -> None:
         self._clauses: list[SpokenClause] = []
@@ -61,27 +63,27 @@ class HeardText:
         self._total_ms = 0.0
 
     def begin(self, clause: SpokenClause) -> None:
-        """The audio that follows belongs to `clause`."""
+        """The audio added from now on belongs to `clause`."""
         clause.start_ms = clause.end_ms = self._total_ms
         self._clauses.append(clause)
 
     def add_audio(self, duration_ms: float, words: tuple[WordTiming, ...] = ()) -> None:
-        """More audio of the clause begun last."""
+        """Add audio of the clause begun last."""
         self._total_ms += duration_ms
         if self._clauses:
             self._clauses[-1].end_ms = self._total_ms
             self._clauses[-1].words += words
 
     def skip(self, start_ms: float, end_ms: float) -> None:
-        """This part of the audio is left out. To be told in order."""
+        """This part of the audio is skipped. To be called in order."""
         self._skips.append((start_ms, end_ms))
 
     def at(self, played_ms: float) -> str:
-        """Return what was audible of the first `played_ms`, cut at words, with `SKIPPED` for words left out."""
+        """Return the text that was audible after `played_ms`, cut at a word, with `SKIPPED` for skipped words."""
         return self._compose(played_ms, self._skips)
 
     def reached(self, played_ms: float) -> str:
-        """Return how far in the text the audio had come after `played_ms`, heard or skipped."""
+        """Return the text up to `played_ms` of the audio, heard or skipped."""
         return self._compose(played_ms, [])
 
     def _compose(self, played_ms: float, skips: Sequence[tuple[float, float]]) -> str:
@@ -98,12 +100,12 @@ class HeardText:
                     heard += f" {SKIPPED} "
             heard += clause.text[begin : max(begin, _end_of_words(clause, played_ms))]
             if following is None or played_ms < clause.end_ms:
-                break  # else the voice failed in this clause, and spoke the next
+                break  # otherwise the voice failed within this clause and spoke the next
         return heard.strip()
 
 
 def _end_of_words(clause: SpokenClause, played_ms: float, *, whole: bool = False) -> int:
-    """Where in the text the last word ends that has been played by then; begun is enough unless `whole`.
+    """Return where in the text the last word played by then ends. A word that has begun counts, unless `whole`.
 
     Text that takes several words to say, such as an amount, counts once the last of them does.
     """
@@ -115,7 +117,7 @@ def _end_of_words(clause: SpokenClause, played_ms: float, *, whole: bool = False
 
 
 def _first_word_after(clause: SpokenClause, played_ms: float) -> int:
-    """Where in the text the first word begins, with the space before it, that is played whole from then on."""
+    """Return where in the text, with the space before it, the first word begins that is wholly played after then."""
     words = clause.spoken_words()
     count = _words_played(clause, words, played_ms, partly=True)
     return words[count].start if count < len(words) else len(clause.text)
@@ -124,10 +126,10 @@ def _first_word_after(clause: SpokenClause, played_ms: float) -> int:
 def _words_played(
     clause: SpokenClause, words: list[SpokenWord], played_ms: float, *, whole: bool = False, partly: bool = False
 ) -> int:
-    """How many of the spoken words have been played by then.
+    """Return how many of the spoken words have been played by then.
 
-    Where words are timed, those count that have begun, or ended if `whole`. Else it is estimated, and those count that
-    have ended, or begun if `partly`.
+    With times of the words: those that have begun, or ended if `whole`. Otherwise an estimate: those that have ended,
+    or begun if `partly`.
     """
     played_ms = min(played_ms, clause.end_ms) - clause.start_ms
     if played_ms <= 0:
@@ -135,7 +137,7 @@ def _words_played(
     letters = [_letters(word.text) for word in words]
     ends = [*accumulate(map(len, letters))]
     if clause.words and _are_timed("".join(letters), clause.words):
-        # The voice may divide words otherwise: their letters are counted.
+        # The voice may split words differently, so letters are counted.
         played = sum(
             len(_letters(word.text))
             for word in clause.words
@@ -160,13 +162,13 @@ def _letters(word: str) -> str:
 
 
 def _are_timed(letters: str, timings: Sequence[WordTiming]) -> bool:
-    """Whether the timed words are those the voice was given; one that normalizes text by itself says others."""
+    """Tell whether the timed words are those the voice was given. A voice that normalizes text says others."""
     timed = "".join(_letters(word.text) for word in timings)
     return letters.startswith(timed) or timed.startswith(letters)
 
 
 def unheard(text: str, reached: str, overlap_words: int) -> str:
-    """Return what of `text` follows its beginning `reached`, starting with the last few words of that."""
+    """Return the rest of `text` after its beginning `reached`, repeating the last few words of that."""
     words = text.split()
     begin = len(reached.split())
     return " ".join(words[max(0, begin - overlap_words) :]) if begin < len(words) else ""

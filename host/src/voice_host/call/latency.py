@@ -17,14 +17,14 @@ STAGES = (
     "audible_end",
     "barge_in_to_silence",
 )
-"""In the order in which a reply passes them: the caller's speech ends (where the recogniser says so), the transcript is
-final, the model is asked, its first text arrives, the first words go to the voice, the voice's first audio arrives, the
-first audio goes to the caller, the last of it has been played. `barge_in_to_silence` is not counted from the origin but
-from the caller's onset to the moment after which nothing more was sent."""
+"""In order: the caller's speech ended (where the recogniser reports it), the transcript was final, the model was asked,
+its first text arrived, the first words went to the voice, the voice's first audio arrived, the first audio was sent to
+the caller, the last audio was played. `barge_in_to_silence` is a duration: from the onset of the caller's speech until
+what was sent before has been played."""
 
 
 class Stages:
-    """The stages of one reply. Each is noted once: the first time counts.
+    """The stages of one reply. The first time that a stage is reached counts.
 
     Args:
         origin_s: the end of the caller's speech if it is known, else the moment the turn was finished.
@@ -42,10 +42,10 @@ class Stages:
         self._reached.setdefault(stage, self._clock())
 
     def lasted(self, stage: str, duration_ms: float) -> None:
-        """Note a stage that is not counted from the origin."""
+        """Note a duration that is not counted from the origin."""
         self._lasted_ms.setdefault(stage, duration_ms)
 
     def in_ms(self) -> dict[str, float]:
-        """Return the stages reached, in ms. One that was passed before the turn was final may be negative."""
+        """Return when the stages were reached, in ms. Stages reached before the turn was final may be negative."""
         times = {stage: (at - self._origin_s) * 1000 for stage, at in self._reached.items()} | self._lasted_ms
         return {stage: round(times[stage], 1) for stage in STAGES if stage in times}

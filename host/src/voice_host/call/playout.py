@@ -1,4 +1,4 @@
-"""One reply's speech on its way to the caller: buffered, paced, and stoppable to the byte."""
+"""Sends one reply's speech to the caller: buffered, paced, and stopped to the byte."""
 
 from __future__ import annotations
 
@@ -14,28 +14,27 @@ from voice_host.clock import now_s
 from voice_host_sdk import SpeechAudio
 
 FRAME_MS = 60.0
-"""Audio goes out in frames of at least this length: fewer, larger frames cost less than one each 20 ms."""
+"""Audio is sent in frames of at least this length: a frame every 20 ms would cost more."""
 
 MAX_FRAME_MS = 240.0
-"""And of at most this one, however long the lead: what is in a frame cannot be skipped any more."""
+"""And of at most this length, however long the lead: what has been put into a frame can't be skipped any more."""
 
 
 class Playout:
     """Sends one reply's audio ahead of real time by at most the lead, and behind it by at most `max_lag_s`.
 
-    Late speech is worth nothing in a conversation. When the client has kept speech waiting for longer, as much of it
-    is skipped as brings the reply back to where it would be. Whatever else keeps it waiting skips nothing.
+    When the client is so slow that speech is later than that, as much is skipped as puts the reply back on time.
+    Nothing is skipped for any other delay.
 
     Args:
         send: sends one frame of PCM16 mono.
         sample_rate: Hz.
         lead_ms: how far to send ahead.
-        buffer_s: seconds of speech kept ahead of what was sent. When it is full, the voice waits; it must be long
+        buffer_s: seconds of speech kept ahead of what was sent. When it is full, the voice waits. It must be long
             enough to hide the time to first byte of the next clause.
-        max_lag_s: how far behind speech may be that the client was slow to take, at most as much as is buffered; inf:
-            all of it is sent, however late.
-        on_first_audio: called once, after the first frame went out.
-        on_skipped: told after each stall how many seconds of speech were skipped.
+        max_lag_s: how late speech may be because the client is slow, at most `buffer_s`; inf: nothing is skipped.
+        on_first_audio: awaited once, after the first frame was sent.
+        on_skipped: called after each stall with the seconds of speech that were skipped.
         clock: seconds, monotonic.
     """
 
@@ -55,7 +54,7 @@ class Playout:
         self._bytes_per_ms = sample_rate * 2 / 1000
         self._limit = int(buffer_s * sample_rate) * 2
         self._lead_ms = lead_ms
-        # What is made while the buffer is full cannot be told from what is late: it is to be full for no longer.
+        # What the voice makes while the buffer is full can't be told from late speech, so the limit is no longer.
         self._max_lag_ms = (min(max_lag_s, buffer_s) if math.isfinite(max_lag_s) else max_lag_s) * 1000
         self._on_first_audio = on_first_audio
         self._on_skipped = on_skipped
@@ -64,11 +63,11 @@ class Playout:
         self._heard = HeardText()
         self._buffer: deque[bytes] = deque()
         self._buffered = 0
-        self._sending = 0  # bytes of the frame that the client is to take
-        self._skipped = 0  # bytes, while it does not
+        self._sending = 0  # bytes of the frame that is being sent
+        self._skipped = 0  # bytes skipped while it is being sent
         self._complete = False
         self.held = False
-        """Whether nothing is sent for now."""
+        """Whether sending is paused."""
         self._stopped = False
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
@@ -76,11 +75,11 @@ class Playout:
     # --- from the voice -----------------------------------------------------------------------------------------
 
     def begin_clause(self, clause: SpokenClause) -> None:
-        """The audio written next speaks `clause`."""
+        """The audio written from now on is that of `clause`."""
         self._heard.begin(clause)
 
     async def write(self, audio: SpeechAudio) -> None:
-        """Add speech; waits while the buffer is full."""
+        """Add speech. Waits while the buffer is full."""
         while self._buffered >= self._limit and not self._stopped:
             await self._wait_for_room()
         if self._stopped:
@@ -88,7 +87,7 @@ class Playout:
         self._heard.add_audio(self._ms(len(audio.pcm)), audio.words)
         if audio.pcm:
             if self._sending or self._clock.lag_ms:
-                self._clock.made(self._ms(self._sending + self._buffered), self._now_ms())
+                self._clock.limit_lag(self._ms(self._sending + self._buffered), self._now_ms())
             self._buffer.append(audio.pcm)
             self._buffered += len(audio.pcm)
             self._changed.set()
@@ -98,11 +97,11 @@ class Playout:
         if not self._sending:
             await self._room.wait()
             return
-        # The client takes nothing, and meanwhile speech grows old here: the voice is not to wait for that.
+        # The client is stalled. Skip what gets late meanwhile, so that the voice need not wait for it.
         with suppress(TimeoutError):
             async with asyncio.timeout(FRAME_MS / 1000):
                 await self._room.wait()
-        self._clock.settle(self._now_ms())
+        self._clock.update_lag(self._now_ms())
         self._skip_late()
 
     def complete(self) -> None:
@@ -133,13 +132,13 @@ class Playout:
                 await self._on_first_audio()
 
     async def _deliver(self, frame: bytes) -> None:
-        """Send a frame, and skip what has grown old while the client did not take it."""
+        """Send a frame, and skip what got late while the client did not take it."""
         self._sending = len(frame)
-        self._clock.await_client(self._now_ms())
+        self._clock.start_waiting(self._now_ms())
         try:
             await self._send(frame)
             now_ms = self._now_ms()
-            self._clock.go_on(now_ms)
+            self._clock.stop_waiting(now_ms)
             self._clock.add_sent(self._ms(len(frame)), now_ms)
             self._skip_late()
         finally:
@@ -150,7 +149,7 @@ class Playout:
                 self._on_skipped(skipped_ms / 1000)
 
     def _skip_late(self) -> None:
-        # Once in a stall is enough to be over the limit: the rest of what it delays is as old.
+        # Once a stall was over the limit, everything else that it delays is as late.
         if self._skipped or self._clock.lag_ms > self._max_lag_ms:
             late = len(self._take(self._clock.lag_ms))
             self._skipped += late
@@ -183,14 +182,14 @@ class Playout:
     def hold(self) -> None:
         """Send nothing for now."""
         self.held = True
-        self._clock.go_on(self._now_ms())
+        self._clock.stop_waiting(self._now_ms())
 
     def release(self) -> None:
         """Go on sending."""
         self.held = False
         self._clock.resume(self._now_ms())
         if self._sending:
-            self._clock.await_client(self._now_ms())
+            self._clock.start_waiting(self._now_ms())
         self._changed.set()
 
     def stop(self) -> None:
@@ -202,34 +201,34 @@ class Playout:
         self._room.set()
 
     def report_played(self, played_ms: float, *, paused: bool = False) -> None:
-        """Take the client's own word for how much it has played, and whether it has paused while this is held."""
+        """Take the client's report of how much it has played, and whether it has paused while this is held."""
         if paused and self.held:
             self._clock.pause(played_ms, self._now_ms())
         else:
             self._clock.report(played_ms, self._now_ms())
 
     def note_liveness(self) -> None:
-        """The client's microphone is on the line: what was to be played by now has been played."""
+        """The client is still there: its microphone sends audio. So what should have been played by now has been."""
         self._clock.note_liveness(self._now_ms())
 
     def heard(self) -> str:
-        """The text that has been audible so far."""
+        """Return the text that has been audible so far."""
         return self._heard.at(self._position_ms)
 
     def confirmed_heard(self) -> str:
-        """As `heard`, where the client was lost, which may have been a while ago."""
+        """Return what is known to have been audible of a client that was lost, perhaps some time ago."""
         return self._heard.at(self._confirmed_position_ms)
 
     def reached(self) -> str:
-        """How far in the text the caller has come, whatever was skipped of it."""
+        """Return the text up to the current position, including what was skipped."""
         return self._heard.reached(self._position_ms)
 
     def confirmed_reached(self) -> str:
-        """As `reached`, where the client was lost."""
+        """As `reached`, for a client that was lost."""
         return self._heard.reached(self._confirmed_position_ms)
 
     def delivered(self) -> str | None:
-        """What was sent of a playout that is over, where some was skipped; None: nothing was."""
+        """Return the text that was sent, once the playout is over; None: all of it, nothing was skipped."""
         return self._heard.at(math.inf) if self._clock.skipped_ms else None
 
     @property
@@ -242,7 +241,7 @@ class Playout:
 
     @property
     def reports_are_missing(self) -> bool:
-        """Whether the client fell silent, which was to be heard of, before it had played all that was sent."""
+        """Whether the client fell silent before it can have played all that was sent."""
         return self._clock.confirmed_played_ms(self._now_ms()) < self._clock.sent_ms
 
     def _take(self, duration_ms: float) -> bytes:

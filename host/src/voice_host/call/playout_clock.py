@@ -1,77 +1,76 @@
-"""What the caller has played of one reply, and how far behind the call's time that is. No I/O."""
+"""How much of a reply the caller has played, and how late it is. No I/O."""
 
 from __future__ import annotations
 
 
 class PlayoutClock:
-    """How much of what was sent has been played, if the client plays as it receives. All in ms.
+    """Estimates what a client has played that plays audio as it receives it. All times and durations are in ms.
 
-    Two measures: what was *sent* is what the client got, and what it counts in its reports. A *position* is in the
-    reply's audio, of which some may have been skipped.
+    There are two scales: *sent* counts what the client got, as its reports do; a *position* is in the reply's audio,
+    some of which may have been skipped.
     """
 
     def __init__(self) -> None:
         self.sent_ms = 0.0
         self.lag_ms = 0.0
-        """How much later than it could be the speech that waits now is played: the client took that long to take what
-        was before it. What it had in advance covers for it."""
-        self._origin_ms = 0.0  # when the audio at position 0 was, or would have been, played
+        """How late the speech that waits now is played because the client was slow, less what it had in advance."""
+        self._origin_ms = 0.0  # when playing began, if there had been no gap
         self._waits_since_ms: float | None = None
         self._skips: list[tuple[float, float]] = []  # after how much was sent, how much was skipped
         self._reported: tuple[float, float] | None = None
         self._report_gap_ms = 0.0  # the longest between two reports
-        self._alive_ms: float | None = None  # how much had been played when the client last gave a sign of being there
+        self._alive_ms: float | None = None  # how much had been played when the client was last known to be there
         self._paused_ms: float | None = None  # how much had been played when the client paused; None: it plays
 
     # --- what was sent, and skipped -----------------------------------------------------------------------------
 
     def add_sent(self, duration_ms: float, now_ms: float) -> None:
-        """The client has taken so much more."""
+        """The client has taken more audio."""
         if now_ms - self._origin_ms > self.sent_ms:
-            # The client ran dry (or this is the first audio): what comes now is played from now on.
+            # The client has played everything, or this is the first audio: it plays this from now on.
             self._origin_ms = now_ms - self.sent_ms
         self.sent_ms += duration_ms
 
-    def await_client(self, now_ms: float) -> None:
-        """From now on it is the client that keeps speech waiting."""
+    def start_waiting(self, now_ms: float) -> None:
+        """From now on, speech waits for the client."""
         self._waits_since_ms = now_ms
 
-    def go_on(self, now_ms: float) -> None:
-        """From now on it is not."""
-        self.settle(now_ms)
+    def stop_waiting(self, now_ms: float) -> None:
+        """Speech waits for the client no longer."""
+        self.update_lag(now_ms)
         self._waits_since_ms = None
 
-    def settle(self, now_ms: float) -> None:
-        """Count what the client has been waited for into the lag: pauses, holds and a slow voice are not its doing."""
+    def update_lag(self, now_ms: float) -> None:
+        """Add the time spent waiting for the client to the lag. Pauses, holds and a slow voice do not count."""
         if self._waits_since_ms is not None:
             ran_dry_ms = self._origin_ms + self.sent_ms
             self.lag_ms += max(0.0, now_ms - max(self._waits_since_ms, ran_dry_ms))
             self._waits_since_ms = now_ms
 
-    def made(self, waiting_ms: float, now_ms: float) -> None:
-        """More speech was made, behind what waits to be sent: it cannot be later than all that is before it takes."""
-        self.settle(now_ms)
+    def limit_lag(self, waiting_ms: float, now_ms: float) -> None:
+        """New speech was made, behind `waiting_ms` of it: it can't be later than that and what is still played take."""
+        self.update_lag(now_ms)
         self.lag_ms = min(self.lag_ms, self.ahead_ms(now_ms) + waiting_ms)
 
     def skip(self, duration_ms: float) -> tuple[float, float]:
-        """What comes next is left out. Returns from which position to which that is."""
+        """Skip the audio that comes next. Returns the positions where that begins and ends."""
         start_ms = self.sent_ms + self.skipped_ms
         self._skips.append((self.sent_ms, duration_ms))
         return start_ms, start_ms + duration_ms
 
     @property
     def skipped_ms(self) -> float:
-        """How much was left out so far."""
+        """How much was skipped so far."""
         return sum(duration_ms for _, duration_ms in self._skips)
 
     def position_ms(self, played_ms: float) -> float:
-        """The position in the reply's audio after so much was played of what was sent."""
+        """Return the position in the reply's audio, given how much was played of what was sent."""
         return played_ms + sum(duration_ms for after_ms, duration_ms in self._skips if after_ms < played_ms)
 
     # --- what was played ----------------------------------------------------------------------------------------
 
     def report(self, played_ms: float, now_ms: float) -> None:
-        """The client says how much it has played, which beats any estimate."""
+        """The client says how much it has played, which is better than any estimate."""
         if self._reported is not None:
             self._report_gap_ms = max(self._report_gap_ms, now_ms - self._reported[1])
         self._reported = (min(played_ms, self.sent_ms), now_ms)
@@ -79,7 +78,7 @@ class PlayoutClock:
             self._paused_ms = self._reported[0]
 
     def pause(self, played_ms: float, now_ms: float) -> None:
-        """The client says that it has paused after so much."""
+        """The client says that it has paused, having played so much."""
         self.report(played_ms, now_ms)
         self._paused_ms = min(played_ms, self.sent_ms)
 
@@ -89,19 +88,19 @@ class PlayoutClock:
         return self._paused_ms is not None
 
     def resume(self, now_ms: float) -> None:
-        """The client plays on, from where it has paused if it has."""
+        """The client plays again, from where it paused if it did."""
         if self._paused_ms is not None:
             self._origin_ms = now_ms - self._paused_ms
             self._reported = (self._paused_ms, now_ms)
             self._paused_ms = None
 
     def note_liveness(self, now_ms: float) -> None:
-        """Something came from the client that comes all the time, such as audio of its microphone."""
+        """The client is still there: it sent something that it sends all the time, such as microphone audio."""
         if self.sent_ms:
             self._alive_ms = self.played_ms(now_ms)
 
     def played_ms(self, now_ms: float) -> float:
-        """How much of what was sent."""
+        """Return how much has been played of what was sent."""
         if self.sent_ms == 0:
             return 0.0
         if self._paused_ms is not None:
@@ -112,9 +111,10 @@ class PlayoutClock:
         return max(0.0, min(self.sent_ms, now_ms - self._origin_ms))
 
     def confirmed_played_ms(self, now_ms: float) -> float:
-        """As `played_ms`, of a client that was lost some time ago: it has played on until a report is missing.
+        """As `played_ms`, for a client that was lost, perhaps some time ago.
 
-        One that reports nothing has played on until its last sign of liveness. Without any, nobody knows.
+        It is taken to have played until a report is overdue. A client that never reports, until it was last known to
+        be there; if that is unknown too, until now.
         """
         if self._reported is not None and self._report_gap_ms:
             return self.played_ms(min(now_ms, self._reported[1] + self._report_gap_ms))
@@ -123,7 +123,7 @@ class PlayoutClock:
         return max(self._alive_ms, self._reported[0] if self._reported is not None else 0.0)
 
     def ahead_ms(self, now_ms: float) -> float:
-        """How much was sent that is not played yet, by the server's own clock."""
+        """Return how much was sent and not played yet, by the server's own clock."""
         if self._paused_ms is not None:
             return self.sent_ms - self._paused_ms
         return max(0.0, self.sent_ms - (now_ms - self._origin_ms)) if self.sent_ms else 0.0

@@ -1,4 +1,4 @@
-"""A reply's text on its way to speech: clauses become utterances, and utterances the reply's playout."""
+"""Speaks a reply's text: clauses become utterances of the voice, and their audio goes to the reply's playout."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from voice_host.text import ClauseWording, SpokenPiece, SpokenStream
 from voice_host_sdk import ProviderError, TextToSpeechStream, Utterance
 
 CLAUSE_DEADLINE_S = 0.1
-"""A sentence that looks finished is spoken when the model pauses for so long, without waiting for what comes next."""
+"""A sentence that looks finished is spoken when the model pauses for so long, without waiting for its next words."""
 
 UTTERANCES_AHEAD = 2
-"""Utterances at work: the one that speaks, and the next one, so that no gap is heard between them."""
+"""Utterances under way: the one that is audible and the next one, so that there is no gap between them."""
 
 
 @dataclass(slots=True)
@@ -30,10 +30,10 @@ class SpeechOut:
     """Speaks one reply while its text comes in.
 
     Args:
-        voice: the call's line to the voice; None: the text is read and not spoken.
+        voice: the call's line to the voice; None: the text is consumed and not spoken.
         reply: its `speech_queue` is spoken into its `playout`.
         wording: puts clauses into words for the voice.
-        on_error: told about every failure of the voice; what can still be spoken is.
+        on_error: awaited for every failure of the voice. The rest is spoken where that is possible.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class SpeechOut:
         self._free = asyncio.Semaphore(UTTERANCES_AHEAD)
         self._speaking: asyncio.Queue[_Speaking | None] = asyncio.Queue()  # bounded by the semaphore
         self._current: _Speaking | None = None
-        self._unspoken = ""  # written and not to be said, such as an emoji; goes with the next clause
+        self._unspoken = ""  # text that is not said, such as an emoji; part of the next clause
 
     async def run(self) -> None:
         """Speak all of the reply's text. Returns when its last audio is in the playout."""
@@ -78,7 +78,7 @@ class SpeechOut:
             await self._finish()
 
     async def _fill(self, text: str) -> None:
-        """Say something that is not part of the reply's text, between two of its clauses."""
+        """Say a filler between two clauses."""
         await self._finish()
         if (filler := await self._begin("")) is not None:
             self._current = filler
@@ -94,7 +94,7 @@ class SpeechOut:
             speaking = _Speaking(await self._voice.utterance(), SpokenClause(text))
         except ProviderError as error:
             self._free.release()
-            self._voice = None  # it was tried more than once: the rest of this reply is text
+            self._voice = None  # it was retried already: the rest of this reply is only shown
             await self._on_error(error)
             return None
         self._speaking.put_nowait(speaking)
@@ -146,7 +146,7 @@ class SpeechOut:
 async def pieces(
     texts: asyncio.Queue[str | Filler | None], wording: ClauseWording
 ) -> AsyncIterator[SpokenPiece | Filler]:
-    """Cut the stream of text into what can be said, as early as is safe; None ends it."""
+    """Split the text into pieces to be spoken, each as early as is safe. None ends it."""
     stream = SpokenStream(wording)
     waited = False
     while True:
