@@ -9,6 +9,7 @@ from voice_host.call.events import ReplyKind, ReplyOver
 from voice_host.call.heard import unheard
 from voice_host.call.latency import Stages
 from voice_host.call.playout import Playout
+from voice_host.clock import now_s
 from voice_host.conversation.history import CUT_MARK, SKIPPED_MARK
 from voice_host.conversation.turn import AgentTurn
 
@@ -45,8 +46,8 @@ class Reply:
     """What was audible when it was cut; None: it was not cut."""
     reached: str = ""
     """How far in its text the caller was then. The same as `heard`, unless some was skipped."""
-    text_came: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set whenever there is more text."""
+    text_came_s: float = field(default_factory=now_s)
+    """When there was more text last."""
     speech_queue: asyncio.Queue[str | Filler | None] = field(default_factory=lambda: asyncio.Queue(TEXT_QUEUE_LENGTH))
     """What is to be spoken; None ends it."""
     task: asyncio.Task[None] | None = None
@@ -70,7 +71,7 @@ class Reply:
 
     def _add(self, text: str) -> None:
         self.text += text
-        self.text_came.set()
+        self.text_came_s = now_s()
 
     async def fill(self, text: str) -> None:
         """Say something to cover silence."""

@@ -14,6 +14,7 @@ from voice_host.call.call import Call
 from voice_host.call.prepared_turn import PreparedTurn
 from voice_host.call.reply import Reply
 from voice_host.call.speech_out import SpeechOut
+from voice_host.clock import now_s
 from voice_host.conversation.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
 from voice_host.conversation.turn import AgentTurn, OnEvent
 from voice_host.models import log_model_error
@@ -121,16 +122,19 @@ async def _generate(call: Call, reply: Reply, turn: AgentTurn, run: Callable[[On
 
 async def _cover_silence(reply: Reply, config: SilenceConfig) -> None:
     """Say the fillers, one after the other, when neither the model nor a tool has brought text for a while."""
-    for filler in config.fillers if config.filler_after_s is not None else ():
+    if config.filler_after_s is None:
+        return
+    for filler in config.fillers:
+        since_s = now_s()
         while True:
-            reply.text_came.clear()
-            try:
-                async with asyncio.timeout(config.filler_after_s):
-                    await reply.text_came.wait()
-            except TimeoutError:
-                # It is not silent while what was said before is still being spoken, or while the caller speaks.
-                if not (reply.playout.busy or reply.playout.held):
-                    break
+            # Text only moves the time that is looked at here: this is not woken for each word.
+            silent_at_s = max(since_s, reply.text_came_s) + config.filler_after_s
+            if (left_s := silent_at_s - now_s()) > 0:
+                await asyncio.sleep(left_s)
+            elif reply.playout.busy or reply.playout.held:
+                since_s = now_s()  # what was said before is still being spoken, or the caller speaks
+            else:
+                break
         await reply.fill(filler)
 
 

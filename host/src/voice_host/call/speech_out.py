@@ -14,6 +14,9 @@ from voice_host_sdk import ProviderError, TextToSpeechStream, Utterance
 CLAUSE_DEADLINE_S = 0.1
 """A sentence that looks finished is spoken when the model pauses for so long, without waiting for its next words."""
 
+PAUSE = ""
+"""Stands in the queue of text for a pause of the model."""
+
 UTTERANCES_AHEAD = 2
 """Utterances under way: the one that is audible and the next one, so that there is no gap between them."""
 
@@ -148,23 +151,61 @@ async def pieces(
 ) -> AsyncIterator[SpokenPiece | Filler]:
     """Split the text into pieces to be spoken, each as early as is safe. None ends it."""
     stream = SpokenStream(wording)
-    waited = False
-    while True:
-        try:
-            async with asyncio.timeout(CLAUSE_DEADLINE_S if stream.pending and not waited else None):
-                text = await texts.get()
-        except TimeoutError:
-            waited = True
-            for piece in stream.deadline():
-                yield piece
-            continue
-        waited = False
-        if isinstance(text, str):
-            for piece in stream.feed(text):
-                yield piece
-            continue
-        for piece in stream.flush():
-            yield piece
-        if text is None:
+    pause = _PauseTimer(texts)
+    try:
+        while True:
+            text = await texts.get()
+            pause.unset()
+            if text == PAUSE:
+                for piece in stream.deadline():
+                    yield piece
+            elif isinstance(text, str):
+                for piece in stream.feed(text):
+                    yield piece
+                if stream.pending:
+                    pause.set()
+            else:
+                for piece in stream.flush():
+                    yield piece
+                if text is None:
+                    return
+                yield text
+    finally:
+        pause.close()
+
+
+class _PauseTimer:
+    """Puts `PAUSE` into the queue when no text came for `CLAUSE_DEADLINE_S`.
+
+    One timer serves many words: they only move the due time, and a timer that fires too early is armed again.
+    """
+
+    def __init__(self, texts: asyncio.Queue[str | Filler | None]) -> None:
+        self._texts = texts
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._due_s: float | None = None
+
+    def set(self) -> None:
+        """Watch for a pause from now on."""
+        self._due_s = self._loop.time() + CLAUSE_DEADLINE_S
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._due_s, self._fire)
+
+    def unset(self) -> None:
+        """Text came, or a pause makes no difference."""
+        self._due_s = None
+
+    def close(self) -> None:
+        """Fire no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _fire(self) -> None:
+        self._timer = None
+        if self._due_s is None:
             return
-        yield text
+        if self._loop.time() < self._due_s:
+            self._timer = self._loop.call_at(self._due_s, self._fire)
+        elif self._texts.empty():
+            self._texts.put_nowait(PAUSE)
