@@ -41,6 +41,11 @@ def test_only_the_reporter_counts_logs_calls_back_and_tells_the_client(file: Pat
     assert bool(found) == (file.name == REPORT), found
 
 
+def test_only_the_public_face_knows_a_concrete_protocol() -> None:
+    knowing = [file.name for file in ROOM.glob("*.py") if "voice_host_v1" in file.read_text(encoding="utf-8")]
+    assert knowing == ["handler.py"]
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -56,20 +56,20 @@ class Call:
     client: ClientConnection
     reporter: CallReporter
     engine: TurnEngine
-    """The session's, not the connection's: it goes on where the connection before stopped."""
+    """Restored where the connection before was suspended."""
     tasks: asyncio.TaskGroup
     over: asyncio.Future[CallEnd]
     microphone: MicrophoneBuffer
     steps: CallSteps
     max_lag_s: float
-    """How far behind a reply's speech may be that the client is slow to take."""
+    """How late a reply's speech may be because the client is slow; what is later is skipped."""
     playout_buffer_s: float
-    """How much of a reply's speech is kept ahead of what was sent."""
+    """How much of a reply's speech is buffered before it is sent."""
     echo: EchoGuard
     place: Ticket | None = None
-    """Among the calls at once; None: nobody counts them."""
+    """Among the concurrent calls; None: they are not limited."""
     voice: TextToSpeechStream | None = None
-    """None: the voice could not be had, replies are text only."""
+    """None: there is no voice, and replies are text only."""
     reply: Reply | None = None
     """The current reply, or the last one."""
     forgotten: int = 0

@@ -1,7 +1,7 @@
-"""What happens in a call, as plain records. `call/report.py` tells each of them once to everybody concerned.
+"""What happens in a call, as plain records. `call/report.py` reports each of them once.
 
-A closed union, like the events of the turn engine: client protocols, metrics, the transcript log, callbacks and
-observers all see the same facts. No I/O, and nothing of the call itself.
+A closed union, like the events of the turn engine: client protocols, metrics, the log, callbacks and observers all get
+the same records. No I/O, and no reference to the call.
 """
 
 from __future__ import annotations
@@ -176,40 +176,40 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class LimitExceeded:
-    """The client sent what is over a limit, and it was dropped. `limit`: the setting's name."""
+    """The client is over a limit: what it sent was dropped, or the call ends. `limit`: the setting's name."""
 
     limit: str
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechSkipped:
-    """The client was too slow for so much of a reply's speech."""
+    """The client was too slow: so many seconds of a reply's speech were skipped."""
 
     duration_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class MicrophoneDropped:
-    """The recogniser was too slow for so much of the microphone's audio."""
+    """Speech-to-text was too slow: microphone audio was dropped. `size`: bytes."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class SayDropped:
-    """Something of the agent's own is not going to be said: too much waits already."""
+    """Too much waits to be said already: a text of `Session.say` was dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecogniserLost:
-    """The line to speech-to-text failed, and another one is opened. `code`: of the error."""
+    """A connection to speech-to-text failed, and another one is opened. `code`: of the error."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayDropped:
-    """What several lines to speech-to-text were given and failed at is not sent again."""
+    """Several connections to speech-to-text failed on the same audio, so it is not sent again."""
 
     lines: int
 

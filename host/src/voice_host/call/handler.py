@@ -122,21 +122,21 @@ class VoiceSessionHandler:
     async def handle(
         self, ws: WebSocket, *, caller: Caller | None = None, metadata: Mapping[str, Any] | None = None
     ) -> None:
-        """Run one call. When this returns, every task and socket of the call is gone.
+        """Run one call of a client that speaks `voice-host.v1`. When this returns, nothing of the call is left.
 
-        A connection whose query has `resume` goes on with the session that this token opens, else with none.
+        A resume token in the query (`resume`) continues the session that it opens; otherwise a session begins.
 
         Args:
-            ws: a WebSocket that was not accepted yet.
-            caller: whom the platform's own auth let in.
-            metadata: what the platform's own auth knows about the call. Wins over what the connection sent along.
+            ws: not accepted yet.
+            caller: as authenticated by the platform.
+            metadata: what the platform knows about the call. Takes precedence over what the client sends.
         """
         await self.handle_in(None, ws, caller, metadata)
 
     async def handle_in(
         self, place: Ticket | None, ws: WebSocket, caller: Caller | None, metadata: Mapping[str, Any] | None
     ) -> None:
-        """Run one call that has a place among those at once, which whoever gave it takes back. Else like `handle`.
+        """Run one call that is counted among the concurrent calls; `place` is given back by whoever gave it.
 
         A method of its own, since web frameworks read the signature of `handle` when it is mounted as it is.
         """
@@ -152,14 +152,14 @@ class VoiceSessionHandler:
         place: Ticket | None = None,
         ws: WebSocket | None = None,
     ) -> None:
-        """Run one call with a client of any protocol. Else like `handle`.
+        """Run one call of a client of any protocol, as `handle` does.
 
         Args:
             client: not accepted yet.
-            caller: whom the platform's own auth let in.
-            metadata: laid over what the client sends along when it opens the call.
-            place: among the calls at once; None: nobody counts them.
-            ws: passed on to `_client_loop`, which is not called without it.
+            caller: as authenticated by the platform.
+            metadata: what the platform knows about the call. Takes precedence over what the client sends.
+            place: among the concurrent calls; None: they are not limited.
+            ws: for `_client_loop`, which is called only if this is given.
         """
         await client.accept()
         if client.handshake.size > self._limits.max_metadata_bytes:
@@ -201,7 +201,7 @@ class VoiceSessionHandler:
         resumed: bool,
         place: Ticket | None,
     ) -> AsyncIterator[Call]:
-        """A call with its tasks; leaving it, they are cancelled and awaited, and the voice is closed after them."""
+        """Yield a call. Afterwards its tasks are cancelled and awaited, and then the voice is closed."""
         tasks = asyncio.TaskGroup()
         call = Call(
             session=session,
