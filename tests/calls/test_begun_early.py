@@ -17,7 +17,7 @@ from voice_host_sdk import AgentConfig, Session
 
 
 def only_call(s: Studio) -> Call:
-    (held,) = s.manager.held_sessions()
+    (held,) = s.manager.sessions()
     assert isinstance(held.connection, Call)
     return held.connection
 
