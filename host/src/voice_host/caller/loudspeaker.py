@@ -1,4 +1,4 @@
-"""The caller's loudspeaker: plays the agent's speech in time, to nobody. What was played is what a caller has heard."""
+"""A virtual loudspeaker: consumes the agent's speech in real time. What it has played, the caller has heard."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from voice_host.clock import now_s
 
 
 class Loudspeaker:
-    """Plays PCM16 mono as it comes, one reply after the other.
+    """Plays PCM16 mono, one reply after the other.
 
     Args:
-        clock: seconds, monotonic.
+        clock: a monotonic clock, in seconds.
+
+    Attributes:
+        played: all audio that was played.
     """
 
     def __init__(self, clock: Callable[[], float] = now_s) -> None:
@@ -24,14 +27,13 @@ class Loudspeaker:
         self._reply_began = 0
         self._next_reply = False
         self.played = bytearray()
-        """All that was played."""
 
     def start(self, sample_rate: int) -> None:
-        """Play at this rate, in Hz."""
+        """Set the sample rate, in Hz."""
         self._bytes_per_s = sample_rate * 2
 
     def play(self, pcm: bytes) -> None:
-        """Play audio after what waits."""
+        """Queue audio."""
         self._advance()
         if self._next_reply:
             self._next_reply = False
@@ -39,29 +41,29 @@ class Loudspeaker:
         self._queue += pcm
 
     def end(self) -> None:
-        """All audio of a reply has come: what follows is of the next."""
+        """All audio of a reply has been queued: what follows belongs to the next reply."""
         self._next_reply = True
 
     def hold(self) -> float:
-        """Pause at once. Returns how much of the reply has been played, in ms."""
+        """Pause at once and return how much of the reply has been played, in ms."""
         self._advance()
         self._held = True
         return 1000 * max(0, len(self.played) - self._reply_began) / self._bytes_per_s
 
     def release(self) -> None:
-        """Go on from where it paused."""
+        """Continue where it was paused."""
         self._advance()
         self._held = False
 
     def drop(self) -> None:
-        """Fall silent at once, and forget what waits."""
+        """Stop at once and clear the queue."""
         self._advance()
         self._queue.clear()
         self._held = False
         self.end()
 
     async def finished(self) -> None:
-        """Wait until all that came has been played."""
+        """Wait until all queued audio has been played."""
         self._advance()
         while self._queue:
             await asyncio.sleep(max(0.01, len(self._queue) / self._bytes_per_s))

@@ -1,38 +1,38 @@
-// The API key or call token that this page shows to the host: kept in this tab alone, until it is closed.
+// The API key or call token of this page. It is stored for this tab only, until the tab is closed.
 
-const KEPT_AS = "voice-host.credential";
-const USABLE = /^[A-Za-z0-9._~-]+$/; // what keys and tokens are made of, and what a WebSocket's subprotocol may hold
+const STORAGE_KEY = "voice-host.credential";
+const USABLE = /^[A-Za-z0-9._~-]+$/; // the characters of keys and tokens, which are also valid in a WebSocket subprotocol
 
-/** The host wants a key or a token, or a better one. Its message is what the host says. */
+/** The host requires a valid key or token. The message is the one from the host, if there is any. */
 export class AccessDenied extends Error {}
 
-let credential = kept();
+let credential = stored();
 
-/** Takes what somebody pasted. False: it cannot be a key or a token. */
+/** Uses a pasted key or token. Returns false if it cannot be one. */
 export function useCredential(pasted) {
   const text = pasted.trim();
   if (!USABLE.test(text)) return false;
   credential = text;
   try {
-    sessionStorage.setItem(KEPT_AS, text);
+    sessionStorage.setItem(STORAGE_KEY, text);
   } catch {
-    // A browser that keeps nothing: it lasts as long as the page.
+    // No storage in this browser: it lasts as long as the page.
   }
   return true;
 }
 
-/** For requests. */
+/** The headers for HTTP requests. */
 export function accessHeaders() {
   return credential === null ? {} : { authorization: `Bearer ${credential}` };
 }
 
-/** For WebSockets, which browsers give no headers to. The host never echoes it. */
+/** The subprotocols for WebSockets, since browsers cannot set headers there. The host never echoes them. */
 export function accessSubprotocols() {
   return credential === null ? [] : [`voice-host.token.${credential}`];
 }
 
-/** What the host says to a request that it refused, or an empty string. */
-export async function refusalOf(response) {
+/** The reason that the host gave for refusing a request, or an empty string. */
+export async function refusalReason(response) {
   try {
     const { detail } = await response.json();
     return typeof detail === "string" ? detail : "";
@@ -41,9 +41,9 @@ export async function refusalOf(response) {
   }
 }
 
-function kept() {
+function stored() {
   try {
-    return sessionStorage.getItem(KEPT_AS);
+    return sessionStorage.getItem(STORAGE_KEY);
   } catch {
     return null;
   }

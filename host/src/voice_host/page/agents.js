@@ -1,26 +1,26 @@
-// The list of agents: loaded from the host, shown as radio buttons, remembered in the address (#agent-id).
+// The list of agents: loaded from the host, shown as radio buttons. The chosen one is kept in the address (#agent-id).
 
-import { AccessDenied, accessHeaders, refusalOf } from "./access.js";
+import { AccessDenied, accessHeaders, refusalReason } from "./access.js";
 import { element } from "./dom.js";
 import { monitorIn } from "./restarts.js";
-import { brokenDetails } from "./words.js";
+import { brokenDetails } from "./messages.js";
 
-/** Fetches `{ agents, monitor }`: the installed agents, and see restarts.js. Rejects with `AccessDenied`, or when there is no list. */
+/** Fetches `{ agents, monitor }`; for `monitor` see restarts.js. Rejects with `AccessDenied`, or if there is no list. */
 export async function loadAgents() {
   const response = await fetch("agents", { headers: { accept: "application/json", ...accessHeaders() } });
-  if (response.status === 401 || response.status === 403) throw new AccessDenied(await refusalOf(response));
+  if (response.status === 401 || response.status === 403) throw new AccessDenied(await refusalReason(response));
   if (!response.ok) throw new Error(`the host answered ${response.status}`);
   const agents = await response.json();
   if (!Array.isArray(agents)) throw new Error("the host did not answer with a list");
   return { agents, monitor: monitorIn(response) };
 }
 
-/** The agent that the address asks for, or null. */
+/** The agent id in the address, or null. */
 export function agentInAddress() {
   try {
     return decodeURIComponent(location.hash.slice(1)) || null;
   } catch {
-    return null; // a broken escape is nobody's id
+    return null; // an invalid escape sequence
   }
 }
 
@@ -29,7 +29,7 @@ export function rememberInAddress(id) {
   history.replaceState(null, "", `#${encodeURIComponent(id)}`);
 }
 
-/** Fills `list` with a radio button for each agent; calls `choose(agent)` when the user picks one. */
+/** Fills `list` with a radio button for each agent. Calls `choose(agent)` when one is selected. */
 export function showAgents(list, agents, choose) {
   list.replaceChildren(...agents.map((agent) => agentItem(agent, choose)));
 }
@@ -48,19 +48,19 @@ function agentItem(agent, choose) {
     { className: ready ? "agent-card" : "agent-card broken" },
     radio,
     element("span", { className: "agent-title", dir: "auto", textContent: agent.title || agent.id }),
-    element("span", { className: "agent-package", textContent: packageWords(agent) }),
+    element("span", { className: "agent-package", textContent: packageText(agent) }),
   );
   if (!ready) {
-    const off = agent.status === "disabled";
-    const phase = off ? "switched off" : agent.phase ? `broken: not ${agent.phase}` : "broken";
+    const disabled = agent.status === "disabled";
+    const phase = disabled ? "switched off" : agent.phase ? `broken: not ${agent.phase}` : "broken";
     card.append(
       element("span", { className: "agent-phase", textContent: phase }),
-      element("span", { className: "agent-error", dir: "auto", textContent: off ? "" : brokenDetails(agent) }),
+      element("span", { className: "agent-error", dir: "auto", textContent: disabled ? "" : brokenDetails(agent) }),
     );
   }
   return element("li", {}, card);
 }
 
-function packageWords({ distribution, version }) {
+function packageText({ distribution, version }) {
   return [distribution, version].filter(Boolean).join(" ");
 }

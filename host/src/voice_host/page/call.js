@@ -1,14 +1,14 @@
-// The call protocol (version 1), client side: a WebSocket in, named messages out. It knows nothing of page or audio.
-// A call outlives its connection: one that is lost is gone on with over the next, with the token of the last `ready`.
+// The client side of the call protocol (version 1): a WebSocket in, messages out. It knows nothing of the page or audio.
+// A call outlives its connection: after a loss it is resumed over a new one, with the token of the last `ready`.
 
 import { accessSubprotocols } from "./access.js";
-import { Comeback, isLost } from "./comeback.js";
+import { Reconnection, isLost } from "./reconnect.js";
 
-const PING_EVERY_MS = 10_000;
-const SILENT_AFTER_MS = 25_000; // no message, not even a pong: the connection is half-open
-const READY_WITHIN_MS = 20_000;
-const LONGEST_BACKLOG_S = 1; // microphone audio that the network has not taken yet; beyond it frames are dropped
-const NOT_A_GOODBYE = 4000; // a close without a code would end the call, if it still got through
+const PING_INTERVAL_MS = 10_000;
+const RECEIVE_TIMEOUT_MS = 25_000; // without any message, even a pong, the connection is half-open
+const READY_TIMEOUT_MS = 20_000;
+const MAX_BACKLOG_S = 1; // of microphone audio that has not been sent yet; beyond it frames are dropped
+const CLOSE_AND_RESUME = 4000; // a close without a code would end the call if it still reached the host
 const OPENS_REPLY = new Set(["greeting", "reply_delta", "chat"]);
 
 export class Call {
@@ -16,11 +16,11 @@ export class Call {
   #socket;
   #handlers;
   #ready = null;
-  #token = null; // opens this call to the next connection; null: nothing does
-  #comeback = null; // while the connection is lost
-  #openReplies = []; // ids whose text has begun and whose audio is not over, oldest first
-  #lastOver = -Infinity; // the newest id whose audio is over
-  #lastHeard = Date.now();
+  #token = null; // resumes this call on the next connection; null if it cannot be resumed
+  #reconnection = null; // set while the connection is lost
+  #openReplies = []; // ids of replies that have begun and whose audio is not complete, oldest first
+  #lastDone = -Infinity; // the newest id whose audio is complete
+  #lastReceived = Date.now();
   #readyTimer = null;
   #pingTimer;
 
@@ -28,20 +28,20 @@ export class Call {
   droppedFrames = 0;
 
   /**
-   * Opens the call, or goes on with the one that `token` opens. `handlers` has `message(message)` for every JSON message, `audio(reply, arrayBuffer)`, `lost()` when
-   * the connection broke and is tried again (another `ready` follows, or the end), and, once and last,
-   * `closed(code, reason, wasLost)`.
+   * Opens a call, or resumes the one of `token`. `handlers` has `message(message)` for JSON messages,
+   * `audio(reply, arrayBuffer)`, `lost()` when the connection broke and is being restored (another `ready` or the end
+   * follows), and, once and last, `closed(code, reason, wasLost)`.
    */
   constructor(url, handlers, token = null) {
     this.#url = url;
     this.#handlers = handlers;
     this.#token = token;
-    this.#comeback = token === null ? null : new Comeback();
-    this.#pingTimer = setInterval(() => this.#keepAlive(), PING_EVERY_MS);
+    this.#reconnection = token === null ? null : new Reconnection();
+    this.#pingTimer = setInterval(() => this.#keepAlive(), PING_INTERVAL_MS);
     this.#open(token === null ? url : withToken(url, token));
   }
 
-  /** What opens this call to its next connection, or null. It is a credential, and good for one use. */
+  /** Resumes this call on a new connection; null if it cannot be resumed. It is a credential for one use. */
   get resumeToken() {
     return this.#token;
   }
@@ -51,13 +51,13 @@ export class Call {
   }
 
   get isLost() {
-    return this.#comeback !== null;
+    return this.#reconnection !== null;
   }
 
   sendAudio(pcm) {
     if (!this.#ready || this.#socket.readyState !== WebSocket.OPEN) return;
-    const longest = LONGEST_BACKLOG_S * this.#ready.sample_rate * Int16Array.BYTES_PER_ELEMENT;
-    if (this.#socket.bufferedAmount > longest) this.droppedFrames += 1;
+    const limit = MAX_BACKLOG_S * this.#ready.sample_rate * Int16Array.BYTES_PER_ELEMENT;
+    if (this.#socket.bufferedAmount > limit) this.droppedFrames += 1;
     else this.#socket.send(pcm);
   }
 
@@ -87,8 +87,8 @@ export class Call {
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onmessage = ({ data }) => this.#onMessage(data);
     this.#socket.onclose = ({ code, reason }) => this.#onClose(code, reason);
-    this.#lastHeard = Date.now();
-    this.#readyTimer = setTimeout(() => this.#ready ?? this.#giveUp(), READY_WITHIN_MS);
+    this.#lastReceived = Date.now();
+    this.#readyTimer = setTimeout(() => this.#ready ?? this.#giveUp(), READY_TIMEOUT_MS);
   }
 
   #send(message) {
@@ -96,9 +96,9 @@ export class Call {
   }
 
   #onMessage(data) {
-    this.#lastHeard = Date.now();
+    this.#lastReceived = Date.now();
     if (typeof data !== "string") {
-      // Frames carry no id. Replies are never interleaved, so audio is of the oldest reply that is not over.
+      // Frames carry no id. Replies are never interleaved, so audio belongs to the oldest open reply.
       this.#handlers.audio(this.#openReplies[0] ?? null, data);
       return;
     }
@@ -106,60 +106,60 @@ export class Call {
     try {
       message = JSON.parse(data);
     } catch {
-      return; // not ours to repair; the call goes on
+      return; // ignore it; the call goes on
     }
     if (typeof message?.type !== "string") return;
-    this.#follow(message);
+    this.#track(message);
     this.#handlers.message(message);
   }
 
-  #follow(message) {
+  #track(message) {
     const { type, reply } = message;
     if (type === "ready") {
       this.#ready = message;
       this.#token = message.resume_token ?? null;
-      this.#comeback = null;
+      this.#reconnection = null;
     }
     if (type === "reset") this.#forgetReplies();
-    if (!Number.isInteger(reply)) return; // a host of the first protocol gives no ids
+    if (!Number.isInteger(reply)) return; // early hosts send no ids
     if (type === "tts_done" || type === "cancelled") {
-      // Everything older is over as well: a reply that had nothing to say must not claim the later ones' audio.
+      // Older replies are complete as well: a reply without audio must not claim the audio of later ones.
       this.#openReplies = this.#openReplies.filter((open) => open > reply);
-      this.#lastOver = Math.max(this.#lastOver, reply);
-    } else if (OPENS_REPLY.has(type) && reply > this.#lastOver && !this.#openReplies.includes(reply)) {
+      this.#lastDone = Math.max(this.#lastDone, reply);
+    } else if (OPENS_REPLY.has(type) && reply > this.#lastDone && !this.#openReplies.includes(reply)) {
       this.#openReplies.push(reply);
     }
   }
 
   #forgetReplies() {
     this.#openReplies = [];
-    this.#lastOver = -Infinity;
+    this.#lastDone = -Infinity;
   }
 
   #keepAlive() {
-    if (this.#ready === null) return; // that has a limit of its own
-    if (Date.now() - this.#lastHeard > SILENT_AFTER_MS) this.#giveUp();
+    if (this.#ready === null) return; // which has a timeout of its own
+    if (Date.now() - this.#lastReceived > RECEIVE_TIMEOUT_MS) this.#giveUp();
     else this.#send({ type: "ping" });
   }
 
   #giveUp() {
-    // A half-open connection would take a minute to close; the caller should know now.
-    this.#socket.close(NOT_A_GOODBYE);
+    // A half-open connection would take a minute to close.
+    this.#socket.close(CLOSE_AND_RESUME);
     this.#onClose(1006, "");
   }
 
   #onClose(code, reason) {
-    this.#leaveSocket();
-    const comeback = this.#comeback ?? (this.#ready && this.#token && isLost(code) ? new Comeback() : null);
-    const first = this.#comeback === null;
+    this.#detachSocket();
+    const reconnection = this.#reconnection ?? (this.#ready && this.#token && isLost(code) ? new Reconnection() : null);
+    const first = this.#reconnection === null;
     this.#ready = null;
-    if (!comeback?.plan(code, () => this.#open(withToken(this.#url, this.#token)))) return this.#end(code, reason);
-    this.#comeback = comeback;
+    if (!reconnection?.schedule(code, () => this.#open(withToken(this.#url, this.#token)))) return this.#end(code, reason);
+    this.#reconnection = reconnection;
     this.#forgetReplies();
     if (first) this.#handlers.lost();
   }
 
-  #leaveSocket() {
+  #detachSocket() {
     this.#socket.onmessage = this.#socket.onclose = null;
     clearTimeout(this.#readyTimer);
   }
@@ -168,10 +168,10 @@ export class Call {
     if (this.#handlers === null) return;
     const { closed } = this.#handlers;
     this.#handlers = null;
-    this.#leaveSocket();
-    this.#comeback?.stop();
+    this.#detachSocket();
+    this.#reconnection?.stop();
     clearInterval(this.#pingTimer);
-    closed(code, reason, this.#comeback !== null);
+    closed(code, reason, this.#reconnection !== null);
   }
 }
 

@@ -1,4 +1,4 @@
-// Audio thread, microphone side: from the context's rate to the call's, cut into frames of PCM16.
+// The microphone side of the audio thread: resamples to the rate of the call and cuts frames of PCM16.
 
 import { Resampler } from "./resampler.js";
 
@@ -16,7 +16,7 @@ class CaptureProcessor extends AudioWorkletProcessor {
   }
 
   process([input]) {
-    // No channel means that the source is gone for the moment; there is nothing to send then.
+    // There is no channel while the source is not connected.
     if (input.length > 0) for (const sample of this.#resampler.push(input[0])) this.#add(sample);
     return true;
   }

@@ -1,4 +1,4 @@
-// Buttons, status line and level meter: shows the state of a conversation, decides nothing.
+// Buttons, status line and level meter: shows the state of a conversation, and decides nothing.
 
 const STATUS = {
   restarting: "The host is restarting …",
@@ -11,19 +11,19 @@ const STATUS = {
   speaking: "Speaking",
 };
 
-const LISTENING_WITHOUT = { off: "Your turn: type, or use the microphone", opening: "Waiting for the microphone …" };
+const LISTENING_STATUS = { off: "Your turn: type, or use the microphone", opening: "Waiting for the microphone …" };
 
 export class Controls {
   #page;
 
-  /** `page` holds the elements by name, see talk.js. */
+  /** `page` has the elements by name: see talk.js. */
   constructor(page) {
     this.#page = page;
   }
 
   /**
-   * `conversation` is null outside a call; `agent` is null as long as none can be called; `isRestarting` says that the
-   * host is being replaced.
+   * `conversation` is null outside a call; `agent` is null if none can be called; `isRestarting`: the host is being
+   * replaced.
    */
   show(conversation, agent, { isEmpty, hasTurns }, isRestarting) {
     const { body, status, talk, talkLabel, stop, reset, hangUp, message, send, agents, empty, examples } = this.#page;
@@ -36,23 +36,23 @@ export class Controls {
     body.dataset.microphone = microphone;
     body.dataset.view = outside && isEmpty ? "start" : "call";
     empty.hidden = !isEmpty || agent === null;
-    // What one might say is of use until one has said something.
+    // Examples are useful until the caller has said something.
     examples.hidden = talkIsOff || hasTurns || examples.childElementCount === 0;
-    status.textContent = statusWords(phase, microphone);
-    talkLabel.textContent = talkWords(phase, microphone);
+    status.textContent = statusText(phase, microphone);
+    talkLabel.textContent = talkText(phase, microphone);
     talk.disabled = talkIsOff;
     talk.setAttribute("aria-pressed", String(microphone === "on"));
-    // A focused button that is disabled loses the focus to nowhere: who uses the keyboard gets the next best button.
+    // Disabling a focused button drops the focus: keyboard users get the talk button instead.
     const focused = document.activeElement;
     stop.disabled = phase !== "speaking" && phase !== "thinking";
     reset.disabled = !inCall && (!outside || isEmpty);
     hangUp.disabled = outside;
     if (focused?.disabled && focused !== talk) talk.focus();
     message.disabled = send.disabled = talk.disabled;
-    agents.disabled = !outside; // one call at a time: hang up to call somebody else
+    agents.disabled = !outside; // one call at a time
   }
 
-  /** `level` is the microphone's, from 0 to 1 (root mean square). */
+  /** `level`: of the microphone, from 0 to 1 (root mean square). */
   level(level) {
     // Speech lies between about -50 and -10 dB: a linear meter would hardly move.
     const decibels = 20 * Math.log10(Math.max(level, 1e-5));
@@ -61,13 +61,13 @@ export class Controls {
   }
 }
 
-function statusWords(phase, microphone) {
+function statusText(phase, microphone) {
   if (phase !== "listening") return STATUS[phase];
   if (microphone === "muted") return "Microphone muted";
-  return LISTENING_WITHOUT[microphone] ?? STATUS.listening;
+  return LISTENING_STATUS[microphone] ?? STATUS.listening;
 }
 
-function talkWords(phase, microphone) {
+function talkText(phase, microphone) {
   if (phase === "idle" || phase === "restarting") return "Start talking";
   if (phase === "blocked") return "Go on";
   if (phase === "connecting" || phase === "reconnecting") return "Connecting …";

@@ -1,20 +1,20 @@
-// One call as the caller lives it: joins the call, the microphone, the speaker and the transcript.
+// One call: connects the protocol, the microphone, the speaker and the transcript.
 
-import { createAudioContext, prepareAudioContext, whyNoAudio } from "./audio-context.js";
+import { createAudioContext, noAudioReason, prepareAudioContext } from "./audio-context.js";
 import { Call, sessionUrl } from "./call.js";
 import { Microphone } from "./microphone.js";
 import { Speaker } from "./speaker.js";
 import {
-  AUDIO_WORDS,
+  AUDIO_MESSAGES,
   CONNECTED_AGAIN,
   CONNECTION_LOST,
   MICROPHONE_GONE,
-  accessIsWanted,
-  closeWords,
-  hostIsGone,
+  needsCredential,
+  closeMessage,
+  isHostGone,
   isDraining,
-  microphoneWords,
-} from "./words.js";
+  microphoneMessage,
+} from "./messages.js";
 
 export class Conversation {
   #agent;
@@ -24,22 +24,22 @@ export class Conversation {
   #call = null;
   #microphone = null;
   #speaker = null;
-  #ready = null; // the message
+  #ready = null; // the last `ready` message
   #thinking = false;
-  #over = false;
-  #unsent = []; // typed before the host was ready
-  #resumeToken; // of the call that was under way before the page was reloaded, until it is gone on with
-  #whyMute = whyNoAudio(); // see AUDIO_WORDS; null: this call has sound
-  #isBlocked = false; // the browser lets the page sound only after a click or key press
-  #sounding = null; // the reply that sounds, or sounded last
-  #silenced; // the reply that the caller stopped by button, until the host has said so too
+  #ended = false;
+  #unsent = []; // turns typed before the host was ready
+  #resumeToken; // of the call before the page was reloaded, until it is resumed
+  #noAudioReason = noAudioReason(); // see AUDIO_MESSAGES; null if this call has audio
+  #isBlocked = false; // the browser allows audio only after a click or key press
+  #audibleReply = null; // the reply that is or was last played
+  #stoppedReply; // the reply that the caller stopped by button, until the host confirms it
 
   /** "off", "opening", "on" or "muted". */
   microphoneState = "off";
 
   /**
    * `view` has `changed()`, `level(0..1)`, `problem(text)` and, once and last, `ended({ text, failed, hostGone, draining,
-   * accessWanted })`. `resumeToken` opens a call that is under way: it is gone on with.
+   * credentialNeeded })`. `resumeToken` resumes the call of an earlier page.
    */
   constructor(agent, transcript, view, resumeToken = null) {
     this.#resumeToken = resumeToken;
@@ -57,7 +57,7 @@ export class Conversation {
     return this.#thinking ? "thinking" : "listening";
   }
 
-  /** For tests and curious people; see talk.js. */
+  /** For tests and debugging; see talk.js. */
   get facts() {
     return {
       speaker: this.#speaker?.facts ?? null,
@@ -66,49 +66,49 @@ export class Conversation {
     };
   }
 
-  /** What a page that is loaded anew needs to go on with this call; null: nobody can. */
+  /** What the page needs to resume this call after a reload; null if it cannot be resumed. */
   get resumable() {
     const token = this.#call ? this.#call.resumeToken : this.#resumeToken;
     return token === null ? null : { token, microphone: this.microphoneState, unsent: [...this.#unsent] };
   }
 
-  /** Opens the call. To be called directly from a click or key press, or browsers may not let it sound. */
+  /** Opens the call. Call it directly from a click or key press, or browsers may block audio. */
   async start() {
-    // Before the call, so that the greeting's first audio finds a speaker.
-    await this.#startSound();
-    if (this.#over) return;
+    // Before the call, so that the speaker is ready for the greeting.
+    await this.#startAudio();
+    if (this.#ended) return;
     const handlers = {
       message: (message) => this.#onMessage(message),
       audio: (reply, pcm) => this.#onAudio(reply, pcm),
       lost: () => this.#onLost(),
       closed: (code, reason, wasLost) =>
         this.#end({
-          ...closeWords(code, reason, wasLost),
-          hostGone: hostIsGone(code) || wasLost,
+          ...closeMessage(code, reason, wasLost),
+          hostGone: isHostGone(code) || wasLost,
           draining: isDraining(code),
-          accessWanted: accessIsWanted(code, wasLost),
+          credentialNeeded: needsCredential(code, wasLost),
         }),
     };
     this.#call = new Call(sessionUrl(this.#agent.id), handlers, this.#resumeToken);
     this.#view.changed();
   }
 
-  /** Opens the microphone, once the call has been started. `muted`: it sends silence at first. */
+  /** Opens the microphone after the call was started. `muted`: it sends silence at first. */
   async openMicrophone({ muted = false } = {}) {
     if (this.microphoneState !== "off") return;
-    if (this.#whyMute) return void this.#view.problem(AUDIO_WORDS[this.#whyMute]);
+    if (this.#noAudioReason) return void this.#view.problem(AUDIO_MESSAGES[this.#noAudioReason]);
     this.#setMicrophone("opening");
     try {
       const microphone = await Microphone.open();
-      if (this.#over || this.#whyMute) return void microphone.close();
+      if (this.#ended || this.#noAudioReason) return void microphone.close();
       microphone.muted = muted;
       this.#microphone = microphone;
       this.#setMicrophone(muted ? "muted" : "on");
       this.#startMicrophone();
     } catch (error) {
-      if (this.#over) return;
+      if (this.#ended) return;
       this.#setMicrophone("off");
-      this.#view.problem(microphoneWords(error));
+      this.#view.problem(microphoneMessage(error));
     }
   }
 
@@ -124,10 +124,10 @@ export class Conversation {
     else this.#unsent.push(text);
   }
 
-  /** Silence now, without waiting for the host to agree. */
+  /** Stops the reply at once, without waiting for the host. */
   stopSpeaking() {
     if (this.#speaker?.facts.playing) {
-      this.#silenced = this.#sounding;
+      this.#stoppedReply = this.#audibleReply;
       this.#speaker.drop();
     }
     this.#call.cancel();
@@ -154,7 +154,7 @@ export class Conversation {
         transcript.greeting(reply, message.text);
         break;
       case "transcript":
-        // A partial only: the finished turn comes as `turn`.
+        // Only partials: the complete turn comes as `turn`.
         if (!message.final) transcript.partial(message.text);
         break;
       case "turn":
@@ -178,7 +178,7 @@ export class Conversation {
         if (!this.#speaker) this.#stopThinking();
         break;
       case "tts_done":
-        this.#silenced = undefined;
+        this.#stoppedReply = undefined;
         this.#speaker?.end(reply);
         this.#stopThinking();
         break;
@@ -189,7 +189,7 @@ export class Conversation {
         this.#speaker?.release();
         break;
       case "cancelled":
-        this.#silenced = undefined;
+        this.#stoppedReply = undefined;
         this.#speaker?.drop();
         transcript.cut(reply, message.heard ?? "");
         this.#stopThinking();
@@ -203,18 +203,18 @@ export class Conversation {
         transcript.clear();
         break;
       case "error":
-        // What is fatal ends the call, and the close that follows says why.
+        // A fatal error closes the call, and the close says why.
         if (!message.fatal) transcript.note(message.message, "error");
         this.#stopThinking();
         break;
-      default: // a type of a later protocol, or `pong`
+      default: // `pong`, or a message of a later protocol
     }
-    if (!this.#over) this.#view.changed();
+    if (!this.#ended) this.#view.changed();
   }
 
-  /** Everything of the connection is void; what was written, the microphone and the speaker stay. */
+  /** Resets the state of the connection. The transcript, the microphone and the speaker stay. */
   #onLost() {
-    this.#silenced = undefined;
+    this.#stoppedReply = undefined;
     this.#speaker?.drop();
     this.#stopThinking();
     this.#transcript.endCall();
@@ -233,7 +233,7 @@ export class Conversation {
   #begin(message) {
     if (this.#context) {
       this.#speaker = new Speaker(this.#context, message.tts_sample_rate, {
-        started: (reply) => this.#onSound(reply),
+        started: (reply) => this.#onAudible(reply),
         played: (reply, playedMs, held) => this.#call.reportPlayback(reply, playedMs, held),
         finished: () => this.#view.changed(),
       });
@@ -242,11 +242,11 @@ export class Conversation {
   }
 
   #onAudio(reply, pcm) {
-    if (this.#silenced === undefined || reply !== this.#silenced) this.#speaker?.play(reply, pcm);
+    if (this.#stoppedReply === undefined || reply !== this.#stoppedReply) this.#speaker?.play(reply, pcm);
   }
 
-  #onSound(reply) {
-    this.#sounding = reply;
+  #onAudible(reply) {
+    this.#audibleReply = reply;
     this.#stopThinking();
     this.#view.changed();
   }
@@ -265,25 +265,25 @@ export class Conversation {
     });
   }
 
-  async #startSound() {
+  async #startAudio() {
     try {
-      if (!this.#whyMute) this.#context = createAudioContext();
+      if (!this.#noAudioReason) this.#context = createAudioContext();
       this.#view.changed();
       if (this.#context) await prepareAudioContext(this.#context, () => this.#setBlocked(true));
     } catch {
-      this.#whyMute = "failed";
+      this.#noAudioReason = "failed";
     }
     this.#setBlocked(false);
-    if (this.#over || !this.#whyMute) return;
+    if (this.#ended || !this.#noAudioReason) return;
     this.#context?.close();
     this.#context = null;
     this.#closeMicrophone();
-    this.#view.problem(AUDIO_WORDS[this.#whyMute]);
+    this.#view.problem(AUDIO_MESSAGES[this.#noAudioReason]);
   }
 
   #setBlocked(isBlocked) {
     this.#isBlocked = isBlocked;
-    if (!this.#over) this.#view.changed();
+    if (!this.#ended) this.#view.changed();
   }
 
   #closeMicrophone() {
@@ -299,7 +299,7 @@ export class Conversation {
   }
 
   #think() {
-    this.#silenced = undefined;
+    this.#stoppedReply = undefined;
     this.#thinking = true;
     this.#transcript.thinking(true);
   }
@@ -309,14 +309,14 @@ export class Conversation {
     this.#transcript.thinking(false);
   }
 
-  #end(words) {
-    if (this.#over) return;
-    this.#over = true;
+  #end(result) {
+    if (this.#ended) return;
+    this.#ended = true;
     this.#microphone?.close();
     this.#speaker?.close();
     this.#context?.close();
     this.#transcript.endCall();
     this.#view.level(0);
-    this.#view.ended(words);
+    this.#view.ended(result);
   }
 }

@@ -1,4 +1,4 @@
-// The one way in which this page makes elements: properties and children, never a string of markup.
+// Creates elements from properties and children. The page never uses markup in strings.
 
 export function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);

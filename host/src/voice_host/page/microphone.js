@@ -1,4 +1,4 @@
-// The caller's voice: the browser's microphone as frames of PCM16 at the call's rate.
+// The browser's microphone, as frames of PCM16 at the rate of the call.
 
 const FRAME_S = 0.02;
 
@@ -7,14 +7,14 @@ export class Microphone {
   #source;
   #node;
 
-  /** Frames sent so far; for tests and curious people. */
+  /** Frames sent so far; for tests and debugging. */
   frames = 0;
 
   constructor(stream) {
     this.#stream = stream;
   }
 
-  /** Asks the browser for the microphone. Rejects with the browser's error, see `microphoneWords` in words.js. */
+  /** Asks the browser for the microphone. Rejects with the browser's error, see `microphoneMessage` in messages.js. */
   static async open() {
     if (!navigator.mediaDevices) throw new DOMException("not a secure context", "SecurityError");
     const audio = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
@@ -22,8 +22,8 @@ export class Microphone {
   }
 
   /**
-   * Starts sending. `rate` in Hz; handlers: `frame(arrayBuffer, level)` with a level from 0 to 1, and `lost()` when the
-   * device goes away. The context must have the capture worklet loaded (see audio-context.js).
+   * Starts sending. `rate` in Hz. Handlers: `frame(arrayBuffer, level)` with a level from 0 to 1, and `lost()` when the
+   * device is disconnected. The context must have the capture worklet loaded (see audio-context.js).
    */
   start(context, rate, handlers) {
     this.#source = context.createMediaStreamSource(this.#stream);
@@ -45,7 +45,7 @@ export class Microphone {
     return !this.#stream.getAudioTracks()[0].enabled;
   }
 
-  /** A muted microphone goes on sending, silence: the host must hear that the sentence before it has ended. */
+  /** A muted microphone sends silence, so that the host detects the end of the turn. */
   set muted(muted) {
     this.#stream.getAudioTracks()[0].enabled = !muted;
   }

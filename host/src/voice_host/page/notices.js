@@ -1,11 +1,11 @@
-// The notices about an agent's providers: one line that unfolds.
+// The notices about an agent's providers: a summary that unfolds.
 
 import { element } from "./dom.js";
-import { providerNotices } from "./words.js";
+import { providerNotices } from "./messages.js";
 
 const ROOMY = "(min-width: 761px) and (min-height: 600px)";
 
-/** Shows in `container` what is to be known about the providers of an agent: unfolded where there is room, nothing if there is nothing. */
+/** Shows the notices about an agent's providers in `container`, unfolded if there is room. Without notices it is empty. */
 export function showNotices(container, { providers, speech_problem, speech_notices }) {
   const notices = providerNotices(providers, speech_problem, speech_notices);
   if (notices.length === 0) return container.replaceChildren();
@@ -20,7 +20,7 @@ export function showNotices(container, { providers, speech_problem, speech_notic
   );
 }
 
-/** Folds them to their one line: during a call the room belongs to what is said. */
+/** Folds the notices, to leave the room to the transcript during a call. */
 export function foldNotices(container) {
   container.querySelector("details")?.removeAttribute("open");
 }

@@ -1,24 +1,24 @@
-// Audio thread, speaker side: a queue of samples at the context's rate, with a small jitter buffer in front.
+// The speaker side of the audio thread: a queue of samples at the context's rate, with a small jitter buffer.
 //
-// The page sends { samples, reply }, { end: reply } after a reply's last samples, { hold: true } to pause and { hold: false }
-// to go on, and { drop: epoch } to empty the queue.
-// Everything reported carries the epoch of the last drop, so that the page can ignore what was under way before it.
+// The page sends { samples, reply }, { end: reply } after the last samples of a reply, { hold: true } to pause and
+// { hold: false } to continue, and { drop: epoch } to clear the queue. Reports carry the epoch of the last drop, so that the
+// page can ignore older ones.
 
-const START_S = 0.08; // gather this much before playing, so that a late packet is not heard as a gap
-const PATIENCE_S = 0.15; // but never hold a short reply back for longer than this
-const LIMIT_S = 120; // the host paces itself to a fraction of a second; this bounds memory if one does not
-const REPORT_S = 0.1;
-const STARVED_S = 1; // nothing came for so long: the reply is over, even if nobody said so
+const START_S = 0.08; // buffer this much before playing, so that a late packet does not cause a gap
+const MAX_START_WAIT_S = 0.15; // but never delay a short reply for longer than this
+const MAX_QUEUE_S = 120; // the host sends a fraction of a second ahead; this bounds the memory if one does not
+const REPORT_INTERVAL_S = 0.1;
+const STARVED_S = 1; // without audio for this long the reply is over, even without an `end`
 
 class PlaybackProcessor extends AudioWorkletProcessor {
   #queue = []; // { reply, samples, used } or { reply, end: true }
-  #queued = 0; // samples
+  #queued = 0; // samples in the queue
   #playing = false;
   #held = false;
-  #audible = false; // what the page was told: stays true over a short gap
-  #waited = 0; // samples spent without playing
-  #reply; // the id of what is being played; undefined before the first
-  #played = 0; // samples of #reply
+  #audible = false; // as reported to the page; stays true during a short gap
+  #waited = 0; // samples of silence since the queue ran dry
+  #reply; // the reply being played; undefined before the first
+  #played = 0; // samples of #reply that were played
   #sinceReport = 0;
   #peak = 0;
   #epoch = 0;
@@ -40,8 +40,8 @@ class PlaybackProcessor extends AudioWorkletProcessor {
       if (this.#held && this.#audible) this.#reportPlayed("held");
     } else if ("end" in data) {
       this.#queue.push({ reply: data.end, end: true });
-    } else if (this.#queued + data.samples.length > LIMIT_S * sampleRate) {
-      this.#report("overflow", { samples: data.samples.length }); // the newest is lost, the page counts it
+    } else if (this.#queued + data.samples.length > MAX_QUEUE_S * sampleRate) {
+      this.#report("overflow", { samples: data.samples.length }); // these samples are dropped, and the page counts them
     } else {
       if (this.#queued === 0 && !this.#playing) this.#waited = 0;
       this.#queue.push({ reply: data.reply, samples: data.samples, used: 0 });
@@ -65,7 +65,7 @@ class PlaybackProcessor extends AudioWorkletProcessor {
       return false;
     }
     const ended = this.#queue.some((entry) => entry.end);
-    return ended || this.#queued >= START_S * sampleRate || this.#waited > PATIENCE_S * sampleRate;
+    return ended || this.#queued >= START_S * sampleRate || this.#waited > MAX_START_WAIT_S * sampleRate;
   }
 
   #render(channel) {
@@ -89,7 +89,7 @@ class PlaybackProcessor extends AudioWorkletProcessor {
       this.#played += count;
       this.#sinceReport += count;
     }
-    if (this.#sinceReport >= REPORT_S * sampleRate) this.#reportPlayed("played");
+    if (this.#sinceReport >= REPORT_INTERVAL_S * sampleRate) this.#reportPlayed("played");
     if (filled < channel.length) this.#runDry();
   }
 

@@ -1,31 +1,31 @@
-// A call that outlives a reload of the page: kept while the page is away, in this tab alone.
+// Keeping a call over a reload of the page, for this tab only.
 //
-// Nothing is kept while the page is there. So a tab that is duplicated during a call takes no token along, and a call that
-// was ended leaves none behind. What was kept is taken once, and only by a reload: not by a tab that is opened again.
+// It is stored when the page unloads, and removed when it loads. So a tab that is duplicated during a call gets no token,
+// and a call that ended leaves none behind. It is used once, and only after a reload, not in a reopened tab.
 
-import { COME_BACK_WITHIN_MS } from "./comeback.js";
+import { RECONNECT_WITHIN_MS } from "./reconnect.js";
 
-const KEPT_AS = "voice-host.call";
+const STORAGE_KEY = "voice-host.call";
 
-/** Keeps a call for the page after a reload: plain data, of which `transcript` is left out where there is no room. */
-export function keepForReload(call) {
+/** Stores a call for the page after a reload: plain data, without `transcript` if there is no room for it. */
+export function storeForReload(call) {
   for (const kept of [call, { ...call, transcript: [] }]) {
     try {
-      sessionStorage.setItem(KEPT_AS, JSON.stringify({ ...kept, at: Date.now() }));
+      sessionStorage.setItem(STORAGE_KEY, JSON.stringify({ ...kept, at: Date.now() }));
       return;
     } catch {
-      // too long for this browser, or it keeps nothing at all
+      // too large for this browser, or no storage at all
     }
   }
 }
 
-/** Takes what was kept away; null when there is nothing, when it is too old, or when the page was not reloaded. */
-export function takeKept() {
+/** Returns and removes the stored call; null if there is none, if it is too old, or if this was no reload. */
+export function takeStored() {
   try {
-    const kept = JSON.parse(sessionStorage.getItem(KEPT_AS));
-    sessionStorage.removeItem(KEPT_AS);
+    const kept = JSON.parse(sessionStorage.getItem(STORAGE_KEY));
+    sessionStorage.removeItem(STORAGE_KEY);
     const isReload = performance.getEntriesByType("navigation")[0]?.type === "reload";
-    return isReload && Date.now() - kept?.at < COME_BACK_WITHIN_MS ? kept : null;
+    return isReload && Date.now() - kept?.at < RECONNECT_WITHIN_MS ? kept : null;
   } catch {
     return null;
   }

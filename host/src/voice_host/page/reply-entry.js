@@ -1,11 +1,11 @@
-// One reply of the agent in the transcript: its tools, its text as it streams in, and what of it was heard.
+// A reply of the agent in the transcript: its tools, its text as it streams in, and the part that was heard.
 //
-// Every word here comes from a plugin, a model or a caller: it is put in as text, never as markup.
+// All text comes from a plugin, a model or a caller. It is inserted as text, never as markup.
 
 import { element } from "./dom.js";
 
 const HOW_MEASURED = "Measured by the host, from the end of what you said, or from your typed message, to its first sound";
-const LONGEST_ARGUMENTS = 160; // characters shown of a tool's arguments
+const MAX_ARGUMENT_CHARS = 160; // of a tool's arguments are shown
 
 export class ReplyEntry {
   #text = "";
@@ -39,17 +39,17 @@ export class ReplyEntry {
 
   #reply = null;
 
-  /** Whether its whole text is known, or it was cut. */
+  /** Whether its text is complete, or it was cut off. */
   get isOver() {
     return this.element.dataset.state !== "streaming";
   }
 
-  /** All of it as plain data, for `restored`. */
+  /** The entry as plain data, for `restored`. */
   get saved() {
     return { text: this.#text, heard: this.#heard, latency: this.#latency, tools: this.#chips };
   }
 
-  /** An entry that looks as one did when it was `saved`. It belongs to no call any more. */
+  /** Recreates a `saved` entry. It no longer belongs to a call. */
   static restored({ text, heard, latency, tools }) {
     const entry = new ReplyEntry(null);
     for (const { name, details, state } of tools) entry.#addChip(name, details).mark(state);
@@ -65,26 +65,26 @@ export class ReplyEntry {
 
   finish(text, steps) {
     this.#setText(text);
-    // `steps` is what a host of the first protocol says instead of tool_call messages.
+    // Early hosts send `steps` instead of tool_call messages.
     if (this.#tools.childElementCount === 0) for (const step of steps) this.#addChip(String(step));
     if (this.#heard === null) this.element.dataset.state = "done";
   }
 
-  /** Adds a tool's chip and returns a function that marks how it went. */
+  /** Adds a chip for a tool call and returns a function that marks its outcome. */
   addTool(name, toolArguments) {
     const chip = this.#addChip(name, describeArguments(toolArguments));
     chip.mark("running");
     return (ok) => chip.mark(ok ? "ok" : "failed");
   }
 
-  /** Marks the reply as cut; `heard` is the part that was audible. */
+  /** Marks the reply as cut off; `heard` is the part that was heard. */
   cut(heard) {
     this.#heard = heard;
     this.element.dataset.state = "cut";
     this.#render();
   }
 
-  /** Says how long the caller waited for the first sound, as the host measured it. */
+  /** Shows how long the caller waited for the first sound, as measured by the host. */
   setLatency(milliseconds) {
     this.#latency = milliseconds;
     this.#render();
@@ -100,13 +100,13 @@ export class ReplyEntry {
     this.#spoken.textContent = this.#text.slice(0, cutAt ?? this.#text.length);
     this.#unheard.textContent = this.#text.slice(cutAt ?? this.#text.length);
     this.#bubble.hidden = this.#text === "";
-    const remarks = [latencyWords(this.#latency), this.#cutWords(cutAt)].filter((words) => words !== "");
+    const remarks = [latencyText(this.#latency), this.#cutText(cutAt)].filter((words) => words !== "");
     this.#footnote.textContent = remarks.join(" · ");
     this.#footnote.hidden = remarks.length === 0;
     this.#footnote.title = this.#latency === null ? "" : HOW_MEASURED;
   }
 
-  #cutWords(cutAt) {
+  #cutText(cutAt) {
     if (this.#heard === null) return "";
     if (this.#heard.trim() === "") return "cut off before anything was heard";
     if (cutAt === null) return `cut off, heard: “${this.#heard.trim()}”`;
@@ -116,7 +116,7 @@ export class ReplyEntry {
   #addChip(name, details = "") {
     const chip = element("li", { className: "chip" }, element("span", { className: "tool-name", textContent: name }));
     if (details) {
-      const shown = details.length > LONGEST_ARGUMENTS ? `${details.slice(0, LONGEST_ARGUMENTS)}…` : details;
+      const shown = details.length > MAX_ARGUMENT_CHARS ? `${details.slice(0, MAX_ARGUMENT_CHARS)}…` : details;
       chip.append(element("span", { className: "arguments", textContent: shown, title: details }));
     }
     this.#tools.hidden = false;
@@ -125,7 +125,7 @@ export class ReplyEntry {
     this.#chips.push(saved);
     const outcome = element("span", { className: "outcome" });
     const mark = (state) => {
-      if (state === null) return; // a tool whose outcome nobody tells
+      if (state === null) return; // the outcome is unknown
       saved.state = chip.dataset.state = outcome.textContent = state;
       chip.append(outcome);
     };
@@ -133,7 +133,7 @@ export class ReplyEntry {
   }
 }
 
-function latencyWords(milliseconds) {
+function latencyText(milliseconds) {
   if (milliseconds === null) return "";
   const seconds = Math.max(0, milliseconds) / 1000;
   return `first sound after ${seconds.toFixed(seconds < 0.995 ? 2 : 1)} s`;
@@ -147,8 +147,8 @@ function describeArguments(toolArguments) {
 }
 
 /**
- * Where in `text` the heard part ends, or null if `heard` is not its beginning. Spaces do not count: the text that is
- * spoken is cut into clauses and put together again.
+ * The index in `text` at which the heard part ends, or null if `text` does not begin with `heard`. Whitespace is ignored,
+ * because speech is split into clauses and joined again.
  */
 function endOfHeard(text, heard) {
   const wanted = heard.replace(/\s+/g, "");

@@ -1,16 +1,15 @@
-// Streaming resampler for mono audio between two whole sample rates: a windowed-sinc low-pass, evaluated at exactly the
-// phases that the ratio of the two rates needs. No browser API is used here: it runs on the page (the agent's voice) and
-// in the capture worklet (the microphone).
+// A streaming resampler for mono audio between two integer sample rates: a polyphase windowed-sinc low-pass filter. It
+// uses no browser API: it runs on the page (the agent's voice) and in the capture worklet (the microphone).
 
 const ZERO_CROSSINGS = 16; // per side; more is steeper and slower
-const PASSBAND = 0.92; // of the lower Nyquist frequency; the rest is room for the filter's slope
+const PASSBAND = 0.92; // of the lower Nyquist frequency; the rest is the transition band
 
 export class Resampler {
   #taps;
   #phases;
   #step;
   #input;
-  #position = 0; // next output sample, counted in input samples times #up, from the start of #input
+  #position = 0; // of the next output sample, in input samples times #up, from the start of #input
   #up;
   #down;
 
@@ -19,7 +18,7 @@ export class Resampler {
     const divisor = greatestCommonDivisor(Math.round(fromRate), Math.round(toRate));
     this.#up = Math.round(toRate) / divisor;
     this.#down = Math.round(fromRate) / divisor;
-    // When going down in rate the filter must cut at the new, lower Nyquist frequency, or what is above folds into speech.
+    // When downsampling, the filter must cut off at the new Nyquist frequency, to avoid aliasing.
     const cutoff = Math.min(1, this.#up / this.#down) * (this.#up === this.#down ? 1 : PASSBAND);
     this.#taps = 2 * Math.ceil(ZERO_CROSSINGS / cutoff);
     this.#step = this.#taps / 2 - 1;
@@ -27,7 +26,7 @@ export class Resampler {
     this.#input = new Float32Array(this.#step);
   }
 
-  /** Takes the next Float32 samples and returns those that are complete at the other rate. */
+  /** Takes the next Float32 samples and returns the available output samples. */
   push(samples) {
     if (this.#up === this.#down) return samples;
     const input = new Float32Array(this.#input.length + samples.length);
@@ -50,13 +49,13 @@ export class Resampler {
     return output;
   }
 
-  /** Returns the last samples, which were still waiting for their right-hand neighbours. */
+  /** Returns the last output samples, by padding the input with silence. */
   finish() {
     return this.push(new Float32Array(this.#up === this.#down ? 0 : this.#taps / 2));
   }
 }
 
-/** The filter for an output sample that lies `offset` (0 to 1) of an input sample behind an input sample. */
+/** The filter for an output sample that lies `offset` (0 to 1) input samples after an input sample. */
 function phaseFilter(offset, taps, cutoff) {
   const filter = new Float64Array(taps);
   const half = taps / 2;
@@ -67,7 +66,7 @@ function phaseFilter(offset, taps, cutoff) {
     filter[tap] = Math.abs(distance) < half ? sinc(distance * cutoff) * window : 0;
     sum += filter[tap];
   }
-  return filter.map((value) => value / sum); // equal gain for every phase, or the output would hum
+  return filter.map((value) => value / sum); // the same gain for every phase, or the output would hum
 }
 
 function sinc(x) {

@@ -1,4 +1,4 @@
-// The agent's voice: PCM16 from the host in, sound out, and an account of what was really played.
+// Plays the agent's voice: PCM16 from the host in, audio out, and reports of what was played.
 
 import { Resampler } from "./resampler.js";
 
@@ -11,12 +11,11 @@ export class Speaker {
   #reply = null;
   #epoch = 0;
 
-  /** What was really played. Tests and curious people read it: see `window.voiceHost` in talk.js. */
+  /** What was played; for tests and debugging, see `window.voiceHost` in talk.js. */
   facts = { playing: false, playedMs: 0, peak: 0, peakOfReply: {}, underruns: 0, overflowSamples: 0, drops: 0, holds: 0 };
 
   /**
-   * `rate` in Hz is that of the audio the host sends. Handlers: `started(reply)`, `played(reply, ms, held)`,
-   * `finished(reply)`.
+   * `rate` of the host's audio, in Hz. Handlers: `started(reply)`, `played(reply, ms, held)`, `finished(reply)`.
    * The context must have the playback worklet loaded (see audio-context.js).
    */
   constructor(context, rate, handlers) {
@@ -31,34 +30,34 @@ export class Speaker {
 
   /** Queues PCM16 mono at the call's rate. */
   play(reply, pcm) {
-    if (reply !== this.#reply) this.#restartFilter(reply);
-    const whole = pcm.byteLength - (pcm.byteLength % 2); // half a sample at the end is a fault of the host: not fatal
+    if (reply !== this.#reply) this.#resetResampler(reply);
+    const whole = pcm.byteLength - (pcm.byteLength % 2); // ignore half a sample at the end
     const samples = Float32Array.from(new Int16Array(pcm.slice(0, whole)), (value) => value / 32768);
     this.#queue(reply, this.#resampler.push(samples));
   }
 
-  /** Says that all audio of a reply has been queued. */
+  /** All audio of a reply has been queued. */
   end(reply) {
     if (reply === this.#reply) this.#queue(reply, this.#resampler.finish());
-    this.#restartFilter(null);
+    this.#resetResampler(null);
     this.#node.port.postMessage({ end: reply });
   }
 
-  /** Falls silent at once and keeps what was queued, until `release()`. */
+  /** Pauses at once and keeps the queue, until `release()`. */
   hold() {
     this.#node.port.postMessage({ hold: true });
     this.facts.holds += 1;
   }
 
-  /** Goes on where it fell silent. */
+  /** Continues where it was paused. */
   release() {
     this.#node.port.postMessage({ hold: false });
   }
 
-  /** Falls silent at once and forgets what was queued. */
+  /** Stops at once and clears the queue. */
   drop() {
     this.#epoch += 1;
-    this.#restartFilter(null);
+    this.#resetResampler(null);
     this.#node.port.postMessage({ drop: this.#epoch });
     if (this.facts.playing) this.facts.drops += 1;
     this.facts.playing = false;
@@ -70,7 +69,7 @@ export class Speaker {
     this.#node.disconnect();
   }
 
-  #restartFilter(reply) {
+  #resetResampler(reply) {
     this.#reply = reply;
     this.#resampler = new Resampler(this.#rate, this.#context.sampleRate);
   }
@@ -90,7 +89,7 @@ export class Speaker {
     if (!["played", "held", "finished"].includes(type)) return;
     Object.assign(this.facts, { playing: type !== "finished", playedMs, peak: Math.max(this.facts.peak, peak) });
     this.facts.peakOfReply[reply] = peak;
-    // What was rendered is audible only after the way through the sound card. Of a pause the end is told.
+    // Rendered samples become audible after the output latency. A held or finished reply is reported to its end.
     const latencyMs = type !== "played" ? 0 : 1000 * (this.#context.outputLatency || this.#context.baseLatency || 0);
     this.#handlers.played(reply, Math.max(0, Math.round(playedMs - latencyMs)), type === "held");
     if (type === "finished") this.#handlers.finished(reply);

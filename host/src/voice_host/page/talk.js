@@ -1,4 +1,4 @@
-// The talk page: finds its elements, loads the agents, and lets one conversation at a time happen.
+// The talk page: finds its elements, loads the agents, and runs one conversation at a time.
 
 import { AccessDenied, useCredential } from "./access.js";
 import { agentInAddress, loadAgents, markChosen, rememberInAddress, showAgents } from "./agents.js";
@@ -6,10 +6,10 @@ import { Controls } from "./controls.js";
 import { Conversation } from "./conversation.js";
 import { element } from "./dom.js";
 import { foldNotices, showNotices } from "./notices.js";
-import { keepForReload, takeKept } from "./reload.js";
-import { untilAnotherAnswers, untilItLeaves } from "./restarts.js";
+import { storeForReload, takeStored } from "./reload.js";
+import { untilSuccessorAnswers, untilReplaced } from "./restarts.js";
 import { Transcript } from "./transcript.js";
-import { AGENTS_HIDDEN, HOST_SILENT, NO_CREDENTIAL, RESTARTED, accessWords, brokenWords } from "./words.js";
+import { AGENTS_HIDDEN, HOST_SILENT, NO_CREDENTIAL, RESTARTED, accessMessage, brokenMessage } from "./messages.js";
 
 const byId = (id) => document.getElementById(id);
 const page = {
@@ -44,18 +44,18 @@ const controls = new Controls(page);
 const transcript = new Transcript(byId("transcript"), byId("announcer"));
 
 let agents = [];
-let agent = null; // the one chosen, if it can be called
+let agent = null; // the chosen one, if it can be called
 let conversation = null;
-let lastFacts = null; // of the last call, once it is over
-let again = null; // what "Call again" does
-let shown = null; // the id of the agent whose conversation is on the page
-let kept = takeKept(); // the call that was under way before the page was reloaded
-let isFollowed = false; // the host says when it is about to be replaced
+let lastFacts = null; // of the last call, after it has ended
+let problemAction = null; // what the button in the problem box does
+let shownId = null; // of the agent whose transcript is on the page
+let stored = takeStored(); // the call before the page was reloaded
+let isFollowed = false; // the host announces its restarts
 let isRestarting = false; // the host is being replaced
-let comeBack = null; // how to call again once it has been, after it went away under a call
-let isOutdated = false; // the list has changed while a call that was lost still tried to go on
+let callAfterRestart = null; // the options of the call to make after a restart that ended one
+let isOutdated = false; // the list of agents has changed while a lost call was still being restored
 
-// What the page measured, for tests and curious people. Nothing can be changed through it.
+// What the page measured, read-only, for tests and debugging.
 Object.defineProperty(window, "voiceHost", {
   value: Object.freeze({
     get facts() {
@@ -71,21 +71,21 @@ async function load() {
     listed = await loadAgents();
   } catch (error) {
     page.agentsHint.textContent = error instanceof AccessDenied ? AGENTS_HIDDEN : "";
-    if (error instanceof AccessDenied) askForAccess(accessWords(error.message));
+    if (error instanceof AccessDenied) askForAccess(accessMessage(error.message));
     else showProblem(HOST_SILENT, "Try again", load);
     return;
   }
   list(listed.agents);
   isFollowed = listed.monitor !== null;
-  goOn();
+  resumeStored();
   if (isFollowed) await follow(listed.monitor);
 }
 
-/** Goes on with the call that was under way before the page was reloaded. */
-function goOn() {
-  if (!kept) return;
-  const { agent: id, transcript: before, token, microphone, unsent } = kept;
-  kept = null;
+/** Resumes the call from before the page was reloaded. */
+function resumeStored() {
+  if (!stored) return;
+  const { agent: id, transcript: before, token, microphone, unsent } = stored;
+  stored = null;
   const found = agents.find((candidate) => candidate.id === id);
   if (found?.status !== "ready") return;
   choose(found, { remember: false });
@@ -95,14 +95,14 @@ function goOn() {
   showState();
 }
 
-/** Shows, from one host to the next, that it is being replaced and what its successor brings. */
+/** Follows the restarts of the host: shows each one, and the agents afterwards. */
 async function follow(monitor) {
   while (monitor) {
-    await untilItLeaves(monitor);
+    await untilReplaced(monitor);
     isRestarting = true;
     hideProblem();
     showState();
-    const listed = await untilAnotherAnswers(monitor, loadAgents, () => showProblem(HOST_SILENT));
+    const listed = await untilSuccessorAnswers(monitor, loadAgents, () => showProblem(HOST_SILENT));
     monitor = listed.monitor;
     isRestarting = false;
     isOutdated = conversation !== null;
@@ -111,11 +111,11 @@ async function follow(monitor) {
   }
 }
 
-/** Goes on, with a new call, after the host went away under one; once there is somebody to call. */
+/** Makes a new call after a restart that ended one, if there is an agent to call. */
 function callAgain() {
-  if (!comeBack || !agent) return;
+  if (!callAfterRestart || !agent) return;
   transcript.note(RESTARTED);
-  startCall(comeBack);
+  startCall(callAfterRestart);
 }
 
 function list(found) {
@@ -134,18 +134,18 @@ function chooseFromAddress() {
   if (wanted && !found) showProblem(`There is no agent “${wanted}” on this host.`);
   const broken = brokenToShow(found);
   if (broken) {
-    showProblem(brokenWords(broken));
+    showProblem(brokenMessage(broken));
     showTrace(broken.traceback ?? "");
   }
   const next = found?.status === "ready" ? found : ready[0];
-  if (next) choose(next, { remember: false }); // the address says so already, or asks for somebody else
+  if (next) choose(next, { remember: false }); // the address names it already, or another one
   else {
     agent = null;
     showAgent();
   }
 }
 
-/** The broken agent to tell about, if any: the one that is wanted, one under development, or the first where none works. */
+/** The broken agent to show, if any: the wanted one, one under development, or the first if none works. */
 function brokenToShow(wanted) {
   const broken = agents.filter(({ status }) => status !== "ready");
   if (broken.includes(wanted)) return wanted;
@@ -153,9 +153,9 @@ function brokenToShow(wanted) {
 }
 
 function choose(next, { remember = true } = {}) {
-  if (next.id !== shown) transcript.clear();
+  if (next.id !== shownId) transcript.clear();
   agent = next;
-  shown = agent.id;
+  shownId = agent.id;
   if (remember) {
     rememberInAddress(agent.id);
     hideProblem();
@@ -184,12 +184,12 @@ function exampleButton(text) {
   const button = element("button", { type: "button", dir: "auto", textContent: text });
   button.addEventListener("click", () => {
     say(text);
-    page.talk.focus(); // the examples are gone, and the focus with them
+    page.talk.focus(); // the examples disappear, and the focus with them
   });
   return button;
 }
 
-/** Says something in writing, in a new call if there is none. */
+/** Sends a typed turn, in a new call if there is none. */
 function say(text) {
   (conversation ?? startCall({ withMicrophone: false })).say(text);
   showState();
@@ -200,18 +200,18 @@ function showState() {
 }
 
 /**
- * Begins a call, or goes on with the one that `token` opens. Called directly from a click or key press wherever there is
- * one, as sound and microphone ask for it.
+ * Begins a call, or resumes the one of `token`. Call it directly from a click or key press where there is one: browsers
+ * require it for audio and the microphone.
  */
 function startCall({ withMicrophone, muted = false, token = null }) {
   hideProblem();
-  comeBack = null;
+  callAfterRestart = null;
   foldNotices(page.notices);
   const view = {
     changed: showState,
     level: (level) => controls.level(level),
     problem: (text) => showProblem(text),
-    ended: (words) => endCall(words, withMicrophone),
+    ended: (result) => endCall(result, withMicrophone),
   };
   const started = new Conversation(agent, transcript, view, token);
   conversation = started;
@@ -221,14 +221,14 @@ function startCall({ withMicrophone, muted = false, token = null }) {
   return started;
 }
 
-function endCall({ text, failed, hostGone, draining, accessWanted }, withMicrophone) {
+function endCall({ text, failed, hostGone, draining, credentialNeeded }, withMicrophone) {
   lastFacts = conversation.facts;
   conversation = null;
-  if (hostGone) comeBack = { withMicrophone };
-  // A host that is followed is replaced after each save: nothing to be alarmed about.
+  if (hostGone) callAfterRestart = { withMicrophone };
+  // A followed host restarts after each save, which is no problem to show.
   const isReplaced = draining && isFollowed;
   if (isReplaced) isRestarting = !isOutdated;
-  else if (accessWanted) askForAccess(text);
+  else if (credentialNeeded) askForAccess(text);
   else if (failed) showProblem(text, "Call again", () => startCall({ withMicrophone }));
   else transcript.note(text);
   showState();
@@ -242,11 +242,11 @@ function showProblem(text, action = "", act = null) {
   page.problemText.textContent = text;
   page.again.textContent = action;
   page.again.hidden = act === null;
-  again = act;
+  problemAction = act;
   page.problem.hidden = false;
 }
 
-/** Asks for a key or a token; with it the agents are loaded again. */
+/** Asks for a key or token, with which the agents are loaded again. */
 function askForAccess(text) {
   showProblem(text);
   page.access.hidden = false;
@@ -254,7 +254,7 @@ function askForAccess(text) {
   page.credential.focus();
 }
 
-/** Shows what the code of a broken agent raised. Only `voice-host dev` says that. */
+/** Shows the traceback of a broken agent. Only `voice-host dev` provides one. */
 function showTrace(trace) {
   page.trace.textContent = trace;
   page.trace.hidden = trace === "";
@@ -269,14 +269,14 @@ function hideProblem() {
 }
 
 page.talk.addEventListener("click", () => {
-  if (conversation?.phase === "blocked") return; // a click anywhere is what it waits for
+  if (conversation?.phase === "blocked") return; // any click unblocks it
   if (conversation) conversation.toggleMicrophone();
   else startCall({ withMicrophone: true });
 });
 page.stop.addEventListener("click", () => conversation.stopSpeaking());
 page.reset.addEventListener("click", () => {
   if (conversation) {
-    conversation.reset(); // the transcript goes when the host says that it has forgotten
+    conversation.reset(); // the transcript is cleared when the host confirms
   } else {
     transcript.clear();
     hideProblem();
@@ -285,9 +285,9 @@ page.reset.addEventListener("click", () => {
 });
 page.hangUp.addEventListener("click", () => conversation.hangUp());
 page.dismiss.addEventListener("click", () => {
-  page.problem.hidden = true; // a place for a key that was asked for stays
+  page.problem.hidden = true; // the form for a key stays
 });
-page.again.addEventListener("click", () => again());
+page.again.addEventListener("click", () => problemAction());
 page.access.addEventListener("submit", (event) => {
   event.preventDefault();
   if (useCredential(page.credential.value)) void load();
@@ -302,10 +302,10 @@ page.form.addEventListener("submit", (event) => {
 });
 window.addEventListener("pagehide", () => {
   const call = conversation?.resumable;
-  if (call) keepForReload({ ...call, agent: agent.id, transcript: transcript.saved(call.unsent) });
+  if (call) storeForReload({ ...call, agent: agent.id, transcript: transcript.saved(call.unsent) });
 });
 window.addEventListener("pageshow", ({ persisted }) => {
-  if (persisted) takeKept(); // the page was kept as a whole, and its call comes back by itself
+  if (persisted) takeStored(); // restored from the back/forward cache, with its call
 });
 window.addEventListener("hashchange", chooseFromAddress);
 

@@ -1,12 +1,12 @@
-// The conversation as it is read: bubbles of both sides, tools, notes, and what is being understood right now.
+// The transcript of a conversation: the turns of both sides, tools, notes, and the partial transcript.
 
 import { element } from "./dom.js";
 import { ReplyEntry } from "./reply-entry.js";
 
-const LONGEST = 500; // entries kept on the page; the oldest go first
-const ANNOUNCEMENTS = 4; // kept in the live region
-const UNCONFIRMED = 20; // typed turns that the host has not announced; the oldest are no longer waited for
-const NEAR_END_PX = 80; // scrolled up further than this, the reader is reading and is left alone
+const MAX_ENTRIES = 500; // kept on the page; the oldest are removed
+const MAX_ANNOUNCEMENTS = 4; // kept in the live region
+const MAX_UNCONFIRMED = 20; // typed turns that the host has not confirmed; the oldest are forgotten
+const NEAR_END_PX = 80; // a reader who has scrolled up further than this is not scrolled back
 
 export class Transcript {
   #list;
@@ -14,20 +14,20 @@ export class Transcript {
   #partial = element("li", { className: "entry user partial" }, element("p", { className: "bubble", dir: "auto" }));
   #dots = element("li", { className: "entry agent dots", ariaHidden: "true" }, element("p", { className: "bubble" }));
   #lastUser = null; // { bubble, text } of the last turn, until a reply begins
-  #typed = []; // { bubble, text } typed here and not yet announced by the host, oldest first
+  #typed = []; // { bubble, text } of typed turns that the host has not confirmed, oldest first
   #replies = new Map(); // id -> ReplyEntry
   #current = null; // the ReplyEntry that tools belong to
-  #following = true; // the reader is at the end, and stays there as it grows
-  #followed = {}; // how high the scroller and its content were then
-  #runningTools = new Map(); // id, or name when there is none -> marks the outcome
-  #saves = new WeakMap(); // element -> the function that saves it
+  #following = true; // scroll to the end as the transcript grows
+  #followed = {}; // the heights of the scroller and its content at the last scroll
+  #runningTools = new Map(); // id, or name without one -> function that marks the outcome
+  #saves = new WeakMap(); // element -> function that returns its data
 
-  /** Shown to screen readers as the speaker of replies. */
+  /** Announced to screen readers as the speaker of replies. */
   agentTitle = "Agent";
 
   /**
-   * `list` is an <ol>. `announcer` is a live region: it hears of whole turns and replies, for a screen reader that read
-   * every streamed word would never finish a sentence.
+   * `list` is an <ol>. `announcer` is a live region that gets whole turns and replies: a screen reader that read every
+   * streamed word would never finish a sentence.
    */
   constructor(list, announcer) {
     this.#list = list;
@@ -36,7 +36,7 @@ export class Transcript {
     scroller.addEventListener("scroll", () => {
       const { scrollTop, scrollHeight, clientHeight } = scroller;
       const hasMoved = scrollHeight !== this.#followed.scrollHeight || clientHeight !== this.#followed.clientHeight;
-      if (this.#following && hasMoved) this.#follow(); // it is the layout that changed: no reader has scrolled
+      if (this.#following && hasMoved) this.#follow(); // the layout changed, the reader did not scroll
       else this.#following = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
     });
     new ResizeObserver(() => this.#follow()).observe(scroller);
@@ -52,14 +52,14 @@ export class Transcript {
     return this.#list.querySelector(".entry.user:not(.partial)") !== null;
   }
 
-  /** What is shown, as plain data for `restore`; without the typed turns in `unsent`, which will be typed again. */
+  /** The transcript as plain data for `restore`, without the typed turns in `unsent`, which will be sent again. */
   saved(unsent = []) {
     const left = this.#typed.filter(({ text }) => unsent.includes(text)).map(({ bubble }) => bubble.parentElement);
     const kept = [...this.#list.children].filter((entry) => this.#saves.has(entry) && !left.includes(entry));
     return kept.map((entry) => this.#saves.get(entry)());
   }
 
-  /** Shows again what `saved` returned, before the page was reloaded. */
+  /** Restores what `saved` returned before the page was reloaded. */
   restore(saved) {
     for (const { user, note, kind, reply } of saved) {
       if (user !== undefined) this.#addUser(user);
@@ -78,7 +78,7 @@ export class Transcript {
     this.endCall();
   }
 
-  /** Forgets what belongs to a call's ids; what is written stays. The next call counts its replies from the start. */
+  /** Forgets the ids of a call, since the next call numbers its replies anew. The entries stay. */
   endCall() {
     this.partial("");
     this.thinking(false);
@@ -88,7 +88,7 @@ export class Transcript {
     this.#typed = [];
   }
 
-  /** Shows what has been understood so far of a turn that goes on; empty text takes it away. */
+  /** Shows the partial transcript of the current turn; empty text removes it. */
   partial(text) {
     this.#partial.firstChild.textContent = text;
     if (text === "") this.#partial.remove();
@@ -96,14 +96,14 @@ export class Transcript {
     else this.#follow();
   }
 
-  /** Shows a typed turn at once; the host's `turn` for it is recognised later. */
+  /** Shows a typed turn at once. The host confirms it later with a `turn`. */
   typed(text) {
     this.#addUser(text);
     this.#typed.push(this.#lastUser);
-    if (this.#typed.length > UNCONFIRMED) this.#typed.shift();
+    if (this.#typed.length > MAX_UNCONFIRMED) this.#typed.shift();
   }
 
-  /** Shows a finished turn. One that extends the last (nothing was answered in between) replaces it. */
+  /** Shows a complete turn. It replaces the last turn if it extends it, without a reply in between. */
   turn(text) {
     this.partial("");
     const shown = this.#takeTyped(text) ?? (this.#isExtended(text) ? this.#lastUser : null);
@@ -152,9 +152,9 @@ export class Transcript {
 
   cut(reply, heard) {
     const entry = this.#replies.get(reply) ?? (reply === null ? this.#current : null);
-    if (!entry) return; // cut before its first word: there is nothing to mark
+    if (!entry) return; // cut off before its first word
     if (entry.isGreeting && heard === "") {
-      entry.element.remove(); // who types first has no use for a greeting that never sounded
+      entry.element.remove(); // the caller typed before the greeting was heard
       return;
     }
     entry.cut(heard);
@@ -162,14 +162,14 @@ export class Transcript {
     this.#announce(`${this.agentTitle} was interrupted.`);
   }
 
-  /** Shows how long the caller waited for a reply, from its stages: see `metrics` in the call protocol. */
+  /** Shows how long the caller waited for a reply. For the stages see `metrics` in the call protocol. */
   latency(reply, { model_request: asked, first_audio_out: audible }) {
-    if (asked === undefined || audible === undefined) return; // it answered nobody, or made no sound
+    if (asked === undefined || audible === undefined) return; // it answered no turn, or had no audio
     this.#replies.get(reply)?.setLatency(audible);
     this.#follow();
   }
 
-  /** A remark of the page itself; `kind` is "plain" or "error". */
+  /** Shows a note of the page itself; `kind` is "plain" or "error". */
   note(text, kind = "plain") {
     this.#addNote(text, kind);
     this.#announce(text);
@@ -179,7 +179,7 @@ export class Transcript {
     const known = this.#replies.get(reply);
     if (known && reply !== null) return known;
     this.thinking(false);
-    // Tools run before their reply has an id: its first words claim what stands there without one.
+    // Tools run before their reply has an id: the first text of the reply claims the entry without one.
     const adopts = this.#current?.reply === null && !this.#current.isOver;
     const entry = adopts ? this.#current : new ReplyEntry(reply);
     entry.reply = reply;
@@ -191,8 +191,8 @@ export class Transcript {
   }
 
   /**
-   * The typed turn that `text` announces, or null. A greeting or the end of a reply may have come since it was typed.
-   * Words that were spoken over the agent and had to wait stand before it.
+   * The typed turn that `text` confirms, or null. A greeting or the end of a reply may have come since it was typed. Words
+   * that were spoken over the agent may precede it in `text`.
    */
   #takeTyped(text) {
     const index = this.#typed.findIndex((typed) => text === typed.text || text.endsWith(` ${typed.text}`));
@@ -217,13 +217,13 @@ export class Transcript {
     this.#add(item, () => ({ note: text, kind }));
   }
 
-  /** `save` returns what `restore` needs to show the entry again; without it the entry is of the moment. */
+  /** `save` returns the data with which `restore` recreates the entry; without it the entry is temporary. */
   #add(entry, save = null) {
     if (save) this.#saves.set(entry, save);
-    // What is still being said stays below what has been said.
+    // The partial transcript stays at the end.
     const before = entry !== this.#partial && this.#partial.isConnected ? this.#partial : null;
     this.#list.insertBefore(entry, before);
-    while (this.#list.childElementCount > LONGEST) this.#list.firstChild.remove();
+    while (this.#list.childElementCount > MAX_ENTRIES) this.#list.firstChild.remove();
     this.#follow();
   }
 
@@ -236,6 +236,6 @@ export class Transcript {
 
   #announce(text) {
     this.#announcer.append(element("p", { textContent: text }));
-    while (this.#announcer.childElementCount > ANNOUNCEMENTS) this.#announcer.firstChild.remove();
+    while (this.#announcer.childElementCount > MAX_ANNOUNCEMENTS) this.#announcer.firstChild.remove();
   }
 }
