@@ -1,4 +1,4 @@
-"""Making the package of a new agent: what it may be called, and its files."""
+"""Creating the package of a new agent: validating its name, and writing its files."""
 
 from voice_host.scaffold.names import NameRefused, Names, names_for
 from voice_host.scaffold.write import CannotScaffold, scaffold

@@ -1,4 +1,4 @@
-"""What a new agent may be called. Nothing is imported to find out, and nothing is looked up in the network."""
+"""The names of a new agent, and whether they can be used. Nothing is imported, and the network is not used."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from voice_host.settings import agent_id_hint, colliding_ids
 from voice_host_sdk import AGENT_ID_PATTERN
 
 RESERVED = frozenset({"mypy", "pytest", "ruff", "tests"})
-"""Modules that a new package's own tests and checks need by these names."""
+"""Modules that the tests and checks of a new package import or run."""
 
 
 class NameRefused(Exception):
-    """The name cannot be used. The message says why, `hint` what can."""
+    """The name cannot be used. The message says why, `hint` suggests another one."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -34,9 +34,9 @@ class Names:
     """The names of one agent.
 
     Attributes:
-        agent_id: what the platform calls it; also the name of the distribution and of its folder.
-        package: what Python imports.
-        title: what people read.
+        agent_id: the agent's id; also the name of the distribution and of its folder.
+        package: the name of the Python package.
+        title: the name that people see.
     """
 
     agent_id: str
@@ -48,7 +48,7 @@ def names_for(name: str) -> Names:
     """Return the names of an agent called `name`.
 
     Raises:
-        NameRefused: it is no agent id or no package, or somebody in this environment has it already.
+        NameRefused: it is no valid agent id or package name, or something in this environment has it already.
     """
     refusal = _refusal(name)
     if refusal is not None:
@@ -58,12 +58,12 @@ def names_for(name: str) -> Names:
 
 
 def _refusal(name: str) -> str | None:
-    """Why a name cannot be used, or None when it can. What is wrong with the name itself comes first."""
+    """Return why a name cannot be used; None if it can. Errors in the name itself come first."""
     package = _package(name)
     if re.fullmatch(AGENT_ID_PATTERN, name) is None:
         return f"{name!r} is not an agent id: lower-case letters, digits and hyphens, at most 63"
     if name.endswith("-") or "--" in name:
-        return f"{name!r} cannot be told from other ids in variables: no '--', and no '-' at the end"
+        return f"{name!r} would be ambiguous in environment variables: no '--', and no '-' at the end"
     if not package.isidentifier():
         return f"{name!r} begins with a digit: Python cannot import {package!r}"
     if keyword.iskeyword(package):
@@ -76,14 +76,16 @@ def _refusal(name: str) -> str | None:
 
 
 def _taken(name: str, package: str) -> str | None:
-    """Who in this environment has the name already: an agent, a distribution or a module."""
+    """Return which agent, distribution or module in this environment has the name already; None if none has."""
     outcomes = discover_agents()
     agents = {agent.id: agent.discovered if isinstance(agent, BrokenAgent) else agent for agent in outcomes}
     if name in agents:
         return f"the agent {name!r} is installed here, from {agents[name].distribution} {agents[name].version}"
     for first, second in colliding_ids([*agents, name]):
         if name in (first, second):
-            return f"variables could not tell {first!r} and {second!r} apart, and one of them is installed here"
+            return (
+                f"environment variables cannot tell {first!r} and {second!r} apart, and one of them is installed here"
+            )
     try:
         found = importlib_metadata.distribution(name)
     except importlib_metadata.PackageNotFoundError:
@@ -97,7 +99,7 @@ def _taken(name: str, package: str) -> str | None:
 
 
 def _is_folder_here(spec: ModuleSpec) -> bool:
-    """Whether it is any folder of the working directory: `python -m` makes packages of them all."""
+    """Return whether it is just a folder in the working directory, which `python -m` makes importable."""
     places = [Path(place) for place in spec.submodule_search_locations or ()]
     return spec.origin is None and all(place.parent.resolve() == Path.cwd() for place in places)
 

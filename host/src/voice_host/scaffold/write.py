@@ -11,7 +11,7 @@ from voice_host.scaffold.names import Names
 
 TEMPLATE = Path(__file__).parent / "template"
 SUFFIX = ".template"
-"""Of every file in the folder: so that no tool takes one for code, and git none for its own."""
+"""The suffix of all template files, so that no tool takes them for code or configuration."""
 
 
 class CannotScaffold(Exception):
@@ -23,16 +23,16 @@ class CannotScaffold(Exception):
 
 
 def scaffold(names: Names, folder: Path) -> list[Path]:
-    """Write the package into `folder` and return its files, sorted. Folders are made as they are needed.
+    """Write the package into `folder` and return its files, sorted. Missing folders are created.
 
     Raises:
-        CannotScaffold: one of the files is there already, or the folder cannot be written to.
+        CannotScaffold: a file exists already, or the folder cannot be written to.
     """
     files = {folder / path: text for path, text in _rendered(names)}
     if existing := sorted(str(path.relative_to(folder)) for path in files if path.exists() or path.is_symlink()):
         listed = ", ".join(existing[:3]) + (f" and {len(existing) - 3} more" if len(existing) > 3 else "")
         raise CannotScaffold(
-            f"{folder} has {listed} already, and existing files are never overwritten",
+            f"{folder} already contains {listed}, and existing files are never overwritten",
             "choose another name, or another place with --dir",
         )
     try:
@@ -42,7 +42,7 @@ def scaffold(names: Names, folder: Path) -> list[Path]:
                 file.write(text)
     except OSError as error:
         problem = f"{error.filename or folder} cannot be written: {error.strerror or type(error).__name__}"
-        raise CannotScaffold(problem, "choose a place you may write to with --dir") from error
+        raise CannotScaffold(problem, "choose a folder you can write to with --dir") from error
     return sorted(files)
 
 
