@@ -1,13 +1,13 @@
-"""Reads values that are words like any other: names, places, and free text."""
+"""Extracts values that only the context shows: names, places, and free text."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from voice_host.models.demo.days import MONTHS, WEEKDAYS
+from voice_host.models.demo.entities import NO_ANSWERS, Reading
 from voice_host.models.demo.numbers import number_at
 from voice_host.models.demo.parameters import Parameter
-from voice_host.models.demo.readers import NO_ANSWERS, Reading
 from voice_host.models.demo.utterance import Utterance
 from voice_host.models.demo.words import COMMANDS, STOP_WORDS, content_of, is_content, likeness, listed, stem
 
@@ -77,7 +77,7 @@ def _name_alone(said: Utterance, about: Collection[str]) -> Reading | None:
 
 
 def _ends(said: Utterance, index: int) -> bool:
-    """Tell whether a word ends what is said in one breath."""
+    """Tell whether a pause follows a word."""
     return index in said.pauses or all(word in _NO_NAMES for word in said.words[index + 1 :])
 
 

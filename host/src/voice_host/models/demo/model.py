@@ -1,4 +1,4 @@
-"""The demo model as a model of pydantic-ai: it replays the conversation from the history for each request."""
+"""The demo model as a model of pydantic-ai, which replays the conversation from the history for each request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from voice_host.models.demo.dialogue import Dialogue
-from voice_host.models.demo.skills import Skills
+from voice_host.models.demo.intents import Intents
 from voice_host.models.demo.task import Call, Decision, Say
 
 MAX_REPLAYED = 120
@@ -94,7 +94,7 @@ async def decide(
         about: the `title` and `description` of the agent, if it has some.
     """
     title, description = (str(about.get(key) or "") for key in ("title", "description"))
-    dialogue = Dialogue(Skills(tools), today, title=title, description=description)
+    dialogue = Dialogue(Intents(tools), today, title=title, description=description)
     decision: Decision = Say("Hello.")
     for message in messages[-MAX_REPLAYED:]:
         if not isinstance(message, ModelRequest):
@@ -104,7 +104,7 @@ async def decide(
             decision = dialogue.resume(" ".join(results))
         for part in message.parts:
             if isinstance(part, UserPromptPart):
-                decision = dialogue.hear(_text(part))
+                decision = dialogue.on_turn(_text(part))
     return decision
 
 
@@ -113,7 +113,7 @@ def _result(dialogue: Dialogue, part: ToolReturnPart) -> str:
     if isinstance(part.content, list):  # what pydantic says about arguments it refused
         errors = [error for error in part.content if isinstance(error, dict)]
         wrong = [str(error["loc"][0]) for error in errors if error.get("loc")]
-    return dialogue.result(part.tool_name, part.content, ok=part.outcome == "success", wrong=wrong)
+    return dialogue.on_result(part.tool_name, part.content, ok=part.outcome == "success", wrong=wrong)
 
 
 def _text(part: UserPromptPart) -> str:

@@ -1,4 +1,4 @@
-"""Fills the parameters of a tool from what was said, and tells what was changed by it."""
+"""Slot filling: reads a turn for the parameters of a tool, corrections included."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
-from voice_host.models.demo import readers
+from voice_host.models.demo import entities
 from voice_host.models.demo.days import BEFORE_A_TIME
+from voice_host.models.demo.entities import Reading
 from voice_host.models.demo.free_text import read_name, read_place, read_text
+from voice_host.models.demo.intents import Intent
 from voice_host.models.demo.numbers import number_at
 from voice_host.models.demo.parameters import CLEAR_KINDS, Kind, Parameter
-from voice_host.models.demo.readers import Reading
-from voice_host.models.demo.skills import Skill
 from voice_host.models.demo.utterance import Utterance
 
 _ORDER: tuple[Kind | Literal["alone", "counted"], ...] = (
@@ -51,7 +51,7 @@ class Filled:
 
 def fill(
     said: Utterance,
-    skill: Skill,
+    intent: Intent,
     known: Mapping[str, Any],
     today: date,
     *,
@@ -73,9 +73,9 @@ def fill(
         part.used.update(range(opening))
         before = len(filled.changed)
         open_question = None if correcting and asked in filled.values else asked
-        _fill(part, skill, filled, today, asked=open_question, correcting=correcting)
+        _fill(part, intent, filled, today, asked=open_question, correcting=correcting)
         if correcting and len(filled.changed) == before and latest:
-            _replace(part, skill, filled, today, latest)
+            _replace(part, intent, filled, today, latest)
         said.used.update(index + start for index in part.used)
     return filled
 
@@ -116,13 +116,13 @@ def _opening(said: Utterance, index: int) -> int:
     return next((len(lead) for lead in _CORRECTING if tuple(said.words[index : index + len(lead)]) == lead), 0)
 
 
-def _fill(said: Utterance, skill: Skill, filled: Filled, today: date, *, asked: str | None, correcting: bool) -> None:
+def _fill(said: Utterance, intent: Intent, filled: Filled, today: date, *, asked: str | None, correcting: bool) -> None:
     counted: list[str] = []
     # A number alone, while something else is asked for, need not be a correction.
-    lone = asked is not None and _is_lone_number(said, skill.parameter(asked))
+    lone = asked is not None and _is_lone_number(said, intent.parameter(asked))
     for step in _ORDER:
         kind: Kind = "number" if step in ("alone", "counted") else step  # type: ignore[assignment]
-        group = [known for known in skill.parameters if known.kind == kind and known.name not in counted]
+        group = [known for known in intent.parameters if known.kind == kind and known.name not in counted]
         if step == "alone":
             group = [known for known in group if lone and known.name == asked]
         hidden = set() if step in _EVEN_DENIED else said.negated - said.used
@@ -135,9 +135,9 @@ def _fill(said: Utterance, skill: Skill, filled: Filled, today: date, *, asked: 
             is_asked = parameter.name == asked
             if kind == "number":
                 beside = step == "counted"
-                reading = readers.read_number(said, parameter, today, asked=is_asked, counted=beside, lone=lone)
+                reading = entities.read_number(said, parameter, today, asked=is_asked, counted=beside, lone=lone)
             else:
-                reading = _read(said, parameter, skill, filled, today, asked=is_asked)
+                reading = _read(said, parameter, intent, filled, today, asked=is_asked)
             if reading is not None:
                 _store(filled, parameter, reading)
                 counted += [parameter.name] if step in ("alone", "counted") else []
@@ -169,17 +169,17 @@ def _candidates(
     return free or [known for known in taken if again or known.name == asked]
 
 
-def _replace(said: Utterance, skill: Skill, filled: Filled, today: date, latest: Sequence[str]) -> None:
+def _replace(said: Utterance, intent: Intent, filled: Filled, today: date, latest: Sequence[str]) -> None:
     """Take a correction that says only the new value, "no, Miller", for the value that was given last."""
     for name in reversed(latest):
-        parameter = skill.parameter(name)
+        parameter = intent.parameter(name)
         if (
             parameter is None
             or parameter.kind not in ("name", "place", "text")
             or len(said.words) > LONGEST_REPLACEMENT
         ):
             continue
-        reading = _read(said, parameter, skill, filled, today, asked=True)
+        reading = _read(said, parameter, intent, filled, today, asked=True)
         if reading is not None:
             _store(filled, parameter, Reading(reading.value, sure=False))
             return
@@ -188,7 +188,7 @@ def _replace(said: Utterance, skill: Skill, filled: Filled, today: date, latest:
 def _store(filled: Filled, parameter: Parameter, reading: Reading) -> None:
     value = reading.value
     if parameter.many:
-        value = list(value.values) if isinstance(value, readers.Several) else [value]
+        value = list(value.values) if isinstance(value, entities.Several) else [value]
     filled.values[parameter.name] = value
     filled.changed.append(parameter.name)
     filled.unsure.discard(parameter.name)
@@ -197,37 +197,37 @@ def _store(filled: Filled, parameter: Parameter, reading: Reading) -> None:
 
 
 def _read(
-    said: Utterance, parameter: Parameter, skill: Skill, filled: Filled, today: date, *, asked: bool
+    said: Utterance, parameter: Parameter, intent: Intent, filled: Filled, today: date, *, asked: bool
 ) -> Reading | None:
     match parameter.kind:
         case "choice":
-            return _read_choices(said, parameter) if parameter.many else readers.read_choice(said, parameter.choices)
+            return _read_choices(said, parameter) if parameter.many else entities.read_choice(said, parameter.choices)
         case "day":
-            return readers.read_day(said, parameter, today)
+            return entities.read_day(said, parameter, today)
         case "time":
-            return readers.read_time(said, parameter, known=filled.values.get(parameter.name), asked=asked)
+            return entities.read_time(said, parameter, known=filled.values.get(parameter.name), asked=asked)
         case "digits":
-            return readers.read_digits(said)
+            return entities.read_digits(said)
         case "code":
-            return readers.read_code(said, asked=asked)
+            return entities.read_code(said, asked=asked)
         case "yes_no":
-            return readers.read_yes_no(said, parameter, asked=asked)
+            return entities.read_yes_no(said, parameter, asked=asked)
         case "url":
-            return readers.read_url(said)
+            return entities.read_url(said)
         case "name":
-            counted = [noun for other in skill.parameters if other.kind == "number" for noun in other.nouns]
-            return read_name(said, asked=asked, about={*skill.trigger, *counted})
+            counted = [noun for other in intent.parameters if other.kind == "number" for noun in other.nouns]
+            return read_name(said, asked=asked, about={*intent.trigger, *counted})
         case "place":
-            return read_place(said, parameter, asked=asked, about=skill.trigger)
+            return read_place(said, parameter, asked=asked, about=intent.trigger)
         case _:
-            others = [other for other in skill.required if other.kind in ("name", "place", "text")]
+            others = [other for other in intent.required if other.kind in ("name", "place", "text")]
             sole = all(other is parameter or other.name in filled.values for other in others)
-            return read_text(said, parameter, asked=asked, trigger=skill.trigger, topic=skill.topic, sole=sole)
+            return read_text(said, parameter, asked=asked, trigger=intent.trigger, topic=intent.topic, sole=sole)
 
 
 def _read_choices(said: Utterance, parameter: Parameter) -> Reading | None:
     """Find all choices that were said, for a tool that takes a list of them."""
-    reading = readers.read_choice(said, parameter.choices)
-    if reading is None or isinstance(reading.value, readers.Several):
+    reading = entities.read_choice(said, parameter.choices)
+    if reading is None or isinstance(reading.value, entities.Several):
         return reading
-    return Reading(readers.Several((reading.value,)), reading.sure)
+    return Reading(entities.Several((reading.value,)), reading.sure)

@@ -1,4 +1,4 @@
-"""What callers say that is about the conversation and not about a tool."""
+"""Turns that are about the conversation and not about a tool: "say that again", "never mind", "thanks", "goodbye"."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _WHOLE_TURNS: dict[str, Act] = {
 
 
 def act_of(said: Utterance) -> Act | None:
-    """Return what a turn does to the conversation itself, if that is what it is for."""
+    """Return what a turn asks of the conversation itself; None when that is not what it is for."""
     words = [word for word in said.words if word not in ("please", "okay", "ok", "just", "oh", "actually", "no", "me")]
     if len(words) == 1 and words[0] in _WHOLE_TURNS:
         return _WHOLE_TURNS[words[0]]

@@ -1,4 +1,4 @@
-"""What the demo model decides after a turn, and a tool on its way to being called."""
+"""The decisions of the demo model, and the state of a tool whose parameters are being filled."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic_ai.tools import ToolDefinition
 
+from voice_host.models.demo.intents import Intent
 from voice_host.models.demo.parameters import Parameter
-from voice_host.models.demo.skills import Skill
 from voice_host.models.demo.slots import Filled
 
 
@@ -31,7 +31,7 @@ Decision = Say | Call
 
 @dataclass
 class Task:
-    """A tool on its way to being called.
+    """A tool whose parameters are being filled.
 
     Attributes:
         unsure: parameters whose values are guesses, which are confirmed before the call.
@@ -41,7 +41,7 @@ class Task:
         latest: the parameters that the last turn filled.
     """
 
-    skill: Skill
+    intent: Intent
     values: dict[str, Any] = field(default_factory=dict)
     unsure: set[str] = field(default_factory=set)
     is_guess: bool = False
@@ -51,7 +51,7 @@ class Task:
     latest: list[str] = field(default_factory=list)
 
     def missing(self) -> Parameter | None:
-        return next((parameter for parameter in self.skill.required if parameter.name not in self.values), None)
+        return next((parameter for parameter in self.intent.required if parameter.name not in self.values), None)
 
     def take(self, filled: Filled) -> None:
         self.values = filled.values

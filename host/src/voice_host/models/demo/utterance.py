@@ -1,4 +1,4 @@
-"""What a caller said, word by word, as a recogniser or a keyboard gives it: with or without punctuation and case."""
+"""A turn in words, from a recogniser or typed, with or without punctuation and capitals."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class Utterance:
 
     @property
     def openings(self) -> list[str]:
-        """The words that begin what is said in one breath, where an order has its verb."""
+        """The first word, and the one after each pause: where an order has its verb."""
         return [self.words[at] for at in sorted({0, *(pause + 1 for pause in self.pauses)}) if at < len(self.words)]
 
     @property

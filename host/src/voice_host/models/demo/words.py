@@ -1,4 +1,4 @@
-"""Single words: which of them carry meaning, what their forms share, and how alike two of them are."""
+"""Single words: stop words, stems, and similarity in meaning or sound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo model's sentences: short, fit to be spoken, and with one question at the most."""
+"""The sentences of the demo model: short, speakable, with at most one question."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from voice_host.models.demo.days import spoken_date, spoken_time
+from voice_host.models.demo.entities import Several
+from voice_host.models.demo.intents import Intent
 from voice_host.models.demo.parameters import Parameter
-from voice_host.models.demo.readers import Several
-from voice_host.models.demo.skills import Skill
 from voice_host.models.demo.words import COMMANDS, listed, split_name, stem
 
 MAX_SPOKEN = 400
@@ -68,9 +68,9 @@ def question(parameter: Parameter) -> str:
             return f"Please tell me: {about}." if about and len(spoken) < 3 else f"What is the {spoken}?"
 
 
-def confirmation(skill: Skill, values: Mapping[str, Any], names: Sequence[str]) -> str:
+def confirmation(intent: Intent, values: Mapping[str, Any], names: Sequence[str]) -> str:
     """Ask whether values are right: the one that is a guess alone, several with the whole of what will be done."""
-    parameters = [parameter for parameter in skill.parameters if parameter.name in values]
+    parameters = [parameter for parameter in intent.parameters if parameter.name in values]
     if len(names) == 1:
         only = next(parameter for parameter in parameters if parameter.name == names[0])
         value = _spoken_value(only, values[only.name])
@@ -79,13 +79,13 @@ def confirmation(skill: Skill, values: Mapping[str, Any], names: Sequence[str]) 
         counts = only.kind in ("number", "yes_no")
         return f"{_capital(_named_value(only, values[only.name]) if counts else value)}, is that right?"
     told = ", ".join(_named_value(parameter, values[parameter.name]) for parameter in parameters)
-    what = re.sub(r" (to|for) (somebody|someone)$", "", task(skill))
+    what = re.sub(r" (to|for) (somebody|someone)$", "", task(intent))
     return f"{_capital(what)}: {told}. Is that right?"
 
 
-def echo(skill: Skill, values: Mapping[str, Any], names: Sequence[str]) -> str:
+def echo(intent: Intent, values: Mapping[str, Any], names: Sequence[str]) -> str:
     """Say what was understood when it was no answer to the question: "Friday, 2 guests."."""
-    parameters = [parameter for parameter in skill.parameters if parameter.name in names and parameter.name in values]
+    parameters = [parameter for parameter in intent.parameters if parameter.name in names and parameter.name in values]
     told = ", ".join(_named_value(parameter, values[parameter.name]) for parameter in parameters)
     return f"{_capital(told)}." if told else ""
 
@@ -120,42 +120,42 @@ def either(parameter: Parameter, several: Several) -> str:
 # --- what the agent is and can do -------------------------------------------------------------------------------------
 
 
-def task(skill: Skill) -> str:
+def task(intent: Intent) -> str:
     """Return what a tool does, as what somebody may want done: "renew a prescription"."""
-    described = first_sentence(skill.tool.description or "", 300).rstrip(".!?")
+    described = first_sentence(intent.tool.description or "", 300).rstrip(".!?")
     phrase = re.split(r"[:;,(]| - |—|, as | such as | e\.g\. ", described, maxsplit=1)[0].strip()
     if not phrase or len(phrase) > _LONGEST_PHRASE or len(phrase.split()) < 2:
-        phrase = " ".join(split_name(skill.tool.name)) or skill.tool.name
+        phrase = " ".join(split_name(intent.tool.name)) or intent.tool.name
     first, _, rest = phrase.partition(" ")
     first = first.lower() if first[1:].islower() or len(first) == 1 else first
     verb = _bare_verb(first, rest)
     return f"{verb} you {rest}" if verb == "tell" else f"{verb} {rest}".strip()
 
 
-def introduction(title: str, description: str, skills: Sequence[Skill]) -> str:
+def introduction(title: str, description: str, intents: Sequence[Intent]) -> str:
     """Say who the agent is, by its title and description, or else by what it can do."""
     name = f"This is {title}." if title else ""
-    about = _sentence(_in_first_person(description.strip())) if description.strip() else abilities(skills)
+    about = _sentence(_in_first_person(description.strip())) if description.strip() else abilities(intents)
     return f"{name} {about} What can I do for you?".strip()
 
 
-def abilities(skills: Sequence[Skill]) -> str:
+def abilities(intents: Sequence[Intent]) -> str:
     """Say what the tools do."""
-    offered = [task(skill) for skill in skills if not skill.ends_calls]
+    offered = [task(intent) for intent in intents if not intent.ends_calls]
     if not offered:
         return "I have no tools to offer."
     more = ["more"] if len(offered) > _MANY else []
     return f"I can {listing(offered[:_MANY] + more, 'and')}."
 
 
-def not_understood(skills: Sequence[Skill], before: int, verb: str = "") -> str:
+def not_understood(intents: Sequence[Intent], before: int, verb: str = "") -> str:
     """Say that a turn was not understood, with two examples of what can be done; others than the time before.
 
     Args:
         before: how many turns were not understood before this one.
         verb: what the caller wants done that no tool does: "cancel".
     """
-    offered = [task(skill) for skill in skills if not skill.ends_calls]
+    offered = [task(intent) for intent in intents if not intent.ends_calls]
     if not offered:
         return "Sorry, I didn't get that, and I have no tools to offer."
     first = 2 * before % len(offered)
@@ -164,9 +164,9 @@ def not_understood(skills: Sequence[Skill], before: int, verb: str = "") -> str:
     return f"{problem}, but I can {listing(examples, 'or')}."
 
 
-def offer(skills: Sequence[Skill]) -> str:
+def offer(intents: Sequence[Intent]) -> str:
     """Ask whether a tool was meant, or which of two."""
-    return f"Do you want me to {listing([task(skill) for skill in skills], 'or')}?"
+    return f"Do you want me to {listing([task(intent) for intent in intents], 'or')}?"
 
 
 def _in_first_person(description: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads values that can be told from other words wherever they stand: choices, days, times, numbers, addresses."""
+"""Extracts values that are recognised anywhere in a turn: choices, days, times, numbers, codes, web addresses."""
 
 from __future__ import annotations
 
@@ -327,7 +327,7 @@ def read_url(said: Utterance) -> Reading | None:
 
 
 def read_yes_no(said: Utterance, parameter: Parameter, *, asked: bool) -> Reading | None:
-    """Find out whether something is wanted: by yes or no when it was asked for, else by its name."""
+    """Read a boolean: by yes or no when it was asked for, else by the parameter's name."""
     if asked and (answer := yes_or_no(said)) is not None:
         return Reading(answer)
     for index, word in enumerate(said.words):

@@ -1,4 +1,4 @@
-"""Which of an agent's tools was meant: overlap of the words said with the words of the tools."""
+"""Intent recognition: which tool a turn is about, by the overlap of its words with the words of the tools."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _FUNCTION_WORDS = frozenset(
 )
 
 
-class Skill:
+class Intent:
     """A tool, and what the demo model reads from it once for a conversation.
 
     Attributes:
@@ -107,7 +107,7 @@ class Skill:
         return (hangs_up or ends) and not self.required
 
     def is_meant(self, said: Utterance) -> bool:
-        """Tell whether it was spoken of, rather than that only something was said that could be one of its values."""
+        """Tell whether the tool itself was mentioned, rather than only something that could be one of its values."""
         places = [at for at in said.meaningful() if self.only_asks or at not in said.negated]
         own = {*self.trigger, *self.topic}
         own -= {
@@ -168,9 +168,9 @@ class Skill:
         return value, stem(word) not in _GENERIC and any(like == SAME for like, _, _ in alike)
 
     def _suits(self, said: Utterance) -> float:
-        """Weigh what kind of a turn it is: a wish is for something to be done, a question for something to be told."""
+        """Weigh the kind of turn: a wish goes to a tool that does something, a question to one that tells something."""
         first = self._described[:1]
-        # Nobody wants a thing undone without saying so.
+        # To undo something has to be asked for.
         if any(stem(word) in _UNDOING and not any(likeness(word, other) for other in said.words) for word in first):
             return -_INTENT
         if said.is_wish:
@@ -182,19 +182,19 @@ class Skill:
 class Match:
     """A tool that may have been meant. From the score `CERTAIN` on it is, unless a `rival` is as good."""
 
-    skill: Skill
+    intent: Intent
     score: float
-    rival: Skill | None = None
+    rival: Intent | None = None
 
 
-class Skills:
+class Intents:
     """What an agent can do."""
 
     def __init__(self, tools: Sequence[ToolDefinition]) -> None:
-        self.all = [skill for skill in map(Skill, tools) if skill.usable]
-        self._spread = Counter(shared for skill in self.all for shared in set(map(stem, skill.worth)))
+        self.all = [intent for intent in map(Intent, tools) if intent.usable]
+        self._spread = Counter(shared for intent in self.all for shared in set(map(stem, intent.worth)))
 
-    def best_match(self, said: Utterance, answered: Callable[[Skill], float]) -> Match | None:
+    def best_match(self, said: Utterance, answered: Callable[[Intent], float]) -> Match | None:
         """Return the tool that fits best; None when none fits well enough.
 
         Args:
@@ -203,26 +203,26 @@ class Skills:
         read = [(start, number_at(said, start)) for start in range(len(said.words))]
         numbers = {at for start, number in read if number for at in range(start, number.end)}
         wanted = list(dict.fromkeys(said.words[at] for at in said.meaningful() if at not in numbers))
-        scores: list[tuple[float, Skill]] = []
-        for skill in self.all:
-            score = skill.score(said, wanted, self._spread)
+        scores: list[tuple[float, Intent]] = []
+        for intent in self.all:
+            score = intent.score(said, wanted, self._spread)
             if score >= SOMEWHAT:
-                score += _ANSWERED * answered(skill)
+                score += _ANSWERED * answered(intent)
             if score >= ENOUGH:
-                scores.append((score, skill))
+                scores.append((score, intent))
         if not scores:
             return None
         scores.sort(key=lambda scored: -scored[0])
-        best, skill = scores[0]
-        wished = skill.only_asks and said.is_wish and not any(stem(word) in _ASKING | _KNOWING for word in said.words)
+        best, intent = scores[0]
+        wished = intent.only_asks and said.is_wish and not any(stem(word) in _ASKING | _KNOWING for word in said.words)
         rivals = (other for score, other in scores[1:2] if best - score < _CLOSE)
         if wished:  # for something to be done
             rivals = (other for score, other in scores[1:] if score >= CERTAIN and not other.only_asks)
-        return Match(skill, best, next(rivals, None))
+        return Match(intent, best, next(rivals, None))
 
-    def farewell(self) -> Skill | None:
+    def farewell(self) -> Intent | None:
         """Return the tool that ends a call, if there is one."""
-        return next((skill for skill in self.all if skill.ends_calls), None)
+        return next((intent for intent in self.all if intent.ends_calls), None)
 
 
 def is_taken_back_by(verb: str) -> bool:
