@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice_host.models.thoughts import LONGEST_UNMARKED, SpokenText, ThinkingHabit, without_thoughts
+from voice_host.models.thoughts import LONGEST_UNMARKED, SpokenTextFilter, ThinkingHabit, without_thoughts
 
 PIECES = st.lists(st.sampled_from(["<think>", "</think>", "<", "/", "th", "ink>", ">", "a", " b", "."]), max_size=12)
 
@@ -41,15 +41,15 @@ PIECES = st.lists(st.sampled_from(["<think>", "</think>", "<", "/", "th", "ink>"
 )
 def test_thoughts_are_left_out(text: str, said: str, size: int) -> None:
     assert without_thoughts(text) == said
-    spoken = SpokenText()
-    pieces = [spoken.take(text[at : at + size]) for at in range(0, len(text), size)]
+    spoken = SpokenTextFilter()
+    pieces = [spoken.feed(text[at : at + size]) for at in range(0, len(text), size)]
     if "Yes.</think>" not in text:  # what comes before a lone end has been said
-        assert "".join(pieces) + spoken.rest() == said
+        assert "".join(pieces) + spoken.flush() == said
 
 
 def in_pieces(text: str, habit: ThinkingHabit, size: int = 3) -> list[str]:
-    spoken = SpokenText(habit)
-    return [*(spoken.take(text[at : at + size]) for at in range(0, len(text), size)), spoken.rest()]
+    spoken = SpokenTextFilter(habit)
+    return [*(spoken.feed(text[at : at + size]) for at in range(0, len(text), size)), spoken.flush()]
 
 
 def test_after_a_thought_without_a_beginning_the_next_ones_are_waited_for() -> None:
@@ -77,8 +77,8 @@ def test_an_endless_thought_without_a_beginning_is_said_in_the_end() -> None:
 
 @given(PIECES)
 def test_where_the_text_is_cut_makes_no_difference(pieces: list[str]) -> None:
-    spoken = SpokenText()
-    said = "".join(spoken.take(piece) for piece in pieces) + spoken.rest()
+    spoken = SpokenTextFilter()
+    said = "".join(spoken.feed(piece) for piece in pieces) + spoken.flush()
     whole = without_thoughts("".join(pieces))
     # A thought whose end alone is marked may have been said, in part, before its end came.
     assert said.endswith(whole) if said != whole else True
@@ -108,20 +108,20 @@ MARKED = st.lists(
 
 @given(MARKED, st.data())
 def test_no_mark_depends_on_where_the_text_is_cut(text: str, data: st.DataObject) -> None:
-    spoken, said = SpokenText(), ""
+    spoken, said = SpokenTextFilter(), ""
     while text:
         length = data.draw(st.integers(1, len(text)))
-        said, text = said + spoken.take(text[:length]), text[length:]
-    said += spoken.rest()
+        said, text = said + spoken.feed(text[:length]), text[length:]
+    said += spoken.flush()
     said.encode()
     assert "<tool_call>" not in said
 
 
 def test_a_pause_for_thoughts_that_come_beside_the_text() -> None:
-    spoken = SpokenText()
-    said = [spoken.take("Yes.")]
-    spoken.pause()
-    said.append(spoken.take("No"))
-    spoken.pause()
-    said.append(spoken.take("."))
+    spoken = SpokenTextFilter()
+    said = [spoken.feed("Yes.")]
+    spoken.mark_gap()
+    said.append(spoken.feed("No"))
+    spoken.mark_gap()
+    said.append(spoken.feed("."))
     assert said == ["Yes.", " No", "."]

@@ -29,7 +29,7 @@ from voice_host.conversation.schemas import BROKEN_OFF, mark_broken_off, normali
 from voice_host.conversation.tool_results import sendable
 from voice_host.conversation.tool_work import ToolOutcome, ToolWork
 from voice_host.models.deferred_prompt import PROMPT_PLACEHOLDER, fill_prompt, live_turn
-from voice_host.models.thoughts import SpokenText, ThinkingHabit
+from voice_host.models.thoughts import SpokenTextFilter, ThinkingHabit
 from voice_host.models.written_calls import WrittenCall
 from voice_host.observability import metrics
 from voice_host.tenancy import contained
@@ -151,16 +151,16 @@ class AgentTurn:
 
     async def _request(self, node: ModelRequestNode[Session, str], run: AgentRun[Session, str]) -> None:
         self._forwarded = False
-        spoken, new_part = SpokenText(self.thinking), True
+        spoken, new_part = SpokenTextFilter(self.thinking), True
         token = live_turn.set(self)  # not for tools: the caller must not hear what a tool asks of a model
         try:
             async with node.stream(run.ctx) as stream:
                 async for event in stream:
                     new_part = new_part or _begins_text(event)
-                    if not self._forwarded and (text := spoken.take(_text_of(event))):
+                    if not self._forwarded and (text := spoken.feed(_text_of(event))):
                         await self._say(text, new_part=new_part)
                         new_part = False
-                if rest := spoken.rest():
+                if rest := spoken.flush():
                     await self._say(rest, new_part=new_part)
         finally:
             live_turn.reset(token)

@@ -1,4 +1,4 @@
-"""Which language model an agent gets, and the models the host brings along."""
+"""Language models: choosing one for an agent, the LLM gateway, fallbacks, and the demo model."""
 
 from voice_host.models.demo import demo_model
 from voice_host.models.errors import ModelConfigError, ModelKeyRefusedError, describe_model_error, log_model_error

@@ -1,4 +1,4 @@
-"""Servers that only nearly speak like OpenAI's chat completions, reached through pydantic-ai's own model."""
+"""Servers that deviate from OpenAI's chat completions, reached through pydantic-ai's own model."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from voice_host.models.gateway.chunks import ChunkNormalizer
 
 
 class CompatibleChatModel(OpenAIChatModel):
-    """Puts the streamed chunks into OpenAI's shape before pydantic-ai reads them.
+    """Normalizes the streamed chunks before pydantic-ai reads them.
 
-    The client's own reader of events fails at an event without data, and loses the first one after a byte order mark.
+    The client's own parser of events fails at one without data, and loses the first one after a byte order mark.
     """
 
     async def _process_streamed_response(
@@ -34,7 +34,7 @@ class CompatibleChatModel(OpenAIChatModel):
 
 
 def compatible(model: Model) -> Model:
-    """Return a model that tolerates servers that differ from OpenAI, if it is pydantic-ai's for those."""
+    """Return a model that tolerates such servers in place of pydantic-ai's `OpenAIChatModel`; any other as it is."""
     if type(model) is not OpenAIChatModel:
         return model
     provider = model.provider
@@ -64,7 +64,7 @@ class _Chunks:
 
 
 class _PlainEvents:
-    """The response to a request, as the client reads it: its events have one form, and all of them have data."""
+    """The HTTP response as the client reads it, with its events in one form and without those that have no data."""
 
     def __init__(self, response: Any) -> None:
         self._response = response

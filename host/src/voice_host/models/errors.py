@@ -1,4 +1,4 @@
-"""What can go wrong with a model: at start (`ModelConfigError`) and within a call (`describe_model_error`)."""
+"""Errors of models: at start-up (`ModelConfigError`) and in a call (`describe_model_error`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ log = get_logger(__name__)
 
 
 class ModelConfigError(Exception):
-    """A model that is named cannot be had. The message says what to set or to install; it holds no key."""
+    """A configured model is not available. The message says what to set or to install, and contains no key."""
 
 
 class ModelKeyRefusedError(ai.ModelAuthenticationError):
@@ -37,13 +37,13 @@ _MESSAGES = {
 
 
 def describe_model_error(error: BaseException) -> SessionError:
-    """Put a failed model request into a stable code and words a caller may see.
+    """Map a failed model request to a stable code and a message for the caller.
 
     Codes: `model_auth`, `model_rate_limited`, `model_timeout`, `model_unavailable`, `model_bad_request`,
-    `model_failed` (everything else). The message never quotes the service's answer, which may repeat a key or the
-    caller's words. A refused key of the gateway names the variable to look at.
+    `model_failed` (everything else). The message never quotes the service's response, which may repeat a key or the
+    caller's words. For a refused key of the gateway it names the variable to check.
     """
-    if isinstance(error, BaseExceptionGroup):  # a FallbackModel whose models all failed: the last one counts
+    if isinstance(error, BaseExceptionGroup):  # all models of a FallbackModel failed: the last one counts
         return describe_model_error(error.exceptions[-1])
     code = _code(error)
     message = _MESSAGES[code]
@@ -55,7 +55,7 @@ def describe_model_error(error: BaseException) -> SessionError:
 def log_model_error(agent_id: str, error: BaseException) -> SessionError:
     """Log that a model failed, and describe it like `describe_model_error`."""
     problem = describe_model_error(error)
-    # A traceback only for what nobody foresaw: the service's answer may repeat what the caller said.
+    # A traceback only for unexpected errors: the service's response may repeat what the caller said.
     log.warning(
         "model_failed",
         agent_id=agent_id,

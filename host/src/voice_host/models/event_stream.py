@@ -1,36 +1,36 @@
-"""Server-sent events, as the HTML standard has them and as much of them as language models use. No I/O."""
+"""Server-sent events as the HTML standard defines them, reduced to what language models use. No I/O."""
 
 from __future__ import annotations
 
 import re
 
 MAX_EVENT_BYTES = 4 * 2**20
-"""An event that grows beyond it is no language model's."""
+"""No language model sends an event that is longer."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 class EventTooLong(Exception):
-    """The stream is no stream of events, or one of them is absurdly long."""
+    """The stream does not consist of events, or one is longer than `MAX_EVENT_BYTES`."""
 
 
 class EventStream:
-    """Bytes in, the data of whole events out. Names, ids and comments are ignored, and so are events without data."""
+    """Turns bytes into the data of complete events. Ignores names, ids, comments, and events without data."""
 
     def __init__(self) -> None:
         self._begun = False
         self._rest = b""
         self._after_cr = False
-        """The last line ended with CR: an LF that follows belongs to its end."""
+        """The last line ended with CR: an LF that follows belongs to the same line end."""
         self._data: list[bytes] = []
         self._size = 0
 
     def feed(self, received: bytes) -> list[bytes]:
-        """Take bytes and return the data of the events that are complete now.
+        """Take received bytes, and return the data of the events that they complete.
 
         Raises:
-            EventTooLong: see there.
+            EventTooLong: this is no stream of events.
         """
         text = self._rest + received
         if not self._begun:
@@ -49,7 +49,7 @@ class EventStream:
         return [event for line in lines if (event := self._event(line)) is not None]
 
     def _event(self, line: bytes) -> bytes | None:
-        """Take a line; return the data of the event that it ends, if it ends one that has any."""
+        """Take a line; return the data of the event that it ends, if it ends one with data."""
         if line:
             field, _, value = line.partition(b":")
             if field == b"data":

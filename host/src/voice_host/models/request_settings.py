@@ -1,4 +1,4 @@
-"""`AgentConfig.model_settings`: checked when the agent is prepared, so that no call fails because of a typing error."""
+"""`AgentConfig.model_settings`, validated when the agent is prepared, so that a typo does not fail the first call."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from voice_host.models.errors import ModelConfigError
 from voice_host.models.select import is_known_provider
 from voice_host.settings import explain
 
-THE_PLATFORMS = {
+PLATFORM_SETTINGS = {
     "timeout": "resilience.model_silent_after_s",
     "request_timeout": "resilience.model_silent_after_s",
     "first_event_timeout": "resilience.model_silent_after_s",
     "max_retries": "resilience.model_retries",
 }
-"""Settings of pydantic-ai that are the platform's to decide, and the key that does."""
+"""Settings of pydantic-ai that the platform decides, and the key of its own settings for each."""
 
-THE_HOSTS = ("messages", "model", "stream", "tools")
-"""What the host itself writes into a request."""
+HOST_FIELDS = ("messages", "model", "stream", "tools")
+"""Fields of a request that the host itself writes."""
 
 
 def _adds_only(body: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    if replaced := [name for name in THE_HOSTS if name in body]:
+    if replaced := [name for name in HOST_FIELDS if name in body]:
         raise ValueError(f"may add to the request, not replace its {' and '.join(replaced)}")
     return body
 
@@ -43,7 +43,7 @@ _NARROWER: dict[str, Any] = {
 
 
 def _fields() -> dict[str, Any]:
-    known = {name: hint for name, hint in get_type_hints(ModelSettings).items() if name not in THE_PLATFORMS}
+    known = {name: hint for name, hint in get_type_hints(ModelSettings).items() if name not in PLATFORM_SETTINGS}
     return {name: (hint, None) for name, hint in (known | _NARROWER).items()}
 
 
@@ -55,19 +55,19 @@ _Settings: type[BaseModel] = create_model(
 def model_request_settings(given: Mapping[str, Any]) -> ModelSettings:
     """Return the settings that are sent with each request.
 
-    Names that begin with a provider's (`openai_reasoning_effort`) are handed on unchecked: other providers ignore them.
+    Names with a provider's prefix (`openai_reasoning_effort`) are passed on unchecked: other providers ignore them.
 
     Raises:
-        ModelConfigError: a setting is unknown, has a wrong value, or is the platform's to decide.
+        ModelConfigError: a setting is unknown, has an invalid value, or is decided by the platform.
     """
     problems = [
-        f"model_settings: {name}: is decided by the platform, in its setting {THE_PLATFORMS[name]}"
+        f"model_settings: {name}: is decided by the platform, in its setting {PLATFORM_SETTINGS[name]}"
         for name in given
-        if name in THE_PLATFORMS
+        if name in PLATFORM_SETTINGS
     ]
     try:
         _Settings.model_validate(
-            {name: value for name, value in given.items() if name not in THE_PLATFORMS and not _of_a_provider(name)}
+            {name: value for name, value in given.items() if name not in PLATFORM_SETTINGS and not _of_a_provider(name)}
         )
     except ValidationError as error:
         problems += [f"model_settings: {problem}" for problem in explain(error, _Settings)]

@@ -1,4 +1,4 @@
-"""Which model an agent gets, and the clients that agents share."""
+"""Chooses the model of an agent, and owns the HTTP clients that agents share."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ResolvedModel:
     Attributes:
         name: as configured, e.g. `openai:gpt-4.1-mini`, `claude-haiku-4-5-20251001`, `demo`.
         model: shared by all agents that use this name.
-        notice: words for the platform's start-up output; None when there is nothing to say.
+        notice: a line for the platform's start-up output, or None.
     """
 
     name: str
@@ -88,9 +88,9 @@ class ModelRegistry:
         return ResolvedModel(names[0], self._chain(names), DEMO_NOTICE if names[0] == DEMO else None)
 
     async def prepare(self, agent_override: str | None, agent_model: str | None, fallbacks: Sequence[str] = ()) -> None:
-        """Import what `resolve` needs for the same arguments, in a thread: it may take a second, and calls go on.
+        """Import in a thread what `resolve` needs for the same arguments: it may take a second, and calls must go on.
 
-        What cannot be imported is for `resolve` to report.
+        Errors are left to `resolve`.
         """
         names = self._names(agent_override, agent_model, fallbacks)
         if new := [name for name in names if name != DEMO and name not in self._models]:
@@ -112,7 +112,7 @@ class ModelRegistry:
         return tuple(dict.fromkeys([name, *(other.strip() for other in fallbacks)]))
 
     def _at_gateway(self, name: str) -> str | None:
-        """Return how the gateway, or the server in its place, calls a model; None: it is none of its models."""
+        """Return a model's name at the gateway, or at the server in its place; None if it is another provider's."""
         provider, _, model_name = name.partition(":")
         if not model_name and ":" not in name:
             return name
@@ -152,7 +152,7 @@ class ModelRegistry:
 
     @property
     def _custom_url(self) -> str | None:
-        """The platform's own address, unless it is the gateway's."""
+        """The address that replaces the gateway's, or None."""
         url = (self._keys.llm_base_url or "").strip().rstrip("/")
         return url if url and url != DEFAULT_GATEWAY_URL else None
 

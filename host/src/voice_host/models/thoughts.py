@@ -1,4 +1,4 @@
-"""What of a model's text is not for the ear: its thoughts, and calls of tools that it wrote instead of making them."""
+"""Removes from a model's text what must not be spoken: its thoughts, and tool calls that it wrote as text."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _CLOSING = {
     "message": re.compile(r"<\|(?:end|return|call)\|>|(?=<\|(?:start|channel)\|>)", re.IGNORECASE),
 }
 _KEPT = ("call", "function", "rest", "header")
-"""The blocks whose contents are looked at."""
+"""The blocks whose content is read."""
 
 _FINAL = re.compile(r"\bfinal\b|\A\s*(?:assistant)?\s*\Z", re.IGNORECASE)
-"""The header of a message that is for the user. The others are thoughts, and calls that the server did not read."""
+"""The header of a message for the user. The others are thoughts, and tool calls that the server did not parse."""
 
 _SUMMARY = re.compile(r"\s*<summary[^<>]*>([^<]*)</summary>", re.IGNORECASE)
 _ABOUT_THOUGHTS = re.compile(r"think|thought|reason", re.IGNORECASE)
@@ -69,22 +69,22 @@ _BEGINNINGS = (
 _TOKEN = re.compile(r"<\|/?\w{0,40}\|?\Z")
 
 _LONGEST_TAG = 200
-"""Characters of a tag with its attributes. What is longer is text."""
+"""Characters of a tag with its attributes. Anything longer is text."""
 
 _LONGEST_SUMMARY = 300
 
 LONGEST_UNMARKED = 20_000
-"""Characters of a thought without a beginning that are waited for; some 5,000 tokens. What is longer is said."""
+"""Characters held back while the closing tag of a thought is awaited, some 5,000 tokens. A longer text is spoken."""
 
 _MARKS = re.compile(r"[<\[`{◁]")
 
 _NEEDS_NO_SPACE = frozenset(".,;:!?)]}…\"'’”")
-"""What may follow a word without a space."""
+"""Characters that follow a word without a space."""
 
 
 @dataclass(slots=True)
 class _Block:
-    """A part of the text that is not said, and what is between its tags so far where that is of use."""
+    """A part of the text that is not spoken, and its content so far where that is needed."""
 
     kind: str
     body: str = ""
@@ -92,50 +92,50 @@ class _Block:
 
 @dataclass(slots=True)
 class ThinkingHabit:
-    """How a model was seen to think, over all its answers.
+    """How a model marks its thoughts, as seen in its responses.
 
     Attributes:
-        unmarked: its last thought had an end and no beginning. Chat templates that write the beginning themselves cause
-            it, with servers that do not know of it.
+        unmarked: its last thought had a closing tag only. This happens where the chat template writes the opening tag
+            and the server does not know about it.
     """
 
     unmarked: bool = False
 
 
-class SpokenText:
-    """Takes what is not for the ear out of a text that comes in pieces of any size, tags cut in two included.
+class SpokenTextFilter:
+    """Filters a text that arrives in pieces of any size, which may cut a tag in two.
 
-    A block that nobody ends goes on to the end of the text. What stood before and after one stays apart: a space is put
-    between where there is none. Text before a lone closing tag was a thought, too; what of it was said is said. From
-    then on the model's answers are held back up to that tag, until one has none. The two halves of a surrogate pair are
-    put together.
+    A block without an end goes on to the end of the text. A space keeps apart what stands before and after a block.
+    Text before a closing tag that was never opened is a thought as well; the part that was returned already cannot be
+    taken back. From then on the model's responses are held back up to that tag, until one comes without it. The halves
+    of a surrogate pair are joined.
 
     Args:
-        habit: the model's; None: nothing is known of it.
+        habit: shared by the responses of one model; None: nothing is known about it.
 
     Attributes:
-        calls: the calls of tools that were written into the text so far.
+        calls: the tool calls written into the text so far.
     """
 
     def __init__(self, habit: ThinkingHabit | None = None) -> None:
         self.calls: list[WrittenCall] = []
         self._habit = habit or ThinkingHabit()
         self._unmarked = self._habit.unmarked
-        """Whether all that has come is taken for a thought."""
+        """Whether everything so far is treated as a thought."""
         self._has_thoughts = False
         self._held = ""
-        """The end of what came, which may be the beginning of something that is not said."""
+        """The end of the text so far, which may be the beginning of a tag."""
         self._block: _Block | None = None
         self._begun = False
-        """Whether anything was said, or is not to be: a call that is nothing but JSON begins the text."""
+        """Whether the text has begun. A tool call that is nothing but JSON stands at its beginning."""
         self._gap = False
         self._open_end = False
-        """Whether what was said last ends without a space."""
+        """Whether the text returned last ends without a space."""
 
-    def take(self, piece: str) -> str:
-        """Return what of the next piece is to be said; empty while the model thinks."""
+    def feed(self, piece: str) -> str:
+        """Return the part of the next piece that is to be spoken; empty while the model thinks."""
         if self._unmarked:
-            return self._take_unmarked(piece)
+            return self._feed_unmarked(piece)
         special = self._held or self._block or self._gap or not self._begun
         if not special and not _MARKS.search(piece) and not ends_with_high_surrogate(piece):  # nearly always
             self._open_end = not piece[-1:].isspace() if piece else self._open_end
@@ -143,8 +143,8 @@ class SpokenText:
         text, self._held = self._held + piece, ""
         return self._read(text, last=False)
 
-    def rest(self) -> str:
-        """Return what was held back and is to be said: no more text follows, or something that is no text."""
+    def flush(self) -> str:
+        """Return the text that was held back and is to be spoken: nothing, or something other than text, follows."""
         text, self._held = self._held, ""
         if self._unmarked:
             self._unmarked = self._habit.unmarked = False  # it was no thought
@@ -153,11 +153,11 @@ class SpokenText:
             self._end(self._block)
         return said
 
-    def pause(self) -> None:
-        """Thoughts come between that are no part of the text."""
+    def mark_gap(self) -> None:
+        """Note that something other than text comes here, such as thoughts in a field of their own."""
         self._gap = True
 
-    def _take_unmarked(self, piece: str) -> str:
+    def _feed_unmarked(self, piece: str) -> str:
         searched = max(0, len(self._held) - _LONGEST_TAG)
         text = self._held = self._held + piece
         end = _CLOSING["thought"].search(text, searched)
@@ -185,7 +185,7 @@ class SpokenText:
         return "".join(said)
 
     def _in_block(self, block: _Block, text: str, *, last: bool) -> str:
-        """Return what follows the block; nothing while it goes on."""
+        """Return the text after the block; nothing while it goes on."""
         end = _CLOSING[block.kind].search(text)
         if end is None:
             start = len(text) if last else _possible_mark(text)
@@ -207,11 +207,11 @@ class SpokenText:
             block.body = ""
 
     def _at(self, mark: re.Match[str], text: str, said: list[str], *, last: bool) -> str:
-        """Say what stands before a mark, look at what it begins, and return what is still to be read."""
+        """Add the text before a mark to `said`, open the block that it begins, and return the text after it."""
         before, after = text[: mark.start()], text[mark.end() :]
         kind = str(mark.lastgroup)
         if mark["close"]:
-            said.clear()  # it was a thought from the beginning
+            said.clear()  # everything so far was a thought
             self._gap = True
             self._habit.unmarked = self._habit.unmarked or not self._has_thoughts
             self._has_thoughts = True
@@ -263,7 +263,7 @@ class SpokenText:
         return after
 
     def _in_json(self, text: str, said: list[str], *, last: bool) -> str:
-        """Look at a text that begins like a call: nothing but JSON."""
+        """Read a text that begins like a tool call, with nothing but JSON."""
         if may_be_call(text):
             found, rest = leading_calls(text)
             if found:
@@ -309,6 +309,6 @@ def _may_be_fenced_call(body: str) -> bool:
 
 
 def without_thoughts(text: str) -> str:
-    """Return a whole text without thoughts, and without calls of tools."""
-    spoken = SpokenText()
-    return spoken.take(text) + spoken.rest()
+    """Return a complete text without thoughts and tool calls."""
+    spoken = SpokenTextFilter()
+    return spoken.feed(text) + spoken.flush()

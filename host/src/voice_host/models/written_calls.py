@@ -1,4 +1,4 @@
-"""Calls of tools that a model wrote into its text instead of making them, as small models and some servers do."""
+"""Parses tool calls that a model wrote into its text instead of making them, as small models and some servers do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DECODER = json.JSONDecoder()
 
 _KEYS = "|".join((*_NAME, *_ARGUMENTS, "type", "id"))
 _MAY_BE_CALL = re.compile(rf"""\s*(\[\s*)?(\Z|\{{\s*(\Z|"([a-z_]*\Z|({_KEYS})")))""")
-"""The beginning of a JSON text that may be a call, as far as it has come."""
+"""Matches the beginning of JSON that may become a tool call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,15 @@ class WrittenCall:
 
 
 def calls_in_json(text: str) -> list[WrittenCall]:
-    """Return the calls that a JSON text is made of; none, when it is anything else."""
+    """Return the calls of a text that is nothing but JSON of tool calls; none for any other text."""
     calls, rest = leading_calls(text)
     return calls if not rest.strip() else []
 
 
 def leading_calls(text: str) -> tuple[list[WrittenCall], str]:
-    """Return the calls that the JSON at the beginning of a text is made of, and what follows it.
+    """Return the calls in the JSON at the beginning of a text, and the text after it.
 
-    Where it is anything else, or not complete, there are no calls, and all of the text follows.
+    Without complete JSON of tool calls there, returns no calls and the whole text.
     """
     start = len(text) - len(text.lstrip())
     try:
@@ -56,7 +56,7 @@ def leading_calls(text: str) -> tuple[list[WrittenCall], str]:
 
 
 def calls_in_block(text: str) -> list[WrittenCall]:
-    """Return the calls between two tags that mark calls; none, when nobody can read them."""
+    """Return the calls between two tags for calls; none if the content cannot be parsed."""
     if calls := calls_in_json(text):
         return calls
     if functions := list(_in_functions(text)):
@@ -67,7 +67,7 @@ def calls_in_block(text: str) -> list[WrittenCall]:
 
 
 def calls_in_fence(body: str) -> list[WrittenCall]:
-    """Return the calls within a fence of Markdown, whose first line may name a language."""
+    """Return the calls in a fenced code block, whose first line may name a language."""
     return calls_in_json(_FIRST_LINE.sub("", body, count=1))
 
 

@@ -1,4 +1,4 @@
-"""The proxy through which the gateway is reached, as the environment names it."""
+"""The HTTP proxy for the gateway, from the environment."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from voice_host.models.errors import ModelConfigError
 
 
 def proxy_for(url: str) -> str | None:
-    """Return the address of the proxy for `url`; None: it is reached directly.
+    """Return the address of the proxy for `url`, or None for a direct connection.
 
-    `HTTPS_PROXY` or `HTTP_PROXY` names it, as the address begins, else `ALL_PROXY`; `NO_PROXY` lists who needs none.
+    `HTTPS_PROXY` or `HTTP_PROXY`, after the scheme of `url`, else `ALL_PROXY`; `NO_PROXY` lists the exceptions.
 
     Raises:
-        ModelConfigError: it is a proxy of a kind that is not spoken here.
+        ModelConfigError: only HTTP proxies are supported.
     """
     parts = urlsplit(url)
     proxies = getproxies()
-    if parts.hostname is None or _needs_none(parts.hostname, parts.port, proxies.get("no", "")):
+    if parts.hostname is None or _is_exempt(parts.hostname, parts.port, proxies.get("no", "")):
         return None
     if not (proxy := proxies.get(parts.scheme) or proxies.get("all")):
         return None
@@ -33,10 +33,10 @@ def proxy_for(url: str) -> str | None:
     return f"{kind or 'http'}://{address}"
 
 
-def _needs_none(host: str, port: int | None, exempt: str) -> bool:
+def _is_exempt(host: str, port: int | None, exempt: str) -> bool:
     names = [name.strip() for name in exempt.split(",")]
     if "*" in names:
         return True
-    if ":" in host:  # an IPv6 address, of which the library would take the last part for a port
+    if ":" in host:  # an IPv6 address, whose last part the library would take for a port
         return host in (name.strip("[]") for name in names)
     return bool(proxy_bypass(f"{host}:{port}" if port else host))

@@ -24,7 +24,7 @@ from voice_host.models.gateway.chunks import (
 )
 from voice_host.models.gateway.client import GatewayStream
 from voice_host.models.gateway.request import PROVIDER_NAME, REASONING_FIELDS
-from voice_host.models.thoughts import SpokenText, ThinkingHabit
+from voice_host.models.thoughts import SpokenTextFilter, ThinkingHabit
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class GatewayResponse(StreamedResponse):
         self._turn = turn
         self._timestamp = datetime.now(UTC)
         self._chunks = ChunkNormalizer()
-        self._spoken = SpokenText(thinking)
+        self._spoken = SpokenTextFilter(thinking)
         self._unread: deque[JsonObject] = deque()
         self._begun = False
         self._passed_on: list[str] = []
@@ -132,7 +132,7 @@ class GatewayResponse(StreamedResponse):
             if (piece := text_only(data)) is None:
                 if events := self._flush() + await self._chunk_events(data):
                     return events
-            elif text := self._spoken.take(piece):
+            elif text := self._spoken.feed(piece):
                 self._chunks.has_text = True
                 if not self._begun or self._turn is None:
                     # pydantic-ai gets the first piece at once: from then on no other model is asked.
@@ -183,15 +183,15 @@ class GatewayResponse(StreamedResponse):
         choice = chunk["choices"][0]
         delta, content, reason = choice["delta"], choice["delta"].get("content"), choice["finish_reason"]
         calls = delta["tool_calls"] or []
-        text = self._spoken.take(content if isinstance(content, str) else "")
+        text = self._spoken.feed(content if isinstance(content, str) else "")
         if reason or has_more_than_text(delta):  # a chunk without either may stand within a word
-            text += self._spoken.rest()
+            text += self._spoken.flush()
         if reason:
             self.finish_reason = _FINISH_REASONS.get(reason)
             self.provider_details = {**(self.provider_details or {}), "finish_reason": reason}
             calls = calls + self._chunks.written_calls(self._spoken.calls)
         if calls or has_more_than_text(delta):
-            self._spoken.pause()
+            self._spoken.mark_gap()
         if text and self._begun and self._turn is not None:
             await self._turn.on_text(text)
         return self._thought_events(delta) + self._text_events(text) + self._call_events(calls)
