@@ -226,18 +226,20 @@ def _tool_choice(settings: Mapping[str, Any], parameters: ModelRequestParameters
 def _reasoning_effort(
     settings: Mapping[str, Any], parameters: ModelRequestParameters, profile: OpenAIModelProfile
 ) -> str | None:
-    """Return how much the model is to think, of what it supports; None: it decides."""
+    """Return the effort that the model supports and that is the closest to what is asked for; None: it decides."""
     if effort := settings.get("openai_reasoning_effort"):
         return str(effort)
-    if parameters.thinking is None or (parameters.thinking is False and profile.get("thinking_always_enabled")):
+    if parameters.thinking is None:
         return None
     effort = OPENAI_REASONING_EFFORT_MAP[parameters.thinking]
-    supported = profile.get("openai_reasoning_efforts")
-    if supported is None:
-        lowest = "minimal" if profile.get("openai_supports_minimal_reasoning_effort", True) else "low"
-        return lowest if effort == "minimal" else effort
-    enough = [more for more in _EFFORTS[_EFFORTS.index(effort) :] if more in supported]
-    return enough[0] if enough else max(supported, key=_EFFORTS.index)
+    if supported := profile.get("openai_reasoning_efforts"):
+        enough = [more for more in _EFFORTS[_EFFORTS.index(effort) :] if more in supported]
+        return enough[0] if enough else max(supported, key=_EFFORTS.index)
+    if effort == "none" and profile.get("thinking_always_enabled", False):
+        return None
+    if effort == "minimal" and not profile.get("openai_supports_minimal_reasoning_effort", True):
+        return "low"
+    return effort
 
 
 def _refuses_sampling(effort: str | None, profile: OpenAIModelProfile) -> bool:
