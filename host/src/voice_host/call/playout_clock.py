@@ -105,10 +105,9 @@ class PlayoutClock:
             return 0.0
         if self._paused_ms is not None:
             return self._paused_ms
-        if self._reported is not None:
-            played, at = self._reported
-            return min(self.sent_ms, played + now_ms - at)
-        return max(0.0, min(self.sent_ms, now_ms - self._origin_ms))
+        played, at = self._reported or (0.0, self._origin_ms)
+        # To the microsecond: a word that ends now must not be missed because of a rounding error of the clock's floats.
+        return max(0.0, min(self.sent_ms, round(played + now_ms - at, 3)))
 
     def confirmed_played_ms(self, now_ms: float) -> float:
         """As `played_ms`, for a client that was lost, perhaps some time ago.
