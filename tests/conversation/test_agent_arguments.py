@@ -72,7 +72,9 @@ def test_tools_and_a_voice_are_laid_over_a_configuration(made: Any) -> None:
     ],
 )
 def test_other_single_fields_beside_a_configuration_are_refused(made: Any, field: str, value: Any) -> None:
-    with pytest.raises(TypeError, match=rf"{field} cannot be given beside config=: write config=AgentConfig\({field}="):
+    with pytest.raises(
+        TypeError, match=rf"{field} cannot be combined with config=: write config=AgentConfig\({field}="
+    ):
         made(config=AgentConfig(), **{field: value})
 
 
@@ -117,5 +119,5 @@ def test_a_runtime_is_the_default_for_what_is_not_given() -> None:
 
 @BOTH
 def test_a_single_tool_without_a_list_is_refused_in_words(made: Any) -> None:
-    with pytest.raises(TypeError, match=r"tools must be a list, also for a single tool: tools=\[\.\.\.\]"):
+    with pytest.raises(TypeError, match=r"tools must be a list, even for a single tool: tools=\[\.\.\.\]"):
         made(tools=one)

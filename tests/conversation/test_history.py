@@ -20,7 +20,7 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from voice_host.conversation.history import CUT_MARK, from_plain, settle, spoken, to_plain
+from voice_host.conversation.history import CUT_MARK, from_plain, kept_messages, spoken, to_plain
 
 
 @st.composite
@@ -47,7 +47,7 @@ def test_a_cut_run_leaves_a_valid_history(
     run: tuple[list[ModelMessage], dict[str, tuple[Any, bool]]], heard: str
 ) -> None:
     messages, results = run
-    kept = settle(messages, "question", heard, results)
+    kept = kept_messages(messages, "question", heard, results)
     assert isinstance(kept[0], ModelRequest)
     assert isinstance(kept[0].parts[0], UserPromptPart)
     assert all(message.parts for message in kept), "an empty message is refused"
@@ -65,7 +65,7 @@ def test_a_run_that_was_heard_whole_is_kept_as_it_is() -> None:
         ModelRequest(parts=[UserPromptPart("question")]),
         ModelResponse(parts=[TextPart("answer")]),
     ]
-    assert settle(messages, "question", None, {}) == messages
+    assert kept_messages(messages, "question", None, {}) == messages
 
 
 def a_turn(number: int) -> list[ModelMessage]:

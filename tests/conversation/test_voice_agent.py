@@ -15,7 +15,15 @@ from pydantic_ai.models.function import DeltaToolCall
 
 from tests.conversation.models import ScriptedModel
 from voice_host.conversation.events import ToolFinished
-from voice_host.conversation.history import CUT_MARK, FAULT_MARK, MAX_MESSAGES, NO_RESULT, STILL_RUNNING, settle, trim
+from voice_host.conversation.history import (
+    CUT_MARK,
+    FAULT_MARK,
+    MAX_MESSAGES,
+    NO_RESULT,
+    STILL_RUNNING,
+    kept_messages,
+    trim,
+)
 from voice_host.conversation.turn import active_turn
 from voice_host.conversation.voice_agent import VoiceAgent, VoiceResponse
 from voice_host.sessions.live_session import LiveSession
@@ -335,7 +343,7 @@ def test_trim_forgets_whole_turns() -> None:
 
 
 def test_a_turn_that_was_never_recorded_is_kept() -> None:
-    kept = settle([], "hello", "", {})
+    kept = kept_messages([], "hello", "", {})
     assert [part.content for message in kept for part in message.parts] == ["hello"]  # type: ignore[union-attr]
 
 

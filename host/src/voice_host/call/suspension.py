@@ -57,6 +57,6 @@ class Suspension:
         unanswered = bool(reply.asked) and not self._text_complete and not reply.heard
         if unanswered and (reply.turn is None or not reply.turn.steps):
             # Nothing was heard and no tool ran, so nothing is lost by answering again, and in whole sentences.
-            session.agent.take_back(reply.asked)
+            session.agent.forget_turn(reply.asked)
             return SuspendedCall(turns, unanswered=reply.asked)
         return SuspendedCall(turns, unheard=reply.unheard())

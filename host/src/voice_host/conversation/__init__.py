@@ -1,1 +1,1 @@
-"""One conversation: the model's run, its tools, its history."""
+"""One conversation: model runs, tools and history."""

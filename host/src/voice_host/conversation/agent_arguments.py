@@ -1,4 +1,4 @@
-"""What `VoiceAgent` and `VoiceAgentManager` are given about the agent: single fields, or a whole `AgentConfig`."""
+"""The arguments that describe an agent to `VoiceAgent` and `VoiceAgentManager`: single fields, or an `AgentConfig`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from voice_host_sdk import AgentConfig, TTSConfig
 
 
 def given_key(assemblyai_api_key: object) -> SecretStr | None:
-    """Return the key, or None where none was given: then the environment is asked.
+    """Return the key; None if none was given, and the environment's is to be used.
 
     Raises:
-        TypeError: it is not text. The message does not repeat it.
+        TypeError: it is not a string. The message does not contain it.
     """
     if isinstance(assemblyai_api_key, AgentConfig):
         raise TypeError("the first argument is the AssemblyAI API key: pass an AgentConfig as config=...")
@@ -39,26 +39,26 @@ def given_config(
     """Return the agent's configuration.
 
     Args:
-        config: the whole configuration. `tools` are added to its own, `tts_config` takes the place of its own.
-        default: stands in for `config` where there is none.
-        tools: the agent's tools.
-        tts_config: the voice.
-        fields: the other fields of `AgentConfig` that may be given singly. None: not given.
+        config: the whole configuration.
+        default: used if `config` is None.
+        tools: added to the tools of the configuration.
+        tts_config: replaces the voice of the configuration.
+        fields: other fields of `AgentConfig`, which cannot be combined with `config`. None: not given.
 
     Raises:
-        TypeError: single fields are given beside `config`, or `tools` is no list.
-        pydantic.ValidationError: a field is wrong.
+        TypeError: single fields are combined with `config`, or `tools` is not iterable.
+        pydantic.ValidationError: a field is invalid.
     """
     single = {name: value for name, value in fields.items() if value is not None}
     if config is not None and single:
         written = ", ".join(f"{name}=..." for name in single)
         raise TypeError(
-            f"{' and '.join(single)} cannot be given beside config=: write config=AgentConfig({written}). "
-            "Only tools and tts_config are laid over a configuration"
+            f"{' and '.join(single)} cannot be combined with config=: write config=AgentConfig({written}). "
+            "Only tools and tts_config can be combined with it"
         )
     base = config or default
     if not isinstance(tools, Iterable):
-        raise TypeError(f"tools must be a list, also for a single tool: tools=[...], not a {type(tools).__name__}")
+        raise TypeError(f"tools must be a list, even for a single tool: tools=[...], not a {type(tools).__name__}")
     if tools:
         single["tools"] = (*base.tools, *tools)
     if tts_config is not None:

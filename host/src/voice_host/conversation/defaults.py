@@ -1,4 +1,4 @@
-"""What an agent gets that nobody wired: the model that the environment configures."""
+"""The default runtime of an agent: with the model that the environment configures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ DEFAULT_AGENT_ID = "agent"
 
 
 def default_runtime(config: AgentConfig, assemblyai_api_key: SecretStr | None = None) -> AgentRuntime:
-    """Build a runtime for an agent of a customer's own application; it owns its model client.
+    """Build a runtime, which owns its model client, for an agent embedded in an application.
 
-    `assemblyai_api_key` wins over its variable.
+    `assemblyai_api_key` takes precedence over its variable.
 
     Raises:
-        ModelConfigError: the model that is named cannot be had.
-        SettingsError: the settings cannot be used.
+        ModelConfigError: the model is unknown or not available.
+        SettingsError: the settings are invalid.
     """
     registry = ModelRegistry(load_settings().with_keys(assemblyai_api_key=assemblyai_api_key))
     choose = ModelChoice(registry)

@@ -1,4 +1,4 @@
-"""What one run of an agent reports while it goes on."""
+"""Events of one run of an agent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ToolStarted:
 
 @dataclass(frozen=True, slots=True)
 class ToolFinished:
-    """A tool has a result, or failed; in both cases the model was told."""
+    """A tool returned or failed; the model gets `result` in both cases."""
 
     id: str
     name: str

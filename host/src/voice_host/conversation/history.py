@@ -1,4 +1,4 @@
-"""What a conversation remembers: what was heard, and what tools did."""
+"""The history of a conversation: what caller and agent heard of each other, and what tools did."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from pydantic_ai.messages import (
 )
 from pydantic_core import to_json
 
-from voice_host.conversation.tool_results import sendable
+from voice_host.conversation.tool_results import to_jsonable
 
 CUT_MARK = " [interrupted by the caller]"
-"""Ends the text of a reply that the caller cut, so that the model knows the rest was never heard."""
+"""Appended to the text of a reply that the caller interrupted, so that the model knows the rest was not heard."""
 
 SKIPPED_MARK = " [the caller's line lost what is marked […]]"
-"""The same for a reply of which some was skipped, because the caller's network was too slow for it."""
+"""The same for a reply of which parts were skipped, because the caller's network was too slow."""
 
 FAULT_MARK = " [broke off]"
 """The same for a reply that the model did not finish."""
 
 NO_RESULT = "Interrupted before it had a result. It may or may not have been done."
-"""What the model is told of a tool that was cancelled with its reply."""
+"""The result of a tool that was cancelled with its reply."""
 
 STILL_RUNNING = "The caller interrupted, and it goes on: its result is not known yet. Do not begin it again."
-"""What the model is told of a tool that outlives its reply, until it has ended."""
+"""The result of a tool that outlives its reply, until it ends."""
 
 MAX_MESSAGES = 400
-"""Messages a history keeps; older ones are forgotten, whole turns at a time. Some hours of talk."""
+"""Messages a history keeps, some hours of talk; older turns are dropped."""
 
 
-def settle(
+def kept_messages(
     messages: Sequence[ModelMessage],
     prompt: str,
     heard: str | None,
@@ -52,21 +52,21 @@ def settle(
     mark: str = CUT_MARK,
     running: Collection[str] = (),
 ) -> list[ModelMessage]:
-    """Turn the messages of one run into what the history keeps of it.
+    """Return the messages of one run as the history keeps them.
 
     Args:
         messages: what the run produced, complete or not.
-        prompt: the user's turn; kept even if the run never got to record it.
-        heard: None when the reply was heard whole. Otherwise what was audible of it: generated text that nobody heard
-            is dropped, and tools that ran are kept with their results, since what happened, happened.
-        results: result and success of each tool call by id, for calls the run was cancelled out of.
-        mark: ends what was heard of a reply that was cut.
-        running: calls whose tools go on: their results come later, see `with_result`.
+        prompt: the user's turn; kept even if the run did not record it.
+        heard: None if the reply was heard whole. Otherwise the part that was audible: text that nobody heard is
+            dropped, and tools that ran are kept with their results.
+        results: result and success of tool calls by id, for calls whose result the run did not record.
+        mark: appended to what was heard of a reply that was cut.
+        running: ids of calls that are still running; see `replace_result`.
     """
     if not messages:
         messages = [ModelRequest(parts=[UserPromptPart(prompt)])]
     if heard is None:
-        return _without_empty_answers(messages)
+        return _without_empty_responses(messages)
 
     kept: list[ModelMessage] = []
     for message in messages:
@@ -84,8 +84,8 @@ def settle(
     return kept
 
 
-def _without_empty_answers(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
-    """Leave out answers that said nothing, and that the model was asked again: no service wants to hear of it."""
+def _without_empty_responses(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+    """Drop responses without text or calls, and the requests to try again that followed them: services reject them."""
     kept: list[ModelMessage] = []
     for message in messages:
         if isinstance(message, ModelResponse):
@@ -97,13 +97,13 @@ def _without_empty_answers(messages: Sequence[ModelMessage]) -> list[ModelMessag
     return kept
 
 
-def with_result(history: list[ModelMessage], call_id: str, content: Any, *, ok: bool) -> bool:
-    """Put the result of a tool that ended after its reply was cut where the history says that there was none.
+def replace_result(history: list[ModelMessage], call_id: str, content: Any, *, ok: bool) -> bool:
+    """Set the result of a tool that ended after its reply was cut.
 
     Returns:
-        whether the history still knows that call.
+        whether the history still has that call.
     """
-    for place, message in enumerate(history):
+    for index, message in enumerate(history):
         if isinstance(message, ModelRequest) and any(_has_no_result(part, call_id) for part in message.parts):
             parts = [
                 replace(part, content=content, outcome="success" if ok else "failed")
@@ -111,7 +111,7 @@ def with_result(history: list[ModelMessage], call_id: str, content: Any, *, ok: 
                 else part
                 for part in message.parts
             ]
-            history[place] = replace(message, parts=parts)
+            history[index] = replace(message, parts=parts)
             return True
     return False
 
@@ -121,12 +121,12 @@ def _has_no_result(part: ModelRequestPart, call_id: str) -> bool:
 
 
 def spoken(text: str) -> ModelResponse:
-    """Return something the agent said of itself (a greeting, `Session.say`) as a message."""
+    """Return what the agent said without being asked (a greeting, `Session.say`) as a message."""
     return ModelResponse(parts=[TextPart(text)])
 
 
-def is_only_prompt(message: ModelMessage, text: str) -> bool:
-    """Tell whether a message is the user's turn `text` and nothing else."""
+def is_prompt(message: ModelMessage, text: str) -> bool:
+    """Whether a message is the user's turn `text` and nothing else."""
     if not isinstance(message, ModelRequest) or len(message.parts) != 1:
         return False
     part = message.parts[0]
@@ -134,19 +134,19 @@ def is_only_prompt(message: ModelMessage, text: str) -> bool:
 
 
 def trim(history: list[ModelMessage]) -> None:
-    """Forget the oldest turns beyond `MAX_MESSAGES`, cutting only where a user's turn begins."""
+    """Drop the oldest turns beyond `MAX_MESSAGES`, and only whole ones."""
     if len(history) > MAX_MESSAGES:
         del history[: _turn_from(history, len(history) - MAX_MESSAGES)]
 
 
 def to_plain(history: Sequence[ModelMessage], max_bytes: int) -> list[dict[str, Any]]:
-    """Return a history as JSON's types, to be read by `from_plain`.
+    """Return a history as JSON's types, for `from_plain`.
 
-    Instructions are left out, since each request to the model has those of the agent. Of what takes more than
-    `max_bytes` as JSON, the oldest turns are left out: whole ones, so that no tool call is without its result.
+    Instructions are left out: each request to the model has the agent's. If the JSON would take more than `max_bytes`,
+    the oldest turns are dropped, and only whole ones, so that no tool call lacks its result.
     """
     messages = [replace(m, instructions=None) if isinstance(m, ModelRequest) else m for m in history]
-    plain: list[dict[str, Any]] = ModelMessagesTypeAdapter.dump_python(messages, mode="json", fallback=sendable)
+    plain: list[dict[str, Any]] = ModelMessagesTypeAdapter.dump_python(messages, mode="json", fallback=to_jsonable)
     start, room = len(plain), max_bytes
     while start and (room := room - len(to_json(plain[start - 1])) - 1) >= 0:
         start -= 1
@@ -154,10 +154,10 @@ def to_plain(history: Sequence[ModelMessage], max_bytes: int) -> list[dict[str, 
 
 
 def from_plain(plain: Sequence[Mapping[str, Any]]) -> list[ModelMessage]:
-    """Return the history that `to_plain` returned. Tools that were running then are lost, and the history says so.
+    """Return the history for what `to_plain` returned. Tools that were running then are marked as interrupted.
 
     Raises:
-        ValueError: it is none. The message does not repeat it.
+        ValueError: it is not valid. The message does not contain it.
     """
     try:
         history = ModelMessagesTypeAdapter.validate_python(list(plain))
@@ -195,19 +195,19 @@ def _returns(
     results: Mapping[str, tuple[Any, bool]],
     running: Collection[str],
 ) -> list[ModelRequestPart]:
-    """One answer per call: a provider refuses a history in which a call has none."""
+    """Return one result per call: services reject a history in which a call has none."""
     recorded = {
         part.tool_call_id: part for message in messages for part in message.parts if isinstance(part, ToolReturnPart)
     }
-    answers: list[ModelRequestPart] = []
+    returns: list[ModelRequestPart] = []
     for call in calls:
-        if answer := recorded.get(call.tool_call_id):
-            answers.append(answer)
+        if known := recorded.get(call.tool_call_id):
+            returns.append(known)
         elif call.tool_call_id in results:
             content, ok = results[call.tool_call_id]
             outcome = "success" if ok else "failed"
-            answers.append(ToolReturnPart(call.tool_name, content, call.tool_call_id, outcome=outcome))  # type: ignore[arg-type]
+            returns.append(ToolReturnPart(call.tool_name, content, call.tool_call_id, outcome=outcome))  # type: ignore[arg-type]
         else:
-            words = STILL_RUNNING if call.tool_call_id in running else NO_RESULT
-            answers.append(ToolReturnPart(call.tool_name, words, call.tool_call_id, outcome="interrupted"))
-    return answers
+            text = STILL_RUNNING if call.tool_call_id in running else NO_RESULT
+            returns.append(ToolReturnPart(call.tool_name, text, call.tool_call_id, outcome="interrupted"))
+    return returns

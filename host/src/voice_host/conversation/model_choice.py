@@ -1,4 +1,4 @@
-"""Which model an agent gets, for its own configuration and for the one of a single caller."""
+"""Which model an agent uses, for its own configuration and for that of a single caller."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from voice_host_sdk import AgentConfig
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """Chooses the model, with its fallbacks, for a configuration of an agent.
+    """Chooses the model and its fallbacks for a configuration of an agent.
 
     Attributes:
-        own: what the platform's settings say of the agent; they win.
+        overrides: the platform's settings for the agent, which take precedence.
     """
 
     registry: ModelRegistry
-    own: AgentSettings = field(default_factory=AgentSettings)
+    overrides: AgentSettings = field(default_factory=AgentSettings)
 
     def __call__(self, config: AgentConfig) -> ResolvedModel:
         """Return the model.
 
         Raises:
-            ModelConfigError: one that is named cannot be had.
+            ModelConfigError: a model is unknown or not available.
         """
-        return self.registry.resolve(self.own.model, config.model, self._fallbacks(config))
+        return self.registry.resolve(self.overrides.model, config.model, self._fallbacks(config))
 
     async def prepare(self, config: AgentConfig) -> None:
-        """Import what the model needs, so that making it holds no call up."""
-        await self.registry.prepare(self.own.model, config.model, self._fallbacks(config))
+        """Import what the model needs, so that creating it does not block calls."""
+        await self.registry.prepare(self.overrides.model, config.model, self._fallbacks(config))
 
     def _fallbacks(self, config: AgentConfig) -> Sequence[str]:
-        return config.fallback_models if self.own.fallback_models is None else self.own.fallback_models
+        return config.fallback_models if self.overrides.fallback_models is None else self.overrides.fallback_models

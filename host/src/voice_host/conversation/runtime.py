@@ -1,4 +1,4 @@
-"""The expensive half of an agent, built once per installed agent and shared by its calls."""
+"""The expensive part of an agent, built once and shared by its conversations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from voice_host.models.thoughts import ThinkingHabit
 from voice_host.tenancy import pool_for
 from voice_host_sdk import AgentConfig, Session, tool_name
 
-pydantic_ai.BANNER_ENABLED = False  # it advertises a service on the terminal, in the middle of the first call
+pydantic_ai.BANNER_ENABLED = False  # it advertises a service on the terminal
 
 
 class AgentRuntime:
@@ -28,17 +28,17 @@ class AgentRuntime:
         agent_id: for logs and thread names.
         config: the agent.
         model: the shared client.
-        parent: whose threads it uses, for the configuration of a single caller.
-        registry: closed with the runtime when it belongs to it alone.
-        choose: the model for a caller's configuration that names another one; None: there is only `model`.
+        parent: shares its threads, for the configuration of a single caller.
+        registry: closed with the runtime, if the runtime owns it.
+        choose: returns the model for a caller's configuration that names another one; None: there is only `model`.
         accept: raises for a caller's configuration that the platform does not allow.
 
     Attributes:
-        thinking: what is known of how the model marks its thoughts; shared by all calls.
+        thinking: how the model marks its reasoning, as far as known; shared by all calls.
 
     Raises:
-        ToolWithoutSchema: a tool has a signature no schema can be made of.
-        ModelConfigError: a model setting is unknown or has a wrong value.
+        ToolWithoutSchema: no schema can be made of a tool's signature.
+        ModelConfigError: a model setting is unknown or has an invalid value.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class AgentRuntime:
         shares_model = parent is not None and parent.model is model
         self.thinking: ThinkingHabit = parent.thinking if parent is not None and shares_model else ThinkingHabit()
         if parent is not None and shares_model and _for_model(parent.config) == _for_model(config):
-            self.agent: Agent[Session, str] = parent.agent  # only the greeting, the voice or the manners differ
+            self.agent: Agent[Session, str] = parent.agent  # only what the model does not see differs
             return
         toolset = PolicyToolset(
             FunctionToolset([build_tool(tool, self.threads) for tool in config.tools]),
@@ -83,10 +83,10 @@ class AgentRuntime:
         )
 
     def variant(self, config: AgentConfig) -> AgentRuntime:
-        """Return the runtime for one caller's own configuration; it shares model clients and threads.
+        """Return the runtime for a caller's configuration; it shares model clients and threads.
 
         Raises:
-            ModelConfigError: the configuration names a model that cannot be had.
+            ModelConfigError: the configuration names a model that is unknown or not available.
             Exception: what `accept` raises.
         """
         if config == self.config:
@@ -97,10 +97,10 @@ class AgentRuntime:
         return AgentRuntime(self.agent_id, config, model, parent=self, choose=self._choose, accept=self._accept)
 
     async def prepare(self, config: AgentConfig) -> None:
-        """Get ready for `variant`, whose model may be the first of its kind and take long to import.
+        """Prepare for `variant`: importing a model's client may take a second.
 
         Raises:
-            ModelConfigError: the configuration names no model, and there is none by default.
+            ModelConfigError: the configuration names no model, and there is no default.
         """
         if self._choose is not None and not self._has_model_of(config):
             await self._choose.prepare(config)
@@ -109,7 +109,7 @@ class AgentRuntime:
         return (config.model, config.fallback_models) == (self.config.model, self.config.fallback_models)
 
     async def aclose(self) -> None:
-        """Give back what it owns. A sync tool that still runs cannot be killed; its result is dropped."""
+        """Close what the runtime owns. A sync tool that still runs cannot be stopped; its result is dropped."""
         if self._parent is not None:
             return
         self.threads.shutdown(wait=False, cancel_futures=True)
@@ -118,7 +118,7 @@ class AgentRuntime:
 
 
 def _for_model(config: AgentConfig) -> tuple[object, ...]:
-    """The part of a configuration that the pydantic-ai agent is built of."""
+    """Return the part of a configuration that the pydantic-ai agent is built from."""
     return (
         config.title,
         config.description,

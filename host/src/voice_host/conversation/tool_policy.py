@@ -1,4 +1,4 @@
-"""How tools are run: time limits, errors that become results, and what an interruption does to them."""
+"""Runs tools: time limits, errors as results for the model, and interruptions."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pydantic_ai.exceptions import ApprovalRequired, CallDeferred, ToolFailed
 from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 
 from voice_host.clock import now_s
-from voice_host.conversation.tool_results import collected, sendable
-from voice_host.conversation.tool_work import Sendable, ToolOutcome, ToolWork, current_work, failed
+from voice_host.conversation.tool_results import collect, to_jsonable
+from voice_host.conversation.tool_work import JsonableResult, ToolOutcome, ToolWork, current_work, failed
 from voice_host.conversation.turn import active_turn
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
@@ -30,19 +30,19 @@ log = get_logger(__name__)
 
 @dataclass
 class PolicyToolset(WrapperToolset[Session]):
-    """Runs every tool of an agent under its `ToolOptions`.
+    """Runs each tool of an agent according to its `ToolOptions`.
 
-    Whatever a tool does, the model gets a result it can speak about, and the call goes on.
+    Whatever a tool does, the model gets a result that it can speak about, and the call goes on.
     """
 
     agent_id: str = ""
     options: Mapping[str, ToolOptions] = field(default_factory=dict)
     default_timeout_s: float = 20.0
     threads: Executor | None = None
-    """Where sync functions run that came as a `pydantic_ai.Tool`, as the others do."""
+    """Runs sync functions that were given as `pydantic_ai.Tool`."""
 
     async def get_tools(self, ctx: RunContext[Session]) -> dict[str, ToolsetTool[Session]]:
-        tools = await contained(partial(super().get_tools, ctx))  # a `pydantic_ai.Tool` may have a function for it
+        tools = await contained(partial(super().get_tools, ctx))  # a `pydantic_ai.Tool` may have a `prepare` function
         return {name: replace(tool, args_validator=_Arguments(name, tool)) for name, tool in tools.items()}
 
     async def call_tool(
@@ -60,8 +60,8 @@ class PolicyToolset(WrapperToolset[Session]):
         if turn is None or options.on_interrupt == "cancel":
             outcome = await running
         else:
-            # The reply may be cancelled while this waits; the tool's own task then goes on.
-            outcome = await asyncio.shield(turn.keep(work, running, options.on_interrupt))
+            # The tool's task goes on if the reply is cancelled.
+            outcome = await asyncio.shield(turn.run_independently(work, running, options.on_interrupt))
         if turn is not None and ctx.tool_call_id:
             turn.outcomes[ctx.tool_call_id] = outcome
         if outcome.failure is not None:
@@ -92,7 +92,7 @@ class PolicyToolset(WrapperToolset[Session]):
         async def run() -> Any:
             pool = Agent.using_thread_executor(self.threads) if self.threads else nullcontext()
             with pool:
-                return await _plain(await acting_for(self.agent_id, call))
+                return await _jsonable(await acting_for(self.agent_id, call))
 
         try:
             return ToolOutcome(await isolated(run, name=f"tool-{name}", timeout_s=timeout_s))
@@ -100,7 +100,7 @@ class PolicyToolset(WrapperToolset[Session]):
             message = valid_unicode(str(error.message))
             return ToolOutcome(message, failure=type(error)(message))
         except PluginTimeout:
-            # A sync tool cannot be killed: its thread goes on, and what it returns is dropped.
+            # The thread of a sync tool cannot be stopped: it goes on, and its result is dropped.
             metrics.TOOL_TIMEOUTS.labels(self.agent_id, name).inc()
             log.warning("tool_timed_out", agent_id=self.agent_id, tool=name, timeout_s=timeout_s)
             return failed(f"{name} took longer than {timeout_s:g} seconds and was given up. It may have been done.")
@@ -109,19 +109,19 @@ class PolicyToolset(WrapperToolset[Session]):
             return failed(f"{name} failed ({type_of(error)}).")
 
 
-async def _plain(result: Any) -> Any:
-    """Return what a tool returned, as it can be sent: that of a `pydantic_ai.Tool` is what its function returned."""
-    if isinstance(result, Sendable):
+async def _jsonable(result: Any) -> Any:
+    """Return a tool's result as JSON's types. Functions of a `pydantic_ai.Tool` are not wrapped by `build_tool`."""
+    if isinstance(result, JsonableResult):
         return result.value
     if isinstance(result, ToolReturn):
         content = result.content
         if content is not None:
             content = valid_unicode(content) if isinstance(content, str) else [_text_or_file(part) for part in content]
-        value = await _plain(result.return_value)
-        return replace(result, return_value=value, content=content, metadata=sendable(result.metadata))
+        value = await _jsonable(result.return_value)
+        return replace(result, return_value=value, content=content, metadata=to_jsonable(result.metadata))
     if hasattr(result, "__aiter__"):
-        result = await collected(aiter(result))
-    return sendable(result)
+        result = await collect(aiter(result))
+    return to_jsonable(result)
 
 
 def _text_or_file(part: Any) -> Any:
@@ -129,9 +129,10 @@ def _text_or_file(part: Any) -> Any:
 
 
 class _Arguments:
-    """Checks what the model wrote as arguments (pydantic's `SchemaValidator`).
+    """Validates the arguments of a tool call (stands in for pydantic's `SchemaValidator`).
 
-    Some models write `null` for nothing. Types may bring code of the plugin's; what that raises is told to the model.
+    Some models write `null` for no arguments. Validators of the plugin may raise anything: the model is then asked for
+    other arguments.
     """
 
     def __init__(self, name: str, tool: ToolsetTool[Session]) -> None:
@@ -140,7 +141,7 @@ class _Arguments:
 
     def validate_json(
         self,
-        input: str | bytes | bytearray,  # noqa: A002 - as pydantic calls it
+        input: str | bytes | bytearray,  # noqa: A002 - pydantic's name
         *,
         allow_partial: Literal["off", "on", "trailing-strings"] | bool = False,
         **options: Any,
@@ -151,7 +152,7 @@ class _Arguments:
 
     def validate_python(
         self,
-        input: Any,  # noqa: A002 - as pydantic calls it
+        input: Any,  # noqa: A002 - pydantic's name
         *,
         allow_partial: Literal["off", "on", "trailing-strings"] | bool = False,
         **options: Any,

@@ -1,4 +1,4 @@
-"""What a tool returned, as something that can be sent to every model and kept in every history."""
+"""Converts the results of tools to JSON, so that they can be sent to any model and kept in the history."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pydantic_core import to_jsonable_python
 from voice_host.valid_unicode import valid_unicode
 
 MAX_CHARS = 40_000
-"""Of a result, some 10,000 tokens. More would cost the caller seconds and drive the conversation out of the model."""
+"""Of a result, some 10,000 tokens. More would take seconds and crowd the conversation out of the model's context."""
 
 MAX_ITEMS = 2_000
-"""Taken of a generator, which may have no end."""
+"""Read from a generator, which may be endless."""
 
 MAX_DEPTH = 50
 MAX_KEY_CHARS = 500
@@ -27,21 +27,20 @@ MAX_KEY_CHARS = 500
 _MORE = "[cut: there is more]"
 
 _MAX_INT_BITS = 4_096
-"""Python itself does not write out integers of much more than 14,000 bits."""
+"""Python refuses to format integers of much more than 14,000 bits."""
 
 
-def sendable(result: Any) -> Any:
-    """Return a result as JSON's types alone: text without half surrogate pairs, no cycles, no more than `MAX_CHARS`.
+def to_jsonable(result: Any) -> Any:
+    """Return a result as JSON's types: without lone surrogates or cycles, and no longer than `MAX_CHARS`.
 
-    Generators are read, up to `MAX_ITEMS`: call it where the tool's code may run. Data classes and pydantic models
-    become objects, what else has no JSON form its `str`. What is left out is marked in its place. Never raises but
-    for what is no `Exception`.
+    Generators are read, up to `MAX_ITEMS`, so call it where the tool's code may run. Data classes and pydantic models
+    become objects; anything else without a JSON form becomes its `str`. Omissions are marked. Raises no `Exception`.
     """
     return _Writer().value(result, 0)
 
 
-async def collected(result: AsyncIterator[Any]) -> list[Any]:
-    """Return what an async generator yields; beyond `MAX_ITEMS` it is closed."""
+async def collect(result: AsyncIterator[Any]) -> list[Any]:
+    """Return the items of an async iterator; after `MAX_ITEMS` it is closed."""
     items: list[Any] = []
     try:
         async for item in result:
@@ -56,12 +55,12 @@ async def collected(result: AsyncIterator[Any]) -> list[Any]:
 
 
 class _Writer:
-    """Turns one result into JSON's types, as long as there is room."""
+    """Converts one result to JSON's types, within its length limit."""
 
     def __init__(self) -> None:
         self._room = MAX_CHARS
         self._open: set[int] = set()
-        """The containers around the value at hand, by identity."""
+        """Ids of the containers around the current value."""
 
     def value(self, value: Any, depth: int) -> Any:
         if value is None or isinstance(value, bool):
@@ -131,13 +130,13 @@ class _Writer:
             return self._text(_tried(data.decode) or repr(data))
         try:
             plain = to_jsonable_python(value)
-        except Exception:  # noqa: BLE001 - it has no JSON form, or the code that makes it fails
+        except Exception:  # noqa: BLE001 - it has no JSON form, or the plugin's code failed
             plain = _str(value)
         return self.value(plain, MAX_DEPTH - 1) if plain is not value else self._text(_str(value))
 
 
 def _parts(value: Any) -> Mapping[Any, Any] | Iterable[Any] | None:
-    """Return what a value is made of; None: it is none of the containers that JSON has a form for."""
+    """Return the items of a container that has a JSON form; None: the value is not such a container."""
     if isinstance(value, Mapping):
         return value
     if isinstance(value, BaseModel):
@@ -164,5 +163,5 @@ def _str(value: Any) -> str:
 def _tried(make: Callable[[], Any]) -> Any:
     try:
         return make()
-    except Exception:  # noqa: BLE001 - a plugin's code, which may fail in any way
+    except Exception:  # noqa: BLE001 - the plugin's code may raise anything
         return None

@@ -1,4 +1,4 @@
-"""A tool's parameters: those the model sees, and how a call of it reaches the function."""
+"""A tool's signature: the parameters that the model sees, and how its arguments reach the function."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _VAR_KEYWORD = inspect.Parameter.VAR_KEYWORD
 
 @dataclass(frozen=True, slots=True)
 class ToolSignature:
-    """How a function is offered to the model, and called.
+    """The signature of a function as a tool.
 
     Attributes:
-        shown: takes the run's context first, and by keyword what the model gives.
+        shown: takes the run's context first, then the model's arguments by keyword.
     """
 
     shown: inspect.Signature
@@ -36,7 +36,7 @@ class ToolSignature:
     _sessions: frozenset[str]
 
     def bind(self, session: Session, given: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """Return the function's arguments for what the model gives, which is by name."""
+        """Return the function's arguments for those of the model, which are given by name."""
         given = {**given, **dict.fromkeys(self._sessions, session)}
         positional: list[Any] = []
         for name, parameter in self._parameters.items():
@@ -45,7 +45,7 @@ class ToolSignature:
                     break
                 positional.append(given.pop(name, parameter.default))
             elif parameter.kind is _VAR_POSITIONAL and (extra := given.pop(name, ())):
-                # Whatever stands before `*args` can then be given by position alone.
+                # Everything before `*args` must then be positional.
                 before = list(self._parameters.values())
                 by_name = [p for p in before[: before.index(parameter)] if p.kind is not _POSITIONAL_ONLY]
                 positional += [given.pop(earlier.name, earlier.default) for earlier in by_name]
@@ -54,13 +54,13 @@ class ToolSignature:
 
 
 def tool_signature(function: Callable[..., Any]) -> ToolSignature:
-    """Return how a function is offered and called.
+    """Return the signature of a function as a tool.
 
-    A parameter for the `Session` is hidden, and so is what a `functools.partial` has bound. Annotations are types, or
-    text that names what the function's module knows, or `voice_host_sdk`.
+    Parameters for the `Session`, and those bound by a `functools.partial`, are hidden. Annotations are types, or
+    strings that are evaluated with the names of the function's module and of `voice_host_sdk`.
 
     Raises:
-        NameError, TypeError, ValueError: it has no signature, or an annotation that nobody can read.
+        NameError, TypeError, ValueError: there is no signature, or an annotation cannot be evaluated.
     """
     bound = frozenset(function.keywords) if isinstance(function, partial) else frozenset()
     parameters = {
@@ -76,7 +76,7 @@ def tool_signature(function: Callable[..., Any]) -> ToolSignature:
 
 
 def _shown(parameter: inspect.Parameter, hint: Any) -> inspect.Parameter:
-    """Return a parameter as the model gives it: by name."""
+    """Return a parameter as the model gives it: by keyword."""
     if parameter.kind is _VAR_KEYWORD:
         return parameter.replace(annotation=hint)
     if parameter.kind is _VAR_POSITIONAL:
@@ -89,7 +89,7 @@ def _shown(parameter: inspect.Parameter, hint: Any) -> inspect.Parameter:
 
 
 def _null_is_left_out(default: Any) -> Callable[[Any, Callable[[Any], Any]], Any]:
-    """Models send null for what they leave out."""
+    """Models send null for arguments that they leave out."""
 
     def validate(value: Any, handler: Callable[[Any], Any]) -> Any:
         return default if value is None else handler(value)
@@ -98,18 +98,18 @@ def _null_is_left_out(default: Any) -> Callable[[Any, Callable[[Any], Any]], Any
 
 
 def _hints(function: Callable[..., Any], parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
-    """Return the type of each parameter. What the function returns does not matter, and may have any annotation."""
+    """Return the type of each parameter. The return annotation is ignored."""
     written = {name: p.annotation for name, p in parameters.items() if p.annotation is not _EMPTY}
-    names = _Names(_home(function))
+    names = _Names(_plain_function(function))
     holder = types.SimpleNamespace(__annotations__=written)
     hints = get_type_hints(holder, globalns=names.known, localns=names, include_extras=True)
     return {name: hints.get(name, Any) for name in parameters}
 
 
 class _Names(dict[str, Any]):
-    """What annotations written as text may name: what the module knows, what encloses the function, the SDK's names.
+    """The names for annotations given as strings: the module's, the enclosing functions', and the SDK's.
 
-    The SDK's, since `Session` is often imported for type checkers alone.
+    The SDK's, since `Session` is often imported under `TYPE_CHECKING`.
     """
 
     def __init__(self, function: Any) -> None:
@@ -124,8 +124,8 @@ class _Names(dict[str, Any]):
         raise KeyError(name)
 
 
-def _home(function: Any) -> Any:
-    """Return the plain function behind a decorator, a partial, a method or an object that can be called."""
+def _plain_function(function: Any) -> Any:
+    """Return the plain function behind a decorator, partial, method or callable object."""
     while True:
         if isinstance(function, partial):
             function = function.func
@@ -140,7 +140,7 @@ def _home(function: Any) -> Any:
 
 
 def documentation(function: Callable[..., Any]) -> str | None:
-    """Return what a tool says of itself: the docstring of the function, else of the object that can be called."""
+    """Return the docstring of a function or callable object."""
     if isinstance(function, partial):
         return documentation(function.func)
     if not inspect.isroutine(function) and not isinstance(function, type):
@@ -149,7 +149,7 @@ def documentation(function: Callable[..., Any]) -> str | None:
 
 
 def _is_session(hint: Any) -> bool:
-    """Whether a parameter is for the session: `Session`, `Session | None`, either of them with annotations."""
+    """Whether a parameter takes the session: `Session` or `Session | None`, possibly `Annotated`."""
     if get_origin(hint) is Annotated:
         return _is_session(get_args(hint)[0])
     if get_origin(hint) in (Union, types.UnionType):

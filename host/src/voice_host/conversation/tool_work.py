@@ -1,4 +1,4 @@
-"""One call of a tool, from its turn's point of view: it may go on after the turn was cut."""
+"""One tool call, which may go on after its turn was cut."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from voice_host.tenancy import type_of
 
 @dataclass(slots=True)
 class ToolOutcome:
-    """What came of a tool: its result, or the failure the model is told."""
+    """The result of a tool call, or the failure that is reported to the model."""
 
     result: Any
     failure: ModelRetry | ToolFailed | None = None
@@ -26,23 +26,23 @@ class ToolOutcome:
 
 
 def failed(message: str) -> ToolOutcome:
-    """Return the outcome of a tool that has no result."""
+    """Return the outcome of a tool call without a result."""
     return ToolOutcome(message, failure=ToolFailed(message))
 
 
 class Turn(Protocol):
-    """The turn that a tool works for."""
+    """The turn that a tool call belongs to."""
 
-    def left_running(self, work: ToolWork) -> None:
-        """The turn was cut, and the tool goes on: it cannot be stopped, or is not to be."""
+    def note_running(self, work: ToolWork) -> None:
+        """The turn was cut and the tool goes on, because it cannot or must not be stopped."""
 
-    def finished_late(self, work: ToolWork, outcome: ToolOutcome) -> None:
-        """A tool that was left running has ended."""
+    def note_finished(self, work: ToolWork, outcome: ToolOutcome) -> None:
+        """A tool that went on after its turn was cut has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolWork:
-    """One call of a tool. `turn`: None where nobody waits for late results."""
+    """One tool call. `turn`: None if nobody waits for a late result."""
 
     call_id: str
     name: str
@@ -51,35 +51,35 @@ class ToolWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Sendable:
-    """A tool's result that can be sent to a model as it is."""
+class JsonableResult:
+    """A tool's result, converted to JSON's types."""
 
     value: Any
 
 
 current_work: ContextVar[ToolWork | None] = ContextVar("current_work", default=None)
-"""The call of a tool that the current task works on."""
+"""The tool call that the current task runs."""
 
 
 async def run_in_thread(executor: Executor, function: Callable[[], Any]) -> Any:
-    """Run a tool's function in a thread. One that has begun cannot be stopped: its turn is told when it has ended.
+    """Run a tool's function in a thread. A running thread cannot be stopped: if cancelled, its turn gets a late result.
 
     Args:
-        function: returns what is `Sendable`, or what is to be awaited, which nobody does any more then.
+        function: returns a `JsonableResult`, or an awaitable, which is dropped after cancellation.
     """
-    loop, threads = asyncio.get_running_loop(), _RememberingExecutor(executor)
+    loop, threads = asyncio.get_running_loop(), _FutureKeepingExecutor(executor)
     try:
         return await loop.run_in_executor(threads, function)
     except asyncio.CancelledError:
         work = current_work.get()
         if work is not None and work.turn is not None and not threads.future.cancelled():
-            work.turn.left_running(work)
-            threads.future.add_done_callback(partial(_tell, loop, work.turn, work))
+            work.turn.note_running(work)
+            threads.future.add_done_callback(partial(_report, loop, work.turn, work))
         raise
 
 
-class _RememberingExecutor(Executor):
-    """Keeps the thread's own future, which goes on when whoever awaits it is cancelled."""
+class _FutureKeepingExecutor(Executor):
+    """Keeps the thread's future, which continues when the awaiting task is cancelled."""
 
     future: Future[Any]
 
@@ -91,18 +91,18 @@ class _RememberingExecutor(Executor):
         return self.future
 
 
-def _tell(loop: asyncio.AbstractEventLoop, turn: Turn, work: ToolWork, future: Future[Any]) -> None:
+def _report(loop: asyncio.AbstractEventLoop, turn: Turn, work: ToolWork, future: Future[Any]) -> None:
     if future.cancelled() or loop.is_closed():
         return
     if (error := future.exception()) is not None:
         outcome = failed(f"{work.name} failed ({type_of(error)}).")
-    elif isinstance(result := future.result(), Sendable):
+    elif isinstance(result := future.result(), JsonableResult):
         outcome = ToolOutcome(result.value)
     else:
         if inspect.iscoroutine(result):
             result.close()
         outcome = failed(f"{work.name} was cancelled.")
     try:
-        loop.call_soon_threadsafe(turn.finished_late, work, outcome)
-    except RuntimeError:  # the loop was closed meanwhile, and the conversation with it
+        loop.call_soon_threadsafe(turn.note_finished, work, outcome)
+    except RuntimeError:  # the loop was closed meanwhile
         return

@@ -1,4 +1,4 @@
-"""From a customer's function to a tool the model can call: schema, hidden `Session` parameter, thread pool."""
+"""Makes tools of a plugin's functions: schema, hidden `Session` parameter, thread pool."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pydantic import PydanticUserError
 from pydantic_ai import RunContext, Tool, ToolReturn
 from pydantic_ai.exceptions import UserError
 
-from voice_host.conversation.tool_results import collected, sendable
+from voice_host.conversation.tool_results import collect, to_jsonable
 from voice_host.conversation.tool_signature import documentation, tool_signature
-from voice_host.conversation.tool_work import Sendable, run_in_thread
+from voice_host.conversation.tool_work import JsonableResult, run_in_thread
 from voice_host_sdk import Session, ToolOptions, tool_name, tool_options
 
 
 class ToolWithoutSchema(Exception):
-    """No schema can be made of a tool's signature, so no model can call it. `function` is what the customer wrote."""
+    """No schema can be made of a tool's signature. `function` is the plugin's function."""
 
     def __init__(self, candidate: Any, reason: str) -> None:
         super().__init__(f"the tool {tool_name(candidate)!r} cannot be offered to the model: {reason}")
@@ -28,11 +28,11 @@ class ToolWithoutSchema(Exception):
 
 
 def build_tool(candidate: Any, executor: Executor) -> Tool[Session]:
-    """Return the pydantic-ai tool for a plain function; a `pydantic_ai.Tool` is returned as it is.
+    """Return the pydantic-ai tool for a function; a `pydantic_ai.Tool` is returned unchanged.
 
     Args:
         candidate: a sync or async function, or a `pydantic_ai.Tool`.
-        executor: where sync functions run.
+        executor: runs sync functions.
 
     Raises:
         ToolWithoutSchema: no schema can be made of the function's signature.
@@ -42,12 +42,12 @@ def build_tool(candidate: Any, executor: Executor) -> Tool[Session]:
     try:
         return Tool(_with_context(candidate, executor), takes_ctx=True, name=tool_name(candidate))
     except (UserError, PydanticUserError, NameError, TypeError, ValueError) as error:
-        # What pydantic, pydantic-ai and the inspection of signatures raise.
+        # From pydantic, pydantic-ai and `inspect`.
         raise ToolWithoutSchema(candidate, str(error).partition("\n")[0]) from error
 
 
 def options_of(candidate: Any) -> ToolOptions:
-    """Return what the author said with `@tool`; for a `pydantic_ai.Tool` its own timeout counts."""
+    """Return the options given with `@tool`; the timeout of a `pydantic_ai.Tool` counts if `@tool` has none."""
     if isinstance(candidate, Tool):
         options = tool_options(candidate.function)
         if options.timeout_s is None and candidate.timeout is not None:
@@ -57,7 +57,7 @@ def options_of(candidate: Any) -> ToolOptions:
 
 
 def _with_context(function: Callable[..., Any], executor: Executor) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """Wrap `function` so that it takes a `RunContext` first, gets the session, and returns what can be sent."""
+    """Wrap `function`: the wrapper takes a `RunContext` first, passes the session on and converts the result."""
     signature = tool_signature(function)
 
     async def call(ctx: RunContext[Session], /, **given: Any) -> Any:
@@ -80,21 +80,21 @@ def _is_async(function: Callable[..., Any]) -> bool:
 
 
 def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Call a plain function in its thread, where what its result does when it is read may run, too."""
+    """Call a sync function in its thread, and read its result there: generators run the tool's code."""
     result = function(*args, **kwargs)
-    return result if inspect.isawaitable(result) or hasattr(result, "__aiter__") else _plain(result)
+    return result if inspect.isawaitable(result) or hasattr(result, "__aiter__") else _jsonable(result)
 
 
 async def _result(result: Any) -> Any:
-    """Return a result as it can be sent. A plain wrapper around an async function returns what is to be awaited."""
-    if isinstance(result, Sendable):
+    """Convert a result. A sync wrapper around an async function returns an awaitable."""
+    if isinstance(result, JsonableResult):
         return result
     if inspect.isawaitable(result):
         result = await result
     if hasattr(result, "__aiter__"):
-        result = await collected(aiter(result))
-    return _plain(result)
+        result = await collect(aiter(result))
+    return _jsonable(result)
 
 
-def _plain(result: Any) -> Any:
-    return result if isinstance(result, ToolReturn) else Sendable(sendable(result))
+def _jsonable(result: Any) -> Any:
+    return result if isinstance(result, ToolReturn) else JsonableResult(to_jsonable(result))

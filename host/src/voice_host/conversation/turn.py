@@ -1,4 +1,4 @@
-"""One turn of an agent: the caller's words in, events out, and at the end what the history keeps of it."""
+"""One turn of an agent: the caller's words in, events out, and the messages for the history at the end."""
 
 from __future__ import annotations
 
@@ -24,9 +24,15 @@ from pydantic_ai.messages import (
 )
 
 from voice_host.conversation.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
-from voice_host.conversation.history import CUT_MARK, FAULT_MARK, settle
-from voice_host.conversation.schemas import BROKEN_OFF, mark_broken_off, normalise_answer, refusal_of, says_nothing
-from voice_host.conversation.tool_results import sendable
+from voice_host.conversation.history import CUT_MARK, FAULT_MARK, kept_messages
+from voice_host.conversation.model_response import (
+    TRUNCATION_MARKS,
+    mark_truncated,
+    normalise_response,
+    refusal_of,
+    says_nothing,
+)
+from voice_host.conversation.tool_results import to_jsonable
 from voice_host.conversation.tool_work import ToolOutcome, ToolWork
 from voice_host.models.deferred_prompt import PROMPT_PLACEHOLDER, fill_prompt, live_turn
 from voice_host.models.thoughts import SpokenTextFilter, ThinkingHabit
@@ -43,15 +49,15 @@ if TYPE_CHECKING:
 OnEvent = Callable[[AgentEvent], Awaitable[None]]
 
 active_turn: ContextVar[AgentTurn | None] = ContextVar("active_turn", default=None)
-"""The turn on whose behalf the current task runs; a tool inherits it."""
+"""The turn that the current task works for; tools inherit it."""
 
 
 @dataclass(slots=True)
 class AgentTurn:
     """A run of the model over one user turn.
 
-    Call `ask()` once the caller's words are known, `run()` before or after it, then `settle()`. `alive` turns False
-    when the turn is cancelled, and with it whatever its tools still try to do to the call.
+    Call `ask()` once the caller's words are known, `run()` before or after that, and `messages_to_keep()` at the end.
+    `alive` becomes False when the turn is cancelled; what its tools still ask of the session is then ignored.
     """
 
     agent: Agent[Session, str]
@@ -60,19 +66,19 @@ class AgentTurn:
     history: Sequence[ModelMessage]
     tool_tasks: set[asyncio.Task[Any]]
     thinking: ThinkingHabit = field(default_factory=ThinkingHabit)
-    """What is known of how the model marks its thoughts."""
+    """How the model marks its reasoning, as far as known."""
     prompt: str = ""
     """The caller's words; empty until `ask()`."""
     alive: bool = True
     asked: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once the model may be asked. A run that was begun before is prepared, and waits here."""
+    """Set once the caller's words are known. A run that began before prepares its request and waits for this."""
     committed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once the caller's turn is final. Until then the model may think, but no tool runs."""
+    """Set once the caller's turn is final. No tool runs before."""
     text: str = ""
     steps: list[str] = field(default_factory=list)
     outcomes: dict[str, ToolOutcome] = field(default_factory=dict)
     on_late_tool: list[Callable[[ToolFinished], None]] = field(default_factory=list)
-    """Told of each tool that ends after the turn has been settled."""
+    """Called for each tool that ends after `messages_to_keep()`."""
     _on_event: OnEvent = field(init=False, repr=False)
     _forwarded: bool = False
     _reported: set[str] = field(default_factory=set)
@@ -80,19 +86,19 @@ class AgentTurn:
     _messages: list[ModelMessage] = field(default_factory=list)
     _finishing: dict[str, asyncio.Task[ToolOutcome]] = field(default_factory=dict)
     _running: set[str] = field(default_factory=set)
-    """Tools that go on although the turn was cut."""
-    _settled: bool = False
+    """Ids of tool calls that go on although the turn was cut."""
+    _closed: bool = False
     _written: list[WrittenCall] = field(default_factory=list)
     _empty: int = 0
-    """Answers that said nothing."""
+    """Responses without text or tool calls."""
 
     def ask(self, text: str) -> None:
-        """Let the model have the caller's words. Asked again, it answers the first and remembers the last."""
+        """Set the caller's words. If called again, the model answers the first words and the history keeps the last."""
         self.prompt = valid_unicode(text)
         self.asked.set()
 
     async def run(self, on_event: OnEvent) -> None:
-        """Run the model and its tools, and await `on_event` for whatever happens. Called once.
+        """Run the model and its tools, and await `on_event` for each event. To be called once.
 
         Raises:
             Exception: model failures as pydantic-ai raises them, and what `on_event` raises.
@@ -122,7 +128,7 @@ class AgentTurn:
                 await self._request(node, run)
             elif Agent.is_call_tools_node(node):
                 await self.committed.wait()
-                if await self._has_ended(node.model_response):
+                if await self._ends_turn(node.model_response):
                     return
                 history = run.ctx.state.message_history  # tools see it, and the words are final by now
                 history[:] = fill_prompt(history, self.prompt)
@@ -133,26 +139,26 @@ class AgentTurn:
                         elif isinstance(event, FunctionToolResultEvent):
                             await self._on_event(self._finished(event))
 
-    async def _has_ended(self, response: ModelResponse) -> bool:
-        """Look at an answer, and put right what models and services make of it. True: nothing more is to come."""
-        normalise_answer(response, self._written)
+    async def _ends_turn(self, response: ModelResponse) -> bool:
+        """Correct a response, and return whether it ends the turn."""
+        normalise_response(response, self._written)
         if refusal := refusal_of(response):
             response.parts = [*response.parts, TextPart(refusal)]
             await self._say(refusal, new_part=True)
-        if (reason := response.finish_reason) in BROKEN_OFF:
+        if (reason := response.finish_reason) in TRUNCATION_MARKS:
             metrics.ANSWERS_BROKEN_OFF.labels(self.session.agent_id, reason).inc()
-            mark_broken_off(response, BROKEN_OFF[reason])
+            mark_truncated(response, TRUNCATION_MARKS[reason])
         if not says_nothing(response):
             return False
-        # Nothing to add is the usual end after a goodbye and a tool that hangs up. Without a word so far the model is
-        # asked once more, by pydantic-ai, and may then leave it at what the tool did.
+        # An empty response is usual after a goodbye and a tool that hangs up. If nothing was said so far, pydantic-ai
+        # asks the model once more; a second empty response after a tool ends the turn.
         self._empty += 1
         return bool(self.text.strip()) or (bool(self.outcomes) and self._empty > 1)
 
     async def _request(self, node: ModelRequestNode[Session, str], run: AgentRun[Session, str]) -> None:
         self._forwarded = False
         spoken, new_part = SpokenTextFilter(self.thinking), True
-        token = live_turn.set(self)  # not for tools: the caller must not hear what a tool asks of a model
+        token = live_turn.set(self)  # not for tools, whose own model requests the caller must not hear
         try:
             async with node.stream(run.ctx) as stream:
                 async for event in stream:
@@ -177,7 +183,7 @@ class AgentTurn:
         await self._say(text, new_part=False)
 
     async def _say(self, text: str, *, new_part: bool) -> None:
-        # What the model says before and after a tool are two parts; a space keeps their words apart.
+        # The text before and after a tool call comes in two parts; a space separates their words.
         if new_part and self.text and not self.text[-1].isspace() and not text[0].isspace():
             text = " " + text
         text = valid_unicode(text)
@@ -205,64 +211,64 @@ class AgentTurn:
 
     # --- tools that outlive it (`voice_host.conversation.tool_work.Turn`) --------------------
 
-    def keep(
+    def run_independently(
         self, work: ToolWork, running: Coroutine[Any, Any, ToolOutcome], how: Literal["finish", "detach", "cancel"]
     ) -> asyncio.Task[ToolOutcome]:
-        """Run a tool in a task that outlives this turn's cancellation, though never `VoiceAgent.aclose`."""
+        """Run a tool in a task that is not cancelled with the turn, only by `VoiceAgent.aclose`."""
         task = asyncio.create_task(running, name=f"tool-{work.call_id}")
         self.tool_tasks.add(task)
         task.add_done_callback(self.tool_tasks.discard)
         if how == "finish":
             self._finishing[work.call_id] = task
         else:
-            self.left_running(work)
+            self.note_running(work)
             task.add_done_callback(partial(self._detached_ended, work))
         return task
 
-    def left_running(self, work: ToolWork) -> None:
+    def note_running(self, work: ToolWork) -> None:
         self._running.add(work.call_id)
 
-    def finished_late(self, work: ToolWork, outcome: ToolOutcome) -> None:
+    def note_finished(self, work: ToolWork, outcome: ToolOutcome) -> None:
         self._running.discard(work.call_id)
         if work.call_id in self.outcomes:
             return
         self.outcomes[work.call_id] = outcome
-        if self._settled:
+        if self._closed:
             call = self._calls.get(work.call_id) or ToolStarted(work.call_id, work.name, work.arguments)
-            for tell in self.on_late_tool:
-                tell(_late(call, outcome))
+            for notify in self.on_late_tool:
+                notify(_tool_finished(call, outcome))
 
     def _detached_ended(self, work: ToolWork, task: asyncio.Task[ToolOutcome]) -> None:
         if not task.cancelled() and task.exception() is None:
-            self.finished_late(work, task.result())
+            self.note_finished(work, task.result())
 
-    # --- what is left of it -----------------------------------------------------------------------------------------
+    # --- afterwards -------------------------------------------------------------------------------------------------
 
     def unreported(self) -> list[ToolFinished]:
-        """The tools that ran to their end after the turn was cut, so that no event told of them. To be asked last."""
+        """Return the tools that ended without an event, since the turn was cut. Call it after `messages_to_keep()`."""
         return [
-            _late(call, outcome)
+            _tool_finished(call, outcome)
             for call_id, outcome in self.outcomes.items()
             if call_id not in self._reported and (call := self._calls.get(call_id)) is not None
         ]
 
-    async def settle(
+    async def messages_to_keep(
         self, heard: str | None = None, *, failed: bool = False, mark: str = CUT_MARK
     ) -> list[ModelMessage]:
-        """Return the messages this turn leaves in the history. The arguments are those of `VoiceAgent.end_turn`."""
+        """Wait for `finish` tools, and return the messages for the history; arguments as for `VoiceAgent.end_turn`."""
         if self._finishing:
             await asyncio.wait(self._finishing.values())
             for call_id, task in self._finishing.items():
                 if not task.cancelled() and task.exception() is None:
                     self.outcomes.setdefault(call_id, task.result())
-        self._settled = True
+        self._closed = True
         results = {call_id: (o.result, o.failure is None) for call_id, o in self.outcomes.items()}
         if failed and heard is None:
             heard, mark = self.text, FAULT_MARK
-        return settle(self._messages, self.prompt, heard, results, mark=mark, running=self._running)
+        return kept_messages(self._messages, self.prompt, heard, results, mark=mark, running=self._running)
 
 
-def _late(call: ToolStarted, outcome: ToolOutcome) -> ToolFinished:
+def _tool_finished(call: ToolStarted, outcome: ToolOutcome) -> ToolFinished:
     return ToolFinished(
         call.id, call.name, call.arguments, outcome.failure is None, outcome.result, outcome.duration_ms
     )
@@ -284,7 +290,7 @@ def _arguments(part: ToolCallPart) -> dict[str, Any]:
     try:
         arguments = part.args_as_dict()
     except (ValueError, AssertionError):
-        # A model may write arguments that are no JSON object; pydantic-ai asks it to try again.
+        # The model wrote arguments that are no JSON object; pydantic-ai asks it to try again.
         return {}
-    shown: dict[str, Any] = sendable(arguments)
-    return shown
+    jsonable: dict[str, Any] = to_jsonable(arguments)
+    return jsonable

@@ -1,4 +1,4 @@
-"""`VoiceAgent`: one caller's conversation with an agent. Light: a history over a shared runtime."""
+"""`VoiceAgent`: one caller's conversation with an agent, a history on top of a shared runtime."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic_ai.messages import ModelMessage
 from voice_host.conversation.agent_arguments import given_config, given_key
 from voice_host.conversation.defaults import default_runtime
 from voice_host.conversation.events import AgentEvent, ToolFinished
-from voice_host.conversation.history import CUT_MARK, is_only_prompt, spoken, trim, with_result
+from voice_host.conversation.history import CUT_MARK, is_prompt, replace_result, spoken, trim
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.conversation.turn import AgentTurn, OnEvent
 from voice_host.models import log_model_error
@@ -22,7 +22,7 @@ from voice_host.valid_unicode import valid_unicode
 from voice_host_sdk import AgentConfig, Session, STTConfig, TTSConfig
 
 TOOL_CLOSE_TIMEOUT_S = 2.0
-"""How long a cancelled tool may take to stop before it is left to itself."""
+"""How long a cancelled tool may take to stop before it is abandoned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class VoiceResponse:
     """A reply in text.
 
     Attributes:
-        text: what the agent said; with an error, as far as it got.
-        steps: the tools it used, as shown to people: `Using get_weather`.
-        error: a sentence for the user when the model failed (`AgentConfig.error_phrase` or `step_limit_phrase`), else
+        text: what the agent said; incomplete if there is an error.
+        steps: the tools it used, for display: `Using get_weather`.
+        error: a sentence for the user if the model failed (`AgentConfig.error_phrase` or `step_limit_phrase`), else
             None.
         interrupted: whether `cancel()` cut the reply.
     """
@@ -44,7 +44,7 @@ class VoiceResponse:
 
 
 class UnconnectedSession(Session):
-    """The session of a conversation in text alone: nobody hears what it says."""
+    """The session of a conversation without a call: nobody hears what it says."""
 
     async def say(self, text: str) -> None: ...
 
@@ -68,13 +68,13 @@ class VoiceAgent:
         greeting: what `greet()` returns.
         voice_rules: appended to the instructions: how to word things that are spoken.
         config: the whole agent, in place of single fields.
-        runtime: the shared half. Without one the agent builds, and on `aclose()` frees, its own.
+        runtime: the shared part; default: one of its own, closed by `aclose()`.
         session: what tools see; default: one without a connection, whose `say` and `end` do nothing.
 
     Raises:
-        TypeError: single fields other than `tools` and `tts_config` are given beside `config`.
-        ModelConfigError: the model that is named cannot be had, or a model setting is wrong.
-        SettingsError: the host's settings cannot be used.
+        TypeError: single fields other than `tools` and `tts_config` are combined with `config`.
+        ModelConfigError: the model is unknown or not available, or a model setting is invalid.
+        SettingsError: the host's settings are invalid.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class VoiceAgent:
         self.config = self._runtime.config
         self.tts_config = self.config.tts_config
         self.on_used: Callable[[], None] = _ignored
-        """Called when a `chat()` begins and when it ends."""
+        """Called at the beginning and end of each `chat()`."""
         self.session = session or UnconnectedSession("local", self._runtime.agent_id)
         self.memory: list[ModelMessage] = []
         self._tool_tasks: set[asyncio.Task[Any]] = set()
@@ -123,7 +123,7 @@ class VoiceAgent:
 
     @property
     def greeting(self) -> str:
-        """What is said when the call begins; may be empty."""
+        """Spoken when the call begins; may be empty."""
         return self.config.greeting
 
     @property
@@ -133,7 +133,7 @@ class VoiceAgent:
 
     @property
     def model_name(self) -> str:
-        """The model that answers, as shown to people."""
+        """The name of the model, for display."""
         return self._runtime.model.name
 
     @property
@@ -142,37 +142,42 @@ class VoiceAgent:
         return self._chat is not None
 
     async def greet(self) -> VoiceResponse:
-        """Return the greeting and remember that it was said."""
+        """Return the greeting and add it to the history."""
         self.remember_spoken(self.greeting)
         return VoiceResponse(self.greeting)
 
     def remember_spoken(self, text: str, heard: str | None = None, mark: str = CUT_MARK) -> None:
-        """Remember something the agent said of itself. `heard`: what was audible of it; None: all. `mark`: says why."""
+        """Add what the agent said without being asked to the history.
+
+        Args:
+            heard: the part that was audible; None: all of it.
+            mark: appended to `heard`, so that the model knows why the rest is missing.
+        """
         if (text if heard is None else heard).strip():
             self.memory.append(spoken(valid_unicode(text if heard is None else heard + mark)))
             trim(self.memory)
 
     def begin_turn(self, text: str) -> AgentTurn:
-        """Begin a turn whose events the caller of this method consumes; `end_turn()` it afterwards."""
+        """Begin a turn: `run()` it, then pass it to `end_turn()`."""
         turn = self.prepare_turn()
         turn.ask(text)
         self.commit(turn)
         return turn
 
     def prepare_turn(self) -> AgentTurn:
-        """Begin a turn before it is final, or even known: no tool runs and nothing is remembered before `commit()`."""
+        """Begin a turn before the caller's words are final: no tool runs and nothing is kept before `commit()`."""
         runtime, memory = self._runtime, tuple(self.memory)
         return AgentTurn(
             runtime.agent, self.config.max_steps, self.session, memory, self._tool_tasks, thinking=runtime.thinking
         )
 
     def is_current(self, turn: AgentTurn) -> bool:
-        """Whether nothing was said since `turn` was begun."""
+        """Whether the history is still the one that `turn` began with."""
         known, memory = turn.history, self.memory
         return len(known) == len(memory) and all(map(is_, known, memory))
 
     def commit(self, turn: AgentTurn) -> bool:
-        """The caller's turn is final: let `turn` answer it. False: the conversation has moved on since it began."""
+        """Let `turn` answer the caller's final turn. False: the history has changed since it began."""
         if not self.is_current(turn):
             return False
         turn.committed.set()
@@ -182,41 +187,41 @@ class VoiceAgent:
     async def end_turn(
         self, turn: AgentTurn, heard: str | None = None, mark: str = CUT_MARK, *, failed: bool = False
     ) -> None:
-        """Remember a turn that is over.
+        """Add a turn that is over to the history.
 
         Args:
-            turn: as `begin_turn` returned it.
-            heard: what was audible of a reply that was not heard whole; None: it was.
-            mark: ends it, so that the model knows why: the caller cut it.
-            failed: the model did not get to the end of its reply.
+            turn: from `begin_turn` or `prepare_turn`.
+            heard: the part of the reply that was audible; None: all of it.
+            mark: appended to `heard`, so that the model knows why the rest is missing.
+            failed: whether the model failed before the end of its reply.
         """
-        messages = await turn.settle(heard, failed=failed, mark=mark)
+        messages = await turn.messages_to_keep(heard, failed=failed, mark=mark)
         if self._turn is turn:
             self._turn = None
             self.memory += messages
             trim(self.memory)
-            turn.on_late_tool.append(self._remember_late)
+            turn.on_late_tool.append(self._note_late_result)
 
-    def _remember_late(self, tool: ToolFinished) -> None:
-        """Let the model know, with its next request, what a tool did that ended after its reply was cut."""
-        with_result(self.memory, tool.id, tool.result, ok=tool.ok)
+    def _note_late_result(self, tool: ToolFinished) -> None:
+        """Set the result of a tool that ended after its reply was cut; the model sees it in its next request."""
+        replace_result(self.memory, tool.id, tool.result, ok=tool.ok)
 
-    def take_back(self, text: str) -> None:
-        """Forget the turn `text` if it is the last thing remembered, so that it can be begun again."""
-        if self.memory and is_only_prompt(self.memory[-1], text):
+    def forget_turn(self, text: str) -> None:
+        """Remove the user's turn `text` if nothing followed it in the history, so that it can be answered again."""
+        if self.memory and is_prompt(self.memory[-1], text):
             del self.memory[-1]
 
     async def chat(self, text: str, on_event: OnEvent | None = None) -> VoiceResponse:
-        """Answer `text` and remember both. A chat that is still under way is cancelled first.
+        """Answer `text` and add both to the history. A chat under way is cancelled first.
 
-        A model that fails raises nothing: the response has an `error`, and the history keeps the user's turn and what
-        had been written, marked as incomplete.
+        If the model fails, the response has an `error`, and the history keeps the user's turn and the incomplete reply,
+        marked as such.
 
         Raises:
             Exception: what `on_event` raised.
         """
         await self.cancel()
-        async with self._chatting:  # the one before must have settled: its words belong into this one's history
+        async with self._chatting:  # the history must have the end of the chat before
             return await self._answer(text, on_event)
 
     async def _answer(self, text: str, on_event: OnEvent | None) -> VoiceResponse:
@@ -251,7 +256,7 @@ class VoiceAgent:
         return VoiceResponse(turn.text, tuple(turn.steps), error, interrupted)
 
     def _error_of(self, task: asyncio.Task[None], turn: AgentTurn) -> str | None:
-        """Return what to tell the user of a reply that failed, or None."""
+        """Return the sentence for the user if a reply failed, or None."""
         error = task.exception()
         if isinstance(error, UsageLimitExceeded):
             return self.config.step_limit_phrase
@@ -262,7 +267,7 @@ class VoiceAgent:
         return self.config.error_phrase if error is not None or not turn.text.strip() else None
 
     async def cancel(self) -> None:
-        """Stop the chat under way, if any, and wait until it has stopped."""
+        """Cancel the chat under way, if any, and wait until it has ended."""
         if self._turn is not None:
             self._turn.alive = False
         if (task := self._chat) is not None:
@@ -270,13 +275,13 @@ class VoiceAgent:
             await asyncio.wait([task])
 
     async def reset(self) -> None:
-        """Forget the conversation. `Session.state` is the plugin's and stays."""
+        """Clear the history. `Session.state` belongs to the plugin and is kept."""
         await self.cancel()
         self._turn = None
         self.memory.clear()
 
     async def aclose(self) -> None:
-        """Stop everything that still runs for this conversation. Idempotent."""
+        """Cancel everything that still runs for this conversation. Idempotent."""
         await self.cancel()
         tasks = list(self._tool_tasks)
         for task in tasks:
@@ -288,4 +293,4 @@ class VoiceAgent:
 
 
 def _ignored() -> None:
-    """Nobody wants to know."""
+    """The default of `VoiceAgent.on_used`."""

@@ -1,4 +1,4 @@
-"""One answer of a model: what is put right in it before its tools run and the history keeps it."""
+"""Corrects a model's response before its tools run and the history keeps it."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from voice_host.models.thoughts import without_thoughts
 from voice_host.models.written_calls import WrittenCall
 from voice_host.valid_unicode import valid_unicode
 
-BROKEN_OFF: dict[FinishReason | None, str] = {
+TRUNCATION_MARKS: dict[FinishReason | None, str] = {
     "content_filter": " [broken off by a content filter]",
     "length": " [broken off: too long]",
 }
-"""What ends the text of an answer that the service broke off, so that the model knows that it was not complete."""
+"""Appended to the text of a response that the service cut short, so that the model knows that it is incomplete."""
 
 
-def normalise_answer(response: ModelResponse, written: Sequence[WrittenCall]) -> None:
-    """Make an answer one that can be acted on and kept.
+def normalise_response(response: ModelResponse, written: Sequence[WrittenCall]) -> None:
+    """Correct a response in place.
 
-    Text has no thoughts and no half surrogate pairs, arguments are a JSON object where they were nothing, and calls
-    that the model `written` into its text are made.
+    Reasoning and lone surrogates are removed from its text, missing arguments become an empty JSON object, and the tool
+    calls that the model wrote as text (`written`) become calls.
     """
     parts = [kept for part in response.parts for kept in _kept(part)]
     response.parts = [*parts, *(ToolCallPart(call.name, call.arguments) for call in written)]
 
 
 def says_nothing(response: ModelResponse) -> bool:
-    """Whether an answer has neither words nor calls."""
+    """Whether a response has neither text nor tool calls."""
     return all(
         isinstance(part, ThinkingPart) or (isinstance(part, TextPart) and not part.content.strip())
         for part in response.parts
@@ -37,13 +37,13 @@ def says_nothing(response: ModelResponse) -> bool:
 
 
 def refusal_of(response: ModelResponse) -> str | None:
-    """Return why the model refuses, where that is all that it says; some services send it beside the text."""
+    """Return the refusal of a response without text; some services send it in a field of its own."""
     refusal = (response.provider_details or {}).get("refusal")
     return valid_unicode(refusal) if isinstance(refusal, str) and refusal.strip() and says_nothing(response) else None
 
 
-def mark_broken_off(response: ModelResponse, mark: str) -> None:
-    """End the text of an answer with a mark."""
+def mark_truncated(response: ModelResponse, mark: str) -> None:
+    """Append a mark to the text of a response."""
     for place, part in reversed(list(enumerate(response.parts))):
         if isinstance(part, TextPart) and part.content.strip():
             marked = replace(part, content=part.content.rstrip() + mark)
