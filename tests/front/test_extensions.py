@@ -269,7 +269,7 @@ async def test_waiting_events_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     from voice_host.sessions import observers
     from voice_host_sdk import ObservedSession, SessionObserver, UserTurn
 
-    monkeypatch.setattr(observers, "LANE_LENGTH", 2)
+    monkeypatch.setattr(observers, "QUEUE_LENGTH", 2)
     begun = asyncio.Event()
 
     class Hanging(SessionObserver):
@@ -280,10 +280,10 @@ async def test_waiting_events_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     told = observers.Observers({"hanging": Hanging()}, timeout_s=1)
     dropped = metrics.OBSERVER_EVENTS_DROPPED.labels("hanging", "on_user_turn")
     told.start()
-    told.tell("on_user_turn", ObservedSession("a", "1"), UserTurn("x"))
+    told.notify("on_user_turn", ObservedSession("a", "1"), UserTurn("x"))
     await begun.wait()
     for _ in range(5):
-        told.tell("on_user_turn", ObservedSession("a", "1"), UserTurn("x"))
+        told.notify("on_user_turn", ObservedSession("a", "1"), UserTurn("x"))
     assert dropped._value.get() == 3
     await asyncio.sleep(0.5)
     await told.aclose()  # the second is begun when the first has had its time, and the third waits in vain

@@ -46,7 +46,7 @@ class Connected:
     async def stay(self) -> None:
         async with self._manager.connected(self._session_id, self):
             reason = await self.dropped
-        await self._manager.leave(self._session_id, reason)
+        await self._manager.call_ended(self._session_id, reason)
 
 
 class Log(LifecycleCallbacks):

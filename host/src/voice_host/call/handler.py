@@ -190,7 +190,7 @@ class VoiceSessionHandler:
             try:
                 await say_goodbye(client, reporter, end)
             finally:
-                await self._manager.leave(session.id, end.reason, end.detail)
+                await self._manager.call_ended(session.id, end.reason, end.detail)
 
     @asynccontextmanager
     async def _open(

@@ -1,1 +1,1 @@
-"""Agents: the shared runtime, one caller's conversation, and the manager that owns their life."""
+"""Sessions: creating, parking, resuming and ending them, and their callbacks and observers."""

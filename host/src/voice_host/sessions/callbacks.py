@@ -1,4 +1,4 @@
-"""Runs the callbacks of one session: in order, beside the call, each under a time limit."""
+"""Runs the callbacks of a session in order, in the background, each under a time limit."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from voice_host_sdk import (
 log = get_logger(__name__)
 
 QUEUE_LENGTH = 256
-"""Callbacks waiting in one session. Further ones are dropped and counted; the call never waits."""
+"""Callbacks that may wait in one session. Further ones are dropped and counted; the call never waits for them."""
 
 
 class EventSink(Protocol):
-    """Who else is told of what an agent's callbacks are told."""
+    """Gets the same events as an agent's callbacks."""
 
-    def tell(self, event: str, session: ObservedSession, *records: object) -> None:
-        """Take an event. Returns at once."""
+    def notify(self, event: str, session: ObservedSession, *records: object) -> None:
+        """Queue an event. Returns at once."""
 
 
 class CallbackRunner:
-    """The callbacks of one session. Used by the manager, which begins and ends it.
+    """The callbacks of one session.
 
-    There is a task only while there is something to run: a session that waits for its caller costs none.
+    There is a task only while callbacks are queued, so that a parked session needs none.
 
     Args:
         callbacks: the agent's.
-        session: whose events these are.
-        observers: the platform's, told at once; they never wait for the agent's callbacks.
+        session: passed to each callback.
+        observers: the platform's; they do not wait for the agent's callbacks.
         timeout_s: for each callback.
     """
 
@@ -65,16 +65,16 @@ class CallbackRunner:
         self._open = False
         self._queue: deque[tuple[str, Callable[[], Awaitable[None]]]] = deque()
         self._worker: asyncio.Task[None] | None = None
-        # Callbacks run for the session, not for the turn or the tool that happens to cause the first of them.
+        # Callbacks run in the context of the session, not of the turn or tool that causes the first of them.
         self._context = copy_context()
 
     def created(self) -> None:
-        """Begin: `on_session_created` is the first of all."""
+        """Start, with `on_session_created` as the first callback."""
         self._open = True
         self._report("on_session_created")
 
     def restored(self) -> None:
-        """Begin for a session that began elsewhere: `on_session_created` ran there."""
+        """Start for a session that was restored: `on_session_created` ran when it was created."""
         self._open = True
 
     def user_turn(self, turn: UserTurn) -> None:
@@ -90,16 +90,16 @@ class CallbackRunner:
         self._report("on_error", error)
 
     async def destroyed(self, end: SessionEnd) -> None:
-        """Finish: let what is queued run, then `on_session_destroyed`."""
+        """Run what is queued, then `on_session_destroyed` as the last callback."""
         if not self._open:
             return
-        self._observers.tell("on_session_destroyed", self._observed, end)
+        self._observers.notify("on_session_destroyed", self._observed, end)
         await self.close()
         last = self._run("on_session_destroyed", lambda: self._callbacks.on_session_destroyed(self._session, end))
         await asyncio.wait([last])
 
     async def close(self) -> None:
-        """Let what is queued run, without an end of the session: it goes on elsewhere."""
+        """Run what is queued, and accept no more. For at most `timeout_s`; the rest is dropped and counted."""
         self._open = False
         if self._worker is not None:
             _, unfinished = await asyncio.wait([self._worker], timeout=self._timeout_s)
@@ -114,15 +114,15 @@ class CallbackRunner:
     def _report(self, name: str, *records: object) -> None:
         if not self._open:
             return
-        self._observers.tell(name, self._observed, *records)
+        self._observers.notify(name, self._observed, *records)
         if len(self._queue) < QUEUE_LENGTH:
-            # Looked up where it is called: a property may raise, too.
+            # Looked up when it is called, since a property may raise.
             self._run(name, lambda: getattr(self._callbacks, name)(self._session, *records))
         else:
             metrics.CALLBACKS_DROPPED.labels(self._session.agent_id, name).inc()
 
     def _run(self, name: str, call: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
-        """Run one more, after those that wait. Returns the task that does it."""
+        """Queue a callback, and return the task that runs the queue."""
         self._queue.append((name, call))
         if self._worker is None:
             context = self._context.copy()
@@ -139,7 +139,7 @@ class CallbackRunner:
 
 
 async def run_callback(agent_id: str, name: str, call: Callable[[], Awaitable[None]], timeout_s: float) -> None:
-    """Run one callback; what it raises is logged under the agent's id and counted, and goes no further."""
+    """Run one callback. An exception is logged and counted under the agent's id, and not raised."""
     try:
         await isolated(partial(acting_for, agent_id, call), name=f"{name}-{agent_id}", timeout_s=timeout_s)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Makes the sessions of one agent, each with the configuration that `on_session_starting` returns for its caller."""
+"""Creates the sessions of one agent, each with the configuration that `on_session_starting` returns."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ log = get_logger(__name__)
 
 
 class SessionFactory:
-    """Makes sessions. Whoever asks for one begins it.
+    """Creates sessions, new ones and those that were suspended elsewhere.
 
     Args:
-        runtime: the agent's, shared by its sessions.
-        config: the agent's own configuration, for `on_session_starting`.
+        runtime: shared by the sessions.
+        config: the agent's configuration, passed to `on_session_starting`.
         callbacks: the agent's.
         observers: the platform's.
         callback_timeout_s: seconds that each callback may take.
@@ -54,10 +54,10 @@ class SessionFactory:
         self._clock = clock
 
     async def make(self, live: LiveSession) -> ManagedSession:
-        """Return a session whose agent is configured for its caller.
+        """Return a new session, with the configuration for its caller.
 
         Raises:
-            SessionRefused: `on_session_starting` failed, or returned what cannot be used.
+            SessionRefused: `on_session_starting` failed or returned an invalid configuration.
         """
         agent_id = self._runtime.agent_id
         try:
@@ -70,7 +70,7 @@ class SessionFactory:
         callbacks = CallbackRunner(self._callbacks, live, observers=self._observers, timeout_s=self._callback_timeout_s)
         now = self._clock()
         session = ManagedSession(live, agent, callbacks, created_at=now, last_used=now)
-        agent.on_used = lambda: session.use(self._clock())
+        agent.on_used = lambda: session.touch(self._clock())
         return session
 
     async def restore(self, state: ResumeState, elapsed_s: float) -> ManagedSession:
@@ -101,7 +101,7 @@ class SessionFactory:
     async def _configured(self, live: LiveSession) -> VoiceAgent:
         starting = partial(self._callbacks.on_session_starting, live, self._config)
         config = await acting_for(self._runtime.agent_id, starting)
-        # model_copy(update=...) does not validate, and it is the natural way to write this callback.
+        # This callback is usually written with model_copy(update=...), which does not validate.
         config = config if config is self._config else valid_config(config, "on_session_starting")
         await self._runtime.prepare(config)
         return VoiceAgent(config=config, runtime=self._runtime, session=live)

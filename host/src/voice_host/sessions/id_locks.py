@@ -1,4 +1,4 @@
-"""A lock for each id, while somebody wants it."""
+"""A lock per id."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class _Wanted:
 
 
 class IdLocks:
-    """Lets one task at a time work on an id. Keeps nothing of ids that nobody works on."""
+    """Locks by id, which exist only while they are held or waited for."""
 
     def __init__(self) -> None:
         self._wanted: dict[str, _Wanted] = {}
 
     @asynccontextmanager
     async def holding(self, id_: str) -> AsyncIterator[None]:
-        """While inside, nobody else holds the lock of that id."""
+        """Hold the lock of an id."""
         wanted = self._wanted.setdefault(id_, _Wanted())
         wanted.users += 1
         try:

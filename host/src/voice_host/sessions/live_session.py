@@ -14,8 +14,8 @@ from voice_host_sdk import Caller, Session
 log = get_logger(__name__)
 
 MAX_PENDING = 8
-"""Requests kept while nobody is connected: the call is being set up (`on_session_created` may speak), or the caller may
-come back. Further ones are dropped."""
+"""Requests that may wait while nobody is connected: the call is being set up (`on_session_created` may speak), or the
+session is parked. Further ones are dropped."""
 
 
 class Line(Protocol):
@@ -27,7 +27,7 @@ class Line(Protocol):
 
 
 class LiveSession(Session):
-    """A session that speaks through whatever connection it has at the moment."""
+    """A session that speaks through its current connection."""
 
     def __init__(
         self, session_id: str, agent_id: str, *, caller: Caller | None = None, metadata: Mapping[str, Any] | None = None
@@ -39,11 +39,11 @@ class LiveSession(Session):
 
     @property
     def pending(self) -> tuple[PendingRequest, ...]:
-        """What was asked for while nobody was connected, and is still to be done."""
+        """The requests that wait for a connection."""
         return tuple(self._pending)
 
     async def attach(self, line: Line) -> None:
-        """Connect the session to a line, and do what is pending."""
+        """Connect the session to a line, and perform the pending requests."""
         self._line = line
         self._end_parked = None
         pending, self._pending = self._pending, []
@@ -51,16 +51,16 @@ class LiveSession(Session):
             await _perform(request, line)
 
     def detach(self) -> None:
-        """Take the session off its line."""
+        """Disconnect the session."""
         self._line = None
 
     def park(self, end: Callable[[str], object], pending: Iterable[PendingRequest] = ()) -> None:
-        """The caller may come back: `say` waits for that, and `Session.end` ends the session by calling `end`."""
+        """Keep what `say` is given until the caller comes back, and let `Session.end` call `end` at once."""
         self._line = None
         self._pending += pending
         self._end_parked = end
         for request in self._pending:
-            if request.action == "end":  # asked for while the connection was being closed
+            if request.action == "end":  # requested while the connection was being closed
                 end(request.text)
                 return
 
@@ -85,7 +85,7 @@ class LiveSession(Session):
             self._pending.append(request)
 
     def _may_act(self, action: str) -> bool:
-        # A tool that outlived its reply must not hang up on, or talk into, a conversation that has moved on.
+        # A tool that outlived its reply must not speak or hang up in a conversation that has moved on.
         turn = active_turn.get()
         if turn is None or turn.alive:
             return True

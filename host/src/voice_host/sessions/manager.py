@@ -1,4 +1,4 @@
-"""`VoiceAgentManager`: creates conversations, keeps them while they are wanted, and ends each exactly once."""
+"""`VoiceAgentManager`: creates, resumes and ends the sessions of an agent, each exactly once."""
 
 from __future__ import annotations
 
@@ -43,38 +43,38 @@ DEFAULT_CLOSE_TIMEOUT_S = ServerSettings().stop_timeout_s
 
 
 class VoiceAgentManager:
-    """All conversations of one agent.
+    """The sessions of one agent.
 
-    The agent is described by single fields or by `config`. What is not given has the default of `AgentConfig`.
+    The agent is described by single fields or by `config`. Omitted fields have the defaults of `AgentConfig`.
 
     Args:
         assemblyai_api_key: for speech-to-text and the gateway's default model; default: the environment's, or none.
-        ttl_seconds: idle seconds after which a session ends. One that a call is connected to never does. 0: no expiry.
+        ttl_seconds: idle seconds after which a session ends, unless a call is connected to it. 0: no expiry.
         model: pydantic-ai's name of a model, or the gateway's.
         tools: functions the model may use; added to those of `config`.
         instructions: what the model is told.
         max_steps: requests to the model within one reply.
         model_settings: sent to the model with each request: temperature, max_tokens, ...
         stt_config: how the agent listens.
-        tts_config: the voice; takes the place of the one in `config`.
+        tts_config: the voice; replaces that of `config`.
         greeting: spoken when a call begins; empty: the caller speaks first.
         voice_rules: appended to the instructions: how to word things that are spoken.
         on_session_created: `async (session_id, agent)`, when `get_or_create` creates.
-        on_session_destroyed: `async (session_id)`, when a session ends for whatever reason.
+        on_session_destroyed: `async (session_id)`, when a session ends.
         config: the whole agent, in place of single fields.
         callbacks: an installed agent's callbacks.
-        runtime: an installed agent's shared runtime; without one the manager builds its own.
-        observers: the platform's, told of every session.
+        runtime: an installed agent's shared runtime; default: one of its own.
+        observers: the platform's, notified of every session.
         resume_grace_s: seconds for which a caller whose connection was lost may come back; 0: not at all.
-        max_parked: sessions that wait for their callers. Beyond it, one of whoever has most of them ends.
+        max_parked: sessions that may wait for their callers; if there are more, whoever has most of them loses one.
         callback_timeout_s: seconds that each callback may take.
-        close_timeout_s: seconds for which `aclose_all` waits for connected calls to say goodbye.
-        clock: seconds, monotonic.
+        close_timeout_s: seconds for which `aclose_all` waits for connected calls to end.
+        clock: seconds, monotonic; where calls run, that of the event loop.
 
     Raises:
-        TypeError: single fields other than `tools` and `tts_config` are given beside `config`.
-        ValueError: `ttl_seconds` is negative, or a field of the agent is wrong.
-        ModelConfigError, SettingsError: the model, a model setting or the host's settings cannot be used.
+        TypeError: single fields other than `tools` and `tts_config` are combined with `config`.
+        ValueError: `ttl_seconds` is negative, or a field of the agent is invalid.
+        ModelConfigError, SettingsError: the model, a model setting or the host's settings are invalid.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class VoiceAgentManager:
         clock: Callable[[], float] = now_s,
     ) -> None:
         self.assemblyai_api_key = given_key(assemblyai_api_key)
-        """The key that the manager was given, for whoever chooses its speech services; None: the environment's."""
+        """The key that was given, for choosing speech services; None: the environment's is used."""
         self.config = given_config(
             config,
             runtime.config if runtime is not None else AgentConfig(),
@@ -157,17 +157,17 @@ class VoiceAgentManager:
 
     @property
     def agent_id(self) -> str:
-        """The id of the agent whose conversations these are."""
+        """The id of the agent."""
         return self._runtime.agent_id
 
     @property
     def tts_config(self) -> TTSConfig:
-        """The voice a new session gets."""
+        """The voice of new sessions."""
         return self.config.tts_config
 
     @property
     def model_name(self) -> str:
-        """The model that answers, as shown to people."""
+        """The name of the model, for display."""
         return self._runtime.model.name
 
     async def active_sessions(self) -> int:
@@ -176,16 +176,16 @@ class VoiceAgentManager:
 
     @property
     def connected_calls(self) -> int:
-        """Sessions a caller is connected to now."""
+        """How many sessions have a call connected now."""
         return sum(session.connection is not None for session in self._sessions.values())
 
     @property
     def parked_sessions(self) -> int:
-        """Sessions that wait for their callers to come back."""
+        """How many sessions wait for their callers to come back."""
         return self._parking.count
 
     def session(self, session_id: str) -> ManagedSession | None:
-        """Return a session that has begun and not ended."""
+        """Return the session of that id, if it has begun and not ended."""
         return self._sessions.get(session_id)
 
     def sessions(self) -> tuple[ManagedSession, ...]:
@@ -197,17 +197,17 @@ class VoiceAgentManager:
     async def get_or_create(
         self, session_id: str, *, caller: Caller | None = None, metadata: Mapping[str, Any] | None = None
     ) -> VoiceAgent:
-        """Return the conversation of that id, beginning it when there is none.
+        """Return the conversation of that id; create it if there is none.
 
         Raises:
-            SessionRefused: the agent does not take this call.
+            SessionRefused: `on_session_starting` failed, or the manager is closed.
         """
         async with self._locks.holding(session_id):
             if session := self._sessions.get(session_id):
-                session.use(self._clock())
+                session.touch(self._clock())
                 return session.agent
             if ending := self._ending.get(session_id):
-                await asyncio.wait([ending])  # the old one is told its end before the new one its beginning
+                await asyncio.wait([ending])  # its last callback comes before the first of the new session
             return await self._create(session_id, caller, metadata)
 
     async def _create(self, session_id: str, caller: Caller | None, metadata: Mapping[str, Any] | None) -> VoiceAgent:
@@ -218,7 +218,7 @@ class VoiceAgentManager:
             try:
                 await self._run("on_session_created", lambda: on_created(session_id, session.agent))
             except asyncio.CancelledError:
-                await self.remove(session_id, "failed")  # whoever asked for it will never have it
+                await self.remove(session_id, "failed")  # nobody will use it
                 raise
         return session.agent
 
@@ -232,7 +232,7 @@ class VoiceAgentManager:
 
     @asynccontextmanager
     async def connected(self, session_id: str, connection: Connection) -> AsyncIterator[None]:
-        """While inside, the session counts as connected: it does not expire. Afterwards it may be parked."""
+        """Connect a call to the session, which does not expire meanwhile. It is parked if the connection is lost."""
         session = self._sessions[session_id]
         self._parking.unpark(session)
         session.connect(connection)
@@ -248,17 +248,17 @@ class VoiceAgentManager:
                 self._parking.park(session)
 
     def resume_token(self, session_id: str) -> str | None:
-        """Return a new token for the session's caller to come back with; None: sessions are not resumed here."""
+        """Return a new resume token for the session's caller; None: sessions are not resumed."""
         return self._parking.resume_token(self._sessions[session_id])
 
     async def resume(self, token: str, *, caller: Caller | None = None) -> ManagedSession:
-        """Give the session that `token` opens to a new connection, which must be `connected` at once.
+        """Return the session of a resume token, to which the new connection must be `connected` at once.
 
-        The newest connection wins: one that is still there, having lost its caller or not, is ended first.
+        A connection that is still there is ended first: the newest one wins.
 
         Raises:
-            ResumeRefused: the token opens nothing.
-            SessionRefused: the connection before does not leave; the token may be tried again.
+            ResumeRefused: the token is invalid.
+            SessionRefused: the last connection was not closed in time; the token is still valid.
         """
         return await self._parking.resume(token, caller)
 
@@ -266,8 +266,8 @@ class VoiceAgentManager:
         """Return the connection that `resume` would end; None: nobody is connected. Raises what `resume` raises."""
         return self._parking.opened_by(token, caller).connection
 
-    async def leave(self, session_id: str, reason: EndReason, detail: str = "") -> None:
-        """A call is over: end its session, unless it waits for its caller or has a newer connection."""
+    async def call_ended(self, session_id: str, reason: EndReason, detail: str = "") -> None:
+        """End the session of a call that has ended, unless the session is parked or has a newer connection."""
         session = self._sessions.get(session_id)
         if session is None or (session.connection is None and session.parked_at is None):
             await self.remove(session_id, reason, detail)
@@ -275,23 +275,23 @@ class VoiceAgentManager:
     # --- sessions move --------------------------------------------------------------------------------------------
 
     def resume_state(self, session_id: str) -> ResumeState:
-        """Return all that a session needs to be restored elsewhere, as of the end of its last call.
+        """Return the state from which a session can be restored elsewhere, as of the end of its last call.
 
         Raises:
             KeyError: there is no such session.
-            ResumeStateTooLarge: `Session.state` is larger than is kept.
+            ResumeStateTooLarge: `Session.state` exceeds its limit.
         """
         return self._sessions[session_id].resume_state(self._clock())
 
     async def suspend(self, session_id: str) -> ResumeState:
-        """Let go of a session that nobody is connected to, for another manager to restore.
+        """Remove a session, for another manager to restore it from the returned state.
 
-        No callback is told of an end, since the conversation goes on elsewhere. Tools that still run are cancelled.
+        `on_session_destroyed` does not run, since the session goes on elsewhere. Tools that still run are cancelled.
 
         Raises:
             KeyError: there is no such session.
             ValueError: a call is connected to it.
-            ResumeStateTooLarge: `Session.state` is larger than is kept. The session stays.
+            ResumeStateTooLarge: `Session.state` exceeds its limit. The session is kept.
         """
         if self._sessions[session_id].connection is not None:
             raise ValueError("a call is connected to the session: it cannot be suspended before that has ended")
@@ -303,18 +303,18 @@ class VoiceAgentManager:
         return state
 
     async def restore(self, state: ResumeState, *, elapsed_s: float = 0.0) -> None:
-        """Take over a session from another manager. The resume token that was valid there opens it here.
+        """Continue a session that another manager suspended. Its resume token remains valid.
 
-        `on_session_starting` runs, since the agent's configuration is not part of the state; `on_session_created` does
-        not. The caller has the whole grace period from now on.
+        `on_session_starting` runs again, since the configuration is not part of the state; `on_session_created` does
+        not. The grace period begins anew.
 
         Args:
-            elapsed_s: seconds since the state was made: the time limits of the call go on meanwhile.
+            elapsed_s: seconds since the state was made, which count towards the time limits of the call.
 
         Raises:
-            ResumeStateError: the state is of another agent, or its history cannot be read.
-            SessionRefused: the agent does not take the session, or the manager is closed.
-            ValueError: the session is here already.
+            ResumeStateError: the state belongs to another agent, or its history cannot be read.
+            SessionRefused: `on_session_starting` failed, or the manager is closed.
+            ValueError: there is a session of that id.
         """
         async with self._locks.holding(state.session_id):
             if state.session_id in self._sessions or state.session_id in self._ending:
@@ -329,7 +329,7 @@ class VoiceAgentManager:
     # --- ends -----------------------------------------------------------------------------------------------------
 
     async def remove(self, session_id: str, reason: EndReason = "removed", detail: str = "") -> bool:
-        """End a session: stop its agent, run its last callbacks. False when there is none of that id (any more)."""
+        """End a session: cancel its work, run its last callbacks. Returns False if there is no session of that id."""
         ended = self._begin_end(session_id, reason, detail)
         if ending := self._ending.get(session_id):
             await asyncio.wait([ending])
@@ -345,7 +345,7 @@ class VoiceAgentManager:
         return True
 
     def _take_out(self, session_id: str) -> ManagedSession | None:
-        """Nobody finds the session from now on."""
+        """Remove the session from those that can be found."""
         session = self._sessions.pop(session_id, None)
         if session is not None:
             self._parking.unpark(session)
@@ -355,7 +355,7 @@ class VoiceAgentManager:
         return session
 
     def _finish(self, session_id: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        # In a task of its own: whoever removes may be cancelled, the session must get its last callback all the same.
+        # In a separate task: the session must get its last callback even if the caller of `remove` is cancelled.
         ending = in_background(work, "end", of=session_id)
         self._ending[session_id] = ending
         ending.add_done_callback(lambda _: self._ending.pop(session_id, None))
@@ -371,9 +371,9 @@ class VoiceAgentManager:
             await self._run("on_session_destroyed", lambda: on_destroyed(session.id))
 
     async def expire_idle(self) -> None:
-        """End the sessions whose callers did not come back, and those that were idle for longer than the TTL."""
+        """End the sessions whose callers did not come back in time, and those that were idle for too long."""
         for session_id in [id_ for id_, session in self._sessions.items() if self._expiry(session)]:
-            session = self._sessions.get(session_id)  # ending the one before took time: it may be in use again
+            session = self._sessions.get(session_id)  # it may be in use again by now
             if session is not None and (reason := self._expiry(session)) is not None:
                 await self.remove(session_id, reason)
 
@@ -385,10 +385,10 @@ class VoiceAgentManager:
         return "expired" if session.last_used <= self._clock() - self._ttl_s else None
 
     async def drain(self, timeout_s: float) -> None:
-        """Begin no session any more, end those that nobody is connected to, and let calls come to their end.
+        """Begin no more sessions, end those without a call, and wait for calls to end.
 
         Args:
-            timeout_s: how long; the callers are told. Returns sooner when the last call is over.
+            timeout_s: how long to wait at most; callers are told.
         """
         self._closed = True
         self._parking.close()
@@ -404,12 +404,12 @@ class VoiceAgentManager:
                 await self._emptied.wait()
 
     def hurry(self) -> None:
-        """Let `drain` return now."""
+        """Make `drain` return at once."""
         self._hurried = True
         self._emptied.set()
 
     async def aclose_all(self) -> None:
-        """End every session, connected ones after telling their callers, and stop the sweeper. Idempotent."""
+        """End all sessions, after telling connected callers, and stop. Idempotent."""
         self._closed = True
         self._parking.close()
         await self._sweeper.stop()

@@ -1,4 +1,4 @@
-"""Tells the platform's observers what happens in all sessions, beside the calls and never in their way."""
+"""Delivers the events of all sessions to the platform's observers, in the background."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from voice_host_sdk import ObservedSession, SessionObserver
 
 log = get_logger(__name__)
 
-LANES = 8
-"""Events of one observer that may be under way at once. A session keeps to one lane, so its events stay in order."""
+QUEUES = 8
+"""Queues of one observer, delivered concurrently. A session uses one of them, so that its events stay in order."""
 
-LANE_LENGTH = 512
-"""Events waiting in a lane. Further ones are dropped and counted."""
+QUEUE_LENGTH = 512
+"""Events that may wait in one queue. Further ones are dropped and counted."""
 
 DEFAULT_TIMEOUT_S = AgentsSettings().callback_timeout_s
 
@@ -28,83 +28,83 @@ _Event = tuple[str, tuple[Any, ...]]
 
 
 class Observers:
-    """The observers of one process. They outlive sessions: a call that ends does not wait for them.
+    """The observers of this process. A call that ends does not wait for them.
 
     Args:
-        observers: by the name of their extension. Their `on_startup` and `on_shutdown` are not called from here.
-        timeout_s: for each event, and for those that wait when the host stops.
+        observers: by the name of their extension. Their `on_startup` and `on_shutdown` are called elsewhere.
+        timeout_s: for each event, and for the queued ones when the host stops.
     """
 
     def __init__(
         self, observers: Mapping[str, SessionObserver] | None = None, *, timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> None:
-        self._lines = [_Line(name, observer, timeout_s) for name, observer in (observers or {}).items()]
+        self._observers = [_ObserverQueues(name, observer, timeout_s) for name, observer in (observers or {}).items()]
 
     def start(self) -> None:
-        """Begin to deliver; events before it are kept as far as there is room."""
-        for line in self._lines:
-            line.start()
+        """Begin to deliver. Events before that are queued."""
+        for observer in self._observers:
+            observer.start()
 
-    def tell(self, event: str, session: ObservedSession, *records: object) -> None:
+    def notify(self, event: str, session: ObservedSession, *records: object) -> None:
         """Queue an event for every observer. Returns at once.
 
         Args:
             event: the name of a method of `SessionObserver`.
             records: its arguments after the session.
         """
-        for line in self._lines:
-            line.put(event, session, *records)
+        for observer in self._observers:
+            observer.put(event, session, *records)
 
     async def aclose(self) -> None:
-        """Deliver what waits, for `timeout_s` at most, and stop. Idempotent."""
+        """Deliver queued events for at most `timeout_s`, and stop. Idempotent."""
         async with asyncio.TaskGroup() as tasks:
-            for line in self._lines:
-                tasks.create_task(line.aclose())
+            for observer in self._observers:
+                tasks.create_task(observer.aclose())
 
 
-class _Line:
-    """One observer with its lanes."""
+class _ObserverQueues:
+    """One observer with its queues."""
 
     def __init__(self, name: str, observer: SessionObserver, timeout_s: float) -> None:
         self._name = name
         self._observer = observer
         self._timeout_s = timeout_s
-        self._lanes: list[asyncio.Queue[_Event]] = [asyncio.Queue(LANE_LENGTH) for _ in range(LANES)]
+        self._queues: list[asyncio.Queue[_Event]] = [asyncio.Queue(QUEUE_LENGTH) for _ in range(QUEUES)]
         self._workers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         self._workers = [
-            in_background(self._work(lane), "observer", of=f"{self._name}-{number}")
-            for number, lane in enumerate(self._lanes)
+            in_background(self._work(queue), "observer", of=f"{self._name}-{number}")
+            for number, queue in enumerate(self._queues)
         ]
 
     def put(self, event: str, session: ObservedSession, *records: object) -> None:
         try:
-            self._lanes[hash(session.session_id) % LANES].put_nowait((event, (session, *records)))
+            self._queues[hash(session.session_id) % QUEUES].put_nowait((event, (session, *records)))
         except asyncio.QueueFull:
             metrics.OBSERVER_EVENTS_DROPPED.labels(self._name, event).inc()
 
     async def aclose(self) -> None:
         if not self._workers:
             return
-        joins = [asyncio.create_task(lane.join()) for lane in self._lanes]
+        joins = [asyncio.create_task(queue.join()) for queue in self._queues]
         await asyncio.wait(joins, timeout=self._timeout_s)
         for task in (*joins, *self._workers):
             task.cancel()
-        await asyncio.wait([*joins, *self._workers], timeout=1)  # not for ever for one that ignores it
+        await asyncio.wait([*joins, *self._workers], timeout=1)  # an observer may ignore the cancellation
         self._workers = []
-        for lane in self._lanes:
-            while not lane.empty():
-                event, _ = lane.get_nowait()
+        for queue in self._queues:
+            while not queue.empty():
+                event, _ = queue.get_nowait()
                 metrics.OBSERVER_EVENTS_DROPPED.labels(self._name, event).inc()
 
-    async def _work(self, lane: asyncio.Queue[_Event]) -> None:
+    async def _work(self, queue: asyncio.Queue[_Event]) -> None:
         while True:
-            event, arguments = await lane.get()
+            event, arguments = await queue.get()
             try:
                 await self._deliver(event, arguments)
             finally:
-                lane.task_done()
+                queue.task_done()
 
     async def _deliver(self, event: str, arguments: tuple[Any, ...]) -> None:
         try:

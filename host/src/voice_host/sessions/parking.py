@@ -1,4 +1,4 @@
-"""Sessions that wait for callers whose connection was lost: for how long, how many, and who may resume them."""
+"""Parked sessions: they wait for callers whose connection was lost. How long, how many, and who may resume them."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Parking:
     Args:
         agent_id: for logs and metrics.
         sessions: all sessions of the agent, by id.
-        grace_s: how long a session waits for its caller; 0: none is parked.
-        max_parked: beyond it, a session of whoever has most of them ends.
-        end: ends a session: its id, the reason, words.
+        grace_s: how long a session waits for its caller; 0: sessions are not parked.
+        max_parked: if there are more, `session_to_drop` chooses one to end.
+        end: ends a session, given its id, the reason and details.
         clock: seconds, monotonic.
     """
 
@@ -65,7 +65,7 @@ class Parking:
         return len(self._parked())
 
     def park(self, session: ManagedSession, pending: Iterable[PendingRequest] = ()) -> None:
-        """Let a session wait for its caller."""
+        """Let a session wait for its caller to come back."""
         session.parked_at = self._clock()
         metrics.SESSIONS_PARKED.labels(self._agent_id).inc()
         session.live.park(lambda detail: self._end(session.id, "ended", detail), pending)
@@ -77,13 +77,13 @@ class Parking:
             self._end(dropped.id, "lost", "")
 
     def unpark(self, session: ManagedSession) -> None:
-        """The session waits no more: its caller is back, or it ends."""
+        """Note that a session does not wait any more, because its caller is back or it ends."""
         if session.parked_at is not None:
             session.parked_at = None
             metrics.SESSIONS_PARKED.labels(self._agent_id).dec()
 
     def close(self) -> None:
-        """The manager is closing: no session is parked or resumed any more."""
+        """Park and resume no more sessions."""
         self._closed = True
 
     def resume_token(self, session: ManagedSession) -> str | None:
@@ -91,40 +91,41 @@ class Parking:
         return session.key.rotate(session.id) if self._grace_s > 0 else None
 
     async def resume(self, token: str, caller: Caller | None) -> ManagedSession:
-        """Return the session that a resume token opens, once nothing of its last connection is left.
+        """Return the session of a resume token, once its last connection is closed. The token is used up.
 
         Raises:
-            ResumeRefused: the token opens none.
-            SessionRefused: the last connection is not closed in time; the token may be tried again.
+            ResumeRefused: the token is invalid.
+            ShuttingDown: the manager is closing.
+            SessionRefused: the last connection was not closed in time; the token is still valid.
         """
         session = self.opened_by(token, caller)
         if session.connection is not None:
             session.connection.replace()
             try:
                 async with asyncio.timeout(TAKE_OVER_TIMEOUT_S):
-                    await session.free.wait()
+                    await session.disconnected.wait()
             except TimeoutError:
                 raise SessionRefused("the connection before is still being closed: try again") from None
-            session = self.opened_by(token, caller)  # another connection may have been quicker
+            session = self.opened_by(token, caller)  # another connection may have taken it
         session.key.revoke()
         return session
 
     def opened_by(self, token: str, caller: Caller | None) -> ManagedSession:
-        """Return the session that a resume token opens.
+        """Return the session of a resume token, without using the token up.
 
         Raises:
-            ResumeRefused: it opens none.
+            ResumeRefused: the token is invalid.
             ShuttingDown: the manager is closing.
         """
         if self._closed:
             raise ShuttingDown("the server is shutting down")
         session = self._sessions.get(session_of(token))
-        if session is None or not session.key.fits(token) or not session.belongs_to(caller) or self.expired(session):
+        if session is None or not session.key.matches(token) or not session.belongs_to(caller) or self.expired(session):
             raise ResumeRefused("there is no call to go on with: call again without the resume token")
         return session
 
     def expired(self, session: ManagedSession) -> bool:
-        """Whether the session has waited for its caller for too long."""
+        """Whether the session's grace period is over."""
         return session.parked_at is not None and self._clock() >= session.parked_at + self._grace_s
 
     def _parked(self) -> list[ManagedSession]:

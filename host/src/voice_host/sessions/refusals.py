@@ -1,15 +1,15 @@
-"""Why a session does not begin, or is not resumed."""
+"""Errors of sessions that cannot begin or be resumed."""
 
 from __future__ import annotations
 
 
 class SessionRefused(Exception):
-    """The agent's `on_session_starting` failed: this one call cannot begin."""
+    """The session cannot begin: the agent's `on_session_starting` failed."""
 
 
 class ShuttingDown(SessionRefused):
-    """The manager is closed, or is closing: no session begins any more."""
+    """The manager is closed or closing, and begins no more sessions."""
 
 
 class ResumeRefused(SessionRefused):
-    """A token opens no session: used, expired, somebody else's, or never issued. The reason is not disclosed."""
+    """The resume token is invalid: used, expired, another caller's, or never issued. The reason is not disclosed."""

@@ -1,4 +1,4 @@
-"""`ResumeState`: all that a conversation needs to continue elsewhere, as plain, versioned data."""
+"""`ResumeState`: a session as plain, versioned data, from which it can be restored in another process."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from voice_host.valid_unicode import valid_unicode
 from voice_host_sdk import Caller
 
 VERSION = 1
-"""Of the format. It changes with every change that an older host could not read."""
+"""Version of the format. Increased by every change that older hosts cannot read."""
 
 MAX_HISTORY_BYTES = 256 * 1024
-"""Of the history as JSON; 20 turns with tools take about 76 KB. Beyond it the oldest turns are left out."""
+"""Limit of the history as JSON; 20 turns with tools take about 76 KB. The oldest turns are dropped to fit."""
 
 MAX_STATE_BYTES = 64 * 1024
-"""Of `Session.state` as JSON. More is an error: only the agent knows what it can do without."""
+"""Limit of `Session.state` as JSON. Exceeding it is an error: only the agent knows what can be dropped."""
 
 MAX_BYTES = 512 * 1024
-"""Of a whole `ResumeState` as JSON. Whoever keeps one for each of 1,000 callers needs at most half a gigabyte."""
+"""Limit of a `ResumeState` as JSON: 1,000 of them take at most half a gigabyte."""
 
 _MAX_DEPTH = 50
 _MAX_INT_BITS = 4096
-"""Python itself does not write out integers of much more than 14,000 bits."""
+"""Python refuses to format integers of much more than 14,000 bits."""
 
 
 class ResumeStateError(Exception):
-    """A `ResumeState` cannot be made or read. The message holds nothing of the conversation."""
+    """A `ResumeState` cannot be made or read. The message contains nothing of the conversation."""
 
 
 class ResumeStateTooLarge(ResumeStateError):
-    """It is larger than is kept for one conversation."""
+    """A `ResumeState`, or the `Session.state` in it, exceeds its limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class SuspendedCall:
-    """Where a call stood when its connection ended.
+    """The state of a call whose connection was lost.
 
     Attributes:
-        turns: the turn engine; times are relative to the beginning of the session.
-        unheard: the rest of the reply that was interrupted, to be spoken when the caller is back; may be empty.
-        unanswered: the caller's turn that is to be answered then, since nothing of a reply was heard and no tool had
-            run; may be empty.
+        turns: the state of the turn engine, with times relative to the beginning of the session.
+        unheard: the rest of the interrupted reply, to be spoken when the caller is back; may be empty.
+        unanswered: a turn to be answered when the caller is back, since nothing of a reply was heard and no tool ran;
+            may be empty.
     """
 
     turns: TurnSnapshot
@@ -57,27 +57,27 @@ class SuspendedCall:
 
 @dataclass(frozen=True, slots=True)
 class PendingRequest:
-    """What an agent asked for with `Session.say` or `Session.end` while nobody was connected."""
+    """A call of `Session.say` or `Session.end` while nobody was connected."""
 
     action: Literal["say", "end"]
     text: str
 
 
 class ResumeState(BaseModel):
-    """A conversation without its connection. Times are in seconds.
+    """A session without its connection. Times are in seconds.
 
     Attributes:
         version: of this format.
-        session_id, agent_id, caller, metadata: as in `Session`; claims and metadata as far as they are JSON.
-        state: the part of `Session.state` that is JSON.
-        history: the messages, as pydantic-ai writes them.
-        call: where the last call stood; None: there was none yet.
-        pending: what the agent asked for while nobody was connected.
-        age_s: how long ago the session began.
-        turns: turns of the caller so far.
-        worst_first_audio_ms: the longest time that a turn waited for the first audio of its reply; None: no reply was
-            spoken.
-        token_digest: of the resume token that opens the session, hexadecimal; None: none does.
+        session_id, agent_id, caller, metadata: as in `Session`; of claims and metadata, the entries that are JSON.
+        state: the entries of `Session.state` that are JSON.
+        history: the messages, as pydantic-ai serialises them.
+        call: the state of the last call; None: there was none.
+        pending: requests of the agent that wait for the caller.
+        age_s: time since the session began.
+        turns: how many turns the caller has finished.
+        worst_first_audio_ms: the longest time from the end of a turn to the first audio of its reply; None: no reply
+            was spoken.
+        token_digest: SHA-256 of the valid resume token, hexadecimal; None: there is none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,10 +97,10 @@ class ResumeState(BaseModel):
     token_digest: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
 
     def to_bytes(self) -> bytes:
-        """Return it as JSON.
+        """Return the JSON, UTF-8.
 
         Raises:
-            ResumeStateTooLarge: it takes more than `MAX_BYTES`.
+            ResumeStateTooLarge: it exceeds `MAX_BYTES`.
         """
         data = self.model_dump_json().encode()
         _check_size(len(data))
@@ -108,11 +108,11 @@ class ResumeState(BaseModel):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ResumeState:
-        """Read what `to_bytes` returned.
+        """Parse what `to_bytes` returned.
 
         Raises:
-            ResumeStateTooLarge: it is larger than `MAX_BYTES`.
-            ResumeStateError: it is of another version, or no `ResumeState`.
+            ResumeStateTooLarge: it exceeds `MAX_BYTES`.
+            ResumeStateError: it has another version, or is no valid `ResumeState`.
         """
         _check_size(len(data))
         try:
@@ -133,24 +133,24 @@ class ResumeState(BaseModel):
 
 
 def state_to_keep(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of `Session.state` that is JSON.
+    """Return the entries of `Session.state` that are JSON.
 
     Raises:
-        ResumeStateTooLarge: it takes more than `MAX_STATE_BYTES`.
+        ResumeStateTooLarge: they exceed `MAX_STATE_BYTES`.
     """
     kept = json_part(state)
     if (size := len(to_json(kept))) > MAX_STATE_BYTES:
         raise ResumeStateTooLarge(
-            f"Session.state takes {size:,} bytes as JSON, and at most {MAX_STATE_BYTES:,} are kept: "
-            "store what is large elsewhere, and its id in the state"
+            f"Session.state takes {size:,} bytes as JSON, more than the limit of {MAX_STATE_BYTES:,}: "
+            "store large data elsewhere and only its id in the state"
         )
     return kept
 
 
 def json_part(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of the entries that are JSON: `dict` with text as keys, `list`, `str`, numbers, `bool`, None.
+    """Return a copy of the entries that are JSON: `dict` with `str` keys, `list`, `str`, `int`, `float`, `bool`, None.
 
-    Other entries are left out. Subclasses are not JSON: what they become would not be what they were.
+    Other entries are left out, instances of subclasses included, since they would come back as another type.
     """
     kept: dict[str, Any] = {}
     for key, value in list(mapping.items()):
@@ -162,11 +162,11 @@ def json_part(mapping: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _NotJson(Exception):
-    """A value is not JSON."""
+    """The value is not JSON."""
 
 
 def _copied(value: Any, depth: int) -> Any:
-    # Exact types alone, so that no code of the agent's runs here; `list` first, since its threads may change the value.
+    # Exact types only, so that no plugin code runs here. Items are copied first, since its threads may change them.
     kind = type(value)
     if depth < _MAX_DEPTH and kind is dict:
         return {_copied_key(key): _copied(inner, depth + 1) for key, inner in list(value.items())}
@@ -189,4 +189,4 @@ def _copied_key(key: Any) -> str:
 
 def _check_size(size: int) -> None:
     if size > MAX_BYTES:
-        raise ResumeStateTooLarge(f"the resume state takes {size:,} bytes, and at most {MAX_BYTES:,} are kept")
+        raise ResumeStateTooLarge(f"the resume state takes {size:,} bytes, more than the limit of {MAX_BYTES:,}")

@@ -1,4 +1,4 @@
-"""Resume tokens: what a caller shows to go on with a conversation whose connection was lost."""
+"""Resume tokens, with which a caller continues a session after a lost connection."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import hmac
 import secrets
 
 TOKEN_BYTES = 32
-"""Of chance in a token: 256 bit, so that guessing is out of the question."""
+"""Random bytes in a token; 256 bits cannot be guessed."""
 
 
 class ResumeKey:
-    """The one token that opens a session at present. Holds its digest only, so that no dump of memory is a key.
+    """The valid resume token of a session. Only its digest is stored.
 
     Args:
-        digest: as `digest` returned it; None: no token opens the session.
+        digest: hexadecimal, of a token that is valid already; None: there is none.
     """
 
     def __init__(self, digest: str | None = None) -> None:
@@ -22,26 +22,26 @@ class ResumeKey:
 
     @property
     def digest(self) -> str | None:
-        """The SHA-256 of the token, hexadecimal; None: no token opens the session."""
+        """The SHA-256 of the valid token, hexadecimal; None: no token is valid."""
         return None if self._digest is None else self._digest.hex()
 
     def rotate(self, session_id: str) -> str:
-        """Return a new token; the one before opens nothing any more."""
+        """Return a new token, which replaces the one before."""
         token = f"{session_id}.{secrets.token_urlsafe(TOKEN_BYTES)}"
         self._digest = _digest(token)
         return token
 
     def revoke(self) -> None:
-        """From now on no token opens the session."""
+        """Make the token invalid."""
         self._digest = None
 
-    def fits(self, token: str) -> bool:
-        """Tell whether this is the token, in a time that does not depend on it."""
+    def matches(self, token: str) -> bool:
+        """Whether this is the valid token, compared in constant time."""
         return self._digest is not None and hmac.compare_digest(self._digest, _digest(token))
 
 
 def session_of(token: str) -> str:
-    """Return the id of the session that a token claims to open; empty when it is no token."""
+    """Return the session id in a token; empty if it is not a token."""
     return token.rpartition(".")[0]
 
 

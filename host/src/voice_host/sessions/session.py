@@ -1,4 +1,4 @@
-"""A session as the manager keeps it: what lives on while its connection comes and goes."""
+"""A session as the manager keeps it, across its connections."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 
 class Connection(Protocol):
-    """A call that is connected to a session, as far as the manager may use it."""
+    """A call connected to a session, as the manager sees it."""
 
     @property
     def place(self) -> Ticket | None:
@@ -39,44 +39,44 @@ class Connection(Protocol):
 
     @property
     def lost(self) -> bool:
-        """Whether it ended without anybody wanting the conversation to end."""
+        """Whether it ended without either side ending the conversation."""
 
     def drop(self, reason: EndReason) -> None:
-        """Tell the caller why, and end the call. Returns at once."""
+        """End the call, and tell the caller why. Returns at once."""
 
     def replace(self) -> None:
-        """End the call because a newer connection takes its session over. Returns at once."""
+        """End the call, because a newer connection takes over its session. Returns at once."""
 
     def revoke(self) -> None:
-        """End the call because whoever began it may call no more. Returns at once."""
+        """End the call, because the caller's key was revoked. Returns at once."""
 
     def warn(self, code: str, message: str) -> None:
-        """Tell the caller something that does not end the call. Returns at once."""
+        """Send the caller a warning. Returns at once."""
 
 
 @dataclass(slots=True, eq=False)
 class ManagedSession:
-    """One session. Times are those of the manager's clock, in s."""
+    """One session. Times are in seconds, by the manager's clock."""
 
     live: LiveSession
-    """What callbacks and tools are given."""
+    """The session as callbacks and tools see it."""
     agent: VoiceAgent
     callbacks: CallbackRunner
     created_at: float
     last_used: float
     turns: int = 0
     worst_first_audio_ms: float | None = None
-    """The longest time that a turn waited for the first audio of its reply; None: none was answered aloud."""
+    """The longest time from the end of a turn to the first audio of its reply; None: no reply was spoken."""
     connection: Connection | None = None
     parked_at: float | None = None
-    """Since when nobody is connected, while the caller may come back; None: connected, or never to be resumed."""
+    """Since when the session waits for its caller to come back; None: it does not."""
     client_host: str | None = None
     """The address of the last client that was connected."""
     suspended: SuspendedCall | None = None
-    """Where the last call stood when its connection ended; taken by the call that goes on with it."""
+    """The state of the last call, if its connection was lost; the next call takes it."""
     key: ResumeKey = field(default_factory=ResumeKey)
-    free: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set while nothing of a connection is left."""
+    disconnected: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the last connection is closed completely."""
 
     @property
     def id(self) -> str:
@@ -84,14 +84,14 @@ class ManagedSession:
         return self.live.id
 
     def belongs_to(self, caller: Caller | None) -> bool:
-        """Tell whether this is who began the session. Where nobody is authenticated, everybody is."""
+        """Whether this caller began the session. Without authentication, every caller counts as the same."""
         owner = self.live.caller
         if owner is None or caller is None:
             return owner is caller
         return (owner.issuer, owner.identity) == (caller.issuer, caller.identity)
 
-    def use(self, now: float) -> None:
-        """Note that the session is used."""
+    def touch(self, now: float) -> None:
+        """Restart the idle timeout."""
         self.last_used = now
 
     def count_turn(self) -> None:
@@ -100,16 +100,16 @@ class ManagedSession:
         self.agent.on_used()
 
     def note_first_audio(self, after_ms: float) -> None:
-        """The first audio of a reply to a turn goes out, so long after the turn."""
+        """Note how long after a turn the first audio of its reply was sent."""
         self.worst_first_audio_ms = max(after_ms, self.worst_first_audio_ms or 0.0)
 
     def begin(self) -> None:
-        """Tell the log and the callbacks that the session begins."""
+        """Report the beginning to log and callbacks."""
         log.info("call_started", agent_id=self.live.agent_id, session_id=self.id)
         self.callbacks.created()
 
     async def end(self, reason: EndReason, detail: str, now: float) -> None:
-        """Tell the log and the callbacks that the session has ended."""
+        """Report the end to log and callbacks."""
         end = SessionEnd(reason, detail, duration_s=now - self.created_at, turns=self.turns)
         worst_ms = self.worst_first_audio_ms
         log.info(
@@ -124,30 +124,30 @@ class ManagedSession:
         await self.callbacks.destroyed(end)
 
     async def let_go(self) -> None:
-        """Stop the agent, and let the callbacks that are queued run, without an end: the session goes on elsewhere."""
+        """Cancel the agent's work and run queued callbacks, without reporting an end: the session goes on elsewhere."""
         try:
             await self.agent.aclose()
         finally:
             await self.callbacks.close()
 
     def connect(self, connection: Connection) -> None:
-        """A call begins to use the session."""
+        """Note that a call uses the session."""
         self.connection = connection
         self.client_host = connection.client_host
         self.parked_at = None
-        self.free.clear()
+        self.disconnected.clear()
 
     def disconnect(self, now: float) -> None:
-        """The call has left nothing behind."""
+        """Note that the connection is closed completely."""
         self.connection = None
-        self.use(now)
-        self.free.set()
+        self.touch(now)
+        self.disconnected.set()
 
     def resume_state(self, now: float) -> ResumeState:
-        """Return all that the conversation needs to go on elsewhere.
+        """Return the state from which the session can be restored elsewhere.
 
         Raises:
-            ResumeStateTooLarge: `Session.state` is larger than is kept.
+            ResumeStateTooLarge: `Session.state` exceeds its limit.
         """
         caller = self.live.caller
         return ResumeState(

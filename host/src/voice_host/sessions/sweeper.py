@@ -1,4 +1,4 @@
-"""Looks again and again for sessions whose time is over."""
+"""Runs a periodic clean-up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from voice_host.tasks import failed, in_background
 
 
 class Sweeper:
-    """Calls `sweep` every `interval_s` seconds, from `start()` until `stop()`, whatever it raises."""
+    """Calls `sweep` every `interval_s` seconds from `start()` until `stop()`; exceptions are logged and counted."""
 
     def __init__(self, name: str, interval_s: float, sweep: Callable[[], Awaitable[None]]) -> None:
         self._name = name
@@ -19,13 +19,13 @@ class Sweeper:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin; does nothing when it has begun."""
+        """Start. Idempotent."""
         if self._task is None:
             self._stopping.clear()
             self._task = in_background(self._run(), "sweeper", of=self._name)
 
     async def stop(self) -> None:
-        """Ask it to stop rather than cancel it: a session it is just ending must get its last callback."""
+        """Stop after the sweep under way, which is not cancelled: sessions it ends must get their last callback."""
         if self._task is not None:
             self._stopping.set()
             await self._task
@@ -39,5 +39,5 @@ class Sweeper:
             except TimeoutError:
                 try:
                     await self._sweep()
-                except Exception as error:  # noqa: BLE001 (one that fails must not be the last)
+                except Exception as error:  # noqa: BLE001 (the next sweep must still run)
                     failed("sweeper", error, of=self._name)
