@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
+from pydantic_ai.tools import ToolDefinition
 
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.models import ResolvedModel
@@ -17,14 +18,16 @@ Step = str | tuple[str, dict[str, Any]] | Callable[[], Any]
 
 
 class ScriptedModel:
-    """Answers each request with the next step; records the messages it was sent."""
+    """Answers each request with the next step; records the messages and the tools it was sent."""
 
     def __init__(self, *steps: Any) -> None:
         self.steps = list(steps)
         self.requests: list[list[ModelMessage]] = []
+        self.offered: list[list[ToolDefinition]] = []
 
-    async def stream(self, messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[Any]:
+    async def stream(self, messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
         self.requests.append(list(messages))
+        self.offered.append(info.function_tools)
         step = self.steps.pop(0)
         if isinstance(step, Exception):
             raise step

@@ -81,8 +81,7 @@ async def test_one_session_for_one_id() -> None:
 async def test_conversations_share_what_is_expensive() -> None:
     manager = VoiceAgentManager(runtime=ScriptedModel().runtime())
     one, two = await manager.get_or_create("a"), await manager.get_or_create("b")
-    assert one._runtime is two._runtime
-    assert one._runtime.agent is two._runtime.agent
+    assert one.prepare_turn().agent is two.prepare_turn().agent
     assert one.memory is not two.memory
     await manager.aclose_all()
 
