@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -44,6 +45,25 @@ def test_it_comes_back_as_it_went() -> None:
     assert again == STATE
     assert again.caller is not None
     assert again.caller.claims == {"role": "guest"}
+
+
+def leaves(value: object) -> Iterator[type]:
+    """Yield the types of all that a value is made of."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from leaves(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from leaves(inner)
+    else:
+        yield type(value)
+
+
+def test_it_is_plain_data_that_nobody_changes() -> None:
+    assert set(leaves(STATE.model_dump())) <= {str, int, float, bool, type(None)}
+    assert STATE.version == VERSION
+    with pytest.raises(ValueError, match="frozen"):
+        STATE.turns = 5  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("version", [0, VERSION + 1, "1", None])

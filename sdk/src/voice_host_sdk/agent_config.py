@@ -1,4 +1,4 @@
-"""What a customer says about an agent: `AgentConfig`, and `TurnConfig` for its manners in conversation."""
+"""What a customer says about an agent: `AgentConfig`, and `TurnConfig` for its turn-taking."""
 
 from __future__ import annotations
 

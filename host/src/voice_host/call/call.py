@@ -56,7 +56,7 @@ class Call:
     client: ClientConnection
     reporter: CallReporter
     engine: TurnEngine
-    """Restored where the connection before was suspended."""
+    """Of this call; it continues from the state of the last call, if the caller has come back."""
     tasks: asyncio.TaskGroup
     over: asyncio.Future[CallEnd]
     microphone: MicrophoneBuffer
