@@ -184,6 +184,38 @@ def now_s() -> float:
 
 
 @in_virtual_time
+async def test_a_state_taken_during_a_call_continues_it_elsewhere() -> None:
+    model = ScriptedModel("On Sunday, too.", "At nine.")
+    async with (
+        process(AgentConfig(greeting="Hello."), ScriptedModel("At nine.", [Think(60), "Too late."])) as here,
+        process(AgentConfig(), model) as there,
+    ):
+        caller = await call(here)
+        await caller.wait(10)
+        assert await said(caller, "When do you open?") == "At nine."
+        session_id = ready(caller)["session_id"]
+        between_replies = here.resume_state(session_id)
+        assert between_replies.call is not None
+        assert (between_replies.call.turns.reply, between_replies.call.unanswered) == (2, "")
+        await caller.type("And on Sunday?")
+        data = here.resume_state(session_id).to_bytes()
+        assert here.connected_calls == 1
+
+        await there.restore(ResumeState.from_bytes(data))  # as if the process had died
+        again = await call(there, token_of(caller))
+        assert await said(again) == "On Sunday, too."
+        assert [frame["reply"] for frame in frames(again, "chat")] == [4]
+        assert model.asked[0].history == (
+            "agent: Hello.",
+            "caller: When do you open?",
+            "agent: At nine.",
+            "caller: And on Sunday?",
+        )
+        await again.leave()
+        await caller.leave()
+
+
+@in_virtual_time
 async def test_what_the_agent_asked_for_meanwhile_is_done_there() -> None:
     async with process(AgentConfig(), ScriptedModel()) as here, process(AgentConfig(), ScriptedModel()) as there:
         caller = await call(here)

@@ -23,6 +23,7 @@ from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.clock import now_s
 from voice_host.conversation.voice_agent import VoiceAgent
+from voice_host.sessions.resume_state import SuspendedCall
 from voice_host.sessions.session import ManagedSession
 from voice_host.turns import events as turns
 from voice_host.turns.engine import TurnEngine, TurnState
@@ -347,6 +348,13 @@ class Call:
     @property
     def lost(self) -> bool:
         return self.over.done() and not self.over.cancelled() and self.over.result().reason == "lost"
+
+    def snapshot(self) -> SuspendedCall:
+        turns, reply = self.engine.snapshot(self.session.created_at), self.reply
+        if reply is None or not reply.alive or self._settled:
+            return SuspendedCall(turns)
+        tools_ran = reply.turn is not None and bool(reply.turn.steps)
+        return SuspendedCall(turns, unanswered="" if tools_ran else reply.asked)
 
     def drop(self, reason: EndReason) -> None:
         self.end(reason)

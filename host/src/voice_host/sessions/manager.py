@@ -275,7 +275,7 @@ class VoiceAgentManager:
     # --- sessions move --------------------------------------------------------------------------------------------
 
     def resume_state(self, session_id: str) -> ResumeState:
-        """Return the state from which a session can be restored elsewhere, as of the end of its last call.
+        """Return the state from which a session can be restored elsewhere, also while a call is connected to it.
 
         Raises:
             KeyError: there is no such session.

@@ -41,6 +41,10 @@ class Connection(Protocol):
     def lost(self) -> bool:
         """Whether it ended without either side ending the conversation."""
 
+    def snapshot(self) -> SuspendedCall:
+        """Return the state of the call while it goes on. A turn that is being answered counts as unanswered, unless a
+        tool has run for it. Returns at once."""
+
     def drop(self, reason: EndReason) -> None:
         """End the call, and tell the caller why. Returns at once."""
 
@@ -157,7 +161,7 @@ class ManagedSession:
             metadata=json_part(self.live.metadata),
             state=state_to_keep(self.live.state),
             history=to_plain(self.agent.memory, MAX_HISTORY_BYTES),
-            call=self.suspended,
+            call=self.connection.snapshot() if self.connection is not None and not self.suspended else self.suspended,
             pending=self.live.pending,
             age_s=max(0.0, now - self.created_at),
             turns=self.turns,
