@@ -351,7 +351,7 @@ class Call:
 
     def snapshot(self) -> SuspendedCall:
         turns, reply = self.engine.snapshot(self.session.created_at), self.reply
-        if reply is None or not reply.alive or self._settled:
+        if reply is None or not reply.alive or self._history_is_complete():
             return SuspendedCall(turns)
         tools_ran = reply.turn is not None and bool(reply.turn.steps)
         return SuspendedCall(turns, unanswered="" if tools_ran else reply.asked)
