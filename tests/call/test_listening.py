@@ -92,7 +92,7 @@ def test_nothing_is_handed_out_twice_in_a_row_and_memory_is_bounded(steps: list[
         else:
             buffer.rewind(trim=False)
             position = 0
-        assert buffer.size <= 2 * HZ * 2
+        assert buffer.size_bytes <= 2 * HZ * 2
     rest = handed_out(buffer)
     assert not rest or int.from_bytes(rest[-2:], "little") == written - 1
 
@@ -129,7 +129,7 @@ def test_of_a_caller_who_only_listens_little_is_kept() -> None:
         buffer.add(b"\0\0" * 60, loud=False)
         buffer.next()
         buffer.forget_silence(2000)
-    assert 2000 <= buffer.size / 2 < 2000 + 60
+    assert 2000 <= buffer.size_bytes / 2 < 2000 + 60
 
 
 # --- loudness and the watchdog ---

@@ -109,7 +109,7 @@ async def studio(
 ) -> AsyncIterator[Studio]:
     """Serve one agent with simulated services. Words are short, so that a reply takes a fraction of a second.
 
-    `ears` and `voice` take the place of the simulated speech services; all are closed with the rest.
+    `ears` and `voice` take the place of the simulated speech services, and are closed with the rest.
     """
     async with (
         AssemblyAISimulator(api_key="stt-key") as stt,

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from fastapi import WebSocket
 from pydantic_ai import Agent, RunContext, Tool
 
-from tests.calls.client import calling
+from tests.calls.client import TestCaller, calling
 from tests.calls.studio import Studio, studio
 from tests.calls.test_responsiveness import confident
 from tests.simulators.gateway import Reply
+from voice_host import VoiceSessionHandler
 from voice_host.call.call import Call
 from voice_host_sdk import AgentConfig, Session
 
 
-def only_call(s: Studio) -> Call:
-    (held,) = s.manager.sessions()
-    assert isinstance(held.connection, Call)
-    return held.connection
+@asynccontextmanager
+async def one_call(**options: Any) -> AsyncIterator[tuple[Studio, TestCaller, Call]]:
+    """A call from both of its sides."""
+    handled: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
+
+    class Handler(VoiceSessionHandler):
+        async def _client_loop(self, call: Call, ws: WebSocket) -> None:
+            handled.set_result(call)
+            await super()._client_loop(call, ws)
+
+    async with studio(handler_class=Handler, **options) as s, calling(s.url) as caller:
+        yield s, caller, await handled
 
 
 @pytest.mark.parametrize("tokens", [("Hel", "lo", ", An", "na", "."), ("\n", "O", "K", "."), ("Ye", "s.")])
@@ -82,30 +94,26 @@ async def test_the_history_has_the_turn_as_it_was_in_the_end() -> None:
 
 
 async def test_no_request_goes_out_before_what_was_cut_is_remembered() -> None:
-    async with studio(ms_per_word=400) as s:
+    async with one_call(ms_per_word=400) as (s, caller, call):
         s.llm.reply("Fine.")
         s.llm.reply("Fine.")
-
-        async with calling(s.url) as caller:
-            session = await s.stt.connected()
-            await session.speech_started()  # all of the next turn but its words is made ready
-            await session.final(".")  # and it was a noise
-            await caller.expect("transcript")
-            call = only_call(s)
-            await call.say("One two three four five six seven eight nine.")
-            await caller.expect("audio", count=15)
-            await caller.type("hello")
-            await caller.expect("metrics", reply=2)
+        session = await s.stt.connected()
+        await session.speech_started()  # all of the next turn but its words is made ready
+        await session.final(".")  # and it was a noise
+        await caller.expect("transcript")
+        await call.say("One two three four five six seven eight nine.")
+        await caller.expect("audio", count=15)
+        await caller.type("hello")
+        await caller.expect("metrics", reply=2)
         assert len(s.llm.requests) == 1
         assert s.llm.requests[0].messages[-2]["content"].endswith("[interrupted by the caller]")
 
 
 async def test_what_was_made_ready_before_the_agent_spoke_is_made_anew() -> None:
-    async with studio() as s, calling(s.url) as caller:
+    async with one_call() as (s, caller, call):
         session = await s.stt.connected()
         await session.final(".")  # a noise
         await caller.expect("transcript")
-        call = only_call(s)
         first = call.preparation.current
         assert first is not None
         await call.say("Are you still there?")

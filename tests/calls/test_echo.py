@@ -16,17 +16,16 @@ from voice_host_sdk import AgentConfig, SpeechEvent, STTConfig, TTSConfig
 SAID = "We open at nine in the morning and we close at ten in the evening. Tomorrow we are closed."
 MISHEARD = "we open it mine in the mourning and be close at ten in the evening tomorrow we are clothes"
 WORD_S, LATE_S = 0.3, 0.2
+microphones: set[asyncio.Task[None]] = set()
+"""Who still has something to send: the event loop itself would forget them."""
+
 MIC_HZ, VOICE_HZ = STTConfig().sample_rate, TTSConfig().sample_rate
 
 
 @pytest.fixture(autouse=True)
 def a_voice_that_can_be_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scripted voice speaks silence; here it is a square wave of -9 dB."""
-
-    def loud(voice: ScriptedVoice, config: TTSConfig) -> bytes:
-        return tone(12_000, config.sample_rate * voice.ms_per_word // 1000)
-
-    monkeypatch.setattr(ScriptedVoice, "word_audio", loud)
+    """Let the scripted voice speak at -9 dB."""
+    monkeypatch.setattr(ScriptedVoice, "peak", 12_000)
 
 
 @pytest.fixture(params=[True, False], ids=["hears the end of speech", "does not"])
@@ -41,8 +40,7 @@ def tone(peak: int, samples: int) -> bytes:
 
 def put_on_loudspeaker(call: TestCall, *, gain: float = 0.1) -> None:
     """Send what the caller gets back through the microphone, `LATE_S` after it is played."""
-    loop = asyncio.get_running_loop()
-    played_until_s = 0.0
+    loop, played_until_s = asyncio.get_running_loop(), 0.0
 
     def play(pcm: bytes) -> None:
         nonlocal played_until_s
@@ -56,7 +54,14 @@ def put_on_loudspeaker(call: TestCall, *, gain: float = 0.1) -> None:
 
 def microphone(call: TestCall, pcm: bytes, in_s: float) -> None:
     """Send audio of the microphone a while from now."""
-    asyncio.get_running_loop().call_later(in_s, call.send_audio, pcm)
+
+    async def later() -> None:
+        await asyncio.sleep(in_s)
+        await call.send_audio(pcm)
+
+    sending = asyncio.create_task(later())
+    microphones.add(sending)
+    sending.add_done_callback(microphones.discard)
 
 
 def echo(text: str) -> list[tuple[float, SpeechEvent]]:

@@ -17,6 +17,7 @@ from tests.calls.studio import Studio, no_session, studio
 from voice_host import VoiceSessionHandler
 from voice_host.call.call import Call
 from voice_host.conversation.voice_agent import VoiceAgent
+from voice_host.testing.ears import ScriptedEars
 from voice_host_sdk import (
     AgentConfig,
     LifecycleCallbacks,
@@ -306,20 +307,14 @@ async def test_a_mistake_of_the_host_ends_its_call_as_failed() -> None:
     assert diary.end.reason == "failed"
 
 
-class CrashingEars:
-    """Fails not as providers do, with `ProviderError`, but with a mistake of its own."""
-
-    name = "crashing"
-    reports_speech_end = True
-
-    async def open(self, config: STTConfig) -> SpeechToTextStream:
-        raise RuntimeError("what the caller said: 4711")
-
-    async def aclose(self) -> None: ...
-
-
 async def test_a_provider_that_crashes_is_one_that_fails() -> None:
-    async with studio(ears=CrashingEars()) as s:
+    """Not as providers fail, with `ProviderError`, but with a mistake of its own."""
+
+    class Crashing(ScriptedEars):
+        async def open(self, config: STTConfig) -> SpeechToTextStream:
+            raise RuntimeError("what the caller said: 4711")
+
+    async with studio(ears=Crashing()) as s:
         s.llm.reply("Hello.")
         async with calling(s.url) as caller:
             error = await caller.expect("error", code="stt_failed")

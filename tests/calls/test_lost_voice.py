@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,6 @@ from tests.calls.studio import Studio, studio
 from tests.simulators.orpheus import SAMPLE_RATE, Fault, OrpheusSimulator
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.orpheus.adapter import OrpheusTextToSpeech
-from voice_host_sdk import TextToSpeech
 
 TEXT = "One two three. Four five six."
 QUICK = ResilienceSettings(voice_silent_after_s=0.3)
@@ -20,13 +20,10 @@ QUICK = ResilienceSettings(voice_silent_after_s=0.3)
 
 @asynccontextmanager
 async def call(
-    *faults: Fault | None,
-    text: str = TEXT,
-    resilience: ResilienceSettings = QUICK,
-    fallback_voice: TextToSpeech | None = None,
+    *faults: Fault | None, text: str = TEXT, resilience: ResilienceSettings = QUICK, **options: Any
 ) -> AsyncIterator[tuple[Studio, TestCaller]]:
     """A call whose agent answers twice, and whose voice fails as it is told."""
-    async with studio(resilience=resilience, fallback_voice=fallback_voice) as s:
+    async with studio(resilience=resilience, **options) as s:
         s.llm.reply(text)
         s.llm.reply("Seven eight nine.")
         s.tts.faults.extend(faults)
@@ -37,11 +34,11 @@ async def call(
 
 @asynccontextmanager
 async def call_with_fallback(
-    *faults: Fault | None, text: str = TEXT, resilience: ResilienceSettings = QUICK
+    *faults: Fault | None, **options: Any
 ) -> AsyncIterator[tuple[Studio, TestCaller, OrpheusSimulator]]:
     async with OrpheusSimulator(api_key="other-key", ms_per_word=40) as other:
-        voice = OrpheusTextToSpeech("other-key", url=other.url)
-        async with call(*faults, text=text, resilience=resilience, fallback_voice=voice) as (s, caller):
+        fallback = OrpheusTextToSpeech("other-key", url=other.url)
+        async with call(*faults, fallback_voice=fallback, **options) as (s, caller):
             yield s, caller, other
 
 
@@ -153,8 +150,7 @@ async def test_when_the_other_voice_fails_too_the_reply_is_shown() -> None:
 
 
 async def test_the_voice_is_tried_again_after_a_while() -> None:
-    resilience = ResilienceSettings(voice_silent_after_s=0.3, voice_retry_after_s=0)
-    async with call_with_fallback(resilience=resilience) as (s, caller, other):
+    async with call_with_fallback(resilience=ResilienceSettings(voice_retry_after_s=0)) as (s, caller, other):
         s.tts.upgrade_status = 503
         await s.tts.close_idle()
         await caller.type("Count")

@@ -166,6 +166,11 @@ async def test_refusals_are_spoken(chunks: list[dict[str, Any]]) -> None:
         assert s.llm.requests[1].messages[-2]["content"] == "I cannot help with that."
 
 
+def broken_off(reason: str) -> float:
+    labels = {"agent": "desk", "reason": reason}
+    return REGISTRY.get_sample_value("voice_host_answers_broken_off_total", labels) or 0.0
+
+
 @pytest.mark.fault("model: breaks its answer off")
 @pytest.mark.parametrize(
     ("reason", "words"),
@@ -177,8 +182,7 @@ async def test_refusals_are_spoken(chunks: list[dict[str, Any]]) -> None:
 )
 async def test_an_answer_that_is_broken_off_is_marked_and_counted(reason: str, words: str) -> None:
     counted = {"max_tokens": "length"}.get(reason, reason)
-    labels = {"agent": "desk", "reason": counted}
-    before = REGISTRY.get_sample_value("voice_host_answers_broken_off_total", labels) or 0
+    before = broken_off(counted)
     async with studio() as s:
         s.llm.reply("I think that the best", finish_reason=reason)
         s.llm.reply("Bye.")
@@ -191,7 +195,7 @@ async def test_an_answer_that_is_broken_off_is_marked_and_counted(reason: str, w
         kept = s.llm.requests[1].messages[-2]["content"]
         assert kept.startswith("I think that the best [broken off")
         assert words in kept
-    assert REGISTRY.get_sample_value("voice_host_answers_broken_off_total", labels) == before + 1
+    assert broken_off(counted) == before + 1
 
 
 CALL = '{"name": "get_weather", "arguments": {"city": "Paris"}}'

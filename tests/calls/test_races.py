@@ -17,7 +17,17 @@ from voice_host.admission import call_limits
 from voice_host.call.call import Call
 from voice_host.call.handler import DEAF_PHRASE
 from voice_host.settings import ResilienceSettings
-from voice_host_sdk import AgentConfig, LifecycleCallbacks, Session, SpeechEnded, SpeechStarted, tool
+from voice_host.testing.ears import ScriptedEars
+from voice_host_sdk import (
+    AgentConfig,
+    LifecycleCallbacks,
+    Session,
+    SpeechEnded,
+    SpeechStarted,
+    SpeechToTextStream,
+    STTConfig,
+    tool,
+)
 
 
 async def test_interrupting_twice_while_a_tool_finishes_keeps_every_turn_and_the_result() -> None:
@@ -187,19 +197,21 @@ async def test_the_handler_gets_away_from_a_client_that_takes_nothing() -> None:
 
 
 async def test_a_typed_turn_is_not_timed_from_a_cough() -> None:
-    calls: list[Call] = []
+    class Ears(ScriptedEars):
+        async def open(self, config: STTConfig) -> SpeechToTextStream:
+            line = await super().open(config)
+            listening.set()
+            return line
 
-    class Watched(VoiceSessionHandler):
-        async def _stt_listener(self, call: Call) -> None:
-            calls.append(call)
-            await super()._stt_listener(call)
-
-    async with studio(handler_class=Watched) as s:
+    ears, listening = Ears(), asyncio.Event()
+    async with studio(ears=ears) as s:
         s.llm.reply("Fine.")
         async with calling(s.url) as caller:
-            await s.stt.connected()
-            await calls[0].hear(SpeechStarted())
-            await calls[0].hear(SpeechEnded())
+            await listening.wait()
+            ears.hear(SpeechStarted())
+            ears.hear(SpeechEnded())
+            await caller.send("ping")
+            await caller.expect("pong")
             await caller.type("hi")
             stages = (await caller.expect("metrics", reply=1))["stages_ms"]
             assert "speech_end" not in stages
@@ -217,24 +229,25 @@ async def test_a_recogniser_that_simply_ends_is_a_failure_that_is_said() -> None
 
         async def aclose(self) -> None: ...
 
-    class Deaf(VoiceSessionHandler):
-        async def _connect_stt(self, call: Call) -> Any:
+    class Handler(VoiceSessionHandler):
+        async def _connect_stt(self, call: Call) -> SpeechToTextStream:
             return Ending()
 
     resilience = ResilienceSettings(stt_tell_after_s=0.1)
-    async with studio(resilience=resilience, handler_class=Deaf) as s, calling(s.url) as caller:
+    async with studio(resilience=resilience, handler_class=Handler) as s, calling(s.url) as caller:
         await caller.expect("error", code="stt_closed")
         await caller.expect("chat", text=DEAF_PHRASE)
 
 
-async def test_a_voice_that_cannot_be_opened_in_an_unforeseen_way_ends_the_call_properly() -> None:
+async def test_a_service_that_fails_in_an_unforeseen_way_ends_the_call_properly() -> None:
     recorder = Recorder()
 
-    class Mute(VoiceSessionHandler):
-        async def _open_voice(self, call: Call) -> Any:
+    class Broken(ScriptedEars):
+        @property
+        def reports_speech_end(self) -> bool:  # type: ignore[override]
             raise OSError("no")
 
-    async with studio(callbacks=recorder, handler_class=Mute) as s, calling(s.url) as caller:
+    async with studio(callbacks=recorder, ears=Broken()) as s, calling(s.url) as caller:
         assert (await caller.ended())[0] == 1011
         assert caller.all("error")[-1]["fatal"] is True
     assert recorder.names == ["created", "destroyed"]

@@ -113,7 +113,7 @@ class GatewaySimulator:
         self._scripts.extend(scripts)
 
     def forget_scripts(self) -> None:
-        """Drop the scripts that nobody has asked for."""
+        """Leave the scripted answers that were not asked for to `handle`."""
         self._scripts.clear()
 
     def handle(self, handler: Callable[[GatewayRequest], Script]) -> None:

@@ -37,25 +37,21 @@ class ReplayBuffer:
         self._piece = PIECE_MS * sample_rate // 1000 * 2
         self._sent: deque[Piece] = deque()
         self._unsent: deque[Piece] = deque()
-        self._size = 0
-
-    @property
-    def size(self) -> int:
-        """How many bytes are kept."""
-        return self._size
+        self.size_bytes = 0
+        """How much audio is held."""
 
     def add(self, pcm: bytes, *, loud: bool) -> int:
         """Add whole samples. Returns how many bytes were dropped that no recogniser has heard."""
         for start in range(0, len(pcm), self._piece):
             self._unsent.append(Piece(pcm[start : start + self._piece], loud))
-        self._size += len(pcm)
+        self.size_bytes += len(pcm)
         unheard = 0
-        while self._size > self._limit:
+        while self.size_bytes > self._limit:
             if self._sent:
-                self._size -= len(self._sent.popleft().pcm)
+                self.size_bytes -= len(self._sent.popleft().pcm)
             else:
                 oldest = len(self._unsent.popleft().pcm)
-                self._size -= oldest
+                self.size_bytes -= oldest
                 unheard += oldest
         return unheard
 
@@ -93,7 +89,7 @@ class ReplayBuffer:
         spare = min(lead - RUN_UP_MS * self._bytes_per_ms, sent - keep_ms * self._bytes_per_ms)
         while self._sent and len(self._sent[0].pcm) <= spare:
             dropped = len(self._sent.popleft().pcm)
-            self._size -= dropped
+            self.size_bytes -= dropped
             spare -= dropped
 
     def rewind(self, *, trim: bool) -> None:
@@ -126,4 +122,4 @@ class ReplayBuffer:
         self._measure()
 
     def _measure(self) -> None:
-        self._size = sum(len(piece.pcm) for piece in (*self._sent, *self._unsent))
+        self.size_bytes = sum(len(piece.pcm) for piece in (*self._sent, *self._unsent))

@@ -193,10 +193,11 @@ class TestCall(CallView):
         self._socket.put({"type": "websocket.receive", "text": json.dumps(message)})
         await asyncio.sleep(SETTLE_S)
 
-    def send_audio(self, pcm: bytes) -> None:
-        """Send microphone audio as it is: PCM16 at `ready.sample_rate`. Does nothing once the call is over."""
-        if self._socket is not None and self._observed.closed is None:
-            self._socket.put({"type": "websocket.receive", "bytes": pcm})
+    async def send_audio(self, pcm: bytes) -> None:
+        """Send audio of the microphone, PCM16 at `STTConfig.sample_rate`, and let the host deal with it."""
+        assert self._socket is not None
+        self._socket.put({"type": "websocket.receive", "bytes": pcm})
+        await asyncio.sleep(SETTLE_S)
 
     # --- what comes back --------------------------------------------------------------------------------------------
 
@@ -222,9 +223,9 @@ class TestCall(CallView):
         seen.next_reply = max(seen.next_reply, index + 1)
         return seen.replies[index]
 
-    def on_audio(self, hear: Callable[[bytes], None]) -> None:
-        """Call `hear` with each frame of speech the caller gets from now on: PCM16 at `ready.tts_sample_rate`."""
-        self._observed.on_audio.append(hear)
+    def on_audio(self, listen: Callable[[bytes], None]) -> None:
+        """Call `listen` with each piece of speech from now on, PCM16 at `TTSConfig.sample_rate`."""
+        self._observed.audio_listeners.append(listen)
 
     async def ended(self, *, within_s: float = 24 * 3600.0) -> CallEnd:
         """Wait until the call and its session have ended, and return how.
@@ -237,7 +238,7 @@ class TestCall(CallView):
         return self._observed.end
 
     async def audible_reply(self) -> Reply:
-        """Wait until the next reply becomes audible, and return it as it stands.
+        """Wait until the next reply becomes audible, and return it.
 
         Raises:
             AssertionError: none did, or the call ended before.
@@ -257,17 +258,18 @@ class TestCall(CallView):
         """Send the microphone's audio, and let the recogniser hear what is said when it would."""
         begun_s = self.now_s
         async with asyncio.TaskGroup() as both:
-            both.create_task(self._send_audio(said))
+            both.create_task(self._send_speech(said))
             for offset_s, event in said.events:
                 await self._quiet_until(begun_s + offset_s)
                 self.ears.hear(event)
         await asyncio.sleep(SETTLE_S)
 
-    async def _send_audio(self, said: Speech) -> None:
+    async def _send_speech(self, said: Speech) -> None:
+        assert self._socket is not None
         for frame in said.frames(self.ears.config.sample_rate):
             if self._observed.closed is not None:
                 return
-            self.send_audio(frame.pcm)
+            self._socket.put({"type": "websocket.receive", "bytes": frame.pcm})
             await asyncio.sleep(frame.duration_s)
 
     async def _at(self, at_s: float | None) -> None:

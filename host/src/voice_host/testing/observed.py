@@ -41,8 +41,7 @@ class ObservedCall:
         self.next_reply = 0
         """Where in `replies` the next one is that nobody has asked for; a turn of the caller skips what was before."""
         self.tts_sample_rate = 24000
-        self.on_audio: list[Callable[[bytes], None]] = []
-        """Called with each frame of audio that the caller gets."""
+        self.audio_listeners: list[Callable[[bytes], None]] = []
         self._begun_s = now_s()
         self._typed = False
         self._tool_owner: dict[str, Reply] = {}
@@ -110,8 +109,8 @@ class ObservedCall:
         self.audio_ms += len(pcm) / (self.tts_sample_rate * 2) * 1000
         if self.replies and self.replies[-1].audible_s is None:
             self.replies[-1].audible_s = self.now_s
-        for hear in self.on_audio:
-            hear(pcm)
+        for listen in self.audio_listeners:
+            listen(pcm)
 
     def _on_message(self, message: dict[str, Any]) -> None:
         match message:

@@ -1,7 +1,8 @@
-"""A voice that speaks silence: so many milliseconds for each word, with the words' times."""
+"""A voice that speaks silence or a tone: so many milliseconds for each word, with the words' times."""
 
 from __future__ import annotations
 
+import array
 import asyncio
 from collections.abc import AsyncIterator
 
@@ -23,20 +24,18 @@ class ScriptedVoice:
     Attributes:
         spoken: what was given to be spoken, one entry for each utterance, worded for the ear.
         failure: raised when the next utterance begins; None: the voice works.
+        peak: how loud it is, as the peak of a square wave of 600 Hz at 24 kHz; 0: silent.
         word_timings: whether the audio comes with the times of its words, as some services give them.
     """
 
     name = "scripted"
+    peak = 0
 
     def __init__(self, ms_per_word: int = MS_PER_WORD) -> None:
         self.ms_per_word = ms_per_word
         self.spoken: list[str] = []
         self.failure: ProviderError | None = None
         self.word_timings = True
-
-    def word_audio(self, config: TTSConfig) -> bytes:
-        """Return the audio of one word, PCM16: silence."""
-        return bytes(config.sample_rate * self.ms_per_word // 1000 * 2)
 
     async def open(self, config: TTSConfig) -> TextToSpeechStream:
         return _Line(self, config)
@@ -64,7 +63,7 @@ class _Line:
 class _Utterance:
     def __init__(self, voice: ScriptedVoice, config: TTSConfig) -> None:
         self._voice = voice
-        self._word_audio = voice.word_audio(config)
+        self._word_audio = _tone(voice.peak, config.sample_rate * voice.ms_per_word // 1000)
         self._words: asyncio.Queue[str | None] = asyncio.Queue()  # a test is short
         self._place = len(voice.spoken)
         voice.spoken.append("")
@@ -90,3 +89,9 @@ class _Utterance:
 
     async def aclose(self) -> None:
         self._words.put_nowait(None)
+
+
+def _tone(peak: int, samples: int) -> bytes:
+    """Return a square wave, PCM16."""
+    period = array.array("h", [-peak] * 20 + [peak] * 20)
+    return (period * (samples // len(period) + 1))[:samples].tobytes()
