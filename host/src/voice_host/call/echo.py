@@ -21,7 +21,7 @@ from collections.abc import Callable
 from difflib import SequenceMatcher, get_close_matches
 from statistics import StatisticsError, correlation
 
-from voice_host.call.loudness import SLOT_MS, Envelope, peak_to_peak, slot_of
+from voice_host.call.loudness import SLOT_MS, Envelope, slot_of
 from voice_host.clock import now_s
 from voice_host.turns.caller_words import has_word, words
 from voice_host_sdk import SpeechEnded, SpeechEvent, SpeechStarted, Transcript
@@ -86,7 +86,8 @@ class EchoGuard:
         self._clock = clock
         self._played = Envelope(voice_hz)
         self._heard = Envelope(microphone_hz, jitter_s=JITTER_S)
-        self._loud: deque[tuple[float, int]] = deque()  # when speech was sent, and how loud it is
+        # When speech was sent and how loud it is: the latest, and before it all that is louder than what followed.
+        self._loud: deque[tuple[float, int]] = deque()
         self._earlier = ""
         self._alone_s = 0.0  # how long the agent has spoken without the recogniser hearing anything
         self._louder_at_s = self._microphone_at_s = -math.inf
@@ -102,8 +103,10 @@ class EchoGuard:
         """The agent's speech is sent to the caller."""
         now_s = self._clock()
         self._forget(now_s)
-        self._played.add(pcm, now_s)
-        self._loud.append((now_s, peak_to_peak(pcm)))
+        level = self._played.add(pcm, now_s)
+        while self._loud and self._loud[-1][1] <= level:
+            self._loud.pop()
+        self._loud.append((now_s, level))
         if not self._speech:
             self._alone_s += len(pcm) / self._voice_bytes_per_s
 
@@ -118,9 +121,9 @@ class EchoGuard:
         now_s = self._clock()
         self._forget(now_s)
         self._microphone_at_s = now_s
-        self._heard.add(pcm, now_s - len(pcm) / self._microphone_bytes_per_s)
-        echo = max((level for _, level in self._loud), default=0) * LOUDER_THAN_ECHO
-        if peak_to_peak(pcm) > max(FAINT, echo):
+        level = self._heard.add(pcm, now_s - len(pcm) / self._microphone_bytes_per_s)
+        echo = self._loud[0][1] * LOUDER_THAN_ECHO if self._loud else 0
+        if level > FAINT and level > echo:
             self._louder_at_s = now_s
 
     def sift(self, event: SpeechEvent, said: Callable[[], str]) -> list[SpeechEvent]:

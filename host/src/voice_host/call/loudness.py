@@ -33,16 +33,26 @@ class Envelope:
         self._ends_s = 0.0
         self._levels: dict[int, int] = {}
 
-    def add(self, pcm: bytes, starts_s: float) -> None:
-        """Add audio that is heard from `starts_s` (seconds), or after what was added before if that takes longer."""
+    def add(self, pcm: bytes, starts_s: float) -> int:
+        """Add audio that is heard from `starts_s` (seconds), or after what was added before if that takes longer.
+
+        Returns:
+            how loud the loudest half slot of it is.
+        """
         if starts_s < self._ends_s + self._jitter_s:
             starts_s = self._ends_s
         self._ends_s = starts_s + len(pcm) / self._bytes_per_s
+        loudest = 0
         for offset in range(0, len(pcm), self._step):
             slot = slot_of(starts_s + offset / self._bytes_per_s)
-            self._levels[slot] = max(self._levels.get(slot, 0), peak_to_peak(pcm[offset : offset + self._step]))
+            level = peak_to_peak(pcm[offset : offset + self._step] if len(pcm) > self._step else pcm)
+            if level > self._levels.get(slot, -1):
+                self._levels[slot] = level
+            if level > loudest:
+                loudest = level
         while len(self._levels) > SLOTS_KEPT:
             del self._levels[next(iter(self._levels))]
+        return loudest
 
     def levels(self, first: int, count: int) -> list[int]:
         """Return how loud it was from the slot `first` on, 0 where nothing was added."""
