@@ -1,4 +1,4 @@
-"""The parts of listening that need no socket: what is replayed, who is taken for deaf, how long is waited."""
+"""The parts of listening that need no socket: replay, the watchdog for silent recognisers, retries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from voice_host.call.events import CallEvent
 from voice_host.call.listening import Listening
 from voice_host.call.microphone import MicrophoneBuffer
 from voice_host.call.replay_buffer import ReplayBuffer
-from voice_host.call.stt_watchdog import DeafWatchdog, Loudness
+from voice_host.call.stt_watchdog import Loudness, SttWatchdog
 from voice_host.settings import ResilienceSettings
 from voice_host.testing import run_in_virtual_time
 from voice_host_sdk import ProviderError, SpeechEnded, SpeechEvent, SpeechStarted, STTConfig, Transcript
@@ -92,7 +92,7 @@ def test_nothing_is_handed_out_twice_in_a_row_and_memory_is_bounded(steps: list[
         else:
             buffer.rewind(trim=False)
             position = 0
-        assert buffer.size_bytes <= 2 * HZ * 2
+        assert len(buffer) <= 2 * HZ * 2
     rest = handed_out(buffer)
     assert not rest or int.from_bytes(rest[-2:], "little") == written - 1
 
@@ -129,7 +129,7 @@ def test_of_a_caller_who_only_listens_little_is_kept() -> None:
         buffer.add(b"\0\0" * 60, loud=False)
         buffer.next()
         buffer.forget_silence(2000)
-    assert 2000 <= buffer.size_bytes / 2 < 2000 + 60
+    assert 2000 <= len(buffer) / 2 < 2000 + 60
 
 
 # --- loudness and the watchdog ---
@@ -146,12 +146,12 @@ def test_speech_is_loud_and_steady_noise_is_not(clip: str) -> None:
 
 
 def loud_ms(pcm: bytes) -> int:
-    loudness = Loudness()
+    loudness = Loudness(16_000)
     return 60 * sum(loudness.is_loud(pcm[start : start + 1920]) for start in range(0, len(pcm), 1920))
 
 
 def test_a_watchdog_that_was_wrong_is_more_patient() -> None:
-    watchdog = DeafWatchdog(2)
+    watchdog = SttWatchdog(2)
     assert [watchdog.sent(1) for _ in range(6)] == [False, True, False, False, False, True]
     watchdog.heard()
     assert [watchdog.sent(1) for _ in range(2)] == [False, True]
@@ -344,7 +344,7 @@ def test_a_call_that_ends_while_its_line_breaks_ends_the_listening() -> None:
         watched = Watched(lambda: line)
         task = asyncio.create_task(watched.listening.run(watched.microphone))
         await asyncio.sleep(0.1)
-        await watched.listening.send_audio(bytes(3200))
+        watched.microphone.put(bytes(3200))
         await asyncio.sleep(1.4)
         assert line.sending
         task.cancel()

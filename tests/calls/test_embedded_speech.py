@@ -9,7 +9,7 @@ import pytest
 from tests.calls.client import calling
 from tests.calls.studio import studio
 from tests.speech.embedded.speech import SILENCE_1_S, clip, plain
-from voice_host.call.listening import DEAF_PHRASE
+from voice_host.call.listening import STT_LOST_PHRASE
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.embedded.stt import EmbeddedSpeechToText
 from voice_host.speech.embedded.stt.recogniser import LocalRecogniser
@@ -62,7 +62,7 @@ async def test_a_full_queue_never_ends_in_silence(lasts: bool) -> None:
             speaking = asyncio.create_task(caller.speak(CARDS + SILENCE_1_S))
             if lasts:
                 assert (await caller.expect("error"))["code"] == "stt_busy"
-                await caller.expect("chat", text=DEAF_PHRASE)
+                await caller.expect("chat", text=STT_LOST_PHRASE)
             await speaking
             recogniser.full = False
             await caller.expect("turn", text=ASKED)

@@ -10,7 +10,7 @@ import pytest
 from tests.calls.client import calling
 from tests.calls.studio import studio
 from tests.simulators.orpheus import Fault
-from voice_host.call.handler import DEAF_PHRASE
+from voice_host.call.handler import STT_LOST_PHRASE
 from voice_host.speech.orpheus.adapter import OrpheusTextToSpeech
 from voice_host_sdk import AgentConfig, tool
 
@@ -30,7 +30,7 @@ async def test_a_refused_speech_to_text_key_names_its_variable_and_typing_still_
             assert error["fatal"] is False
             assert "ASSEMBLYAI_API_KEY" in error["message"]
             assert "wrong" not in error["message"]
-            await caller.expect("chat", text=DEAF_PHRASE)
+            await caller.expect("chat", text=STT_LOST_PHRASE)
             await caller.expect("metrics", reply=1)
             await caller.type("Hi")
             await caller.expect("tts_done", reply=2)

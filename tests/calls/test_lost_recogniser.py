@@ -12,7 +12,7 @@ import pytest
 from tests.calls.client import TestCaller, calling
 from tests.calls.studio import Studio, studio
 from tests.simulators.coded_speech import CodedRecogniser, silence, speech
-from voice_host.call.listening import DEAF_PHRASE, HEARING_AGAIN_PHRASE
+from voice_host.call.listening import STT_LOST_PHRASE, STT_RECOVERED_PHRASE
 from voice_host.settings import ResilienceSettings
 from voice_host_sdk import AgentConfig, STTConfig
 
@@ -34,7 +34,7 @@ async def call(resilience: ResilienceSettings, **options: Any) -> AsyncIterator[
 async def test_a_service_that_is_not_there_is_told_once_and_typing_works() -> None:
     async with call(IMPATIENT, stt_options={"url": "ws://127.0.0.1:9/v3/ws"}) as (_, caller):
         assert (await caller.expect("error"))["code"] == "stt_unreachable"
-        await caller.expect("chat", text=DEAF_PHRASE)
+        await caller.expect("chat", text=STT_LOST_PHRASE)
         await caller.type("Hi")
         await caller.expect("tts_done", reply=2)
         assert len(caller.all("error")) == 1
@@ -49,9 +49,9 @@ async def test_a_session_that_never_begins_is_replaced_and_the_caller_told_when_
         IMPATIENT, stt_options={"resilience": ResilienceSettings(speech_connect_timeout_s=0.2)}, prepare=_never_begins
     ) as (s, caller):
         assert (await caller.expect("error"))["code"] == "stt_timeout"
-        await caller.expect("chat", text=DEAF_PHRASE)
+        await caller.expect("chat", text=STT_LOST_PHRASE)
         s.stt.begins = True
-        await caller.expect("chat", text=HEARING_AGAIN_PHRASE)
+        await caller.expect("chat", text=STT_RECOVERED_PHRASE)
         await caller.speak(speech("one two three") + silence(450))
         await caller.expect("turn", text="one two three")
         assert len(caller.all("error")) == 1
@@ -87,7 +87,7 @@ async def test_a_line_that_closes_within_a_turn_is_replaced_and_the_turn_is_whol
         await caller.expect("turn", text="one two")
         assert len(s.stt.sessions) == 2
         assert not caller.all("error")
-        assert DEAF_PHRASE not in s.tts.spoken
+        assert STT_LOST_PHRASE not in s.tts.spoken
 
 
 @pytest.mark.fault("stt: closes with 1008", "stt: closes with 3006")
@@ -96,7 +96,7 @@ async def test_a_refusal_within_the_call_is_told_at_once_and_not_tried_again(cod
     async with call(PATIENT) as (s, caller):
         await (await s.stt.connected()).error(code)
         await caller.expect("error")
-        await caller.expect("chat", text=DEAF_PHRASE)
+        await caller.expect("chat", text=STT_LOST_PHRASE)
         await caller.type("Hi")
         await caller.expect("tts_done", reply=2)
         assert len(s.stt.sessions) == 1
@@ -173,11 +173,11 @@ async def test_an_outage_that_lasts_is_told_once_and_its_end_too(monkeypatch: py
         s.llm.reply("Fine again.")
         await s.stt.connected()
         s.stt.go_down()
-        await caller.expect("chat", text=DEAF_PHRASE)
+        await caller.expect("chat", text=STT_LOST_PHRASE)
         await caller.type("Hello?")
         await caller.expect("metrics", reply=2)
         s.stt.come_back()
-        await caller.expect("chat", text=HEARING_AGAIN_PHRASE)
+        await caller.expect("chat", text=STT_RECOVERED_PHRASE)
         await caller.speak(speech("one two") + silence(450))
         await caller.expect("turn", text="one two")
         assert len(caller.all("error")) == 1

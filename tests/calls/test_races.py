@@ -15,7 +15,7 @@ from tests.calls.test_endings import Recorder
 from voice_host import VoiceSessionHandler
 from voice_host.admission import call_limits
 from voice_host.call.call import Call
-from voice_host.call.handler import DEAF_PHRASE
+from voice_host.call.handler import STT_LOST_PHRASE
 from voice_host.settings import ResilienceSettings
 from voice_host.testing.ears import ScriptedEars
 from voice_host_sdk import (
@@ -236,7 +236,7 @@ async def test_a_recogniser_that_simply_ends_is_a_failure_that_is_said() -> None
     resilience = ResilienceSettings(stt_tell_after_s=0.1)
     async with studio(resilience=resilience, handler_class=Handler) as s, calling(s.url) as caller:
         await caller.expect("error", code="stt_closed")
-        await caller.expect("chat", text=DEAF_PHRASE)
+        await caller.expect("chat", text=STT_LOST_PHRASE)
 
 
 async def test_a_service_that_fails_in_an_unforeseen_way_ends_the_call_properly() -> None:

@@ -63,6 +63,16 @@ def test_an_extensions_service_is_made_once_when_it_is_first_chosen_and_closed_w
     assert made == []
 
 
+@pytest.mark.parametrize(("declared", "used"), [("", 20), ("min_audio_ms = 80", 80), ("min_audio_ms = 'long'", 20)])
+def test_a_recogniser_may_say_how_much_audio_it_wants_at_a_time(
+    plugins: PluginFolder, declared: str, used: int
+) -> None:
+    plugins.install_extension("ears", EARS.replace('    name = "Ears"', f'    name = "Ears"\n    {declared}'))
+    speech = services().for_agent(AgentConfig(speech_to_text="ears", text_to_speech="beep"))
+    assert speech.min_audio_ms == used
+    assert services().for_agent(AgentConfig(speech_to_text="embedded", text_to_speech="beep")).min_audio_ms == 32
+
+
 async def test_methods_of_a_third_party_that_share_a_name_with_the_hosts_are_left_alone(
     plugins: PluginFolder,
 ) -> None:

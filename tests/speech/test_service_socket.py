@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection as ThreadedConnection
 from websockets.sync.server import serve as threaded_serve
@@ -115,6 +115,53 @@ async def test_a_service_that_floods_is_cut_and_leaves_turns_of_the_loop_to_othe
                 await read_to_the_end(socket)
     assert 0 < most <= MESSAGES_PER_TURN + SLICE_BYTES // 4  # a message of "{}" has four bytes
     assert "was cut off" in caplog.text
+
+
+async def test_messages_are_sent_together_and_arrive_one_by_one() -> None:
+    received: list[str | bytes] = []
+
+    async def listen(ws: ServerConnection) -> None:
+        received.extend([message async for message in ws])
+
+    async with serve(listen, "127.0.0.1", 0, compression=None) as server:
+        port = server.sockets[0].getsockname()[1]
+        socket = await ServiceSockets("key", ResilienceSettings()).open(f"ws://127.0.0.1:{port}/")
+        await socket.send_all("one", b"\x02", "three", "Größe")
+        await socket.send_all()
+        await socket.close()
+        with pytest.raises(ConnectionClosed):
+            await socket.send_all("too late", "as well")
+        await server_is_done(server)
+    assert received == ["one", b"\x02", "three", "Größe"]
+
+
+async def test_a_service_that_does_not_read_makes_whoever_sends_wait() -> None:
+    read = asyncio.Event()
+
+    async def listen(ws: ServerConnection) -> None:
+        await read.wait()
+        async for _ in ws:
+            pass
+
+    async with serve(listen, "127.0.0.1", 0, compression=None, max_queue=1) as server:
+        port = server.sockets[0].getsockname()[1]
+        socket = await ServiceSockets("key", ResilienceSettings()).open(f"ws://127.0.0.1:{port}/")
+
+        async def send() -> None:
+            for _ in range(64):
+                await socket.send_all(bytes(2**20))
+
+        sending = asyncio.create_task(send())
+        done, _ = await asyncio.wait([sending], timeout=0.2)
+        assert not done  # no kernel holds 64 MiB for it
+        read.set()
+        await sending
+        await socket.close()
+
+
+async def server_is_done(server: Server) -> None:
+    server.close()
+    await server.wait_closed()
 
 
 async def test_messages_that_come_at_once_are_all_read(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,8 +1,10 @@
-"""The one clock of calls: the event loop's own."""
+"""The clock of calls, which is the event loop's own, and time limits for what is waited for again and again."""
 
 from __future__ import annotations
 
 import asyncio
+import math
+from types import TracebackType
 
 
 def now_s() -> float:
@@ -15,3 +17,81 @@ def now_s() -> float:
         RuntimeError: no event loop runs in this thread.
     """
     return asyncio.get_running_loop().time()
+
+
+class WaitLimit:
+    """Limits how long each of many waits of one task may take. It is `asyncio.timeout`, with one timer for all of them.
+
+        limit = WaitLimit(5.0)
+        while True:
+            with limit:
+                await socket.send(await anext(audio))
+
+    `asyncio.timeout` makes and cancels a timer for every wait, which costs more than most things that are waited for.
+    Here the timer runs on when a wait is over; when it fires it looks at the present wait, if there is one.
+
+    Args:
+        limit_s: seconds; inf: no limit, until `tighten()` sets one. One task at a time may wait.
+    """
+
+    __slots__ = ("_cancelling", "_due_s", "_expired", "_limit_s", "_task", "_timer")
+
+    def __init__(self, limit_s: float = math.inf) -> None:
+        self._limit_s = limit_s
+        self._due_s = math.inf
+        self._task: asyncio.Task[object] | None = None
+        self._cancelling = 0
+        self._expired = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task, self._cancelling = task, task.cancelling()
+        if self._limit_s != math.inf:
+            self._start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """Raise `TimeoutError` if the limit was exceeded. A cancellation by somebody else at that time is kept."""
+        task, self._task, self._due_s = self._task, None, math.inf
+        if self._expired:
+            self._expired = False
+            assert task is not None
+            if task.uncancel() <= self._cancelling and kind is not None and issubclass(kind, asyncio.CancelledError):
+                raise TimeoutError from error
+
+    def tighten(self, limit_s: float) -> None:
+        """Set a limit where there was none. A wait that is under way may take so long from now on."""
+        self._limit_s = limit_s
+        if self._task is not None and not self._expired:
+            self._start()
+
+    def expire(self) -> None:
+        """End the wait that is under way, if there is one, as if its time was over."""
+        self.close()
+        if self._task is not None and not self._expired:
+            self._expired = True
+            self._task.cancel()
+
+    def close(self) -> None:
+        """Stop the timer. Without this it keeps the limit in memory until it has fired once more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._due_s = loop.time() + self._limit_s
+        if self._timer is None or self._timer.when() > self._due_s:
+            self.close()
+            self._timer = loop.call_at(self._due_s, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._task is None or self._due_s == math.inf:
+            return
+        loop = asyncio.get_running_loop()
+        if self._due_s > loop.time():
+            self._timer = loop.call_at(self._due_s, self._look)
+        else:
+            self.expire()

@@ -1,4 +1,4 @@
-"""The voice of one call: watched while it speaks, tried again where nothing was heard, and replaced by another one."""
+"""The voice of one call: it is tried again while nothing was heard of an utterance, and replaced by the fallback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
 from voice_host.call.events import CallEvent, VoiceFailedOver
-from voice_host.clock import now_s
+from voice_host.clock import WaitLimit, now_s
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.boundary import ContainedTextToSpeech
 from voice_host_sdk import ProviderError, SpeechAudio, TextToSpeech, TextToSpeechStream, TTSConfig, Utterance
@@ -16,24 +16,24 @@ from voice_host_sdk import ProviderError, SpeechAudio, TextToSpeech, TextToSpeec
 Which = Literal["voice", "fallback"]
 
 ADAPTERS_FIRST = 1.1
-"""An adapter that minds the same limit can drop the connection that is dead: the call waits a little longer."""
+"""The call waits a little longer than adapters, which have the same limit and can drop the dead connection."""
 
 MOST_S_PER_CHARACTER = 0.5
-"""Some eight times slower than anybody speaks: beyond it the audio is not of this text."""
+"""Some eight times slower than anybody speaks: more audio than that is not of this text."""
 
 MOST_S_AT_LEAST = 20.0
 """The shortest text may take so long: "10:45" is five characters, and more when spoken."""
 
 
-class CallVoice:
-    """A call's line to its voice, and to the fallback voice once that is needed (`TextToSpeechStream`).
+class FailoverVoice:
+    """A call's stream to its voice, and to the fallback voice once that is needed (`TextToSpeechStream`).
 
-    The fallback speaks from the first clause that the voice could not say, and for `voice_retry_after_s` from then on:
-    a voice that changes with every clause is worse than another one. After an error that says it is not retryable the
-    voice is not asked again.
+    The fallback speaks from the first utterance that the voice failed to say, and for `voice_retry_after_s` from then
+    on, so that the voice does not change with every clause. After an error that is not retryable the voice is not tried
+    again in this call.
 
     Args:
-        fallback: speaks at the same rate, since both are opened with the same configuration; None: there is none.
+        fallback: is opened with the same configuration, so it has the same sample rate; None: there is no fallback.
         note: reports that the fallback takes over.
     """
 
@@ -55,42 +55,42 @@ class CallVoice:
         self._down_until_s = -math.inf
 
     async def warm(self) -> None:
-        """Open the line to the voice, so that the first clause need not.
+        """Open the stream to the voice before it is needed.
 
         Raises:
-            ProviderError: it cannot be had, and there is no other.
+            ProviderError: neither the voice nor the fallback can be opened.
         """
         try:
             await self._stream("voice")
         except ProviderError as error:
-            if not self.step_aside("voice", error):
+            if not self.fail_over("voice", error):
                 raise
             await self._stream("fallback")
 
-    async def utterance(self) -> WatchedUtterance:
+    async def utterance(self) -> FailoverUtterance:
         """Begin the next utterance.
 
         Raises:
-            ProviderError: neither the voice nor the fallback can be had.
+            ProviderError: neither the voice nor the fallback works.
         """
-        utterance = WatchedUtterance(
+        utterance = FailoverUtterance(
             self, self._config.sample_rate, ADAPTERS_FIRST * self._resilience.voice_silent_after_s
         )
         await utterance.begin()
         return utterance
 
     async def begin(self, which: Which | None = None) -> tuple[Which, Utterance]:
-        """Begin an utterance of one voice, by default the one whose turn it is. Raises what `utterance()` raises."""
+        """Begin an utterance of one voice, by default of the current one. Raises what `utterance()` raises."""
         which = which or self._which()
         try:
             return which, await (await self._stream(which)).utterance()
         except ProviderError as error:
-            if not self.step_aside(which, error):
+            if not self.fail_over(which, error):
                 raise
             return await self.begin("fallback")
 
-    def step_aside(self, which: Which, error: ProviderError) -> bool:
-        """One of the voices could not speak. Returns whether the other one is to be tried."""
+    def fail_over(self, which: Which, error: ProviderError) -> bool:
+        """Switch to the fallback after a failure of the voice. Returns whether there is another voice to try."""
         if which == "fallback" or "fallback" not in self._voices:
             return False
         wait_s = self._resilience.voice_retry_after_s if error.retryable else math.inf
@@ -99,7 +99,7 @@ class CallVoice:
         return True
 
     async def aclose(self) -> None:
-        """Close the lines, and wait until everything of them is gone. Idempotent."""
+        """Close the streams and wait until they are gone. Idempotent."""
         while self._streams:
             await self._streams.popitem()[1].aclose()
 
@@ -112,25 +112,25 @@ class CallVoice:
         return self._streams[which]
 
 
-class WatchedUtterance:
-    """One utterance (`Utterance`): said again while nothing of it was heard, and given up when its audio stops coming.
+class FailoverUtterance:
+    """One utterance (`Utterance`). It is repeated if it fails before any audio, and given up if its audio stops.
 
     Args:
-        silent_after_s: seconds without audio, once the whole text is there, after which the voice has stalled. A voice
-            that stalled before any audio is tried once more before the fallback is.
+        silent_after_s: seconds without audio, once the text is complete, after which the voice has stalled. A voice
+            that stalls before any audio is tried once more before the fallback.
     """
 
-    def __init__(self, voice: CallVoice, sample_rate: int, silent_after_s: float) -> None:
+    def __init__(self, voice: FailoverVoice, sample_rate: int, silent_after_s: float) -> None:
         self._voice = voice
         self._bytes_per_s = sample_rate * 2
         self._silent_after_s = silent_after_s
+        self._limit = WaitLimit()  # none until the text is complete
         self._texts: list[str] = []
         self._characters = 0
         self._ended = self._heard = self._tried_again = self._closed = False
         self._bytes = 0
         self._odd = b""
-        self._patience: asyncio.Timeout | None = None
-        self._saying = asyncio.Lock()  # text must not overtake what is said again
+        self._sending = asyncio.Lock()  # text must not overtake what is repeated
         self._which: Which | None = None
         self._spoken: Utterance | None = None
         self._audio: AsyncIterator[SpeechAudio] | None = None
@@ -141,7 +141,7 @@ class WatchedUtterance:
         self._audio = aiter(self._spoken)
 
     async def send_text(self, text: str) -> None:
-        async with self._saying:
+        async with self._sending:
             self._characters += len(text)
             if not self._heard:
                 self._texts.append(text)
@@ -149,12 +149,11 @@ class WatchedUtterance:
                 await self._spoken.send_text(text)
 
     async def end(self) -> None:
-        async with self._saying:
+        async with self._sending:
             self._ended = True
             if self._spoken is not None:
                 await self._spoken.end()
-        if self._patience is not None and not self._patience.expired():
-            self._patience.reschedule(now_s() + self._silent_after_s)
+        self._limit.tighten(self._silent_after_s)
 
     def __aiter__(self) -> AsyncIterator[SpeechAudio]:
         return self
@@ -163,30 +162,28 @@ class WatchedUtterance:
         """Return the next audio, whole samples.
 
         Raises:
-            ProviderError: the voice failed or stalled, and it cannot be said again.
+            ProviderError: the voice failed or stalled, and the utterance cannot be repeated.
         """
         while not self._closed:
             try:
                 return self._checked(await self._next())
             except ProviderError as error:
-                await self._say_again(error)
+                await self._repeat(error)
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
         self._closed = True
+        self._limit.close()
         if self._spoken is not None:
             await self._spoken.aclose()
 
     async def _next(self) -> SpeechAudio:
         assert self._audio is not None
         try:
-            deadline_s = now_s() + self._silent_after_s if self._ended else None
-            async with asyncio.timeout_at(deadline_s) as self._patience:
+            with self._limit:
                 return await anext(self._audio)
         except TimeoutError as silent:
             raise ProviderError("The voice did not answer in time.", code="tts_timeout") from silent
-        finally:
-            self._patience = None
 
     def _checked(self, audio: SpeechAudio) -> SpeechAudio:
         self._bytes += len(audio.pcm)
@@ -201,18 +198,18 @@ class WatchedUtterance:
         self._odd = pcm[len(pcm) & ~1 :]
         return SpeechAudio(pcm[: len(pcm) & ~1], audio.words)
 
-    async def _say_again(self, error: ProviderError) -> None:
-        """Begin again with the same voice or the next one; raises `error` where that cannot be."""
+    async def _repeat(self, error: ProviderError) -> None:
+        """Repeat the utterance with the same voice or the fallback; raises `error` if that is not possible."""
         assert self._which is not None
         if self._heard or self._closed:
             raise error
         if error.code == "tts_timeout" and not self._tried_again:
             self._tried_again = True
-        elif self._voice.step_aside(self._which, error):
+        elif self._voice.fail_over(self._which, error):
             self._which = "fallback"
         else:
             raise error
-        async with self._saying:
+        async with self._sending:
             failed, self._spoken = self._spoken, None
             if failed is not None:
                 await failed.aclose()

@@ -17,8 +17,8 @@ from voice_host.call.call import Call, CallSteps
 from voice_host.call.client_input import read_client
 from voice_host.call.connection import CallEnd, code_for, refuse, say_goodbye, session_for
 from voice_host.call.echo import EchoGuard
-from voice_host.call.failover_tts import CallVoice
-from voice_host.call.listening import DEAF_PHRASE, HEARING_AGAIN_PHRASE, Listening
+from voice_host.call.failover_tts import FailoverVoice
+from voice_host.call.listening import STT_LOST_PHRASE, STT_RECOVERED_PHRASE, Listening
 from voice_host.call.microphone import MicrophoneBuffer
 from voice_host.call.open_turn import final_timeout_s
 from voice_host.call.prepared_turn import PreparedTurn
@@ -288,7 +288,7 @@ class VoiceSessionHandler:
 
         async def on_outage(error: ProviderError) -> None:
             await call.report_failure(error)
-            await call.dispatch(SpeechRequested(DEAF_PHRASE))
+            await call.dispatch(SpeechRequested(STT_LOST_PHRASE))
 
         await Listening(
             call.agent.stt_config,
@@ -296,9 +296,10 @@ class VoiceSessionHandler:
             connect=partial(self._connect_stt, call),
             on_event=call.hear,
             on_outage=on_outage,
-            on_recovery=partial(call.dispatch, SpeechRequested(HEARING_AGAIN_PHRASE)),
+            on_recovery=partial(call.dispatch, SpeechRequested(STT_RECOVERED_PHRASE)),
             note=call.reporter.note,
             hears_speech_end=self._speech.stt.reports_speech_end,
+            min_audio_ms=self._speech.min_audio_ms,
         ).run(call.microphone)
 
     async def _connect_stt(self, call: Call) -> SpeechToTextStream:
@@ -308,7 +309,7 @@ class VoiceSessionHandler:
     async def _open_voice(self, call: Call) -> TextToSpeechStream | None:
         """Open the line to the voice; None: it cannot be had, and replies are text only."""
         speech, config = self._speech, call.agent.tts_config
-        voice = CallVoice(speech.tts, speech.tts_fallback, config, self._resilience, call.reporter.note)
+        voice = FailoverVoice(speech.tts, speech.tts_fallback, config, self._resilience, call.reporter.note)
         try:
             await voice.warm()
         except ProviderError as error:

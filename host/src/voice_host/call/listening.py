@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 
 from voice_host.backoff import backoff_s
 from voice_host.call.events import CallEvent, FinalMissing, MicrophoneDropped, RecogniserLost, ReplayDropped
-from voice_host.call.microphone import MicrophoneBuffer, feed
+from voice_host.call.microphone import MicrophoneBuffer
 from voice_host.call.open_turn import OpenTurn, final_timeout_s
 from voice_host.call.replay_buffer import ReplayBuffer
-from voice_host.call.stt_watchdog import DeafWatchdog, Loudness
-from voice_host.clock import now_s
+from voice_host.call.stt_watchdog import Loudness, SttWatchdog
+from voice_host.clock import WaitLimit, now_s
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.boundary import STT_FAILED, ContainedSpeechToTextStream, ask_service
+from voice_host.speech.select import DEFAULT_MIN_AUDIO_MS
 from voice_host_sdk import (
     ProviderError,
     SpeechEnded,
@@ -26,10 +27,10 @@ from voice_host_sdk import (
     Transcript,
 )
 
-DEAF_PHRASE = "Sorry, I cannot hear you at the moment. You can still type to me."
+STT_LOST_PHRASE = "Sorry, I cannot hear you at the moment. You can still type to me."
 """Spoken when speech-to-text is lost for long: silence is never the answer."""
 
-HEARING_AGAIN_PHRASE = "I can hear you again."
+STT_RECOVERED_PHRASE = "I can hear you again."
 """Spoken when it is back, to a caller who was told that it was lost."""
 
 STEADY_S = 2.0
@@ -70,6 +71,7 @@ class Listening:
         on_recovery: told when an outage that was told of is over.
         note: reports what was lost.
         hears_speech_end: whether the recogniser reports the end of speech.
+        min_audio_ms: the shortest audio that is worth sending to the recogniser.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Listening:
         on_recovery: Callable[[], Awaitable[None]],
         note: Callable[[CallEvent], None],
         hears_speech_end: bool = True,
+        min_audio_ms: int = DEFAULT_MIN_AUDIO_MS,
     ) -> None:
         self._config = config
         self._connect = connect
@@ -91,11 +94,12 @@ class Listening:
         self._on_recovery = on_recovery
         self._note = note
         self._resilience = resilience
+        self._min_audio_ms = min_audio_ms
         self._bytes_per_s = config.sample_rate * 2
         self._audio = ReplayBuffer(config.sample_rate, resilience.stt_replay_s)
         self._more = asyncio.Event()
-        self._loudness = Loudness()
-        self._watchdog = DeafWatchdog(resilience.stt_silent_after_s)
+        self._loudness = Loudness(config.sample_rate)
+        self._watchdog = SttWatchdog(resilience.stt_silent_after_s)
         self._failures = 0
         self._outage: _Outage | None = None
         self._replays = 0
@@ -105,13 +109,15 @@ class Listening:
 
     async def run(self, microphone: MicrophoneBuffer) -> None:
         """Listen until cancelled, or until an error that cannot be helped."""
-        async with asyncio.TaskGroup() as self._tasks:
-            feeding = self._tasks.create_task(feed(microphone, self, self._config), name="microphone")
-            await self._keep_connected()
-            feeding.cancel()
+        microphone.pass_on(self._hear, piece_ms=self._min_audio_ms, tail_ms=self._config.max_turn_silence)
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                await self._keep_connected()
+        finally:
+            microphone.close()
 
-    async def send_audio(self, pcm: bytes) -> None:
-        """Take the microphone's audio. Never waits."""
+    def _hear(self, pcm: bytes) -> None:
+        """Take the microphone's audio."""
         if dropped := self._audio.add(pcm, loud=self._loudness.is_loud(pcm)):
             self._note(MicrophoneDropped(dropped))
         self._more.set()
@@ -170,20 +176,23 @@ class Listening:
         self._turn.begin_again()
 
     async def _send(self, stream: SpeechToTextStream) -> None:
-        while True:
-            if (piece := self._audio.next()) is None:
-                self._more.clear()
-                await self._more.wait()
-                continue
-            try:
-                async with asyncio.timeout(self._resilience.stt_send_timeout_s):
+        limit = WaitLimit(self._resilience.stt_send_timeout_s)
+        try:
+            while True:
+                if (piece := self._audio.next()) is None:
+                    self._more.clear()
+                    await self._more.wait()
+                    continue
+                with limit:
                     await stream.send_audio(piece.pcm)
-            except TimeoutError as stuck:
-                raise _silent() from stuck
-            if not self._turn.is_open:
-                self._audio.forget_silence(ONSET_MS)
-            if piece.loud and self._watchdog.sent(len(piece.pcm) / self._bytes_per_s):
-                raise _silent()
+                if not self._turn.is_open:
+                    self._audio.forget_silence(ONSET_MS)
+                if piece.loud and self._watchdog.sent(len(piece.pcm) / self._bytes_per_s):
+                    raise _silent()
+        except TimeoutError as stuck:
+            raise _silent() from stuck
+        finally:
+            limit.close()
 
     async def _take(self, event: SpeechEvent) -> None:
         self._watchdog.heard()

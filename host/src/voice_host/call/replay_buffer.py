@@ -23,8 +23,8 @@ class Piece:
 class ReplayBuffer:
     """Holds PCM16 mono from the end of the last turn to now, at most `limit_s` of it.
 
-    `next()` hands it out piece by piece; `rewind()` begins again at its front for a recogniser that is new, and
-    `commit()` forgets what has become a turn. When it is full, the oldest audio goes.
+    `next()` hands it out piece by piece; `rewind()` starts again at the front for a new recogniser, and `commit()`
+    drops what has become a turn. When the buffer is full, the oldest audio goes.
 
     Args:
         sample_rate: Hz.
@@ -35,23 +35,31 @@ class ReplayBuffer:
         self._bytes_per_ms = sample_rate * 2 / 1000
         self._limit = int(limit_s * sample_rate) * 2
         self._piece = PIECE_MS * sample_rate // 1000 * 2
+        self._run_up = RUN_UP_MS * self._bytes_per_ms
         self._sent: deque[Piece] = deque()
         self._unsent: deque[Piece] = deque()
-        self.size_bytes = 0
-        """How much audio is held."""
+        self._sent_size = self._unsent_size = 0
+        self._silent_lead = 0  # bytes of silence at the front of what was sent
+
+    def __len__(self) -> int:
+        """The bytes held."""
+        return self._sent_size + self._unsent_size
 
     def add(self, pcm: bytes, *, loud: bool) -> int:
         """Add whole samples. Returns how many bytes were dropped that no recogniser has heard."""
-        for start in range(0, len(pcm), self._piece):
-            self._unsent.append(Piece(pcm[start : start + self._piece], loud))
-        self.size_bytes += len(pcm)
+        if len(pcm) <= self._piece:
+            self._unsent.append(Piece(pcm, loud))
+        else:
+            for start in range(0, len(pcm), self._piece):
+                self._unsent.append(Piece(pcm[start : start + self._piece], loud))
+        self._unsent_size += len(pcm)
         unheard = 0
-        while self.size_bytes > self._limit:
+        while self._sent_size + self._unsent_size > self._limit:
             if self._sent:
-                self.size_bytes -= len(self._sent.popleft().pcm)
+                self._drop_sent()
             else:
                 oldest = len(self._unsent.popleft().pcm)
-                self.size_bytes -= oldest
+                self._unsent_size -= oldest
                 unheard += oldest
         return unheard
 
@@ -60,11 +68,16 @@ class ReplayBuffer:
         if not self._unsent:
             return None
         piece = self._unsent.popleft()
+        size = len(piece.pcm)
+        if not piece.loud and self._silent_lead == self._sent_size:
+            self._silent_lead += size
         self._sent.append(piece)
+        self._unsent_size -= size
+        self._sent_size += size
         return piece
 
     def commit(self, keep_ms: float) -> None:
-        """What was handed out has become a turn, but for its last `keep_ms`."""
+        """Drop what was handed out, which has become a turn, but for its last `keep_ms`."""
         kept: deque[Piece] = deque()
         room = int(keep_ms * self._bytes_per_ms) & ~1
         while self._sent and room > 0:
@@ -77,20 +90,14 @@ class ReplayBuffer:
         self._measure()
 
     def forget_silence(self, keep_ms: float) -> None:
-        """No turn has begun: drop silence at the front, but for its end and the last `keep_ms` that were handed out.
+        """Drop silence at the front, while no turn has begun; the last `keep_ms` that were handed out stay.
 
-        It would be left out by `rewind`, and by `commit` once a turn begins; calls are silent for most of their time.
+        `rewind` would leave it out, and so would `commit` once a turn begins; calls are silent for most of their time.
         """
-        lead = sent = 0
-        for piece in self._sent:
-            if not piece.loud and lead == sent:
-                lead += len(piece.pcm)
-            sent += len(piece.pcm)
-        spare = min(lead - RUN_UP_MS * self._bytes_per_ms, sent - keep_ms * self._bytes_per_ms)
-        while self._sent and len(self._sent[0].pcm) <= spare:
-            dropped = len(self._sent.popleft().pcm)
-            self.size_bytes -= dropped
-            spare -= dropped
+        spare = min(self._silent_lead - self._run_up, self._sent_size - keep_ms * self._bytes_per_ms)
+        while self._sent and (size := len(self._sent[0].pcm)) <= spare:
+            self._drop_sent()
+            spare -= size
 
     def rewind(self, *, trim: bool) -> None:
         """Hand everything out again.
@@ -103,23 +110,39 @@ class ReplayBuffer:
         self._sent = deque()
         if trim:
             self._trim()
+        self._measure()
 
     def forget_sent(self) -> None:
         """Never hand out again what was handed out."""
         self._sent.clear()
         self._measure()
 
+    def _drop_sent(self) -> None:
+        dropped = self._sent.popleft()
+        self._sent_size -= len(dropped.pcm)
+        if dropped.loud:
+            self._measure_lead()
+        else:
+            self._silent_lead -= len(dropped.pcm)
+
     def _trim(self) -> None:
-        run_up = RUN_UP_MS * self._bytes_per_ms
         silence: deque[Piece] = deque()
         size = 0
         while self._unsent and not self._unsent[0].loud:
             silence.append(self._unsent.popleft())
             size += len(silence[-1].pcm)
-            while size - len(silence[0].pcm) >= run_up:
+            while size - len(silence[0].pcm) >= self._run_up:
                 size -= len(silence.popleft().pcm)
         self._unsent = silence + self._unsent
-        self._measure()
 
     def _measure(self) -> None:
-        self.size_bytes = sum(len(piece.pcm) for piece in (*self._sent, *self._unsent))
+        self._sent_size = sum(len(piece.pcm) for piece in self._sent)
+        self._unsent_size = sum(len(piece.pcm) for piece in self._unsent)
+        self._measure_lead()
+
+    def _measure_lead(self) -> None:
+        self._silent_lead = 0
+        for piece in self._sent:
+            if piece.loud:
+                break
+            self._silent_lead += len(piece.pcm)

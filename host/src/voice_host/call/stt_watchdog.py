@@ -1,4 +1,4 @@
-"""Noticing a recogniser that takes speech and gives nothing. No I/O, no clock."""
+"""Noticing a recogniser that takes speech and returns nothing. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ QUIET = 1000
 ABOVE_NOISE = 3.0
 """Speech stands out from the noise around it by this factor at least, or no recogniser understands it."""
 
-FLOOR_RISE = 0.01
-"""How much of the way to the present level the noise floor rises with each piece; it falls at once. Pieces are about
-60 ms, so noise that begins is taken for noise after some seconds, and speech, which has gaps, never is."""
+FLOOR_RISE_RATE = 0.16
+"""How much of the way to the present level the noise floor rises in a second; it falls at once. So noise that begins is
+taken for noise after some seconds, and speech, which has gaps, never is."""
 
-MAX_PATIENCE_FACTOR = 32
+MAX_FACTOR = 32
+"""How far the limit grows."""
 
 
 class Loudness:
     """Tells speech from silence and steady noise well enough to suspect a recogniser, and no better than that.
 
     It is no voice activity detection: nothing a caller hears depends on it.
+
+    Args:
+        sample_rate: Hz.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sample_rate: int) -> None:
+        self._rise_per_byte = FLOOR_RISE_RATE / (2 * sample_rate)
         self._floor = 0.0
 
     def is_loud(self, pcm: bytes) -> bool:
@@ -32,39 +37,38 @@ class Loudness:
         if level < self._floor:
             self._floor = level
         else:
-            self._floor += (level - self._floor) * FLOOR_RISE
+            self._floor += (level - self._floor) * min(1.0, self._rise_per_byte * len(pcm))
         return level > max(QUIET, ABOVE_NOISE * self._floor)
 
 
-class DeafWatchdog:
-    """Adds up the loud audio that was sent without an event.
+class SttWatchdog:
+    """Adds up the loud audio that was sent since the recogniser's last event.
 
-    Where it is wrong - music, a television - it costs a reconnection; each one without an event since doubles its
-    patience.
+    A false alarm (music, a television) costs one reconnection. Each alarm without an event since doubles the limit.
 
     Args:
-        patience_s: seconds of loud audio.
+        limit_s: seconds of loud audio without an event.
     """
 
-    def __init__(self, patience_s: float) -> None:
-        self._patience_s = patience_s
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
         self._factor = 1
         self._loud_s = 0.0
 
     def heard(self) -> None:
-        """The recogniser gave an event."""
+        """The recogniser returned an event."""
         self._factor = 1
         self._loud_s = 0.0
 
     def sent(self, duration_s: float) -> bool:
-        """Loud audio was sent. Returns whether the recogniser must be taken for deaf."""
+        """Loud audio was sent. Returns whether the recogniser has stopped working, as far as can be told."""
         self._loud_s += duration_s
-        if self._loud_s < self._patience_s * self._factor:
+        if self._loud_s < self._limit_s * self._factor:
             return False
         self._loud_s = 0.0
-        self._factor = min(self._factor * 2, MAX_PATIENCE_FACTOR)
+        self._factor = min(self._factor * 2, MAX_FACTOR)
         return True
 
     def new_line(self) -> None:
-        """A recogniser that is new has heard nothing yet."""
+        """Start again with a new recogniser, which has heard nothing yet."""
         self._loud_s = 0.0

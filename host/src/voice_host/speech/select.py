@@ -33,6 +33,12 @@ from voice_host_sdk import AgentConfig, SpeechToText, TextToSpeech, TTSConfig
 
 log = get_logger(__name__)
 
+DEFAULT_MIN_AUDIO_MS = 20
+"""For recognisers that do not say how much audio they want at a time: a frame of most clients."""
+
+MOST_MIN_AUDIO_MS = 500
+"""What a recogniser asks for beyond this is taken for a mistake: every turn would be so much slower."""
+
 _Provider = TypeVar("_Provider", SpeechToText, TextToSpeech)
 
 
@@ -51,6 +57,12 @@ class SpeechProviders:
             "stt": "none" if _problem_of(self.stt) else self.stt.name,
             "tts": "none" if _problem_of(self.tts) else self.tts.name,
         }
+
+    @property
+    def min_audio_ms(self) -> int:
+        """The shortest audio that is worth sending to the recogniser, where it says so."""
+        wanted = getattr(self.stt, "min_audio_ms", DEFAULT_MIN_AUDIO_MS)
+        return wanted if isinstance(wanted, int) and 0 < wanted <= MOST_MIN_AUDIO_MS else DEFAULT_MIN_AUDIO_MS
 
     @property
     def problem(self) -> str | None:

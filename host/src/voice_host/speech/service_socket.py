@@ -11,7 +11,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidProxy, InvalidStatus, InvalidURI, WebSocketException
 from websockets.frames import CloseCode
-from websockets.protocol import Event
+from websockets.protocol import Event, State
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
@@ -65,6 +65,25 @@ class ServiceConnection(ClientConnection):
         self._parsing_later: asyncio.Handle | None = None
         self._messages = TokenBucket(MESSAGES_PER_S, MESSAGES_BURST, self.loop.time)
         self._parsed = 0
+
+    async def send_all(self, *messages: str | bytes) -> None:
+        """Send messages in one write, as text or binary. It is `send()` without its context manager around each.
+
+        Raises:
+            ConnectionClosed: the connection is gone, or about to be.
+        """
+        if self.protocol.state is not State.OPEN or self.send_in_progress is not None:
+            for message in messages:
+                await self.send(message)  # which waits, and raises what is to be raised
+            return
+        for message in messages:
+            if isinstance(message, str):
+                self.protocol.send_text(message.encode())
+            else:
+                self.protocol.send_binary(message)
+        self.transport.write(b"".join(self.protocol.data_to_send()))
+        if self.paused:
+            await self.drain()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, or as much of it as one turn of the loop allows; the connection is not read meanwhile."""
@@ -139,7 +158,7 @@ class ServiceSockets:
         self._tls: ssl.SSLContext | None = None
         self._proxy_for = lru_cache(maxsize=64)(_proxy_for)
 
-    async def open(self, url: str) -> ClientConnection:
+    async def open(self, url: str) -> ServiceConnection:
         """Connect to `url`. Whoever asked owns the socket and closes it.
 
         Raises:
@@ -152,7 +171,7 @@ class ServiceSockets:
                 self._tls = await asyncio.to_thread(ssl.create_default_context)  # reads the certificates from disk
             tls = {"ssl": self._tls}
         try:
-            return await connect(
+            connection = await connect(
                 url,
                 additional_headers={"Authorization": self._authorization},
                 compression=None,
@@ -180,6 +199,8 @@ class ServiceSockets:
             raise ConnectFailed("connecting took too long") from slow
         except (OSError, WebSocketException) as failed:
             raise ConnectFailed("the connection failed") from failed
+        assert isinstance(connection, ServiceConnection)
+        return connection
 
 
 def _proxy_for(url: str) -> str | None:

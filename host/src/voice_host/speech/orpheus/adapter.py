@@ -8,13 +8,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection
-
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.orpheus.utterance import OrpheusUtterance, tts_failed
 from voice_host.speech.orpheus.warm_sockets import WarmSockets
 from voice_host.speech.resampler import Resampler
-from voice_host.speech.service_socket import ConnectFailed, ServiceSockets
+from voice_host.speech.service_socket import ConnectFailed, ServiceConnection, ServiceSockets
 from voice_host_sdk import ProviderError, TTSConfig
 
 logger = logging.getLogger(__name__)
@@ -53,7 +51,7 @@ class OrpheusTextToSpeech:
             await asyncio.to_thread(Resampler, SAMPLE_RATE, config.sample_rate)  # the import of soxr blocks
         url = self._url or config.wss_url
 
-        async def connect() -> ClientConnection:
+        async def connect() -> ServiceConnection:
             try:
                 return await self._sockets.open(url)
             except ConnectFailed as failed:
@@ -72,7 +70,7 @@ class OrpheusStream:
     """One call's line: a socket for each utterance, the next one opened ahead."""
 
     def __init__(
-        self, connect: Callable[[], Awaitable[ClientConnection]], config: TTSConfig, audio_timeout_s: float
+        self, connect: Callable[[], Awaitable[ServiceConnection]], config: TTSConfig, audio_timeout_s: float
     ) -> None:
         self._sockets = WarmSockets(connect)
         self._first_message = first_message(config)

@@ -6,12 +6,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from voice_host.clock import WaitLimit
 from voice_host.speech.orpheus.warm_sockets import WarmSockets
 from voice_host.speech.resampler import Resampler
-from voice_host.speech.service_socket import ConnectFailed
+from voice_host.speech.service_socket import ConnectFailed, ServiceConnection
 from voice_host_sdk import ProviderError, SpeechAudio
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class OrpheusUtterance:
         self._first_message = first_message
         self._resampler = resampler
         self._audio_timeout_s = audio_timeout_s
-        self._socket: ClientConnection | None = None
+        self._socket: ServiceConnection | None = None
         self._sending = asyncio.Lock()  # words must not overtake those that are said again
         self._words: list[str] = []
         self._speakable = False
@@ -54,7 +54,7 @@ class OrpheusUtterance:
         self._complete = False
         self._closed = False
         self._odd_byte = b""
-        self._patience: asyncio.Timeout | None = None
+        self._limit = WaitLimit()  # none until the whole text is there
 
     async def begin(self) -> None:
         """Get a socket and send the parameters.
@@ -83,14 +83,13 @@ class OrpheusUtterance:
         """
         if self._ended:
             raise RuntimeError("the utterance has ended: no text may follow")
-        for word in text.split():
-            async with self._sending:
-                # A model that happens to write the end marker must not end the utterance.
-                word = word.replace(END, "END")
-                self._speakable = self._speakable or any(letter.isalnum() for letter in word)
-                if not self._heard:
-                    self._words.append(word)
-                await self._send(word)
+        # A model that happens to write the end marker must not end the utterance.
+        words = text.replace(END, "END").split()
+        self._speakable = self._speakable or any(letter.isalnum() for letter in text)
+        async with self._sending:
+            if not self._heard:
+                self._words += words
+            await self._send(*words)
 
     async def end(self) -> None:
         """No more text follows."""
@@ -98,7 +97,7 @@ class OrpheusUtterance:
             if self._ended or self._closed:
                 return
             self._ended = True
-            self._wake_reader_at(self._give_up_at())
+            self._limit.tighten(self._audio_timeout_s)
             await self._send(END)
 
     def __aiter__(self) -> AsyncIterator[SpeechAudio]:
@@ -125,7 +124,7 @@ class OrpheusUtterance:
         """Stop at once. The socket closes in the background, which its stream waits for. Idempotent."""
         self._closed = True
         self._words.clear()
-        self._wake_reader_at(0)  # a waiting reader need not wait for the closing handshake
+        self._limit.expire()  # a waiting reader need not wait for the closing handshake
         if self._socket is not None:
             self._sockets.discard(self._socket)
 
@@ -136,14 +135,12 @@ class OrpheusUtterance:
             self._sockets.discard(self._socket)
             return b""
         try:
-            async with asyncio.timeout_at(self._give_up_at() if self._ended else None) as self._patience:
+            with self._limit:
                 return await self._socket.recv()
         except TimeoutError as silent:
             if self._closed or not self._speakable:
                 return b""
             raise ProviderError("The voice did not answer in time.", code="tts_timeout") from silent
-        finally:
-            self._patience = None
 
     async def _handle_close(self, closed: ConnectionClosed) -> bool:
         """Return whether the utterance is complete; if not, say it again on a fresh socket.
@@ -181,18 +178,14 @@ class OrpheusUtterance:
         except (ConnectFailed, ConnectionClosed) as failed:
             raise tts_failed() from failed
 
-    async def _send_all(self, socket: ClientConnection) -> None:
-        await socket.send(self._first_message)
-        for word in self._words:
-            await socket.send(word)
-        if self._ended:
-            await socket.send(END)
+    async def _send_all(self, socket: ServiceConnection) -> None:
+        await socket.send_all(self._first_message, *self._words, *([END] if self._ended else ()))
 
-    async def _send(self, message: str) -> None:
+    async def _send(self, *messages: str) -> None:
         if self._closed or self._socket is None:
             return
         try:
-            await self._socket.send(message)
+            await self._socket.send_all(*messages)
         except ConnectionClosed:
             return  # the reader learns of it and decides: it alone knows whether audio was heard
 
@@ -205,10 +198,3 @@ class OrpheusUtterance:
             self._heard = True
             self._words.clear()
         return self._resampler.resample(pcm[:whole])
-
-    def _wake_reader_at(self, when: float) -> None:
-        if self._patience is not None and not self._patience.expired():
-            self._patience.reschedule(when)
-
-    def _give_up_at(self) -> float:
-        return asyncio.get_running_loop().time() + self._audio_timeout_s

@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection
-
-from voice_host.speech.service_socket import ConnectFailed, cut
+from voice_host.speech.service_socket import ConnectFailed, ServiceConnection, cut
 from voice_host.tasks import in_background
 
 
@@ -21,11 +19,11 @@ class WarmSockets:
         connect: opens a socket, or raises.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[ClientConnection]]) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[ServiceConnection]]) -> None:
         self._connect = connect
-        self._reserve: asyncio.Task[ClientConnection] | None = None
-        self._closing: dict[ClientConnection, asyncio.Task[None]] = {}
-        self._open: set[ClientConnection] = set()
+        self._reserve: asyncio.Task[ServiceConnection] | None = None
+        self._closing: dict[ServiceConnection, asyncio.Task[None]] = {}
+        self._open: set[ServiceConnection] = set()
         self._closed = False
 
     @property
@@ -33,13 +31,13 @@ class WarmSockets:
         """Whether `aclose()` was called."""
         return self._closed
 
-    def warm(self) -> asyncio.Task[ClientConnection]:
+    def warm(self) -> asyncio.Task[ServiceConnection]:
         """Return the reserve, which may still be connecting; begin to connect if there is none."""
         if self._reserve is None:
             self._reserve = asyncio.create_task(self.fresh(), name="warm-socket")
         return self._reserve
 
-    async def take(self) -> ClientConnection:
+    async def take(self) -> ServiceConnection:
         """Take the reserve and begin to connect the next one.
 
         The socket may have died since it was opened: the first use tells. A cancelled caller leaves the reserve behind.
@@ -58,7 +56,7 @@ class WarmSockets:
         self.warm()
         return reserve.result()
 
-    async def fresh(self) -> ClientConnection:
+    async def fresh(self) -> ServiceConnection:
         """Connect now, past the reserve. Raises what `take()` raises."""
         self._refuse_when_closed()
         socket = await self._connect()
@@ -68,7 +66,7 @@ class WarmSockets:
         self._open.add(socket)
         return socket
 
-    def discard(self, socket: ClientConnection) -> None:
+    def discard(self, socket: ServiceConnection) -> None:
         """Close `socket` in the background. Returns at once."""
         if socket in self._open and socket not in self._closing:
             self._closing[socket] = in_background(self._close(socket), "close-socket")
@@ -95,7 +93,7 @@ class WarmSockets:
             await asyncio.wait({*tasks, *self._closing.values()})  # a few turns of the loop: nobody waits for a peer
             raise
 
-    async def _close(self, socket: ClientConnection) -> None:
+    async def _close(self, socket: ServiceConnection) -> None:
         try:
             await socket.close()  # bounded by the close timeout the socket was opened with
         finally:

@@ -7,14 +7,18 @@ import time
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from voice_host.settings import ResilienceSettings
-from voice_host.speech.assemblyai.stt.audio_frames import BYTES_PER_SAMPLE, AudioCoalescer, RealTimePacer
+from voice_host.speech.assemblyai.stt.audio_frames import (
+    BYTES_PER_SAMPLE,
+    MIN_MESSAGE_MS,
+    AudioCoalescer,
+    RealTimePacer,
+)
 from voice_host.speech.assemblyai.stt.errors import closed_error, connect_error, stt_error
 from voice_host.speech.assemblyai.stt.messages import Begun, MessageReader, Refused, Terminated
-from voice_host.speech.service_socket import ConnectFailed, ServiceSockets, cut
+from voice_host.speech.service_socket import ConnectFailed, ServiceConnection, ServiceSockets, cut
 from voice_host_sdk import ProviderError, SpeechEvent, STTConfig
 
 TERMINATION_TIMEOUT_S = 1.0
@@ -39,6 +43,7 @@ class AssemblyAISpeechToText:
 
     name = "assemblyai"
     reports_speech_end = False
+    min_audio_ms = MIN_MESSAGE_MS
 
     def __init__(self, api_key: str, *, url: str | None = None, resilience: ResilienceSettings | None = None) -> None:
         resilience = resilience or ResilienceSettings()
@@ -72,7 +77,7 @@ class AssemblyAISpeechToText:
     async def aclose(self) -> None:
         """Nothing is shared that needs closing."""
 
-    async def _wait_for_begin(self, socket: ClientConnection, reader: MessageReader) -> None:
+    async def _wait_for_begin(self, socket: ServiceConnection, reader: MessageReader) -> None:
         """Authentication errors arrive here: the service accepts the upgrade first."""
         try:
             async with asyncio.timeout(self._begin_timeout_s):
@@ -92,7 +97,7 @@ class AssemblyAIStream:
     """One call's line. It has no task of its own: events are read from the socket as they are asked for, so a slow
     consumer slows the service down and nothing piles up here."""
 
-    def __init__(self, socket: ClientConnection, reader: MessageReader, sample_rate: int) -> None:
+    def __init__(self, socket: ServiceConnection, reader: MessageReader, sample_rate: int) -> None:
         self._socket = socket
         self._reader = reader
         self._coalescer = AudioCoalescer(sample_rate)
@@ -115,7 +120,7 @@ class AssemblyAIStream:
             if self._closing:
                 return
             try:
-                await self._socket.send(message)
+                await self._socket.send_all(message)
             except ConnectionClosed as closed:
                 if not self._closing:
                     raise self._fail(closed) from closed

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 BYTES_PER_SAMPLE = 2
 
+MIN_MESSAGE_MS = 50
+"""The shortest message that the service accepts."""
+
 
 class AudioCoalescer:
     """Gathers PCM16 mono of any frame size into messages of `min_ms` to `max_ms`.
@@ -16,7 +19,7 @@ class AudioCoalescer:
         max_ms: the longest message to send. Short messages keep the delay small, so this is not the service's limit.
     """
 
-    def __init__(self, sample_rate: int, *, min_ms: int = 50, max_ms: int = 100) -> None:
+    def __init__(self, sample_rate: int, *, min_ms: int = MIN_MESSAGE_MS, max_ms: int = 100) -> None:
         # Rounded inwards: a rate that has no whole number of samples in a message must not fall out of the range.
         self._min_bytes = -(-sample_rate * min_ms // 1000) * BYTES_PER_SAMPLE
         self._max_bytes = sample_rate * max_ms // 1000 * BYTES_PER_SAMPLE

@@ -9,13 +9,11 @@ from contextlib import AsyncExitStack
 from functools import partial
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from websockets.asyncio.client import ClientConnection
-
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.assemblyai.tts.messages import connect_error, tts_error
 from voice_host.speech.assemblyai.tts.session import VoiceSession
 from voice_host.speech.assemblyai.tts.utterance import AssemblyAIUtterance
-from voice_host.speech.service_socket import ConnectFailed, ServiceSockets
+from voice_host.speech.service_socket import ConnectFailed, ServiceConnection, ServiceSockets
 from voice_host_sdk import ProviderError, TTSConfig
 
 logger = logging.getLogger(__name__)
@@ -79,7 +77,7 @@ class AssemblyAITextToSpeech:
             raise tts_error("tts_auth")
         url = session_url(self._url, config)
 
-        async def connect() -> ClientConnection:
+        async def connect() -> ServiceConnection:
             try:
                 return await self._sockets.open(url)
             except ConnectFailed as failed:

@@ -8,7 +8,6 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from voice_host.speech.assemblyai.tts.messages import (
@@ -23,7 +22,7 @@ from voice_host.speech.assemblyai.tts.messages import (
     tts_error,
 )
 from voice_host.speech.assemblyai.tts.request import Request
-from voice_host.speech.service_socket import cut
+from voice_host.speech.service_socket import ServiceConnection, cut
 from voice_host.tasks import in_background
 from voice_host_sdk import ProviderError
 
@@ -50,7 +49,7 @@ class VoiceSession:
     """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[ClientConnection]], *, begin_timeout_s: float, keep_alive_s: float
+        self, connect: Callable[[], Awaitable[ServiceConnection]], *, begin_timeout_s: float, keep_alive_s: float
     ) -> None:
         self._connect = connect
         self._begin_timeout_s = begin_timeout_s
@@ -153,7 +152,7 @@ class VoiceSession:
         finally:
             self._end(error)
 
-    async def _wait_for_begin(self, socket: ClientConnection) -> None:
+    async def _wait_for_begin(self, socket: ServiceConnection) -> None:
         """Errors of credentials and parameters arrive here: the service accepts the upgrade first."""
         try:
             async with asyncio.timeout(self._begin_timeout_s):
@@ -169,14 +168,14 @@ class VoiceSession:
             raise closed_error(closed.rcvd.code if closed.rcvd else None) from closed
         self._settled.set()
 
-    async def _talk(self, socket: ClientConnection) -> ProviderError:
+    async def _talk(self, socket: ServiceConnection) -> ProviderError:
         async with asyncio.TaskGroup() as tasks:
             writer = tasks.create_task(self._write(socket))
             error = await self._read(socket)
             writer.cancel()
         return error
 
-    async def _read(self, socket: ClientConnection) -> ProviderError:
+    async def _read(self, socket: ServiceConnection) -> ProviderError:
         """Hand on what comes, until it ends; return why."""
         while True:
             try:
@@ -199,14 +198,14 @@ class VoiceSession:
                 case Terminated() if not self._closing:  # else the close follows
                     return tts_error("tts_failed")
 
-    async def _write(self, socket: ClientConnection) -> None:
+    async def _write(self, socket: ServiceConnection) -> None:
         try:
             while True:
                 await self._write_next(socket)
         except ConnectionClosed:
             return  # the reader learns why
 
-    async def _write_next(self, socket: ClientConnection) -> None:
+    async def _write_next(self, socket: ServiceConnection) -> None:
         if self._cancel:
             self._cancel = False
             self._next_flush_id += 1
@@ -224,14 +223,13 @@ class VoiceSession:
             except TimeoutError:
                 await socket.send(KEEP_ALIVE)
 
-    async def _write_request(self, socket: ClientConnection, request: Request) -> None:
+    async def _write_request(self, socket: ServiceConnection, request: Request) -> None:
         request.flush_id = self._next_flush_id
         self._next_flush_id += 1
         self._sent[request.flush_id] = request
         self._heard_at = asyncio.get_running_loop().time()
-        for text in request.texts:
-            await socket.send(json.dumps({"type": "Generate", "text": text}))
-        await socket.send(FLUSH)
+        texts = [json.dumps({"type": "Generate", "text": text}) for text in request.texts]
+        await socket.send_all(*texts, FLUSH)
 
     def _end(self, error: ProviderError) -> None:
         if self.error is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from voice_host.speech.embedded.engines import Recogniser
 from voice_host.speech.embedded.requirements import speech_problem, unloadable
+from voice_host.speech.embedded.stt.endpointer import WINDOW_MS
 from voice_host.speech.embedded.stt.recogniser import LocalRecogniser
 from voice_host.speech.local_service import LocalService
 from voice_host_sdk import ProviderError, STTConfig
@@ -38,6 +39,10 @@ class EmbeddedSpeechToText(LocalService):
     @property
     def reports_speech_end(self) -> bool:
         return True
+
+    @property
+    def min_audio_ms(self) -> int:
+        return WINDOW_MS
 
     async def open(self, config: STTConfig) -> EmbeddedSpeechToTextStream:
         """Open a call's line; the model is loaded meanwhile, if it is the first.
