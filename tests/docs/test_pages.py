@@ -110,4 +110,4 @@ def test_no_message_takes_it_that_the_environment_contains_pip() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "pip install" in node.value
     ]
-    assert said == [], "voice_host.installing knows the command"
+    assert said == [], "voice_host.plugins.installing knows the command"

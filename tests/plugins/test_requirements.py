@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.sample_plugins import PluginFolder
-from voice_host.installing import install_command
 from voice_host.plugins import violations
+from voice_host.plugins.installing import install_command
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 Names are handed on lazily: the command line answers `--help` without importing the web framework or a model library.
 """
 
+import os
 from importlib import import_module
+from importlib.metadata import distributions
 from typing import TYPE_CHECKING, Any
-
-from voice_host.damaged_metadata import keep_pydantic_importable
 
 if TYPE_CHECKING:
     from pydantic_ai import Tool
@@ -69,6 +69,20 @@ __all__ = [
     "normalize_voice_text",
     "visit_url_tool",
 ]
+
+
+def keep_pydantic_importable() -> None:
+    """Turn pydantic's plugins off if a distribution is damaged. Call it before anything imports pydantic.
+
+    pydantic reads the entry points of all distributions when its first model is made. If one of them cannot be read,
+    it fails, and so does the import of whatever uses it. Which distribution is damaged is reported when agents are
+    discovered. Takes about 3 ms for a hundred distributions.
+    """
+    try:
+        for distribution in distributions():
+            _ = distribution.entry_points
+    except Exception:  # noqa: BLE001 - it may be damaged in any way
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 if not TYPE_CHECKING:  # or a type checker would take any name for one of these

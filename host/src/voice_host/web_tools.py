@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic_ai import Tool
 
-from voice_host.installing import install_command
 from voice_host.outbound.page_reader import PageReader
 from voice_host.outbound.public_address import is_allowed
 from voice_host.outbound.public_fetch import FetchError, PublicFetcher
@@ -62,6 +61,8 @@ def duckduckgo_search_tool(max_results: int = 5) -> Tool[Any]:
         from ddgs.exceptions import DDGSException
         from pydantic_ai.common_tools import duckduckgo
     except ImportError as error:
+        from voice_host.plugins.installing import install_command  # only now: it loads the plugin engine
+
         raise ImportError(f"Searching needs an extra: {install_command('voice-host[search]')}") from error
     search: Callable[..., Any] = duckduckgo.duckduckgo_search_tool(max_results=max_results).function
 

@@ -22,8 +22,8 @@ from voice_host.cli.output import (
     say_warning,
     settings_or_exit,
 )
-from voice_host.installing import installer
 from voice_host.plugins import absent_agents, discover_agents, not_installed, nothing_to_run
+from voice_host.plugins.installing import installer
 
 _STYLES: dict[Status, str] = {"ok": "green", "broken": "bold red", "not allowed": "dim", "disabled": "dim"}
 

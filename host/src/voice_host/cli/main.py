@@ -6,8 +6,8 @@ import sys
 import traceback
 from types import TracebackType
 
+import voice_host
 from voice_host.cli.exit_codes import INTERRUPTED
-from voice_host.damaged_metadata import keep_pydantic_importable
 from voice_host.observability.printable import printable
 
 MAX_TRACE_CHARS = 100_000
@@ -17,7 +17,7 @@ def main() -> None:
     """Run the command in `sys.argv` and exit with its exit code."""
     sys.excepthook = _print_error
     try:
-        keep_pydantic_importable()
+        voice_host.keep_pydantic_importable()
         # Imported here, so that Ctrl-C shows no traceback while libraries are loading either.
         from voice_host.cli.commands import app
 

@@ -10,7 +10,7 @@ import typer
 from packaging.version import Version
 
 from voice_host.cli.output import fail, print_line
-from voice_host.installing import command, installer, pip_version
+from voice_host.plugins.installing import command, installer, pip_version
 from voice_host.scaffold import CannotScaffold, NameRefused, Names, names_for, scaffold
 
 _PIP_WITH_GROUPS = Version("25.1")

@@ -22,7 +22,7 @@ from voice_host.conversation.turn import active_turn
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 from voice_host.tenancy import PluginTimeout, acting_for, contained, isolated, type_of
-from voice_host.valid_unicode import valid_unicode
+from voice_host.text.unicode import valid_unicode
 from voice_host_sdk import Session, ToolOptions
 
 log = get_logger(__name__)

@@ -39,7 +39,7 @@ from voice_host.models.thoughts import SpokenTextFilter, ThinkingHabit
 from voice_host.models.written_calls import WrittenCall
 from voice_host.observability import metrics
 from voice_host.tenancy import contained
-from voice_host.valid_unicode import valid_unicode
+from voice_host.text.unicode import valid_unicode
 from voice_host_sdk import Session
 
 if TYPE_CHECKING:

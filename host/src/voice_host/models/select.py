@@ -15,11 +15,11 @@ from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import KnownModelName, Model, infer_model
 from pydantic_ai.providers import Provider, infer_provider, infer_provider_class
 
-from voice_host.installing import install_command
 from voice_host.models.demo import demo_model
 from voice_host.models.errors import ModelConfigError
 from voice_host.models.fallback import ModelWithFallbacks
 from voice_host.models.timeouts import TimeoutModel
+from voice_host.plugins.installing import install_command
 from voice_host.settings import Settings, suggestion
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from voice_host.installing import install_command
+from voice_host.plugins.installing import install_command
 from voice_host.plugins.phases import DiscoveredPlugin
 
 HOST_DISTRIBUTION = "voice-host"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from voice_host.installing import installer
+from voice_host.plugins.installing import installer
 from voice_host.plugins.phases import LoadedAgent
 from voice_host.settings import Settings, did_you_mean, meant_instead, suggestion
 

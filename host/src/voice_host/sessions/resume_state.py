@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json, to_json
 
+from voice_host.text.unicode import valid_unicode
 from voice_host.turns.snapshot import TurnSnapshot
-from voice_host.valid_unicode import valid_unicode
 from voice_host_sdk import Caller
 
 VERSION = 1

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from voice_host.installing import installer
 from voice_host.plugins import BrokenAgent, DiscoveredAgent, LoadedAgent, discover_agents, load_agent
+from voice_host.plugins.installing import installer
 from voice_host_sdk import AgentConfig, LifecycleCallbacks
 
 AgentSource = str | ModuleType | AgentConfig

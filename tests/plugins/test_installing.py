@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from voice_host import installing
+from voice_host.plugins import installing
 
 SCRIPTS = sysconfig.get_path("scripts")
 
