@@ -11,7 +11,7 @@ from tests.calls.client import calling
 from tests.front.hosting import installed, running
 from voice_host.plugins import BrokenAgent
 from voice_host.settings import load_settings
-from voice_host.speech.addresses import require_allowed
+from voice_host.speech.builtin import require_allowed
 from voice_host.speech.select import ProviderConfigError, SpeechServices
 from voice_host_sdk import DEFAULT_STT_WSS_BASE, DEFAULT_TTS_WSS_URL, AgentConfig, STTConfig, TTSConfig
 
@@ -30,12 +30,12 @@ OWN_HOSTS = ("streaming.assemblyai.com", "model-q844y7pw.api.baseten.co")
         ("wss://evil.example.com/x", "names the host 'evil.example.com'"),
         ("wss://voices.example.com/x", "names the host"),
         ("wss://tts.example.com.evil.org/x", "names the host"),
-        ("wss://streaming.assemblyai.com@evil.org/x", "is no address"),
-        ("wss://user:secret@tts.example.com/x", "is no address"),
+        ("wss://streaming.assemblyai.com@evil.org/x", "is not an address"),
+        ("wss://user:secret@tts.example.com/x", "is not an address"),
         ("ws://tts.example.com/x", "is not encrypted"),
-        ("https://tts.example.com/x", "is no address"),
-        ("wss://tts.example.com:port/x", "is no address"),
-        ("", "is no address"),
+        ("https://tts.example.com/x", "is not an address"),
+        ("wss://tts.example.com:port/x", "is not an address"),
+        ("", "is not an address"),
     ],
 )
 def test_an_address_an_agent_names(url: str, problem: str | None) -> None:

@@ -11,7 +11,7 @@ from voice_host.plugins import BrokenAgent, InvalidReturn, LoadedAgent, Phase, v
 from voice_host.plugins.guard import describe, function_place, place
 from voice_host.sessions.live_session import LiveSession
 from voice_host.settings import redact
-from voice_host.speech.errors import ProviderConfigError
+from voice_host.speech.builtin import ProviderConfigError
 from voice_host.tenancy import acting_for, isolated, raised_by
 
 

@@ -5,28 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import SecretStr
 
 from voice_host.observability.logs import get_logger
 from voice_host.plugins import Extensions, Offer, load_built_in, load_extensions
 from voice_host.plugins.guard import SignalWatch, describe, place
-from voice_host.settings import (
-    Adapter,
-    AgentAddress,
-    Settings,
-    SpeechService,
-    built_in_services,
-    did_you_mean,
-    load_settings,
-    redact,
-)
-from voice_host.settings.services import AUTO, DIRECTIONS, Direction
-from voice_host.speech.addresses import require_allowed
-from voice_host.speech.builtin import BuiltInProviders
-from voice_host.speech.errors import ProviderConfigError as ProviderConfigError
+from voice_host.settings import Settings, did_you_mean, load_settings, redact
+from voice_host.settings.services import AUTO, Direction
+from voice_host.speech.builtin import BuiltInProviders, require_allowed_addresses
+from voice_host.speech.builtin import ProviderConfigError as ProviderConfigError
 from voice_host.speech.local_service import LocalService
 from voice_host.tenancy import isolated
 from voice_host_sdk import AgentConfig, SpeechToText, TextToSpeech, TTSConfig
@@ -135,21 +124,11 @@ class SpeechServices:
         """
         if self._any_address:
             return
-        names: dict[Direction, set[str]] = {
+        used: dict[Direction, set[str]] = {
             "speech_to_text": {chosen.stt.name},
             "text_to_speech": {voice.name for voice in (chosen.tts, chosen.tts_fallback) if voice is not None},
         }
-        for service in built_in_services():
-            for direction in DIRECTIONS:
-                adapter: Adapter[Any] | None = getattr(service, direction)
-                if adapter and adapter.agent_address and service.name in names[direction]:
-                    self._require_allowed(service, adapter.agent_address, config)
-
-    def _require_allowed(self, service: SpeechService, address: AgentAddress, config: AgentConfig) -> None:
-        if getattr(self.settings.options_of(service), address.overridden_by) is None:
-            allowed = (*address.own_hosts, *self.settings.providers.allowed_hosts)
-            url: str = attrgetter(address.field)(config)
-            require_allowed(url, address.field, service.key_variable, allowed)
+        require_allowed_addresses(self.settings, config, used)
 
     def require_named(self) -> None:
         """Build the services that `[providers]` names: whoever starts with a wrong one should know at once.
