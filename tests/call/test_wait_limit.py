@@ -44,7 +44,7 @@ def test_without_a_limit_a_wait_is_long_until_one_is_set() -> None:
         with limit:
             await asyncio.sleep(1000)
         began_s = now_s()
-        asyncio.get_running_loop().call_later(5, limit.tighten, 2.0)
+        asyncio.get_running_loop().call_later(5, limit.set_limit, 2.0)
         with pytest.raises(TimeoutError), limit:
             await asyncio.sleep(1000)
         assert now_s() - began_s == pytest.approx(7.0)

@@ -94,7 +94,7 @@ def test_a_setting_that_the_agent_does_not_read_is_told(run: Run, plugins: Plugi
 @pytest.mark.parametrize(
     ("voice", "warnings"),
     [
-        ("tarra", ["orpheus has no voice 'tarra', another one speaks; did you mean 'tara'?"]),
+        ("tarra", ["orpheus has no voice 'tarra' and uses another one; did you mean 'tara'?"]),
         ("tara", []),
         ("jess", []),
     ],

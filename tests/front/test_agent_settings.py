@@ -130,7 +130,7 @@ async def test_unread_settings_and_unknown_voices_are_logged_at_the_start(
             pass
     warnings = [vars(record)["warning"] for record in caplog.records if record.message == "agent_warning"]
     assert warnings == [
-        "orpheus has no voice 'leo2', another one speaks; did you mean 'leo'?",
+        "orpheus has no voice 'leo2' and uses another one; did you mean 'leo'?",
         f"{tmp_path / 'voice-host.toml'}: [agent.talks.settings] titel: the agent has not read it so far; "
         "did you mean 'title'?",
     ]

@@ -136,8 +136,8 @@ def test_what_the_platform_names_wrongly_is_told_at_once(
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ("raise ValueError(settings['token'])", "cannot be made: ValueError: ********"),
-        ("raise SystemExit", "cannot be made: it called sys.exit()"),
+        ("raise ValueError(settings['token'])", "cannot be created: ValueError: ********"),
+        ("raise SystemExit", "cannot be created: it called sys.exit()"),
         ("return None", "is a NoneType, which has no name and no open and no aclose; its function must return a Text"),
     ],
 )

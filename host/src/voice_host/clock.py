@@ -31,7 +31,7 @@ class WaitLimit:
     Here the timer runs on when a wait is over; when it fires it looks at the present wait, if there is one.
 
     Args:
-        limit_s: seconds; inf: no limit, until `tighten()` sets one. One task at a time may wait.
+        limit_s: seconds; inf: no limit, until `set_limit()` sets one. One task at a time may wait.
     """
 
     __slots__ = ("_cancelling", "_due_s", "_expired", "_limit_s", "_task", "_timer")
@@ -60,8 +60,8 @@ class WaitLimit:
             if task.uncancel() <= self._cancelling and kind is not None and issubclass(kind, asyncio.CancelledError):
                 raise TimeoutError from error
 
-    def tighten(self, limit_s: float) -> None:
-        """Set a limit where there was none. A wait that is under way may take so long from now on."""
+    def set_limit(self, limit_s: float) -> None:
+        """Change the limit. A wait that is under way may take so long from now on."""
         self._limit_s = limit_s
         if self._task is not None and not self._expired:
             self._start()

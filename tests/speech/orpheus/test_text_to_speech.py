@@ -175,7 +175,7 @@ async def test_an_empty_utterance_does_not_need_the_service(simulator: OrpheusSi
 async def test_no_text_may_follow_the_end(line: OrpheusStream) -> None:
     utterance = await line.utterance()
     await utterance.end()
-    with pytest.raises(RuntimeError, match="has ended"):
+    with pytest.raises(RuntimeError, match="no text may follow"):
         await utterance.send_text("more")
     await utterance.aclose()
 

@@ -153,7 +153,7 @@ class FailoverUtterance:
             self._ended = True
             if self._spoken is not None:
                 await self._spoken.end()
-        self._limit.tighten(self._silent_after_s)
+        self._limit.set_limit(self._silent_after_s)
 
     def __aiter__(self) -> AsyncIterator[SpeechAudio]:
         return self

@@ -1,1 +1,1 @@
-"""Adapters to speech services, a folder each, behind the protocols of the SDK; and the choice among them."""
+"""Speech services: an adapter in a folder for each, behind the SDK's protocols, and the choice between them."""

@@ -1,7 +1,7 @@
-"""Speech services as a call sees them: whatever a service's code raises is a `ProviderError`, and is logged.
+"""Wrappers around speech services that turn whatever they raise into a logged `ProviderError`.
 
-A third party's service may raise anything. A call knows what to do about a `ProviderError`: connect again, say the
-clause again, or tell the caller.
+A third party's service may raise anything. A call knows how to handle a `ProviderError`: reconnect, repeat the clause,
+or tell the caller.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _MESSAGES = {STT_FAILED: "Speech recognition failed.", TTS_FAILED: "The voice fa
 
 
 async def ask_service(call: Callable[[], Awaitable[_Result]], code: str) -> _Result:
-    """Await a speech service's code.
+    """Await code of a speech service.
 
     Args:
-        code: of the error, where the service does not raise a `ProviderError` of its own.
+        code: the error's code, if the service raises anything but a `ProviderError`.
 
     Raises:
         ProviderError: whatever it raised.
@@ -56,13 +56,13 @@ async def ask_service(call: Callable[[], Awaitable[_Result]], code: str) -> _Res
 
 
 async def _close(call: Callable[[], Awaitable[None]], code: str) -> None:
-    """Let a service end something. If it fails to, nobody can do anything about it; it is in the log."""
+    """Close something of a service. A failure is logged and otherwise ignored."""
     with suppress(ProviderError):
         await ask_service(call, code)
 
 
-def _nonsense(item: object, code: str) -> ProviderError:
-    """Return the error for what a stream yields and is none of the protocol's types."""
+def _wrong_type(item: object, code: str) -> ProviderError:
+    """Return the error for an item of a stream that has none of the protocol's types."""
     log.warning("speech_service_failed", code=code, error=f"its stream yielded a {type(item).__name__}")
     return ProviderError(_MESSAGES[code], code=code)
 
@@ -85,7 +85,7 @@ class ContainedSpeechToTextStream:
         if event is _END:
             raise StopAsyncIteration
         if not isinstance(event, SpeechEvent):
-            raise _nonsense(event, STT_FAILED)
+            raise _wrong_type(event, STT_FAILED)
         return replace(event, text=valid_unicode(event.text)) if isinstance(event, Transcript) else event
 
     async def _next(self) -> object:
@@ -131,7 +131,7 @@ class _ContainedUtterance:
         await ask_service(partial(self._utterance.send_text, text), TTS_FAILED)
 
     async def end(self) -> None:
-        await _close(self._utterance.end, TTS_FAILED)  # the wait for its audio is bounded
+        await _close(self._utterance.end, TTS_FAILED)  # a failure shows when its audio is read
 
     def __aiter__(self) -> AsyncIterator[SpeechAudio]:
         return self
@@ -141,7 +141,7 @@ class _ContainedUtterance:
         if audio is _END:
             raise StopAsyncIteration
         if not isinstance(audio, SpeechAudio):
-            raise _nonsense(audio, TTS_FAILED)
+            raise _wrong_type(audio, TTS_FAILED)
         return audio
 
     async def _next(self) -> object:

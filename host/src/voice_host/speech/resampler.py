@@ -1,4 +1,4 @@
-"""PCM16 mono from one sample rate to another."""
+"""Conversion of PCM16 mono between sample rates."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 class Resampler:
-    """A stream of PCM16 mono, little-endian, at `from_hz`, handed on at `to_hz`. Pieces may split a sample.
+    """Converts a stream of PCM16 mono, little-endian, from `from_hz` to `to_hz`. Pieces may split a sample.
 
-    The first one whose rates differ imports soxr and numpy, which takes long enough to be done in a thread.
+    The first instance with different rates imports soxr and numpy. That is slow: create it in a thread.
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
@@ -21,7 +21,7 @@ class Resampler:
             self._stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="int16")
 
     def resample(self, pcm: bytes, *, last: bool = False) -> bytes:
-        """Return what is ready; the filter holds a few ms back. With `last`, return all that is left."""
+        """Return the converted audio. The filter keeps back a few ms; with `last`, all that is left is returned."""
         pcm = self._odd + pcm
         whole = len(pcm) - len(pcm) % 2
         pcm, self._odd = pcm[:whole], pcm[whole:]

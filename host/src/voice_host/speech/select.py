@@ -1,4 +1,4 @@
-"""Which speech services an agent gets: chosen by name among what the extensions of the host offer."""
+"""The choice of speech services for each agent, by name, among the built-in ones and those of extensions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SpeechProviders:
 
     @property
     def names(self) -> dict[str, str]:
-        """What they are called; `none` for one that cannot work on this machine."""
+        """Their names; `none` for one that cannot work on this machine."""
         return {
             "stt": "none" if _problem_of(self.stt) else self.stt.name,
             "tts": "none" if _problem_of(self.tts) else self.tts.name,
@@ -55,11 +55,11 @@ class SpeechProviders:
 
     @property
     def problem(self) -> str | None:
-        """Why one of them cannot work on this machine and what to do about it; callers can type all the same."""
+        """Why one of them cannot work on this machine and what to do about it. Callers can still type."""
         return _problem_of(self.stt) or _problem_of(self.tts)
 
     async def aclose(self) -> None:
-        """Give back what the services hold."""
+        """Close the services."""
         await self.stt.aclose()
         await self.tts.aclose()
         if self.tts_fallback is not None:
@@ -74,12 +74,12 @@ class SpeechServices:
     the agent takes calls without speech; a service that somebody named and that cannot run is an error.
 
     Args:
-        settings: which service the platform wants.
-        extensions: what offers the services; default: the host's own extension alone.
-        any_address: the agents are the platform's own: its keys go wherever they say.
+        settings: name the services that the platform wants.
+        extensions: offer the services; default: only the built-in ones.
+        any_address: whether agents may name any address. True for the platform's own agents.
 
     Attributes:
-        settings: what the platform said.
+        settings: see above.
     """
 
     def __init__(self, settings: Settings, extensions: Extensions | None = None, *, any_address: bool = False) -> None:
@@ -90,11 +90,11 @@ class SpeechServices:
         self._tts: dict[str, TextToSpeech] = {}
 
     def for_agent(self, config: AgentConfig, agent_id: str | None = None) -> SpeechProviders:
-        """Return the services an agent gets.
+        """Return the services of an agent.
 
         Args:
-            config: what it asks for.
-            agent_id: whose table in the settings may name others; None: it has no table.
+            config: names the services that the agent wants.
+            agent_id: its table in the settings may name others; None: it has no table.
 
         Raises:
             ProviderConfigError: unknown name, missing key, a service that cannot run here, or an address the key may
@@ -111,16 +111,14 @@ class SpeechServices:
         return chosen
 
     def require_allowed_addresses(self, config: AgentConfig, chosen: SpeechProviders) -> None:
-        """Make sure that the keys of the host's own services stay with the hosts the platform allows.
-
-        An address that the platform set itself takes the place of the agent's, which then does not matter.
+        """Make sure that keys are sent only to hosts that the platform allows; see `builtin.require_allowed_addresses`.
 
         Args:
-            config: whose addresses will be used: the agent's, or one caller's.
-            chosen: the services that will use them, whatever `config` names.
+            config: the agent's configuration, or that of one call.
+            chosen: the services that will be used, whatever `config` names.
 
         Raises:
-            ProviderConfigError: an address of `config` is another.
+            ProviderConfigError: an address of `config` has a host that is not allowed.
         """
         if self._any_address:
             return
@@ -131,10 +129,10 @@ class SpeechServices:
         require_allowed_addresses(self.settings, config, used)
 
     def require_named(self) -> None:
-        """Build the services that `[providers]` names: whoever starts with a wrong one should know at once.
+        """Build the services that `[providers]` names, so that a mistake there is reported at start.
 
         Raises:
-            ProviderConfigError: one of them cannot be had. The message begins with the place to edit.
+            ProviderConfigError: one of them cannot be used. The message begins with the place to edit.
         """
         if self.settings.providers.speech_to_text != AUTO:
             self._chosen("speech_to_text", None, self._speech_to_text)
@@ -159,16 +157,16 @@ class SpeechServices:
             raise ProviderConfigError(f"{self.settings.came_from(*path).where(path)}: {error}") from error
 
     async def prepare(self) -> None:
-        """Let the services that were built load what they need, so that the first call need not wait for it.
+        """Load the models of the services that were built, so that the first call need not wait.
 
-        Cancelling this does not stop them.
+        Cancelling this does not stop the loading.
         """
         built: list[SpeechToText | TextToSpeech] = [*self._stt.values(), *self._tts.values()]
         local = [service for service in built if isinstance(service, LocalService)]
         await asyncio.gather(*(asyncio.shield(service.prepare()) for service in local))
 
     async def aclose(self) -> None:
-        """Give back what the services hold; one that fails to does not keep the others from it. Idempotent."""
+        """Close all services. One that fails is logged; the others are closed all the same. Idempotent."""
         while self._stt:
             await self._close(*self._stt.popitem())
         while self._tts:
@@ -190,7 +188,7 @@ class SpeechServices:
 
 
 def installed_extensions(settings: Settings) -> Extensions:
-    """Load every extension that the settings allow, the host's own included.
+    """Load the built-in services and every extension that the settings allow.
 
     Raises:
         ExtensionsBroken: one of them cannot be used.
@@ -224,16 +222,16 @@ def _working(service: _Provider) -> _Provider:
 
 
 def voice_warnings(config: AgentConfig, speech: SpeechProviders) -> Iterator[str]:
-    """Yield what is to be said of a voice that a service does not have, where it tells which ones it has.
+    """Yield a warning for each service that lists its voices and does not have the agent's.
 
-    Nothing is said of the default voice: who takes it has not chosen one.
+    The default voice never causes a warning: it was not chosen.
     """
     voice = config.tts_config.voice
     for service in (speech.tts, speech.tts_fallback):
         known: Collection[str] | None = getattr(service, "voices", None)
         if known and voice not in known and voice != TTSConfig().voice:
             assert service is not None
-            yield f"{service.name} has no voice {voice!r}, another one speaks; {did_you_mean(voice, known)}"
+            yield f"{service.name} has no voice {voice!r} and uses another one; {did_you_mean(voice, known)}"
 
 
 def _shared(
@@ -261,7 +259,7 @@ def _made(offer: Offer[_Provider], what: str, protocol: type[_Provider]) -> _Pro
         if isinstance(error, KeyboardInterrupt) and interrupts.seen:
             raise
         at = place(error)
-        message = f"{what} {source} cannot be made: {describe(error)}" + (f" ({at})" if at else "")
+        message = f"{what} {source} cannot be created: {describe(error)}" + (f" ({at})" if at else "")
         raise ProviderConfigError(redact(message, offer.extension.secrets)) from error
     if not isinstance(made, protocol):
         missing = [name for name in vars(protocol) if not name.startswith("_") and not hasattr(made, name)]

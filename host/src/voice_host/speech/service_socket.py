@@ -1,4 +1,4 @@
-"""Opening and dropping a WebSocket to a speech service."""
+"""WebSocket connections to speech services."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from voice_host.admission.token_bucket import TokenBucket
 from voice_host.settings import ResilienceSettings
 
 GIVE_WAY_S = 0.01
-"""Until a socket is begun. Nobody hears that, since it is opened ahead; callers who arrive together hear each other's
-sockets, of which each call opens two as soon as it was let in."""
+"""Delay before a socket is opened, so that other calls run first. It is not audible, since sockets are opened ahead;
+without it, callers who arrive together wait for each other's sockets, of which each call opens two."""
 
 CLOSE_TIMEOUT_S = 1.0
-"""How long a closing handshake may take before the connection is cut. Nothing of value arrives after a close frame."""
+"""How long a closing handshake may take before the connection is aborted. Nothing useful follows a close frame."""
 
 MESSAGES_PER_TURN = 64
-"""Messages of one service that are parsed before the event loop turns to other calls: about 1 ms."""
+"""Messages of one service that are parsed in one iteration of the event loop: about 1 ms."""
 
 SLICE_BYTES = 1024
-"""How much of a large read is parsed between two looks at the count. A smaller read is parsed in one go."""
+"""How much of a large read is parsed before the messages are counted. A smaller read is parsed at once."""
 
 MESSAGES_PER_S = 2000.0
 MESSAGES_BURST = 20_000
-"""A voice that makes 20 s of speech at once, in frames of 20 ms, sends 1,000 messages. More is a fault."""
+"""Far above what is needed: a voice that sends 20 s of speech at once, in frames of 20 ms, sends 1,000 messages."""
 
-# At DEBUG the library logs request headers, and with them the key. This logger of its own never goes that far.
+# At DEBUG the library logs request headers, which hold the key. This logger never goes that far.
 _quiet = logging.getLogger("voice_host.speech.websocket")
 _quiet.setLevel(logging.INFO)
 
@@ -47,7 +47,7 @@ class ConnectFailed(Exception):
 
     Attributes:
         status: the HTTP status of a refused upgrade, or None.
-        retryable: False where the address itself is wrong, or the proxy's.
+        retryable: False if the address or the proxy is wrong.
     """
 
     def __init__(self, reason: str, *, status: int | None = None, retryable: bool = True) -> None:
@@ -57,7 +57,7 @@ class ConnectFailed(Exception):
 
 
 class ServiceConnection(ClientConnection):
-    """A connection whose peer cannot hold the event loop up: a service that floods is cut, as one that fails."""
+    """A connection whose peer cannot block the event loop: a service that floods it is disconnected."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -86,7 +86,7 @@ class ServiceConnection(ClientConnection):
             await self.drain()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, or as much of it as one turn of the loop allows; the connection is not read meanwhile."""
+        """Parse data, or as much as one iteration of the loop allows; reading pauses until the rest is parsed."""
         self._parsed = 0
         if self._parsing_later is not None:
             self._unparsed += data
@@ -99,7 +99,7 @@ class ServiceConnection(ClientConnection):
             self._parse()
 
     def _parse(self) -> None:
-        """Feed the parser until all is parsed or the turn is used up."""
+        """Parse until everything is parsed or the iteration's share is used up."""
         was_paused, self._parsing_later, self._parsed = self._parsing_later is not None, None, 0
         data, fed = bytes(self._unparsed), 0
         while fed < len(data) and self._parsed < MESSAGES_PER_TURN:
@@ -127,7 +127,7 @@ class ServiceConnection(ClientConnection):
         super().process_event(event)
 
     def eof_received(self) -> None:
-        if self._unparsed:  # what came before the end counts; it is one read at the most
+        if self._unparsed:  # received before the end; at most one read
             data, self._unparsed = bytes(self._unparsed), bytearray()
             super().data_received(data)
         super().eof_received()
@@ -139,9 +139,9 @@ class ServiceConnection(ClientConnection):
 
 
 class ServiceSockets:
-    """Opens authorised sockets to one service. They share one TLS context, which takes tens of ms to make.
+    """Opens authorised sockets to one service. They share one TLS context, which takes tens of ms to create.
 
-    What the environment says of proxies is read once for an address: it takes half as long as all else of a connection.
+    The environment's proxy for an address is looked up once: that takes half as long as the rest of connecting.
 
     Args:
         authorization: the whole value of the `Authorization` header.
@@ -159,10 +159,10 @@ class ServiceSockets:
         self._proxy_for = lru_cache(maxsize=64)(_proxy_for)
 
     async def open(self, url: str) -> ServiceConnection:
-        """Connect to `url`. Whoever asked owns the socket and closes it.
+        """Connect to `url`. The caller owns the socket and closes it.
 
         Raises:
-            ConnectFailed: with words that contain neither the key nor the address.
+            ConnectFailed: the message contains neither the key nor the address.
         """
         await asyncio.sleep(GIVE_WAY_S)
         tls: dict[str, Any] = {}
@@ -189,7 +189,7 @@ class ServiceSockets:
             raise ConnectFailed(f"the upgrade was answered with HTTP {status}", status=status) from refused
         except InvalidURI as invalid:
             raise ConnectFailed("the address is no WebSocket address", retryable=False) from invalid
-        except (InvalidProxy, ImportError) as unusable:  # the library lacks a package for SOCKS proxies
+        except (InvalidProxy, ImportError) as unusable:  # SOCKS needs another package
             log.error(
                 "speech services are reached through HTTP proxies: set WSS_PROXY to one, or name %s in NO_PROXY",
                 parse_uri(url).host,
@@ -208,5 +208,5 @@ def _proxy_for(url: str) -> str | None:
 
 
 def cut(socket: ClientConnection) -> None:
-    """Drop the connection without a closing handshake and without waiting."""
+    """Abort the connection, without a closing handshake and without waiting."""
     socket.transport.abort()

@@ -130,7 +130,7 @@ async def test_an_utterance_with_nothing_to_say_needs_no_service(
 
 async def test_no_text_may_follow_the_end(line: AssemblyAIVoiceStream) -> None:
     utterance = await begin(line)
-    with pytest.raises(RuntimeError, match="has ended"):
+    with pytest.raises(RuntimeError, match="no text may follow"):
         await utterance.send_text("more")
     await utterance.aclose()
 

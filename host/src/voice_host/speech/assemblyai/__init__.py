@@ -1,1 +1,1 @@
-"""AssemblyAI: its streaming recogniser and its voice, which are services of their own with one key."""
+"""AssemblyAI: streaming speech-to-text and text-to-speech, two services with one key."""

@@ -1,4 +1,4 @@
-"""What AssemblyAI's services have in common: one key, and how they refuse a connection."""
+"""What AssemblyAI's two services share: the key, and the meaning of a refused connection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ KEY_SETTING = "ASSEMBLYAI_API_KEY"
 
 
 def why_refused(failed: ConnectFailed) -> Literal["auth", "busy", "bad_request", "unreachable"]:
-    """Return what a failed connection means, as the end of a stable code: `auth` of `stt_auth`."""
+    """Return the end of the error code for a failed connection: `auth` for `stt_auth`."""
     if failed.status in (401, 403):
         return "auth"
     if failed.status == 429:

@@ -31,8 +31,8 @@ class OrpheusTextToSpeech:
 
     Args:
         api_key: sent as `Authorization: Api-Key <key>`.
-        url: the platform's endpoint, wins over `TTSConfig.wss_url`.
-        resilience: how long it may take to connect, and be silent once it has the whole text.
+        url: the platform's endpoint; wins over `TTSConfig.wss_url`.
+        resilience: time limits for connecting, and for silence once the service has the whole text.
     """
 
     name = "orpheus"
@@ -46,7 +46,7 @@ class OrpheusTextToSpeech:
         self._audio_timeout_s = resilience.voice_silent_after_s
 
     async def open(self, config: TTSConfig) -> OrpheusStream:
-        """Begin to connect in the background and return. A failure shows when the first utterance is begun."""
+        """Start connecting in the background. A failure is raised when the first utterance begins."""
         if config.sample_rate != SAMPLE_RATE:
             await asyncio.to_thread(Resampler, SAMPLE_RATE, config.sample_rate)  # the import of soxr blocks
         url = self._url or config.wss_url
@@ -63,11 +63,11 @@ class OrpheusTextToSpeech:
         return OrpheusStream(connect, config, self._audio_timeout_s)
 
     async def aclose(self) -> None:
-        """Nothing is shared that needs closing."""
+        """Do nothing: the streams share no resources."""
 
 
 class OrpheusStream:
-    """One call's line: a socket for each utterance, the next one opened ahead."""
+    """One call's stream: a socket for each utterance. The next one is opened ahead."""
 
     def __init__(
         self, connect: Callable[[], Awaitable[ServiceConnection]], config: TTSConfig, audio_timeout_s: float
@@ -79,7 +79,7 @@ class OrpheusStream:
         self._sockets.warm()
 
     async def utterance(self) -> OrpheusUtterance:
-        """Begin an utterance on the socket that was opened ahead, or else on a fresh one.
+        """Begin an utterance on the socket that was opened ahead, or on a new one.
 
         Raises:
             ProviderError: `tts_auth`, `tts_unreachable` or `tts_failed`.
@@ -94,15 +94,15 @@ class OrpheusStream:
         return utterance
 
     async def aclose(self) -> None:
-        """Close every socket and wait until all are gone, about 1 s at most. Idempotent. Cut when cancelled."""
+        """Close all sockets and wait for it, about 1 s at most. Idempotent. If cancelled, they are aborted."""
         await self._sockets.aclose()
 
 
 def first_message(config: TTSConfig) -> str:
-    """Return the JSON that begins an utterance."""
+    """Return the JSON message that begins an utterance."""
     voice = config.voice
     if voice not in VOICES:
-        logger.info("orpheus has no voice %r: %r speaks", voice, DEFAULT_VOICE)
+        logger.info("orpheus has no voice %r, using %r", voice, DEFAULT_VOICE)
         voice = DEFAULT_VOICE
     names = {"max_tokens", "buffer_size", "repetition_penalty", "temperature", "top_p"}
     return json.dumps({"voice": voice, **config.model_dump(include=names)})

@@ -22,21 +22,20 @@ NORMAL_CLOSURE = 1000
 
 
 def tts_failed(*, retryable: bool = True) -> ProviderError:
-    """Return the error of a voice that did not speak, or not to the end."""
+    """Return the error for an utterance that failed or broke off."""
     return ProviderError("The voice failed.", code="tts_failed", retryable=retryable)
 
 
 class OrpheusUtterance:
-    """Sends one word per message, which the service insists on, and yields audio as it arrives.
+    """Sends one word per message, as the service requires, and yields audio as it arrives.
 
-    Words are kept until audio arrives: a socket that dies before that is replaced once, and the words are said again.
-    Audio is read from the socket as it is asked for, so a slow listener slows the service down and nothing piles up.
+    Words are kept until audio arrives: if the socket dies before, it is replaced once and they are sent again.
+    Audio is read from the socket only when it is asked for, so a slow reader slows the service and nothing piles up.
 
     Args:
         first_message: the JSON with the voice's parameters.
         resampler: takes the service's 24 kHz.
-        audio_timeout_s: how long the service may be silent once it has the whole text. It speaks within a second when
-            it is well.
+        audio_timeout_s: how long the service may be silent once it has the whole text. Normally it speaks within 1 s.
     """
 
     def __init__(self, sockets: WarmSockets, first_message: str, resampler: Resampler, audio_timeout_s: float) -> None:
@@ -45,7 +44,7 @@ class OrpheusUtterance:
         self._resampler = resampler
         self._audio_timeout_s = audio_timeout_s
         self._socket: ServiceConnection | None = None
-        self._sending = asyncio.Lock()  # words must not overtake those that are said again
+        self._sending = asyncio.Lock()  # words must not overtake those that are sent again
         self._words: list[str] = []
         self._speakable = False
         self._ended = False
@@ -60,7 +59,7 @@ class OrpheusUtterance:
         """Get a socket and send the parameters.
 
         Raises:
-            ProviderError: neither the socket opened ahead nor a fresh one works.
+            ProviderError: neither the socket opened ahead nor a new one works.
         """
         async with self._sending:
             try:
@@ -76,14 +75,14 @@ class OrpheusUtterance:
                 await self._restart()
 
     async def send_text(self, text: str) -> None:
-        """Add whole words. A socket that has died shows when audio is read.
+        """Add whole words. If the socket has died, that is found out when audio is read.
 
         Raises:
             RuntimeError: after `end()`.
         """
         if self._ended:
-            raise RuntimeError("the utterance has ended: no text may follow")
-        # A model that happens to write the end marker must not end the utterance.
+            raise RuntimeError("no text may follow after end()")
+        # The end marker in the model's text must not end the utterance.
         words = text.replace(END, "END").split()
         self._speakable = self._speakable or any(letter.isalnum() for letter in text)
         async with self._sending:
@@ -97,7 +96,7 @@ class OrpheusUtterance:
             if self._ended or self._closed:
                 return
             self._ended = True
-            self._limit.tighten(self._audio_timeout_s)
+            self._limit.set_limit(self._audio_timeout_s)
             await self._send(END)
 
     def __aiter__(self) -> AsyncIterator[SpeechAudio]:
@@ -107,7 +106,7 @@ class OrpheusUtterance:
         """Return the next audio; stop when the utterance is complete, or after `aclose()`.
 
         Raises:
-            ProviderError: `tts_failed`, `tts_timeout` (or `tts_auth`): the service gave no audio, or broke off.
+            ProviderError: `tts_failed`, `tts_timeout` or `tts_auth`: the service sent no audio, or broke off.
         """
         while not (self._complete or self._closed):
             try:
@@ -121,16 +120,16 @@ class OrpheusUtterance:
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Stop at once. The socket closes in the background, which its stream waits for. Idempotent."""
+        """Stop at once. The socket closes in the background; the stream's `aclose()` waits for it. Idempotent."""
         self._closed = True
         self._words.clear()
-        self._limit.expire()  # a waiting reader need not wait for the closing handshake
+        self._limit.expire()  # a reader must not wait for the closing handshake
         if self._socket is not None:
             self._sockets.discard(self._socket)
 
     async def _receive(self) -> str | bytes:
         assert self._socket is not None
-        if self._ended and not self._speakable:  # nothing was to be said
+        if self._ended and not self._speakable:  # there is nothing to say
             self._complete = True
             self._sockets.discard(self._socket)
             return b""
@@ -143,10 +142,10 @@ class OrpheusUtterance:
             raise ProviderError("The voice did not answer in time.", code="tts_timeout") from silent
 
     async def _handle_close(self, closed: ConnectionClosed) -> bool:
-        """Return whether the utterance is complete; if not, say it again on a fresh socket.
+        """Return whether the utterance is complete; if not, send it again on a new socket.
 
         Raises:
-            ProviderError: it failed, and cannot be said again.
+            ProviderError: it failed and cannot be repeated.
         """
         if self._closed or self._sockets.closed:
             self._closed = True
@@ -164,7 +163,7 @@ class OrpheusUtterance:
         return False
 
     async def _restart(self) -> None:
-        logger.warning("orpheus: a connection died before any audio; trying a fresh one")
+        logger.warning("orpheus: a connection died before any audio; trying a new one")
         self._restarted = True
         self._odd_byte = b""
         if self._socket is not None:
@@ -187,7 +186,7 @@ class OrpheusUtterance:
         try:
             await self._socket.send_all(*messages)
         except ConnectionClosed:
-            return  # the reader learns of it and decides: it alone knows whether audio was heard
+            return  # the reader will notice, and knows whether audio has been heard
 
     def _whole_samples(self, received: bytes) -> bytes:
         """Return resampled audio; half of a sample is kept for the next message."""

@@ -1,4 +1,4 @@
-"""The sockets of one call to a service that takes one request per socket: one is always open ahead."""
+"""Sockets of one call to a service that takes one request per socket: one is always opened ahead."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from voice_host.tasks import in_background
 class WarmSockets:
     """Keeps one socket in reserve and closes used ones in the background.
 
-    It owns every task and socket it makes; all of them are gone after `aclose()`.
+    It owns every task and socket it creates; all of them are gone after `aclose()`.
 
     Args:
         connect: opens a socket, or raises.
@@ -32,18 +32,18 @@ class WarmSockets:
         return self._closed
 
     def warm(self) -> asyncio.Task[ServiceConnection]:
-        """Return the reserve, which may still be connecting; begin to connect if there is none."""
+        """Return the reserve, which may still be connecting; start connecting if there is none."""
         if self._reserve is None:
             self._reserve = asyncio.create_task(self.fresh(), name="warm-socket")
         return self._reserve
 
     async def take(self) -> ServiceConnection:
-        """Take the reserve and begin to connect the next one.
+        """Take the reserve and start connecting the next one.
 
-        The socket may have died since it was opened: the first use tells. A cancelled caller leaves the reserve behind.
+        The socket may have died since it was opened; the first use tells. If cancelled, the reserve is kept.
 
         Raises:
-            ConnectFailed: everything is closed, or whatever else `connect` raised.
+            ConnectFailed: this object is closed. Otherwise, whatever `connect` raises.
         """
         self._refuse_when_closed()
         while True:
@@ -57,7 +57,7 @@ class WarmSockets:
         return reserve.result()
 
     async def fresh(self) -> ServiceConnection:
-        """Connect now, past the reserve. Raises what `take()` raises."""
+        """Connect without using the reserve. Raises what `take()` raises."""
         self._refuse_when_closed()
         socket = await self._connect()
         if self._closed:
@@ -72,13 +72,13 @@ class WarmSockets:
             self._closing[socket] = in_background(self._close(socket), "close-socket")
 
     async def aclose(self) -> None:
-        """Close everything and wait until it is gone. Idempotent. When cancelled, connections are cut, not left."""
+        """Close everything and wait for it. Idempotent. If cancelled, connections are aborted."""
         self._closed = True
         if self._reserve is not None:
             self._reserve.cancel()
             await self._finish({self._reserve})
             if not self._reserve.cancelled():
-                self._reserve.exception()  # nobody used it, so nobody needs to know
+                self._reserve.exception()  # unused, so a failure does not matter
         for socket in self._open:
             self.discard(socket)
         if self._closing:
@@ -90,7 +90,7 @@ class WarmSockets:
         except asyncio.CancelledError:
             for socket in self._open:
                 cut(socket)
-            await asyncio.wait({*tasks, *self._closing.values()})  # a few turns of the loop: nobody waits for a peer
+            await asyncio.wait({*tasks, *self._closing.values()})  # takes a few loop iterations, not the peer
             raise
 
     async def _close(self, socket: ServiceConnection) -> None:
@@ -102,4 +102,4 @@ class WarmSockets:
 
     def _refuse_when_closed(self) -> None:
         if self._closed:
-            raise ConnectFailed("the line is closed", retryable=False)
+            raise ConnectFailed("the stream is closed", retryable=False)

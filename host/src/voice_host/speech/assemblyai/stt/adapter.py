@@ -22,14 +22,13 @@ from voice_host.speech.service_socket import ConnectFailed, ServiceConnection, S
 from voice_host_sdk import ProviderError, SpeechEvent, STTConfig
 
 TERMINATION_TIMEOUT_S = 1.0
-"""For the last turns and the close after `Terminate`. Finals come about 0.4 s after the last word; nobody waits longer
-for the end of a call."""
+"""How long to wait for the last turns and the close after `Terminate`. Finals come about 0.4 s after the last word."""
 
 PACE = 1.5
-"""Times real time. The service is reported to take no more when audio is replayed after a reconnect."""
+"""Times real time. The service is reported to accept no more when audio is replayed after a reconnect."""
 
 BURST_MS = 1000.0
-"""Audio that may go at once: as much as the largest message the service accepts."""
+"""Audio that may be sent at once: as much as the largest message that the service accepts."""
 
 
 class AssemblyAISpeechToText:
@@ -37,8 +36,8 @@ class AssemblyAISpeechToText:
 
     Args:
         api_key: sent raw in the `Authorization` header.
-        url: the platform's endpoint, wins over `STTConfig.wss_base`; so do parameters in its query.
-        resilience: how long it may take to connect, and then to begin a session: together about 1.2 s in the field.
+        url: the platform's endpoint; wins over `STTConfig.wss_base`, as do the parameters in its query.
+        resilience: time limit for connecting, and again for the session to begin: together about 1.2 s in practice.
     """
 
     name = "assemblyai"
@@ -54,7 +53,7 @@ class AssemblyAISpeechToText:
         self._begin_timeout_s = resilience.speech_connect_timeout_s
 
     async def open(self, config: STTConfig) -> AssemblyAIStream:
-        """Connect and wait until the service takes audio.
+        """Connect and wait until the service accepts audio.
 
         Raises:
             ProviderError: `stt_auth`, `stt_bad_request`, `stt_busy`, `stt_timeout`, `stt_unreachable`, ...
@@ -75,10 +74,10 @@ class AssemblyAISpeechToText:
         return AssemblyAIStream(socket, reader, config.sample_rate)
 
     async def aclose(self) -> None:
-        """Nothing is shared that needs closing."""
+        """Do nothing: the streams share no resources."""
 
     async def _wait_for_begin(self, socket: ServiceConnection, reader: MessageReader) -> None:
-        """Authentication errors arrive here: the service accepts the upgrade first."""
+        """Wait for `Begin`. Authentication errors arrive here, since the service accepts the upgrade first."""
         try:
             async with asyncio.timeout(self._begin_timeout_s):
                 while True:
@@ -94,8 +93,8 @@ class AssemblyAISpeechToText:
 
 
 class AssemblyAIStream:
-    """One call's line. It has no task of its own: events are read from the socket as they are asked for, so a slow
-    consumer slows the service down and nothing piles up here."""
+    """One call's stream. It has no task of its own: events are read from the socket when they are asked for, so a slow
+    reader slows the service and nothing piles up."""
 
     def __init__(self, socket: ServiceConnection, reader: MessageReader, sample_rate: int) -> None:
         self._socket = socket
@@ -108,10 +107,10 @@ class AssemblyAIStream:
         self._closed = False
 
     async def send_audio(self, pcm: bytes) -> None:
-        """Send PCM16 mono of any length. Waits while the service is slow, or ahead of it (a replay).
+        """Send PCM16 mono of any length. Waits if the service is slow, or accepts it only later (a replay).
 
         Raises:
-            ProviderError: the connection is gone. After `aclose()`, audio is dropped.
+            ProviderError: the connection is lost. After `aclose()`, audio is dropped.
         """
         for message in self._coalescer.push(pcm):
             wait_s = self._pacer.wait_s(len(message) / self._bytes_per_ms, time.monotonic())
@@ -132,7 +131,7 @@ class AssemblyAIStream:
         """Return the next event; stop after `aclose()`.
 
         Raises:
-            ProviderError: the service failed or closed, be it cleanly.
+            ProviderError: the service failed, or closed the connection, even cleanly.
         """
         while not self._closed:
             try:
@@ -146,13 +145,13 @@ class AssemblyAIStream:
                     self._failure = self._failure or closed_error(message.code)
                     raise self._failure
                 case None | Begun() | Terminated():
-                    pass  # after a termination comes the close, which tells whether it was asked for
+                    pass  # a close follows a termination and tells whether it was asked for
                 case _:
                     return message
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Say goodbye, wait shortly for the last turns, and close. Idempotent. Cut when cancelled."""
+        """Terminate the session, wait briefly for the last turns, and close. Idempotent. If cancelled, abort."""
         if self._closing:
             await self._socket.wait_closed()
             return
@@ -174,10 +173,10 @@ class AssemblyAIStream:
                 await self._socket.send('{"type":"Terminate"}')
                 await self._socket.wait_closed()  # the service closes after its `Termination`
         except (TimeoutError, ConnectionClosed):
-            return  # the close that follows does not depend on the service
+            return  # the close that follows does not need the service
 
     def _fail(self, closed: ConnectionClosed) -> ProviderError:
-        """Return the first failure: an `Error` message says more than the close that follows it."""
+        """Return the first failure, since an `Error` message says more than the close that follows it."""
         if self._failure is None:
             self._failure = closed_error(closed.rcvd.code if closed.rcvd else None)
         return self._failure

@@ -1,4 +1,4 @@
-"""Cutting a stream of PCM16 into the messages a service accepts, at the pace it accepts them. No I/O, no clock."""
+"""Cutting a stream of PCM16 into messages of the length and at the pace that the service accepts. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ MIN_MESSAGE_MS = 50
 class AudioCoalescer:
     """Gathers PCM16 mono of any frame size into messages of `min_ms` to `max_ms`.
 
-    It holds back less than `min_ms` of audio. An odd byte stays behind until its other half arrives.
+    Less than `min_ms` of audio is kept back, and an odd byte until the next one arrives.
 
     Args:
         sample_rate: Hz.
         min_ms: the shortest message the service accepts.
-        max_ms: the longest message to send. Short messages keep the delay small, so this is not the service's limit.
+        max_ms: the longest message to send. It is below the service's limit, to keep the delay small.
     """
 
     def __init__(self, sample_rate: int, *, min_ms: int = MIN_MESSAGE_MS, max_ms: int = 100) -> None:
-        # Rounded inwards: a rate that has no whole number of samples in a message must not fall out of the range.
+        # Rounded inwards, for rates at which the limits are no whole number of samples.
         self._min_bytes = -(-sample_rate * min_ms // 1000) * BYTES_PER_SAMPLE
         self._max_bytes = sample_rate * max_ms // 1000 * BYTES_PER_SAMPLE
         if not 0 < self._min_bytes <= self._max_bytes:
@@ -38,17 +38,17 @@ class AudioCoalescer:
         return messages
 
     def flush(self) -> bytes:
-        """Return what is held back, filled up with silence to `min_ms`; empty if there is no whole sample."""
+        """Return the rest, padded with silence to `min_ms`; empty if there is no whole sample."""
         rest = bytes(self._held[: len(self._held) & ~1])
         self._held.clear()
         return rest.ljust(self._min_bytes, b"\0") if rest else b""
 
 
 class RealTimePacer:
-    """Says how long to wait before audio may go to a service that takes it at about real time.
+    """Tells how long to wait before sending audio to a service that accepts it at about real time.
 
-    Up to `burst_ms` goes at once; beyond that, audio goes at `speed` times real time. So a jittery microphone is never
-    held up, and a replay after a reconnect is.
+    Up to `burst_ms` may be sent at once; beyond that, audio is sent at `speed` times real time. So a jittery microphone
+    is never delayed, and a replay after a reconnect is.
     """
 
     def __init__(self, *, speed: float, burst_ms: float) -> None:

@@ -1,4 +1,4 @@
-"""AssemblyAI's close codes and error codes as `ProviderError`s with stable codes."""
+"""`ProviderError`s for AssemblyAI's close codes and error codes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WORDS = {
     "stt_timeout": "Speech recognition did not answer in time.",
     "stt_unreachable": "Speech recognition cannot be reached.",
 }
-_HOPELESS = {"stt_auth", "stt_bad_request"}
+_FINAL = {"stt_auth", "stt_bad_request"}
 
 
 def stt_error(code: str) -> ProviderError:
@@ -38,14 +38,14 @@ def stt_error(code: str) -> ProviderError:
         _WORDS[code],
         code=code,
         setting=KEY_SETTING if code == "stt_auth" else None,
-        retryable=code not in _HOPELESS,
+        retryable=code not in _FINAL,
     )
 
 
 def closed_error(close_code: int | None) -> ProviderError:
-    """Return what a close nobody asked for, or an `Error` message, means.
+    """Return the error for an unexpected close, or for the code of an `Error` message.
 
-    A clean close (1000) is a failure too. None stands for a connection that broke without a close frame.
+    A clean close (1000) is a failure too. None: the connection broke without a close frame.
     """
     if close_code in _AUTH:
         return stt_error("stt_auth")
@@ -53,5 +53,5 @@ def closed_error(close_code: int | None) -> ProviderError:
 
 
 def connect_error(failed: ConnectFailed) -> ProviderError:
-    """Return what a failed connection means."""
+    """Return the error for a failed connection."""
     return stt_error(f"stt_{why_refused(failed)}")

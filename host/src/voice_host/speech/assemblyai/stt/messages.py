@@ -1,4 +1,4 @@
-"""What AssemblyAI's streaming service (v3) says, turned into speech events. No I/O."""
+"""Messages of AssemblyAI's streaming speech-to-text (v3), parsed into speech events. No I/O."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ ServiceMessage = SpeechEvent | Begun | Terminated | Refused
 
 
 class MessageReader:
-    """Reads the messages of one connection. Remembers which turn has ended, so that none ends twice.
+    """Parses the messages of one connection, and remembers which turn has ended, so that none ends twice.
 
-    What cannot be understood is skipped: a service may grow new messages at any time.
+    Unknown messages are skipped: the service may add new ones at any time.
     """
 
     def __init__(self) -> None:
         self._last_ended_turn = -1
 
     def read(self, raw: str | bytes) -> ServiceMessage | None:
-        """Return what `raw` means to a call, or None."""
+        """Return the parsed message, or None if it means nothing to a call."""
         try:
             message = json.loads(raw)
         except (ValueError, RecursionError):
@@ -90,10 +90,10 @@ class MessageReader:
 
 def _read_error(message: dict[str, Any]) -> Refused | None:
     code = message.get("error_code")
-    # What is wrong with the input helps whoever runs the host. Other errors may repeat the key.
+    # Messages about the input help the operator. Those of other errors may quote the key.
     words = str(message["error"])[:200] if code in _INPUT_ERRORS else ""
     logger.warning("assemblyai: the service reports an error, code %r %r", code, words)
-    return Refused(code) if isinstance(code, int) else None  # without a code, the close that follows tells
+    return Refused(code) if isinstance(code, int) else None  # without a code, the close that follows has one
 
 
 def _confidence(value: object) -> float | None:

@@ -24,11 +24,11 @@ SAMPLE_RATES = (8000, 16000, 22050, 24000, 44100, 48000)
 """Hz, that the service can speak at."""
 
 KEEP_ALIVE_S = 30.0
-"""A quarter of the 120 s after which the service closes a session on which nothing was sent either way."""
+"""A quarter of the 120 s after which the service closes an idle session."""
 
 WORDS_TIMEOUT_S = 0.3
-"""How long the word timings may take after the last audio. Speech comes faster than it is played, so this is spent
-while the caller still listens to what has come; without timings the heard text is estimated."""
+"""How long the word timings may take after the last audio. Speech arrives faster than it is played, so the caller does
+not notice; without timings the heard text is estimated."""
 
 # A voice of the library by its name, or any voice by its UUID.
 _VOICE = re.compile(r"aai-[a-z0-9-]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -41,8 +41,8 @@ class AssemblyAITextToSpeech:
         api_key: sent raw in the `Authorization` header.
         url: the platform's endpoint; parameters in its query win. `TTSConfig.wss_url` is for another service and not
             used: the key is sent only to addresses that the platform chose.
-        resilience: how long it may take to connect, and then to begin; how long it may be silent once it has the whole
-            text. It speaks within a second when it is well.
+        resilience: time limits for connecting, for the session to begin, and for silence once the service has the whole
+            text. Normally it speaks within 1 s.
         keep_alive_s, words_timeout_s: see the constants.
     """
 
@@ -68,7 +68,7 @@ class AssemblyAITextToSpeech:
         self._words_timeout_s = words_timeout_s
 
     async def open(self, config: TTSConfig) -> AssemblyAIVoiceStream:
-        """Begin to connect in the background and return. A failure shows when the first utterance is begun.
+        """Start connecting in the background. A failure is raised when the first utterance begins.
 
         Raises:
             ProviderError: `tts_auth`: there is no key. `tts_config`: the service cannot speak at that sample rate.
@@ -94,14 +94,14 @@ class AssemblyAITextToSpeech:
         )
 
     async def aclose(self) -> None:
-        """Nothing is shared that needs closing."""
+        """Do nothing: the streams share no resources."""
 
 
 class AssemblyAIVoiceStream:
-    """One call's line: one session for all its utterances, and another one when that has died.
+    """One call's stream: one session for all utterances, replaced when it has failed.
 
-    Utterances may be begun while one speaks. They are said in the order they end in, and are to be read in that order:
-    audio that nobody reads holds up what comes after it.
+    An utterance may begin while another one speaks. They are spoken in the order in which they end, and must be read in
+    that order: unread audio blocks what comes after it.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class AssemblyAIVoiceStream:
         self._closed = False
 
     async def utterance(self) -> AssemblyAIUtterance:
-        """Begin an utterance when the service is ready for it.
+        """Begin an utterance once the service is ready.
 
         Raises:
             ProviderError: `tts_auth`, `tts_bad_request`, `tts_busy`, `tts_timeout`, `tts_unreachable`, ...
@@ -124,14 +124,14 @@ class AssemblyAIVoiceStream:
         return self._new_utterance(await self._ready_session(), self._ready_session)
 
     async def aclose(self) -> None:
-        """Say goodbye and wait until every socket is gone, about 1 s at most. Idempotent. Cut when cancelled."""
+        """Terminate all sessions and wait for it, about 1 s at most. Idempotent. If cancelled, they are aborted."""
         self._closed = True
-        async with AsyncExitStack() as closing:  # all of them, also when it is cancelled
+        async with AsyncExitStack() as closing:  # all of them, even if this is cancelled
             for session in [*self._retired, self._session]:
                 closing.push_async_callback(session.aclose)
 
     async def _ready_session(self) -> VoiceSession:
-        """Return a session that has begun: the present one, or else a fresh one."""
+        """Return a session that has begun: the current one or a new one."""
         for last in (False, True):
             session = self._live_session()
             try:
@@ -178,8 +178,8 @@ def session_url(base: str, config: TTSConfig) -> str:
 
 
 def voice_id(voice: str) -> str:
-    """Return `voice` if it names one of this service's, else the default voice."""
+    """Return `voice` if this service has it, else the default voice."""
     if _VOICE.fullmatch(voice):
         return voice
-    logger.info("assemblyai has no voice %r: %r speaks", voice, DEFAULT_VOICE)
+    logger.info("assemblyai has no voice %r, using %r", voice, DEFAULT_VOICE)
     return DEFAULT_VOICE

@@ -1,4 +1,4 @@
-"""What AssemblyAI's voice says over its socket, and what its errors mean. No I/O."""
+"""Messages and errors of AssemblyAI's text-to-speech. No I/O."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _WORDS = {
     "tts_timeout": "The voice service did not answer in time.",
     "tts_unreachable": "The voice service cannot be reached.",
 }
-_HOPELESS = {"tts_auth", "tts_bad_request"}
-_HOPELESS_CODES = {3010, 3011}
+_FINAL = {"tts_auth", "tts_bad_request"}
+_FINAL_CODES = {3010, 3011}
 """Text sent, or audio read, at the wrong pace: the same again would fail again."""
 
 
@@ -76,7 +76,7 @@ VoiceMessage = Begun | Audio | FlushDone | Words | Terminated | Refused
 
 
 def read_message(raw: str | bytes) -> VoiceMessage | None:
-    """Return what `raw` means, or None. What cannot be understood is skipped: a service may grow new messages."""
+    """Return the parsed message, or None. Unknown messages are skipped: the service may add new ones."""
     try:
         message = json.loads(raw)
         return _read(message) if isinstance(message, dict) else None
@@ -113,12 +113,12 @@ def _timing(word: dict[str, Any], start_ms: float) -> WordTiming:
 
 def _reported_error(message: dict[str, Any]) -> ProviderError:
     code, retryable = message.get("error_code"), message.get("retryable")
-    # Its words are not repeated: they may quote the text or the key. Its type is one of a few names.
+    # The message is not logged: it may quote the text or the key.
     logger.warning("assemblyai voice: the service reports an error, code %r", code)
     error = closed_error(code if isinstance(code, int) else None)
     if not isinstance(retryable, bool) or retryable == error.retryable:
         return error
-    # The service itself knows best. A refusal that may pass is not one of the credentials.
+    # The service decides whether to retry. An error that may pass is not one of credentials.
     return tts_error("tts_failed" if retryable else error.code, retryable=retryable)
 
 
@@ -128,17 +128,17 @@ def tts_error(code: str, *, retryable: bool | None = None) -> ProviderError:
         _WORDS[code],
         code=code,
         setting=KEY_SETTING if code == "tts_auth" else None,
-        retryable=code not in _HOPELESS if retryable is None else retryable,
+        retryable=code not in _FINAL if retryable is None else retryable,
     )
 
 
 def closed_error(close_code: int | None) -> ProviderError:
-    """Return what a close nobody asked for means. A clean one (1000) is a failure too; None: no close frame came."""
-    if close_code in _HOPELESS_CODES:
+    """Return the error for an unexpected close. A clean one (1000) is a failure too; None: there was no close frame."""
+    if close_code in _FINAL_CODES:
         return tts_error("tts_failed", retryable=False)
     return tts_error(_CODES.get(close_code or 0, "tts_failed"))
 
 
 def connect_error(failed: ConnectFailed) -> ProviderError:
-    """Return what a failed connection means."""
+    """Return the error for a failed connection."""
     return tts_error(f"tts_{why_refused(failed)}")

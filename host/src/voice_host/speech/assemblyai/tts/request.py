@@ -1,4 +1,4 @@
-"""One flush of AssemblyAI's voice: its text on the way out, its audio and its word timings on the way in."""
+"""One request to AssemblyAI's text-to-speech: text out, audio and word timings in."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ MAX_TEXT = 2000
 """Characters (code points) that one `Generate` may carry."""
 
 MAX_WORD = 50
-"""Characters of a word. The service refuses a longer run without a space, and with it the session; the limit depends
-on its model and is about 60 at the least."""
+"""Characters of a word; longer ones are split. The service ends the session on a longer run without a space. Its limit
+depends on the model and is at least about 60."""
 
 BUFFER_BYTES = 512 * 1024
-"""Audio that may wait to be asked for, about 10 s at 24 kHz. When it is full the socket is not read, which slows the
-service down; no audio is lost."""
+"""Audio that is buffered, about 10 s at 24 kHz. When it is full, the socket is not read, which slows the service; no
+audio is lost."""
 
 
 class Request:
-    """What is to be said, and what has come back of it.
+    """A text to speak, and what the service has returned for it.
 
     Attributes:
-        texts: the pieces, none longer than `MAX_TEXT`, to be joined as they are.
-        flush_id: what the service calls it; None until it is sent.
+        texts: the pieces, none longer than `MAX_TEXT`, which the service joins as they are.
+        flush_id: the service's number for it; None until it is sent.
         words: its word timings, once they are known.
-        done: all of its audio has come.
-        error: why no more will come.
+        done: all of its audio has arrived.
+        error: why no more will arrive.
     """
 
     def __init__(self, texts: list[str]) -> None:
@@ -47,7 +47,7 @@ class Request:
     # --- from the socket ----------------------------------------------------------------------------------------
 
     async def add_audio(self, pcm: bytes) -> None:
-        """Add audio; waits while the buffer is full. Dropped when nobody wants it any more."""
+        """Add audio; waits while the buffer is full. Audio of an abandoned request is dropped."""
         self.received = True
         while self._buffered >= BUFFER_BYTES and not self.abandoned:
             self._room.clear()
@@ -58,27 +58,27 @@ class Request:
             self._changed.set()
 
     def finish(self) -> None:
-        """All audio has come."""
+        """Note that all audio has arrived."""
         self.done = True
         self._changed.set()
 
     def add_words(self, words: tuple[WordTiming, ...]) -> None:
-        """They are known at once, also where audio still waits to be asked for."""
+        """Set the word timings. They are available at once, even if audio is still unread."""
         self.words = words
         self._changed.set()
 
     def fail(self, error: ProviderError) -> None:
-        """No more will come. What has come can still be read."""
+        """Note that no more will arrive. What has arrived can still be read."""
         self.error = error
         self._changed.set()
 
-    # --- to the listener ----------------------------------------------------------------------------------------
+    # --- to the reader ------------------------------------------------------------------------------------------
 
     async def audio(self) -> bytes | None:
         """Return the next audio, or None when all has been read.
 
         Raises:
-            ProviderError: what came before the failure has been read.
+            ProviderError: the request failed, and what arrived before has been read.
         """
         while not self._audio and not self.done and not self.abandoned:
             if self.error is not None:
@@ -92,12 +92,12 @@ class Request:
         return pcm
 
     async def timed(self) -> None:
-        """Wait until the words are known, or will not be."""
+        """Wait until the word timings have arrived, or will not."""
         while self.words is None and self.error is None and not self.abandoned:
             await self._change()
 
     def abandon(self) -> None:
-        """Nobody listens any more."""
+        """Stop reading: drop what is buffered and whatever arrives."""
         self.abandoned = True
         self._audio.clear()
         self._buffered = 0
@@ -110,10 +110,10 @@ class Request:
 
 
 class TimedAudio:
-    """Joins pieces of audio into whole samples and gives each the words that begin in it. No I/O.
+    """Joins pieces of audio into whole samples and attaches to each the words that begin in it. No I/O.
 
-    The timings of an utterance come when all its audio has been sent. The last sample is kept until then, so that
-    there is always audio left to carry them; a word whose audio has gone already rides on the next piece.
+    Word timings arrive after all audio. The last sample is kept back until then, so that there is audio left to attach
+    them to; words whose audio has already been returned are attached to the next piece.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -123,18 +123,18 @@ class TimedAudio:
         self._words: deque[WordTiming] = deque()
 
     def add_words(self, words: Iterable[WordTiming]) -> None:
-        """Take the timings, once."""
+        """Set the word timings. Call it once."""
         self._words.extend(sorted(words, key=lambda word: word.start_ms))
 
     def push(self, pcm: bytes) -> SpeechAudio | None:
-        """Take audio that may end within a sample; return what can be passed on, or None."""
+        """Add audio, which may end within a sample; return what is complete, or None."""
         pcm = self._held + pcm
         size = max(0, (len(pcm) - 2) & ~1)
         self._held = pcm[size:]
         return self._pass_on(pcm[:size]) if size else None
 
     def finish(self) -> SpeechAudio | None:
-        """Return the last sample with all words that are left; None when there was no audio."""
+        """Return the last sample with all words that are left; None if there was no audio."""
         rest = self._held[: len(self._held) & ~1]
         self._held = b""
         return self._pass_on(rest, last=True) if rest else None
@@ -148,7 +148,7 @@ class TimedAudio:
 
 
 def pieces(words: Iterable[str]) -> list[str]:
-    """Join words into texts of at most `MAX_TEXT` characters that are cut between words."""
+    """Join words into texts of at most `MAX_TEXT` characters, split between words."""
     texts: list[str] = []
     text = ""
     for part in (part for word in words for part in _parts(word)):

@@ -1,4 +1,4 @@
-"""One socket to AssemblyAI's voice: many requests, one after the other, told apart by their flush id."""
+"""One session with AssemblyAI's text-to-speech: a socket for many requests, distinguished by their flush ids."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from voice_host_sdk import ProviderError
 logger = logging.getLogger(__name__)
 
 TERMINATION_TIMEOUT_S = 1.0
-"""For the service's goodbye at the end of a call."""
+"""How long the service may take to terminate a session at the end of a call."""
 
 FLUSH, CANCEL, KEEP_ALIVE, TERMINATE = (
     json.dumps({"type": name}) for name in ("Flush", "Cancel", "KeepAlive", "Terminate")
@@ -39,13 +39,13 @@ FLUSH, CANCEL, KEEP_ALIVE, TERMINATE = (
 class VoiceSession:
     """Connects at once, in the background, and lives until it fails or is closed. Its task owns the socket.
 
-    Requests are sent whole, so that the text of two of them never mixes. The service counts flushes from 0, and a
-    `Cancel` takes a number too (so the official client counts); what comes for a number nobody waits for is dropped.
+    Requests are sent whole, so that the texts of two requests never mix. The service numbers flushes from 0, and a
+    `Cancel` takes a number too (the official client counts so). What arrives for an unknown number is dropped.
 
     Args:
         connect: opens the socket, or raises `ProviderError`.
         begin_timeout_s: from the upgrade to `Begin`.
-        keep_alive_s: a `KeepAlive` is sent when nothing else was for so long.
+        keep_alive_s: a `KeepAlive` is sent if nothing else was sent for so long.
     """
 
     def __init__(
@@ -57,35 +57,35 @@ class VoiceSession:
         self.error: ProviderError | None = None
         self.word_timings = False
         self.was_begun = False
-        self._settled = asyncio.Event()  # it has begun, or it has failed
-        self._waiting: deque[Request] = deque()  # to be sent; as many as their owner has open
-        self._sent: dict[int, Request] = {}  # by flush id, in order: those somebody still listens to
+        self._begun_or_failed = asyncio.Event()
+        self._waiting: deque[Request] = deque()  # not sent yet; bounded by the open utterances
+        self._sent: dict[int, Request] = {}  # by flush id, in order; abandoned ones are removed
         self._next_flush_id = 0
         self._cancel = False
         self._terminate = False
         self._closing = False
         self._work = asyncio.Event()
         self._heard_at = 0.0
-        self._waits_for_listener = False
+        self._waits_for_reader = False
         self._task = in_background(self._run(), "assemblyai-voice")
 
     async def begun(self) -> None:
-        """Wait until the service takes text.
+        """Wait until the service accepts text.
 
         Raises:
-            ProviderError: it does not, or no more.
+            ProviderError: the session failed or has ended.
         """
-        await self._settled.wait()
+        await self._begun_or_failed.wait()
         if self.error is not None:
             raise self.error
 
     @property
     def silent_s(self) -> float:
-        """For how long the service has said nothing, though it could have."""
-        return 0.0 if self._waits_for_listener else asyncio.get_running_loop().time() - self._heard_at
+        """Seconds since the service last sent something; 0 while it waits for the reader."""
+        return 0.0 if self._waits_for_reader else asyncio.get_running_loop().time() - self._heard_at
 
     def send(self, request: Request) -> None:
-        """Have a request said after those before it. A session that is over fails it."""
+        """Send a request after those before it. If the session is over, the request fails."""
         if self.error is not None:
             request.fail(self.error)
             return
@@ -93,7 +93,7 @@ class VoiceSession:
         self._work.set()
 
     def abandon(self, request: Request) -> None:
-        """Stop a request and forget it. Returns at once: what is still under way is dropped by its flush id."""
+        """Cancel a request. Returns at once; what still arrives for its flush id is dropped."""
         request.abandon()
         if request in self._waiting:
             self._waiting.remove(request)
@@ -102,9 +102,9 @@ class VoiceSession:
             return
         others = {number: other for number, other in self._sent.items() if not other.done}
         if any(number < flush_id for number in others):
-            return  # a cancel would stop those too: this one is said to nobody
-        # A cancel stops all that the service has not finished. Requests are served in order, so those behind this one
-        # have no audio yet: they are sent again, under new numbers.
+            return  # a cancel would stop those too: its audio is dropped instead
+        # A cancel stops everything that the service has not finished. Requests are served in order, so those after this
+        # one have no audio yet: they are sent again, under new numbers.
         for number, other in others.items():
             del self._sent[number]
             other.flush_id = None
@@ -113,17 +113,17 @@ class VoiceSession:
         self._work.set()
 
     def give_up(self, error: ProviderError) -> None:
-        """Drop the connection, which does not answer. Returns at once."""
+        """End the session because the service does not answer. Returns at once."""
         self._end(error)
         self._task.cancel()
 
     @property
     def gone(self) -> bool:
-        """Whether nothing of it is left."""
+        """Whether its task and socket are gone."""
         return self._task.done()
 
     async def aclose(self) -> None:
-        """Say goodbye, wait shortly for the answer, and wait until everything is gone. Cut when cancelled."""
+        """Terminate the session, wait briefly for the answer, and clean up. If cancelled, abort."""
         try:
             if self.was_begun and self.error is None:
                 for request in [*self._waiting, *self._sent.values()]:
@@ -133,7 +133,7 @@ class VoiceSession:
                 await asyncio.wait({self._task}, timeout=TERMINATION_TIMEOUT_S)
         finally:
             self._task.cancel()
-            await asyncio.wait({self._task})  # a few turns of the loop: nobody waits for a peer
+            await asyncio.wait({self._task})  # takes a few loop iterations, not the peer
 
     # --- the task -----------------------------------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ class VoiceSession:
             self._end(error)
 
     async def _wait_for_begin(self, socket: ServiceConnection) -> None:
-        """Errors of credentials and parameters arrive here: the service accepts the upgrade first."""
+        """Wait for `Begin`. Errors of credentials and parameters arrive here: the service accepts the upgrade first."""
         try:
             async with asyncio.timeout(self._begin_timeout_s):
                 while not self.was_begun:
@@ -166,7 +166,7 @@ class VoiceSession:
             raise tts_error("tts_timeout") from slow
         except ConnectionClosed as closed:
             raise closed_error(closed.rcvd.code if closed.rcvd else None) from closed
-        self._settled.set()
+        self._begun_or_failed.set()
 
     async def _talk(self, socket: ServiceConnection) -> ProviderError:
         async with asyncio.TaskGroup() as tasks:
@@ -176,7 +176,7 @@ class VoiceSession:
         return error
 
     async def _read(self, socket: ServiceConnection) -> ProviderError:
-        """Hand on what comes, until it ends; return why."""
+        """Pass on what arrives until the session ends; return why it ended."""
         while True:
             try:
                 message = read_message(await socket.recv())
@@ -185,9 +185,9 @@ class VoiceSession:
             self._heard_at = asyncio.get_running_loop().time()
             match message:
                 case Audio(flush_id, pcm) if flush_id in self._sent:
-                    self._waits_for_listener = True
+                    self._waits_for_reader = True
                     await self._sent[flush_id].add_audio(pcm)
-                    self._waits_for_listener = False
+                    self._waits_for_reader = False
                     self._heard_at = asyncio.get_running_loop().time()
                 case FlushDone(flush_id) if flush_id in self._sent:
                     self._sent[flush_id].finish()
@@ -203,7 +203,7 @@ class VoiceSession:
             while True:
                 await self._write_next(socket)
         except ConnectionClosed:
-            return  # the reader learns why
+            return  # the reader finds out why
 
     async def _write_next(self, socket: ServiceConnection) -> None:
         if self._cancel:
@@ -235,7 +235,7 @@ class VoiceSession:
         if self.error is not None:
             return
         self.error = error
-        self._settled.set()
+        self._begun_or_failed.set()
         for request in [*self._waiting, *self._sent.values()]:
             request.fail(error)
         self._waiting.clear()

@@ -1,4 +1,4 @@
-"""One utterance of AssemblyAI's voice: words in, audio and the times of its words out."""
+"""One utterance of AssemblyAI's text-to-speech: words in, audio with word timings out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
+from voice_host.clock import WaitLimit
 from voice_host.speech.assemblyai.tts.messages import tts_error
 from voice_host.speech.assemblyai.tts.request import Request, TimedAudio, pieces
 from voice_host.speech.assemblyai.tts.session import VoiceSession
@@ -18,15 +19,15 @@ logger = logging.getLogger(__name__)
 class AssemblyAIUtterance:
     """Gathers its words and sends them as one request when it ends.
 
-    Nothing is gained by sending them earlier: a clause is spoken when it is flushed. And so an utterance that is given
-    up before its end costs nothing, and one whose socket died before any audio can be said again.
+    Sending them earlier would gain nothing, since a clause is spoken when it is flushed. So an utterance that is closed
+    before its end costs nothing, and one whose socket dies before any audio can be repeated.
 
     Args:
-        session: one that has begun.
-        new_session: returns one that has begun when that one has died, or raises `ProviderError`.
-        sample_rate: Hz, of the audio that comes.
+        session: a session that has begun.
+        new_session: returns another session that has begun, or raises `ProviderError`.
+        sample_rate: Hz, of the audio.
         audio_timeout_s: how long the service may be silent once it has the text.
-        words_timeout_s: how long to wait for the word timings when all audio has come.
+        words_timeout_s: how long to wait for the word timings after all audio.
     """
 
     def __init__(
@@ -47,7 +48,8 @@ class AssemblyAIUtterance:
         self._ended = False
         self._over = False
         self._heard = False
-        self._said_again = False
+        self._repeated = False
+        self._limit = WaitLimit(audio_timeout_s)
         self._request: Request | None = None
         self._timed = TimedAudio(sample_rate)
         self._can_listen = asyncio.Event()
@@ -59,11 +61,11 @@ class AssemblyAIUtterance:
             RuntimeError: after `end()`.
         """
         if self._ended:
-            raise RuntimeError("the utterance has ended: no text may follow")
+            raise RuntimeError("no text may follow after end()")
         self._words += text.split()
 
     async def end(self) -> None:
-        """Have it said. A session that has died shows when audio is read."""
+        """Send the request. If the session has failed, that is found out when audio is read."""
         if self._ended or self._over:
             return
         self._ended = True
@@ -71,7 +73,7 @@ class AssemblyAIUtterance:
             self._request = Request(pieces(self._words))
             self._session.send(self._request)
         else:
-            self._over = True  # nothing is to be said
+            self._over = True  # there is nothing to say
         self._can_listen.set()
 
     def __aiter__(self) -> AsyncIterator[SpeechAudio]:
@@ -81,14 +83,14 @@ class AssemblyAIUtterance:
         """Return the next audio; stop when the utterance is complete, or after `aclose()`.
 
         Raises:
-            ProviderError: `tts_failed`, `tts_timeout`, ...: the service gave no audio, or broke off.
+            ProviderError: `tts_failed`, `tts_timeout`, ...: the service sent no audio, or broke off.
         """
         await self._can_listen.wait()
         while not self._over and self._request is not None:
             try:
                 piece = await self._next_piece(self._request)
             except ProviderError as error:
-                await self._say_again(error)
+                await self._repeat(error)
                 continue
             if piece is not None:
                 self._heard = True
@@ -96,8 +98,9 @@ class AssemblyAIUtterance:
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Stop at once; the service is told in the background. Idempotent."""
+        """Stop at once; the request is cancelled in the background. Idempotent."""
         self._over = True
+        self._limit.close()
         self._can_listen.set()
         if self._request is not None:
             self._session.abandon(self._request)
@@ -122,14 +125,16 @@ class AssemblyAIUtterance:
         return self._timed.finish()
 
     async def _next_audio(self, request: Request) -> bytes | None:
-        wait_s = self._audio_timeout_s
         while True:
             try:
-                async with asyncio.timeout(wait_s):
-                    return await request.audio()
+                with self._limit:
+                    pcm = await request.audio()
+                self._limit.set_limit(self._audio_timeout_s)
+                return pcm
             except TimeoutError as silent:
-                wait_s = self._audio_timeout_s - self._session.silent_s  # it may have spoken for another utterance
-                if wait_s <= 0:
+                # It may have spoken for another utterance.
+                self._limit.set_limit(left_s := self._audio_timeout_s - self._session.silent_s)
+                if left_s <= 0:
                     self._over = True
                     error = tts_error("tts_timeout")
                     self._session.give_up(error)
@@ -140,17 +145,17 @@ class AssemblyAIUtterance:
             self._timed.add_words(request.words)
             request.words = ()
 
-    async def _say_again(self, error: ProviderError) -> None:
-        """Say it on a fresh session; once, and only if nothing was heard of it.
+    async def _repeat(self, error: ProviderError) -> None:
+        """Repeat it on another session; once, and only if nothing of it was heard.
 
         Raises:
-            ProviderError: it cannot be said again.
+            ProviderError: it cannot be repeated.
         """
-        if self._over or self._heard or self._said_again or not error.retryable:
+        if self._over or self._heard or self._repeated or not error.retryable:
             self._over = True
             raise error
-        logger.warning("assemblyai voice: a session died before any audio of an utterance; trying a fresh one")
-        self._said_again = True
+        logger.warning("assemblyai voice: a session failed before any audio of an utterance; trying another one")
+        self._repeated = True
         self._session = await self._new_session()
         if not self._over:
             self._timed = TimedAudio(self._sample_rate)
