@@ -47,6 +47,8 @@ class ReplayBuffer:
 
     def add(self, pcm: bytes, *, loud: bool) -> int:
         """Add whole samples. Returns how many bytes were dropped that no recogniser has heard."""
+        if not pcm:
+            return 0
         if len(pcm) <= self._piece:
             self._unsent.append(Piece(pcm, loud))
         else:
