@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import voice_host.models.fallback
 import voice_host.models.gateway  # noqa: F401 - here, where no loop runs: whatever test is the first to need it
 from tests.fuzz import profile
 from tests.groups import TestModule, needs_speech
+from tests.loopback_time import LoopbackLoop
 from voice_host.observability.transcript_log import log_transcripts
 
 profile.register()
@@ -52,6 +55,11 @@ ONCE = {
     "voice_host/auth/key_file.py": {"add", "revoke"},  # the command line's
 }
 """What reads files when a manager or a handler is made, not while it works."""
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], AbstractEventLoop]]:
+    """Run async tests in virtual time, unless they are marked `real_time`."""
+    return {"loop": asyncio.SelectorEventLoop if item.get_closest_marker("real_time") else LoopbackLoop}
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:

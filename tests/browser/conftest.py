@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,11 @@ CHROMIUM_FLAGS = [
     # A name that is not this machine to the browser: pages from it are no secure context.
     "--host-resolver-rules=MAP elsewhere.test 127.0.0.1",
 ]
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run these tests in real time, as a browser does."""
+    return {"loop": asyncio.SelectorEventLoop}
 
 
 def find_chromium() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, WebSocket
 
+from tests.ports import listener
 from tests.simulators.assemblyai import AssemblyAISimulator
 from tests.simulators.gateway import GatewaySimulator
 from tests.simulators.orpheus import OrpheusSimulator
@@ -38,17 +38,17 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
     """Serve an application on a free loopback port. Yields `127.0.0.1:port`."""
-    listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, **{"ws_per_message_deflate": False, **options})
     server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
+    listening = listener()
+    task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
         async with asyncio.timeout(10):
             await task
-        listener.close()
+        listening.close()
 
 
 @dataclass(eq=False)

@@ -17,6 +17,8 @@ from voice_host.speech.embedded.tts import EmbeddedTextToSpeech
 from voice_host.speech.resampler import Resampler
 from voice_host_sdk import AgentConfig, ProviderError
 
+pytestmark = pytest.mark.real_time
+
 WEATHER = clip("whats_the_weather_like.wav")
 CARDS = clip("cards_005.wav")  # longer than what is kept before a turn begins
 ASKED = "What's the weather like?"

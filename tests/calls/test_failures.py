@@ -116,6 +116,7 @@ async def test_a_tool_that_raises_becomes_a_result_the_model_can_speak_about() -
         assert "42" not in answer["content"]
 
 
+@pytest.mark.real_time
 @pytest.mark.fault("plugin: tool takes too long")
 async def test_a_tool_that_takes_too_long_is_given_up() -> None:
     @tool(timeout_s=0.05)

@@ -116,6 +116,7 @@ async def test_what_a_client_that_went_silent_cannot_have_played_is_spoken_again
             await first.expect("audio", count=8)
             for played_ms in reports:
                 await first.send("playback", reply=1, played_ms=played_ms)
+                await asyncio.sleep(0.05)
             # From here on the network takes what is sent, and the client says nothing: for the host the reply ends.
             await first.expect("metrics", reply=1)
             async with calling(back(s, first)) as second:

@@ -175,6 +175,7 @@ class Turns:
             await asyncio.sleep(0)
 
 
+@pytest.mark.real_time
 @pytest.mark.fault("caller: floods frames")
 async def test_a_flood_of_frames_is_parsed_a_little_at_a_time_and_whole() -> None:
     sent = [bytes([n % 256]) for n in range(5000)]

@@ -125,6 +125,7 @@ async def test_a_client_that_never_reads_its_answers_is_cut(tmp_path: Path) -> N
         assert await metric(r, sample) == before + 1
 
 
+@pytest.mark.real_time
 @pytest.mark.fault("caller: floods requests")
 async def test_a_body_in_tiny_chunks_is_parsed_a_little_at_a_time_and_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

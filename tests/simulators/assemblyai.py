@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import time
@@ -56,7 +57,7 @@ class SimulatedSession:
         self._simulator = simulator
         self._socket = socket
         self._allowance_ms = simulator.burst_ms
-        self._paid_at = time.monotonic()
+        self._paid_at = asyncio.get_running_loop().time()
 
     # --- what a test makes it say ---
 
@@ -158,7 +159,7 @@ class SimulatedSession:
             raise Violation(3007, "Audio is not PCM16")
         if not MIN_MESSAGE_MS <= duration_ms <= MAX_MESSAGE_MS:
             raise Violation(3007, f"Input Duration Error: {duration_ms:.1f} ms. Expected between 50 and 1000 ms")
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         self._allowance_ms += (now - self._paid_at) * 1000 * SPEED
         self._allowance_ms = min(self._allowance_ms, self._simulator.burst_ms) - duration_ms
         self._paid_at = now

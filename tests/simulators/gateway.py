@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+from tests.ports import listener
 from tests.simulators.gateway_rules import refusal
 from tests.simulators.gateway_script import (
     ALL_QUIRKS,
@@ -129,7 +129,7 @@ class GatewaySimulator:
     # --- the server -----------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = listener()
         config = uvicorn.Config(
             self._app, log_config=None, access_log=False, lifespan="off", ws="none", interface="asgi3"
         )

@@ -24,6 +24,8 @@ from voice_host.tenancy.blame import Sample
 from voice_host.tenancy.watchdog import Runs
 from voice_host_sdk import AgentConfig
 
+pytestmark = pytest.mark.real_time
+
 THRESHOLD_MS = 60
 OWNERS = CodeOwners({"slow": "slow_agent", "quick": "quick_agent"})
 

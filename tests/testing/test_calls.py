@@ -309,6 +309,7 @@ async def test_an_agent_that_does_not_start_says_why() -> None:
             pass
 
 
+@pytest.mark.real_time
 async def test_real_time_is_refused_with_words() -> None:
     with pytest.raises(RuntimeError, match="in virtual time"):
         async with call_agent(AgentConfig()):

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from voice_host.speech.embedded.stt import EmbeddedSpeechToText
 from voice_host.speech.embedded.tts import EmbeddedTextToSpeech
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run these tests in real time, as the engines do."""
+    return {"loop": asyncio.SelectorEventLoop}
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ class VirtualTimeUp(AssertionError):
     """A test waited for something that never came."""
 
 
-class _VirtualSelector(selectors.DefaultSelector):
+class VirtualSelector(selectors.DefaultSelector):
     """Moves its loop's clock on instead of waiting, unless something real is under way."""
 
     loop: VirtualLoop
@@ -38,11 +38,11 @@ class _VirtualSelector(selectors.DefaultSelector):
         if ready or (timeout is not None and timeout <= 0):
             return ready
         if self.loop.threads_at_work or len(self.get_map()) > 1:  # one is the loop's own, to wake it up
-            return self._wait(timeout)
+            return self.wait(timeout)
         self.loop.jump(timeout)
         return ready
 
-    def _wait(self, timeout: float | None) -> Any:
+    def wait(self, timeout: float | None) -> Any:
         """Wait in real time: for threads without letting time pass, for sockets (a real model's) as they need it."""
         if self.loop.threads_at_work and (left_s := self.loop.patience_left_s()) > 0:
             ready = super().select(left_s)
@@ -61,13 +61,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     While a socket is open, time passes as it does outside.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, selector: VirtualSelector | None = None) -> None:
         self.now_s = START_S
         self.threads_at_work = 0
         self.on_time_up: Callable[[], None] | None = None
         self._patience_ends_s = 0.0
         self._limit_s = START_S + LONGEST_S
-        selector = _VirtualSelector()
+        selector = selector or VirtualSelector()
         selector.loop = self
         super().__init__(selector)
 

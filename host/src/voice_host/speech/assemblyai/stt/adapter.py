@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from websockets.exceptions import ConnectionClosed
 
+from voice_host.clock import now_s
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.assemblyai.stt.audio_frames import (
     BYTES_PER_SAMPLE,
@@ -113,7 +113,7 @@ class AssemblyAIStream:
             ProviderError: the connection is lost. After `aclose()`, audio is dropped.
         """
         for message in self._coalescer.push(pcm):
-            wait_s = self._pacer.wait_s(len(message) / self._bytes_per_ms, time.monotonic())
+            wait_s = self._pacer.wait_s(len(message) / self._bytes_per_ms, now_s())
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
             if self._closing:
