@@ -10,6 +10,7 @@ from tests.cli.conftest import Run
 from tests.plugins.offers import VOICE
 from tests.sample_plugins import HELLO, PluginFolder
 from tests.speech.embedded.absent import without_engines
+from voice_host.speech.embedded.loaded_once import LoadedOnce
 from voice_host.speech.embedded.stt import moonshine
 
 LIFE = (
@@ -247,7 +248,7 @@ def test_an_installed_engine_that_cannot_be_loaded_is_warned_about(
     def damaged() -> None:
         raise OSError("damaged")
 
-    monkeypatch.setattr(moonshine, "_model", None)
+    monkeypatch.setattr(moonshine, "load_model", LoadedOnce(moonshine.load_model.load))
     monkeypatch.setattr(moonshine, "model_folder", damaged)
     plugins.install("hello")
     result = run("check", "hello", "--json")

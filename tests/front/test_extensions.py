@@ -8,11 +8,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.calls.client import calling
 from tests.docs.markdown import rows, section
 from tests.front.hosting import COUNTING, installed, running
-from voice_host.observability import metrics
 from voice_host.plugins import ExtensionsBroken
 from voice_host.testing import in_virtual_time
 
@@ -138,7 +138,8 @@ async def test_an_observer_that_fails_or_hangs_costs_no_call_anything(tmp_path: 
             await caller.type("What are your opening hours on Friday?")
             await caller.expect("chat")
     for event in ("on_session_created", "on_tool_call", "on_agent_reply"):
-        assert metrics.OBSERVER_ERRORS.labels("sick", event)._value.get() >= 1
+        labels = {"extension": "sick", "callback": event}
+        assert (REGISTRY.get_sample_value("voice_host_observer_errors_total", labels) or 0) >= 1
 
 
 async def test_an_observer_that_does_not_start_keeps_the_host_from_starting(tmp_path: Path) -> None:
@@ -278,13 +279,17 @@ async def test_waiting_events_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
             await asyncio.Event().wait()
 
     told = observers.Observers({"hanging": Hanging()}, timeout_s=1)
-    dropped = metrics.OBSERVER_EVENTS_DROPPED.labels("hanging", "on_user_turn")
+
+    def dropped() -> float | None:
+        labels = {"extension": "hanging", "callback": "on_user_turn"}
+        return REGISTRY.get_sample_value("voice_host_observer_events_dropped_total", labels)
+
     told.start()
     told.notify("on_user_turn", ObservedSession("a", "1"), UserTurn("x"))
     await begun.wait()
     for _ in range(5):
         told.notify("on_user_turn", ObservedSession("a", "1"), UserTurn("x"))
-    assert dropped._value.get() == 3
+    assert dropped() == 3
     await asyncio.sleep(0.5)
     await told.aclose()  # the second is begun when the first has had its time, and the third waits in vain
-    assert dropped._value.get() == 4
+    assert dropped() == 4

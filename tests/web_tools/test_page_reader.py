@@ -115,7 +115,7 @@ def test_a_visit_that_is_over_leaves_no_process(children: Children) -> None:
 
 def test_pages_of_one_reader_wait_for_one_another(children: Children, monkeypatch: pytest.MonkeyPatch) -> None:
     reads_on = "import sys; print(len(sys.stdin.buffer.read()))"
-    monkeypatch.setattr(page_reader, "_COMMAND", (sys.executable, "-c", reads_on))
+    monkeypatch.setattr(page_reader, "CONVERTER", (sys.executable, "-c", reads_on))
 
     async def main() -> None:
         async with serving(PAGE) as url:
@@ -130,7 +130,7 @@ def test_pages_of_one_reader_wait_for_one_another(children: Children, monkeypatc
 def test_a_process_that_dies_before_it_has_read_the_page_is_an_error_with_words(
     command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_reader, "_COMMAND", (sys.executable, "-c", f"import os, sys; {command}"))
+    monkeypatch.setattr(page_reader, "CONVERTER", (sys.executable, "-c", f"import os, sys; {command}"))
 
     async def main() -> None:
         async with serving("<p>" + "x" * 2 * MB) as url:
@@ -143,7 +143,7 @@ def test_a_process_that_dies_before_it_has_read_the_page_is_an_error_with_words(
 def test_keys_of_the_environment_are_not_the_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSEMBLYAI_API_KEY", "a-key")
     show = "import os, sys; sys.stdin.buffer.read(); print('ASSEMBLYAI_API_KEY' in os.environ)"
-    monkeypatch.setattr(page_reader, "_COMMAND", (sys.executable, "-c", show))
+    monkeypatch.setattr(page_reader, "CONVERTER", (sys.executable, "-c", show))
 
     async def main() -> None:
         async with serving(PAGE) as url:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.speech.embedded.speech import clip, words_of
+from voice_host.speech.embedded.loaded_once import LoadedOnce
 from voice_host.speech.embedded.stt import EmbeddedSpeechToText, moonshine, voice_activity
 from voice_host.speech.embedded.tts import EmbeddedTextToSpeech, hibari_voice
 from voice_host.speech.select import SpeechProviders
@@ -27,8 +28,8 @@ class Damaged:
 @pytest.fixture
 async def speech(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SpeechProviders]:
     """Services of a process that has loaded nothing."""
-    monkeypatch.setattr(moonshine, "_model", None)
-    monkeypatch.setattr(hibari_voice, "_voice", None)
+    monkeypatch.setattr(moonshine, "load_model", LoadedOnce(moonshine.load_model.load))
+    monkeypatch.setattr(hibari_voice, "load_voice", LoadedOnce(hibari_voice.load_voice.load))
     speech = SpeechProviders(EmbeddedSpeechToText(), EmbeddedTextToSpeech())
     yield speech
     await speech.aclose()

@@ -79,7 +79,7 @@ def _serve(order: ServeRequest, settings: Settings, outcomes: Outcomes) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with receive_socket(order.listener) as listener:
         url = f"http://localhost:{listener.getsockname()[1]}"
-        speech, outcomes = _services(settings, outcomes, Path(order.folder))
+        speech, outcomes = services(settings, outcomes, Path(order.folder))
         host = Host(settings, speech)
         app = create_host_app(host, allowed_hosts=LOOPBACK_NAMES, tracebacks=True)
         leaving = asyncio.Event()
@@ -110,7 +110,7 @@ def _outcomes(order: ServeRequest) -> tuple[Settings, Outcomes]:
     return settings, _loaded(tree, settings)
 
 
-def _services(settings: Settings, outcomes: Outcomes, folder: Path) -> tuple[SpeechServices, Outcomes]:
+def services(settings: Settings, outcomes: Outcomes, folder: Path) -> tuple[SpeechServices, Outcomes]:
     """Return the speech services, those of extensions included. A broken extension is shown in place of the agents."""
     try:
         return SpeechServices(settings, installed_extensions(settings)), outcomes

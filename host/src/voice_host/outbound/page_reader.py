@@ -19,7 +19,9 @@ MAX_CPU_S = 5
 CONVERSIONS_AT_ONCE = 2
 """For one reader. Further pages wait until one has been converted."""
 
-_COMMAND = (sys.executable, "-P", "-m", "voice_host.outbound.page_process")
+CONVERTER = (sys.executable, "-P", "-m", "voice_host.outbound.page_process")
+"""The command that converts a page. A process of its own, whose time and memory are limited."""
+
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml", "application/x-yaml")
 _ACCEPT = {"Accept": "text/html, text/plain;q=0.9, */*;q=0.8"}
 _FOR_CHILDREN = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
@@ -75,7 +77,7 @@ def _is_text(content_type: str) -> bool:
 async def _converted(page: FetchedPage, max_chars: int) -> str:
     """Return a page's text. The process is gone when this returns or is cancelled."""
     process = await asyncio.create_subprocess_exec(
-        *_COMMAND,
+        *CONVERTER,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

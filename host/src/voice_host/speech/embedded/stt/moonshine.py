@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import onnxruntime
 
 from voice_host.speech.embedded.engines import RECOGNISER_HZ
+from voice_host.speech.embedded.loaded_once import LoadedOnce
 
 _START, _END = 1, 2
 _TOKENS_PER_S = 6.5
@@ -110,19 +110,10 @@ def model_folder() -> Path:
     raise FileNotFoundError("the installed moonshine-voice does not contain the model tiny-en; version 0.1.0 does")
 
 
-_loading = threading.Lock()
-_model: Moonshine | None = None
+load_model = LoadedOnce(lambda: Moonshine(model_folder()))
+"""Returns the model of this process; loading it takes 0.2 s.
 
-
-def load_model() -> Moonshine:
-    """Return the model of this process, loading it (0.2 s) the first time. It stays until the process ends.
-
-    Raises:
-        FileNotFoundError: it is not installed.
-        Exception: whatever onnxruntime raises of a file that is damaged.
-    """
-    global _model
-    with _loading:
-        if _model is None:
-            _model = Moonshine(model_folder())
-        return _model
+Raises:
+    FileNotFoundError: it is not installed.
+    Exception: whatever onnxruntime raises of a file that is damaged.
+"""

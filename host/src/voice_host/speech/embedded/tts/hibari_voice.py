@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 from hibari import Hibari
 from numpy.typing import NDArray
 
 from voice_host.speech.embedded.engines import SYNTHESISER_HZ, SpokenSentence
+from voice_host.speech.embedded.loaded_once import LoadedOnce
 from voice_host.speech.embedded.tts.spoken_text import speakable, word_starts
 
 _VOICE = "heart"
@@ -57,14 +56,5 @@ def _trimmed(audio: NDArray[np.float32]) -> tuple[NDArray[np.float32], int, int]
     return audio[first : end + _TRAIL], begin - first, end - first
 
 
-_loading = threading.Lock()
-_voice: HibariVoice | None = None
-
-
-def load_voice() -> HibariVoice:
-    """Return the voice of this process, loading it (0.8 s) the first time. It stays until the process ends."""
-    global _voice
-    with _loading:
-        if _voice is None:
-            _voice = HibariVoice()
-        return _voice
+load_voice = LoadedOnce(HibariVoice)
+"""Returns the voice of this process; loading it takes 0.8 s."""
