@@ -17,7 +17,7 @@ import voice_host.models.fallback
 import voice_host.models.gateway  # noqa: F401 - here, where no loop runs: whatever test is the first to need it
 from tests.fuzz import profile
 from tests.groups import TestModule, needs_speech
-from tests.loopback_time import LoopbackLoop
+from tests.loopback_time import LoopbackLoop, wrap_future
 from voice_host.observability.transcript_log import log_transcripts
 
 profile.register()
@@ -53,6 +53,7 @@ ONCE = {
     "voice_host/auth/key_ring.py": {"__init__"},
     "voice_host/auth/token_secret.py": {"secret_beside"},
     "voice_host/auth/key_file.py": {"add", "revoke"},  # the command line's
+    "voice_host/caller/run.py": {"_own_host"},
 }
 """What reads files when a manager or a handler is made, not while it works."""
 
@@ -68,9 +69,15 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 
 @pytest.fixture(scope="session")
-def embedded_speech() -> None:
-    """For tests that recognise or speak with the embedded engines, or need a host that could."""
+def embedded_speech() -> Iterator[None]:
+    """For tests that recognise or speak with the embedded engines, or need a host that could.
+
+    No virtual time passes while their threads work.
+    """
     needs_speech()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "wrap_future", wrap_future)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 from typing import Any
 
 from voice_host.testing.virtual_time import VirtualLoop, VirtualSelector
@@ -24,6 +26,14 @@ class _LoopbackSelector(VirtualSelector):
             return ready
         self.loop.jump(timeout)
         return ready
+
+
+def wrap_future(future: concurrent.futures.Future[Any], **options: Any) -> asyncio.Future[Any]:
+    """Stand in for `asyncio.wrap_future`: time stands still while one of a product's own threads works."""
+    wrapped: asyncio.Future[Any] = asyncio.futures.wrap_future(future, **options)
+    if isinstance(loop := wrapped.get_loop(), LoopbackLoop):
+        loop.stand_still_until(wrapped)
+    return wrapped
 
 
 class LoopbackLoop(VirtualLoop):

@@ -15,35 +15,46 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner, Result
 
 from tests.caller.test_wav import wav
 from tests.front.hosting import COUNTING, installed, running
+from tests.loopback_time import LoopbackLoop
 from voice_host.call.latency import STAGES
 from voice_host.caller.client import CallFailed, place_call
 from voice_host.caller.plan import InvalidCall, parameter, session_url
 from voice_host.caller.report import HEADINGS, CallReport
 from voice_host.caller.wav import read_wav, write_wav
+from voice_host.cli.verbs import app
 
 DATA = Path(__file__).parents[1] / "data"
 
 
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def hosts_in_virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `voice-host call` and the host within its process wait in virtual time."""
+    monkeypatch.setattr(asyncio.events, "new_event_loop", LoopbackLoop)
+
+
+def voice_host(*arguments: str | Path) -> Result:
+    """Run the command within this process."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="voice-host")
+
+
 @pytest.mark.usefixtures("embedded_speech")
-def test_recordings_of_any_kind_are_heard_answered_one_after_the_other_and_saved(tmp_path: Path) -> None:
+def test_recordings_of_any_kind_are_heard_answered_one_after_the_other_and_saved(
+    tmp_path: Path, hosts_in_virtual_time: None
+) -> None:
     saved, studio = tmp_path / "reply.wav", tmp_path / "studio.wav"
     recording = DATA / "whats_the_weather_like.wav"
     studio.write_bytes(in_studio_quality(recording))
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "voice_host", "call", "front-desk"),
-            *("--audio", recording, "--audio", studio, "--save", saved),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = voice_host("call", "front-desk", "--audio", recording, "--audio", studio, "--save", saved)
+    assert done.exit_code == 0, done.stderr
     answered = [
         "heard  What's the weather like?",
         " tool  weather_on_the_terrace()",
@@ -81,10 +92,9 @@ async def test_what_the_agent_did_not_wait_for_is_told(tmp_path: Path) -> None:
         plugins.install("leaving", leaving)
         async with running(tmp_path, allow="leaving") as r:
             url = f"ws://{r.address}"
-            done = await voice_host(
-                *("call", "leaving", "--text", "Say goodbye.", "--text", "Still there?", "--url", url), cwd=tmp_path
-            )
-    assert done.returncode == 1
+            said = ("--text", "Say goodbye.", "--text", "Still there?")
+            done = await asyncio.to_thread(voice_host, "call", "leaving", *said, "--url", url)
+    assert done.exit_code == 1
     assert "agent  Goodbye." in done.stdout
     assert "error: the agent hung up before this was said: 'Still there?'" in done.stderr
 
@@ -160,39 +170,17 @@ async def test_parameters_are_the_metadata_of_the_session(tmp_path: Path) -> Non
     with installed(tmp_path) as plugins:
         plugins.install("counting", COUNTING.replace('self.note("created")', 'self.note(f"{dict(session.metadata)}")'))
         async with running(tmp_path, f'[agent.counting.settings]\nfolder = "{tmp_path}"\n', allow="counting") as r:
-            done = await voice_host(
-                "call",
-                "counting",
-                "--text",
-                "hello",
-                "--param",
-                "name=Ada",
-                "--url",
-                f"http://{r.address}",
-                cwd=tmp_path,
-            )
-    assert done.returncode == 0, done.stderr
+            said = ("--text", "hello", "--param", "name=Ada")
+            done = await asyncio.to_thread(voice_host, "call", "counting", *said, "--url", f"http://{r.address}")
+    assert done.exit_code == 0, done.stderr
     assert "{'name': 'Ada'}" in (tmp_path / "log.txt").read_text()
 
 
-async def voice_host(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command while this loop goes on."""
-    return await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "voice_host", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-
-
-@pytest.mark.usefixtures("embedded_speech")
-async def test_silence_ends_in_words(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("embedded_speech", "hosts_in_virtual_time")
+def test_silence_ends_in_words(tmp_path: Path) -> None:
     write_wav(tmp_path / "silence.wav", bytes(32000), 16000)
-    done = await voice_host("call", "front-desk", "--audio", "silence.wav", cwd=tmp_path)
-    assert done.returncode == 1
+    done = voice_host("call", "front-desk", "--audio", "silence.wav")
+    assert done.exit_code == 1
     assert done.stderr.startswith("error: nothing was recognised in silence.wav\n  next: ")
     assert "Traceback" not in done.stderr
 
@@ -208,19 +196,19 @@ async def test_silence_ends_in_words(tmp_path: Path) -> None:
         (["--audio", "good.wav", "--audio", "text.wav"], "text.wav is not a WAV file. Convert it: ffmpeg -i text.wav"),
     ],
 )
-async def test_what_cannot_work_is_refused_before_the_call(tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_what_cannot_work_is_refused_before_the_call(tmp_path: Path, arguments: list[str], said: str) -> None:
     write_wav(tmp_path / "empty.wav", b"", 16000)
     write_wav(tmp_path / "good.wav", bytes(32), 16000)
     (tmp_path / "text.wav").write_text("not audio", encoding="utf-8")
-    done = await voice_host("call", "front-desk", *arguments, cwd=tmp_path)
-    assert done.returncode == 2
+    done = voice_host("call", "front-desk", *arguments)
+    assert done.exit_code == 2
     assert said in done.stderr.partition("\n")[0]
     assert "session" not in done.stdout
 
 
-async def test_an_agent_that_is_not_installed_is_an_error_that_names_the_one_that_was_meant(tmp_path: Path) -> None:
-    done = await voice_host("call", "front-dsk", "--text", "hi", cwd=tmp_path)
-    assert done.returncode == 2
+def test_an_agent_that_is_not_installed_is_an_error_that_names_the_one_that_was_meant() -> None:
+    done = voice_host("call", "front-dsk", "--text", "hi")
+    assert done.exit_code == 2
     assert done.stderr == (
         "error: no agent 'front-dsk' is installed; did you mean 'front-desk'?\n  next: see `voice-host agents`\n"
     )
@@ -248,17 +236,17 @@ async def test_a_refusal_says_what_to_do_next(tmp_path: Path, agent: str, code: 
         toml = f'[agent.refusing.settings]\nfolder = "{tmp_path}"\n'
         async with running(tmp_path, toml, allow="broken,refusing") as r:
             url = f"ws://{r.address}"
-            done = await voice_host("call", agent, "--text", "hello", "--url", url, cwd=tmp_path)
-    assert done.returncode == 1
+            done = await asyncio.to_thread(voice_host, "call", agent, "--text", "hello", "--url", url)
+    assert done.exit_code == 1
     assert f"({code})" in done.stderr
     assert f"  next: {hint}\n" in done.stderr
 
 
-async def test_where_no_host_runs_the_next_step_is_to_start_one(tmp_path: Path) -> None:
+def test_where_no_host_runs_the_next_step_is_to_start_one() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    done = await voice_host("call", "a", "--text", "hi", "--url", f"localhost:{port}?token=secret", cwd=tmp_path)
-    assert done.returncode == 1
+    done = voice_host("call", "a", "--text", "hi", "--url", f"localhost:{port}?token=secret")
+    assert done.exit_code == 1
     assert "cannot be called: the connection was refused\n  next: is a host running there?" in done.stderr
     assert "secret" not in done.stderr
 

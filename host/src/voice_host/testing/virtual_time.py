@@ -97,9 +97,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def run_in_executor(self, executor: Executor | None, func: Any, *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
         future = super().run_in_executor(executor, func, *args)
+        self.stand_still_until(future)
+        return future
+
+    def stand_still_until(self, future: asyncio.Future[Any]) -> None:
+        """Let no time pass until a future is done that a thread works for."""
         self._begin_thread()
         future.add_done_callback(self._end_thread)  # a cancelled one, too: nobody waits for its thread any more
-        return future
 
     async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
         self._begin_thread()
