@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,11 @@ from tests.packaging.commands import MEMBERS, ROOT, commands_of, run
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Build a wheel of each member."""
     folder = tmp_path_factory.mktemp("wheels")
-    for member in MEMBERS:
-        run("uv", "build", "--wheel", "--out-dir", folder, ROOT / member, cwd=folder)
+    build = ("uv", "build", "--wheel", "--python", sys.executable)
+    with ThreadPoolExecutor() as threads:  # each asks the registry for what builds it
+        building = [threads.submit(run, *build, "--out-dir", folder, ROOT / member, cwd=folder) for member in MEMBERS]
+    for built in building:
+        built.result()
     return {member: next(folder.glob(f"{name}-*.whl")) for member, name in MEMBERS.items()}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.packaging.commands import ROOT, run
@@ -22,6 +24,8 @@ def resolved(platform: str, *options: str) -> set[str]:
         "--no-deps",
         "--no-header",
         "--no-annotate",
+        "--python",  # otherwise uv asks for a 3.12 to download
+        sys.executable,
         "--python-version",
         "3.12",
     ]
