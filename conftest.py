@@ -1,6 +1,6 @@
 """Makes the example's package known before pytest takes the folder of the same name for it, and shares the tests out.
 
-`-n logical` (pyproject.toml) runs them in as many processes as there are cores; `-n 0` in this one.
+`-n logical` (pyproject.toml) runs them in a process more than there are cores; `-n 0` in this one.
 """
 
 from __future__ import annotations
@@ -52,9 +52,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Units:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Run in this process where single files are asked for: workers take longer to start than those to run."""
-    return 0 if config.args and all(".py" in argument for argument in config.args) else None
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run in this process where single files are asked for: workers take longer to start than those to run.
+
+    Otherwise in one more than there are cores. A registry, a loudspeaker or a process is waited for most of the time by
+    the units that are begun first.
+    """
+    alone = config.args and all(".py" in argument for argument in config.args)
+    return 0 if alone else (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -59,9 +59,9 @@ def find_chromium() -> str:
     pytest.skip(message)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
-    """One headless Chromium for a module, its microphone a recording of a person."""
+    """One headless Chromium for all tests, its microphone a recording of a person."""
     from playwright.async_api import async_playwright, expect
 
     expect.set_options(timeout=30_000)  # for a busy machine: what is there at once is not waited for
@@ -74,7 +74,7 @@ async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bro
         await chromium.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A fresh profile that may use the microphone."""
     fresh = await browser.new_context(permissions=["microphone"], viewport={"width": 1280, "height": 800})
@@ -82,7 +82,7 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     await fresh.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def page(context: BrowserContext) -> AsyncIterator[Page]:
     """A page that fails its test on any uncaught error or breach of the content security policy."""
     tab = await context.new_page()
@@ -95,7 +95,7 @@ async def page(context: BrowserContext) -> AsyncIterator[Page]:
     assert faults == []
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def host() -> AsyncIterator[ScriptedHost]:
     """The scripted host with one agent that works and one that does not."""
     scripted = ScriptedHost()

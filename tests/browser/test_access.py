@@ -12,7 +12,7 @@ from tests.front.hosting import installed, running
 from tests.front.test_doors import TOML, key_for
 from tests.sample_plugins import HELLO
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 TRAP = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
 

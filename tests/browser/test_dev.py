@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import find_chromium
 from tests.dev.project import BAD, GOOD, Dev, Project, children, developing
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(180)]
 
 PATIENCE_MS = 60_000
 

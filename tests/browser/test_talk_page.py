@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.scripted_host import ScriptedCall, ScriptedHost, agent, tone
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 PHASE = "data-phase"
 

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.scripted_host import ScriptedCall, ScriptedHost, tone
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 FRAME_BYTES = 640  # 20 ms at 16 kHz
 PLAYING = "() => voiceHost.facts.speaker?.playing === true"

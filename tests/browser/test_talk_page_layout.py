@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.scripted_host import ScriptedCall, ScriptedHost, agent
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 ONE_LINE_PX = 40  # a line of text and its padding; two lines of it are more
 

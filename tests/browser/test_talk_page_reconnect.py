@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from tests.browser.scripted_host import ScriptedCall, ScriptedHost, tone
 from tests.browser.test_talk_page_failures import type_message
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 
 async def test_a_lost_call_goes_on_with_the_token_of_its_last_ready(page: Page, host: ScriptedHost) -> None:

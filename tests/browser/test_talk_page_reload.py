@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from tests.browser.scripted_host import ScriptedCall, ScriptedHost, agent
 from tests.browser.test_talk_page_failures import type_message
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 KEPT = "sessionStorage.getItem('voice-host.call')"
 BUBBLES = ".bubble:not([hidden])"

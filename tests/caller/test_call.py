@@ -25,7 +25,7 @@ from voice_host.caller.client import CallFailed, place_call
 from voice_host.caller.plan import InvalidCall, parameter, session_url
 from voice_host.caller.report import HEADINGS, CallReport
 from voice_host.caller.wav import read_wav, write_wav
-from voice_host.cli.verbs import app
+from voice_host.cli.commands import app
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from typer.testing import CliRunner
 from websockets.typing import Subprotocol
 
 from tests.calls.client import calling
@@ -19,6 +20,7 @@ from tests.simulators.assemblyai import AssemblyAISimulator
 from tests.simulators.gateway import GatewaySimulator
 from tests.simulators.orpheus import OrpheusSimulator
 from voice_host.auth.key_file import KeyFile
+from voice_host.cli.commands import app
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals")
 
@@ -67,7 +69,10 @@ SECRETS = {
 WORDS = "planted words of a caller"
 
 
-async def test_a_run_full_of_faults_shows_no_secret_and_logs_no_words(tmp_path: Path) -> None:
+async def test_a_run_full_of_faults_shows_no_secret_and_logs_no_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "voice-host.toml").write_text(FILE, encoding="utf-8")
     with plugin_folder(tmp_path) as plugins:
         plugins.install("leaky", AGENT)
@@ -88,9 +93,12 @@ async def test_a_run_full_of_faults_shows_no_secret_and_logs_no_words(tmp_path: 
             "VOICE_HOST_MODEL": "test-model",
         }
         logged, shown, credentials = await _run(tmp_path, environ, *keys)
-        for verb in ("config", "check", "keys list"):
-            shown += await _output_of(tmp_path, environ, *verb.split())
-            shown += await _output_of(tmp_path, environ, *verb.split(), "--json")
+        for options in ([], ["--json"]):
+            shown += await _output_of(tmp_path, environ, "check", *options)
+            for verb in (["config"], ["keys", "list"]):
+                done = CliRunner().invoke(app, [*verb, *options], env=environ, prog_name="voice-host")
+                assert done.exit_code == 0, done.output
+                shown += done.output
     for event in ("agent_broken", "callback_failed", "call_error", "call_refused", "logged in with ********"):
         assert event in logged
     assert "stt_auth" in shown

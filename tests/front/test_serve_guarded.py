@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -22,6 +21,7 @@ from tests.front.test_who_may_call import Speaks
 from tests.ports import free_port
 from voice_host.auth.gate import build_gate
 from voice_host.auth.key_file import KeyFile
+from voice_host.cli.commands import app
 from voice_host.front.run import CannotServe, decided_gate, who_may_call
 from voice_host.settings import load_settings
 
@@ -78,15 +78,9 @@ def test_no_key_or_token_reaches_the_log(tmp_path: Path) -> None:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics?token={wrong}", timeout=10)
         unauthorised.value.close()
 
-        done = subprocess.run(
-            [sys.executable, "-m", "voice_host", "call", "front-desk", "--text", "hello", "--url", url, "--token", key],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert key not in done.stdout + done.stderr
+        done = CliRunner().invoke(app, ["call", "front-desk", "--text", "hello", "--url", url, "--token", key])
+        assert done.exit_code == 0, done.output
+        assert key not in done.output
         host.signal(signal.SIGTERM)
         assert host.ended() == 0
     assert "call_refused" in host.output
