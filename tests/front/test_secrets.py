@@ -96,7 +96,8 @@ async def test_a_run_full_of_faults_shows_no_secret_and_logs_no_words(
         for options in ([], ["--json"]):
             shown += await _output_of(tmp_path, environ, "check", *options)
             for verb in (["config"], ["keys", "list"]):
-                done = CliRunner().invoke(app, [*verb, *options], env=environ, prog_name="voice-host")
+                command = [*verb, *options]
+                done = await asyncio.to_thread(CliRunner().invoke, app, command, env=environ, prog_name="voice-host")
                 assert done.exit_code == 0, done.output
                 shown += done.output
     for event in ("agent_broken", "callback_failed", "call_error", "call_refused", "logged in with ********"):
