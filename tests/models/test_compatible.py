@@ -23,6 +23,7 @@ from tests.simulators.gateway import GatewaySimulator, RawBytes, RawStream, Repl
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.models import ModelRegistry
+from voice_host.models.event_stream import MAX_EVENT_BYTES
 from voice_host.settings import Settings
 from voice_host_sdk import AgentConfig
 
@@ -81,3 +82,8 @@ async def test_a_call_that_is_written_as_text_is_made(talk: Talk) -> None:
     """23-08."""
     assert await talk.say(Reply([f"<tool_call>{CALL}</tool_call>"]), Reply(["Sunny."])) == "Sunny."
     assert talk.results() == ["sunny in Paris"]
+
+
+async def test_what_is_no_stream_of_events_is_an_error(talk: Talk) -> None:
+    talk.server.script(RawBytes([b"x" * (MAX_EVENT_BYTES + 1)]))
+    assert (await talk.agent.chat("Hi")).error

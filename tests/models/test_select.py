@@ -155,7 +155,7 @@ async def test_models_and_pools_are_shared(monkeypatch: pytest.MonkeyPatch) -> N
     chat, responses = provider_model(models, "openai-chat:x"), provider_model(models, "openai:x")
     assert isinstance(chat, OpenAIChatModel)
     assert isinstance(responses, OpenAIResponsesModel)
-    assert chat.client is responses.client
+    assert chat.provider is responses.provider
     await models.aclose()
 
 

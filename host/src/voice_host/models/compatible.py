@@ -1,84 +1,83 @@
-"""Servers that deviate from OpenAI's chat completions, reached through pydantic-ai's own model."""
+"""Servers that deviate from OpenAI's chat completions, reached through pydantic-ai's own model.
+
+Their event streams are normalized as they are received, so that neither the `openai` client nor pydantic-ai sees a
+deviation. The client's own parser of events, for one, fails at an event without data, and loses the first one after a
+byte order mark.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from functools import cached_property
 
-from openai import APIError, AsyncStream
-from openai.types.chat import ChatCompletionChunk
-from pydantic_ai.models import Model, ModelRequestParameters
-from pydantic_ai.models.openai import OpenAIChatModel, OpenAIChatModelSettings, OpenAIStreamedResponse
+import httpx2
+from openai import AsyncOpenAI
+from pydantic_ai.models import Model, create_async_httpx2_client
+from pydantic_ai.models.openai import OpenAIChatModel
 
 from voice_host.models.event_stream import EventStream, EventTooLong
 from voice_host.models.gateway.chunks import ChunkNormalizer
 
 
 class CompatibleChatModel(OpenAIChatModel):
-    """Normalizes the streamed chunks before pydantic-ai reads them.
+    """pydantic-ai's model with an HTTP client that normalizes. Whoever made the client closes it."""
 
-    The client's own parser of events fails at one without data, and loses the first one after a byte order mark.
-    """
+    def __init__(self, model: OpenAIChatModel, http_client: httpx2.AsyncClient) -> None:
+        self._http_client = http_client
+        assert model.provider is not None
+        super().__init__(model.model_name, provider=model.provider, profile=model.profile, settings=model.settings)
 
-    async def _process_streamed_response(
-        self,
-        response: AsyncStream[ChatCompletionChunk],
-        model_request_parameters: ModelRequestParameters,
-        model_settings: OpenAIChatModelSettings | None = None,
-    ) -> OpenAIStreamedResponse:
-        if isinstance(response, AsyncStream):
-            received = cast(Any, _PlainEvents(response.response))
-            response = AsyncStream(cast_to=ChatCompletionChunk, response=received, client=self.client)
-        plain = cast(AsyncStream[ChatCompletionChunk], _Chunks(response))
-        return await super()._process_streamed_response(plain, model_request_parameters, model_settings)
+    @cached_property
+    def client(self) -> AsyncOpenAI:
+        return super().client.with_options(http_client=self._http_client)
 
 
-def compatible(model: Model) -> Model:
+def compatible(model: Model, http_client: httpx2.AsyncClient) -> Model:
     """Return a model that tolerates such servers in place of pydantic-ai's `OpenAIChatModel`; any other as it is."""
-    if type(model) is not OpenAIChatModel:
-        return model
-    provider = model.provider
-    assert provider is not None
-    return CompatibleChatModel(model.model_name, provider=provider, profile=model.profile, settings=model.settings)
+    return CompatibleChatModel(model, http_client) if type(model) is OpenAIChatModel else model
 
 
-class _Chunks:
-    """The part of `AsyncStream` that pydantic-ai uses."""
+def normalizing_client() -> httpx2.AsyncClient:
+    """Return an HTTP client with pydantic-ai's defaults that normalizes streamed chat completions."""
+    client = create_async_httpx2_client()
+    client.event_hooks["request"].append(_refuse_compression)
+    client.event_hooks["response"].append(_normalize)
+    return client
 
-    def __init__(self, source: AsyncStream[ChatCompletionChunk]) -> None:
-        self._source = source
-        self._chunks = ChunkNormalizer()
 
-    def __aiter__(self) -> _Chunks:
-        return self
+async def _refuse_compression(request: httpx2.Request) -> None:
+    request.headers["Accept-Encoding"] = "identity"  # the stream of a response is read before it is decompressed
 
-    async def __anext__(self) -> ChatCompletionChunk:
-        chunk = await anext(self._source)
-        return ChatCompletionChunk.construct(**self._chunks.normalize(chunk.to_dict(warnings=False)))
 
-    async def close(self) -> None:
-        await self._source.close()
+async def _normalize(response: httpx2.Response) -> None:
+    is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
+    if is_stream and isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _NormalizedEvents(response.stream, response.request)
+
+
+class _NormalizedEvents(httpx2.AsyncByteStream):
+    def __init__(self, received: httpx2.AsyncByteStream, request: httpx2.Request) -> None:
+        self._received = received
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        events, chunks = EventStream(), ChunkNormalizer()
+        async for received in self._received:
+            try:
+                complete = events.feed(received)
+            except EventTooLong as error:
+                raise httpx2.RemoteProtocolError("The service does not send events.", request=self._request) from error
+            for event in complete:
+                yield b"data: " + _normalized(event, chunks) + b"\n\n"
 
     async def aclose(self) -> None:
-        await self.close()
+        await self._received.aclose()
 
 
-class _PlainEvents:
-    """The HTTP response as the client reads it, with its events in one form and without those that have no data."""
-
-    def __init__(self, response: Any) -> None:
-        self._response = response
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._response, name)
-
-    async def aiter_bytes(self) -> AsyncIterator[bytes]:
-        events = EventStream()
-        async for received in self._response.aiter_bytes():
-            try:
-                found = events.feed(received)
-            except EventTooLong as odd:
-                raise APIError("The service does not send events.", self._response.request, body=None) from odd
-            for event in found:
-                lines = event.decode("utf-8", "replace").split("\n")
-                yield "".join(f"data: {line}\n" for line in lines).encode() + b"\n"
+def _normalized(event: bytes, chunks: ChunkNormalizer) -> bytes:
+    try:
+        data = json.loads(event.decode("utf-8", "replace"))
+    except ValueError:  # `[DONE]`, or what the client reports as an error
+        return event.replace(b"\n", b" ")
+    return json.dumps(chunks.normalize(data)).encode() if isinstance(data, dict) else event.replace(b"\n", b" ")

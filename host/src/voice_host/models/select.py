@@ -23,6 +23,8 @@ from voice_host.plugins.installing import install_command
 from voice_host.settings import Settings, suggestion
 
 if TYPE_CHECKING:
+    import httpx2
+
     from voice_host.models.gateway import GatewayClient
 
 DEMO = "demo"
@@ -55,7 +57,7 @@ class ResolvedModel:
 
 
 class ModelRegistry:
-    """Resolves names to models and owns their HTTP clients: one pool for each service and credential.
+    """Resolves names to models and owns their HTTP clients, which agents share.
 
     Names: `provider:name` is pydantic-ai's; a bare name is a model of the gateway; `demo` is the demo model. With
     `VOICE_HOST_LLM_BASE_URL` set, bare names and `openai:` and `openai-chat:` names go to that address, as chat
@@ -70,6 +72,7 @@ class ModelRegistry:
         self._chains: dict[tuple[str, ...], Model] = {}
         self._providers: dict[object, Provider[Any]] = {}
         self._gateway: GatewayClient | None = None
+        self._compatible: httpx2.AsyncClient | None = None
 
     def resolve(
         self, agent_override: str | None, agent_model: str | None, fallbacks: Sequence[str] = ()
@@ -137,6 +140,7 @@ class ModelRegistry:
         self._chains.clear()
         providers, self._providers = list(self._providers.values()), {}
         gateway, self._gateway = self._gateway, None
+        compatible, self._compatible = self._compatible, None
         try:
             for provider in providers:
                 async with provider:  # leaving a provider closes the client it made
@@ -144,6 +148,8 @@ class ModelRegistry:
         finally:
             if gateway is not None:
                 await gateway.aclose()
+            if compatible is not None:
+                await compatible.aclose()
 
     def _default_name(self) -> str:
         if self._custom_url is not None:
@@ -200,9 +206,13 @@ class ModelRegistry:
                 )
             model = infer_model(name, provider_factory=self._provider)
             if type(model).__module__.startswith("pydantic_ai.models.openai"):
-                from voice_host.models.compatible import compatible  # imports `openai`, as the model has done
+                from voice_host.models.compatible import (  # imports `openai`, as the model
+                    compatible,
+                    normalizing_client,
+                )
 
-                model = compatible(model)
+                self._compatible = self._compatible or normalizing_client()
+                model = compatible(model, self._compatible)
             return TimeoutModel(model, self._resilience)
         except ImportError as error:
             raise ModelConfigError(f"The model {name!r} needs a package: {_install_hint(error, provider)}") from error
