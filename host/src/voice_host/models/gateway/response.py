@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Literal
 
 import aiohttp
 from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError
@@ -37,6 +37,7 @@ _FINISH_REASONS: dict[str, FinishReason] = {
 }
 
 Events = list[ModelResponseStreamEvent]
+_PartKind = Literal["text", "thought", "tool call"]
 
 
 class GatewayResponse(StreamedResponse):
@@ -51,10 +52,6 @@ class GatewayResponse(StreamedResponse):
         turn: the turn of the call; None outside of one.
         thinking: what is known of how the model marks its thoughts.
     """
-
-    TEXT: ClassVar = "text"
-    THOUGHT: ClassVar = "thought"
-    TOOL_CALL: ClassVar = "tool call"
 
     def __init__(
         self,
@@ -80,7 +77,7 @@ class GatewayResponse(StreamedResponse):
         self._passed_on: list[str] = []
         """Text that the turn has and pydantic-ai has not."""
         self._next_events: Events | None = None
-        self._part = (self.TEXT, 0)
+        self._part: tuple[_PartKind, int] = ("text", 0)
 
     async def begin(self) -> None:
         """Wait for the first piece. Called once, before the events are read.
@@ -226,14 +223,14 @@ class GatewayResponse(StreamedResponse):
     def _text_events(self, text: str) -> Events:
         if not text:
             return []
-        return list(self._parts_manager.handle_text_delta(vendor_part_id=self._part_id(self.TEXT), content=text))
+        return list(self._parts_manager.handle_text_delta(vendor_part_id=self._part_id("text"), content=text))
 
     def _thought_events(self, delta: JsonObject) -> Events:
         for field in REASONING_FIELDS:
             if isinstance(thought := delta.get(field), str) and thought:
                 return list(
                     self._parts_manager.handle_thinking_delta(
-                        vendor_part_id=self._part_id(self.THOUGHT),
+                        vendor_part_id=self._part_id("thought"),
                         id=field,
                         content=thought,
                         provider_name=PROVIDER_NAME,
@@ -244,7 +241,7 @@ class GatewayResponse(StreamedResponse):
     def _call_events(self, calls: list[JsonObject]) -> Events:
         events: Events = []
         for call in calls:
-            self._part_id(self.TOOL_CALL)
+            self._part_id("tool call")
             events += self._parts_manager.handle_tool_call_delta_events(
                 vendor_part_id=call["index"],
                 tool_name=call["function"]["name"],
@@ -253,8 +250,8 @@ class GatewayResponse(StreamedResponse):
             )
         return events
 
-    def _part_id(self, kind: str) -> tuple[str, int]:
-        """Return what pydantic-ai knows the current part by: a new one wherever something else came between."""
+    def _part_id(self, kind: _PartKind) -> tuple[_PartKind, int]:
+        """Return the id of the current part for pydantic-ai: a new one after each part of another kind."""
         if self._part[0] != kind:
             self._part = (kind, self._part[1] + 1)
         return self._part
