@@ -368,3 +368,36 @@ async def test_a_refused_request_is_tried_once_more() -> None:
         agent = Agent(GatewayModel("m", client, key_setting="ASSEMBLYAI_API_KEY"))
         assert (await agent.run("hi")).output == "Hello."
         assert len(sim.requests) == 2
+
+
+async def test_content_in_parts_is_text(talk: Talk) -> None:
+    parts = [{"type": "text", "text": "We are "}, {"type": "reference", "reference_ids": [1]}, "open."]
+    chunks = [{"choices": [{"delta": {"content": parts}}]}, {"choices": [{"delta": {}, "finish_reason": "stop"}]}]
+    talk.sim.script(RawStream(chunks))
+    await talk.say("hello")
+    assert talk.spoken == "We are open."
+
+
+async def test_usage_is_reported(talk: Talk) -> None:
+    usage = {
+        "prompt_tokens": 90,
+        "completion_tokens": 7,
+        "total_tokens": 97,
+        "prompt_tokens_details": {"cached_tokens": 64},
+        "completion_tokens_details": {"reasoning_tokens": 4},
+    }
+    chunks = [{"choices": [{"delta": {"content": "Hello."}, "finish_reason": "stop"}], "usage": usage}]
+    talk.sim.script(RawStream(chunks))
+    [response] = [message for message in await talk.say("hello") if isinstance(message, ModelResponse)]
+    assert (response.usage.input_tokens, response.usage.output_tokens, response.usage.cache_read_tokens) == (90, 7, 64)
+    assert response.usage.details == {"reasoning_tokens": 4}
+
+
+@pytest.mark.parametrize(
+    "usage", [{}, {"prompt_tokens": "many"}, {"prompt_tokens": None}, {"prompt_tokens_details": 3}, [1], "none"]
+)
+async def test_odd_usage_does_no_harm(talk: Talk, usage: Any) -> None:
+    chunks = [{"choices": [{"delta": {"content": "Hello."}, "finish_reason": "stop"}], "usage": usage}]
+    talk.sim.script(RawStream(chunks))
+    await talk.say("hello")
+    assert talk.spoken == "Hello."

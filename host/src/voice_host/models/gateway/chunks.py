@@ -2,7 +2,7 @@
 
 Seen at the gateway and at servers that OpenAI's format was copied by: `id`, `object`, `created`, `index` missing;
 `finish_reason` in Anthropic's words; `choices` null; tool calls beside the delta; tool calls without `id`, `type` or
-`index`, or all with the same index; `null` for no arguments; refusals beside the text.
+`index`, or all with the same index; `null` for no arguments; content in a list of parts; refusals beside the text.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class ChunkNormalizer:
             delta = _mapping(choice.get("delta") or choice.get("message"))
             calls = _objects(delta.get("tool_calls") or choice.get("tool_calls"))
             delta["tool_calls"] = [self._call_delta(call) for call in calls] or None
+            _join_content_parts(delta)
             _move_refusal_into_content(delta)
             reason = _text(choice.get("finish_reason")) or ""
             plain = {
@@ -186,6 +187,13 @@ def stream_error_status(data: Mapping[str, Any]) -> int | None:
         return None
     code = data.get("code")
     return code if isinstance(code, int) and 400 <= code < 600 else 500
+
+
+def _join_content_parts(message: JsonObject) -> None:
+    """Make a list of content parts, as Mistral's models send it with references, the text in them."""
+    if isinstance(parts := message.get("content"), list):
+        texts = (part if isinstance(part, str) else _mapping(part).get("text") for part in parts)
+        message["content"] = "".join(text for text in texts if isinstance(text, str))
 
 
 def _move_refusal_into_content(message: JsonObject) -> None:

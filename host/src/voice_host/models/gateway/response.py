@@ -199,18 +199,7 @@ class GatewayResponse(StreamedResponse):
         if chunk["model"]:
             self._model_name = chunk["model"]
         if isinstance(usage := chunk.get("usage"), dict):
-            details = {name: count for name, count in usage.items() if isinstance(count, int)}
-            for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
-                details.pop(name, None)
-            reported = RequestUsage.extract(
-                {"model": self._model_name, "usage": usage},
-                provider=PROVIDER_NAME,
-                provider_url=self._base_url,
-                provider_fallback="openai",
-                api_flavor="chat",
-                details=details,
-            )
-            self._add_usage(reported, reported=True)
+            self._add_usage(_usage(usage), reported=True)
 
     # --- events -----------------------------------------------------------------------------------------------------
 
@@ -255,3 +244,16 @@ class GatewayResponse(StreamedResponse):
         if self._part[0] != kind:
             self._part = (kind, self._part[1] + 1)
         return self._part
+
+
+def _usage(usage: JsonObject) -> RequestUsage:
+    def counts(data: object) -> dict[str, int]:
+        return {name: count for name, count in data.items() if type(count) is int} if isinstance(data, dict) else {}
+
+    total = counts(usage)
+    return RequestUsage(
+        input_tokens=total.get("prompt_tokens", 0),
+        output_tokens=total.get("completion_tokens", 0),
+        cache_read_tokens=counts(usage.get("prompt_tokens_details")).get("cached_tokens", 0),
+        details=counts(usage.get("completion_tokens_details")),
+    )
