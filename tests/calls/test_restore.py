@@ -103,7 +103,7 @@ def test_a_conversation_continues_in_another_process() -> None:
             await caller.wait(0.6)
             await caller.lose_connection()
             assert here.parked_sessions == 1
-            state = await here.suspend(ready(caller)["session_id"])
+            state = here.suspend(ready(caller)["session_id"])
             assert await here.active_sessions() == here.parked_sessions == 0
         assert recorder.names == ["created", "reply", "turn", "tool", "reply"], "nobody was told of an end"
         return state.to_bytes(), ready(caller)
@@ -138,7 +138,7 @@ def test_a_turn_that_nothing_was_said_to_is_answered_there() -> None:
             caller = await call(here)
             await caller.type("When do you open?")
             await caller.lose_connection()
-            return (await here.suspend(ready(caller)["session_id"])).to_bytes(), token_of(caller)
+            return here.suspend(ready(caller)["session_id"]).to_bytes(), token_of(caller)
 
     async def go_on(data: bytes, token: dict[str, str]) -> None:
         model = ScriptedModel("At nine.")
@@ -162,7 +162,7 @@ def test_the_limit_of_the_call_and_its_duration_go_on() -> None:
             await caller.wait(50)
             await caller.lose_connection()
             await asyncio.sleep(10)
-            return (await here.suspend(ready(caller)["session_id"])).to_bytes(), token_of(caller)
+            return here.suspend(ready(caller)["session_id"]).to_bytes(), token_of(caller)
 
     async def go_on(data: bytes, token: dict[str, str]) -> None:
         async with process(config, ScriptedModel(), clock_s=7.0) as there:
@@ -222,10 +222,23 @@ async def test_what_the_agent_asked_for_meanwhile_is_done_there() -> None:
         await caller.lose_connection()
         session = here.sessions()[0]
         await session.live.say("Your table is ready.")
-        await there.restore(await here.suspend(session.id))
+        await there.restore(here.suspend(session.id))
         again = await call(there, token_of(caller))
         assert await said(again) == "Your table is ready."
         await again.leave()
+
+
+@in_virtual_time
+async def test_a_session_may_come_back_to_its_manager() -> None:
+    recorder = Recorder()
+    async with process(AgentConfig(), ScriptedModel("Yes."), callbacks=recorder) as here:
+        caller = await call(here)
+        await caller.lose_connection()
+        await here.restore(here.suspend(here.sessions()[0].id))
+        again = await call(here, token_of(caller))
+        assert await said(again, "Are you there?") == "Yes."
+        await again.leave()
+    assert recorder.names == ["created", "turn", "reply", "destroyed"]
 
 
 @in_virtual_time
@@ -237,7 +250,7 @@ async def test_who_does_not_come_back_there_has_left() -> None:
     ):
         caller = await call(here)
         await caller.lose_connection()
-        await there.restore(await here.suspend(here.sessions()[0].id), elapsed_s=25)
+        await there.restore(here.suspend(here.sessions()[0].id), elapsed_s=25)
         await asyncio.sleep(29)
         assert there.parked_sessions == 1
         await asyncio.sleep(10)
@@ -264,7 +277,7 @@ async def test_tools_that_were_running_are_lost_and_the_model_knows() -> None:
         caller = await call(here)
         await caller.type("Book")
         await caller.lose_connection()
-        state = await here.suspend(here.sessions()[0].id)
+        state = here.suspend(here.sessions()[0].id)
         assert "Do not begin it again" in str(state.history)
         await there.restore(state)
         again = await call(there, token_of(caller))
@@ -280,11 +293,11 @@ async def test_what_cannot_be_suspended_stays_as_it_is() -> None:
         caller = await call(here)
         session = here.sessions()[0]
         with pytest.raises(ValueError, match="a call is connected"):
-            await here.suspend(session.id)
+            here.suspend(session.id)
         session.live.state["text"] = "x" * MAX_STATE_BYTES
         await caller.lose_connection()
         with pytest.raises(ResumeStateTooLarge, match=r"Session\.state"):
-            await here.suspend(session.id)
+            here.suspend(session.id)
         again = await call(here, token_of(caller))
         assert await said(again, "Are you there?") == "Yes."
         await again.leave()
@@ -299,7 +312,7 @@ async def test_what_cannot_be_restored_is_refused() -> None:
     ):
         caller = await call(here)
         await caller.lose_connection()
-        state = await here.suspend(here.sessions()[0].id)
+        state = here.suspend(here.sessions()[0].id)
         with pytest.raises(ResumeStateError, match="belongs to the agent 'desk', not to 'night-desk'"):
             await other.restore(state)
         with pytest.raises(ResumeStateError, match="cannot be read: these are not messages"):
@@ -328,5 +341,5 @@ async def test_an_agent_may_refuse_a_restored_session() -> None:
         here.sessions()[0].live.state["guest"] = True
         await caller.lose_connection()
         with pytest.raises(SessionRefused):
-            await there.restore(await here.suspend(here.sessions()[0].id))
+            await there.restore(here.suspend(here.sessions()[0].id))
         assert await there.active_sessions() == 0

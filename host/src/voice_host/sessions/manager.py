@@ -149,7 +149,6 @@ class VoiceAgentManager:
         )
         self._locks = IdLocks()
         self._ending: dict[str, asyncio.Task[None]] = {}
-        self._closed = False
         self._hurried = False
         self._emptied = asyncio.Event()
         interval_s = max(0.05, min(self._ttl_s / 4, (resume_grace_s or 120) / 4, 30))
@@ -206,8 +205,7 @@ class VoiceAgentManager:
             if session := self._sessions.get(session_id):
                 session.touch(self._clock())
                 return session.agent
-            if ending := self._ending.get(session_id):
-                await asyncio.wait([ending])  # its last callback comes before the first of the new session
+            await self._until_ended(session_id)
             return await self._create(session_id, caller, metadata)
 
     async def _create(self, session_id: str, caller: Caller | None, metadata: Mapping[str, Any] | None) -> VoiceAgent:
@@ -223,7 +221,7 @@ class VoiceAgentManager:
         return session.agent
 
     def _keep(self, session: ManagedSession) -> None:
-        if self._closed:
+        if self._parking.closed:
             raise ShuttingDown("the server is shutting down")
         self._sessions[session.id] = session
         self._sweeper.start()
@@ -283,23 +281,24 @@ class VoiceAgentManager:
         """
         return self._sessions[session_id].resume_state(self._clock())
 
-    async def suspend(self, session_id: str) -> ResumeState:
+    def suspend(self, session_id: str) -> ResumeState:
         """Remove a session, for another manager to restore it from the returned state.
 
-        `on_session_destroyed` does not run, since the session goes on elsewhere. Tools that still run are cancelled.
+        `on_session_destroyed` does not run, since the session goes on elsewhere. Tools that still run are cancelled,
+        and queued callbacks run, in the background.
 
         Raises:
             KeyError: there is no such session.
             ValueError: a call is connected to it.
             ResumeStateTooLarge: `Session.state` exceeds its limit. The session is kept.
         """
-        if self._sessions[session_id].connection is not None:
-            raise ValueError("a call is connected to the session: it cannot be suspended before that has ended")
-        state = self.resume_state(session_id)
-        session = self._take_out(session_id)
-        assert session is not None
+        session = self._sessions[session_id]
+        if session.connection is not None:
+            raise ValueError("a call is connected to the session: end the call before suspending the session")
+        state = session.resume_state(self._clock())
+        self._take_out(session_id)
         log.info("session_suspended", agent_id=self.agent_id, session_id=session_id)
-        await asyncio.wait([self._finish(session_id, session.let_go())])
+        self._finish(session_id, session.let_go())
         return state
 
     async def restore(self, state: ResumeState, *, elapsed_s: float = 0.0) -> None:
@@ -317,8 +316,9 @@ class VoiceAgentManager:
             ValueError: there is a session of that id.
         """
         async with self._locks.holding(state.session_id):
-            if state.session_id in self._sessions or state.session_id in self._ending:
+            if state.session_id in self._sessions:
                 raise ValueError(f"the session {state.session_id!r} is here already")
+            await self._until_ended(state.session_id)
             session = await self._factory.restore(state, elapsed_s)
             self._keep(session)
             session.callbacks.restored()
@@ -330,10 +330,14 @@ class VoiceAgentManager:
 
     async def remove(self, session_id: str, reason: EndReason = "removed", detail: str = "") -> bool:
         """End a session: cancel its work, run its last callbacks. Returns False if there is no session of that id."""
-        ended = self._begin_end(session_id, reason, detail)
+        found = self._begin_end(session_id, reason, detail)
+        await self._until_ended(session_id)
+        return found
+
+    async def _until_ended(self, session_id: str) -> None:
+        """Wait for the last callback of a session that is ending."""
         if ending := self._ending.get(session_id):
             await asyncio.wait([ending])
-        return ended
 
     def _begin_end(self, session_id: str, reason: EndReason, detail: str) -> bool:
         session = self._take_out(session_id)
@@ -354,12 +358,11 @@ class VoiceAgentManager:
             self._emptied.set()
         return session
 
-    def _finish(self, session_id: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        # In a separate task: the session must get its last callback even if the caller of `remove` is cancelled.
+    def _finish(self, session_id: str, work: Coroutine[Any, Any, None]) -> None:
+        # In a task, so that the session gets its last callback even if the caller of `remove` is cancelled.
         ending = in_background(work, "end", of=session_id)
         self._ending[session_id] = ending
         ending.add_done_callback(lambda _: self._ending.pop(session_id, None))
-        return ending
 
     async def _end(self, session: ManagedSession, reason: EndReason, detail: str) -> None:
         metrics.CALLS_ENDED.labels(self.agent_id, reason).inc()
@@ -385,12 +388,7 @@ class VoiceAgentManager:
         return "expired" if session.last_used <= self._clock() - self._ttl_s else None
 
     async def drain(self, timeout_s: float) -> None:
-        """Begin no more sessions, end those without a call, and wait for calls to end.
-
-        Args:
-            timeout_s: how long to wait at most; callers are told.
-        """
-        self._closed = True
+        """Begin no more sessions, end those without a call, and wait for calls to end, `timeout_s` at most."""
         self._parking.close()
         await self._end_unconnected()
         if not self._sessions or timeout_s <= 0 or self._hurried:
@@ -410,7 +408,6 @@ class VoiceAgentManager:
 
     async def aclose_all(self) -> None:
         """End all sessions, after telling connected callers, and stop. Idempotent."""
-        self._closed = True
         self._parking.close()
         await self._sweeper.stop()
         connected = [session.connection for session in self._sessions.values() if session.connection is not None]

@@ -52,12 +52,13 @@ class Parking:
         self._max_parked = max_parked
         self._end = end
         self._clock = clock
-        self._closed = False
+        self.closed = False
+        """Whether no more sessions are parked and resumed, since the manager is closing."""
 
     @property
     def allowed(self) -> bool:
         """Whether a session may be parked now."""
-        return self._grace_s > 0 and not self._closed
+        return self._grace_s > 0 and not self.closed
 
     @property
     def count(self) -> int:
@@ -84,7 +85,7 @@ class Parking:
 
     def close(self) -> None:
         """Park and resume no more sessions."""
-        self._closed = True
+        self.closed = True
 
     def resume_token(self, session: ManagedSession) -> str | None:
         """Return a new token for the session's caller to come back with; None: sessions are not resumed."""
@@ -117,7 +118,7 @@ class Parking:
             ResumeRefused: the token is invalid.
             ShuttingDown: the manager is closing.
         """
-        if self._closed:
+        if self.closed:
             raise ShuttingDown("the server is shutting down")
         session = self._sessions.get(session_of(token))
         if session is None or not session.key.matches(token) or not session.belongs_to(caller) or self.expired(session):
