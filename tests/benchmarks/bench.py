@@ -54,7 +54,8 @@ class Seen:
 
     Attributes:
         turns: those whose last word was told within it, in which nothing is missing.
-        lost: turns without a reply. `errors`: codes that callers were told. `gone`: calls that ended too early.
+        lost: turns without a reply. `errors`: codes that callers were told. `gone`: calls that could not begin or ended
+            too early.
         microphone: how late the microphone's frames came to the recogniser; see `services.delays`.
     """
 
@@ -80,6 +81,7 @@ class Bench:
         self._callers = callers
         self._others = others
         self._numbers = itertools.count(1)
+        self._failed = 0
         self.calls = 0
 
     def set_pace(self, ms_per_word: int) -> None:
@@ -88,18 +90,19 @@ class Bench:
             service.tell({"do": "pace", "ms_per_word": ms_per_word})
 
     async def join(self, subject: Subject, count: int, manner: Manner) -> None:
-        """Connect so many callers more, one after the other; each begins to talk."""
+        """Connect so many callers more, one after the other; each begins to talk. Those that fail count as gone."""
         numbers = list(itertools.islice(self._numbers, count))
         for index, callers in enumerate(self._callers):
             line = {"do": "join", "port": subject.port, "path": subject.path, "manner": asdict(manner)}
-            await callers.ask({**line, "numbers": numbers[index :: len(self._callers)]}, "joined", timeout_s=120)
+            line["numbers"] = numbers[index :: len(self._callers)]
+            self._failed += (await callers.ask(line, "joined", timeout_s=300))["failed"]
         self.calls += count
 
     async def leave(self) -> None:
         """End all calls."""
         for callers in self._callers:
             await callers.ask({"do": "leave"}, "left", timeout_s=120)
-        self.calls = 0
+        self.calls = self._failed = 0
 
     async def arrive(self, subject: Subject, at_once: int, times: int) -> list[float]:
         """Return ms from the first packet to `ready`, for callers who arrive together, again and again."""
@@ -154,7 +157,7 @@ class Bench:
                 elif final_s < ended_s - ANSWERED_WITHIN_S:
                     seen.lost += 1
         seen.errors = [code for told in heard for code in told["errors"]]
-        seen.gone = sum(told["gone"] for told in heard)
+        seen.gone = self._failed + sum(told["gone"] for told in heard)
         seen.microphone = _mean([delays for told in served for delays in told["delays"] if delays["frames"]])
 
 

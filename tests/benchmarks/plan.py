@@ -106,9 +106,9 @@ async def run(plan: Plan, subjects: tuple[str, ...] = SUBJECTS) -> Results:
             for section in plan.sections:
                 _say(f"{section} ({time.monotonic() - began_s:.0f} s)")
                 await run.section(section)
-    except TimeoutError:
+    except (TimeoutError, RuntimeError) as ended:  # the time is over, or a process has ended
         results.cut_short = True
-        _say(f"stopped after {plan.at_most_s:.0f} s")
+        _say(f"stopped after {time.monotonic() - began_s:.0f} s: {ended or 'the time is over'}")
     return results
 
 

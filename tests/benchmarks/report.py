@@ -22,7 +22,7 @@ def markdown(results: Results) -> str:
         if found["lost"] or found["errors"]:
             lines += ["", f"{subject}: {found['lost']} turns without an answer, errors {sorted(set(found['errors']))}"]
     if results.cut_short:
-        lines += ["", "The time was over before everything was measured."]
+        lines += ["", "The run ended before everything was measured."]
     return "\n".join(lines) + "\n"
 
 

@@ -32,10 +32,7 @@ class Callers:
         """Carry a command out."""
         match line["do"]:
             case "join":
-                manner = Manner(**line["manner"])
-                for number in line["numbers"]:
-                    self._begin(await self._connect(line["port"], line["path"], number, manner))
-                self._parent.tell({"told": "joined"})
+                self._parent.tell({"told": "joined", "failed": await self._join(line)})
             case "begin":
                 for caller in self._callers:
                     caller.heard, caller.errors = caller.heard[-1:], []
@@ -52,6 +49,16 @@ class Callers:
             case "leave":
                 await self._leave()
                 self._parent.tell({"told": "left"})
+
+    async def _join(self, line: Line) -> int:
+        """Connect callers one after the other. Returns how many were not let in, or not in time."""
+        failed = 0
+        for number in line["numbers"]:
+            try:
+                self._begin(await self._connect(line["port"], line["path"], number, Manner(**line["manner"])))
+            except (OSError, TimeoutError):
+                failed += 1
+        return failed
 
     def _begin(self, caller: Caller) -> None:
         self._callers.append(caller)
