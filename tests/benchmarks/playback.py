@@ -12,6 +12,7 @@ class Playback:
 
     def __init__(self) -> None:
         self.gap_ms = 0.0
+        self._received_ms = 0.0
         self._ends_s = 0.0
         self._paused_s: float | None = None
         self._begun = False
@@ -20,6 +21,7 @@ class Playback:
         """A new reply: what comes before its first audio is no gap."""
         self._begun = False
         self._paused_s = None
+        self._received_ms = 0.0
 
     def add(self, duration_ms: float, now_s: float) -> None:
         """Audio arrived."""
@@ -29,6 +31,7 @@ class Playback:
             self.gap_ms += (now_s - self._ends_s) * 1000
             self._ends_s = now_s
         self._ends_s += duration_ms / 1000
+        self._received_ms += duration_ms
 
     def hold(self, now_s: float) -> None:
         """Pause; what is buffered stays."""
@@ -49,6 +52,10 @@ class Playback:
     def left_s(self, now_s: float) -> float:
         """Seconds of audio that are buffered."""
         return max(0.0, self._ends_s - (now_s if self._paused_s is None else self._paused_s))
+
+    def played_ms(self, now_s: float) -> float:
+        """How much of the reply was played."""
+        return self._received_ms - self.left_s(now_s) * 1000
 
     def silent_at_s(self) -> float:
         """When the last sound was heard, or will be if nothing else comes."""

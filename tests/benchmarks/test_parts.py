@@ -53,9 +53,11 @@ def test_playback_counts_gaps_within_a_reply_and_none_before_it() -> None:
 
 def test_playback_that_is_held_is_silent_at_once_and_goes_on_where_it_was() -> None:
     playback = Playback()
+    playback.begin()
     playback.add(300, 1.0)
     playback.hold(1.1)
     assert playback.silent_at_s() == pytest.approx(1.1)
+    assert playback.played_ms(1.2) == pytest.approx(100)
     playback.add(100, 1.2)
     playback.release(2.0)
     assert playback.gap_ms == 0

@@ -90,6 +90,8 @@ class Caller(ClientEndpoint):
                 self._end_reply(now_s)
             case "hold" if self.manner.holds:
                 self._playback.hold(now_s)
+                played = {"reply": message["reply"], "played_ms": self._playback.played_ms(now_s), "held": True}
+                self.send_text(json.dumps({"type": "playback", **played}))
             case "unhold" if self.manner.holds:
                 self._playback.release(now_s)
             case "error":
