@@ -33,7 +33,7 @@ def test_without_keys_and_without_the_extra_check_says_what_to_install(environme
 
 def test_without_the_extra_callers_can_type(environment: Path, tmp_path: Path) -> None:
     said = run(environment / "voice-host", "call", "front-desk", "--text", "Are you open on Friday?", cwd=tmp_path)
-    assert "There is no voice on this host. Replies come as text." in said
+    assert "Speech is not available on this host. Replies come as text." in said
     assert "On Friday we are open from 12 pm to 10 pm." in said
 
 

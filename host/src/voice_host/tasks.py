@@ -1,4 +1,4 @@
-"""Background work: what nobody awaits. Whatever goes wrong there is logged and counted, and nothing vanishes."""
+"""Background tasks, which nobody awaits. Their failures are logged and counted."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _running: set[asyncio.Task[Any]] = set()
 def in_background(
     work: Coroutine[Any, Any, _Result], kind: str, *, of: str = "", context: Context | None = None
 ) -> asyncio.Task[_Result]:
-    """Run `work` in a task that need not be awaited. Whoever makes it still ends it.
+    """Run `work` in a task that need not be awaited. The caller is still responsible for ending it.
 
     Args:
-        work: what is run. If it raises, that is logged as `background_task_failed` and counted.
+        work: a failure is logged as `background_task_failed` and counted.
         kind: what it does, for logs and metrics.
-        of: whose work it is, e.g. a session's id.
-        context: in which it runs; default: a copy of the caller's.
+        of: the owner, e.g. a session's id.
+        context: the context that it runs in; default: a copy of the caller's.
     """
     task = asyncio.create_task(work, name=f"{kind}-{of}" if of else kind, context=context)
     _running.add(task)
@@ -42,16 +42,16 @@ def in_background(
 
 
 def failed(kind: str, error: BaseException, *, of: str = "") -> None:
-    """Log and count what went wrong in background work that goes on all the same."""
+    """Log and count a failure in background work that continues."""
     metrics.BACKGROUND_FAILURES.labels(kind).inc()
     log.error("background_task_failed", task=kind, **({"of": of} if of else {}), exc_info=error)
 
 
 def report_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log and count what asyncio would only print: errors of callbacks, and of tasks and futures that nobody awaited.
+    """Log and count errors of callbacks, and of tasks and futures that nobody awaited.
 
-    The event loop's exception handler. asyncio's own also prints the `repr` of what failed, which holds the messages of
-    exceptions, and these may quote what callers said.
+    This is the event loop's exception handler. asyncio's own prints the `repr` of what failed, which includes messages
+    of exceptions that may quote callers.
     """
     metrics.BACKGROUND_FAILURES.labels("").inc()
     what = str(context.get("message", "")).partition("(")[0].partition("\n")[0].strip()

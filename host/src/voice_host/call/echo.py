@@ -1,16 +1,16 @@
-"""Telling the agent's own voice, fed back by the caller's loudspeaker, from the caller's. No I/O.
+"""Distinguishing the agent's own voice, fed back by the caller's loudspeaker, from the caller's. No I/O.
 
-This is no echo cancellation: clients do that, and some do not. It keeps what comes back of the agent's speech from
-interrupting it and from becoming a turn, by three signs:
+This is not echo cancellation, which is the client's task and which some clients lack. It keeps the echo of the agent's
+speech from interrupting the agent and from becoming a turn. It looks at three things:
 
-- *How loud* the microphone is beside what was played, as in Geigel's detector of double talk. An echo is some 20 dB
-  softer; a caller close to the microphone is not.
-- *The envelope*: an echo rises and falls with what was played a moment before.
-- *The words*: those of an echo are the agent's, some of them misheard.
+- *Loudness* relative to what was played, as in Geigel's double-talk detector. An echo is some 20 dB softer; a caller
+  close to the microphone is not.
+- *Envelope*: an echo rises and falls with what was played a moment before.
+- *Words*: those of an echo are the agent's, some of them misheard.
 
-Speech that is louder than an echo always counts, whatever its words. Speech as soft as an echo does not hold the agent,
-and is dropped if its envelope or its words are the agent's; otherwise it counts, too. So does all speech of a caller of
-whom the recogniser heard nothing while the agent spoke for a while: there is no echo, as with most callers.
+Speech louder than an echo always counts, whatever its words. Speech as soft as an echo does not hold the agent's
+playback, and is dropped if its envelope or its words are the agent's; otherwise it counts too. All speech counts if the
+recogniser heard nothing while the agent spoke for a while: then there is no echo, as with most callers.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from voice_host.turns.caller_words import has_word, words
 from voice_host_sdk import SpeechEnded, SpeechEvent, SpeechStarted, Transcript
 
 LOUDER_THAN_ECHO = 0.25
-"""-12 dB of what was played: above it is a caller. An echo at -20 dB has 8 dB to spare."""
+"""-12 dB relative to what was played: anything louder is the caller. An echo at -20 dB is 8 dB below that."""
 
 FAINT = 650
-"""Of 65536, from the lowest to the highest sample: below it is a silent room. About -40 dB."""
+"""Of 65536, from the lowest to the highest sample: anything softer is a silent room. About -40 dB."""
 
 ECHO_S = 1.0
-"""How late an echo may come, after the time at which audio is played: networks, jitter buffers, sound cards, rooms."""
+"""The longest delay of an echo after audio is played: networks, jitter buffers, sound cards, rooms."""
 
 ONSET_S = 0.5
-"""Speech is louder than an echo if any of it was within so long before it was detected, or since."""
+"""Speech counts as louder than an echo if any of it was, from so long before it was detected."""
 
 COMPARED_S = 3.0
-"""The envelope of the last few seconds of a turn is compared."""
+"""How much of the end of a turn is compared."""
 
 COMPARED_AT_LEAST_S = 1.2
-"""Less than that may look like anything: some six syllables."""
+"""Some six syllables; anything shorter may correlate by chance."""
 
 SAME_ENVELOPE = 0.8
 """How well the envelopes of an echo and of what was played correlate, at the best delay. Measured of four sentences of
@@ -50,27 +50,27 @@ a synthetic voice after 1.2 s: their echoes at -20 dB 0.88 and more; other sente
 0.75 in 99 of 100 cases, and less than 0.8 in all after 1.5 s."""
 
 JITTER_S = 0.3
-"""How late the microphone's audio may be without there being a gap in it."""
+"""How late the microphone's audio may be before it counts as a gap."""
 
 RECENT_WORDS = 80
-"""Words of the agent that an echo may consist of: half a minute of speech."""
+"""Words of the agent that an echo is compared with: half a minute of speech."""
 
 LAST_WORDS = 8
-"""Words of a transcript that are looked at: the newest tell whether it is still an echo, in less than 1 ms."""
+"""Words of a transcript that are compared: the latest show whether it is still an echo. Takes less than 1 ms."""
 
 ALIKE = 0.7
-"""How like the agent's words they are when misheard (difflib's ratio of the letters, 0 to 1). Other sentences of the
-same language are less than half alike."""
+"""Similarity (difflib's ratio, 0 to 1) of misheard words to the agent's. Other sentences of the same language are below
+0.5."""
 
 NO_ECHO_AFTER_S = 3.0
-"""Speech of the agent during which the recogniser heard nothing: then it hears no echo."""
+"""If the recogniser heard nothing during so much speech of the agent, there is no echo."""
 
 NEW_ECHO_WORDS = 4
-"""Words of the agent by which an echo is found where there was none before: a loudspeaker was turned on."""
+"""So many of the agent's words show that there is an echo after all: the caller has turned on a loudspeaker."""
 
 
 class EchoGuard:
-    """Sorts a recogniser's events into the caller's and the agent's own.
+    """Separates a recogniser's events into those of the caller and those of the agent's echo.
 
     Args:
         voice_hz: sample rate of the agent's speech.
@@ -89,18 +89,18 @@ class EchoGuard:
         # When speech was sent and how loud it is: the latest, and before it all that is louder than what followed.
         self._loud: deque[tuple[float, int]] = deque()
         self._earlier = ""
-        self._alone_s = 0.0  # how long the agent has spoken without the recogniser hearing anything
+        self._alone_s = 0.0  # speech of the agent without any event of the recogniser
         self._louder_at_s = self._microphone_at_s = -math.inf
-        self._speech = False  # the recogniser hears somebody
+        self._speech = False  # the recogniser reports speech
         self._turn_began_s: float | None = None
         self._has_words = False  # something was recognised of this turn
         self._over_agent = False  # some of this turn came while the agent could be heard
-        self._hidden = False  # the beginning of this speech was taken for an echo
-        self._told = False  # the beginning of this speech was passed on
-        self._echo: list[str] = []  # what was recognised of this turn before the caller was heard in it
+        self._hidden = False  # the onset of this speech was taken for an echo
+        self._told = False  # the onset of this speech was passed on
+        self._echo: list[str] = []  # words of this turn from before the caller was heard
 
     def played(self, pcm: bytes) -> None:
-        """The agent's speech is sent to the caller."""
+        """Note speech of the agent that is sent to the caller."""
         now_s = self._clock()
         self._forget(now_s)
         level = self._played.add(pcm, now_s)
@@ -111,11 +111,11 @@ class EchoGuard:
             self._alone_s += len(pcm) / self._voice_bytes_per_s
 
     def said(self, text: str) -> None:
-        """A reply is over of which the caller heard `text`: its echo may still come."""
+        """Note the text that was heard of a reply that is over: its echo may still come."""
         self._earlier = " ".join(f"{self._earlier} {text}".split()[-RECENT_WORDS:])
 
     def microphone(self, pcm: bytes) -> None:
-        """The caller's microphone sent audio. Costs nothing while the agent is silent."""
+        """Note audio of the caller's microphone. Costs nothing while the agent is silent."""
         if not self._loud:
             return
         now_s = self._clock()
@@ -127,15 +127,15 @@ class EchoGuard:
             self._louder_at_s = now_s
 
     def sift(self, event: SpeechEvent, said: Callable[[], str]) -> list[SpeechEvent]:
-        """Take an event of the recogniser and return what the caller did.
+        """Take an event of the recogniser and return the events that are the caller's.
 
         Args:
-            said: returns what the caller has heard of the current reply.
+            said: returns the text that the caller has heard of the current reply.
         """
         now_s = self._clock()
         self._forget(now_s)
         if not self._has_words:
-            if self._turn_began_s is None or isinstance(event, SpeechStarted):  # what was before was a noise
+            if self._turn_began_s is None or isinstance(event, SpeechStarted):  # anything before was noise
                 self._turn_began_s, self._over_agent = now_s, False
             self._has_words = isinstance(event, Transcript)
         if self._loud:
@@ -166,19 +166,19 @@ class EchoGuard:
             self._turn_began_s, self._has_words = None, False
             self._told, self._hidden, self._echo = False, False, []
         if is_echo:
-            return [SpeechEnded()] if told else []  # what was held because of it goes on
+            return [SpeechEnded()] if told else []  # playback that was held because of it continues
         return [SpeechStarted(), event] if hidden and not event.final else [event]
 
     def _is_faint(self, since_s: float) -> bool:
-        """Whether the microphone was no louder than an echo since then. False where nothing came from it."""
+        """Return whether the microphone has been no louder than an echo since then. False if it sent nothing."""
         return self._microphone_at_s >= since_s - ECHO_S and self._louder_at_s < since_s - ONSET_S
 
     def _is_louder(self) -> bool:
-        """Whether any of this turn was louder than an echo."""
+        """Return whether any of this turn was louder than an echo."""
         return self._turn_began_s is not None and self._louder_at_s >= self._turn_began_s - ONSET_S
 
     def _is_echo(self, event: Transcript, said: Callable[[], str], now_s: float) -> bool:
-        """Whether a transcript is that of the agent's voice."""
+        """Return whether a transcript is of the agent's voice."""
         began_s = now_s if self._turn_began_s is None else self._turn_began_s
         if not self._over_agent or not has_word(event.text) or self._is_louder():
             return False
@@ -189,20 +189,20 @@ class EchoGuard:
             compared = self._compared_slots(began_s)
             if compared * SLOT_MS < COMPARED_AT_LEAST_S * 1000:
                 if not event.final:
-                    return True  # or it may be: more is about to come
+                    return True  # perhaps: more is about to come
             elif self._follows_playout(compared):
                 return True
         if len(heard) == 1:
-            # One word may well be an answer: unless it was soft, it is the caller's once it is all that was said.
+            # A single word may well be an answer: unless it was soft, a final one is the caller's.
             return (self._hidden or not event.final) and bool(get_close_matches(heard[0], agent, n=1, cutoff=ALIKE))
         return _likeness(" ".join(heard[-LAST_WORDS:]), " ".join(agent)) >= ALIKE
 
     def _compared_slots(self, began_s: float) -> int:
-        # Not the silence before: any two sounds have it in common that they begin.
+        # Without the silence before: the onset alone would correlate with any other onset.
         return slot_of(self._microphone_at_s) - slot_of(max(began_s, self._microphone_at_s - COMPARED_S))
 
     def _follows_playout(self, count: int) -> bool:
-        """Whether the microphone, in its last `count` slots, rose and fell with what was played, at some delay."""
+        """Return whether the microphone's last `count` slots correlate with what was played, at some delay."""
         first = slot_of(self._microphone_at_s) - count
         heard = self._heard.levels(first, count)
         delays = range(slot_of(ECHO_S) + 1)
@@ -220,12 +220,12 @@ class EchoGuard:
 def _alike(heard: list[int], played: list[int]) -> float:
     try:
         return correlation(heard, played)
-    except StatisticsError:  # one of them does not rise and fall
+    except StatisticsError:  # one of them is constant
         return 0.0
 
 
 def _after(echo: list[str], text: str) -> str:
-    """Return what of a transcript follows the echo that it begins with, perhaps recognised in other words by now."""
+    """Return the part of a transcript after the echo that it begins with, whose words may have changed since."""
     chunks = text.split()
     first, rest = chunks[: len(echo)], chunks[len(echo) :]
     same = bool(echo) and SequenceMatcher(None, " ".join(first), " ".join(echo), autojunk=False).ratio() >= ALIKE
@@ -233,7 +233,7 @@ def _after(echo: list[str], text: str) -> str:
 
 
 def _likeness(heard: str, agent: str) -> float:
-    """Return how like the most similar part of the agent's words is to what was heard, 0 to 1."""
+    """Return the similarity of what was heard to the most similar part of the agent's words, 0 to 1."""
     matcher = SequenceMatcher(None, agent, heard, autojunk=False)
     anchor = matcher.find_longest_match()
     begin = max(0, anchor.a - anchor.b)

@@ -1,4 +1,4 @@
-"""Keeping a recogniser listening for as long as the call lasts: reconnecting, replaying, and telling the caller."""
+"""Speech-to-text for the whole of a call: reconnecting, replaying audio, and telling the caller about outages."""
 
 from __future__ import annotations
 
@@ -28,47 +28,46 @@ from voice_host_sdk import (
 )
 
 STT_LOST_PHRASE = "Sorry, I cannot hear you at the moment. You can still type to me."
-"""Spoken when speech-to-text is lost for long: silence is never the answer."""
+"""Spoken when speech-to-text has been lost for a while."""
 
 STT_RECOVERED_PHRASE = "I can hear you again."
-"""Spoken when it is back, to a caller who was told that it was lost."""
+"""Spoken when speech-to-text is back, to a caller who was told that it was lost."""
 
 STEADY_S = 2.0
-"""A line that has lived for so long works, even if nobody has spoken. One that closes sooner is backed off from."""
+"""A stream that lives for so long works, even if nobody has spoken. One that closes sooner is retried with backoff."""
 
 CLOSE_LOST_S = 0.5
-"""How long the goodbye to a lost line may take; then it is cut."""
+"""How long closing a lost stream may take; then it is aborted."""
 
 ONSET_MS = 2000.0
-"""Kept of what was sent before a turn's first event: 64 kB. The slowest seen comes 1.2 s after the onset."""
+"""Audio kept from before a turn's first event: 64 kB. The slowest first event seen came 1.2 s after the onset."""
 
 
 @dataclass(eq=False)
 class _Outage:
-    """A time without a recogniser."""
+    """A period without a recogniser."""
 
     error: ProviderError
     began_s: float
     over: asyncio.Event = field(default_factory=asyncio.Event)
     told: bool = False
     final: bool = False
-    """Nobody tries any more."""
+    """Whether it was given up."""
 
 
 class Listening:
-    """The listening of one call. `run()` is its whole life.
+    """Speech-to-text of one call, from `run()` to its end.
 
-    Audio passes through a replay buffer. A line that is lost is replaced, with exponential waits, and the new one hears
-    what the old one had not made a turn of, then what came meanwhile, then goes on. An error that says it is not
-    retryable ends it.
+    A stream that is lost is replaced, with exponential backoff. The new one is sent the audio that the old one had not
+    turned into a turn, then what arrived meanwhile, then the live audio. An error that is not retryable ends it.
 
-    Words whose final transcript does not come become a turn all the same.
+    If a final transcript does not arrive, the last partial one becomes the turn.
 
     Args:
-        connect: opens a line, or raises `ProviderError`.
-        on_event: takes each event. A `SpeechStarted` that a lost line left open is closed with a `SpeechEnded`.
-        on_outage: told once of an outage that lasts, and of an error that ends the listening.
-        on_recovery: told when an outage that was told of is over.
+        connect: opens a stream, or raises `ProviderError`.
+        on_event: called with each event. If a stream is lost during speech, a `SpeechEnded` is added.
+        on_outage: called once for an outage that lasts, and for an error that ends it.
+        on_recovery: called when an outage is over for which `on_outage` was called.
         note: reports what was lost.
         hears_speech_end: whether the recogniser reports the end of speech.
         min_audio_ms: the shortest audio that is worth sending to the recogniser.
@@ -108,7 +107,7 @@ class Listening:
         self._speaking = False
 
     async def run(self, microphone: MicrophoneBuffer) -> None:
-        """Listen until cancelled, or until an error that cannot be helped."""
+        """Run until cancelled, or until an error that is not retryable."""
         microphone.pass_on(self._hear, piece_ms=self._min_audio_ms, tail_ms=self._config.max_turn_silence)
         try:
             async with asyncio.TaskGroup() as self._tasks:
@@ -147,17 +146,17 @@ class Listening:
             await asyncio.sleep(wait_s)
 
     async def _use(self, stream: SpeechToTextStream) -> ProviderError:
-        """Listen over a line until it fails; return why it did."""
+        """Use a stream until it fails; return why it did."""
         lost: list[ProviderError] = []
         try:
             await self._rewind()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send(stream), name="recogniser-audio")
-                tasks.create_task(self._settle(), name="recogniser-steady")
+                tasks.create_task(self._note_steady(), name="recogniser-steady")
                 tasks.create_task(self._finish_overdue_turns(), name="recogniser-overdue")
                 async for event in stream:
                     await self._take(event)
-                raise ProviderError("Speech recognition has ended.", code="stt_closed")  # nobody asked it to
+                raise ProviderError("Speech recognition has ended.", code="stt_closed")  # not by us
         except* ProviderError as group:
             lost = [error for error in group.exceptions if isinstance(error, ProviderError)]
         finally:
@@ -166,7 +165,7 @@ class Listening:
 
     async def _rewind(self) -> None:
         self._replays += 1
-        if self._replays > self._resilience.stt_max_replays:  # what they are given may be what breaks them
+        if self._replays > self._resilience.stt_max_replays:  # the audio itself may be what breaks them
             self._note(ReplayDropped(self._replays - 1))
             await self._finish_turn()
             self._audio.forget_sent()
@@ -196,7 +195,7 @@ class Listening:
 
     async def _take(self, event: SpeechEvent) -> None:
         self._watchdog.heard()
-        if isinstance(event, Transcript):  # that somebody speaks may be known where words cannot be had
+        if isinstance(event, Transcript):  # speech may be detected even if recognition does not work
             self._replays = 0
             self._works()
         if not self._turn.may_be_under_way(now_s()):
@@ -216,7 +215,7 @@ class Listening:
 
     def _end_turn(self) -> None:
         self._speaking = False
-        # The silence that ended the turn holds none of its words, but perhaps the first of the next.
+        # The silence that ended the turn has none of its words, but perhaps the first one of the next turn.
         self._audio.commit(self._config.min_end_of_turn_silence_when_confident)
 
     async def _finish_overdue_turns(self) -> None:
@@ -230,12 +229,12 @@ class Listening:
                 await self._finish_turn()
 
     async def _finish_turn(self) -> None:
-        """Make a turn of words whose final transcript does not come."""
+        """End a turn whose final transcript has not arrived."""
         if (turn := self._turn.finish()) is not None:
             self._end_turn()
             await self._on_event(turn)
 
-    async def _settle(self) -> None:
+    async def _note_steady(self) -> None:
         await asyncio.sleep(STEADY_S)
         self._works()
 
@@ -273,7 +272,7 @@ class Listening:
             self._outage = None
 
     async def _tell(self, outage: _Outage) -> None:
-        """Tell the caller of an outage that lasts, and when it is over."""
+        """Report an outage that lasts, and when it is over."""
         try:
             async with asyncio.timeout_at(outage.began_s + self._resilience.stt_tell_after_s):
                 await outage.over.wait()

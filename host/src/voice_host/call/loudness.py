@@ -1,12 +1,12 @@
-"""How loud audio is, cheaply: every frame of every call is measured. PCM16; no I/O."""
+"""Measuring loudness cheaply, since every frame of every call is measured. PCM16; no I/O."""
 
 from __future__ import annotations
 
 EVERY_NTH_SAMPLE = 7
-"""Enough to see how loud a piece is, for a seventh of the work. Prime: no pure tone hides between the samples."""
+"""Accurate enough, for a seventh of the work. Prime, so that no pure tone falls between the samples."""
 
 SLOT_MS = 40
-"""The grain of an envelope: fine enough for syllables, coarse enough for the jitter of a network."""
+"""Resolution of an envelope: fine enough for syllables, coarse enough for network jitter."""
 
 SLOTS_KEPT = 200
 """8 s."""
@@ -19,11 +19,11 @@ def peak_to_peak(pcm: bytes) -> int:
 
 
 class Envelope:
-    """The loudness of a line of audio over the last seconds, in slots of `SLOT_MS`.
+    """The loudness of a stream of audio over the last seconds, in slots of `SLOT_MS`.
 
     Args:
         sample_rate: Hz.
-        jitter_s: audio that is no later than that follows what was before it without a gap.
+        jitter_s: audio that is late by no more than this continues the previous audio without a gap.
     """
 
     def __init__(self, sample_rate: int, jitter_s: float = 0.0) -> None:
@@ -34,10 +34,10 @@ class Envelope:
         self._levels: dict[int, int] = {}
 
     def add(self, pcm: bytes, starts_s: float) -> int:
-        """Add audio that is heard from `starts_s` (seconds), or after what was added before if that takes longer.
+        """Add audio that starts at `starts_s` (seconds), or when the previous audio ends, whichever is later.
 
         Returns:
-            how loud the loudest half slot of it is.
+            the loudness of its loudest half slot.
         """
         if starts_s < self._ends_s + self._jitter_s:
             starts_s = self._ends_s
@@ -55,7 +55,7 @@ class Envelope:
         return loudest
 
     def levels(self, first: int, count: int) -> list[int]:
-        """Return how loud it was from the slot `first` on, 0 where nothing was added."""
+        """Return the loudness of `count` slots from `first` on; 0 where nothing was added."""
         return [self._levels.get(slot, 0) for slot in range(first, first + count)]
 
 

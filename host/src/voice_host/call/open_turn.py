@@ -1,7 +1,7 @@
-"""The turn that a recogniser has begun and not ended, and what becomes of it if its end never comes. No I/O.
+"""The turn that a recogniser has begun and not ended, and ending it if no final transcript arrives. No I/O.
 
-Recognisers promise one final transcript for each turn, and in the field they do not always keep it. Words that were
-recognised must reach the agent all the same.
+Recognisers promise one final transcript for each turn, but in practice some never arrive. The recognised words must
+reach the agent all the same.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from voice_host.turns.caller_words import has_word, words
 from voice_host_sdk import SpeechEnded, SpeechEvent, SpeechStarted, STTConfig, Transcript
 
 FINAL_TIMEOUT_S = 3.0
-"""How long a final transcript may take to come, after the silence that ends a turn."""
+"""How long a final transcript may take after the silence that ends a turn."""
 
 SPEECH_TIMEOUT_S = 8.0
-"""The same while the recogniser has not reported the end of speech: some give few partial transcripts, or one."""
+"""The same until the recogniser has reported the end of speech: some send few partial transcripts, or one."""
 
 
 def final_timeout_s(config: STTConfig) -> float:
-    """Return for how long nothing may come of a turn, in seconds, before its last partial transcript becomes final."""
+    """Return the seconds without an event after which the last partial transcript of a turn becomes final."""
     return FINAL_TIMEOUT_S + config.max_turn_silence / 1000
 
 
 class OpenTurn:
-    """Passes a recogniser's events on, and makes the final transcript that does not come. Times are in seconds.
+    """Passes a recogniser's events on, and creates a final transcript that does not arrive. Times are in seconds.
 
     Args:
         timeout_s: see `final_timeout_s`.
@@ -35,18 +35,18 @@ class OpenTurn:
         self._timeout_s = timeout_s
         self._hears_end = hears_end
         self._partial = ""
-        self._voice = False  # detected, and not ended
-        self._voice_at_s = -math.inf  # when it was detected or ended, since the last final transcript
-        self._taken: list[str] = []  # the words of the turn that was made final here
-        self._spoke_since = False  # the voice was detected since then
-        self._hears_onset = False  # the recogniser reports when the voice is detected
+        self._voice = False  # speech was detected and has not ended
+        self._voice_at_s = -math.inf  # when speech was detected or ended, since the last final transcript
+        self._taken: list[str] = []  # words of the turn that was ended here
+        self._spoke_since = False  # speech was detected since then
+        self._hears_onset = False  # the recogniser reports the onset of speech
         self.is_open = False
         """Whether a turn has begun and has not ended."""
         self.overdue_at_s: float | None = None
-        """When the final transcript must have come; None: none is waited for."""
+        """When the final transcript is overdue; None: none is expected."""
 
     def take(self, event: SpeechEvent, now_s: float) -> SpeechEvent | None:
-        """Take an event and return what is to be made of it; None: it is of a turn that was made final here."""
+        """Take an event and return the event to pass on; None: it belongs to a turn that was ended here."""
         self._voice_at_s = now_s if isinstance(event, SpeechStarted | SpeechEnded) else self._voice_at_s
         match event:
             case SpeechStarted():
@@ -68,7 +68,7 @@ class OpenTurn:
         return event
 
     def finish(self) -> Transcript | None:
-        """Make the turn final that nothing more has come of; None: no word of it was recognised."""
+        """End an overdue turn and return its final transcript; None: no word was recognised."""
         text, self._partial = self._partial, ""
         self.overdue_at_s, self._voice_at_s = None, -math.inf
         self.is_open = False
@@ -78,22 +78,22 @@ class OpenTurn:
         return Transcript(text, final=True)
 
     def may_be_under_way(self, now_s: float) -> bool:
-        """Whether what was heard may belong to a turn: its voice is known before its words, which may come late."""
+        """Return whether a turn may be in progress: speech is detected before its words, which may come late."""
         return self.is_open or self._voice or now_s <= self._voice_at_s + self._timeout_s
 
     def lost(self, now_s: float) -> None:
-        """The recogniser is gone. A turn that may be under way stays so until another one has heard it."""
+        """Note that the recogniser was lost. A turn in progress stays so until a new one has heard it."""
         if self.may_be_under_way(now_s):
             self._voice_at_s = math.inf
 
     def begin_again(self) -> None:
-        """The next recogniser hears the turn from its beginning."""
+        """Start again with a new recogniser, which hears the turn from its beginning."""
         self._partial, self.overdue_at_s, self._taken, self._voice = "", None, [], False
 
     def _without_taken(self, text: str, *, final: bool) -> str | None:
-        """Return what `text` adds to the turn that was made final here: the recogniser may go on with it, or end it.
+        """Return what `text` adds to the turn that was ended here: the recogniser may continue or end that turn.
 
-        While nobody has spoken since, it can only be that turn, perhaps in other words: it has been answered.
+        If nobody has spoken since, it can only be that turn, perhaps in other words, and it has been answered.
         """
         chunks = text.split()
         if not self._taken:
@@ -103,7 +103,7 @@ class OpenTurn:
                 rest = " ".join(chunks[count:])
                 if has_word(rest):
                     return rest
-                # Somebody who has spoken since may have said the same again.
+                # A caller who has spoken since may have repeated it.
                 return text if final and self._spoke_since else None
         if self._hears_onset and not self._spoke_since:
             return None

@@ -5,23 +5,23 @@ from __future__ import annotations
 from voice_host.call.loudness import peak_to_peak
 
 QUIET = 1000
-"""Of 65536, from the lowest to the highest sample: below it nobody speaks into the microphone. About -36 dB."""
+"""Of 65536, from the lowest to the highest sample: anything softer is not speech. About -36 dB."""
 
 ABOVE_NOISE = 3.0
-"""Speech stands out from the noise around it by this factor at least, or no recogniser understands it."""
+"""Speech is at least so many times louder than the noise, or no recogniser would understand it."""
 
 FLOOR_RISE_RATE = 0.16
-"""How much of the way to the present level the noise floor rises in a second; it falls at once. So noise that begins is
-taken for noise after some seconds, and speech, which has gaps, never is."""
+"""Share of the distance to the current level by which the noise floor rises in a second; it falls at once. So new noise
+counts as noise after some seconds, and speech, which has gaps, never does."""
 
 MAX_FACTOR = 32
 """How far the limit grows."""
 
 
 class Loudness:
-    """Tells speech from silence and steady noise well enough to suspect a recogniser, and no better than that.
+    """Distinguishes speech from silence and steady noise, just well enough to notice a dead recogniser.
 
-    It is no voice activity detection: nothing a caller hears depends on it.
+    It is not voice activity detection: nothing that a caller hears depends on it.
 
     Args:
         sample_rate: Hz.
@@ -32,7 +32,7 @@ class Loudness:
         self._floor = 0.0
 
     def is_loud(self, pcm: bytes) -> bool:
-        """Take the next piece of PCM16 and return whether it may be speech."""
+        """Return whether the next piece of PCM16 may be speech."""
         level = peak_to_peak(pcm)
         if level < self._floor:
             self._floor = level

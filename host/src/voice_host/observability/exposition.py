@@ -1,4 +1,4 @@
-"""What `GET /metrics` shows: the host's figures, with the names that the platform gave its agents."""
+"""The content of `GET /metrics`: the host's metrics, with the platform's labels for agents."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def exposition(labels: Mapping[str, str], registry: Collector = REGISTRY) -> byt
     """Return the metrics in Prometheus' text format.
 
     Args:
-        labels: what an agent is called instead of its id; the figures of agents with one name are added up.
-        registry: where the figures are.
+        labels: labels to use instead of agent ids; the values of agents with the same label are added up.
+        registry: the source of the metrics.
     """
     return generate_latest(_Renamed(registry, labels))
 

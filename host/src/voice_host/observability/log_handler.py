@@ -1,4 +1,4 @@
-"""Writes log lines without ever making the process wait for whoever reads them."""
+"""A log handler that never blocks the process on a slow reader."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import TextIO
 from voice_host.observability import metrics
 
 MAX_QUEUED_CHARS = 8_000_000
-"""Log text that waits for a slow reader: some 40,000 lines. What comes while it is full is counted, not kept."""
+"""Log text queued for a slow reader: some 40,000 lines. When it is full, lines are counted and dropped."""
 
 FLUSH_TIMEOUT_S = 2.0
-"""How long the end of the process waits for a reader that does not read."""
+"""How long the process waits for a stuck reader when it ends."""
 
 REPEATS = 5
 REPEAT_WINDOW_S = 10.0
-"""A line is written so often within this time; more of the same are counted, and the count is written."""
+"""A line is written at most `REPEATS` times within this window; further ones are counted, and the count is logged."""
 
 MAX_KNOWN_LINES = 1000
-"""Different lines of the last seconds that are remembered to be compared with."""
+"""Distinct recent lines that are kept to detect repetitions."""
 
 _NO_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
 class QueuedLogHandler(logging.Handler):
-    """Formats in the thread that logs and writes in one of its own, through a bounded queue.
+    """Formats records in the logging thread and writes them in a thread of its own, through a bounded queue.
 
-    A reader that pauses (a full pipe, a terminal on Ctrl-S) so stops neither the event loop nor any other thread.
+    So a reader that pauses (a full pipe, a terminal on Ctrl-S) blocks neither the event loop nor any other thread.
 
     Args:
         stream: where the lines go, usually stderr.
@@ -54,21 +54,21 @@ class QueuedLogHandler(logging.Handler):
             line = self.format(record)
             may_write = self._repeats.may_write(record)
         except Exception as error:  # noqa: BLE001 (whatever an object's __repr__ raises)
-            self._tell_unformatted(record, error)
+            self._report_unformatted(record, error)
             return
-        self._tell_repeats(self._repeats.ended())
+        self._report_repeats(self._repeats.ended())
         if may_write:
             self._queue(line)
 
-    def _tell_unformatted(self, record: logging.LogRecord, error: Exception) -> None:
-        """Say where a line was logged that cannot be formatted. `handleError` would print it, secrets included."""
+    def _report_unformatted(self, record: logging.LogRecord, error: Exception) -> None:
+        """Log where an unformattable line came from. `handleError` would print it, secrets included."""
         if record.name == __name__:
             return
         place = f"{record.pathname}:{record.lineno}"
         extra: dict[str, object] = {"by": record.name, "where": place, "error": type(error).__name__}
         self.emit(self._made("log_line_unreadable", logging.ERROR, extra))
 
-    def _tell_repeats(self, ended: list[tuple[int, logging.LogRecord]]) -> None:
+    def _report_repeats(self, ended: list[tuple[int, logging.LogRecord]]) -> None:
         for count, record in ended:
             extra = {"repeated": record.msg, "by": record.name, "times": count}
             self._queue(self.format(self._made("log_line_repeated", record.levelno, extra)))
@@ -107,7 +107,7 @@ class QueuedLogHandler(logging.Handler):
             try:
                 self._stream.write(text)
                 self._stream.flush()
-            except (OSError, ValueError):  # nobody reads any more, or the stream was closed
+            except (OSError, ValueError):  # the reader is gone, or the stream was closed
                 pass
             finally:
                 with self._changed:
@@ -115,15 +115,15 @@ class QueuedLogHandler(logging.Handler):
                     self._changed.notify_all()
 
     def flush(self) -> None:
-        """Wait until all is written, or shortly."""
+        """Wait until everything is written, but no longer than `FLUSH_TIMEOUT_S`."""
         deadline_s = time.monotonic() + FLUSH_TIMEOUT_S
         with self._changed:
             while (self._lines or self._writing) and (left_s := deadline_s - time.monotonic()) > 0:
                 self._changed.wait(left_s)
 
     def close(self) -> None:
-        """Write what is left, and end the thread."""
-        self._tell_repeats(self._repeats.ended(all_of_them=True))
+        """Write the rest and stop the thread."""
+        self._report_repeats(self._repeats.ended(all_of_them=True))
         self.flush()
         with self._changed:
             self._closed = True
@@ -132,13 +132,13 @@ class QueuedLogHandler(logging.Handler):
 
 
 class _Repeats:
-    """Counts lines that say the same. Used under the handler's lock."""
+    """Counts identical lines. Used under the handler's lock."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}  # in the order in which their windows began
 
     def may_write(self, record: logging.LogRecord) -> bool:
-        """Count a line; tell whether it is to be written."""
+        """Count a line and return whether to write it."""
         fields = {name: value for name, value in record.__dict__.items() if name not in _NO_FIELDS}
         said = f"{record.name} {record.levelno} {record.getMessage()} {fields!r} {_raised(record)}"
         known = self._known.setdefault(said, _Known(record, time.monotonic()))

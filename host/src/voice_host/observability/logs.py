@@ -1,4 +1,4 @@
-"""How the host logs: events with fields, through the standard library, for people or as JSON lines."""
+"""Logging: events with fields, through the standard library, as text or as JSON lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_TRACE_CHARS = 30_000
 """A stack trace of some 300 lines."""
 
 MAX_ITEMS = 100
-"""Of a list or a mapping in a field."""
+"""Most items shown of a list or mapping in a field."""
 
 _OWN = ("voice_host", "voice_host_sdk")
 _TRACES_ALONE = structlog.processors.ExceptionRenderer(without_messages)
@@ -31,8 +31,8 @@ Fields = MutableMapping[str, Any]
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Return a logger of events with fields: `log.info("call_ended", agent_id="front-desk")`.
 
-    It hands everything to the logger of that name of the standard library, so an application that embeds parts of the
-    host keeps its own logging; tracebacks are plain, since local variables hold what callers said, and keys.
+    It passes everything to the standard library's logger of that name, so that an application that embeds parts of the
+    host keeps its own logging. Tracebacks show no local variables, which hold keys and what callers said.
     """
     logger = structlog.wrap_logger(
         logging.getLogger(name),
@@ -47,14 +47,14 @@ def configure_logging(
 ) -> None:
     """Send every log line of the process to stderr in one format.
 
-    Below warnings, only the loggers of the host write, and those given to `allow_loggers`: libraries' INFO lines name
-    addresses with their queries, and their DEBUG lines hold requests, with keys and what callers said.
+    Below WARNING, only the host's loggers and those given to `allow_loggers` write: INFO lines of libraries contain
+    addresses with their queries, and DEBUG lines contain requests, with keys and what callers said.
 
     Args:
-        log_format: for people, or one JSON object a line.
-        level: the lowest that is logged.
-        messages: whether stack traces hold the messages of exceptions, which may quote what callers said.
-        secrets: taken out of every line, whoever wrote it.
+        log_format: text for people, or one JSON object per line.
+        level: the lowest level that is logged.
+        messages: whether stack traces include the messages of exceptions, which may quote what callers said.
+        secrets: redacted in every line, whoever logs it.
     """
     last: Any = structlog.processors.JSONRenderer()
     if log_format == "text":
@@ -88,7 +88,11 @@ def configure_logging(
 
 
 def allow_loggers(names: Iterable[str]) -> None:
-    """Let the loggers of these packages write at the host's level: agents' and extensions', by their entry points."""
+    """Let the loggers of these packages, those of agents and extensions, log at the host's level.
+
+    Args:
+        names: entry points or modules.
+    """
     _allow(
         (re.split(r"[.:]", name)[0].strip() for name in names), logging.getLevelName(logging.getLogger(_OWN[0]).level)
     )
@@ -104,12 +108,12 @@ def _allow(packages: Iterable[str], level: str) -> None:
 
 
 def _is_allowed(record: logging.LogRecord) -> bool:
-    """A library may set a level of its own, so that the root's does not keep its lines out."""
+    """Filter by logger, since a library may set a level of its own and so bypass the root's."""
     return record.levelno >= logging.WARNING or record.name.partition(".")[0] in _allowed
 
 
 class _Safe:
-    """Redacts all fields before they are rendered, when secrets are not yet quoted, and escapes and caps them."""
+    """Redacts all fields before rendering, while secrets are not yet quoted; also escapes and truncates them."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor

@@ -1,4 +1,4 @@
-"""What the host counts, for `GET /metrics`. Labels are agent ids and fixed names, never anything a caller said."""
+"""The metrics of `GET /metrics`. Labels are agent ids and fixed names, never anything that a caller said."""
 
 from __future__ import annotations
 
@@ -13,53 +13,53 @@ LIMITS_EXCEEDED = Counter(
     "voice_host_limits_exceeded", "Calls, frames and messages over a limit, by its setting.", ["agent", "limit"]
 )
 CALLS_ENDED = Counter("voice_host_calls_ended", "Sessions ended, by reason.", ["agent", "reason"])
-CALLS_RESUMED = Counter("voice_host_calls_resumed", "Lost calls that their callers came back to.", ["agent"])
-SESSIONS_PARKED = Gauge("voice_host_sessions_parked", "Sessions that wait for their callers to come back.", ["agent"])
+CALLS_RESUMED = Counter("voice_host_calls_resumed", "Lost calls that were resumed.", ["agent"])
+SESSIONS_PARKED = Gauge("voice_host_sessions_parked", "Sessions of lost calls that can be resumed.", ["agent"])
 CALLS_ACTIVE = Gauge("voice_host_calls_active", "Calls connected now.", ["agent"])
 TURNS = Counter("voice_host_turns", "Turns of callers.", ["agent", "kind"])
 REPLIES = Counter("voice_host_replies", "Replies, by how they ended.", ["agent", "end"])
 ANSWERS_BROKEN_OFF = Counter(
     "voice_host_answers_broken_off",
-    "Answers of models that were broken off by a content filter or a limit of length.",
+    "Answers of models that were cut by a content filter or a length limit.",
     ["agent", "reason"],
 )
-ERRORS = Counter("voice_host_errors", "Errors told to callers, by code.", ["agent", "code"])
+ERRORS = Counter("voice_host_errors", "Errors reported to callers, by code.", ["agent", "code"])
 TOOL_CALLS = Counter("voice_host_tool_calls", "Tools run.", ["agent", "ok"])
-TOOL_TIMEOUTS = Counter("voice_host_tool_timeouts", "Tools given up after their time limit.", ["agent", "tool"])
+TOOL_TIMEOUTS = Counter("voice_host_tool_timeouts", "Tools stopped at their time limit.", ["agent", "tool"])
 CALLBACK_ERRORS = Counter(
     "voice_host_callback_errors", "Callbacks that raised or took too long.", ["agent", "callback"]
 )
 CALLBACKS_DROPPED = Counter(
-    "voice_host_callbacks_dropped", "Callbacks dropped because too many waited.", ["agent", "callback"]
+    "voice_host_callbacks_dropped", "Callbacks dropped because too many were queued.", ["agent", "callback"]
 )
 OBSERVER_ERRORS = Counter(
     "voice_host_observer_errors", "Observers of extensions that raised or took too long.", ["extension", "callback"]
 )
 OBSERVER_EVENTS_DROPPED = Counter(
-    "voice_host_observer_events_dropped", "Events not told to an observer: too many waited.", ["extension", "callback"]
+    "voice_host_observer_events_dropped",
+    "Events dropped for an observer because too many were queued.",
+    ["extension", "callback"],
 )
-SAYS_DROPPED = Counter("voice_host_says_dropped", "Session.say calls dropped because too many waited.", ["agent"])
+SAYS_DROPPED = Counter("voice_host_says_dropped", "Session.say calls dropped because too many were queued.", ["agent"])
 MICROPHONE_DROPPED = Counter(
     "voice_host_microphone_dropped_bytes", "Microphone audio dropped while speech-to-text was slow.", ["agent"]
 )
 SPEECH_SKIPPED = Counter(
     "voice_host_speech_skipped_seconds", "Speech skipped because the caller's network was too slow for it.", ["agent"]
 )
-LOG_LINES_DROPPED = Counter(
-    "voice_host_log_lines_dropped", "Log lines that were not written because nobody read those before."
-)
+LOG_LINES_DROPPED = Counter("voice_host_log_lines_dropped", "Log lines dropped because the reader was too slow.")
 LOOP_BLOCKED_SECONDS = Histogram(
     "voice_host_loop_blocked_seconds",
-    "How long code held the event loop up, and with it every call; by the agent whose code it was.",
+    "How long code blocked the event loop, and with it every call, by agent.",
     ["agent"],
     buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 STT_RECONNECTS = Counter(
-    "voice_host_stt_reconnects", "Lines to speech-to-text that failed and were tried again, by code.", ["agent", "code"]
+    "voice_host_stt_reconnects", "Streams to speech-to-text that failed and were retried, by code.", ["agent", "code"]
 )
 TTS_FALLBACKS = Counter(
     "voice_host_tts_fallbacks",
-    "Times that the fallback voice took over, by code.",
+    "Failovers to the fallback voice, by code.",
     ["agent", "code"],
 )
 MODEL_FALLBACKS = Counter(
@@ -67,7 +67,7 @@ MODEL_FALLBACKS = Counter(
 )
 BACKGROUND_FAILURES = Counter(
     "voice_host_background_failures",
-    "Background work that failed, by what it does; empty: errors that nobody handled.",
+    "Failures of background work, by task; empty: unhandled errors.",
     ["task"],
 )
 STAGE_SECONDS = Histogram(

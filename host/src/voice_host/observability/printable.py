@@ -5,23 +5,23 @@ from __future__ import annotations
 import unicodedata
 
 MAX_CHARS = 4000
-"""Longest text that is shown of one field: more than anybody reads, little enough for a line of a log to be bounded."""
+"""Longest text shown of one field, so that log lines are bounded."""
 
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-"""Control and format characters, lone surrogates, line and paragraph separators: escape sequences, text that runs
-backwards, and line ends that do not look like one."""
+"""Control and format characters, lone surrogates, line and paragraph separators: they allow escape sequences, reversed
+text and hidden line ends."""
 
 _JOINERS = frozenset("\u200c\u200d")
-"""Emoji and the scripts of Persian and Hindi need them, and they do no harm."""
+"""Needed by emoji and by the scripts of Persian and Hindi, and harmless."""
 
 
 def printable(text: str, *, max_chars: int = MAX_CHARS, keep: str = "") -> str:
-    r"""Return `text` with what a terminal would obey or a reader would not see written as an escape: `\x1b`, `\u202e`.
+    r"""Return `text` with control and invisible characters escaped: `\x1b`, `\u202e`.
 
     Args:
-        text: written by anybody.
-        max_chars: a longer text is cut, and says so.
-        keep: characters that stay as they are, such as line ends in a stack trace.
+        text: untrusted.
+        max_chars: a longer text is truncated, with a note.
+        keep: characters that are not escaped, such as line ends in a stack trace.
     """
     if len(text) > max_chars:
         text = f"{text[:max_chars]}... ({len(text) - max_chars} more characters)"

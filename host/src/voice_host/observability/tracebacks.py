@@ -1,4 +1,4 @@
-"""Stack traces for the log, without what an exception may quote."""
+"""Stack traces without the messages of exceptions, which may quote callers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TextIO
 WITHHELD = "(message withheld: it may quote a caller; see [server] log_transcripts)"
 
 _PLAIN = (ImportError, NameError, AttributeError, ConnectionError, TimeoutError)
-"""The interpreter words these. Any other message may quote its input: an argument of a tool, a model's answer."""
+"""The interpreter writes their messages. Any other may quote its input: an argument of a tool, a model's answer."""
 
 _OURS = ("voice_host.", "voice_host_sdk.")
 _CAUSED = "\nThe above exception was the direct cause of the following exception:\n\n"
@@ -21,12 +21,12 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def without_messages(exc_info: ExcInfo) -> str:
-    """Return a stack trace in which exceptions have their types alone, unless their words are the host's own."""
+    """Return a stack trace that shows only the types of exceptions, and the messages of the host's own."""
     return "".join(_lines(exc_info[1], set())).rstrip("\n")
 
 
 def write_without_messages(stream: TextIO, exc_info: ExcInfo) -> None:
-    """Write it, for structlog's renderer for people."""
+    """Write such a stack trace, for structlog's text renderer."""
     stream.write("\n" + without_messages(exc_info))
 
 

@@ -1,4 +1,4 @@
-"""What is said in calls, for the log: off, unless the platform turns it on."""
+"""Logging what is said in calls. Off by default."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import logging
 from voice_host.observability.logs import get_logger
 from voice_host_sdk import AgentReply, Session, UserTurn
 
-# Above every level: an application that embeds the host and logs everything still logs no words of callers.
+# Above every level, so that an application that embeds the host and logs everything does not log callers' words.
 _logger = logging.getLogger("voice_host.transcript")
 _logger.setLevel(logging.CRITICAL + 1)
 _log = get_logger(_logger.name)
 
 
 def log_transcripts(wanted: bool) -> None:
-    """Turn the log of what is said on or off, for the whole process."""
+    """Turn logging of transcripts on or off, for the whole process."""
     _logger.setLevel(logging.INFO if wanted else logging.CRITICAL + 1)
 
 

@@ -1,4 +1,4 @@
-"""Text on its way to the voice: cut into clauses, and worded."""
+"""Text for the voice: cut into clauses and normalized, so that it is spoken as a person would say it."""
 
 from voice_host.text.clauses import ClauseSplitter
 from voice_host.text.cleaner import VoiceCleaner, normalize_voice_text

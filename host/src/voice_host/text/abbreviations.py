@@ -1,4 +1,4 @@
-"""Abbreviations, written out."""
+"""Expanding abbreviations."""
 
 from __future__ import annotations
 

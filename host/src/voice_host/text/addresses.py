@@ -1,4 +1,4 @@
-"""Web and mail addresses, said as a person says them: `info@example.com` -> `info at example dot com`."""
+"""Web and mail addresses as a person says them: `info@example.com` -> `info at example dot com`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COUNTRIES = frozenset(
 _ALSO_WORDS = frozenset(
     {"am", "as", "at", "be", "by", "do", "in", "is", "it", "me", "my", "no", "so", "to", "us", "pm"}
 )
-"""Country codes that end no address written without `www.` or a path: a space may be missing after a full stop."""
+"""Country codes that are no address without `www.` or a path: a space may be missing after a full stop."""
 
 _LABEL = r"[A-Za-z0-9](?:[\w-]{0,62})"
 _PATH = r"(?:[/?#][^\s<>\"”»]{0,2000})?"
@@ -46,7 +46,7 @@ _MARKS = {
     **{"%": "percent", "&": "and", "=": "equals", "?": "question mark", "#": "hash"},
 }
 _READABLE_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]{1,24}){1,3}/?")
-"""A path that a person would say; of a longer one nobody takes a note, and the name of the site is enough."""
+"""A path short enough to be said. Nobody notes down a longer one: then the name of the site is enough."""
 
 
 def address(text: str, start: int) -> Reading | None:

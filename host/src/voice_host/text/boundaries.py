@@ -1,7 +1,7 @@
 """Where a clause may end: the patterns and rules behind `ClauseSplitter`.
 
 Every rule looks at a bounded neighbourhood of one candidate, so that the work per character is constant. A verdict is
-True (a clause ends here), False (it does not) or None (that depends on characters that have not arrived).
+True (a clause ends here), False (it does not) or None (it depends on characters that have not arrived yet).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ SENTENCE_STARTER = re.compile(
     )(?=[\s,.!?'’])""",
     re.VERBOSE,
 )
-"""White space and a word that seldom is a name."""
+"""White space and a word that is rarely a name."""
 _NEXT_WORD = re.compile(r"\s+(?:\w+\W|[^\w\s])")
 _NEXT_VISIBLE = re.compile(r"[^\S\n]*(\n|\S)")
 _LIST_NUMBER = re.compile(r"(?:\A|[\n:;])\s{0,8}\(?\d{1,3}\.\Z")
@@ -135,7 +135,7 @@ def soft_may_end(text: str, start: int, end: int) -> bool | None:
 
 
 def may_end_here(text: str, soft_minimum: int) -> bool:
-    """Whether `text`, after which nothing has come for a while, is plausibly a whole clause.
+    """Return whether `text`, after which nothing has arrived for a while, is probably a whole clause.
 
     A full stop after a digit is not enough: the rest of a price may follow.
     """

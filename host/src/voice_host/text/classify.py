@@ -1,8 +1,8 @@
-"""Finds the spans of a text that are not said as they are written, and how each is said.
+"""Finds the spans of a text that are not spoken as they are written, and how each is spoken.
 
-One search goes through the text for what may begin such a span; the rules for what it found are tried there in order,
-and the first that fits decides. Every rule sees what precedes it, also what was spoken already, and looks at a
-bounded part of what follows: the work is linear.
+One scan looks for the beginnings of such spans. At each one the rules of its class are tried in order, and the first
+that matches decides. A rule sees the text before, including what was already spoken, and a bounded part of the text
+after: the work is linear.
 """
 
 from __future__ import annotations
@@ -148,15 +148,15 @@ def _next(text: str, position: int) -> re.Match[str] | None:
 
 
 def _after(text: str, position: int) -> int:
-    """Return where to go on after a word or character that begins nothing."""
+    """Return where to continue after a word or character that begins no span."""
     match = _OTHER.match(text, position)
     return match.end() if match else position + 1
 
 
 def classify(text: str, start: int = 0, end: int | None = None) -> list[Span]:
-    """Divide `text[start:end]` into spans: those that are worded, and the plain text between them.
+    """Divide `text[start:end]` into spans: those with words of their own, and the plain text between them.
 
-    What stands before and after still tells how it is read.
+    The text before and after it is still taken into account.
     """
     end = len(text) if end is None else end
     spans: list[Span] = []

@@ -1,4 +1,4 @@
-"""Cuts a streamed reply into clauses, so that the voice can begin while the model still writes."""
+"""Cutting a streamed reply into clauses, so that the voice can start while the model is still writing."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class ClauseSplitter:
 
     @property
     def pending(self) -> str:
-        """What has been fed and not yet returned."""
+        """The text that was fed and has not been returned yet."""
         return "".join(self._fenced) + self._buffer
 
     def feed(self, text: str) -> list[str]:
-        """Add text and return the clauses that are complete now, mostly none."""
+        """Add text and return the clauses that are now complete, usually none."""
         clauses: list[str] = []
         for begin in range(0, len(text), _SLICE_CHARS):
             self._buffer += text[begin : begin + _SLICE_CHARS]
@@ -69,8 +69,8 @@ class ClauseSplitter:
     def deadline(self) -> str | None:
         """Return the pending text if it may well be a whole clause, else None.
 
-        To be called when nothing has come for a short while. The character that would settle whether a clause ends
-        here has not arrived; waiting for it longer would be silence.
+        Call it when nothing has arrived for a short while. Whether the clause ends depends on the next character, but
+        waiting longer for it would be silence.
         """
         if self._fence or not may_end_here(self._buffer, self._soft_minimum):
             return None
@@ -78,7 +78,7 @@ class ClauseSplitter:
         return self._take(len(self._buffer))
 
     def flush(self) -> str:
-        """Return the rest, possibly empty or blank, and be as new."""
+        """Return the rest, possibly empty or blank, and reset the splitter."""
         rest = self.pending
         self._buffer, self._scanned, self._first = "", 0, True
         self._fenced, self._fence = [], ""
@@ -114,7 +114,7 @@ class ClauseSplitter:
         return self._overlong()
 
     def _judge(self, kind: str, start: int, end: int) -> bool | None:
-        """Whether the clause ends at this boundary; None when the next characters must be awaited."""
+        """Return whether the clause ends at this boundary; None if that depends on the next characters."""
         if kind == "fence" or not LETTER.search(self._buffer, 0, start):
             return False
         if kind == "newline":

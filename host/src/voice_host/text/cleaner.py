@@ -1,4 +1,4 @@
-"""Text for the voice: what a model writes, as a person would say it."""
+"""Normalizing whole texts for the voice."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _stream(text: str) -> str:
 
 
 def _tidy(words: str, written: str) -> str:
-    """Close the gaps between clauses of which nothing is left."""
+    """Close the gaps that empty clauses leave."""
     if words == written:
         return words
     core = _SPACES.sub(" ", _AROUND_NEWLINE.sub("\n", words.strip()))
@@ -54,7 +54,7 @@ def _tidy(words: str, written: str) -> str:
 
 
 class VoiceCleaner:
-    """`normalize_voice_text` as an object: what `VoiceSessionHandler(cleaner=...)` takes. Without state; share it."""
+    """`normalize_voice_text` as an object, for `VoiceSessionHandler(cleaner=...)`. Stateless."""
 
     def normalize(self, text: str) -> str:
         """Return `text` as it should be spoken."""

@@ -1,4 +1,4 @@
-"""The currencies: how they are written and how their amounts are said."""
+"""Currencies: how they are written and how their amounts are spoken."""
 
 from __future__ import annotations
 

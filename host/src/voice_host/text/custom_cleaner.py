@@ -1,4 +1,4 @@
-"""A cleaner of the platform's own in place of the wording: the spans are found by comparing what goes in and out."""
+"""A custom cleaner in place of the built-in wording. Spans are found by comparing its input and output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from voice_host.text.wording import Wording
 _log = logging.getLogger(__name__)
 
 _MOST_WORDS = 100
-"""Words of a longer text, such as a block of code, are not compared: that takes their number cubed at worst."""
+"""Longer texts, such as a block of code, are not compared: that takes cubic time in the number of words at worst."""
 _FALLBACK = Wording()
 _WORD = re.compile(r"\S+")
 
@@ -23,9 +23,9 @@ class CustomCleaner:
     """Words clauses by a function from text to text.
 
     Args:
-        clean: makes a clause, or the rest of one whose first words are spoken already, fit to be spoken. It must leave
-            plain prose as it is: such words are spoken before it sees them. A clause for which it fails is
-            normalized as by default, and the failure is logged.
+        clean: returns a clause, or the rest of one whose first words were already spoken, as it should be spoken. It
+            must not change plain prose, which is spoken before it sees it. If it fails for a clause, the failure is
+            logged and the built-in normalization is used.
     """
 
     def __init__(self, clean: Callable[[str], str]) -> None:
@@ -38,19 +38,19 @@ class CustomCleaner:
             spoken = self._clean(rest)
             if not isinstance(spoken, str):
                 raise TypeError(f"a cleaner returns str, not {type(spoken).__name__}")
-        except Exception as error:  # noqa: BLE001 (the platform's own code: a caller must not lose the call by it)
+        except Exception as error:  # noqa: BLE001 (custom code: its failure must not end the call)
             _log.exception("the cleaner failed with %s, so a clause is normalized by the host", type(error).__name__)
             return _FALLBACK.word(written, start=start, before=before)
         return Worded(_spans(rest, spoken), lambda place: place, len(rest))
 
     def plain_until(self, text: str, start: int) -> int:
-        """Return how far the text from `start` is said as it is written, whatever follows."""
+        """Return the index up to which the text from `start` is spoken as it is written, whatever follows."""
         plain = PLAIN_WORDS.match(text, start)
         return plain.end() if plain else start
 
 
 def _spans(written: str, spoken: str) -> list[Span]:
-    """Divide a text where its words and those of `spoken` begin and cease to be the same."""
+    """Divide a text at the points where its words start or stop being the same as those of `spoken`."""
     if written == spoken:
         return [Span(0, len(written), written, Kind.PLAIN)]
     places = [match.span() for match in _WORD.finditer(written)]

@@ -1,4 +1,4 @@
-"""The abbreviations: what each stands for, and whether a sentence may end with it.
+"""Abbreviations: what each stands for, and whether a sentence may end with it.
 
 One table serves the wording and the cutting of clauses.
 """
@@ -33,7 +33,7 @@ NUMBERING = {
     **{"ca": "about", "approx": "approximately", "bef": "before", "temp": "temperature", "qty": "quantity"},
     **{"int": "interstate", "hwy": "highway", "rte": "route", "flr": "floor", "pt": "part", "ep": "episode"},
 }
-"""With a stop, before a number."""
+"""With a full stop, before a number."""
 
 LOWER_CASE_ONLY = frozenset({"p", "pp", "c"})
 """Of those: as capitals they are initials, as in `Civ. P.`"""
@@ -45,7 +45,7 @@ SHORT_FORMS = {
     **{"govt": "government", "esp": "especially", "misc": "miscellaneous", "bros": "Brothers", "resp": "respectively"},
     **{"cf": "compare", "viz": "namely", "w.r.t": "with respect to"},
 }
-"""With a stop, anywhere."""
+"""With a full stop, anywhere."""
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -105,4 +105,4 @@ FIXED = {
     **{"24/7": "twenty-four seven", "24/7/365": "twenty-four seven three sixty-five", "9/11": "nine eleven"},
     **{"401(k)": "four oh one K", "401k": "four oh one K", "9-1-1": "nine one one"},
 }
-"""What is read in its own way."""
+"""Abbreviations with a reading of their own."""

@@ -1,4 +1,4 @@
-"""Takes out what is written but never said: markdown, code, link targets, pictographs, control characters."""
+"""Removing what is written but never spoken: markdown, code, link targets, pictographs, control characters."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def links_to_text(text: str) -> str:
 
 
 def _tidy(text: Traced) -> None:
-    """Close the gaps that were left."""
+    """Close the gaps that removed text has left."""
     text.sub(_AROUND_NEWLINE, "\n")
     text.sub(_SPACES, " ")
     text.sub(_EMPTY_BRACKETS, "")

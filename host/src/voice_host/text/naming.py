@@ -1,4 +1,4 @@
-"""Digits that name something instead of counting it: codes, accounts, rooms, roads, flights, versions."""
+"""Digits that identify something instead of counting it: codes, accounts, rooms, roads, flights, versions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _READ_AS_NAME = word_set("""
 _SUBJECTS = word_set("""
     number code pin passcode password otp id reference ref extension zip postcode iban
 """)
-"""Of which it may be told whose they are before the digits come: `The code for the back door is 4821`."""
+"""Words that may be followed by whose number it is before the digits: `The code for the back door is 4821`."""
 _WHOSE = word_set("for at to on with from")
 _ALSO_VERBS = word_set("order ticket card case claim record")
 _DETERMINERS = word_set("your the my our this that his her their its for under of and or")
@@ -79,7 +79,7 @@ _HIGHEST_IP_PART = 255
 
 
 def digits_that_name(text: str, start: int) -> Reading | None:
-    """Digits after a word that says what they are: `code 4821`, `room 305`, `a card that ends in 4242`."""
+    """Digits after a word that says what they identify: `code 4821`, `room 305`, `a card that ends in 4242`."""
     match = _DIGITS_ONLY.match(text, start)
     if match is None:
         return None
@@ -98,7 +98,7 @@ def digits_that_name(text: str, start: int) -> Reading | None:
 
 
 def naming_before(text: str, start: int) -> Manner:
-    """How a row of digits at `start` is read after the words before it; empty where they do not tell."""
+    """Return how digits at `start` are read according to the words before them; empty if those do not decide."""
     left = text[max(0, start - _CONTEXT) : start]
     if (letters := _LETTERS.search(left)) and letters[1].lower() not in _NOUNS:
         left = left[: letters.start(1)]  # of the code itself: "member ID XJH 4471", "flight BA 2490"

@@ -1,4 +1,4 @@
-"""Written numbers: how they are read, and the English words for them."""
+"""Reading written numbers, and the English words for them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from num2words import num2words  # type: ignore[import-untyped]
 
 LONGEST_CARDINAL = 15
-"""Digits beyond which a number is read digit by digit; nobody follows quadrillions."""
+"""A number with more digits is read digit by digit: nobody can follow quadrillions."""
 
 _FRACTION_NAMES = {2: "half", 4: "quarter"}
 
@@ -101,7 +101,7 @@ class Number(NamedTuple):
     whole: str
     decimals: str = ""
     grouped: bool = False
-    """Whether separators group its digits, so that it counts something."""
+    """Whether separators group its digits, which shows that it is a quantity."""
 
     @property
     def words(self) -> str:

@@ -1,4 +1,4 @@
-"""What an agent says otherwise than it is written: names, brands, words of the trade."""
+"""An agent's own pronunciations: names, brands, technical terms."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from voice_host.text.spans import Kind, Span
 class Pronunciations:
     """Finds words and phrases in a text.
 
-    Whole words only, and no part of a web or mail address. An entry in small letters matches in any case, one with a
-    capital only as it is written. Of two entries that begin at the same place the longer one counts.
+    Only whole words match, and no part of a web or mail address. An entry in lower case matches in any case, one with a
+    capital only as it is written. Of two entries that begin at the same place, the longer one wins.
 
     Args:
-        entries: what is written, and how it is said; at least one.
+        entries: how each word or phrase is spoken; at least one.
     """
 
     def __init__(self, entries: Mapping[str, str]) -> None:

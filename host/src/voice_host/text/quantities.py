@@ -1,4 +1,4 @@
-"""Numbers with what belongs to them: units, fractions, ratios, powers; last of all the bare numbers."""
+"""Quantities: numbers with units, fractions, ratios and powers, and finally bare numbers."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ _SHARES = re.compile(r"([1-9]\d?)[-/]([1-9]\d?)(?![\w%]|[-–/.,:]\d| ?[%$€])"
 
 
 def bare_number(text: str, start: int) -> Reading:
-    """Whatever number is left. A long row of digits without separators is an identifier, unless it is round."""
+    """Any other number. Many digits without separators are an identifier, unless the number is round."""
     found = read_number(text, start) or read_long_number(text, start)
     if match := _SUPERSCRIPT.match(text, found.end):
         return Reading(match.end(), f"{found.words} {power(match.group().translate(SUPERSCRIPTS))}", Kind.CARDINAL)

@@ -1,4 +1,4 @@
-"""Spans of written text, each with the words it is spoken as, and the map from spoken words back to the text."""
+"""Spans of written text with the words that are spoken for them, and the mapping from spoken words to the text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Kind(StrEnum):
-    """What a span of written text is."""
+    """The class of a span of written text."""
 
     PLAIN = "plain"
     MARKUP = "markup"
@@ -23,11 +23,11 @@ class Kind(StrEnum):
     MEASURE = "measure"
     MONEY = "money"
     NAME = "name"
-    """Digits that name something rather than count it: a room, a flight, an account."""
+    """Digits that identify something: a room, a flight, an account."""
     ORDINAL = "ordinal"
     RANGE = "range"
     REWRITTEN = "rewritten"
-    """By a cleaner of the platform's own."""
+    """Worded by a custom cleaner."""
     SYMBOL = "symbol"
     TELEPHONE = "telephone"
     TIME = "time"
@@ -36,7 +36,7 @@ class Kind(StrEnum):
 
 
 class Reading(NamedTuple):
-    """What a rule makes of the text at a position: where the span ends, its words and its kind."""
+    """The result of a rule at a position: the end of the span, its words and its kind."""
 
     end: int
     spoken: str
@@ -53,10 +53,10 @@ class Span(NamedTuple):
 
 
 class SpokenWord(NamedTuple):
-    """One word for the voice, and its place in the written text.
+    """One spoken word and its position in the written text.
 
-    All words of a span but the last end where the span starts: the span counts as spoken once its last word is. For
-    the same reason all but the first start where the span ends.
+    A span counts as spoken once its last word is. So all its words but the last end where the span starts, and all but
+    the first start where it ends.
     """
 
     text: str
@@ -85,7 +85,7 @@ class Worded:
         preceding: the character before the first span, or nothing.
 
     Attributes:
-        spoken: what the voice is given. Words for a span are set off by spaces from letters beside them.
+        spoken: the text for the voice. The words of a span are separated by spaces from adjacent letters.
     """
 
     __slots__ = ("_length", "_preceding", "_spans", "_written_at", "spoken")

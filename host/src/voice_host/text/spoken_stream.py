@@ -1,4 +1,4 @@
-"""From the model's text, as it streams, to what is said: clauses, their plain words as soon as they are safe."""
+"""From the model's streamed text to spoken text: clause by clause, but plain words as soon as they are certain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from voice_host.text.wording import CONTEXT_CHARS
 
 
 class ClauseWording(Protocol):
-    """What puts clauses into words: `Wording`, or a cleaner of the platform's own."""
+    """Words clauses for the voice: `Wording`, or a custom cleaner."""
 
     def word(self, written: str, *, start: int = 0, before: str = "") -> Worded:
         """Word a clause from `start`; see `Wording.word`."""
@@ -22,7 +22,7 @@ class ClauseWording(Protocol):
 
 
 class SpokenPiece(NamedTuple):
-    """A part of a clause: as the model wrote it, as it is to be spoken (maybe nothing), and whether the clause ends."""
+    """A part of a clause: as written, as spoken (may be empty), and whether it ends the clause."""
 
     written: str
     spoken: str
@@ -39,9 +39,9 @@ class SpokenPiece(NamedTuple):
 class SpokenStream:
     """Cuts text into clauses and words them for the voice. No I/O.
 
-    A clause is worded as a whole, since a later word may change how an earlier one is said. Only words of plain prose
-    are released before the clause is complete, so that a voice can begin while the model still writes. What was
-    released, and the clauses before, still count for how the rest is worded: it is spoken alike however it is cut.
+    A clause is worded as a whole, since a later word may change how an earlier one is spoken. Only words of plain prose
+    are released before the clause is complete, so that the voice can start while the model is still writing. What was
+    released, and the clauses before, are still taken into account: however the text is cut, it is spoken the same way.
 
     Args:
         wording: puts clauses into words.
@@ -59,7 +59,7 @@ class SpokenStream:
         return len(self._splitter.pending) > self._released
 
     def feed(self, text: str) -> list[SpokenPiece]:
-        """Take the next text of the model and return what can be said now."""
+        """Add text of the model and return what can be spoken now."""
         pieces = [self._rest_of(clause) for clause in self._splitter.feed(text)]
         pending, start = self._splitter.pending, self._released
         if (end := self._wording.plain_until(pending, start)) > start:
@@ -69,12 +69,12 @@ class SpokenStream:
         return pieces
 
     def deadline(self) -> list[SpokenPiece]:
-        """Nothing has come for a while: return the clause that waits only for what comes after it, if it does."""
+        """Return the pending clause if it only waits for what follows. Call it when nothing has arrived for a while."""
         clause = self._splitter.deadline()
         return [self._rest_of(clause)] if clause else []
 
     def flush(self) -> list[SpokenPiece]:
-        """No more text comes: return what is left."""
+        """Return the rest, after the last text."""
         clause = self._splitter.flush()
         return [self._rest_of(clause)] if clause else []
 

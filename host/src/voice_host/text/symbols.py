@@ -1,4 +1,4 @@
-"""Symbols, said as a person would read them where they stand."""
+"""Symbols, as a person would read them in their context."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Telephone numbers: digit by digit, in the groups they are written in."""
+"""Telephone numbers: digit by digit, in the groups in which they are written."""
 
 from __future__ import annotations
 

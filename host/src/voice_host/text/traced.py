@@ -1,4 +1,4 @@
-"""A text that is rewritten and still knows where each of its characters was written."""
+"""Rewriting a text while tracking the original position of each character."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 class Traced:
-    """A text, and for each of its characters the index in the text it was made from.
+    """A text with the index in the original text for each character.
 
     Attributes:
         text: as it is now.

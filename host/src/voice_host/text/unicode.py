@@ -1,13 +1,13 @@
-"""Text that can be encoded."""
+"""Valid Unicode: text from elsewhere that can be encoded."""
 
 from __future__ import annotations
 
 
 def valid_unicode(text: str) -> str:
-    """Return text with the halves of surrogate pairs put together, and U+FFFD for each that has no other half.
+    """Return text with split surrogate pairs joined, and U+FFFD for each lone surrogate.
 
-    Half a pair cannot be sent to anybody: a request, or a history, that holds one fails for ever. JSON can hold it, and
-    services that cut their text by UTF-16 units send an emoji in two halves.
+    A lone surrogate cannot be encoded: every request with it, or with a history that holds it, fails. They come from
+    JSON, and from services that split an emoji between its UTF-16 units.
     """
     if text.isascii():
         return text
@@ -19,5 +19,5 @@ def valid_unicode(text: str) -> str:
 
 
 def ends_with_high_surrogate(text: str) -> bool:
-    """Whether the other half of a surrogate pair may follow."""
+    """Return whether the text ends with the first half of a surrogate pair."""
     return text[-1:] >= "\ud800" and text[-1:] <= "\udbff"

@@ -1,4 +1,4 @@
-"""The units of measurement: how they are written, and what they are called."""
+"""Units of measurement: their symbols and their names."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ UNIT_WORDS = frozenset(
         "times",
     }
 )
-"""Nouns of measure written out; a number with a decimal comma may stand before them."""
+"""Nouns of measure that are written out; a decimal comma may be used before them."""
 
 VOWEL_SOUNDS = ("hour", "ounce", "inch", "acre")
 

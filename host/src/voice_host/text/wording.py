@@ -1,4 +1,4 @@
-"""How a text is worded for the voice: markup is taken out, spans are classified, and each is put into words."""
+"""Wording text for the voice: markup is removed, spans are classified, and each is put into words."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from voice_host.text.pronunciations import Pronunciations
 from voice_host.text.spans import Kind, Span, Worded
 
 CONTEXT_CHARS = 80
-"""How much of what precedes a text counts for how it is worded: a few words, more than any rule looks back."""
+"""How much of the preceding text is taken into account: a few words, more than any rule looks back."""
 
 _CONTEXT_MARKUP = re.compile(r"[*_`~]")
 
 
 class Wording:
-    """Words texts for a voice. Without state; share it.
+    """Words texts for a voice. Stateless: one instance can be shared.
 
     Args:
-        normalize: whether numbers, symbols and abbreviations become words. Markup is taken out in any case.
+        normalize: whether numbers, symbols and abbreviations become words. Markup is always removed.
         pronunciations: how words and phrases are said, see `AgentConfig.pronunciations`.
     """
 
@@ -35,8 +35,8 @@ class Wording:
 
         Args:
             written: a clause as the model wrote it.
-            start: what precedes was spoken already, and still tells how the rest is read. Between two words.
-            before: what was spoken before the clause.
+            start: index between two words. What precedes it was already spoken, but is still taken into account.
+            before: the text spoken before the clause.
 
         Returns:
             the words; spans and places count from `start`.
@@ -55,7 +55,7 @@ class Wording:
         return Worded(self._classify(text, begin), written_at, len(written) - start, text[begin - 1 : begin])
 
     def plain_until(self, text: str, start: int) -> int:
-        """Return how far the text from `start` is said as it is written, whatever follows."""
+        """Return the index up to which the text from `start` is spoken as it is written, whatever follows."""
         plain = PLAIN_WORDS.match(text, start)
         if plain is None:
             return start

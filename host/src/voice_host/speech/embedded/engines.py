@@ -1,7 +1,7 @@
-"""What the embedded speech services need of a recogniser and of a synthesiser, wherever these run.
+"""Interfaces of the recogniser and the synthesiser behind embedded speech, wherever they run.
 
-Both are shared by all calls of a process. They take and give plain data, so that one speech process can stand behind
-several agents' processes.
+Both are shared by all calls of a process. They exchange plain data, so that one speech process can serve several
+agents' processes.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ from dataclasses import dataclass
 from typing import Protocol
 
 RECOGNISER_HZ = 16_000
-"""Sample rate of what recognisers take."""
+"""Sample rate of the recogniser's input."""
 SYNTHESISER_HZ = 24_000
-"""Sample rate of what synthesisers give."""
+"""Sample rate of the synthesiser's output."""
 
 
 class Recogniser(Protocol):
-    """Speech in, text out. Audio is PCM16 mono at `RECOGNISER_HZ`, at most 30 s."""
+    """Speech to text. Audio is PCM16 mono at `RECOGNISER_HZ`, at most 30 s."""
 
     async def warm(self) -> None:
-        """Load the model if it is not loaded. Raises `ProviderError` (`stt_unavailable`)."""
+        """Load the model unless it is loaded. Raises `ProviderError` (`stt_unavailable`)."""
 
     async def recognise(self, pcm: bytes) -> str:
         """Return the words of a whole utterance, with punctuation and case; empty when there are none.
 
-        Cancelling takes it off the queue.
+        Cancelling removes it from the queue.
 
         Raises:
-            ProviderError: `stt_busy` when too many utterances wait, `stt_failed`, `stt_unavailable`, `stt_closed`.
+            ProviderError: `stt_busy` if too many utterances are queued, `stt_failed`, `stt_unavailable`, `stt_closed`.
         """
 
     async def preview(self, pcm: bytes) -> str | None:
-        """Return the words so far of an utterance that goes on; None when there is no capacity to spare for it."""
+        """Return the words so far of an unfinished utterance; None if there is no capacity to spare."""
 
     async def aclose(self) -> None:
-        """End it. What is under way fails with `stt_closed`. Idempotent."""
+        """Shut down. What is in progress fails with `stt_closed`. Idempotent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class SpokenSentence:
     """A piece of speech.
 
     Attributes:
-        text: the written words it speaks, as they stand in the text.
+        text: the words that it speaks, as they are written in the text.
         pcm: PCM16 mono at `SYNTHESISER_HZ`.
         word_starts: for each word of `text.split()`, the sample at which it begins. Estimated.
     """
@@ -54,17 +54,17 @@ class SpokenSentence:
 
 
 class Synthesiser(Protocol):
-    """Text in, speech out."""
+    """Text to speech."""
 
     async def warm(self) -> None:
-        """Load the model if it is not loaded. Raises `ProviderError` (`tts_unavailable`)."""
+        """Load the model unless it is loaded. Raises `ProviderError` (`tts_unavailable`)."""
 
     def speak(self, text: str) -> AsyncIterator[SpokenSentence]:
-        """Speak a text, sentence by sentence; each is made when it is asked for. To cancel, stop asking.
+        """Yield speech sentence by sentence; each is made when it is requested. To cancel, stop iterating.
 
         Raises:
-            ProviderError: `tts_busy` when too much waits, `tts_failed`, `tts_unavailable`, `tts_closed`.
+            ProviderError: `tts_busy` if too much is queued, `tts_failed`, `tts_unavailable`, `tts_closed`.
         """
 
     async def aclose(self) -> None:
-        """End it. What is under way fails with `tts_closed`. Idempotent."""
+        """Shut down. What is in progress fails with `tts_closed`. Idempotent."""

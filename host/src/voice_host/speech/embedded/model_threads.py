@@ -1,4 +1,4 @@
-"""Threads in which a model works for all calls."""
+"""A thread pool in which a model works for all calls."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MOST_THREADS = 4
 
 
 class ModelThreads:
-    """A few threads with a bounded queue in front of them.
+    """A thread pool with a bounded queue.
 
-    One session of onnxruntime serves all of them, and releases the GIL while it works.
+    All threads share one onnxruntime session, which releases the GIL while it works.
 
     Args:
-        kind: `stt` or `tts`, with which error codes begin.
-        waiting_per_thread: jobs that may wait for a thread; more are refused.
-        threads: default: one a core, at most 4.
+        kind: `stt` or `tts`, the prefix of error codes.
+        waiting_per_thread: jobs that may be queued for each thread; more are refused.
+        threads: default: one for each core, at most 4.
     """
 
     def __init__(self, kind: str, *, waiting_per_thread: int, threads: int | None = None) -> None:
@@ -43,7 +43,7 @@ class ModelThreads:
 
     @property
     def idle(self) -> bool:
-        """Whether a job would begin at once."""
+        """Whether a job would start at once."""
         return self._jobs < self._threads
 
     def require_open(self) -> None:
@@ -52,15 +52,15 @@ class ModelThreads:
             raise self._error("closed", "is closed", retryable=False)
 
     async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Do `work` in a thread. Cancelling takes it off the queue, or else drops its result.
+        """Run `work` in a thread. Cancelling removes it from the queue, or drops its result if it is running.
 
         Raises:
-            ProviderError: `..._busy` when the queue is full, `..._closed` after `aclose()`, `..._failed` when the work
-                raises, and what it raises itself of this kind.
+            ProviderError: `..._busy` if the queue is full, `..._closed` after `aclose()`, `..._failed` if the work
+                raises. A `ProviderError` of the work itself is raised unchanged.
         """
         self.require_open()
         if self._jobs >= self._most_jobs:
-            raise self._error("busy", "has too much to do")
+            raise self._error("busy", "is overloaded")
         with self._lock:
             self._jobs += 1
         try:
@@ -73,12 +73,12 @@ class ModelThreads:
             return await asyncio.wrap_future(job)
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if self._closed and task is not None and not task.cancelling():  # `aclose()` took it off the queue
+            if self._closed and task is not None and not task.cancelling():  # `aclose()` removed it
                 self.require_open()
             raise
 
     async def aclose(self) -> None:
-        """End the threads, once what they are at is done. What waits is dropped. Idempotent."""
+        """Shut the pool down after the running jobs. Queued jobs are dropped. Idempotent."""
         self._closed = True
         await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
 
@@ -87,7 +87,7 @@ class ModelThreads:
             return work()
         except ProviderError:
             raise
-        except BaseException as error:  # a `StopIteration`, for one, would never reach whoever waits
+        except BaseException as error:  # a `StopIteration`, for example, would never reach the caller
             _logger.warning("the embedded %s model failed", self._kind, exc_info=error)
             raise self._error("failed", "failed") from error
 
@@ -97,11 +97,11 @@ class ModelThreads:
 
     def _error(self, code: str, what: str, *, retryable: bool = True) -> ProviderError:
         name = "speech recogniser" if self._kind == "stt" else "voice"
-        return ProviderError(f"The {name} of this machine {what}.", code=f"{self._kind}_{code}", retryable=retryable)
+        return ProviderError(f"The embedded {name} {what}.", code=f"{self._kind}_{code}", retryable=retryable)
 
 
 def _usable_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

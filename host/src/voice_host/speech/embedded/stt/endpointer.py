@@ -1,6 +1,6 @@
-"""Where utterances begin and end: a state machine over windows of audio, without clock or input and output.
+"""Endpointing: a state machine that finds where utterances begin and end. No I/O, no clock.
 
-Time is the audio's own: a window is 32 ms, however fast it arrives.
+Time is counted in windows of audio, 32 ms each, however fast they arrive.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from enum import Enum, auto
 from voice_host_sdk import SpeechEnded, SpeechStarted
 
 WINDOW_SAMPLES = 512
-"""The one window length the voice-activity model takes: 32 ms at 16 kHz."""
+"""The only window length that the voice-activity model accepts: 32 ms at 16 kHz."""
 WINDOW_BYTES = 2 * WINDOW_SAMPLES
 WINDOW_MS = 32
 
-# That a voice must be silent for about 100 ms comes from Silero's own segmentation. The waits were measured with
-# recorded speech (docs/benchmarks.md): pauses between numbers that somebody lists last up to 600 ms, others 200 ms.
+# The 100 ms of silence that end speech come from Silero's own segmentation. The other waits were measured with recorded
+# speech (docs/benchmarks.md): pauses between the numbers of a list last up to 600 ms, others 200 ms.
 _SPEECH_PROBABILITY = 0.5
 _SILENCE_PROBABILITY = 0.35
 _ONSET_WINDOWS = 2
@@ -29,17 +29,17 @@ _COMMIT_COMPLETE_WINDOWS = 14  # 448 ms
 _COMMIT_WINDOWS = 22  # 704 ms
 
 _PARTIAL_WINDOWS = 15
-"""Partial transcripts are due every 480 ms; of an utterance beyond 4 s, when it has grown by an eighth."""
+"""A partial transcript is due every 480 ms; for an utterance longer than 4 s, when it has grown by an eighth."""
 _LONG_WINDOWS = 10_000 // WINDOW_MS
-"""Beyond 10 s a pause divides an utterance, so that what is left to decode when it ends stays short."""
+"""A pause splits an utterance longer than 10 s, so that little is left to decode when it ends."""
 _LONGEST_WINDOWS = 30_000 // WINDOW_MS
-"""At 30 s without a pause it is divided at the softest moment of the last `_SOFT_SPOT_WINDOWS`."""
+"""After 30 s without a pause it is split at the softest moment of the last `_SOFT_SPOT_WINDOWS`."""
 _SOFT_SPOT_WINDOWS = 2_000 // WINDOW_MS
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """32 ms of audio: PCM16 mono at 16 kHz, how likely it is speech (0 to 1), and its loudness (RMS, in LSB)."""
+    """32 ms of audio: PCM16 mono at 16 kHz, the probability of speech (0 to 1), and the loudness (RMS, in LSB)."""
 
     pcm: bytes
     probability: float
@@ -48,25 +48,25 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """The words so far are due, of the segment that is this audio by now."""
+    """A partial transcript is due for the segment so far."""
 
     pcm: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """This segment may be complete: decode it."""
+    """The segment may be complete: decode it."""
 
     pcm: bytes
 
 
 class Verdict(Enum):
-    """What becomes of the last draft."""
+    """What happens to the last draft."""
 
     DROP = auto()
-    """Speech went on: forget it."""
+    """Speech continued: discard it."""
     KEEP = auto()
-    """It is a part of the turn; what follows is another segment."""
+    """It is part of the turn; another segment follows."""
     COMMIT = auto()
     """It is the end of the turn."""
 
@@ -75,11 +75,10 @@ Step = SpeechStarted | SpeechEnded | Listen | Draft | Verdict
 
 
 class Endpointer:
-    """Finds the turns of one microphone.
+    """Finds the turns in one microphone's audio.
 
-    An utterance begins with two windows of speech. When it falls silent it is drafted after 192 ms and committed after
-    704 ms, or after 448 ms if `draft_is_complete()` was called; speech in between drops the draft.
-    Holds at most 30 s of audio.
+    An utterance begins with two windows of speech. After 192 ms of silence it is drafted, after 704 ms committed, or
+    after 448 ms if `draft_is_complete()` was called; speech in between drops the draft. Holds at most 30 s of audio.
     """
 
     def __init__(self) -> None:
@@ -94,15 +93,15 @@ class Endpointer:
 
     @property
     def open(self) -> bool:
-        """Whether an utterance has begun that is not committed."""
+        """Whether an utterance has begun and is not committed."""
         return bool(self._segment)
 
     def draft_is_complete(self) -> None:
-        """The words of the last draft, which was neither dropped nor committed, sound like the end of a turn."""
+        """Note that the words of the current draft sound like the end of a turn."""
         self._complete = True
 
     def feed(self, window: Window) -> Iterator[Step]:
-        """Take the next window and yield what follows from it, in order. Must be iterated to its end."""
+        """Process the next window and yield the resulting steps in order. Must be iterated to the end."""
         if self._segment:
             self._segment.append(window)
         else:

@@ -1,4 +1,4 @@
-"""What a recogniser has to say until the call has read it."""
+"""A recogniser's events until the call has read them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _ROOM = 64
 class EventBuffer:
     """Events in order, then the end or a failure.
 
-    A partial transcript replaces an unread one right before it. Nothing else is ever dropped: with 64 events unread,
-    `room()` holds the audio back.
+    A partial transcript replaces an unread one directly before it. Nothing else is dropped: with 64 unread events,
+    `room()` makes the sender of audio wait.
     """
 
     def __init__(self) -> None:
@@ -36,13 +36,13 @@ class EventBuffer:
             self._roomy.clear()
 
     def fail(self, error: ProviderError) -> None:
-        """Raise `error` to the reader after what is there, and to whoever asks for room."""
+        """Raise `error` to the reader after the buffered events, and in `room()`."""
         self._error = self._error or error
         self._readable.set()
         self._roomy.set()
 
     def close(self) -> None:
-        """End at once; what is unread is dropped."""
+        """End at once; unread events are dropped."""
         self._closed = True
         self._events.clear()
         self._readable.set()
@@ -57,7 +57,7 @@ class EventBuffer:
             raise ProviderError("The speech recogniser is closed.", code="stt_closed", retryable=False)
 
     async def events(self) -> AsyncIterator[SpeechEvent]:
-        """Yield the events as they come. Raises the `ProviderError` of a failure."""
+        """Yield events as they arrive. Raises the `ProviderError` of a failure."""
         while True:
             await self._readable.wait()
             if self._closed:

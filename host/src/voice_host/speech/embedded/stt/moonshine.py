@@ -14,9 +14,9 @@ from voice_host.speech.embedded.loaded_once import LoadedOnce
 
 _START, _END = 1, 2
 _TOKENS_PER_S = 6.5
-"""Nobody says more; the model, given noise, may repeat itself without end."""
+"""A limit above any speech, since the model may repeat itself endlessly on noise."""
 _PADDING = 1600
-"""Samples of silence before and after: without them the first and last phoneme are often lost."""
+"""Samples of silence added before and after: without them the first and last phonemes are often lost."""
 _HEADS, _HEAD_SIZE = 8, 36
 
 
@@ -24,7 +24,7 @@ class Moonshine:
     """One loaded model (130 MB). `transcribe` may be called from several threads at once; it releases the GIL.
 
     Args:
-        folder: where `encoder_model.ort`, `decoder_model_merged.ort` and `tokenizer.bin` are.
+        folder: contains `encoder_model.ort`, `decoder_model_merged.ort` and `tokenizer.bin`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,9 +42,12 @@ class Moonshine:
         self._vocabulary = read_vocabulary((folder / "tokenizer.bin").read_bytes())
 
     def transcribe(self, pcm: bytes) -> str:
-        """Return the words of an utterance, PCM16 mono at 16 kHz, at most 30 s; empty when there are none.
+        """Return the words of an utterance with punctuation and case; empty if there are none.
 
-        Blocks for about 3 % of the length of the speech. The words come with punctuation and case.
+        Blocks for about 3 % of the length of the speech.
+
+        Args:
+            pcm: PCM16 mono at 16 kHz, at most 30 s.
         """
         samples = np.frombuffer(pcm, dtype="<i2")
         if not samples.any():
@@ -53,7 +56,7 @@ class Moonshine:
         audio[0, _PADDING:-_PADDING] = samples / np.float32(32768)
         mask = np.ones(audio.shape, np.int64)
         (states,) = self._encoder.run(None, {"input_values": audio, "attention_mask": mask})
-        # The decoder wants the mask of the samples, not of the encoder's frames: with these it fails beyond 16 s.
+        # The decoder needs the mask of the samples, not of the encoder's frames, or it fails beyond 16 s.
         tokens = self._decode({"encoder_hidden_states": states, "encoder_attention_mask": mask}, len(samples))
         return self._text(tokens)
 
@@ -80,7 +83,7 @@ class Moonshine:
 
 
 def read_vocabulary(data: bytes) -> list[bytes]:
-    """Return the tokens of a `tokenizer.bin`: each is its length, in one byte or from 128 on in two, and its bytes."""
+    """Return the tokens of a `tokenizer.bin`: each is its length (one byte, two from 128 on) followed by its bytes."""
     tokens: list[bytes] = []
     at = 0
     while at < len(data):
@@ -95,9 +98,9 @@ def read_vocabulary(data: bytes) -> list[bytes]:
 
 
 def model_folder() -> Path:
-    """Return where the installed model is: in the wheel of `moonshine-voice`.
+    """Return the folder of the model in the installed wheel of `moonshine-voice`.
 
-    That is not imported: its library, its downloads and its microphone are not used.
+    The package itself is not imported: its library, downloads and microphone are not used.
 
     Raises:
         FileNotFoundError: it is not there. Only version 0.1.0 contains it.
@@ -115,5 +118,5 @@ load_model = LoadedOnce(lambda: Moonshine(model_folder()))
 
 Raises:
     FileNotFoundError: it is not installed.
-    Exception: whatever onnxruntime raises of a file that is damaged.
+    Exception: whatever onnxruntime raises for a damaged file.
 """

@@ -1,4 +1,4 @@
-"""The recogniser of this process: one model for all calls, in threads."""
+"""The recogniser in this process: one model for all calls, in a thread pool."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from voice_host.speech.embedded.stt.moonshine import Moonshine
 
 _WAITING_PER_THREAD = 8
-"""An utterance takes 0.05 s (median) to 0.9 s (30 s of speech): more would keep callers waiting for seconds."""
+"""An utterance takes 0.05 s (median) to 0.9 s (30 s of speech); with more queued, callers would wait for seconds."""
 
 
 class LocalRecogniser:
-    """A `Recogniser` in this process. The model is loaded at the first use, and shared by all of these.
+    """A `Recogniser` in this process. The model is loaded on first use and shared by all instances.
 
     Args:
-        threads: default: one a core, at most 4.
+        threads: default: one for each core, at most 4.
     """
 
     def __init__(self, threads: int | None = None) -> None:
@@ -44,9 +44,9 @@ def _transcribe(pcm: bytes) -> str:
 
 def _model() -> Moonshine:
     try:
-        from voice_host.speech.embedded.stt.moonshine import load_model  # takes long: not on the event loop
+        from voice_host.speech.embedded.stt.moonshine import load_model  # slow: not on the event loop
 
         return load_model()
-    except Exception as error:  # onnxruntime has errors of its own for damaged files
+    except Exception as error:  # onnxruntime has its own errors for damaged files
         message = "The speech recogniser does not run on this machine."
         raise ProviderError(message, code="stt_unavailable", retryable=False) from error

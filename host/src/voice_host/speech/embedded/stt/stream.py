@@ -1,4 +1,4 @@
-"""One call's line to the embedded recogniser."""
+"""One call's stream to the embedded recogniser."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from voice_host.speech.resampler import Resampler
 from voice_host_sdk import ProviderError, SpeechEvent, SpeechStarted, STTConfig, Transcript
 
 _STALLED_AFTER_S = 1.0
-"""A microphone that sends nothing for so long while somebody speaks has fallen silent, as far as the turn goes."""
+"""If no audio arrives for so long during speech, the microphone counts as silent and the turn ends."""
 _CONFIDENT, _DOUBTFUL = 0.9, 0.3
-"""That a turn has ended whose draft sounds complete, or does not. The model may begin early with the first."""
+"""Confidence that a turn has ended whose draft sounds complete, or does not. The first lets the model start early."""
 _STALL_TICKS = 10
-"""The wait is counted in so many ticks: an event loop that stood still for all of it, audio waiting, counts one."""
+"""The wait is divided into ticks: if the event loop is blocked for all of it, while audio waits, one tick counts."""
 
 
 class EmbeddedSpeechToTextStream:
-    """Audio in, turns out. Made in a thread (it loads a model), used on the event loop.
+    """Turns a call's audio into speech events. Create it in a thread (it loads a model), use it on the event loop.
 
-    A turn is a list of segments being decoded, mostly one. The last of them is a draft until the endpointer says what
-    becomes of it. A turn that is committed but whose words are still being looked for goes on if the caller does.
+    A turn is a list of segments being decoded, usually one. The last one is a draft until the endpointer decides about
+    it. A committed turn that is still being decoded is continued if the caller goes on speaking.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class EmbeddedSpeechToTextStream:
         return self._events.events()
 
     async def send_audio(self, pcm: bytes) -> None:
-        """Hear PCM16 mono at `STTConfig.sample_rate`, any length; waits while 64 events are unread.
+        """Process PCM16 mono at `STTConfig.sample_rate`, any length; waits while 64 events are unread.
 
-        Takes about 1 ms of the event loop for every 32 ms of speech, and lets it run in between.
+        Uses the event loop for about 1 ms for every 32 ms of speech, and yields to it in between.
 
         Raises:
             ProviderError: the recogniser failed, or the stream is closed (`stt_closed`).
@@ -124,7 +124,7 @@ class EmbeddedSpeechToTextStream:
     def _follow(self, step: Step) -> None:
         match step:
             case Listen(pcm):
-                if self._listening is None or self._listening.done():  # else the next one brings these words too
+                if self._listening is None or self._listening.done():  # otherwise the next one includes these words
                     self._listening = self._spawn(self._listen(pcm))
             case Draft(pcm):
                 self._draft = self._spawn(self._recogniser.recognise(pcm))
@@ -138,7 +138,7 @@ class EmbeddedSpeechToTextStream:
                 self._committing = self._spawn(self._commit())
             case event:
                 if isinstance(event, SpeechStarted) and self._committing is not None:
-                    self._committing.cancel()  # nobody knows of that turn yet: it goes on
+                    self._committing.cancel()  # not reported yet: the turn goes on
                     self._committing = None
                 self._events.put(event)
 
@@ -164,7 +164,7 @@ class EmbeddedSpeechToTextStream:
             self._put_partial(words)
 
     async def _show(self, draft: asyncio.Task[str]) -> None:
-        """Show the words of a draft early, mostly the final ones, and let the turn end early where they permit it."""
+        """Report the words of a draft, usually the final ones, and let the turn end earlier if they sound complete."""
         await asyncio.wait((draft,))
         if draft is not self._draft or _failed(draft):
             return
@@ -187,7 +187,7 @@ class EmbeddedSpeechToTextStream:
             return
         self._segments.clear()
         self._committing = None
-        if text or self._shown:  # a noise that words were shown of is taken back
+        if text or self._shown:  # retracts words shown for a noise
             self._events.put(Transcript(text, final=True))
         self._shown = False
 
@@ -200,7 +200,7 @@ class EmbeddedSpeechToTextStream:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # that of a draft which counts is raised by `_commit`
+            task.exception()  # `_commit` raises the error of a draft that is kept
 
 
 def _failed(task: asyncio.Task[str]) -> bool:

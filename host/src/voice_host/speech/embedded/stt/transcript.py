@@ -1,4 +1,4 @@
-"""What the recogniser's text tells: whether there are words in it, and whether they sound like the end of a turn."""
+"""Judging the recogniser's text: whether it has words, and whether they sound like the end of a turn."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 _NOISE = "you"
-"""What the model writes where nobody speaks: this word alone, or notes."""
+"""What the model writes for noise: this word alone, or musical notes."""
 
-# Few turns end with one of these, and those that do lose a quarter of a second.
+# Turns rarely end with one of these; those that do end a quarter of a second later.
 _UNFINISHED = re.compile(
     "a|an|the|and|or|but|because|if|than|as|of|to|for|from|with|at|by|into|about|between|until|till|via|per|"
     "my|your|his|its|our|their|this|these|those|is|are|was|were|am|be|been|um|uh|uhm|er|erm|hmm|mm|oh"
@@ -21,7 +21,7 @@ _NUMBER = re.compile(
 
 
 def words_of(text: str) -> str:
-    """Return the text of a recognised utterance; empty when it is what the model makes of noise."""
+    """Return the text of a recognised utterance; empty if it is what the model writes for noise."""
     words = _WORD.findall(text)
     if not words or (len(words) == 1 and words[0].casefold() == _NOISE):
         return ""
@@ -29,9 +29,9 @@ def words_of(text: str) -> str:
 
 
 def sounds_complete(text: str) -> bool:
-    """Tell whether a turn may end with these words. After a number, a hesitation or "at the" more is to be expected.
+    """Return whether a turn may end with these words: not after a number, a hesitation or "at the".
 
-    The model ends nearly every draft with a full stop; where it does not, the speech is cut off.
+    The model ends nearly every draft with a full stop; one without is cut off.
     """
     words = _WORD.findall(text)
     if not words or text[-1] not in ".?!":

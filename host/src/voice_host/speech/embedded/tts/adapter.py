@@ -18,10 +18,10 @@ from voice_host_sdk import ProviderError, TTSConfig
 class EmbeddedTextToSpeech(LocalService):
     """Text-to-speech without key or download: hibari's voice `heart`, American English.
 
-    Of `TTSConfig` it uses `sample_rate`. It has one voice, whatever `voice` says. The times of words are estimated.
+    Of `TTSConfig` it uses only `sample_rate`; it has one voice. Word timings are estimated.
 
     Args:
-        synthesiser: what turns text into speech for all calls; default: one in this process. Closed with this.
+        synthesiser: speaks for all calls; default: one in this process. It is closed with this object.
     """
 
     def __init__(self, synthesiser: Synthesiser | None = None) -> None:
@@ -35,15 +35,15 @@ class EmbeddedTextToSpeech(LocalService):
         return "embedded"
 
     async def open(self, config: TTSConfig) -> EmbeddedTextToSpeechStream:
-        """Open a call's line; the model is loaded meanwhile, if it is the first.
+        """Open a stream for a call. The first one also starts loading the model.
 
         Raises:
-            ProviderError: it cannot run here (`tts_unavailable`), or the provider is closed (`tts_closed`).
+            ProviderError: it cannot run here (`tts_unavailable`), or it is closed (`tts_closed`).
         """
         if self._closed:
             raise _closed()
         if not await self.works():
-            message = "There is no voice on this host. Replies come as text."
+            message = "Speech is not available on this host. Replies come as text."
             raise ProviderError(message, code="tts_unavailable", retryable=False)
         if config.sample_rate != SYNTHESISER_HZ:
             await asyncio.to_thread(Resampler, SYNTHESISER_HZ, config.sample_rate)  # the import of soxr blocks
@@ -52,7 +52,7 @@ class EmbeddedTextToSpeech(LocalService):
         return stream
 
     async def aclose(self) -> None:
-        """Stop all speech and end the synthesiser. Idempotent."""
+        """Stop all speech and close the synthesiser. Idempotent."""
         self._closed = True
         for stream in tuple(self._streams):
             await stream.aclose()
@@ -64,7 +64,7 @@ class EmbeddedTextToSpeech(LocalService):
 
 
 class EmbeddedTextToSpeechStream:
-    """One call's line to the voice."""
+    """One call's stream to the voice."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class EmbeddedTextToSpeechStream:
         self._closed = False
 
     async def utterance(self) -> EmbeddedUtterance:
-        """Begin an utterance. Raises `ProviderError` (`tts_closed`) when the stream is closed."""
+        """Begin an utterance. Raises `ProviderError` (`tts_closed`) if the stream is closed."""
         if self._closed:
             raise _closed()
         speaker = Speaker(self._synthesiser, self._config.sample_rate)
@@ -89,7 +89,7 @@ class EmbeddedTextToSpeechStream:
         return utterance
 
     async def aclose(self) -> None:
-        """Stop what is being spoken. Idempotent."""
+        """Stop speaking. Idempotent."""
         self._closed = True
         for utterance in tuple(self._utterances):
             await utterance.aclose()

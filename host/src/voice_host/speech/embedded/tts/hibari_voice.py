@@ -1,4 +1,4 @@
-"""The speech synthesis model of hibari: the voice `heart`, American English, inside its wheel."""
+"""The speech synthesis model in the wheel of hibari: the voice `heart`, American English."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from voice_host.speech.embedded.loaded_once import LoadedOnce
 from voice_host.speech.embedded.tts.spoken_text import speakable, word_starts
 
 _VOICE = "heart"
-"""The only one that lies in the wheel. For any other name hibari would download a file."""
+"""The only voice in the wheel. For any other name hibari would download a file."""
 _AUDIBLE = 0.01
-"""Of the loudest sample: softer sound before and after a sentence belongs to no word."""
+"""Of the loudest sample: anything softer before and after a sentence belongs to no word."""
 _LEAD, _TRAIL = SYNTHESISER_HZ * 40 // 1000, SYNTHESISER_HZ * 200 // 1000
-"""Samples of silence that are left before and after a sentence. The model makes 300 and 400 ms of it, which a caller
-would wait for."""
+"""Samples of silence kept before and after a sentence. The model generates 300 and 400 ms, a delay for the caller."""
 
 
 class HibariVoice:
@@ -25,12 +24,12 @@ class HibariVoice:
     def __init__(self) -> None:
         self._hibari = Hibari(voice=_VOICE)
         assert self._hibari.sample_rate == SYNTHESISER_HZ
-        self._hibari("Pneumonoultra.")  # loads what hibari only loads for words, and for those that it does not know
+        self._hibari("Pneumonoultra.")  # makes hibari load what it needs for words, known and unknown
 
     def speak_first_sentence(self, text: str) -> tuple[SpokenSentence, str]:
-        """Speak the first sentence of a text, and return the rest. Blocks for about 1 % of the length of the speech.
+        """Speak the first sentence of a text; also return the rest. Blocks for about 1 % of the length of the speech.
 
-        Any text will do; what cannot be spoken is left out.
+        Accepts any text; what cannot be spoken is left out.
         """
         sentences = self._hibari.split_sentences(text)
         if not sentences:
@@ -47,7 +46,7 @@ class HibariVoice:
 
 
 def _trimmed(audio: NDArray[np.float32]) -> tuple[NDArray[np.float32], int, int]:
-    """Return the audio without most of the silence around it, and where its audible part begins and ends."""
+    """Return the audio without most of the silence around it, and the begin and end of its audible part."""
     loud = np.flatnonzero(np.abs(audio) > _AUDIBLE * np.abs(audio).max(initial=0.0))
     if not loud.size:
         return audio, 0, len(audio)

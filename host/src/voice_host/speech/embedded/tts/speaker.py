@@ -1,4 +1,4 @@
-"""Text to audio at a call's own sample rate."""
+"""Speech for one utterance at the call's sample rate, with word timings."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from voice_host.speech.resampler import Resampler
 from voice_host_sdk import SpeechAudio, WordTiming
 
 _PIECE_MS = 100
-"""Length of the pieces that are handed on: a reader that stops between two is never far behind."""
+"""Length of the pieces of audio that are returned."""
 
 
 class Speaker:
-    """Speaks the texts of one utterance, one after the other, as one stream of audio at `sample_rate` Hz."""
+    """Speaks the texts of one utterance one after the other, as one stream of audio at `sample_rate` Hz."""
 
     def __init__(self, synthesiser: Synthesiser, sample_rate: int) -> None:
         self._synthesiser = synthesiser
@@ -36,13 +36,13 @@ class Speaker:
             self._words += _word_timings(sentence, self._spoken_samples)
             self._spoken_samples += len(sentence.pcm) // 2
             step = 2 * (SYNTHESISER_HZ * _PIECE_MS // 1000)
-            for start in range(0, len(sentence.pcm), step):  # resampled as it is read: on the event loop
+            for start in range(0, len(sentence.pcm), step):  # on the event loop, so a little at a time
                 self._pcm += self._resampler.resample(sentence.pcm[start : start + step])
                 while len(self._pcm) >= self._size:
                     yield self._next_piece()
 
     def finish(self) -> Iterator[SpeechAudio]:
-        """Yield what is left after the last text."""
+        """Yield the rest after the last text."""
         self._pcm += self._resampler.resample(b"", last=True)
         while len(self._pcm) > self._size:
             yield self._next_piece()

@@ -1,4 +1,4 @@
-"""Text on its way to the synthesiser: what of it can be spoken, where it may be divided, and when its words come."""
+"""Text for the synthesiser: removing what cannot be spoken, splitting it, and estimating word timings."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 LONGEST_PIECE = 400
-"""Characters given to the synthesiser at one go: 25 s of speech. With much more it needs over a gigabyte."""
+"""Characters given to the synthesiser at once: 25 s of speech. Much more would need over a gigabyte of memory."""
 
 _CLAUSE_END = re.compile(r"[.!?;:,](?=\s)")
 _WORD = re.compile(r"\S+")
 
 _ALSO_SPOKEN = frozenset("“”‘’—°£€¥¢")
-"""What can be spoken beside letters and ASCII."""
+"""What can be spoken besides letters and ASCII."""
 _SAME_AS = str.maketrans({"–": "—", "⁄": "/", "−": "-"})
 
 _PAUSES = {",": 3, ";": 4, ":": 4, "—": 4, ".": 5, "!": 5, "?": 5, "…": 5}
-"""How long a pause is after a word that ends so, in the length of a phoneme."""
+"""The pause after a word that ends with the character, in phonemes."""
 _PHONEMES_OF_A_DIGIT = 4
 _STRESS = re.compile("[ˈˌː]")
 
 
 def speakable(text: str) -> str:
-    """Return a text without what the synthesiser stumbles over: emoji, symbols, marks, superscripts."""
+    """Return a text without what the synthesiser cannot handle: emoji, symbols, marks, superscripts."""
     composed = unicodedata.normalize("NFKC", text).translate(_SAME_AS)
     kept = (one if _can_be_spoken(one) else "" if unicodedata.combining(one) else " " for one in composed)
     return " ".join("".join(kept).split())
@@ -35,7 +35,7 @@ def _can_be_spoken(one: str) -> bool:
 
 
 def divide(text: str) -> tuple[str, str]:
-    """Split a text before `LONGEST_PIECE`: at the last clause end, else between words, else anywhere."""
+    """Split a text before `LONGEST_PIECE`: at the last end of a clause, else between words, else anywhere."""
     ends = [match.end() for match in _CLAUSE_END.finditer(text, 0, LONGEST_PIECE + 1)]
     spaces = [match.end() for match in _WORD.finditer(text, 0, LONGEST_PIECE)][:-1]
     at = (ends or spaces or [LONGEST_PIECE])[-1]
@@ -43,11 +43,11 @@ def divide(text: str) -> tuple[str, str]:
 
 
 def word_starts(words: Sequence[str], phonemes: Sequence[str], begin: int, end: int) -> list[int]:
-    """Estimate when each written word begins: the audible part of the speech is shared out by length.
+    """Estimate the sample at which each written word begins, by dividing the audible part in proportion to length.
 
     Args:
         words: as they are written.
-        phonemes: of the words as they are spoken. One written word may be several spoken ones, such as a number; then
+        phonemes: of the words as they are spoken. If a written word becomes several spoken ones, such as a number,
             letters and digits are counted instead.
         begin: the first audible sample.
         end: the sample after the last audible one.

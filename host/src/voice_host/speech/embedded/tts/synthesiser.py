@@ -1,4 +1,4 @@
-"""The synthesiser of this process: one model for all calls, in threads."""
+"""The synthesiser in this process: one model for all calls, in a thread pool."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from voice_host.speech.embedded.tts.hibari_voice import HibariVoice
 
 _WAITING_PER_THREAD = 32
-"""A sentence takes 0.03 s (median) to 0.3 s: more would keep callers waiting for seconds."""
+"""A sentence takes 0.03 s (median) to 0.3 s; with more queued, callers would wait for seconds."""
 
 
 class LocalSynthesiser:
-    """A `Synthesiser` in this process. The model is loaded at the first use, and shared by all of these.
+    """A `Synthesiser` in this process. The model is loaded on first use and shared by all instances.
 
     Args:
-        threads: default: one a core, at most 4.
+        threads: default: one for each core, at most 4.
     """
 
     def __init__(self, threads: int | None = None) -> None:
@@ -47,9 +47,9 @@ def _speak_first_sentence(text: str) -> tuple[SpokenSentence, str]:
 
 def _voice() -> HibariVoice:
     try:
-        from voice_host.speech.embedded.tts.hibari_voice import load_voice  # takes long: not on the event loop
+        from voice_host.speech.embedded.tts.hibari_voice import load_voice  # slow: not on the event loop
 
         return load_voice()
-    except Exception as error:  # onnxruntime has errors of its own for damaged files
+    except Exception as error:  # onnxruntime has its own errors for damaged files
         message = "The embedded voice does not run on this machine."
         raise ProviderError(message, code="tts_unavailable", retryable=False) from error

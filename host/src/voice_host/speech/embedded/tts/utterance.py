@@ -1,4 +1,4 @@
-"""One clause on its way to speech."""
+"""One utterance of the embedded voice."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from voice_host.speech.embedded.tts.spoken_text import LONGEST_PIECE, divide
 from voice_host_sdk import ProviderError, SpeechAudio
 
 _MOST_TEXT = 20_000
-"""Characters that may wait: twenty minutes of speech. More is refused with `tts_text_too_long`."""
+"""Characters that may be queued: twenty minutes of speech. More is refused with `tts_text_too_long`."""
 
 
 class EmbeddedUtterance:
-    """Speaks when all its text is there, or more of it than is spoken at one go.
+    """Speaks once its text is complete, or longer than is synthesised at once.
 
-    Pulled by its reader: nothing is synthesised ahead but the sentence that is being read.
+    The reader drives it: only the sentence that is being read is synthesised.
     """
 
     def __init__(self, speaker: Speaker, *, on_close: Callable[[EmbeddedUtterance], None]) -> None:
@@ -30,7 +30,7 @@ class EmbeddedUtterance:
     async def send_text(self, text: str) -> None:
         """Add whole words. Raises `ProviderError` (`tts_text_too_long`) beyond 20,000 unspoken characters."""
         if len(self._text) + len(text) > _MOST_TEXT:
-            raise ProviderError("That is too much to say at once.", code="tts_text_too_long", retryable=False)
+            raise ProviderError("The text is too long to be spoken at once.", code="tts_text_too_long", retryable=False)
         glue = " " if self._text and not self._text[-1].isspace() and text and not text[0].isspace() else ""
         self._text += glue + text
         self._changed.set()
@@ -52,7 +52,7 @@ class EmbeddedUtterance:
             yield audio
 
     async def aclose(self) -> None:
-        """Stop at once; a sentence that is being synthesised is dropped. Idempotent."""
+        """Stop at once; a sentence that is being synthesised is discarded. Idempotent."""
         self._closed = True
         self._changed.set()
         self._on_close(self)
