@@ -34,6 +34,17 @@ OTHER_MEANINGS = re.compile(
 )
 
 
+ORDINARY_WORDS = {"embedded"}
+"""Names of services that are searched for only where they name one: quoted, as part of a module, or before "speech"."""
+
+
+def pattern(name: str) -> re.Pattern[str]:
+    """Return what a service's name, or its variable, looks like in a line."""
+    if name in ORDINARY_WORDS:
+        return re.compile(rf"""["'`.]{name}\b|\b{name} (demo|speech|voice|recogniser)""", re.IGNORECASE)
+    return re.compile(re.escape(name), re.IGNORECASE)
+
+
 def variables(service: SpeechService) -> set[str]:
     return {field.alias for field in service.options.model_fields.values() if field.alias}
 
@@ -46,12 +57,12 @@ def test_no_service_is_named_outside_of_its_folder() -> None:
             continue
         others = [service for folder, service in services.items() if folder not in file.parents]
         own = {variable for service in services.values() if service not in others for variable in variables(service)}
-        foreign = {name for each in others for name in (each.name, *variables(each))}
+        foreign = [pattern(name) for each in others for name in (each.name, *variables(each))]
         for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-            rest = OTHER_MEANINGS.sub("", line).lower()
+            rest = OTHER_MEANINGS.sub("", line)
             for variable in own:
-                rest = rest.replace(variable.lower(), "")
-            if any(name.lower() in rest for name in foreign):
+                rest = re.sub(variable, "", rest, flags=re.IGNORECASE)
+            if any(name.search(rest) for name in foreign):
                 found.append(f"{file.relative_to(HOST)}:{number}: {line.strip()}")
     assert found == []
 
