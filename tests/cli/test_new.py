@@ -48,7 +48,7 @@ def test_a_second_time_changes_nothing(run: Run, tmp_path: Path) -> None:
 def test_a_name_that_cannot_be_used_makes_nothing(run: Run, tmp_path: Path, name: str) -> None:
     result = run("new", name)
     assert result.exit_code == 2
-    assert "  next: `voice-host new " in result.stderr
+    assert "  next: try `voice-host new " in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -98,7 +98,7 @@ def test_a_bad_save_shows_its_error_and_the_next_good_one_recovers(tmp_path: Pat
         dev.until_said(place)
         dev.until_said("return AgentConfg(title=")
         assert "/voice_host/" not in dev.output, "the frames are the agent's own"
-        dev.until_said("next: put it right and save")
+        dev.until_said("next: correct it and save")
         assert "voice-host check" not in dev.output, "the agent need not be installed, and is not"
 
         monitor = f"{dev.url}/{link[1 : link.index('>')]}"

@@ -48,13 +48,13 @@ def test_one_name_gives_id_package_and_title() -> None:
 def test_a_name_that_cannot_be_used_is_refused_with_one_that_can(name: str, why: str, instead: str) -> None:
     refusal = refused(name)
     assert why in str(refusal)
-    assert refusal.hint == f"`voice-host new {instead}` would do"
+    assert refusal.hint == f"try `voice-host new {instead}`"
 
 
 def test_the_name_that_is_suggested_is_free_itself(plugins: PluginFolder) -> None:
     plugins.install("hello")
     plugins.install("hello-agent")
-    assert refused("hello").hint == "`voice-host new agent-hello` would do"
+    assert refused("hello").hint == "try `voice-host new agent-hello`"
 
 
 def test_nothing_is_imported_to_find_out(plugins: PluginFolder) -> None:

@@ -10,7 +10,6 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 from voice_host.caller.wav import CannotSave, Recording, WrongAudio, check_writable, read_wav
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
-_ADDRESS_HINT = "--url takes ws://localhost:8000 or the like, --param takes name=value"
 
 
 class InvalidCall(Exception):
@@ -102,7 +101,10 @@ def session_url(url: str, agent_id: str, parameters: Sequence[tuple[str, str]] =
     except ValueError:  # unbalanced brackets, or a port that is not a number
         usable = False
     if not usable:
-        raise InvalidCall(f"{url.partition('?')[0]} is not the address of a host", _ADDRESS_HINT)
+        raise InvalidCall(
+            f"{url.partition('?')[0]} is not the address of a host",
+            "--url takes an address such as ws://localhost:8000",
+        )
     path = parts.path.rstrip("/")
     if not path.endswith("/session"):
         path = f"{path}/agents/{quote(agent_id, safe='')}/session"
@@ -118,5 +120,5 @@ def parameter(text: str) -> tuple[str, str]:
     """
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise InvalidCall(f"the parameter {text!r} is not of the form name=value", _ADDRESS_HINT)
+        raise InvalidCall(f"the parameter {text!r} is not of the form name=value", "write --param name=value")
     return name, value

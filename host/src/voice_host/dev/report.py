@@ -9,7 +9,7 @@ from voice_host.fleet.local import Host
 from voice_host.front.banner import print_banner, print_broken
 from voice_host.plugins import BrokenAgent
 
-ADVICE = "put it right and save: the agent starts again"
+ADVICE = "correct it and save: the agent restarts"
 """For `voice-host check` an agent has to be installed, and here it need not be."""
 
 

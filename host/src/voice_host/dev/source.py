@@ -65,13 +65,13 @@ def find_project(path: Path) -> Path:
     """
     start = path.expanduser().resolve()
     if not start.exists():
-        raise NoAgentHere(f"{path} does not exist", "name the folder of an agent's package: `voice-host dev PATH`")
+        raise NoAgentHere(f"{path} does not exist", "pass the folder of an agent's package: `voice-host dev PATH`")
     for folder in (start, *start.parents):
         if (folder / PYPROJECT).is_file():
             return folder
     raise NoAgentHere(
         f"there is no {PYPROJECT} in {start} or above",
-        "name the folder of an agent's package, or `voice-host new NAME`",
+        "pass the folder of an agent's package, or create one with `voice-host new NAME`",
     )
 
 

@@ -53,7 +53,7 @@ def names_for(name: str) -> Names:
     refusal = _refusal(name)
     if refusal is not None:
         usable = next((other for other in _alternatives(name) if _refusal(other) is None), None)
-        raise NameRefused(refusal, f"`voice-host new {usable}` would do" if usable else "choose another name")
+        raise NameRefused(refusal, f"try `voice-host new {usable}`" if usable else "choose another name")
     return Names(name, _package(name), name.replace("-", " ").capitalize())
 
 
