@@ -1,58 +1,66 @@
-"""Counting calls: which limit refuses, and that every place is given back once."""
+"""Counting calls: which limit refuses, and that every lease is given back once."""
 
 from __future__ import annotations
+
+from itertools import count
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice_host.admission import Admission, Refusal, Ticket
+from voice_host.admission import Admission, Lease, Refusal
 from voice_host.settings import LimitsSettings
 from voice_host_sdk import Caller
 
 AGENT = "desk"
 
 
+NEW = (f"session-{number}" for number in count())
+"""Ids of sessions that begin."""
+
+
 def admission(agent_limit: int | None = None, **limits: int) -> Admission:
     return Admission(LimitsSettings.model_validate(limits), lambda _: agent_limit)
 
 
-def taken(place: Ticket | Refusal) -> Ticket:
-    assert isinstance(place, Ticket), place
-    return place
+def granted(answer: Lease | Refusal) -> Lease:
+    assert isinstance(answer, Lease), answer
+    return answer
 
 
-def refused(place: Ticket | Refusal) -> str:
-    assert isinstance(place, Refusal)
-    assert place.reason
-    return place.limit
+def refused(answer: Lease | Refusal) -> str:
+    assert isinstance(answer, Refusal)
+    assert answer.reason
+    return answer.limit
 
 
 def test_calls_in_all() -> None:
-    door = admission(max_calls=2)
-    first = taken(door.enter("a"))
-    taken(door.enter("b"))
-    assert refused(door.enter("c")) == "max_calls"
-    first.release()
-    taken(door.enter("c"))
+    calls = admission(max_calls=2)
+    first = granted(calls.lease(next(NEW), "a"))
+    granted(calls.lease(next(NEW), "b"))
+    assert refused(calls.lease(next(NEW), "c")) == "max_calls"
+    first.give_back()
+    granted(calls.lease(next(NEW), "c"))
 
 
 def test_calls_of_an_agent_leave_others_alone() -> None:
-    door = Admission(LimitsSettings(), {"small": 1}.get)
-    taken(door.enter("small"))
-    assert refused(door.enter("small")) == "agent.max_calls"
-    taken(door.enter("large"))
-    taken(door.enter("large"))
+    calls = Admission(LimitsSettings(), {"small": 1}.get)
+    granted(calls.lease(next(NEW), "small"))
+    assert refused(calls.lease(next(NEW), "small")) == "agent.max_calls"
+    granted(calls.lease(next(NEW), "large"))
+    granted(calls.lease(next(NEW), "large"))
 
 
 def test_calls_of_a_caller_whatever_the_agent_and_the_address() -> None:
-    door = admission(max_calls_per_caller=1)
-    taken(door.enter("a", Caller("ada"), "192.0.2.1"))
-    assert refused(door.enter("b", Caller("ada"), "192.0.2.2")) == "max_calls_per_caller"
-    taken(door.enter("a", Caller("bob"), "192.0.2.1"))
-    taken(door.enter("a", None, "192.0.2.1"))
-    taken(door.enter("a", Caller("ada", issuer="another customer"), "192.0.2.1"))
-    assert refused(door.enter("a", Caller("ada", {"plan": "gold"}))) == "max_calls_per_caller", "claims are no identity"
+    calls = admission(max_calls_per_caller=1)
+    granted(calls.lease(next(NEW), "a", Caller("ada"), "192.0.2.1"))
+    assert refused(calls.lease(next(NEW), "b", Caller("ada"), "192.0.2.2")) == "max_calls_per_caller"
+    granted(calls.lease(next(NEW), "a", Caller("bob"), "192.0.2.1"))
+    granted(calls.lease(next(NEW), "a", None, "192.0.2.1"))
+    granted(calls.lease(next(NEW), "a", Caller("ada", issuer="another customer"), "192.0.2.1"))
+    assert refused(calls.lease(next(NEW), "a", Caller("ada", {"plan": "gold"}))) == "max_calls_per_caller", (
+        "claims are no identity"
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,55 +81,74 @@ def test_calls_of_a_caller_whatever_the_agent_and_the_address() -> None:
     ],
 )
 def test_what_counts_as_one_address(first: str | None, second: str | None, same: bool) -> None:
-    door = admission(max_calls_per_address=1)
-    taken(door.enter(AGENT, None, first))
-    place = door.enter(AGENT, None, second)
-    assert isinstance(place, Refusal) is same
+    calls = admission(max_calls_per_address=1)
+    granted(calls.lease(next(NEW), AGENT, None, first))
+    answer = calls.lease(next(NEW), AGENT, None, second)
+    assert isinstance(answer, Refusal) is same
 
 
-def test_a_refused_call_takes_no_place_anywhere() -> None:
-    door = admission(max_calls_per_caller=1, max_calls=2)
-    taken(door.enter("a", Caller("ada")))
+def test_a_refused_call_is_counted_nowhere() -> None:
+    calls = admission(max_calls_per_caller=1, max_calls=2)
+    granted(calls.lease(next(NEW), "a", Caller("ada")))
     for _ in range(5):
-        assert refused(door.enter("a", Caller("ada"))) == "max_calls_per_caller"
-    taken(door.enter("a", Caller("bob")))
-    assert refused(door.enter("a", Caller("cid"))) == "max_calls"
+        assert refused(calls.lease(next(NEW), "a", Caller("ada"))) == "max_calls_per_caller"
+    granted(calls.lease(next(NEW), "a", Caller("bob")))
+    assert refused(calls.lease(next(NEW), "a", Caller("cid"))) == "max_calls"
 
 
-def test_a_ticket_is_given_back_once() -> None:
-    door = admission(max_calls=1)
-    with taken(door.enter(AGENT)) as ticket:
-        ticket.release()
-        taken(door.enter(AGENT))
-    assert refused(door.enter(AGENT)) == "max_calls"
+def test_a_lease_is_given_back_once() -> None:
+    calls = admission(max_calls=1)
+    with granted(calls.lease("first", AGENT)) as lease:
+        lease.give_back()
+        granted(calls.lease("second", AGENT))
+    assert refused(calls.lease("third", AGENT)) == "max_calls"
 
 
 def test_a_connection_that_replaces_another_one_is_no_second_call() -> None:
-    door = admission(max_calls=1, max_calls_per_address=1)
-    before = taken(door.enter(AGENT, Caller("ada"), "192.0.2.1"))
-    after = taken(door.enter(AGENT, Caller("ada"), "192.0.2.2", same_call_as=before))  # in another network by now
-    assert door.calls == 1
-    for place in (before, after):
-        assert refused(door.enter(AGENT)) == "max_calls"
-        place.release()
-    assert not door._calls
+    calls = admission(max_calls=1, max_calls_per_address=1)
+    before = granted(calls.lease("one", AGENT, Caller("ada"), "192.0.2.1"))
+    after = granted(calls.lease("one", AGENT, Caller("ada"), "192.0.2.2"))  # in another network by now
+    assert calls.calls == 1
+    for lease in (before, after):
+        assert refused(calls.lease("other", AGENT)) == "max_calls"
+        lease.give_back()
+    assert calls.counts == {}
 
 
-def test_a_connection_that_was_to_be_replaced_and_was_not_keeps_its_place() -> None:
-    door = admission(max_calls=1)
-    before = taken(door.enter(AGENT))
-    taken(door.enter(AGENT, same_call_as=before)).release()
-    assert refused(door.enter(AGENT)) == "max_calls"
+def test_a_connection_that_was_to_be_replaced_and_was_not_stays_counted() -> None:
+    calls = admission(max_calls=1)
+    granted(calls.lease("one", AGENT))
+    granted(calls.lease("one", AGENT)).give_back()
+    assert refused(calls.lease("other", AGENT)) == "max_calls"
+
+
+def test_a_session_that_has_no_lease_any_more_is_admitted_like_a_new_one() -> None:
+    calls = admission(max_calls=1, max_call_starts_per_minute=2)
+    granted(calls.lease("one", AGENT, Caller("ada"))).give_back()
+    granted(calls.lease("two", AGENT, Caller("bob")))
+    assert refused(calls.lease("one", AGENT, Caller("ada"))) == "max_calls"
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["x", "y", None]), st.sampled_from(["192.0.2.1", None])))
+    st.lists(
+        st.tuples(
+            st.sampled_from("ab"),
+            st.sampled_from(["x", "y", None]),
+            st.sampled_from(["192.0.2.1", None]),
+            st.sampled_from([None, "one", "two"]),
+        )
+    )
 )
-def test_when_all_have_gone_nothing_is_remembered(calls: list[tuple[str, str | None, str | None]]) -> None:
-    door = admission(agent_limit=3, max_calls=5, max_calls_per_caller=2, max_calls_per_address=2)
-    places = [door.enter(agent, Caller(who) if who else None, address) for agent, who, address in calls]
-    for place in places:
-        if isinstance(place, Ticket):
-            place.release()
-            place.release()
-    assert not door._calls
+def test_when_all_have_gone_nothing_is_remembered(
+    begun: list[tuple[str, str | None, str | None, str | None]],
+) -> None:
+    calls = admission(agent_limit=3, max_calls=5, max_calls_per_caller=2, max_calls_per_address=2)
+    answers = [
+        calls.lease(resumed or next(NEW), agent, Caller(who) if who else None, address)
+        for agent, who, address, resumed in begun
+    ]
+    for answer in answers:
+        if isinstance(answer, Lease):
+            answer.give_back()
+            answer.give_back()
+    assert calls.counts == {}

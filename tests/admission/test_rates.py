@@ -91,24 +91,24 @@ def test_calls_that_start_too_quickly_are_refused(
     clock: Clock, first: tuple[Caller | None, str | None], second: tuple[Caller | None, str | None], same: bool
 ) -> None:
     admission = Admission(LimitsSettings(max_call_starts_per_minute=1), clock=clock)
-    admission.enter("desk", *first)
-    answer = admission.enter("desk", *second)
+    admission.lease("one", "desk", *first)
+    answer = admission.lease("two", "desk", *second)
     assert isinstance(answer, Refusal) is same
     if isinstance(answer, Refusal):
         assert answer.limit == "max_call_starts_per_minute"
     clock.s += 60
-    assert not isinstance(admission.enter("desk", *second), Refusal)
+    assert not isinstance(admission.lease("three", "desk", *second), Refusal)
 
 
 def test_a_connection_that_replaces_another_one_starts_no_call(clock: Clock) -> None:
     admission = Admission(LimitsSettings(max_call_starts_per_minute=1), clock=clock)
-    ticket = admission.enter("desk", Caller("ada"))
-    assert not isinstance(ticket, Refusal)
-    assert not isinstance(admission.enter("desk", Caller("ada"), same_call_as=ticket), Refusal)
+    assert not isinstance(admission.lease("one", "desk", Caller("ada")), Refusal)
+    assert not isinstance(admission.lease("one", "desk", Caller("ada")), Refusal)
+    assert isinstance(admission.lease("two", "desk", Caller("ada")), Refusal)
 
 
 def test_many_networks_of_one_site_share_a_limit() -> None:
     admission = Admission(LimitsSettings(max_calls_per_address=2))
-    answers = [admission.enter("desk", None, f"2001:db8:0:{n:x}::1") for n in range(12)]
+    answers = [admission.lease(str(n), "desk", None, f"2001:db8:0:{n:x}::1") for n in range(12)]
     assert [isinstance(answer, Refusal) for answer in answers] == [False] * 8 + [True] * 4
-    assert not isinstance(admission.enter("desk", None, "2001:db8:1::1"), Refusal), "another /48"
+    assert not isinstance(admission.lease("last", "desk", None, "2001:db8:1::1"), Refusal), "another /48"

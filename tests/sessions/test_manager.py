@@ -30,11 +30,7 @@ class Connected:
         self.dropped.set_result(reason)
 
     @property
-    def place(self) -> None:
-        return None
-
-    @property
-    def client_host(self) -> None:
+    def origin(self) -> None:
         return None
 
     def replace(self) -> None:
@@ -369,8 +365,7 @@ async def test_callbacks_that_hang_one_after_the_other_do_not_hold_up_the_end() 
 @in_virtual_time
 async def test_how_long_calls_may_take_to_say_goodbye() -> None:
     class Staying:
-        place = None
-        client_host = None
+        origin = None
         lost = False
         dropped = False
 

@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from voice_host.admission.networks import site_of
 from voice_host.sessions.parking import session_to_drop
 from voice_host.sessions.session import ManagedSession
 from voice_host_sdk import Caller
@@ -20,7 +21,7 @@ def waiting(*owners: str) -> list[ManagedSession]:
         issuer, _, identity = who.partition("/")
         caller = Caller(identity, issuer=issuer) if who else None
         one = SimpleNamespace(
-            live=SimpleNamespace(caller=caller), client_host=address or None, parked_at=float(parked_at)
+            live=SimpleNamespace(caller=caller), origin=site_of(address or None), parked_at=float(parked_at)
         )
         parked.append(cast(ManagedSession, one))
     return parked

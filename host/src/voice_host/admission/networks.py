@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Hashable, Iterator
+from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -38,6 +39,15 @@ def limited_networks(host: str | None) -> Iterator[tuple[Hashable, int]]:
             yield network.supernet(new_prefix=IPV6_SITE_BITS), SUBSCRIBERS_PER_SITE
     elif host and _address(host) is None:
         yield host, 1  # a proxy may name what is no address
+
+
+@lru_cache(maxsize=4096)
+def site_of(host: str | None) -> str | None:
+    """Return the IPv4 address or the IPv6 /48 of a client; None: its address says nothing about who it is."""
+    network = network_of(host)
+    if isinstance(network, ipaddress.IPv6Network):
+        network = network.supernet(new_prefix=IPV6_SITE_BITS)
+    return None if network is None else str(network)
 
 
 def _address(host: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from voice_host.admission import Excess, Ticket
+from voice_host.admission import Excess
+from voice_host.admission.networks import site_of
 from voice_host.call import events
 from voice_host.call.connection import CallEnd
 from voice_host.call.echo import EchoGuard
@@ -67,8 +68,6 @@ class Call:
     playout_buffer_s: float
     """How much of a reply's speech is buffered before it is sent."""
     echo: EchoGuard
-    place: Ticket | None = None
-    """Among the concurrent calls; None: they are not limited."""
     voice: TextToSpeechStream | None = None
     """None: there is no voice, and replies are text only."""
     reply: Reply | None = None
@@ -95,11 +94,6 @@ class Call:
     def session_id(self) -> str:
         """The session's id."""
         return self.session.id
-
-    @property
-    def client_host(self) -> str | None:
-        """The client's address; None: it has none."""
-        return self.client.client_host
 
     @property
     def agent(self) -> VoiceAgent:
@@ -344,6 +338,10 @@ class Call:
             self.spawn(self.dispatch(event), "request")
 
     # --- what the manager may do (`voice_host.sessions.session.Connection`) -----------------------------------------
+
+    @property
+    def origin(self) -> str | None:
+        return site_of(self.client.client_host)
 
     @property
     def lost(self) -> bool:

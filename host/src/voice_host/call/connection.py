@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,11 +28,16 @@ class CallEnd:
 
 
 async def session_for(
-    opening: Opening, manager: VoiceAgentManager, caller: Caller | None, metadata: Mapping[str, Any] | None = None
+    opening: Opening,
+    manager: VoiceAgentManager,
+    session_id: str,
+    caller: Caller | None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> tuple[ManagedSession, bool]:
     """Return the session of a connection, and whether it is resumed.
 
     Args:
+        session_id: the id of a session that begins. One that is resumed is named by its token.
         metadata: takes precedence over what the client sent: a caller can't change what a call token says.
 
     Raises:
@@ -41,7 +45,6 @@ async def session_for(
     """
     if opening.resume_token is not None:
         return await manager.resume(opening.resume_token, caller=caller), True
-    session_id = secrets.token_urlsafe(16)
     await manager.get_or_create(session_id, caller=caller, metadata={**opening.metadata, **(metadata or {})})
     begun = manager.session(session_id)
     if begun is None:  # it began just before everything ended

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 from starlette.websockets import WebSocket
 
-from voice_host.admission import CallLimits, ClientGuard, Ticket, call_limits
+from voice_host.admission import CallLimits, ClientGuard, call_limits
 from voice_host.call import events
 from voice_host.call.call import Call, CallSteps
 from voice_host.call.client_input import read_client
@@ -35,6 +35,7 @@ from voice_host.clock import now_s
 from voice_host.observability.logs import get_logger
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.refusals import SessionRefused
+from voice_host.sessions.resume_token import new_session_id
 from voice_host.sessions.session import ManagedSession
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.select import (
@@ -131,34 +132,25 @@ class VoiceSessionHandler:
             caller: as authenticated by the platform.
             metadata: what the platform knows about the call. Takes precedence over what the client sends.
         """
-        await self.handle_in(None, ws, caller, metadata)
-
-    async def handle_in(
-        self, place: Ticket | None, ws: WebSocket, caller: Caller | None, metadata: Mapping[str, Any] | None
-    ) -> None:
-        """Run one call that is counted among the concurrent calls; `place` is given back by whoever gave it.
-
-        A method of its own, since web frameworks read the signature of `handle` when it is mounted as it is.
-        """
         client = ClientConnection(AsgiWebSocket(ws), VoiceHostV1(), send_timeout_s=self._limits.send_timeout_s)
-        await self.take(client, caller=caller, metadata=metadata, place=place, ws=ws)
+        await self.take(client, caller=caller, metadata=metadata, ws=ws)
 
     async def take(
         self,
         client: ClientConnection,
         *,
+        session_id: str | None = None,
         caller: Caller | None = None,
         metadata: Mapping[str, Any] | None = None,
-        place: Ticket | None = None,
         ws: WebSocket | None = None,
     ) -> None:
         """Run one call of a client of any protocol, as `handle` does.
 
         Args:
             client: not accepted yet.
+            session_id: the id of its session, if it begins one; default: a new one.
             caller: as authenticated by the platform.
             metadata: what the platform knows about the call. Takes precedence over what the client sends.
-            place: among the concurrent calls; None: they are not limited.
             ws: for `_client_loop`, which is called only if this is given.
         """
         await client.accept()
@@ -170,7 +162,9 @@ class VoiceSessionHandler:
             opening = await client.opening()
             if isinstance(opening, Disconnected):
                 return
-            session, resumed = await session_for(opening, self._manager, caller, metadata)
+            session, resumed = await session_for(
+                opening, self._manager, session_id or new_session_id(), caller, metadata
+            )
         except OpeningFailed as failure:
             await refuse(client, self._manager.agent_id, CloseCode.COULD_NOT_START, str(failure))
             return
@@ -181,7 +175,7 @@ class VoiceSessionHandler:
         end = CallEnd("shutdown")
         reporter = CallReporter(session, client)
         try:
-            async with self._open(client, reporter, session, resumed, place) as call:
+            async with self._open(client, reporter, session, resumed) as call:
                 end = await self._run(call, ws, resumed)
         except Exception as error:  # noqa: BLE001 - `crashed` logs it
             reporter.crashed(error)
@@ -194,12 +188,7 @@ class VoiceSessionHandler:
 
     @asynccontextmanager
     async def _open(
-        self,
-        client: ClientConnection,
-        reporter: CallReporter,
-        session: ManagedSession,
-        resumed: bool,
-        place: Ticket | None,
+        self, client: ClientConnection, reporter: CallReporter, session: ManagedSession, resumed: bool
     ) -> AsyncIterator[Call]:
         """Yield a call. Afterwards its tasks are cancelled and awaited, and then the voice is closed."""
         tasks = asyncio.TaskGroup()
@@ -212,7 +201,6 @@ class VoiceSessionHandler:
             over=asyncio.get_running_loop().create_future(),
             microphone=MicrophoneBuffer(session.agent.stt_config.sample_rate, self._resilience.microphone_buffer_s),
             steps=CallSteps(self._handle_turn, self._speak_text, self._cancel_inflight),
-            place=place,
             max_lag_s=self._limits.max_lag_s,
             playout_buffer_s=self._resilience.playout_buffer_s,
             echo=EchoGuard(

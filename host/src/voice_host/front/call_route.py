@@ -14,12 +14,15 @@ from voice_host.auth.origins import origin_allowed
 from voice_host.call.connection import code_for
 from voice_host.call.report import report_refusal
 from voice_host.clients.close_codes import CloseCode, fit_reason
-from voice_host.clients.voice_host_v1 import chosen_subprotocol
+from voice_host.clients.transport.asgi import AsgiWebSocket
+from voice_host.clients.transport.connection import ClientConnection
+from voice_host.clients.voice_host_v1 import VoiceHostV1, chosen_subprotocol
 from voice_host.fleet.local import Host, ReadyAgent
 from voice_host.front.door import connection_of, origin_of
 from voice_host.observability import metrics
 from voice_host.plugins import BrokenAgent, DisabledAgent
 from voice_host.sessions.refusals import SessionRefused
+from voice_host.sessions.resume_token import new_session_id, session_of
 
 
 def add_call_route(app: FastAPI, host: Host, gate: Gate, allowed_origins: Sequence[str]) -> None:
@@ -68,23 +71,25 @@ async def _call(ws: WebSocket, agent_id: str, visitor: Visitor, host: Host, gate
 
 async def _connect(ws: WebSocket, agent: ReadyAgent, visitor: Visitor, host: Host, gate: Gate) -> None:
     agent_id, caller = agent.loaded.id, visitor.caller
-    before = None
-    try:
-        if (resume := ws.query_params.get("resume")) is not None:
-            before = agent.manager.connection_of(resume, caller)
-    except SessionRefused as refusal:
-        await _refuse(ws, agent_id, code_for(refusal), str(refusal), visitor)
+    session_id = new_session_id()
+    if (token := ws.query_params.get("resume")) is not None:
+        try:
+            agent.manager.check_resume(token, caller)
+        except SessionRefused as refusal:
+            await _refuse(ws, agent_id, code_for(refusal), str(refusal), visitor)
+            return
+        session_id = session_of(token)
+    lease = host.admission.lease(session_id, agent_id, caller, ws.client.host if ws.client else None)
+    if isinstance(lease, OverLimit):
+        metrics.LIMITS_EXCEEDED.labels(agent_id, lease.limit).inc()
+        await _refuse(ws, agent_id, CloseCode.OVER_A_LIMIT, lease.reason, visitor)
         return
-    # Somebody who comes back before the loss is noticed is not one caller more.
-    same_call = before.place if before is not None else None
-    place = host.admission.enter(agent_id, caller, ws.client.host if ws.client else None, same_call_as=same_call)
-    if isinstance(place, OverLimit):
-        metrics.LIMITS_EXCEEDED.labels(agent_id, place.limit).inc()
-        await _refuse(ws, agent_id, CloseCode.OVER_A_LIMIT, place.reason, visitor)
-        return
-    with place:
+    with lease:
         if gate.redeem(visitor):  # last of all: a call that is refused does not use the token up
-            await agent.handler.handle_in(place, ws, caller, visitor.metadata)
+            client = ClientConnection(
+                AsgiWebSocket(ws), VoiceHostV1(), send_timeout_s=host.settings.limits.send_timeout_s
+            )
+            await agent.handler.take(client, session_id=lease.session_id, caller=caller, metadata=visitor.metadata)
         else:
             await _refuse(ws, agent_id, CloseCode.NOT_AUTHORISED, "the call token was used already", visitor)
 

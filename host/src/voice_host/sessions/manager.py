@@ -260,9 +260,9 @@ class VoiceAgentManager:
         """
         return await self._parking.resume(token, caller)
 
-    def connection_of(self, token: str, caller: Caller | None = None) -> Connection | None:
-        """Return the connection that `resume` would end; None: nobody is connected. Raises what `resume` raises."""
-        return self._parking.opened_by(token, caller).connection
+    def check_resume(self, token: str, caller: Caller | None = None) -> None:
+        """Raise what `resume` would raise, without resuming anything or using the token up."""
+        self._parking.opened_by(token, caller)
 
     async def call_ended(self, session_id: str, reason: EndReason, detail: str = "") -> None:
         """End the session of a call that has ended, unless the session is parked or has a newer connection."""

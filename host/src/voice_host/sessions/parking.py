@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from functools import lru_cache
 
-from voice_host.admission.networks import IPV6_SITE_BITS, network_of
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 from voice_host.sessions.refusals import ResumeRefused, SessionRefused, ShuttingDown
@@ -136,18 +133,17 @@ class Parking:
 def session_to_drop(parked: Sequence[ManagedSession]) -> ManagedSession:
     """Return the session that ends when too many are parked: of whoever has most, the one parked first.
 
-    Sessions are counted by identity and by network, and the higher count is decisive. A client may get a call token
+    Sessions are counted by identity and by origin, and the higher count is decisive. A client may get a call token
     with a new subject for each call, and a caller may have many addresses; neither lets them push out others. Where all
-    share one address, such as a proxy's, the count by identity decides.
+    have one origin, such as a proxy's address, the count by identity decides.
     """
     identities = Counter(map(_identity, parked))
-    networks = Counter(_site(session.client_host) for session in parked)
+    origins = Counter(session.origin for session in parked)
 
     def share(session: ManagedSession) -> tuple[int, int, float]:
         of_identity = identities[_identity(session)] if _identity(session) is not None else 1
-        site = _site(session.client_host)
-        of_network = networks[site] if site is not None else 1
-        return max(of_identity, of_network), of_identity, -(session.parked_at or 0.0)
+        of_origin = origins[session.origin] if session.origin is not None else 1
+        return max(of_identity, of_origin), of_identity, -(session.parked_at or 0.0)
 
     return max(parked, key=share)
 
@@ -155,12 +151,3 @@ def session_to_drop(parked: Sequence[ManagedSession]) -> ManagedSession:
 def _identity(session: ManagedSession) -> Hashable:
     caller = session.live.caller
     return None if caller is None else (caller.issuer, caller.identity)
-
-
-@lru_cache(maxsize=4096)  # parsing the addresses of 1,000 sessions takes 40 ms
-def _site(client_host: str | None) -> str | None:
-    """Return the IPv4 address or the IPv6 /48 of the last connection; None: it does not tell callers apart."""
-    network = network_of(client_host)
-    if isinstance(network, ipaddress.IPv6Network):
-        network = network.supernet(new_prefix=IPV6_SITE_BITS)
-    return None if network is None else str(network)

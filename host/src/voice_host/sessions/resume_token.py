@@ -10,6 +10,11 @@ TOKEN_BYTES = 32
 """Random bytes in a token; 256 bits cannot be guessed."""
 
 
+def new_session_id() -> str:
+    """Return an id that no session has had, and that nobody can guess."""
+    return secrets.token_urlsafe(16)
+
+
 class ResumeKey:
     """The valid resume token of a session. Only its digest is stored.
 

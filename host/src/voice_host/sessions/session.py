@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from voice_host.admission import Ticket
 from voice_host.conversation.history import to_plain
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.observability.logs import get_logger
@@ -30,12 +29,8 @@ class Connection(Protocol):
     """A call connected to a session, as the manager sees it."""
 
     @property
-    def place(self) -> Ticket | None:
-        """Its place among the calls at once, which a connection that replaces it takes over; None: it has none."""
-
-    @property
-    def client_host(self) -> str | None:
-        """The client's address; None: it has none."""
+    def origin(self) -> str | None:
+        """Where it comes from: sessions of one origin are counted together when too many wait. None: not known."""
 
     @property
     def lost(self) -> bool:
@@ -74,8 +69,8 @@ class ManagedSession:
     connection: Connection | None = None
     parked_at: float | None = None
     """Since when the session waits for its caller to come back; None: it does not."""
-    client_host: str | None = None
-    """The address of the last client that was connected."""
+    origin: str | None = None
+    """That of the last connection."""
     suspended: SuspendedCall | None = None
     """The state of the last call, if its connection was lost; the next call takes it."""
     key: ResumeKey = field(default_factory=ResumeKey)
@@ -137,7 +132,7 @@ class ManagedSession:
     def connect(self, connection: Connection) -> None:
         """Note that a call uses the session."""
         self.connection = connection
-        self.client_host = connection.client_host
+        self.origin = connection.origin
         self.parked_at = None
         self.disconnected.clear()
 
