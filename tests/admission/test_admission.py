@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from voice_host.admission import Admission, Lease, Refusal
 from voice_host.settings import LimitsSettings
@@ -39,7 +40,7 @@ def test_calls_in_all() -> None:
     first = granted(calls.lease(next(NEW), "a"))
     granted(calls.lease(next(NEW), "b"))
     assert refused(calls.lease(next(NEW), "c")) == "max_calls"
-    first.give_back()
+    calls.give_back(first)
     granted(calls.lease(next(NEW), "c"))
 
 
@@ -98,9 +99,10 @@ def test_a_refused_call_is_counted_nowhere() -> None:
 
 def test_a_lease_is_given_back_once() -> None:
     calls = admission(max_calls=1)
-    with granted(calls.lease("first", AGENT)) as lease:
-        lease.give_back()
-        granted(calls.lease("second", AGENT))
+    lease = granted(calls.lease("first", AGENT))
+    calls.give_back(lease)
+    granted(calls.lease("second", AGENT))
+    calls.give_back(lease)
     assert refused(calls.lease("third", AGENT)) == "max_calls"
 
 
@@ -111,20 +113,20 @@ def test_a_connection_that_replaces_another_one_is_no_second_call() -> None:
     assert calls.calls == 1
     for lease in (before, after):
         assert refused(calls.lease("other", AGENT)) == "max_calls"
-        lease.give_back()
+        calls.give_back(lease)
     assert calls.counts == {}
 
 
 def test_a_connection_that_was_to_be_replaced_and_was_not_stays_counted() -> None:
     calls = admission(max_calls=1)
     granted(calls.lease("one", AGENT))
-    granted(calls.lease("one", AGENT)).give_back()
+    calls.give_back(granted(calls.lease("one", AGENT)))
     assert refused(calls.lease("other", AGENT)) == "max_calls"
 
 
 def test_a_session_that_has_no_lease_any_more_is_admitted_like_a_new_one() -> None:
     calls = admission(max_calls=1, max_call_starts_per_minute=2)
-    granted(calls.lease("one", AGENT, Caller("ada"))).give_back()
+    calls.give_back(granted(calls.lease("one", AGENT, Caller("ada"))))
     granted(calls.lease("two", AGENT, Caller("bob")))
     assert refused(calls.lease("one", AGENT, Caller("ada"))) == "max_calls"
 
@@ -149,6 +151,12 @@ def test_when_all_have_gone_nothing_is_remembered(
     ]
     for answer in answers:
         if isinstance(answer, Lease):
-            answer.give_back()
-            answer.give_back()
+            calls.give_back(answer)
+            calls.give_back(answer)
     assert calls.counts == {}
+
+
+def test_a_lease_is_plain_data() -> None:
+    lease = granted(admission().lease("one", AGENT, Caller("ada", {"plan": {"name": "gold"}, "days": [1]}, "key")))
+    plain = TypeAdapter(Lease)
+    assert plain.validate_json(plain.dump_json(lease)) == lease

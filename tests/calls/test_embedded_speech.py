@@ -10,11 +10,11 @@ from tests.calls.client import calling
 from tests.calls.studio import studio
 from tests.speech.embedded.speech import SILENCE_1_S, clip, plain
 from voice_host.call.listening import STT_LOST_PHRASE
+from voice_host.resampler import Resampler
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.embedded.stt import EmbeddedSpeechToText
 from voice_host.speech.embedded.stt.recogniser import LocalRecogniser
 from voice_host.speech.embedded.tts import EmbeddedTextToSpeech
-from voice_host.speech.resampler import Resampler
 from voice_host_sdk import AgentConfig, ProviderError
 
 pytestmark = pytest.mark.real_time

@@ -133,8 +133,8 @@ def test_what_does_no_io_imports_no_asyncio(place: str) -> None:
 @pytest.mark.parametrize(
     ("room", "unknown"),
     [
-        ("conversation", ("sessions", "call", "turns", "clients", "fleet", "front", "admission")),
-        ("sessions", ("call", "clients", "fleet", "front", "auth")),
+        ("conversation", ("sessions", "call", "turns", "clients", "fleet", "front", "auth", "admission")),
+        ("sessions", ("call", "clients", "fleet", "front", "auth", "admission")),
     ],
 )
 def test_conversations_and_sessions_know_nothing_of_who_uses_them(room: str, unknown: tuple[str, ...]) -> None:

@@ -11,13 +11,18 @@ from tests.calls.studio import serving
 from tests.sample_plugins import PluginFolder, plugin_folder
 from tests.simulators.assemblyai import AssemblyAISimulator
 from tests.simulators.orpheus import OrpheusSimulator
-from voice_host.auth.gate import build_gate
-from voice_host.fleet.local import Host
+from voice_host.admission import Admission
+from voice_host.auth.authentication import build_authentication
+from voice_host.fleet.local import LocalAgents, build
+from voice_host.fleet.report import AgentReport
+from voice_host.fleet.service import log_report
 from voice_host.front.app import create_host_app
 from voice_host.front.connections import connection_options
+from voice_host.front.extensions import running_extensions
 from voice_host.plugins import load_agents
-from voice_host.settings import load_settings
-from voice_host.speech.select import SpeechServices, installed_extensions
+from voice_host.sessions.observers import Observers
+from voice_host.settings import Settings, load_settings
+from voice_host.speech.select import installed_extensions
 from voice_host_sdk import Authenticator
 
 COUNTING = """
@@ -58,10 +63,16 @@ def lifecycle_callbacks(settings):
 class Running:
     """A host that serves, and where."""
 
-    host: Host
+    agents: LocalAgents
+    admission: Admission
+    settings: Settings
     address: str
     stt: AssemblyAISimulator
     tts: OrpheusSimulator
+
+    @property
+    def reports(self) -> list[AgentReport]:
+        return list(self.agents.report.agents.values())
 
     def session(self, agent_id: str) -> str:
         return f"ws://{self.address}/agents/{agent_id}/session"
@@ -105,16 +116,28 @@ async def running(
             {"agents.allow": allow},
         )
         extensions = installed_extensions(settings)
-        host = Host(settings, SpeechServices(settings, extensions), extensions=extensions, strict=strict)
+        observers = Observers(extensions.observers, timeout_s=settings.agents.callback_timeout_s)
+        agents = build(settings, extensions, agents=load_agents(settings), observers=observers, strict=strict)
+        admission = Admission(settings.limits, lambda agent_id: settings.for_agent(agent_id).max_calls)
         try:
-            await host.start(load_agents(settings))
-            app = create_host_app(
-                host,
-                gate=build_gate(settings, {**extensions.authenticators, **(authenticators or {})}),
-                auth=settings.auth,
-                allowed_origins=settings.server.allowed_origins,
-            )
-            async with serving(app, lifespan="off", **connection_options(settings)) as address:
-                yield Running(host, address, stt, tts)
+            async with running_extensions(extensions, observers, settings):
+                try:
+                    try:
+                        await agents.start()
+                    finally:
+                        log_report(agents.report)
+                    app = create_host_app(
+                        agents,
+                        settings,
+                        authentication=build_authentication(
+                            settings, {**extensions.authenticators, **(authenticators or {})}
+                        ),
+                        admission=admission,
+                        extensions=extensions,
+                    )
+                    async with serving(app, lifespan="off", **connection_options(settings)) as address:
+                        yield Running(agents, admission, settings, address, stt, tts)
+                finally:
+                    await agents.stop()
         finally:
-            await host.stop()
+            await agents.stop()

@@ -10,8 +10,9 @@ import pytest
 from tests.calls.client import calling
 from tests.front.hosting import installed, running
 from tests.sample_plugins import HELLO
-from voice_host.fleet.local import RequiredAgentBroken
-from voice_host.front.run import loaded_agents
+from voice_host.fleet.local import build
+from voice_host.fleet.service import RequiredAgentBroken
+from voice_host.front.routes import listed
 from voice_host.plugins import BrokenAgent, load_agents
 from voice_host.settings import load_settings
 
@@ -39,7 +40,7 @@ async def test_a_disabled_agent_is_listed_neither_imported_nor_called_and_not_fa
         plugins.install("off", NEVER)
         plugins.install("on", HELLO)
         async with running(tmp_path, "[agent.off]\nenabled = false\n", allow="off,on", strict=True) as r:
-            statuses = {agent["id"]: agent["status"] for agent in r.host.describe()}
+            statuses = {agent.id: agent.status for agent in r.reports}
             assert statuses == {"off": "disabled", "on": "ready"}
             async with calling(r.session("off")) as caller:
                 assert await caller.ended() == (4503, "the agent is switched off")
@@ -79,15 +80,15 @@ async def test_an_agent_that_asks_for_more_than_it_may_is_broken(
         common = f"[agents]\n{allowed}\n[agent.greedy.settings]\n{asks}\n"
         own = f"[agents]\n{allowed}\n[agent.greedy]\nallowed_models = ['*']\nallowed_providers = ['*']\n"
         async with running(tmp_path, common, allow="greedy", model=None) as r:
-            broken = r.host.agents["greedy"]
-            assert isinstance(broken, BrokenAgent)
+            broken = r.agents.report.agents["greedy"]
+            assert broken.error is not None
             assert asks.rpartition(" ")[2].strip("[]") in broken.error
             assert broken.error.endswith(f"are: {words}")
             assert "[agent.greedy]" in (broken.hint or "")
         asks_demo = asks if "model" not in asks else "model = 'demo'"
         toml = f"{own}[agent.greedy.settings]\n{asks_demo}\n"
         async with running(tmp_path, toml, allow="greedy", model=None) as r:
-            assert r.host.describe()[0]["status"] == "ready", r.host.agents
+            assert r.reports[0].status == "ready", r.reports
 
 
 def test_the_settings_of_an_agent_that_is_not_installed_are_warned_of(
@@ -97,7 +98,7 @@ def test_the_settings_of_an_agent_that_is_not_installed_are_warned_of(
     file.write_text("[agents]\nallow = ['sales-desk']\n[agent.sales-dsk]\nmodel = 'demo'\n", encoding="utf-8")
     with installed(tmp_path) as plugins:
         plugins.install("sales-desk")
-        loaded_agents(load_settings(file, {}))
+        build(load_settings(file, {}))
     [warning] = [record for record in caplog.records if record.message == "agent_not_installed"]
     assert vars(warning)["where"] == f"{file}: [agent.sales-dsk] model"
     assert vars(warning)["did_you_mean"] == "sales-desk"
@@ -148,7 +149,7 @@ async def test_what_the_platform_chooses_itself_needs_no_leave(tmp_path: Path) -
     with installed(tmp_path) as plugins:
         plugins.install("asks", ASKS)
         async with running(tmp_path, toml, allow="asks", model=None) as r:
-            assert r.host.describe()[0]["providers"]["model"] == "demo"
+            assert listed(r.reports[0])["providers"]["model"] == "demo"
 
 
 async def test_the_platform_chooses_an_agents_services(tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ async def test_the_platform_chooses_an_agents_services(tmp_path: Path) -> None:
         for agent in ("one", "two", "wrong"):
             plugins.install(agent, ASKS)
         async with running(tmp_path, toml, allow="one,two,wrong") as r:
-            one, two, wrong = r.host.describe()
+            one, two, wrong = map(listed, r.reports)
             assert one["providers"]["tts"] == "assemblyai"
             assert two["providers"]["tts"] == "orpheus"
             assert wrong["status"] == "broken"

@@ -10,7 +10,8 @@ import pytest
 from tests.calls.client import calling
 from tests.front.hosting import COUNTING, installed, running
 from tests.sample_plugins import HELLO
-from voice_host.fleet.local import RequiredAgentBroken
+from voice_host.fleet.service import RequiredAgentBroken
+from voice_host.front.routes import listed
 
 
 def settings_for(folder: Path, agent_id: str = "counting") -> str:
@@ -90,7 +91,7 @@ async def test_draining_tells_callers_and_takes_no_more(tmp_path: Path) -> None:
         async with running(tmp_path, settings_for(tmp_path), allow="counting") as r:
             async with calling(r.session("counting")) as caller:
                 await caller.expect("ready")
-                await r.host.drain()
+                await r.agents.drain()
                 assert (await caller.expect("error"))["code"] == "draining"
                 assert (await caller.ended())[0] == 4504
             async with calling(r.session("counting")) as caller:
@@ -106,9 +107,9 @@ async def test_a_named_model_without_a_key_breaks_the_agent(tmp_path: Path, monk
         plugins.install("counting", COUNTING)
         toml = settings_for(tmp_path) + '[agent.counting]\nmodel = "openai:gpt-4.1-mini"\n'
         async with running(tmp_path, toml, allow="counting") as r:
-            (listed,) = r.host.describe()
-            assert (listed["status"], listed["phase"]) == ("broken", "configured")
-            assert "OPENAI_API_KEY" in listed["error"]
+            (agent,) = r.reports
+            assert (agent.status, agent.phase) == ("broken", "configured")
+            assert "OPENAI_API_KEY" in str(agent.error)
 
 
 @pytest.mark.parametrize(("toml", "strict"), [('[agents]\nrequired = ["sick"]\n', False), ("", True)])
@@ -153,13 +154,15 @@ async def test_an_agent_chooses_its_voice_by_name_and_the_platform_has_the_last_
         plugins.install("plain", HELLO)
         plugins.install("wrong", code.replace('"assemblyai"', '"gramophone"'))
         async with running(tmp_path, allow="picky,plain,wrong") as r:
-            picky, plain, wrong = r.host.describe()
-            assert picky["providers"]["tts"] == "assemblyai"
-            assert plain["providers"]["tts"] == "orpheus"
-            assert wrong["phase"] == "configured"
-            assert "no text-to-speech service 'gramophone'" in wrong["error"]
+            picky, plain, wrong = r.reports
+            assert picky.providers is not None
+            assert picky.providers.tts == "assemblyai"
+            assert plain.providers is not None
+            assert plain.providers.tts == "orpheus"
+            assert wrong.phase == "configured"
+            assert "no text-to-speech service 'gramophone'" in str(wrong.error)
         async with running(tmp_path, '[providers]\ntext_to_speech = "orpheus"\n', allow="picky") as r:
-            assert r.host.describe()[0]["providers"]["tts"] == "orpheus"
+            assert listed(r.reports[0])["providers"]["tts"] == "orpheus"
 
 
 async def test_a_caller_may_get_a_model_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,12 @@ from tests.calls.client import calling
 from tests.front.hosting import running
 from tests.front.test_limits import metric, two_agents
 from tests.fuzz.raw import RawClient, request
-from voice_host.front.connection_table import ConnectionTable, most_connections, share_of_address
-from voice_host.front.descriptors import raise_descriptor_limit
+from voice_host.front.connections import (
+    ConnectionTable,
+    most_connections,
+    raise_descriptor_limit,
+    share_of_address,
+)
 from voice_host.front.http_protocol import SLICE_BYTES
 
 

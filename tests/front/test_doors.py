@@ -109,7 +109,7 @@ async def test_a_route_shows_to_each_what_the_table_says(guarded: Guarded, row: 
 def test_the_table_names_every_route(guarded: Guarded) -> None:
     assert tuple(head.lower() for head in HEADS[2:]) == WHO
     named = {row[0].split("`")[1].split()[1] for row in TABLE}
-    routes = create_host_app(guarded.running.host).routes
+    routes = create_host_app(guarded.running.agents, guarded.running.settings).routes
     paths = {f"{route.path}/..." if isinstance(route, Mount) else route.path for route in routes}  # type: ignore[attr-defined]
     assert {path.replace("{agent_id}", "{id}") for path in paths} == named
 

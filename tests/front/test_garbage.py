@@ -33,7 +33,7 @@ async def test_a_host_that_takes_calls_collects_what_start_up_made_never_and_the
             assert gc.get_threshold()[2] > 10 * full
             server.should_exit = True
 
-        server = HostServer(create_host_app(r.host), r.host, started)
+        server = HostServer(create_host_app(r.agents, r.settings), r.agents, r.settings, started)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             await server.serve(sockets=[listener])
         assert server.should_exit

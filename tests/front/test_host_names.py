@@ -5,7 +5,7 @@ import pytest
 from prometheus_client import REGISTRY
 from starlette.types import Receive, Scope, Send
 
-from voice_host.front.host_names import KnownHosts
+from voice_host.front.middleware import AllowedHosts
 
 
 def refused() -> float:
@@ -39,7 +39,7 @@ async def yes(scope: Scope, receive: Receive, send: Send) -> None:
     ],
 )
 async def test_names_that_were_given_and_addresses_are_answered(host: str, status: int) -> None:
-    app = KnownHosts(yes, allowed_hosts=["voice.example.com"])
+    app = AllowedHosts(yes, allowed_hosts=["voice.example.com"])
     before = refused()
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://x") as http:
         assert (await http.get("/health", headers={"host": host})).status_code == status

@@ -42,7 +42,7 @@ async def refused(r: Running, agent: str, words: str, forwarded: str = "") -> No
 async def places(r: Running, taken: int) -> None:
     """A call gives its place back a moment after its client has seen it end."""
     async with asyncio.timeout(10):
-        while r.host.admission.calls != taken:  # noqa: ASYNC110
+        while r.admission.calls != taken:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 

@@ -15,11 +15,10 @@ from tests.calls.client import calling
 from tests.front.hosting import Running, installed, running
 from tests.front.test_doors import TOML, bearer, key_for
 from voice_host.auth import key_ring
-from voice_host.auth.gate import Gate
 from voice_host.auth.key_file import KeyFile
 from voice_host.auth.key_ring import KeyRing
-from voice_host.front import revoked_calls
-from voice_host.front.revoked_calls import ending_revoked_calls
+from voice_host.front import run
+from voice_host.front.run import ending_revoked_calls
 
 SLOW_START = """
 import asyncio
@@ -48,14 +47,14 @@ async def slow_host(folder: Path, keys: KeyRing) -> AsyncIterator[tuple[Running,
     """A host, and the module of its agent, which begins a call when `go` is set."""
     with installed(folder) as plugins:
         module = plugins.install("slow", SLOW_START)
-        async with running(folder, TOML, allow="slow") as r, ending_revoked_calls(Gate(keys=keys), r.host):
+        async with running(folder, TOML, allow="slow") as r, ending_revoked_calls(keys, r.agents):
             yield r, sys.modules[module]
 
 
 @pytest.fixture(autouse=True)
 def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_ring, "RECHECK_S", 0.0)
-    monkeypatch.setattr(revoked_calls, "RECHECK_S", 0.02)
+    monkeypatch.setattr(run, "RECHECK_S", 0.02)
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -19,10 +19,11 @@ from tests.front.test_doors import key_for
 from tests.front.test_process import process, pytestmark  # noqa: F401 (the mark is this module's too)
 from tests.front.test_who_may_call import Speaks
 from tests.ports import free_port
-from voice_host.auth.gate import build_gate
+from voice_host.auth.authentication import build_authentication
 from voice_host.auth.key_file import KeyFile
 from voice_host.cli.commands import app
-from voice_host.front.run import CannotServe, decided_gate, who_may_call
+from voice_host.fleet.service import CannotServe
+from voice_host.front.run import checked_authentication, who_may_call
 from voice_host.settings import load_settings
 
 GUARDED = '[server]\nhost = "0.0.0.0"\nlog_level = "debug"\nlog_format = "json"\n[auth]\nkeys_file = "keys.json"\n'
@@ -31,24 +32,26 @@ GUARDED = '[server]\nhost = "0.0.0.0"\nlog_level = "debug"\nlog_format = "json"\
 def test_an_address_that_others_reach_needs_a_decision(tmp_path: Path) -> None:
     outside = load_settings(environ={"VOICE_HOST_SERVER__HOST": "0.0.0.0"})
     with pytest.raises(CannotServe, match="nothing says who may call") as refusal:
-        decided_gate(outside, {}, insecure=False)
+        checked_authentication(outside, {}, insecure=False)
     assert "keys_file" in refusal.value.hint
     assert "--insecure" in refusal.value.hint
-    assert not decided_gate(outside, {}, insecure=True).closed
-    assert decided_gate(outside, {"door": Speaks(None)}, insecure=False).closed
-    assert not decided_gate(load_settings(environ={}), {}, insecure=False).closed  # loopback
+    assert not checked_authentication(outside, {}, insecure=True).required
+    assert checked_authentication(outside, {"door": Speaks(None)}, insecure=False).required
+    assert not checked_authentication(load_settings(environ={}), {}, insecure=False).required  # loopback
 
     (tmp_path / "host.toml").write_text(GUARDED)
     guarded = load_settings(tmp_path / "host.toml", environ={})
-    assert decided_gate(guarded, {}, insecure=True).closed  # --insecure does not turn off what is configured
-    assert "no API keys yet" in str(who_may_call(build_gate(guarded), "0.0.0.0"))
-    assert "Anybody who reaches 0.0.0.0" in str(who_may_call(build_gate(outside), "0.0.0.0"))
-    assert who_may_call(build_gate(outside), "127.0.0.1") is None
+    assert checked_authentication(
+        guarded, {}, insecure=True
+    ).required  # --insecure does not turn off what is configured
+    assert "no API keys yet" in str(who_may_call(build_authentication(guarded), "0.0.0.0"))
+    assert "Anybody who reaches 0.0.0.0" in str(who_may_call(build_authentication(outside), "0.0.0.0"))
+    assert who_may_call(build_authentication(outside), "127.0.0.1") is None
     key_for(tmp_path, "calls")
-    assert who_may_call(build_gate(guarded), "0.0.0.0") is None
+    assert who_may_call(build_authentication(guarded), "0.0.0.0") is None
     (tmp_path / "keys.json").write_text("{")
     with pytest.raises(CannotServe, match="no key file"):
-        decided_gate(guarded, {}, insecure=True)
+        checked_authentication(guarded, {}, insecure=True)
 
 
 def test_no_key_or_token_reaches_the_log(tmp_path: Path) -> None:

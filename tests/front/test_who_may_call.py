@@ -29,7 +29,7 @@ from tests.front.test_doors import TOML, bearer, key_for
 from voice_host.admission import rates
 from voice_host.auth import call_tokens, key_ring, private_file
 from voice_host.auth.key_file import KeyFile
-from voice_host.front.cross_site import SameSiteSockets
+from voice_host.front.middleware import SameSiteSockets
 from voice_host_sdk import Authenticator, Caller, Connection, Denied
 
 SECRET = "a secret that is long enough for HS256"

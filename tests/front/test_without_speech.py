@@ -13,6 +13,7 @@ from tests.calls.client import calling
 from tests.front.hosting import COUNTING, installed, running
 from tests.speech.embedded.absent import without_engines
 from voice_host.front.banner import print_banner
+from voice_host.front.routes import listed
 
 NO_KEYS = {"ASSEMBLYAI_API_KEY": "", "ASSEMBLYAI_TTS_API_KEY": ""}
 
@@ -24,16 +25,16 @@ async def test_callers_can_type_and_everybody_is_told_why(tmp_path: Path, monkey
         plugins.install("counting", COUNTING)
         async with running(tmp_path, toml, allow="counting", environ=NO_KEYS) as r:
             async with httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
-                [listed] = (await http.get("/agents")).json()
-            assert listed["status"] == "ready"
-            assert listed["providers"] == {"stt": "none", "tts": "none", "model": "demo"}
-            problem = listed["speech_problem"]
+                [agent] = (await http.get("/agents")).json()
+            assert agent["status"] == "ready"
+            assert agent["providers"] == {"stt": "none", "tts": "none", "model": "demo"}
+            problem = agent["speech_problem"]
             assert "hibari, moonshine_voice, onnxruntime" in problem
             assert 'install "voice-host[embedded]"' in problem
             assert "ASSEMBLYAI_API_KEY" in problem
 
             shown = io.StringIO()
-            print_banner(r.host, "http://localhost:8000", Console(file=shown, width=10_000))
+            print_banner(r.agents.report, "http://localhost:8000", Console(file=shown, width=10_000))
             assert problem in shown.getvalue()
             assert "Demo speech" not in shown.getvalue()
 
@@ -52,6 +53,6 @@ async def test_a_host_with_speech_has_no_such_word(tmp_path: Path) -> None:
     with installed(tmp_path) as plugins:
         plugins.install("counting", COUNTING)
         async with running(tmp_path, toml, allow="counting", environ=NO_KEYS) as r:
-            [listed] = r.host.describe()
-            assert listed["providers"] == {"stt": "embedded", "tts": "embedded", "model": "demo"}
-            assert "speech_problem" not in listed
+            shown = listed(r.reports[0])
+            assert shown["providers"] == {"stt": "embedded", "tts": "embedded", "model": "demo"}
+            assert "speech_problem" not in shown

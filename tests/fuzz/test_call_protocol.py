@@ -71,7 +71,7 @@ class Hosted:
     async def settled(self) -> None:
         """Wait until the host has noticed that its callers are gone, and look for what they left behind."""
         async with asyncio.timeout(15):
-            while self.running.host.active_calls:  # noqa: ASYNC110 (the host tells nobody)
+            while self.running.agents.connected:  # noqa: ASYNC110 (the host tells nobody)
                 await asyncio.sleep(0.005)
         trouble, self.trouble[:] = self.trouble[:], []
         assert not trouble

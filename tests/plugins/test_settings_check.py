@@ -1,13 +1,14 @@
 """Why no agent runs."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from voice_host.fleet.local import Host
-from voice_host.plugins import nothing_to_run
+from voice_host.fleet import local
+from voice_host.fleet.local import build
+from voice_host.plugins import DiscoveredAgent, nothing_to_run
 from voice_host.settings import Settings, load_settings
-from voice_host.speech.select import SpeechServices
 
 
 def allowing(folder: Path, **environ: str) -> Settings:
@@ -31,11 +32,15 @@ def test_the_allow_list_leaves_all_of_them_out(tmp_path: Path, installed: int, b
     assert by_variable.startswith(f"{beginning}VOICE_HOST_AGENTS__ALLOW. ")
 
 
-async def test_the_host_knows_why_it_is_empty(tmp_path: Path) -> None:
+def test_the_report_says_why_it_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [DiscoveredAgent(agent_id, "d", "1", agent_id, None) for agent_id in ("one", "two")]
+    monkeypatch.setattr(local, "discover_agents", lambda: found)
     settings = allowing(tmp_path)
-    host = Host(settings, SpeechServices(settings), installed=2)
-    await host.start([])
-    try:
-        assert host.why_empty == nothing_to_run(settings, 2)
-    finally:
-        await host.stop()
+    agents = build(settings)
+
+    async def started_and_stopped() -> None:
+        await agents.start()
+        await agents.stop()
+
+    asyncio.run(started_and_stopped())
+    assert agents.report.why_empty == nothing_to_run(settings, 2)

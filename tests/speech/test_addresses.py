@@ -9,7 +9,6 @@ import pytest
 
 from tests.calls.client import calling
 from tests.front.hosting import installed, running
-from voice_host.plugins import BrokenAgent
 from voice_host.settings import load_settings
 from voice_host.speech.builtin import require_allowed
 from voice_host.speech.select import ProviderConfigError, SpeechServices
@@ -122,9 +121,10 @@ async def test_an_agent_that_names_another_host_is_broken_with_the_reason(tmp_pa
         plugins.install("thief", AGENT)
         table = f'[agent.thief.settings]\nurl = "{ELSEWHERE}"\n'
         async with running(tmp_path, table, allow="thief", environ=AGENTS_ADDRESS) as host:
-            thief = host.host.agents["thief"]
-            assert isinstance(thief, BrokenAgent)
-            assert "'collects-keys.example.com', to which the platform does not send its ASSEMBLYAI_TTS" in thief.error
+            thief = host.agents.report.agents["thief"]
+            assert "'collects-keys.example.com', to which the platform does not send its ASSEMBLYAI_TTS" in str(
+                thief.error
+            )
 
 
 @pytest.mark.fault("plugin: another address for one caller")

@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 
-from voice_host.call.handler import VoiceSessionHandler
+from voice_host.fleet.local import build_for
+from voice_host.fleet.service import log_report
 from voice_host.observability.logs import get_logger
 from voice_host.router import create_voice_router
 from voice_host.sessions.manager import VoiceAgentManager
@@ -42,15 +43,16 @@ def create_voice_app(
     if tools and agent_manager is not None:
         raise TypeError("pass the tools to the VoiceAgentManager: VoiceAgentManager(tools=[...])")
     manager = agent_manager or VoiceAgentManager(tools=tools)
-    handler = VoiceSessionHandler(agent_manager=manager)
+    agents = build_for(manager)
+    log_report(agents.report)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
+        await agents.start()
         try:
             yield
         finally:
-            await manager.aclose_all()
-            await handler.aclose()
+            await agents.stop()
 
     app = FastAPI(title="voice agent", lifespan=life)
     if cors_origins:
@@ -60,7 +62,9 @@ def create_voice_app(
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    app.include_router(create_voice_router(agent_manager=manager, handler=handler), prefix=api_prefix)
+    app.include_router(
+        create_voice_router(agent_manager=manager, handler=agents.handler(manager.agent_id)), prefix=api_prefix
+    )
     if static_dir is not None:
         if Path(static_dir).is_dir():
             app.mount("/", StaticFiles(directory=static_dir, html=True), name="static")

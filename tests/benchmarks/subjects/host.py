@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.benchmarks.child import Parent
 from tests.sample_plugins import plugin_folder
-from voice_host.fleet.local import Host
+from voice_host.fleet.local import build
 from voice_host.front.app import create_host_app
 from voice_host.front.event_loop import run_in_event_loop
 from voice_host.front.listener import listen
@@ -17,7 +17,6 @@ from voice_host.front.process import HostServer
 from voice_host.observability.logs import configure_logging
 from voice_host.plugins import load_agents
 from voice_host.settings import load_settings
-from voice_host.speech.select import SpeechServices
 
 AGENT = """
 from voice_host_sdk import AgentConfig, hookimpl
@@ -51,18 +50,18 @@ async def main(stt_port: int, llm_port: int, tts_port: int) -> None:
     with tempfile.TemporaryDirectory() as folder, plugin_folder(Path(folder)) as plugins:
         plugins.install("benchmark", AGENT)
         settings = load_settings(None, environment, {"agents.allow": "benchmark"})
-        host = Host(settings, SpeechServices(settings), strict=True)
+        agents = build(settings, agents=load_agents(settings), strict=True)
         listener = listen("127.0.0.1", 0)
         try:
-            await host.start(load_agents(settings))
-            server = HostServer(create_host_app(host), host)
+            await agents.start()
+            server = HostServer(create_host_app(agents, settings), agents, settings)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             parent.tell({"told": "ready", "port": listener.getsockname()[1], "path": "/agents/benchmark/session"})
             await parent.obey()
             server.should_exit = True
             await serving
         finally:
-            await host.stop()
+            await agents.stop()
             listener.close()
 
 

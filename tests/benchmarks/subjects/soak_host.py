@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.benchmarks.child import Line, Parent, usage
 from tests.sample_plugins import plugin_folder
-from voice_host.fleet.local import Host
+from voice_host.fleet.local import LocalAgents, build
 from voice_host.front.app import create_host_app
 from voice_host.front.event_loop import run_in_event_loop
 from voice_host.front.listener import listen
@@ -20,7 +20,6 @@ from voice_host.front.process import HostServer
 from voice_host.observability.logs import configure_logging
 from voice_host.plugins import load_agents
 from voice_host.settings import load_settings
-from voice_host.speech.select import SpeechServices
 
 RESUME_GRACE_S = 1.0
 
@@ -67,11 +66,11 @@ def lifecycle_callbacks(settings):
 """
 
 
-def census(host: Host) -> Line:
+def census(agents: LocalAgents) -> Line:
     """What the process holds. Garbage is collected first: what is left is held by something."""
     gc.collect()
-    managers = [agent.manager for agent in host.agents.values() if hasattr(agent, "manager")]
-    sessions = sum(manager.connected_calls + manager.parked_sessions for manager in managers)
+    manager = agents.manager("soak")
+    sessions = manager.connected_calls + manager.parked_sessions
     return {
         "rss_kb": usage()["rss_kb"],
         "descriptors": len(os.listdir("/proc/self/fd")),  # noqa: PTH208
@@ -97,23 +96,23 @@ async def main(stt_port: int, llm_port: int, tts_port: int) -> None:
     with tempfile.TemporaryDirectory() as folder, plugin_folder(Path(folder)) as plugins:
         plugins.install("soak", AGENT)
         settings = load_settings(None, environment, {"agents.allow": "soak"})
-        host = Host(settings, SpeechServices(settings), strict=True)
+        agents = build(settings, agents=load_agents(settings), strict=True)
         listener = listen("127.0.0.1", 0)
 
         def command(line: Line) -> None:
             if line["do"] == "census":
-                parent.tell({"told": "census", **census(host)})
+                parent.tell({"told": "census", **census(agents)})
 
         try:
-            await host.start(load_agents(settings))
-            server = HostServer(create_host_app(host), host)
+            await agents.start()
+            server = HostServer(create_host_app(agents, settings), agents, settings)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             parent.tell({"told": "ready", "port": listener.getsockname()[1]})
             await parent.obey(command)
             server.should_exit = True
             await serving
         finally:
-            await host.stop()
+            await agents.stop()
             listener.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable
@@ -36,35 +37,28 @@ class _Count(NamedTuple):
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
 class Lease:
-    """The admission of one connection, counted under its session's id. Give it back when the connection has ended.
-
-    Several connections of one session, of which a new one replaces an old one, count as one call. So somebody who comes
-    back before the loss of the old connection was noticed is not counted twice.
+    """The admission of one connection. Plain data; `Admission.give_back` ends it.
 
     Attributes:
         session_id: of the session that the connection begins or resumes.
+        agent_id: who is called.
+        caller: who calls; None: nobody was asked.
+        number: tells the leases of one session apart.
     """
 
-    def __init__(self, session_id: str, give_back: Callable[[], None]) -> None:
-        self.session_id = session_id
-        self._give_back: Callable[[], None] | None = give_back
-
-    def give_back(self) -> None:
-        """Make room for another call. Idempotent."""
-        give_back, self._give_back = self._give_back, None
-        if give_back is not None:
-            give_back()
-
-    def __enter__(self) -> Lease:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.give_back()
+    session_id: str
+    agent_id: str
+    caller: Caller | None
+    number: int
 
 
 class Admission:
     """Counts the calls that are connected and refuses those over a limit. Belongs to one event loop.
+
+    Calls are counted by their sessions: connections of one session, of which a new one replaces an old one, are one
+    call. So somebody who comes back before the loss of the old connection was noticed is not counted twice.
 
     Args:
         limits: `[limits]`.
@@ -81,7 +75,9 @@ class Admission:
         self._limits = limits
         self._starts = RateLimiter(limits.max_call_starts_per_minute, clock)
         self._agent_limit = agent_limit
-        self._leases: defaultdict[_Key, Counter[str]] = defaultdict(Counter)  # how many each session has
+        self._sessions: defaultdict[_Key, Counter[str]] = defaultdict(Counter)  # how many leases each has
+        self._leases: dict[int, list[_Key]] = {}  # where each is counted
+        self._numbers = itertools.count(1)
 
     def lease(
         self, session_id: str, agent_id: str, caller: Caller | None = None, client_host: str | None = None
@@ -100,37 +96,39 @@ class Admission:
         """
         counts = list(self._counts(agent_id, caller, client_host))
         for count in counts:
-            others = self._leases.get((count.limit, count.who), {}).keys() - {session_id}
+            others = self._sessions.get((count.limit, count.who), {}).keys() - {session_id}
             if len(others) >= count.most:
                 return Refusal(count.limit, count.reason)
         if not self._is_connected(session_id) and not self._may_start(caller, client_host):
             return Refusal("max_call_starts_per_minute", "calls are started too quickly: try again in a minute")
-        keys = [(count.limit, count.who) for count in counts]
+        lease = Lease(session_id, agent_id, caller, next(self._numbers))
+        self._leases[lease.number] = keys = [(count.limit, count.who) for count in counts]
         for key in keys:
-            self._leases[key][session_id] += 1
+            self._sessions[key][session_id] += 1
+        return lease
 
-        def give_back() -> None:
-            for key in keys:
-                self._leases[key][session_id] -= 1
-                if not self._leases[key][session_id]:
-                    del self._leases[key][session_id]
-                if not self._leases[key]:
-                    del self._leases[key]  # or every caller and address would be remembered for good
-
-        return Lease(session_id, give_back)
+    def give_back(self, lease: Lease) -> None:
+        """Make room for another call: the connection has ended. Idempotent."""
+        for key in self._leases.pop(lease.number, ()):
+            sessions = self._sessions[key]
+            sessions[lease.session_id] -= 1
+            if not sessions[lease.session_id]:
+                del sessions[lease.session_id]
+            if not sessions:
+                del self._sessions[key]  # or every caller and address would be remembered for good
 
     @property
     def calls(self) -> int:
         """Calls that are connected."""
-        return len(self._leases.get(_ALL, ()))
+        return len(self._sessions.get(_ALL, ()))
 
     @property
     def counts(self) -> dict[tuple[str, Hashable], int]:
         """How many calls each limit counts now, by its name and whom it is for: an agent, a caller, a network."""
-        return {key: len(sessions) for key, sessions in self._leases.items()}
+        return {key: len(sessions) for key, sessions in self._sessions.items()}
 
     def _is_connected(self, session_id: str) -> bool:
-        return session_id in self._leases.get(_ALL, ())
+        return session_id in self._sessions.get(_ALL, ())
 
     def _may_start(self, caller: Caller | None, client_host: str | None) -> bool:
         if caller is not None and not self._starts.take((caller.issuer, caller.identity)):

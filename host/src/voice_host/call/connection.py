@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from voice_host.call.events import CallOver
-from voice_host.call.report import CallReporter, report_refusal
+from voice_host.call.report import CallReporter
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.sessions.manager import VoiceAgentManager
-from voice_host.sessions.refusals import ResumeRefused, SessionRefused, ShuttingDown
+from voice_host.sessions.refusals import ShuttingDown, report_refusal
 from voice_host.sessions.session import ManagedSession
 from voice_host_sdk import Caller
 from voice_host_sdk.session import EndReason
@@ -58,13 +58,6 @@ async def refuse(
     """Close a connection that gets no session. `limit`: the setting whose limit it is over."""
     report_refusal(agent_id, code, reason, limit=limit)
     await client.close(code, reason)
-
-
-def code_for(refusal: SessionRefused) -> CloseCode:
-    """Return the close code of a connection that gets no session."""
-    if isinstance(refusal, ShuttingDown):
-        return CloseCode.DRAINING
-    return CloseCode.NOT_AUTHORISED if isinstance(refusal, ResumeRefused) else CloseCode.COULD_NOT_START
 
 
 async def say_goodbye(client: ClientConnection, reporter: CallReporter, end: CallEnd) -> None:

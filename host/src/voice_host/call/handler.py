@@ -15,7 +15,7 @@ from voice_host.admission import CallLimits, ClientGuard, call_limits
 from voice_host.call import events
 from voice_host.call.call import Call, CallSteps
 from voice_host.call.client_input import read_client
-from voice_host.call.connection import CallEnd, code_for, refuse, say_goodbye, session_for
+from voice_host.call.connection import CallEnd, refuse, say_goodbye, session_for
 from voice_host.call.echo import EchoGuard
 from voice_host.call.failover_tts import FailoverVoice
 from voice_host.call.listening import STT_LOST_PHRASE, STT_RECOVERED_PHRASE, Listening
@@ -26,7 +26,7 @@ from voice_host.call.reply import Reply
 from voice_host.call.reply_runner import answer_turn, relay_speech, speak_text
 from voice_host.call.report import CallReporter
 from voice_host.call.suspension import Suspension
-from voice_host.clients.close_codes import CloseCode
+from voice_host.clients.close_codes import CloseCode, code_for
 from voice_host.clients.transport import Disconnected
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection, OpeningFailed

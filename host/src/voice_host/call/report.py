@@ -34,7 +34,6 @@ from voice_host.call.events import (
     TurnTaken,
     VoiceFailedOver,
 )
-from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.transport.connection import ClientConnection, Sender
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
@@ -160,16 +159,3 @@ class CallReporter:
 
     def _warn(self, name: str, **fields: object) -> None:
         log.warning(name, agent_id=self._agent_id, session_id=self._session.id, **fields)
-
-
-def report_refusal(agent_id: str, code: CloseCode, reason: str, *, limit: str | None = None, **origin: str) -> None:
-    """Count and log a call that does not begin.
-
-    Args:
-        limit: the setting whose limit it is over.
-        origin: log fields that say where it came from.
-    """
-    if limit is not None:
-        metrics.LIMITS_EXCEEDED.labels(agent_id, limit).inc()
-    metrics.CALLS_REFUSED.labels(agent_id, str(code.value)).inc()
-    log.info("call_refused", agent_id=agent_id, code=code.value, reason=reason, **origin)

@@ -14,15 +14,17 @@ from voice_host.caller.hints import hint_for_close
 from voice_host.caller.plan import CallPlan
 from voice_host.caller.report import CallReport
 from voice_host.caller.wav import CannotSave, Recording, write_wav
-from voice_host.fleet.local import Host
+from voice_host.fleet.local import LocalAgents, build
+from voice_host.fleet.service import CannotServe
 from voice_host.front.app import create_host_app
+from voice_host.front.extensions import running_extensions
 from voice_host.front.listener import listen
 from voice_host.front.process import HostServer
-from voice_host.front.run import CannotServe, loaded_agents
 from voice_host.observability.logs import configure_logging
-from voice_host.plugins import BrokenAgent, discover_agents, not_installed
+from voice_host.plugins import discover_agents, not_installed
+from voice_host.sessions.observers import Observers
 from voice_host.settings import Settings
-from voice_host.speech.select import SpeechServices, installed_extensions
+from voice_host.speech.select import installed_extensions
 
 
 class _OwnServer(HostServer):
@@ -97,28 +99,36 @@ async def _own_host(settings: Settings, agent_id: str) -> AsyncIterator[str]:
     alone = settings.agents.model_copy(update={"allow": (agent_id,), "required": ()})
     only = settings.model_copy(update={"agents": alone})
     extensions = installed_extensions(only)
-    speech = SpeechServices(only, extensions)
-    speech.require_named()
-    outcomes = loaded_agents(only)  # in this thread, as in `serve`: a plugin may bind what it opens to it
-    if not outcomes:
-        raise CannotServe(not_installed(agent_id, {agent.id for agent in discover_agents()}), "see `voice-host agents`")
-    host = Host(only, speech, extensions=extensions)
+    observers = Observers(extensions.observers, timeout_s=only.agents.callback_timeout_s)
+    # In this thread, as in `serve`: a plugin may bind what it opens to it.
+    agents = build(only, extensions, observers=observers)
     listener = listen("127.0.0.1", 0)
     try:
-        await host.start(outcomes)
-        agent = host.agents[agent_id]
-        if isinstance(agent, BrokenAgent):
-            raise CallFailed(str(agent), f"`voice-host check {agent_id}` shows more")
-        await speech.prepare()  # else the latencies would be those of the first call after a start
-        if agent.handler.speech_problem is not None:
-            Console(stderr=True).print(Text(agent.handler.speech_problem, "yellow"))
-        server = _OwnServer(create_host_app(host), host)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await serving
+        async with running_extensions(extensions, observers, only):
+            try:
+                await _start(agents, agent_id)
+                server = _OwnServer(create_host_app(agents, only, extensions=extensions), agents, only)
+                serving = asyncio.create_task(server.serve(sockets=[listener]))
+                try:
+                    yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
+                finally:
+                    server.should_exit = True
+                    await serving
+            finally:
+                await agents.stop()
     finally:
         listener.close()
-        await host.stop()
+        await agents.stop()
+
+
+async def _start(agents: LocalAgents, agent_id: str) -> None:
+    await agents.start()
+    agent = agents.report.agents.get(agent_id)
+    if agent is None:
+        installed = {agent.id for agent in discover_agents()}
+        raise CannotServe(not_installed(agent_id, installed), "see `voice-host agents`")
+    if agent.status != "ready":
+        raise CallFailed(str(agent), f"`voice-host check {agent_id}` shows more")
+    await agents.prepare_speech()  # else the latencies would be those of the first call after a start
+    if agent.speech_problem is not None:
+        Console(stderr=True).print(Text(agent.speech_problem, "yellow"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from voice_host.cli.output import (
     ConfigOption,
     JsonOption,
@@ -13,6 +11,7 @@ from voice_host.cli.output import (
     say_warning,
     settings_or_exit,
 )
+from voice_host.fleet.report import AgentReport, report_of
 from voice_host.plugins import (
     BrokenAgent,
     DiscoveredAgent,
@@ -22,6 +21,12 @@ from voice_host.plugins import (
     sdk_mismatch,
 )
 from voice_host.settings import Settings
+
+SHOWN = {
+    *("id", "distribution", "version", "entry_point", "sdk_requirement"),
+    *("allowed", "enabled", "required", "error"),
+}
+"""What `--json` prints of an `AgentReport`."""
 
 
 def agents(as_json: JsonOption = False, config: ConfigOption = None) -> None:
@@ -37,40 +42,28 @@ def agents(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     outcomes = discover_agents()
     for absent in absent_agents(settings, {outcome.id for outcome in outcomes}):
         say_warning(str(absent))
-    rows = [_row(outcome, settings) for outcome in outcomes]
+    reports = [_report(outcome, settings) for outcome in outcomes]
     if as_json:
-        print_json(rows)
-    elif rows:
+        print_json([report.model_dump(mode="json", include=SHOWN) for report in reports])
+    elif reports:
         print_table(
             ["id", "distribution", "version", "allowed", "SDK range", "error"],
             (
                 [
-                    row["id"],
-                    row["distribution"],
-                    row["version"],
-                    ("yes" if row["enabled"] else "disabled") if row["allowed"] else "no",
-                    row["sdk_requirement"] or "not declared",
-                    row["error"] or "",
+                    report.id,
+                    report.distribution or "",
+                    report.version or "",
+                    ("yes" if report.enabled else "disabled") if report.allowed else "no",
+                    report.sdk_requirement or "not declared",
+                    report.error or "",
                 ]
-                for row in rows
+                for report in reports
             ),
         )
     else:
         print_line(nothing_to_run(settings, 0))
 
 
-def _row(outcome: DiscoveredAgent | BrokenAgent, settings: Settings) -> dict[str, Any]:
-    agent = outcome.discovered if isinstance(outcome, BrokenAgent) else outcome
-    mismatch = sdk_mismatch(agent)
-    error = outcome.error if isinstance(outcome, BrokenAgent) else mismatch.error if mismatch else None
-    return {
-        "id": agent.id,
-        "distribution": agent.distribution,
-        "version": agent.version,
-        "entry_point": agent.entry_point,
-        "sdk_requirement": agent.sdk_requirement,
-        "allowed": settings.agents.allows(agent.id),
-        "enabled": settings.for_agent(agent.id).enabled,
-        "required": agent.id in settings.agents.required,
-        "error": error,
-    }
+def _report(outcome: DiscoveredAgent | BrokenAgent, settings: Settings) -> AgentReport:
+    mismatch = sdk_mismatch(outcome) if isinstance(outcome, DiscoveredAgent) else None
+    return report_of(outcome, settings, **({"error": mismatch.error} if mismatch else {}))

@@ -69,7 +69,7 @@ def _call(settings: Settings, plan: CallPlan) -> None:
     # Imported lazily: it loads the web framework and the model library.
     from voice_host.caller.client import CallFailed
     from voice_host.caller.run import call as run
-    from voice_host.front.run import CannotServe
+    from voice_host.fleet.service import CannotServe
     from voice_host.plugins import ExtensionsBroken
     from voice_host.speech.select import ProviderConfigError
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from voice_host.cli.checkup import Status, Verdict, check_agents, required_but_absent
+from voice_host.cli.checkup import check_agents, required_but_absent
 from voice_host.cli.exit_codes import FAILED
 from voice_host.cli.output import (
     ConfigOption,
@@ -22,10 +22,17 @@ from voice_host.cli.output import (
     say_warning,
     settings_or_exit,
 )
+from voice_host.fleet.report import AgentReport, Status
 from voice_host.plugins import absent_agents, discover_agents, not_installed, nothing_to_run
 from voice_host.plugins.installing import installer
 
-_STYLES: dict[Status, str] = {"ok": "green", "broken": "bold red", "not allowed": "dim", "disabled": "dim"}
+SHOWN = {
+    *("id", "kind", "distribution", "version", "phase", "status"),
+    *("import_ms", "error", "hint", "where", "warnings"),
+}
+"""What `--json` prints of an `AgentReport`."""
+
+_STYLES: dict[Status, str] = {"ready": "green", "broken": "bold red"}
 
 
 def check(
@@ -62,40 +69,55 @@ def check(
     # What an agent prints must not end up in our JSON.
     with contextlib.redirect_stdout(sys.stderr):
         extensions, working = check_extensions(settings)
-        verdicts = asyncio.run(check_agents(settings, outcomes, ids or None, working, limit_s=timeout_s))
+        reports = asyncio.run(check_agents(settings, outcomes, ids or None, working, limit_s=timeout_s))
     if ids:  # whoever asks about certain agents hears of those that keep all of them from running
-        extensions = [verdict for verdict in extensions if verdict.status == "broken"]
-    verdicts += required_but_absent(absent) if not ids else []
+        extensions = [report for report in extensions if report.status == "broken"]
+    reports += required_but_absent(absent) if not ids else []
     if as_json:
-        print_json([verdict.as_data() for verdict in [*extensions, *verdicts]])
+        print_json([_as_data(report) for report in [*extensions, *reports]])
     else:
         _print(extensions, "extension")
-        _print(verdicts, "id")
+        _print(reports, "id")
     for agent in absent:
         (say_error if agent.required else say_warning)(str(agent))
-    if not verdicts:
+    if not reports:
         fail("no agents are installed, so nothing was checked", f"install one with `{installer()} NAME`", FAILED)
-    if all(verdict.status == "not allowed" for verdict in verdicts):
+    if all(report.status == "not allowed" for report in reports):
         fail(nothing_to_run(settings, len(installed)), "without `allow` every installed agent may run", FAILED)
-    if any(verdict.status == "broken" for verdict in [*extensions, *verdicts]):
+    if any(report.status == "broken" for report in [*extensions, *reports]):
         raise typer.Exit(FAILED)
 
 
-def _print(verdicts: list[Verdict], kind: str) -> None:
-    if verdicts:
+def _as_data(report: AgentReport) -> dict[str, Any]:
+    return report.model_dump(mode="json", include=SHOWN) | {"status": _passed(report)}
+
+
+def _passed(report: AgentReport) -> str:
+    return "ok" if report.status == "ready" else report.status
+
+
+def _print(reports: list[AgentReport], kind: str) -> None:
+    if reports:
         print_table(
             [kind, "phase", "status", "import ms", "error"],
             (
                 [
-                    verdict.id,
-                    verdict.phase,
-                    Text(verdict.status, style=_STYLES[verdict.status]),
-                    "-" if verdict.import_ms is None else f"{verdict.import_ms:.0f}",
-                    verdict.details(),
+                    report.id,
+                    report.phase,
+                    Text(_passed(report), style=_STYLES.get(report.status, "dim")),
+                    "-" if report.import_ms is None else f"{report.import_ms:.0f}",
+                    _details(report),
                 ]
-                for verdict in verdicts
+                for report in reports
             ),
         )
-    for verdict in verdicts:
-        for warning in verdict.warnings:
-            say_warning(f"{verdict.id}: {warning}")
+    for report in reports:
+        for warning in report.warnings:
+            say_warning(f"{report.id}: {warning}")
+
+
+def _details(report: AgentReport) -> str:
+    """Return error, place and hint as one text."""
+    place = f" ({report.where})" if report.where else ""
+    hint = f" - {report.hint}" if report.hint else ""
+    return f"{report.error or ''}{place}{hint}"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from voice_host.cli.checkup import Verdict
+from voice_host.fleet.report import AgentReport, report_of
 from voice_host.plugins import (
     HOST_EXTENSION,
     BrokenExtension,
-    DiscoveredPlugin,
     Extensions,
     ExtensionsBroken,
     LoadedExtension,
@@ -25,36 +24,35 @@ from voice_host.speech.builtin import BuiltInProviders
 Outcome = LoadedExtension | BrokenExtension
 
 
-def check_extensions(settings: Settings) -> tuple[list[Verdict], Extensions]:
-    """Return a verdict for each installed extension, and those that work, for the agents to be checked with."""
+def check_extensions(settings: Settings) -> tuple[list[AgentReport], Extensions]:
+    """Return a report on each installed extension, and those that work, for the agents to be checked with."""
     outcomes = load_extensions(settings, BuiltInProviders(settings))
     outcomes = asyncio.run(_used(settings, outcomes))
     working = Extensions(outcome for outcome in outcomes if isinstance(outcome, LoadedExtension))
-    verdicts = [_verdict(outcome) for outcome in outcomes if outcome.id != HOST_EXTENSION]
-    verdicts += [
-        Verdict(*_named(found), Phase.DISCOVERED, "not allowed", kind="extension")
-        for found in map(_discovered, discover_extensions())
+    reports = [_report(outcome, settings) for outcome in outcomes if outcome.id != HOST_EXTENSION]
+    reports += [
+        report_of(found, settings, status="not allowed")
+        for found in (each.discovered if isinstance(each, BrokenExtension) else each for each in discover_extensions())
         if not settings.extensions.allows(found.id)
     ]
-    return sorted(verdicts, key=lambda verdict: verdict.id), working
+    return sorted(reports, key=lambda report: report.id), working
 
 
 async def _used(settings: Settings, outcomes: list[Outcome]) -> list[Outcome]:
     """Let those that are loaded add their routes, start and stop, as `serve` does, and return what came of it."""
-    # Imported here: it brings the web framework and the model library along.
-    from voice_host.fleet.local import Host
+    # Imported here: it brings the web framework along.
+    from voice_host.fleet.local import build
     from voice_host.front.app import create_host_app
-    from voice_host.speech.select import SpeechServices
 
     loaded = Extensions(outcome for outcome in outcomes if isinstance(outcome, LoadedExtension))
-    host = Host(settings, SpeechServices(settings, loaded), extensions=loaded)
+    agents = build(settings, loaded, agents=[])
     broken: dict[str, BrokenExtension] = {}
     try:
-        create_host_app(host)
+        create_host_app(agents, settings, extensions=loaded)
     except ExtensionsBroken as error:
         broken = {each.id: each for each in error.broken}
     finally:
-        await host.stop()
+        await agents.stop()
     return [broken.get(outcome.id) or await _started_and_stopped(outcome, settings) for outcome in outcomes]
 
 
@@ -66,28 +64,9 @@ async def _started_and_stopped(outcome: Outcome, settings: Settings) -> Outcome:
     return outcome
 
 
-def _verdict(outcome: LoadedExtension | BrokenExtension) -> Verdict:
-    found = outcome.discovered
-    violated = tuple(map(str, violations(found.distribution))) if found.distribution else ()
-    if isinstance(outcome, LoadedExtension):
-        warnings = (*outcome.warnings, *violated)
-        return Verdict(*_named(found), Phase.STARTED, "ok", outcome.import_ms, warnings=warnings, kind="extension")
-    return Verdict(
-        *_named(found),
-        outcome.phase,
-        "broken",
-        import_ms=outcome.import_ms,
-        error=outcome.error,
-        hint=outcome.hint,
-        where=outcome.where,
-        warnings=violated,
-        kind="extension",
-    )
-
-
-def _named(found: DiscoveredPlugin) -> tuple[str, str | None, str | None]:
-    return found.id, found.distribution or None, found.version or None
-
-
-def _discovered(outcome: DiscoveredPlugin | BrokenExtension) -> DiscoveredPlugin:
-    return outcome.discovered if isinstance(outcome, BrokenExtension) else outcome
+def _report(outcome: Outcome, settings: Settings) -> AgentReport:
+    report = report_of(outcome, settings)
+    distribution = outcome.discovered.distribution
+    violated = map(str, violations(distribution)) if distribution else ()
+    works = {"status": "ready", "phase": Phase.STARTED} if isinstance(outcome, LoadedExtension) else {}
+    return report.model_copy(update={**works, "warnings": (*report.warnings, *violated)})

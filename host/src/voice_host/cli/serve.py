@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -37,7 +38,7 @@ def serve(
 ) -> None:
     """Run the host: every installed agent, one WebSocket endpoint each, and a page to talk to them.
 
-    Without any API key it speaks and listens with demo speech on this machine.
+    Without any API key it speaks and listens with the embedded demo voice.
 
     Examples:
 
@@ -62,14 +63,20 @@ def _listener(server: ServerSettings) -> socket.socket:
 
 def _serve(settings: Settings, listener: socket.socket, strict: bool, insecure: bool) -> None:
     # Imported when it is needed: it brings the web framework and the model library along.
-    from voice_host.fleet.local import RequiredAgentBroken
-    from voice_host.front.run import CannotServe
+    from voice_host.fleet.local import build
+    from voice_host.fleet.service import CannotServe, RequiredAgentBroken
     from voice_host.front.run import serve as run
     from voice_host.plugins import ExtensionsBroken
-    from voice_host.speech.select import ProviderConfigError
+    from voice_host.speech.select import ProviderConfigError, installed_extensions
 
     try:
-        run(settings, listener, strict=strict, insecure=insecure)
+        run(
+            settings,
+            listener,
+            load_extensions=installed_extensions,
+            build=partial(build, strict=strict),
+            insecure=insecure,
+        )
     except CannotServe as error:
         fail(str(error), error.hint)
     except ExtensionsBroken as error:

@@ -9,7 +9,7 @@ from functools import cache
 from sys import byteorder
 
 from voice_host.clients.protocol import AudioFormat, Encoding
-from voice_host.speech.resampler import Resampler
+from voice_host.resampler import Resampler
 
 
 def decoder(audio_format: AudioFormat, to_hz: int) -> Callable[[bytes], bytes]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from voice_host.sessions.refusals import ResumeRefused, SessionRefused, ShuttingDown
+
 MAX_REASON_BYTES = 123
 """RFC 6455: a control frame carries 125 bytes, two of them the code."""
 
@@ -25,3 +27,10 @@ class CloseCode(IntEnum):
 def fit_reason(reason: str) -> str:
     """Cut a reason to what a close frame can carry, at a character's boundary."""
     return reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
+
+
+def code_for(refusal: SessionRefused) -> CloseCode:
+    """Return the close code of a connection that gets no session."""
+    if isinstance(refusal, ShuttingDown):
+        return CloseCode.DRAINING
+    return CloseCode.NOT_AUTHORISED if isinstance(refusal, ResumeRefused) else CloseCode.COULD_NOT_START

@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
@@ -22,23 +21,25 @@ from voice_host.dev.channel import ServeRequest, receive_socket
 from voice_host.dev.report import say_outcome
 from voice_host.dev.restart_notice import add_restart_notice
 from voice_host.dev.source import PYPROJECT, UNKNOWN_VERSION, NoAgentHere, SourceTree, put_on_path, read_tree
-from voice_host.fleet.local import Host
+from voice_host.fleet.local import build
+from voice_host.fleet.service import AgentService
 from voice_host.front.app import create_host_app
 from voice_host.front.event_loop import run_in_event_loop
 from voice_host.front.process import HostServer
-from voice_host.front.run import LOOPBACK_NAMES, leave_given_up_tools, serve_host
+from voice_host.front.run import LOOPBACK_NAMES, leave_abandoned_tools, serve_agents
 from voice_host.observability.logs import allow_loggers, configure_logging
 from voice_host.plugins import (
     BrokenAgent,
     DiscoveredAgent,
+    Extensions,
     ExtensionsBroken,
     LoadedAgent,
     Phase,
     discover_agents,
     load_agent,
 )
-from voice_host.settings import Settings, SettingsError, known_secrets, load_settings
-from voice_host.speech.select import SpeechServices, installed_extensions
+from voice_host.settings import AuthSettings, Settings, SettingsError, known_secrets, load_settings
+from voice_host.speech.select import installed_extensions
 
 Outcomes = list[LoadedAgent | BrokenAgent]
 
@@ -52,7 +53,7 @@ def main() -> None:
     order = ServeRequest.decode(line)
     settings, outcomes = _outcomes(order)
     _serve(order, settings, outcomes)
-    leave_given_up_tools()
+    leave_abandoned_tools()
 
 
 def _leave_with_the_parent(orders: BinaryIO) -> None:
@@ -66,8 +67,15 @@ def _leave_with_the_parent(orders: BinaryIO) -> None:
 class _Server(HostServer):
     """Sets an event when it is told to leave."""
 
-    def __init__(self, app: FastAPI, host: Host, started: Callable[[], None], leaving: asyncio.Event) -> None:
-        super().__init__(app, host, started)
+    def __init__(
+        self,
+        app: FastAPI,
+        agents: AgentService,
+        settings: Settings,
+        started: Callable[[], None],
+        leaving: asyncio.Event,
+    ) -> None:
+        super().__init__(app, agents, settings, started)
         self._leaving = leaving
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -79,15 +87,17 @@ def _serve(order: ServeRequest, settings: Settings, outcomes: Outcomes) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with receive_socket(order.listener) as listener:
         url = f"http://localhost:{listener.getsockname()[1]}"
-        speech, outcomes = services(settings, outcomes, Path(order.folder))
-        host = Host(settings, speech)
-        app = create_host_app(host, allowed_hosts=LOOPBACK_NAMES, tracebacks=True)
+        extensions, outcomes = extensions_or_broken(settings, outcomes, Path(order.folder))
+        agents = build(settings, extensions, agents=outcomes)
+        app = create_host_app(agents, _open(settings), allowed_hosts=LOOPBACK_NAMES, tracebacks=True)
         leaving = asyncio.Event()
         add_restart_notice(app, leaving)
-        started = partial(say_outcome, host, url, console, again=order.restarted)
-        server = _Server(app, host, started, leaving)
-        limit_ms = settings.server.loop_blocked_ms
-        run_in_event_loop(serve_host(host, outcomes, server, listener, loop_blocked_ms=limit_ms))
+
+        def started() -> None:
+            say_outcome(agents.report, url, console, again=order.restarted)
+
+        server = _Server(app, agents, settings, started, leaving)
+        run_in_event_loop(serve_agents(agents, server, listener, settings))
 
 
 def _outcomes(order: ServeRequest) -> tuple[Settings, Outcomes]:
@@ -110,13 +120,19 @@ def _outcomes(order: ServeRequest) -> tuple[Settings, Outcomes]:
     return settings, _loaded(tree, settings)
 
 
-def services(settings: Settings, outcomes: Outcomes, folder: Path) -> tuple[SpeechServices, Outcomes]:
-    """Return the speech services, those of extensions included. A broken extension is shown in place of the agents."""
+def _open(settings: Settings) -> Settings:
+    """Return the settings without what protects a host that others reach."""
+    server = settings.server.model_copy(update={"allowed_origins": ()})
+    return settings.model_copy(update={"auth": AuthSettings(), "server": server})
+
+
+def extensions_or_broken(settings: Settings, outcomes: Outcomes, folder: Path) -> tuple[Extensions | None, Outcomes]:
+    """Return the extensions, for their speech services, and the agents. A broken extension is shown in their place."""
     try:
-        return SpeechServices(settings, installed_extensions(settings)), outcomes
+        return installed_extensions(settings), outcomes
     except ExtensionsBroken as error:
         hint = error.broken[0].hint or "`voice-host check` shows more"
-        return SpeechServices(settings), [_broken(folder, str(error), hint)]
+        return None, [_broken(folder, str(error), hint)]
 
 
 def _loaded(tree: SourceTree, settings: Settings) -> Outcomes:

@@ -5,21 +5,20 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from voice_host.fleet.local import Host
+from voice_host.fleet.service import FleetReport
 from voice_host.front.banner import print_banner, print_broken
-from voice_host.plugins import BrokenAgent
 
 ADVICE = "correct it and save: the agent restarts"
 """For `voice-host check` an agent has to be installed, and here it need not be."""
 
 
-def say_outcome(host: Host, url: str, console: Console, *, again: bool) -> None:
+def say_outcome(report: FleetReport, url: str, console: Console, *, again: bool) -> None:
     """Say which agents are ready and which are broken and why; the first time also where to talk and over what."""
     if not again:
-        print_banner(host, url, console, advice=ADVICE, tracebacks=True)
+        print_banner(report, url, console, advice=ADVICE, tracebacks=True)
         return
-    for agent in host.agents.values():
-        if isinstance(agent, BrokenAgent):
-            print_broken(agent, console, ADVICE, tracebacks=True)
+    for agent in report.agents.values():
+        if agent.status == "ready":
+            console.print(Text.assemble((agent.id, "bold"), " is ", ("ready", "green")))
         else:
-            console.print(Text.assemble((agent.loaded.id, "bold"), " is ", ("ready", "green")))
+            print_broken(agent, console, ADVICE, tracebacks=True)

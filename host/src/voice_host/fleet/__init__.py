@@ -1,1 +1,1 @@
-"""What takes calls: the agents of this process."""
+"""What takes calls: `service` and `report` are what the front sees of agents, `local` runs them in this process."""

@@ -11,7 +11,7 @@ from voice_host.admission import NotAllowed, allowed_for
 from voice_host.conversation.model_choice import ModelChoice
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.conversation.tools import ToolWithoutSchema
-from voice_host.models import ModelConfigError, ModelRegistry
+from voice_host.models import ModelConfigError, ModelRegistry, ResolvedModel
 from voice_host.plugins import BrokenAgent, LoadedAgent, Phase, function_place
 from voice_host.plugins.guard import PhaseFailed, guarded
 from voice_host.settings import Settings
@@ -30,34 +30,53 @@ class Prepared:
 
 
 def prepare(
-    loaded: LoadedAgent, settings: Settings, models: ModelRegistry, speech: SpeechServices
+    loaded: LoadedAgent,
+    settings: Settings,
+    models: ModelRegistry,
+    services: SpeechServices,
+    *,
+    model: ResolvedModel | None = None,
+    speech: SpeechProviders | None = None,
 ) -> Prepared | BrokenAgent:
     """Choose the agent's services and model, and build the schemas of its tools. Nothing is connected to.
 
     What fails is an outcome, not an exception. Whoever gets a runtime closes it.
+
+    Args:
+        model, speech: in place of what would be chosen.
     """
     try:
         with guarded(Phase.CONFIGURED, "it cannot be prepared"):  # its types and tools bring code of their own
-            return _prepared(loaded, settings, models, speech)
+            return _prepared(loaded, settings, models, services, model, speech)
     except PhaseFailed as failed:
         return failed.outcome(BrokenAgent, loaded.discovered, loaded.secrets, loaded.import_ms)
 
 
 def _prepared(
-    loaded: LoadedAgent, settings: Settings, models: ModelRegistry, speech: SpeechServices
+    loaded: LoadedAgent,
+    settings: Settings,
+    models: ModelRegistry,
+    services: SpeechServices,
+    model: ResolvedModel | None,
+    speech: SpeechProviders | None,
 ) -> Prepared | BrokenAgent:
     allowed = allowed_for(settings, loaded.id)
     try:
         allowed.check(loaded.config)
-        providers = speech.for_agent(loaded.config, loaded.id)
+        providers = speech or services.for_agent(loaded.config, loaded.id)
 
         def accept(config: AgentConfig) -> None:
             allowed.check(config)
-            speech.require_allowed_addresses(config, providers)
+            services.require_allowed_addresses(config, providers)
 
         choose = ModelChoice(models, settings.for_agent(loaded.id))
+        runtime = (
+            AgentRuntime(loaded.id, loaded.config, choose(loaded.config), choose=choose, accept=accept)
+            if model is None
+            else AgentRuntime(loaded.id, loaded.config, model, accept=accept)
+        )
         return Prepared(
-            AgentRuntime(loaded.id, loaded.config, choose(loaded.config), choose=choose, accept=accept),
+            runtime,
             providers,
             tuple(voice_warnings(loaded.config, providers)),
         )

@@ -1,261 +1,343 @@
-"""The running host: which agents take calls, over which services, and when it starts and stops."""
+"""Agents that run in this process: `build` wires them to their services, `LocalAgents` runs them."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from voice_host.admission import Admission, call_limits
+from voice_host.admission import Lease, call_limits
+from voice_host.auth.principal import key_of
 from voice_host.call.handler import VoiceSessionHandler
+from voice_host.clients.protocol import Opening
+from voice_host.clients.transport.connection import ClientConnection
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.fleet.agent_setup import prepare
-from voice_host.models import ModelRegistry
+from voice_host.fleet.report import AgentReport, Providers, report_of
+from voice_host.fleet.service import CannotServe, FleetReport, RequiredAgentBroken, State
+from voice_host.models import ModelRegistry, ResolvedModel
 from voice_host.observability.logs import get_logger
 from voice_host.plugins import (
     BrokenAgent,
-    BrokenExtension,
-    DisabledAgent,
     Extensions,
     LoadedAgent,
-    LoadedExtension,
+    Phase,
+    absent_agents,
+    discover_agents,
+    load_agents,
     nothing_to_run,
     start_agent,
-    start_extension,
     stop_agent,
-    stop_extension,
     unread_settings,
 )
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.observers import Observers
-from voice_host.settings import Settings, service_limitations
-from voice_host.speech.select import SpeechServices
+from voice_host.settings import Settings, load_settings, service_limitations
+from voice_host.speech.select import SpeechProviders, SpeechServices, installed_extensions, voice_warnings
 from voice_host.tasks import in_background
-from voice_host_sdk import AgentConfig
+from voice_host_sdk import Caller
 
 log = get_logger(__name__)
 
-State = Literal["starting", "ready", "draining", "stopped"]
 
-
-class RequiredAgentBroken(Exception):
-    """The host must not run without an agent that is broken."""
-
-    def __init__(self, agent: BrokenAgent) -> None:
-        super().__init__(str(agent))
-        self.agent_id = agent.id
-
-
-@dataclass(frozen=True, slots=True)
-class ReadyAgent:
-    """An agent that takes calls."""
-
-    loaded: LoadedAgent
-    manager: VoiceAgentManager
-    handler: VoiceSessionHandler
-
-    @property
-    def config(self) -> AgentConfig:
-        """As the plugin returned it."""
-        return self.loaded.config
-
-
-class Host:
-    """All agents of one process. The web framework knows nothing of it; `server.app` shows it to the network.
+def build(
+    settings: Settings,
+    extensions: Extensions | None = None,
+    *,
+    agents: Sequence[LoadedAgent | BrokenAgent] | None = None,
+    observers: Observers | None = None,
+    speech: SpeechProviders | None = None,
+    model: ResolvedModel | None = None,
+    strict: bool = False,
+) -> LocalAgents:
+    """Return the agents of this process, to be started. Without `agents` it loads them, which runs customers' code.
 
     Args:
         settings: what the platform said.
-        speech: the speech services; closed with the host.
-        extensions: the platform's; default: none. Their speech services are in `speech` already.
+        extensions: what offers speech services; default: the host's own alone.
+        agents: which agents; default: all that are installed and allowed.
+        observers: are told of every session; default: nobody.
+        speech: the speech services of all agents, which the caller closes; default: those of the settings.
+        model: answers for all agents, and is closed by the caller; default: the models of the settings.
         strict: every broken agent is fatal, not only the required ones.
-        installed: how many agents are installed, allowed or not; for `why_empty`.
+
+    Raises:
+        CannotServe: an agent that is required, or that was asked for, is not installed or not allowed.
+        ProviderConfigError: a speech service that the platform names cannot be had.
     """
+    services = SpeechServices(settings, extensions)
+    why_empty = None
+    if agents is None:
+        services.require_named()
+        agents = _load(settings)
+        why_empty = None if agents else nothing_to_run(settings, len(discover_agents()))
+    local = LocalAgents(settings, services, observers=observers, speech=speech, model=model, strict=strict)
+    local.add(agents, why_empty)
+    return local
+
+
+def build_for(manager: VoiceAgentManager) -> LocalAgents:
+    """Return the one agent of an application of its own, ready to take calls.
+
+    It uses the services that the configuration file and the variables configure.
+
+    Raises:
+        ExtensionsBroken: an installed extension cannot be used.
+        ProviderConfigError: a speech service that is named cannot be had.
+        SettingsError: the settings cannot be used.
+    """
+    settings = load_settings().with_keys(assemblyai_api_key=manager.assemblyai_api_key)
+    local = LocalAgents(settings, SpeechServices(settings, installed_extensions(settings), any_address=True))
+    local.serve(manager)
+    return local
+
+
+def _load(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
+    """Discover and load the agents that the settings allow."""
+    for absent in absent_agents(settings, {agent.id for agent in discover_agents()}):
+        if absent.required:
+            raise CannotServe(str(absent), "install it, or take it out of agents.required")
+        if settings.came_from("agents", "allow").kind == "option":
+            raise CannotServe(str(absent), "`voice-host agents` lists what is installed")
+        meant = {"did_you_mean": absent.suggestion} if absent.suggestion else {}
+        log.warning("agent_not_installed", agent_id=absent.id, where=absent.where, **meant)
+    for agent_id in settings.agents.required:
+        if not settings.agents.allows(agent_id):
+            raise CannotServe(f"agent {agent_id!r} is required but not allowed", "add it to agents.allow or --agents")
+    return load_agents(settings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """An agent that takes calls."""
+
+    manager: VoiceAgentManager
+    handler: VoiceSessionHandler
+    loaded: LoadedAgent | None = None
+    """None: its application made it, and starts and stops it."""
+    runtime: AgentRuntime | None = None
+    """What is closed with it."""
+
+
+class LocalAgents:
+    """An `AgentService`. Made by `build`, which describes the arguments."""
 
     def __init__(
         self,
         settings: Settings,
-        speech: SpeechServices,
+        services: SpeechServices,
         *,
-        extensions: Extensions | None = None,
+        observers: Observers | None = None,
+        speech: SpeechProviders | None = None,
+        model: ResolvedModel | None = None,
         strict: bool = False,
-        installed: int = 0,
     ) -> None:
-        self.settings = settings
-        self.extensions = extensions or Extensions([])
-        self._observers = Observers(self.extensions.observers, timeout_s=settings.agents.callback_timeout_s)
-        self._started_extensions: list[LoadedExtension] = []
+        self._settings = settings
+        self._services = services
+        self._observers = observers
         self._speech = speech
+        self._model = model
         self._strict = strict
-        self._installed = installed
         self._models = ModelRegistry(settings)
-        self._runtimes: list[AgentRuntime] = []
-        self.admission = Admission(settings.limits, lambda agent_id: settings.for_agent(agent_id).max_calls)
-        self.agents: dict[str, ReadyAgent | BrokenAgent] = {}
-        self.state: State = "starting"
+        self._outcomes: list[LoadedAgent | BrokenAgent] = []
+        self._serving: dict[str, _Serving] = {}
+        self._reports: dict[str, AgentReport] = {}
+        self._why_empty: str | None = None
+        self._report = FleetReport()
         self._preparing: asyncio.Task[None] | None = None
+        self._ending: set[str] = set()
 
-    async def start(self, outcomes: list[LoadedAgent | BrokenAgent]) -> None:
-        """Take every loaded agent to its first call.
+    def add(self, outcomes: Sequence[LoadedAgent | BrokenAgent], why_empty: str | None = None) -> None:
+        """Let `start` start these agents. `why_empty`: what to tell the operator where there are none."""
+        self._outcomes += outcomes
+        self._why_empty = why_empty
 
-        Raises:
-            RequiredAgentBroken: an agent that the host must have is broken.
-            ExtensionsBroken: an extension did not start.
-        """
-        await self._start_extensions()
-        for outcome in outcomes:
+    # --- start ------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        for outcome in self._outcomes:
+            self._reports[outcome.id] = report_of(outcome, self._settings)
+        for outcome in self._outcomes:
             if isinstance(outcome, LoadedAgent):
-                for warning in outcome.warnings:
-                    log.warning("agent_warning", agent_id=outcome.id, warning=warning)
-            self.agents[outcome.id] = await self._ready(outcome) if isinstance(outcome, LoadedAgent) else outcome
-        for agent in self.agents.values():
-            if isinstance(agent, DisabledAgent) and agent.id not in self.settings.agents.required:
-                log.info("agent_disabled", agent_id=agent.id)
-            elif isinstance(agent, BrokenAgent):
-                told = {"phase": str(agent.phase), "error": agent.error, "where": agent.where, "hint": agent.hint}
-                log.error("agent_broken", agent_id=agent.id, **{key: value for key, value in told.items() if value})
-                if self._strict or agent.id in self.settings.agents.required:
-                    raise RequiredAgentBroken(agent)
-            elif agent.handler.speech_problem is not None:
-                log.warning("speech_unavailable", agent_id=agent.loaded.id, problem=agent.handler.speech_problem)
-        self._preparing = in_background(self._speech.prepare(), "prepare-speech")
-        self.state = "ready"
+                self._reports[outcome.id] = await self._start(outcome)
+        self._set_state("starting")
+        for report in self._reports.values():
+            if (report.required and report.status != "ready") or (report.status == "broken" and self._strict):
+                raise RequiredAgentBroken(report)
+        self._preparing = in_background(self._services.prepare(), "prepare-speech")
+        self._set_state("ready")
 
-    async def _start_extensions(self) -> None:
-        for extension in self.extensions.loaded:
-            for warning in extension.warnings:
-                log.warning("extension_warning", extension=extension.id, warning=warning)
-        outcomes = [
-            await start_extension(extension, self.settings.server.start_timeout_s)
-            for extension in self.extensions.loaded
-        ]
-        self._started_extensions = [each for each in outcomes if isinstance(each, LoadedExtension)]
-        Extensions(outcomes)
-        self._observers.start()
-
-    async def _stop_extensions(self) -> None:
-        await self._observers.aclose()
-        for extension in self._started_extensions:
-            stopped = await stop_extension(extension, self.settings.server.stop_timeout_s)
-            if isinstance(stopped, BrokenExtension):
-                log.warning("extension_not_stopped", extension=extension.id, error=stopped.error)
-
-    async def _ready(self, loaded: LoadedAgent) -> ReadyAgent | BrokenAgent:
-        prepared = prepare(loaded, self.settings, self._models, self._speech)
+    async def _start(self, loaded: LoadedAgent) -> AgentReport:
+        settings = self._settings
+        prepared = prepare(loaded, settings, self._models, self._services, model=self._model, speech=self._speech)
         if isinstance(prepared, BrokenAgent):
-            return prepared
-        self._runtimes.append(prepared.runtime)
-        started = await start_agent(loaded, self.settings.server.start_timeout_s)
+            return report_of(prepared, settings)
+        started = await start_agent(loaded, settings.server.start_timeout_s)
         if isinstance(started, BrokenAgent):
-            return started
-        for warning in (*prepared.warnings, *unread_settings(loaded, self.settings)):
-            log.warning("agent_warning", agent_id=loaded.id, warning=warning)
+            await prepared.runtime.aclose()
+            return report_of(started, settings)
         manager = VoiceAgentManager(
             config=loaded.config,
             runtime=prepared.runtime,
             callbacks=loaded.callbacks,
             observers=self._observers,
-            resume_grace_s=self.settings.sessions.resume_grace_s,
-            max_parked=self.settings.sessions.max_parked,
-            callback_timeout_s=self.settings.agents.callback_timeout_s,
-            close_timeout_s=self.settings.server.stop_timeout_s,
+            resume_grace_s=settings.sessions.resume_grace_s,
+            max_parked=settings.sessions.max_parked,
+            callback_timeout_s=settings.agents.callback_timeout_s,
+            close_timeout_s=settings.server.stop_timeout_s,
         )
-        limits = call_limits(self.settings, loaded.id)
-        handler = VoiceSessionHandler(
-            agent_manager=manager, speech=prepared.speech, limits=limits, resilience=self.settings.resilience
+        serving = _Serving(manager, self._handler(manager, prepared.speech), loaded, prepared.runtime)
+        self._serving[loaded.id] = serving
+        warnings = (*loaded.warnings, *prepared.warnings, *unread_settings(loaded, settings))
+        return report_of(loaded, settings, **_ready(serving), warnings=warnings)
+
+    def serve(self, manager: VoiceAgentManager) -> None:
+        """Take calls for an agent that its application has made. Its sessions end with `stop`."""
+        speech = self._services.for_agent(manager.config)
+        serving = _Serving(manager, self._handler(manager, speech))
+        self._serving[manager.agent_id] = serving
+        self._reports[manager.agent_id] = AgentReport(
+            id=manager.agent_id,
+            title=manager.config.title,
+            description=manager.config.description,
+            examples=manager.config.examples,
+            warnings=tuple(voice_warnings(manager.config, speech)),
+            **_ready(serving),
         )
-        return ReadyAgent(loaded, manager, handler)
+        self._set_state("starting")
+
+    def _handler(self, manager: VoiceAgentManager, speech: SpeechProviders) -> VoiceSessionHandler:
+        limits = call_limits(self._settings, manager.agent_id)
+        resilience = self._settings.resilience
+        return VoiceSessionHandler(agent_manager=manager, speech=speech, limits=limits, resilience=resilience)
+
+    # --- calls ------------------------------------------------------------------------------------------------------
+
+    def check_resume(self, agent_id: str, token: str, caller: Caller | None) -> None:
+        self._serving[agent_id].manager.check_resume(token, caller)
+
+    async def take(self, connection: ClientConnection, lease: Lease, opening: Opening) -> None:
+        handler = self._serving[lease.agent_id].handler
+        await handler.take(connection, session_id=lease.session_id, caller=lease.caller, metadata=opening.metadata)
+
+    def revoke(self, key_ids: Collection[str]) -> None:
+        ending: set[str] = set()
+        ended: Counter[str] = Counter()
+        for manager in self._managers():
+            for session in manager.sessions():
+                key_id = key_of(session.live.caller)
+                if key_id is None or key_id not in key_ids:
+                    continue
+                if session.connection is not None:
+                    session.connection.revoke()
+                elif session.parked_at is not None:
+                    in_background(
+                        manager.remove(session.id), "end-revoked-call", of=session.id
+                    )  # its callbacks take time
+                else:
+                    continue  # about to be connected
+                ending.add(session.id)
+                if session.id not in self._ending:
+                    ended[key_id] += 1
+        self._ending = ending
+        for key_id, calls in ended.items():
+            log.info("calls_of_revoked_key_ended", key_id=key_id, calls=calls)
+
+    # --- stop -------------------------------------------------------------------------------------------------------
 
     async def drain(self, timeout_s: float = 0) -> None:
-        """Take no more calls, tell those that are connected, and end them.
-
-        Args:
-            timeout_s: how long they may go on by themselves. `hurry()` cuts it short.
-        """
-        if self.state in ("draining", "stopped"):
+        if self._report.state in ("draining", "stopped"):
             return
-        self.state = "draining"
+        self._set_state("draining")
         async with asyncio.TaskGroup() as tasks:
-            for agent in self._ready_agents():
-                tasks.create_task(self._drain(agent.manager, timeout_s))
+            for manager in self._managers():
+                tasks.create_task(self._drain(manager, timeout_s))
 
     async def _drain(self, manager: VoiceAgentManager, timeout_s: float) -> None:
         await manager.drain(timeout_s)
         await manager.aclose_all()
 
-    def managers(self) -> list[VoiceAgentManager]:
-        """Return the managers of all agents that take calls."""
-        return [agent.manager for agent in self._ready_agents()]
-
     def hurry(self) -> None:
-        """Let no call go on any longer: those that are connected are told and ended."""
-        for agent in self._ready_agents():
-            agent.manager.hurry()
+        for manager in self._managers():
+            manager.hurry()
 
     async def stop(self) -> None:
-        """End what still runs and give everything back. Idempotent."""
-        if self.state == "stopped":
+        if self._report.state == "stopped":
             return
         await self.drain()
-        self.state = "stopped"
-        for agent in self._ready_agents():
-            stopped = await stop_agent(agent.loaded, self.settings.server.stop_timeout_s)
-            if isinstance(stopped, BrokenAgent):
-                log.warning("agent_not_stopped", agent_id=stopped.id, error=stopped.error)
-        await self._stop_extensions()
-        for runtime in self._runtimes:
-            await runtime.aclose()
+        for agent_id, serving in self._serving.items():
+            if serving.loaded is not None:
+                await self._stop(agent_id, serving.loaded)
+        self._set_state("stopped")
+        for serving in self._serving.values():
+            if serving.runtime is not None:
+                await serving.runtime.aclose()
         if self._preparing is not None:
             self._preparing.cancel()
             await asyncio.wait((self._preparing,))
-        await self._speech.aclose()
+        await self._services.aclose()
         await self._models.aclose()
 
-    # --- what it tells about itself -------------------------------------------------------------------------------
+    async def _stop(self, agent_id: str, loaded: LoadedAgent) -> None:
+        stopped = await stop_agent(loaded, self._settings.server.stop_timeout_s)
+        if isinstance(stopped, BrokenAgent):
+            log.warning("agent_not_stopped", agent_id=agent_id, error=stopped.error)
+            self._reports[agent_id] = report_of(stopped, self._settings)
+
+    # --- what is known of them --------------------------------------------------------------------------------------
 
     @property
-    def active_calls(self) -> int:
-        """Calls that are connected now."""
-        return sum(agent.manager.connected_calls for agent in self._ready_agents())
-
-    @property
-    def why_empty(self) -> str | None:
-        """Why it has no agents at all, broken ones included, and what to do about it; None when it has some."""
-        return None if self.agents else nothing_to_run(self.settings, self._installed)
-
-    def describe(self, *, tracebacks: bool = False) -> list[dict[str, Any]]:
-        """The agents as `GET /agents` lists them; `tracebacks` adds what broken ones raised, for their developers."""
-        return [self._describe(agent, tracebacks=tracebacks) for agent in self.agents.values()]
-
-    def _describe(self, agent: ReadyAgent | BrokenAgent, *, tracebacks: bool) -> dict[str, Any]:
-        found = agent.discovered if isinstance(agent, BrokenAgent) else agent.loaded.discovered
-        listed: dict[str, Any] = {"id": found.id, "distribution": found.distribution, "version": found.version}
-        if isinstance(agent, DisabledAgent):
-            return listed | {"title": found.id, "description": "", "status": "disabled"}
-        if isinstance(agent, BrokenAgent):
-            optional = ("where", "hint", "traceback") if tracebacks else ("where", "hint")
-            return (
-                listed
-                | {name: text for name in optional if (text := getattr(agent, name))}
-                | {
-                    "title": found.id,
-                    "description": "",
-                    "status": "broken",
-                    "phase": str(agent.phase),
-                    "error": agent.error,
-                }
-            )
-        ready = {
-            "title": agent.config.title,
-            "description": agent.config.description,
-            "examples": list(agent.config.examples),
-            "status": "ready",
-            "providers": {**agent.handler.speech_names, "model": agent.manager.model_name},
+    def report(self) -> FleetReport:
+        changed = {
+            agent_id: self._reports[agent_id].model_copy(update=_ready(serving))
+            for agent_id, serving in self._serving.items()
+            if serving.handler.speech_problem != self._reports[agent_id].speech_problem  # it may show in use
+            and self._reports[agent_id].status == "ready"
         }
-        if problem := agent.handler.speech_problem:
-            ready["speech_problem"] = problem
-        if notices := service_limitations(agent.handler.speech_names.values()):
-            ready["speech_notices"] = notices
-        return listed | ready
+        if changed:
+            self._reports |= changed
+            self._set_state(self._report.state)
+        return self._report
 
-    def _ready_agents(self) -> list[ReadyAgent]:
-        return [agent for agent in self.agents.values() if isinstance(agent, ReadyAgent)]
+    @property
+    def connected(self) -> int:
+        return sum(manager.connected_calls for manager in self._managers())
+
+    def manager(self, agent_id: str) -> VoiceAgentManager:
+        """Return the sessions of an agent that takes calls. Raises `KeyError`: it takes none."""
+        return self._serving[agent_id].manager
+
+    def handler(self, agent_id: str) -> VoiceSessionHandler:
+        """Return what runs the calls of an agent. Raises `KeyError`: it takes none."""
+        return self._serving[agent_id].handler
+
+    def runtime(self, agent_id: str) -> AgentRuntime:
+        """Return the model and the tools of an agent that was started. Raises `KeyError`: it takes no calls."""
+        runtime = self._serving[agent_id].runtime
+        if runtime is None:
+            raise KeyError(agent_id)
+        return runtime
+
+    async def prepare_speech(self) -> None:
+        """Let the speech services load what they need, so that the first call need not wait for it."""
+        await self._services.prepare()
+
+    def _managers(self) -> list[VoiceAgentManager]:
+        return [serving.manager for serving in self._serving.values()]
+
+    def _set_state(self, state: State) -> None:
+        self._report = FleetReport(state, dict(self._reports), self._why_empty)
+
+
+def _ready(serving: _Serving) -> dict[str, Any]:
+    """What a report says of an agent that takes calls."""
+    handler = serving.handler
+    return {
+        "status": "ready",
+        "phase": Phase.STARTED,
+        "providers": Providers(**handler.speech_names, model=serving.manager.model_name),
+        "speech_problem": handler.speech_problem,
+        "speech_notices": tuple(service_limitations(handler.speech_names.values())) or None,
+    }

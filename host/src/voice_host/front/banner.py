@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from textwrap import indent
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from voice_host.fleet.local import Host
+from voice_host.fleet.report import AgentReport
+from voice_host.fleet.service import FleetReport
 from voice_host.observability.logs import MAX_TRACE_CHARS
 from voice_host.observability.printable import printable
-from voice_host.plugins import BrokenAgent, DisabledAgent
 
 DEMO_MODEL_NOTICE = (
     "No language model is configured for {agents}: answers are found by matching words. "
@@ -22,7 +21,7 @@ COLUMNS = ("agent", "status", "listens", "speaks", "model", "from")
 
 
 def print_banner(
-    host: Host,
+    report: FleetReport,
     url: str,
     console: Console,
     access: str | None = None,
@@ -39,35 +38,36 @@ def print_banner(
     console.print(Text.assemble("Talk to your agents at ", (url, "bold cyan"), "   (Ctrl-C stops the host)\n"))
     if access:
         console.print(Text(f"{access}\n", "yellow"))
-    if why := host.why_empty:
-        console.print(Text(why))
+    if report.why_empty:
+        console.print(Text(report.why_empty))
         return
-    agents = host.describe()
+    agents = report.agents.values()
     table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
     for agent in agents:
-        package = printable(f"{agent['distribution']} {agent['version']}")
-        table.add_row(Text(agent["id"]), *_cells(agent), Text(package))
+        package = printable(f"{agent.distribution} {agent.version}")
+        table.add_row(Text(agent.id), *_cells(agent), Text(package))
     console.print(table)
-    for broken in host.agents.values():
-        if isinstance(broken, BrokenAgent) and not isinstance(broken, DisabledAgent):
-            print_broken(broken, console, advice, tracebacks=tracebacks)
-    for problem in dict.fromkeys(agent["speech_problem"] for agent in agents if "speech_problem" in agent):
+    for agent in agents:
+        if agent.status == "broken":
+            print_broken(agent, console, advice, tracebacks=tracebacks)
+    for problem in dict.fromkeys(agent.speech_problem for agent in agents if agent.speech_problem is not None):
         console.print(Text(f"\n{problem}", "yellow"))
-    for notice in dict.fromkeys(notice for agent in agents for notice in agent.get("speech_notices", ())):
+    used = {agent.id: agent.providers for agent in agents if agent.providers is not None}
+    for notice in dict.fromkeys(notice for agent in agents for notice in agent.speech_notices or ()):
         console.print(Text(f"\n{notice}", "yellow"))
-    if demo := [agent["id"] for agent in agents if agent.get("providers", {}).get("model") == "demo"]:
+    if demo := [agent_id for agent_id, providers in used.items() if providers.model == "demo"]:
         console.print(Text(DEMO_MODEL_NOTICE.format(agents=", ".join(demo)), "yellow"))
 
 
-def _cells(agent: dict[str, Any]) -> list[Text]:
-    if agent["status"] == "ready":
-        providers = agent["providers"]
-        return [Text("ready", "green"), *(Text(printable(providers[kind])) for kind in ("stt", "tts", "model"))]
-    status = Text("disabled", "dim") if agent["status"] == "disabled" else Text("broken", "red")
+def _cells(agent: AgentReport) -> list[Text]:
+    if agent.providers is not None:
+        providers = agent.providers
+        return [Text("ready", "green"), *map(Text, map(printable, (providers.stt, providers.tts, providers.model)))]
+    status = Text("disabled", "dim") if agent.status == "disabled" else Text("broken", "red")
     return [status, Text("-"), Text("-"), Text("-")]
 
 
-def print_broken(agent: BrokenAgent, console: Console, advice: str | None = None, *, tracebacks: bool = False) -> None:
+def print_broken(agent: AgentReport, console: Console, advice: str | None = None, *, tracebacks: bool = False) -> None:
     """Print why an agent is broken.
 
     Args:

@@ -15,9 +15,10 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from voice_host.fleet.local import Host
+from voice_host.fleet.service import AgentService
 from voice_host.front.connections import connection_options
 from voice_host.observability.logs import get_logger
+from voice_host.settings import Settings
 from voice_host.tasks import in_background
 
 log = get_logger(__name__)
@@ -44,7 +45,8 @@ class HostServer(uvicorn.Server):
     def __init__(
         self,
         app: FastAPI,
-        host: Host,
+        agents: AgentService,
+        settings: Settings,
         started: Callable[[], None] = lambda: None,
         *,
         drain_timeout_s: float | None = None,
@@ -54,13 +56,13 @@ class HostServer(uvicorn.Server):
                 app,
                 log_config=None,
                 access_log=False,  # it would print query strings, and with them tokens
-                timeout_graceful_shutdown=math.ceil(host.settings.server.stop_timeout_s),
+                timeout_graceful_shutdown=math.ceil(settings.server.stop_timeout_s),
                 lifespan="off",
                 server_header=False,
-                **connection_options(host.settings),
+                **connection_options(settings),
             )
         )
-        self._host = host
+        self._agents = agents
         self._started = started
         self._drain_timeout_s = drain_timeout_s
         self._signals = 0
@@ -95,7 +97,7 @@ class HostServer(uvicorn.Server):
         if self._signals == 1:
             loop.call_soon_threadsafe(self._begin_drain)
         elif self._signals == 2:
-            loop.call_soon_threadsafe(self._host.hurry)
+            loop.call_soon_threadsafe(self._agents.hurry)
         else:
             self.should_exit = self.force_exit = True
 
@@ -104,10 +106,10 @@ class HostServer(uvicorn.Server):
 
     async def _drain(self) -> None:
         if self._drain_timeout_s is not None:
-            calls = self._host.active_calls
+            calls = self._agents.connected
             log.info("draining", calls=calls, timeout_s=self._drain_timeout_s, **(HURRY if calls else {}))
         try:
-            await self._host.drain(self._drain_timeout_s or 0)
+            await self._agents.drain(self._drain_timeout_s or 0)
         finally:
             self.should_exit = True
 

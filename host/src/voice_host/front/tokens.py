@@ -9,9 +9,9 @@ from typing import Annotated
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, WithJsonSchema
 
-from voice_host.fleet.local import Host
-from voice_host.front.answers import ASKS_WHO, refusals
-from voice_host.front.door import Door, origin_of
+from voice_host.fleet.service import AgentService
+from voice_host.front.authorization import Authorization, origin_of
+from voice_host.front.routes import OPTIONAL_AUTH, refusals
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 from voice_host.settings import explain
@@ -65,7 +65,7 @@ class TokenAnswer(BaseModel):
     expires_in_s: int
 
 
-def add_token_route(app: FastAPI, host: Host, door: Door) -> None:
+def add_token_route(app: FastAPI, agents: AgentService, authorization: Authorization) -> None:
     """Add the route to the host's application."""
     body_schema = {"content": {"application/json": {"schema": TokenRequest.model_json_schema()}}}
 
@@ -73,14 +73,14 @@ def add_token_route(app: FastAPI, host: Host, door: Door) -> None:
         "/agents/{agent_id}/tokens",
         status_code=201,
         responses=refusals(401, 403, 404, 413, 422),
-        openapi_extra={"requestBody": body_schema, **ASKS_WHO},
+        openapi_extra={"requestBody": body_schema, **OPTIONAL_AUTH},
     )
     async def make_token(request: Request, agent_id: str) -> TokenAnswer:
-        tokens = door.gate.tokens
-        visitor = await door.let_in(request, "tokens", agent_id=agent_id)
+        tokens = authorization.authentication.tokens
+        principal = await authorization.require(request, "tokens", agent_id=agent_id)
         if tokens is None:
             raise HTTPException(404, "this host makes no call tokens: its settings have no [auth] keys_file")
-        if agent_id not in host.agents:
+        if agent_id not in agents.report.agents:
             raise HTTPException(404, f"there is no agent {agent_id!r}")
         wanted = _parsed(await _body(request))
         ttl_s = min(DEFAULT_TTL_S, tokens.max_ttl_s) if wanted.ttl_s is None else wanted.ttl_s
@@ -92,8 +92,8 @@ def add_token_route(app: FastAPI, host: Host, door: Door) -> None:
             subject=wanted.subject,
             metadata=wanted.metadata,
             single_use=wanted.single_use,
-            key_id=visitor.key_id,
-            maker=visitor.mark,
+            key_id=principal.key_id,
+            maker=principal.mark,
         )
         log.info(
             "token_minted",
@@ -101,7 +101,7 @@ def add_token_route(app: FastAPI, host: Host, door: Door) -> None:
             token_id=made.id,
             expires_in_s=ttl_s,
             single_use=made.single_use,
-            **origin_of(request, visitor),
+            **origin_of(request, principal),
         )
         return TokenAnswer(
             token=text,

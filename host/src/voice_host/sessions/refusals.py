@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from voice_host.observability import metrics
+from voice_host.observability.logs import get_logger
+
+log = get_logger(__name__)
+
 
 class SessionRefused(Exception):
     """The session cannot begin: the agent's `on_session_starting` failed."""
@@ -13,3 +18,19 @@ class ShuttingDown(SessionRefused):
 
 class ResumeRefused(SessionRefused):
     """The resume token is invalid: used, expired, another caller's, or never issued. The reason is not disclosed."""
+
+
+def report_refusal(agent_id: str, code: int, reason: str, *, limit: str | None = None, **origin: str) -> None:
+    """Count and log a call that does not begin.
+
+    Args:
+        agent_id: who was called; empty: there is no such agent.
+        code: the close code that the client gets.
+        reason: as the client gets it.
+        limit: the setting whose limit it is over.
+        origin: log fields that say where the call came from.
+    """
+    if limit is not None:
+        metrics.LIMITS_EXCEEDED.labels(agent_id, limit).inc()
+    metrics.CALLS_REFUSED.labels(agent_id, str(int(code))).inc()
+    log.info("call_refused", agent_id=agent_id, code=int(code), reason=reason, **origin)

@@ -9,22 +9,35 @@ from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 from pydantic_ai.models import Model
+from starlette.websockets import WebSocket
 
-from voice_host.call.handler import VoiceSessionHandler
-from voice_host.conversation.runtime import AgentRuntime
+from voice_host.admission import Lease
+from voice_host.clients.protocol import Opening
+from voice_host.clients.transport.asgi import AsgiWebSocket
+from voice_host.clients.transport.connection import ClientConnection
+from voice_host.clients.voice_host_v1 import VoiceHostV1
+from voice_host.fleet.local import LocalAgents, build
 from voice_host.models import ModelRegistry, ResolvedModel
-from voice_host.plugins import BrokenAgent, LoadedAgent, start_agent, stop_agent
-from voice_host.sessions.manager import VoiceAgentManager
-from voice_host.settings import ServerSettings, Settings, load_settings
+from voice_host.plugins import LoadedAgent
+from voice_host.sessions.resume_token import new_session_id
+from voice_host.settings import LimitsSettings, Settings, load_settings
 from voice_host.speech.select import SpeechProviders
-from voice_host.testing.call import TestCall
+from voice_host.testing.call import TestCall, dialled
 from voice_host.testing.ears import ScriptedEars
 from voice_host.testing.model import ScriptedModel
 from voice_host.testing.recorder import CallbackRecorder
 from voice_host.testing.sources import AgentBroken, AgentSource, load
 from voice_host.testing.virtual_time import VirtualLoop
 from voice_host.testing.voice import MS_PER_WORD, ScriptedVoice
-from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks
+from voice_host_sdk import (
+    AgentConfig,
+    Caller,
+    LifecycleCallbacks,
+    SpeechToTextStream,
+    STTConfig,
+    TextToSpeechStream,
+    TTSConfig,
+)
 
 ModelSource = ScriptedModel | Model | str
 """A script, a model of pydantic-ai, or a name: `demo`, or what `AgentConfig.model` takes."""
@@ -61,13 +74,13 @@ class TestAgent:
     __test__ = False
 
     def __init__(
-        self, loaded: LoadedAgent, manager: VoiceAgentManager, model: ModelSource, recorder: CallbackRecorder
+        self, loaded: LoadedAgent, agents: LocalAgents, model: ModelSource, recorder: CallbackRecorder
     ) -> None:
         self.id = loaded.id
         self.config: AgentConfig = loaded.config
         self.callbacks: LifecycleCallbacks = recorder.inner
         self.calls: list[TestCall] = []
-        self._manager = manager
+        self._agents = agents
         self._trouble = model.trouble if isinstance(model, ScriptedModel) else []
 
     @asynccontextmanager
@@ -83,8 +96,7 @@ class TestAgent:
         ears, voice = ScriptedEars(), ScriptedVoice(options.get("ms_per_word", MS_PER_WORD))
         call = TestCall(ears, voice, self._trouble)
         self.calls.append(call)
-        handler = VoiceSessionHandler(agent_manager=self._manager, speech=SpeechProviders(ears, voice))
-        call.dial(handler, options.get("metadata") or {}, options.get("caller"))
+        call.dial(self._take, options.get("metadata") or {}, options.get("caller"))
         try:
             try:
                 await call.pick_up(hear_greeting=options.get("hear_greeting", True))
@@ -95,6 +107,37 @@ class TestAgent:
         except Exception as error:
             error.add_note(f"The call to {self.id}:\n{call.transcript}")
             raise
+
+    async def _take(self, ws: WebSocket, caller: Caller | None) -> None:
+        lease = Lease(new_session_id(), self.id, caller, len(self.calls))
+        timeout_s = LimitsSettings().send_timeout_s
+        client = ClientConnection(AsgiWebSocket(ws), VoiceHostV1(), send_timeout_s=timeout_s)
+        await self._agents.take(client, lease, Opening())
+
+
+class _EarsOfCall:
+    """The recogniser of all calls: each has its own."""
+
+    name = "scripted"
+    reports_speech_end = True
+
+    async def open(self, config: STTConfig) -> SpeechToTextStream:
+        return await dialled.get().ears.open(config)
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+
+class _VoiceOfCall:
+    """The voice of all calls: each has its own."""
+
+    name = "scripted"
+
+    async def open(self, config: TTSConfig) -> TextToSpeechStream:
+        return await dialled.get().voice.open(config)
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
 
 
 @asynccontextmanager
@@ -127,22 +170,24 @@ async def serve_agent(
     recorder = CallbackRecorder(loaded.callbacks)
     loaded = replace(loaded, callbacks=recorder)
     registry = ModelRegistry(Settings() if model == DEMO else load_settings())
-    runtime = AgentRuntime(loaded.id, loaded.config, _resolved(model, registry), registry=registry)
-    manager = VoiceAgentManager(config=loaded.config, runtime=runtime, callbacks=recorder)
-    server = ServerSettings()
+    speech = SpeechProviders(_EarsOfCall(), _VoiceOfCall())
     try:
-        started = await start_agent(loaded, server.start_timeout_s)
-        if isinstance(started, BrokenAgent):
-            raise AgentBroken(str(started))
+        agents = build(Settings(), agents=[loaded], speech=speech, model=_resolved(model, registry))
         try:
-            yield TestAgent(loaded, manager, model, recorder)
+            await agents.start()
+            _require_working(agents, loaded.id)
+            yield TestAgent(loaded, agents, model, recorder)
         finally:
-            await manager.aclose_all()
-            stopped = await stop_agent(loaded, server.stop_timeout_s)
-        if isinstance(stopped, BrokenAgent):
-            raise AgentBroken(str(stopped))
+            await agents.stop()
+        _require_working(agents, loaded.id)
     finally:
-        await runtime.aclose()
+        await registry.aclose()
+
+
+def _require_working(agents: LocalAgents, agent_id: str) -> None:
+    report = agents.report.agents[agent_id]
+    if report.status != "ready":
+        raise AgentBroken(str(report))
 
 
 def _resolved(model: ModelSource, registry: ModelRegistry) -> ResolvedModel:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
 from typing import Any
 
-from voice_host.call.handler import VoiceSessionHandler
+from starlette.websockets import WebSocket
+
 from voice_host.testing.call_view import CallView
 from voice_host.testing.ears import ScriptedEars
 from voice_host.testing.memory_socket import MemorySocket
@@ -18,11 +20,18 @@ from voice_host.testing.speech import Speech, cough, speech
 from voice_host.testing.voice import ScriptedVoice
 from voice_host_sdk import Caller, ProviderError
 
+Take = Callable[[WebSocket, Caller | None], Coroutine[Any, Any, None]]
+"""Runs a call of whoever is authenticated so."""
+
 PATIENCE_S = 120.0
 """Seconds, of the call's own time, for which the caller waits for a reply."""
 
 SETTLE_S = 0.001
 """Virtual time only passes when nothing is left to do; after the shortest moment all that is at hand has been done."""
+
+
+dialled: ContextVar[TestCall] = ContextVar("dialled")
+"""The call on whose behalf speech services are opened."""
 
 
 class TestCall(CallView):
@@ -46,13 +55,14 @@ class TestCall(CallView):
 
     # --- the connection (used by `TestAgent.call`) ------------------------------------------------------------------
 
-    def dial(self, handler: VoiceSessionHandler, query: Mapping[str, str], caller: Caller | None) -> None:
+    def dial(self, take: Take, query: Mapping[str, str], caller: Caller | None) -> None:
         """Let the host answer, in a task of its own."""
-        self._again = lambda token: self.dial(handler, {"resume": token}, caller)
+        self._again = lambda token: self.dial(take, {"resume": token}, caller)
         self._socket = socket = MemorySocket(query, self._observed.on_frame)
         context = contextvars.copy_context()
         context.run(opening.set, self._observed)
-        handling = handler.handle(socket.host_end, caller=caller)
+        context.run(dialled.set, self)
+        handling = take(socket.host_end, caller)
         self._running = asyncio.create_task(handling, name="test-call", context=context)
 
     async def pick_up(self, *, hear_greeting: bool) -> None:
@@ -67,7 +77,7 @@ class TestCall(CallView):
         """Hang up unless it is over, and wait until the host has dealt with it.
 
         Raises:
-            Exception: what `VoiceSessionHandler.handle` let through.
+            Exception: what running the call let through.
         """
         if self._running is not None:
             if not self._running.done() and self._observed.closed is None:

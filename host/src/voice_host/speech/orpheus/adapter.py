@@ -8,10 +8,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
+from voice_host.resampler import Resampler
 from voice_host.settings import ResilienceSettings
 from voice_host.speech.orpheus.utterance import OrpheusUtterance, tts_failed
 from voice_host.speech.orpheus.warm_sockets import WarmSockets
-from voice_host.speech.resampler import Resampler
 from voice_host.speech.service_socket import ConnectFailed, ServiceConnection, ServiceSockets
 from voice_host_sdk import ProviderError, TTSConfig
 

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from websockets.exceptions import ConnectionClosed
 
 from voice_host.clock import WaitLimit
+from voice_host.resampler import Resampler
 from voice_host.speech.orpheus.warm_sockets import WarmSockets
-from voice_host.speech.resampler import Resampler
 from voice_host.speech.service_socket import ConnectFailed, ServiceConnection
 from voice_host_sdk import ProviderError, SpeechAudio
 

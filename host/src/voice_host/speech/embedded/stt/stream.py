@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
+from voice_host.resampler import Resampler
 from voice_host.speech.embedded.engines import RECOGNISER_HZ, Recogniser
 from voice_host.speech.embedded.stt.endpointer import (
     WINDOW_BYTES,
@@ -19,7 +20,6 @@ from voice_host.speech.embedded.stt.endpointer import (
 from voice_host.speech.embedded.stt.event_buffer import EventBuffer
 from voice_host.speech.embedded.stt.transcript import sounds_complete
 from voice_host.speech.embedded.stt.voice_activity import SILENCE, VoiceActivity
-from voice_host.speech.resampler import Resampler
 from voice_host_sdk import ProviderError, SpeechEvent, SpeechStarted, STTConfig, Transcript
 
 _STALLED_AFTER_S = 1.0

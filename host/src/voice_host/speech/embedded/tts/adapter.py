@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from voice_host.resampler import Resampler
 from voice_host.speech.embedded.engines import SYNTHESISER_HZ, Synthesiser
 from voice_host.speech.embedded.requirements import speech_problem, unloadable
 from voice_host.speech.embedded.tts.speaker import Speaker
 from voice_host.speech.embedded.tts.synthesiser import LocalSynthesiser
 from voice_host.speech.embedded.tts.utterance import EmbeddedUtterance
 from voice_host.speech.local_service import LocalService
-from voice_host.speech.resampler import Resampler
 from voice_host_sdk import ProviderError, TTSConfig
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 
+from voice_host.resampler import Resampler
 from voice_host.speech.embedded.engines import SYNTHESISER_HZ, SpokenSentence, Synthesiser
-from voice_host.speech.resampler import Resampler
 from voice_host_sdk import SpeechAudio, WordTiming
 
 _PIECE_MS = 100

@@ -1,17 +1,31 @@
-"""Routes that extensions add to the host's application, beside its own and never in their place."""
+"""The platform's extensions in a running host: their routes beside its own, and their observers started and stopped."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Match, Mount, WebSocketRoute
 
-from voice_host.plugins import BrokenExtension, Extensions, ExtensionsBroken, LoadedExtension, Phase
+from voice_host.observability.logs import get_logger
+from voice_host.plugins import (
+    BrokenExtension,
+    Extensions,
+    ExtensionsBroken,
+    LoadedExtension,
+    Phase,
+    start_extension,
+    stop_extension,
+)
 from voice_host.plugins.guard import PhaseFailed, guarded
+from voice_host.sessions.observers import Observers
+from voice_host.settings import Settings
+
+log = get_logger(__name__)
 
 _MADE_UP = "voice-host-made-up"
 """A name that nobody gives to a route of theirs."""
@@ -41,6 +55,35 @@ class _Request:
         scope = {"type": self.kind, "method": self.method, "path": path, "root_path": "", "path_params": {}}
         match, _ = route.matches({**scope, "headers": [], "query_string": b"", "app": app, "router": app.router})
         return match is Match.FULL
+
+
+@asynccontextmanager
+async def running_extensions(extensions: Extensions, observers: Observers, settings: Settings) -> AsyncIterator[None]:
+    """While inside, the extensions are started and their observers are told of sessions.
+
+    Raises:
+        ExtensionsBroken: one of them did not start.
+    """
+    for extension in extensions.loaded:
+        for warning in extension.warnings:
+            log.warning("extension_warning", extension=extension.id, warning=warning)
+    timeout_s = settings.server.start_timeout_s
+    outcomes = [await start_extension(extension, timeout_s) for extension in extensions.loaded]
+    try:
+        Extensions(outcomes)
+        observers.start()
+        yield
+    finally:
+        await observers.aclose()
+        for outcome in outcomes:
+            if isinstance(outcome, LoadedExtension):
+                await _stop(outcome, settings.server.stop_timeout_s)
+
+
+async def _stop(extension: LoadedExtension, timeout_s: float) -> None:
+    stopped = await stop_extension(extension, timeout_s)
+    if isinstance(stopped, BrokenExtension):
+        log.warning("extension_not_stopped", extension=extension.id, error=stopped.error)
 
 
 def add_extension_routes(app: FastAPI, extensions: Extensions) -> None:

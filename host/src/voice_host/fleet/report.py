@@ -1,0 +1,112 @@
+"""`AgentReport`: what is known of an agent, as plain data that any process can make, send and show."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from voice_host.plugins import DisabledAgent, LoadedAgent, Phase
+from voice_host.plugins.phases import BrokenPlugin, DiscoveredExtension, DiscoveredPlugin, LoadedPlugin
+from voice_host.settings import Settings
+
+Status = Literal["installed", "ready", "broken", "disabled", "not allowed"]
+"""`installed`: nothing but its metadata was looked at."""
+
+Outcome = DiscoveredPlugin | BrokenPlugin | LoadedPlugin
+
+
+class Providers(BaseModel):
+    """The services that an agent uses, by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stt: str
+    tts: str
+    model: str
+
+
+class AgentReport(BaseModel):
+    """One agent, or one extension. Times in ms."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    kind: Literal["agent", "extension"] = "agent"
+    status: Status
+    distribution: str | None = Field(default=None, description="The pip package it comes from; None: not installed.")
+    version: str | None = None
+    entry_point: str | None = None
+    sdk_requirement: str | None = Field(default=None, description="The range of voice-host-sdk that it declares.")
+    allowed: bool = Field(default=True, description="Whether the allow-list lets it run.")
+    enabled: bool = True
+    required: bool = Field(default=False, description="Whether the host must not start without it.")
+
+    title: str = ""
+    description: str = ""
+    examples: tuple[str, ...] | None = Field(
+        default=None, description="Sentences a caller might begin with. Of one that is ready."
+    )
+    providers: Providers | None = Field(default=None, description="Of one that is ready.")
+    speech_problem: str | None = Field(
+        default=None, description="Why callers can only type, and what to do about it. Of one that is ready."
+    )
+    speech_notices: tuple[str, ...] | None = Field(
+        default=None, description="What its speech services are not good at. Of one that is ready."
+    )
+    warnings: tuple[str, ...] = Field(default=(), description="What should be put right although it runs.")
+    import_ms: float | None = Field(default=None, description="None: it was not imported.")
+
+    phase: Phase = Field(
+        default=Phase.DISCOVERED, description="The last phase that it passed; of a broken one, the one it did not pass."
+    )
+    error: str | None = Field(default=None, description="Why it is broken.")
+    hint: str | None = Field(default=None, description="What to do about it.")
+    where: str | None = Field(default=None, description="The place in the agent's code.")
+    traceback: Annotated[str | None, Field(repr=False)] = Field(
+        default=None, title="Stack trace", description="Of the agent's own code; only for its developer."
+    )
+
+    def __str__(self) -> str:
+        place = f" ({self.where})" if self.where else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"agent {self.id} is broken, it was not {self.phase}: {self.error}{place}{hint}"
+
+
+def report_of(outcome: Outcome, settings: Settings, **more: Any) -> AgentReport:
+    """Return what an outcome of discovery or loading says, with `more` fields in addition or in their place."""
+    found = outcome if isinstance(outcome, DiscoveredPlugin) else outcome.discovered
+    fields: dict[str, Any] = {
+        "id": found.id,
+        "status": "installed",
+        "title": found.id,
+        "distribution": found.distribution or None,
+        "version": found.version or None,
+        "entry_point": found.entry_point,
+        "sdk_requirement": found.sdk_requirement,
+    }
+    if isinstance(found, DiscoveredExtension):
+        fields |= {"kind": "extension", "allowed": settings.extensions.allows(found.id)}
+    else:
+        fields |= {
+            "allowed": settings.agents.allows(found.id),
+            "enabled": settings.for_agent(found.id).enabled,
+            "required": found.id in settings.agents.required,
+        }
+    match outcome:
+        case BrokenPlugin():
+            fields |= {
+                "status": "disabled" if isinstance(outcome, DisabledAgent) else "broken",
+                "phase": outcome.phase,
+                "error": outcome.error,
+                "hint": outcome.hint,
+                "where": outcome.where,
+                "import_ms": outcome.import_ms,
+                "traceback": outcome.traceback,
+            }
+        case LoadedPlugin():
+            fields |= {"import_ms": outcome.import_ms, "warnings": outcome.warnings, "phase": Phase.CONFIGURED}
+    if isinstance(outcome, LoadedAgent):
+        config = outcome.config
+        fields |= {"title": config.title, "description": config.description, "examples": config.examples}
+    return AgentReport(**fields | more)

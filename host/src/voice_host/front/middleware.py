@@ -1,0 +1,181 @@
+"""ASGI middleware around all routes: which requests are answered at all, and what every answer says to a browser."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from voice_host.auth.credentials import TOKEN_PARAMETER, TOKEN_SUBPROTOCOL
+from voice_host.auth.origins import origin_allowed, without_default_port
+from voice_host.front.authorization import report_refused_request
+from voice_host.tenancy import contained
+
+SECURITY_HEADERS = {
+    # The talk page brings its own; nothing else is a page.
+    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",  # for browsers that do not know frame-ancestors
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "microphone=(self), camera=(), geolocation=(), payment=(), usb=()",
+    "cache-control": "no-store",
+}
+
+
+_PUBLIC = re.compile(r"/agents(/[^/]+/tokens)?/?")
+_CALL = re.compile(r"/agents/[^/]+/session")
+_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[0-9.]+))(?::[0-9]{1,5})?")
+
+_PASSED = "voice_host.host_name"
+"""In the scope of a request whose host name is allowed: the library refuses others without telling us."""
+
+
+class SecurityHeaders:
+    """Adds the headers that a response does not set itself, so that an extension's routes may have their own policy."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+class AllowedHosts(TrustedHostMiddleware):
+    """Answers requests whose `Host` header is one of the given names, or an address.
+
+    This stops DNS rebinding: a page that points its own name at this machine. It can do so with a name only, and health
+    checks and Prometheus reach a host by its address.
+    """
+
+    def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str]) -> None:
+        async def passed_on(scope: Scope, receive: Receive, send: Send) -> None:
+            scope[_PASSED] = True
+            await app(scope, receive, send)
+
+        super().__init__(passed_on, allowed_hosts, www_redirect=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or is_address(Headers(scope=scope).get("host", "")):
+            await self.app(scope, receive, send)
+            return
+        await super().__call__(scope, receive, send)
+        if _PASSED not in scope:
+            report_refused_request(HTTPConnection(scope), 400, "host", "this host does not go by that name")
+
+
+def is_address(host: str) -> bool:
+    """Tell whether a `Host` header is an IP address, with or without a port."""
+    match = _ADDRESS.fullmatch(host)
+    if match is None:
+        return False
+    try:
+        # Not `ipaddress`, which takes as long as all else that is asked of a caller.
+        socket.inet_pton(*((socket.AF_INET6, match["v6"]) if match["v6"] else (socket.AF_INET, match["v4"])))
+    except OSError:
+        return False
+    return True
+
+
+class CrossOrigin:
+    """CORS for the list of agents and for call tokens. All else is for the host's own pages."""
+
+    def __init__(self, app: ASGIApp, allowed: Iterable[str]) -> None:
+        rules = tuple(map(without_default_port, allowed))
+        wildcards = [re.escape(rule).replace(re.escape("://*."), r"://[^/]+\.") for rule in rules if "://*." in rule]
+        self._app = app
+        self._cors = CORSMiddleware(
+            app,
+            allow_origins=[rule for rule in rules if "://*." not in rule],
+            allow_origin_regex="|".join(wildcards) or None,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        concerned = scope["type"] == "http" and _PUBLIC.fullmatch(scope["path"])
+        await (self._cors if concerned else self._app)(scope, receive, send)
+
+
+class SameSiteSockets:
+    """Refuses WebSockets from pages of other sites with HTTP 403.
+
+    Calls are left to their route, which tells the client why and knows the origins of each agent.
+    """
+
+    def __init__(self, app: ASGIApp, allowed: Iterable[str]) -> None:
+        self._app = app
+        self._allowed = tuple(allowed)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and not _CALL.fullmatch(scope["path"]):
+            headers = HTTPConnection(scope).headers
+            if not origin_allowed(headers.get("origin"), headers.get("host", ""), self._allowed):
+                report_refused_request(HTTPConnection(scope), 403, "origin", "this page may not connect here")
+                await send({"type": "websocket.close", "code": 1008})
+                return
+        await self._app(scope, receive, send)
+
+
+class OneCredential:
+    """Refuses a request with several `Authorization` headers, `token` parameters or token subprotocols.
+
+    A proxy in front of the host may check one of them, and the host another. HTTP requests are answered with 400;
+    WebSockets are refused with 403, which is what a close before the upgrade becomes.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or (doubled := _doubled(scope)) is None:
+            await self._app(scope, receive, send)
+            return
+        status = 400 if scope["type"] == "http" else 403
+        reason = f"more than one {doubled} was sent"
+        report_refused_request(HTTPConnection(scope), status, "credential", reason)
+        if scope["type"] == "http":
+            await JSONResponse({"detail": reason}, status)(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+
+def _doubled(scope: Scope) -> str | None:
+    connection = HTTPConnection(scope)
+    if len(connection.headers.getlist("authorization")) > 1:
+        return "Authorization header"
+    if len(connection.query_params.getlist(TOKEN_PARAMETER)) > 1:
+        return f"{TOKEN_PARAMETER} parameter"
+    if sum(name.startswith(TOKEN_SUBPROTOCOL) for name in scope.get("subprotocols", ())) > 1:
+        return "token subprotocol"
+    return None
+
+
+class ContainedRoutes:
+    """Turns a `BaseException` of an extension's route into an `Exception`, which is answered with 500 and logged."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await contained(partial(self._app, scope, receive, send))
