@@ -18,10 +18,9 @@ from tests.simulators.gateway import GatewaySimulator
 from tests.simulators.orpheus import OrpheusSimulator
 from tests.simulators.waiting import Observable
 from voice_host import VoiceAgentManager, VoiceSessionHandler
-from voice_host.admission import CallLimits
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.models import ModelRegistry
-from voice_host.settings import ModelKeys, ResilienceSettings, Settings
+from voice_host.settings import LimitsSettings, ModelKeys, ResilienceSettings, Settings
 from voice_host.speech.assemblyai.stt import AssemblyAISpeechToText
 from voice_host.speech.orpheus.adapter import OrpheusTextToSpeech
 from voice_host.speech.select import SpeechProviders
@@ -100,7 +99,7 @@ async def studio(
     resilience: ResilienceSettings | None = None,
     stt_options: Mapping[str, Any] = MappingProxyType({}),
     prepare: Callable[[Studio], None] | None = None,
-    limits: CallLimits | None = None,
+    limits: LimitsSettings | None = None,
     handler_class: type[VoiceSessionHandler] = VoiceSessionHandler,
     ears: SpeechToText | None = None,
     voice: TextToSpeech | None = None,

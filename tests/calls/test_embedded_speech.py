@@ -9,6 +9,7 @@ import pytest
 from tests.calls.client import calling
 from tests.calls.studio import studio
 from tests.speech.embedded.speech import SILENCE_1_S, clip, plain
+from voice_host.call import listening
 from voice_host.call.listening import STT_LOST_PHRASE
 from voice_host.resampler import Resampler
 from voice_host.settings import ResilienceSettings
@@ -51,12 +52,12 @@ class FullQueue:
 
 @pytest.mark.fault("stt: the embedded recogniser has too much to do")
 @pytest.mark.parametrize("lasts", [False, True])
-async def test_a_full_queue_never_ends_in_silence(lasts: bool) -> None:
+async def test_a_full_queue_never_ends_in_silence(lasts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The turn comes late; if that lasts, the caller is told, though the voice detector hears every try."""
     recogniser = FullQueue()
-    patience = ResilienceSettings(
-        stt_retry_first_s=0.05, stt_retry_max_s=0.1, stt_tell_after_s=1.0 if lasts else 60, stt_max_replays=100
-    )
+    for name, value in (("RETRY_FIRST_S", 0.05), ("RETRY_MAX_S", 0.1), ("MAX_REPLAYS", 100)):
+        monkeypatch.setattr(listening, name, value)
+    patience = ResilienceSettings(stt_tell_after_s=1.0 if lasts else 60)
     async with studio(resilience=patience, ears=EmbeddedSpeechToText(recogniser)) as s:
         s.llm.reply("Fine.")
         async with calling(s.url) as caller:

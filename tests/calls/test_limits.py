@@ -7,7 +7,6 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,14 +17,13 @@ from tests.calls.client import calling
 from tests.calls.studio import serving, studio
 from tests.calls.test_endings import Recorder
 from tests.simulators.waiting import Observable
-from voice_host.admission import call_limits
+from voice_host.admission import client_guard
 from voice_host.call.heard import SKIPPED
 from voice_host.clients.transport import web_socket
-from voice_host.clients.transport.web_socket import CallProtocol
+from voice_host.clients.transport.web_socket import WRITE_BUFFER_BYTES, CallProtocol
 from voice_host.conversation.history import SKIPPED_MARK
+from voice_host.settings import LimitsSettings
 from voice_host_sdk import AgentConfig, SilenceConfig, TurnConfig
-
-DEFAULT = call_limits()
 
 
 class Counted:
@@ -39,7 +37,7 @@ class Counted:
         return self._now(limit) - self._before.get(limit, 0.0)
 
     def begin(self) -> None:
-        names = [*DEFAULT.__slots__, "ping_timeout_s"]
+        names = [*LimitsSettings.model_fields, "audio_burst_s"]
         self._before = {limit: self._now(limit) for limit in names}
 
     def _now(self, limit: str) -> float:
@@ -55,8 +53,11 @@ def counted() -> Counted:
 
 
 @pytest.mark.fault("caller: audio faster than real time")
-async def test_audio_faster_than_real_time_is_dropped_and_told_and_the_call_goes_on(counted: Counted) -> None:
-    async with studio(limits=replace(DEFAULT, audio_burst_s=0.5)) as s, calling(s.url) as caller:
+async def test_audio_faster_than_real_time_is_dropped_and_told_and_the_call_goes_on(
+    counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_guard, "AUDIO_BURST_S", 0.5)
+    async with studio() as s, calling(s.url) as caller:
         await caller.expect("ready")
         for _ in range(100):
             await caller.ws.send(bytes(3200))
@@ -83,7 +84,7 @@ async def test_audio_for_ever_closes_the_call(counted: Counted) -> None:
 
 @pytest.mark.fault("caller: floods JSON")
 async def test_a_flood_of_json_is_told_once_then_ignored(counted: Counted) -> None:
-    async with studio(limits=replace(DEFAULT, messages_per_s=1)) as s, calling(s.url) as caller:
+    async with studio(limits=LimitsSettings(messages_per_s=1)) as s, calling(s.url) as caller:
         await caller.expect("ready")
         for _ in range(30):
             await caller.send("ping")
@@ -97,7 +98,7 @@ async def test_a_flood_of_json_is_told_once_then_ignored(counted: Counted) -> No
 
 @pytest.mark.fault("caller: floods JSON")
 async def test_a_flood_of_json_that_does_not_end_closes_the_call() -> None:
-    async with studio(limits=replace(DEFAULT, messages_per_s=1)) as s, calling(s.url) as caller:
+    async with studio(limits=LimitsSettings(messages_per_s=1)) as s, calling(s.url) as caller:
         with suppress(Exception):
             for _ in range(500):
                 await caller.send("cancel")
@@ -106,7 +107,7 @@ async def test_a_flood_of_json_that_does_not_end_closes_the_call() -> None:
 
 @pytest.mark.fault("caller: message too long")
 async def test_what_is_too_long_is_ignored_and_said(counted: Counted) -> None:
-    async with studio(limits=replace(DEFAULT, max_typed_chars=10, max_json_bytes=256)) as s, calling(s.url) as caller:
+    async with studio(limits=LimitsSettings(max_typed_chars=10, max_json_bytes=256)) as s, calling(s.url) as caller:
         s.llm.reply("Fine.")
         await caller.type("x" * 11)
         assert "10 characters" in (await caller.expect("error", code="over_limit"))["message"]
@@ -132,7 +133,7 @@ async def test_garbage_is_answered_and_the_call_goes_on(junk: str) -> None:
 
 @pytest.mark.fault("caller: huge frame")
 async def test_a_huge_frame_closes_a_handler_mounted_elsewhere(counted: Counted) -> None:
-    async with studio(limits=replace(DEFAULT, max_frame_bytes=1024)) as s, calling(s.url) as caller:
+    async with studio(limits=LimitsSettings(max_frame_bytes=1024)) as s, calling(s.url) as caller:
         await caller.ws.send(bytes(1025))
         assert await caller.ended() == (4429, "over a limit: max_frame_bytes")
         assert counted["max_frame_bytes"] == 1
@@ -140,7 +141,7 @@ async def test_a_huge_frame_closes_a_handler_mounted_elsewhere(counted: Counted)
 
 async def test_too_much_metadata_begins_no_session(counted: Counted) -> None:
     recorder = Recorder()
-    async with studio(callbacks=recorder, limits=replace(DEFAULT, max_metadata_bytes=100)) as s:
+    async with studio(callbacks=recorder, limits=LimitsSettings(max_metadata_bytes=100)) as s:
         async with calling(f"{s.url}?x={'y' * 100}") as caller:
             assert await caller.ended() == (4429, "the query is too long")
         assert recorder.seen == []
@@ -151,7 +152,7 @@ async def test_too_much_metadata_begins_no_session(counted: Counted) -> None:
 
 async def test_the_platforms_length_of_a_call_counts_where_it_is_shorter() -> None:
     config = AgentConfig(silence=SilenceConfig(max_call_s=None))
-    async with studio(config, limits=replace(DEFAULT, max_call_s=0.2)) as s, calling(s.url) as caller:
+    async with studio(config, limits=LimitsSettings(max_call_s=0.2)) as s, calling(s.url) as caller:
         assert await caller.ended() == (1000, "the call reached its maximum length")
 
 
@@ -216,7 +217,7 @@ async def test_a_client_that_does_not_read_is_given_up_and_its_socket_is_freed(
 ) -> None:
     monkeypatch.setattr(web_socket, "CLOSE_TIMEOUT_S", 0.1)
     recorder = Recorder()
-    async with studio(LONG, callbacks=recorder, resume_grace_s=0, limits=replace(DEFAULT, send_timeout_s=0.3)) as s:
+    async with studio(LONG, callbacks=recorder, resume_grace_s=0, limits=LimitsSettings(send_timeout_s=0.3)) as s:
         async with serving(_app(s), ws=Watched) as address, deaf_client(f"ws://{address}/session"):
             await s.until(lambda _: bool(s.leaks), 10)  # the call is over
             await WATCH.until(lambda _: not CONNECTED, 10)  # and so is the connection
@@ -240,14 +241,14 @@ async def test_a_client_that_stalls_goes_on_in_real_time_and_what_it_missed_is_c
 ) -> None:
     before_s = skipped_s()
     async with (
-        studio(DISTINCT, limits=replace(DEFAULT, max_lag_s=0.3)) as s,
+        studio(DISTINCT, limits=LimitsSettings(max_lag_s=0.3)) as s,
         serving(_app(s), ws=Watched) as address,
         deaf_client(f"ws://{address}/session") as ws,
     ):
         [protocol] = CONNECTED
         await WATCH.until(lambda _: protocol.speech_waits, 10)
         held = protocol.transport.get_write_buffer_size()
-        assert held < Watched.write_buffer_bytes + 0.25 * BYTES_PER_S  # and one frame
+        assert held < WRITE_BUFFER_BYTES + 0.25 * BYTES_PER_S  # and one frame
         await asyncio.sleep(0.8)  # the stall: longer than the lead and the tolerance together
         greeting = await until_over(ws, 1)
         missed_s = skipped_s() - before_s
@@ -300,7 +301,7 @@ async def until_over(ws: ClientConnection, reply: int) -> bytes:
 @pytest.mark.fault("caller: half-open")
 async def test_a_half_open_client_is_found_by_its_ping_although_its_socket_is_full() -> None:
     recorder = Recorder()
-    async with studio(LONG, callbacks=recorder, resume_grace_s=0, limits=replace(DEFAULT, send_timeout_s=60)) as s:
+    async with studio(LONG, callbacks=recorder, resume_grace_s=0, limits=LimitsSettings(send_timeout_s=60)) as s:
         options: dict[str, Any] = {"ws": Watched, "ws_ping_interval": 0.1, "ws_ping_timeout": 0.3}
         async with serving(_app(s), **options) as address, deaf_client(f"ws://{address}/session"):
             await s.until(lambda _: bool(s.leaks), 10)

@@ -12,12 +12,19 @@ import pytest
 from tests.calls.client import TestCaller, calling
 from tests.calls.studio import Studio, studio
 from tests.simulators.coded_speech import CodedRecogniser, silence, speech
+from voice_host.call import listening
 from voice_host.call.listening import STT_LOST_PHRASE, STT_RECOVERED_PHRASE
 from voice_host.settings import ResilienceSettings
 from voice_host_sdk import AgentConfig, STTConfig
 
-PATIENT = ResilienceSettings(stt_retry_first_s=0.05, stt_retry_max_s=0.1)
-IMPATIENT = ResilienceSettings(stt_retry_first_s=0.05, stt_retry_max_s=0.1, stt_tell_after_s=0.2)
+PATIENT = ResilienceSettings()
+IMPATIENT = ResilienceSettings(stt_tell_after_s=0.2)
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "RETRY_FIRST_S", 0.05)
+    monkeypatch.setattr(listening, "RETRY_MAX_S", 0.1)
 
 
 @asynccontextmanager
@@ -124,7 +131,7 @@ async def test_garbage_is_skipped() -> None:
 @pytest.mark.fault("stt: takes audio and says nothing", "stt: half-open connection")
 @pytest.mark.parametrize("how", ["deaf", "half-open"])
 async def test_speech_without_any_event_costs_the_line_and_is_heard_by_the_next(how: str) -> None:
-    async with call(ResilienceSettings(stt_retry_first_s=0.05, stt_retry_max_s=0.1, stt_silent_after_s=0.5)) as (
+    async with call(ResilienceSettings(stt_silent_after_s=0.5)) as (
         s,
         caller,
     ):

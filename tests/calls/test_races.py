@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +12,9 @@ from tests.calls.client import calling
 from tests.calls.studio import studio
 from tests.calls.test_endings import Recorder
 from voice_host import VoiceSessionHandler
-from voice_host.admission import call_limits
 from voice_host.call.call import Call
 from voice_host.call.handler import STT_LOST_PHRASE
-from voice_host.settings import ResilienceSettings
+from voice_host.settings import LimitsSettings, ResilienceSettings
 from voice_host.testing.ears import ScriptedEars
 from voice_host_sdk import (
     AgentConfig,
@@ -187,7 +185,7 @@ async def test_the_handler_gets_away_from_a_client_that_takes_nothing() -> None:
             await asyncio.Event().wait()
 
     recorder = Recorder()
-    async with studio(callbacks=recorder, limits=replace(call_limits(), send_timeout_s=0.05)) as s:
+    async with studio(callbacks=recorder, limits=LimitsSettings(send_timeout_s=0.05)) as s:
         ws = WebSocket({"type": "websocket", "subprotocols": [], "query_string": b"", "headers": []}, receive, send)
         async with asyncio.timeout(10):
             await s.handler.handle(ws)

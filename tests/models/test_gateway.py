@@ -332,15 +332,13 @@ async def test_how_long_a_wait_it_may_ask_for_is_a_setting() -> None:
         assert len(sim.requests) == 1
 
 
-@pytest.mark.parametrize(("keep_alive_s", "connections"), [(0.0, 2), (60.0, 1)])
-async def test_how_long_a_connection_is_kept_is_a_setting(keep_alive_s: float, connections: int) -> None:
-    resilience = ResilienceSettings(model_keep_alive_s=keep_alive_s)
-    async with GatewaySimulator() as sim, GatewayClient(sim.base_url, sim.api_key, resilience) as client:
+async def test_a_connection_is_kept_for_the_next_turn() -> None:
+    async with GatewaySimulator() as sim, GatewayClient(sim.base_url, sim.api_key, ResilienceSettings()) as client:
         for _ in range(2):
             sim.reply("Hello.")
             async with Agent(GatewayModel("m", client, key_setting="ASSEMBLYAI_API_KEY")).run_stream("hi") as result:
                 await result.get_output()
-        assert len(sim.connections) == connections
+        assert len(sim.connections) == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a full backlog is needed, which other systems handle otherwise")

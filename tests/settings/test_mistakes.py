@@ -24,19 +24,9 @@ def problems(load: Load, text: str = "", **environ: str) -> list[str]:
         ("agent.a.modl = 'x'", "voice-host.toml: [agent.a] modl: there is no such key; did you mean 'model'?"),
         ("limits.max_cals = 3", "voice-host.toml: [limits] max_cals: there is no such key; did you mean 'max_calls'?"),
         ("limits.max_calls = 0", "voice-host.toml: [limits] max_calls: must be a whole number at least 1, not 0"),
-        (  # more than a socket can be told
-            "limits.write_buffer_bytes = 3_000_000_000",
-            "voice-host.toml: [limits] write_buffer_bytes: must be a whole number from 1024 to 16777216, "
-            "not 3000000000",
-        ),
         (
-            "[resilience]\nstt_retry_first_s = 3\nmodel_retries = 0\nstt_retry_max_s = 2",
-            "voice-host.toml: [resilience] stt_retry_max_s: stt_retry_max_s (2) must not be less than "
-            "stt_retry_first_s (3)",
-        ),
-        (
-            "resilience.stt_retry_first_s = 10",
-            "resilience.stt_retry_max_s: stt_retry_max_s (8) must not be less than stt_retry_first_s (10)",
+            "resilience.microphone_buffer_s = 300",
+            "voice-host.toml: [resilience] microphone_buffer_s: must be a number from 1 to 120, not 300",
         ),
         ("auth.key_file = 'x'", "voice-host.toml: [auth] key_file: there is no such key; did you mean 'keys_file'?"),
         ("auth.page = 'shut'", "voice-host.toml: [auth] page: must be one of open, off, not 'shut'"),

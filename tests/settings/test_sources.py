@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from tests.settings.conftest import Load
-from voice_host.settings import SettingsError, load_settings
+from voice_host.settings import Settings, SettingsError, load_settings
+from voice_host.settings.retired import RETIRED
 
 
 def test_without_a_file_or_variables_there_are_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,6 +121,14 @@ def test_settings_load_without_any_adapter() -> None:
     assert "voice_host.speech.orpheus.spec" in loaded
     assert {name for name in loaded if name.count(".") > 2 and not name.endswith(".spec")} == set()
     assert "websockets" not in result.stdout
+
+
+@pytest.mark.parametrize("path", RETIRED, ids=".".join)
+def test_every_setting_that_has_gone_is_a_warning_and_no_setting(load: Load, path: tuple[str, str]) -> None:
+    table, key = path
+    [warning] = load(f"[{table}]\n{key} = 4").warnings
+    assert f"[{table}] {key}" in warning.where
+    assert key not in type(getattr(Settings(), table)).model_fields
 
 
 def test_a_setting_that_has_gone_is_a_warning(load: Load) -> None:

@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosedError
 
 from voice_host.settings import ResilienceSettings, load_settings
 from voice_host.settings.variables import service_variables
+from voice_host.speech import service_socket
 from voice_host.speech.builtin import BuiltInProviders
 from voice_host.speech.service_socket import ServiceSockets
 from voice_host_sdk import ProviderError, STTConfig, TTSConfig
@@ -63,14 +64,16 @@ async def test_how_long_a_voice_may_take_to_connect(service: str) -> None:
         await line.aclose()
 
 
-async def test_how_large_a_message_may_be() -> None:
+async def test_how_large_a_message_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_socket, "MAX_MESSAGE_BYTES", 65536)
+
     async def talk(socket: ServerConnection) -> None:
         await socket.send(bytes(65536))
         await socket.send(bytes(65537))
         await socket.wait_closed()
 
     async with talking_server(talk) as url:
-        socket = await ServiceSockets("key", ResilienceSettings(speech_max_message_bytes=65536)).open(url)
+        socket = await ServiceSockets("key", ResilienceSettings()).open(url)
         assert len(await socket.recv()) == 65536
         with pytest.raises(ConnectionClosedError) as caught:
             await socket.recv()
@@ -84,6 +87,6 @@ async def test_how_many_frames_may_wait() -> None:
         await socket.wait_closed()
 
     async with talking_server(talk) as url:
-        socket = await ServiceSockets("key", ResilienceSettings(speech_queued_frames=3)).open(url)
-        assert socket.recv_messages.high == 3
+        socket = await ServiceSockets("key", ResilienceSettings()).open(url)
+        assert socket.recv_messages.high == service_socket.QUEUED_FRAMES
         await socket.close()

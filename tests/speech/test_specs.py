@@ -10,6 +10,7 @@ import voice_host.speech
 from tests.calls.client import calling
 from tests.docs.markdown import ROOT
 from tests.front.hosting import COUNTING, installed, running
+from voice_host.fleet.report import Providers
 from voice_host.settings import (
     SettingsError,
     SpeechService,
@@ -136,9 +137,9 @@ async def test_it_holds_a_call(tmp_path: Path) -> None:
         plugins.install("counting", COUNTING)
         environ = {**KEY, "VOICE_HOST_CHIRP_URL": "wss://chirp.example.com/"}
         async with running(tmp_path, toml, allow="counting", environ=environ) as host:
-            [listed] = host.host.describe()
-            assert listed["providers"] == {"stt": "chirp", "tts": "chirp", "model": "demo"}
-            assert listed["speech_notices"]
+            [agent] = host.reports
+            assert agent.providers == Providers(stt="chirp", tts="chirp", model="demo")
+            assert agent.speech_notices
             async with calling(host.session("counting")) as caller:
                 await caller.expect("tts_done")
                 assert set(caller.audio) == {0x11}

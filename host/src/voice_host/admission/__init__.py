@@ -1,19 +1,19 @@
-"""What keeps one caller, agent or client from taking what belongs to all. No I/O here."""
+"""Limits: how many calls, how much of a call, and what an agent may ask for. No I/O here."""
 
 from voice_host.admission.admission import Admission, Lease, Refusal
 from voice_host.admission.allowed import Allowed, NotAllowed, allowed_for
-from voice_host.admission.call_limits import CallLimits, call_limits
-from voice_host.admission.client_guard import ClientGuard, Excess
+from voice_host.admission.call_limits import call_limits, shortened
+from voice_host.admission.client_guard import ClientGuard, Violation
 
 __all__ = [
     "Admission",
     "Allowed",
-    "CallLimits",
     "ClientGuard",
-    "Excess",
     "Lease",
     "NotAllowed",
     "Refusal",
+    "Violation",
     "allowed_for",
     "call_limits",
+    "shortened",
 ]

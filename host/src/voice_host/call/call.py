@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from voice_host.admission import Excess
+from voice_host.admission import Violation
 from voice_host.admission.networks import site_of
 from voice_host.call import events
 from voice_host.call.connection import CallEnd
@@ -281,13 +281,13 @@ class Call:
         named = error.setting is None or error.setting in error.message
         await self.report(error.code, error.message if named else f"{error.message} Check {error.setting}.")
 
-    async def over_limit(self, excess: Excess) -> None:
+    async def over_limit(self, violation: Violation) -> None:
         """Count what was dropped because it is over a limit; warn the client now and then, or end the call."""
-        self.reporter.note(events.LimitExceeded(excess.limit))
-        if excess.tell:
-            await self.report("over_limit", excess.words, fatal=excess.fatal)
-        if excess.fatal:
-            self.end("ended", f"over a limit: {excess.limit}", CloseCode.OVER_A_LIMIT)
+        self.reporter.note(events.LimitExceeded(violation.limit))
+        if violation.notify:
+            await self.report("over_limit", violation.message, fatal=violation.fatal)
+        if violation.fatal:
+            self.end("ended", f"over a limit: {violation.limit}", CloseCode.OVER_A_LIMIT)
 
     # --- the end ------------------------------------------------------------------------------------------------------
 

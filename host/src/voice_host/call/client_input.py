@@ -49,8 +49,8 @@ async def _read(call: Call, guard: ClientGuard, frame: Frame) -> list[ClientEven
     events = call.client.read(frame) if may_be_audio else []
     if isinstance(frame, bytes) or (events and all(isinstance(event, Audio) for event in events)):
         return events
-    if excess := guard.message(frame):
-        await call.over_limit(excess)
+    if violation := guard.message(frame):
+        await call.over_limit(violation)
         return []
     return events or call.client.read(frame)
 
@@ -68,15 +68,15 @@ class _Microphone:
             return
         if self._call.reply is not None:
             self._call.reply.playout.note_liveness()
-        if (excess := self._guard.audio(len(pcm))) is None:
+        if (violation := self._guard.audio(len(pcm))) is None:
             self._call.echo.microphone(pcm)
             if dropped := self._call.microphone.put(pcm):
                 self._call.reporter.note(MicrophoneDropped(dropped))
-        elif excess.tell:
-            self._closed = excess.fatal
-            self._call.spawn(self._call.over_limit(excess), "over-limit")
+        elif violation.notify:
+            self._closed = violation.fatal
+            self._call.spawn(self._call.over_limit(violation), "over-limit")
         else:
-            self._call.reporter.note(LimitExceeded(excess.limit))
+            self._call.reporter.note(LimitExceeded(violation.limit))
 
 
 async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: ClientEvent) -> None:
@@ -84,8 +84,8 @@ async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: 
         case Audio(pcm):
             microphone.hear(pcm)
         case Typed(text):
-            if excess := guard.typed(text):
-                await call.over_limit(excess)
+            if violation := guard.typed(text):
+                await call.over_limit(violation)
             else:
                 await call.dispatch(turns.TurnFinished(text, typed=True))
         case Stop():

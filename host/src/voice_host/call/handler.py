@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 from starlette.websockets import WebSocket
 
-from voice_host.admission import CallLimits, ClientGuard, call_limits
+from voice_host.admission import ClientGuard, shortened
 from voice_host.call import events
 from voice_host.call.call import Call, CallSteps
 from voice_host.call.client_input import read_client
@@ -37,7 +37,7 @@ from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.refusals import SessionRefused
 from voice_host.sessions.resume_token import new_session_id
 from voice_host.sessions.session import ManagedSession
-from voice_host.settings import ResilienceSettings
+from voice_host.settings import LimitsSettings, ResilienceSettings
 from voice_host.speech.select import (
     SpeechProviders,
     SpeechServices,
@@ -69,7 +69,7 @@ class VoiceSessionHandler:
         tts_api_key: the key of the voice; default: the environment's.
         cleaner: makes text fit to be spoken, for all agents; default: `VoiceCleaner()`, by each agent's own settings.
         speech: the speech services; default: what the environment configures, to be given back with `aclose()`.
-        limits: of each call; default: those of the settings without any.
+        limits: of each call; default: `LimitsSettings()`.
         resilience: waits and retries; default: what the environment configures where the services come from there.
     """
 
@@ -80,11 +80,11 @@ class VoiceSessionHandler:
         tts_api_key: str | None = None,
         cleaner: Callable[[str], str] | None = None,
         speech: SpeechProviders | None = None,
-        limits: CallLimits | None = None,
+        limits: LimitsSettings | None = None,
         resilience: ResilienceSettings | None = None,
     ) -> None:
         self._manager = agent_manager
-        self._limits = limits or call_limits()
+        self._limits = limits or LimitsSettings()
         own = cleaner is None or type(cleaner) is VoiceCleaner or cleaner is normalize_voice_text
         self._custom_cleaner = None if own or cleaner is None else CustomCleaner(cleaner)
         self._wording(agent_manager.config)  # compiles the pronunciations now, not in the first call
@@ -244,7 +244,7 @@ class VoiceSessionHandler:
         config = session.agent.config
         engine = TurnEngine(
             config.turns,
-            self._limits.shortened(config.silence),
+            shortened(config.silence, self._limits),
             reports_speech_end=self._speech.stt.reports_speech_end,
             final_within_s=final_timeout_s(config.stt_config) + FINAL_MARGIN_S,
             start_s=now_s(),

@@ -33,6 +33,15 @@ STT_LOST_PHRASE = "Sorry, I cannot hear you at the moment. You can still type to
 STT_RECOVERED_PHRASE = "I can hear you again."
 """Spoken when speech-to-text is back, to a caller who was told that it was lost."""
 
+RETRY_FIRST_S = 0.2
+RETRY_MAX_S = 8.0
+"""The first and the longest wait before speech-to-text is tried again; each is twice the last, and up to as much again
+is added by chance, so that calls do not all come back at once. 0.2 s is not noticed; a service that is down for longer
+is not helped by more than a try every few seconds."""
+
+MAX_REPLAYS = 5
+"""Lines that are given the same audio without a word coming of it. Then it is dropped: it may be what breaks them."""
+
 STEADY_S = 2.0
 """A stream that lives for so long works, even if nobody has spoken. One that closes sooner is retried with backoff."""
 
@@ -141,8 +150,7 @@ class Listening:
                 return
             await self._lost(error, began_s)
             self._failures += 1
-            resilience = self._resilience
-            wait_s = backoff_s(self._failures, first_s=resilience.stt_retry_first_s, max_s=resilience.stt_retry_max_s)
+            wait_s = backoff_s(self._failures, first_s=RETRY_FIRST_S, max_s=RETRY_MAX_S)
             await asyncio.sleep(wait_s)
 
     async def _use(self, stream: SpeechToTextStream) -> ProviderError:
@@ -165,7 +173,7 @@ class Listening:
 
     async def _rewind(self) -> None:
         self._replays += 1
-        if self._replays > self._resilience.stt_max_replays:  # the audio itself may be what breaks them
+        if self._replays > MAX_REPLAYS:  # the audio itself may be what breaks them
             self._note(ReplayDropped(self._replays - 1))
             await self._finish_turn()
             self._audio.forget_sent()

@@ -161,7 +161,7 @@ def connection_options(settings: Settings) -> dict[str, Any]:
     )
     return {
         "http": _http_protocol(limits.handshake_timeout_s, table),
-        "ws": _call_protocol(limits.write_buffer_bytes, table),
+        "ws": _call_protocol(table),
         "ws_per_message_deflate": False,  # audio does not compress
         "ws_max_size": limits.max_frame_bytes,
         "ws_ping_interval": limits.ping_interval_s,
@@ -171,10 +171,8 @@ def connection_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _call_protocol(buffer_bytes: int, table: ConnectionTable) -> type[CallProtocol]:
+def _call_protocol(table: ConnectionTable) -> type[CallProtocol]:
     class BoundedCallProtocol(CallProtocol):
-        write_buffer_bytes = buffer_bytes
-
         def connection_lost(self, exc: Exception | None) -> None:
             table.close(self.transport)
             super().connection_lost(exc)

@@ -1,4 +1,4 @@
-"""`[limits]`: how much callers may take. The reasons for the defaults stand in docs/operating.md."""
+"""`[limits]`: how much callers may take. docs/reference/configuration.md gives the reasons for the defaults."""
 
 from __future__ import annotations
 
@@ -53,26 +53,8 @@ class LimitsSettings(BaseModel):
         allow_inf_nan=True,  # `inf`: never; what is no number is not greater than 0
         description="Speech that a client is too slow to take may be so late; then some is skipped.",
     )
-    write_buffer_bytes: int = Field(
-        default=8192,
-        ge=1024,
-        le=1 << 24,
-        description="What a client has not taken may wait in the host, and again in the system's socket.",
-    )
     max_frame_bytes: int = Field(default=1 << 20, ge=1024, description="Largest WebSocket message of a client.")
     max_json_bytes: int = Field(default=65536, ge=256, description="Largest JSON message of a client.")
     max_typed_chars: int = Field(default=4000, ge=1, description="Longest typed turn.")
     max_metadata_bytes: int = Field(default=8192, ge=0, description="Longest query, which becomes Session.metadata.")
     messages_per_s: float = Field(default=20.0, gt=0, description="JSON messages of a client.")
-    messages_burst_s: float = Field(
-        default=3.0, gt=0, le=60, description="The messages of so many seconds may come at once, after a stall."
-    )
-    audio_burst_s: float = Field(
-        default=10.0, ge=0.1, description="Audio that may come faster than real time; the excess is dropped."
-    )
-    patience_s: float = Field(
-        default=60.0,
-        ge=1,
-        le=3600,
-        description="So many seconds' worth of messages or audio may be over their limit in a row; then the call ends.",
-    )

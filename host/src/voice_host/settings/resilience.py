@@ -1,14 +1,14 @@
-"""`[resilience]`: how long is waited for services, how often they are tried, and what is kept meanwhile."""
+"""`[resilience]`: timeouts, retries and buffers of the services that calls use."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field
 
 from voice_host.settings.table import TABLE
 
 
 class ResilienceSettings(BaseModel):
-    """Waits, retries and buffers. Times are in seconds (`_s`), sizes in bytes (`_bytes`)."""
+    """Timeouts, retries and buffers. Times are in seconds (`_s`)."""
 
     model_config = TABLE
 
@@ -18,15 +18,6 @@ class ResilienceSettings(BaseModel):
         default=10.0,
         gt=0,
         description="How long a speech service may take to be connected to, and then again to say that it is ready.",
-    )
-    speech_max_message_bytes: int = Field(
-        default=8 * 2**20, ge=65536, description="Largest message of a speech service; a larger one ends its line."
-    )
-    speech_queued_frames: int = Field(
-        default=256,
-        ge=1,
-        le=65536,
-        description="Frames of a speech service that may wait; then its socket is not read.",
     )
 
     # --- speech-to-text -------------------------------------------------------------------------------------------
@@ -40,28 +31,11 @@ class ResilienceSettings(BaseModel):
     stt_tell_after_s: float = Field(
         default=5.0, gt=0, description="An outage of speech-to-text that is shorter is not mentioned to the caller."
     )
-    stt_retry_first_s: float = Field(
-        default=0.2,
-        ge=0.01,
-        description="The first wait before speech-to-text is tried again, and by chance up to as much more.",
-    )
-    stt_retry_max_s: float = Field(
-        default=8.0,
-        ge=0.1,
-        validate_default=True,
-        description="The longest wait before speech-to-text is tried again.",
-    )
     stt_replay_s: float = Field(
         default=20.0,
         ge=1,
         le=120,
         description="Audio kept for a recogniser that comes back: of the turn that goes on, and of the outage.",
-    )
-    stt_max_replays: int = Field(
-        default=5,
-        ge=1,
-        le=100,
-        description="Lines that are given the same audio without a word coming of it; then it is dropped.",
     )
     stt_send_timeout_s: float = Field(
         default=10.0, gt=0, description="A recogniser that takes no audio for so long is lost, and the line replaced."
@@ -104,13 +78,3 @@ class ResilienceSettings(BaseModel):
     model_retry_after_max_s: float = Field(
         default=5.0, ge=0, description="A gateway that asks for a longer wait (`retry-after`) is not asked again."
     )
-    model_keep_alive_s: float = Field(
-        default=60.0, ge=0, description="How long an idle connection to the gateway is kept for the next turn."
-    )
-
-    @field_validator("stt_retry_max_s")
-    @classmethod
-    def _longest_wait_is_no_shorter_than_the_first(cls, longest_s: float, others: ValidationInfo) -> float:
-        if longest_s < (first_s := others.data.get("stt_retry_first_s", 0)):
-            raise ValueError(f"stt_retry_max_s ({longest_s:g}) must not be less than stt_retry_first_s ({first_s:g})")
-        return longest_s

@@ -7,11 +7,22 @@ from collections.abc import Mapping
 from voice_host.settings.provenance import KeyPath
 
 _ONE_PROCESS = "embedded speech runs in threads of the host, which need no setting"
+_FIXED = "it is fixed, because nobody has a reason to change it"
 
 RETIRED: Mapping[KeyPath, str] = {
     # Since 0.2.
     ("providers", "embedded_processes"): _ONE_PROCESS,
     ("resilience", "embedded_start_timeout_s"): _ONE_PROCESS,
     ("resilience", "embedded_answer_timeout_s"): _ONE_PROCESS,
+    ("resilience", "speech_max_message_bytes"): _FIXED,
+    ("resilience", "speech_queued_frames"): _FIXED,
+    ("resilience", "stt_retry_first_s"): _FIXED,
+    ("resilience", "stt_retry_max_s"): _FIXED,
+    ("resilience", "stt_max_replays"): _FIXED,
+    ("resilience", "model_keep_alive_s"): _FIXED,
+    ("limits", "write_buffer_bytes"): _FIXED,
+    ("limits", "messages_burst_s"): _FIXED,
+    ("limits", "audio_burst_s"): _FIXED,
+    ("limits", "patience_s"): _FIXED,
 }
 """Why each of them is no longer needed."""

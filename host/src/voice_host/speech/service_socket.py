@@ -18,6 +18,14 @@ from websockets.uri import parse_uri
 from voice_host.admission.token_bucket import TokenBucket
 from voice_host.settings import ResilienceSettings
 
+MAX_MESSAGE_BYTES = 8 * 2**20
+"""Largest message of a speech service; a larger one ends its line. 20 s of speech at 24 kHz in one are 960 kB."""
+
+QUEUED_FRAMES = 256
+"""Frames of a speech service that may wait, about 20 s of speech or 1 MB; then its socket is not read. The library's
+own 16 are too few: a connection that is not read answers neither pings nor closing handshakes, and after 10 to 20 s
+without an answer a service cuts it, with the speech that is still under way."""
+
 GIVE_WAY_S = 0.01
 """Delay before a socket is opened, so that other calls run first. It is not audible, since sockets are opened ahead;
 without it, callers who arrive together wait for each other's sockets, of which each call opens two."""
@@ -145,11 +153,7 @@ class ServiceSockets:
 
     Args:
         authorization: the whole value of the `Authorization` header.
-        resilience: `speech_connect_timeout_s` is for DNS, TCP, TLS and the upgrade together. The default of
-            `speech_max_message_bytes` is above the 960 kB that 20 s of speech at 24 kHz take in one message, and the
-            one of `speech_queued_frames` about 20 s of speech, 1 MB. The library's own 16 frames are too few: a
-            connection that is not read answers neither pings nor closing handshakes, and after 10 to 20 s without an
-            answer a service cuts it, with the speech that is still under way.
+        resilience: `speech_connect_timeout_s` is for DNS, TCP, TLS and the upgrade together.
     """
 
     def __init__(self, authorization: str, resilience: ResilienceSettings) -> None:
@@ -178,8 +182,8 @@ class ServiceSockets:
                 create_connection=ServiceConnection,
                 open_timeout=self._resilience.speech_connect_timeout_s,
                 close_timeout=CLOSE_TIMEOUT_S,
-                max_size=self._resilience.speech_max_message_bytes,
-                max_queue=self._resilience.speech_queued_frames,
+                max_size=MAX_MESSAGE_BYTES,
+                max_queue=QUEUED_FRAMES,
                 logger=_quiet,
                 proxy=self._proxy_for(url),
                 **tls,

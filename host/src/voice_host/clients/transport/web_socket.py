@@ -41,6 +41,10 @@ CONTROL_FRAMES_BURST = 400
 """Pings and pongs of one client. Libraries send one every 10 to 30 s; nobody needs more, and each costs as much as a
 frame of audio, which the limits of a call count."""
 
+WRITE_BUFFER_BYTES = 8192
+"""What a client has not taken may wait in the host, and again in the system's socket: together a third of a second of
+speech at 24 kHz. More would only be old speech, which must wait where it can be skipped."""
+
 CLOSE_TIMEOUT_S = 12.0
 """How long a connection may outlive its call: uvicorn itself waits 10 s for the client's close frame."""
 
@@ -64,9 +68,6 @@ class CallProtocol(WebSocketsSansIOProtocol):
     task and resumes reading, which took a quarter of a call's CPU. Whoever takes the audio must not block and bounds
     what it keeps, since nothing holds the sender back. Text goes the usual way.
     """
-
-    write_buffer_bytes = 8192
-    """`limits.write_buffer_bytes`, set by a subclass."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -223,10 +224,10 @@ class CallProtocol(WebSocketsSansIOProtocol):
         long way needs no larger buffer. Windows has no such option.
         """
         super().connection_made(transport)
-        self.transport.set_write_buffer_limits(high=self.write_buffer_bytes)
+        self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         sock = self.transport.get_extra_info("socket")
         if hasattr(socket, "TCP_NOTSENT_LOWAT") and sock.family in (socket.AF_INET, socket.AF_INET6):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, self.write_buffer_bytes)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, WRITE_BUFFER_BYTES)
         if self._request:
             request, self._request = self._request, b""
             self.data_received(request)

@@ -18,6 +18,10 @@ from voice_host.models.gateway.chunks import JsonObject, is_empty
 from voice_host.models.gateway.proxy import proxy_for
 from voice_host.settings import ResilienceSettings
 
+KEEP_ALIVE_S = 60.0
+"""How long an idle connection is kept for the next turn: callers think between two turns, and to connect costs three
+round trips."""
+
 END_TIMEOUT_S = 0.05
 """How long the end of the HTTP message may take after `[DONE]`. It comes with it, or in the next packet."""
 
@@ -112,7 +116,7 @@ class GatewayClient:
     def _connect(self) -> aiohttp.ClientSession:
         resilience = self._resilience
         # The number of connections is not limited: the number of calls is.
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=resilience.model_keep_alive_s)
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
         timeout = aiohttp.ClientTimeout(
             total=None, connect=resilience.model_connect_timeout_s, sock_read=resilience.model_silent_after_s
         )
