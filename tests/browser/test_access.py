@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.browser.scripted_host import ScriptedCall, ScriptedHost, agent
 from tests.front.hosting import installed, running
-from tests.front.test_doors import TOML, key_for
+from tests.front.test_authorization import TOML, key_for
 from tests.sample_plugins import HELLO
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]

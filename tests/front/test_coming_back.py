@@ -12,7 +12,7 @@ import pytest
 
 from tests.calls.client import TestCaller, calling
 from tests.front.hosting import Running, installed, running
-from tests.front.test_doors import TOML, bearer, key_for
+from tests.front.test_authorization import TOML, bearer, key_for
 from tests.front.test_limits import metric, places
 from tests.front.test_who_may_call import token_of
 from tests.sample_plugins import HELLO

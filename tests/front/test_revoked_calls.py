@@ -13,7 +13,7 @@ import pytest
 
 from tests.calls.client import calling
 from tests.front.hosting import Running, installed, running
-from tests.front.test_doors import TOML, bearer, key_for
+from tests.front.test_authorization import TOML, bearer, key_for
 from voice_host.auth import key_ring
 from voice_host.auth.key_file import KeyFile
 from voice_host.auth.key_ring import KeyRing

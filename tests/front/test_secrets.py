@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from websockets.typing import Subprotocol
 
 from tests.calls.client import calling
-from tests.front.test_doors import bearer, key_for
+from tests.front.test_authorization import bearer, key_for
 from tests.sample_plugins import plugin_folder
 from tests.simulators.assemblyai import AssemblyAISimulator
 from tests.simulators.gateway import GatewaySimulator

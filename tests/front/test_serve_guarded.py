@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.front.test_doors import key_for
+from tests.front.test_authorization import key_for
 from tests.front.test_process import process, pytestmark  # noqa: F401 (the mark is this module's too)
 from tests.front.test_who_may_call import Speaks
 from tests.ports import free_port

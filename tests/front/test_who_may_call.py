@@ -25,7 +25,7 @@ from websockets.typing import Subprotocol
 from tests.calls.client import calling
 from tests.calls.studio import serving
 from tests.front.hosting import Running, installed, running
-from tests.front.test_doors import TOML, bearer, key_for
+from tests.front.test_authorization import TOML, bearer, key_for
 from voice_host.admission import rates
 from voice_host.auth import call_tokens, key_ring, private_file
 from voice_host.auth.key_file import KeyFile

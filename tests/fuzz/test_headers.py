@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.front.test_doors import TOML
+from tests.front.test_authorization import TOML
 from tests.fuzz.hosts import hosted
 from tests.fuzz.profile import inputs
 from tests.fuzz.protocol import CLOSE_CODES

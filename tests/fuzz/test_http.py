@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from tests.front.test_doors import TOML, bearer, key_for
+from tests.front.test_authorization import TOML, bearer, key_for
 from tests.fuzz.hosts import hosted
 from tests.fuzz.profile import inputs
 from voice_host.auth.api_keys import SCOPES

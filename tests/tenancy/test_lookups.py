@@ -16,7 +16,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from voice_host import fetch_public_url
 from voice_host.front.event_loop import run_in_event_loop
 from voice_host.outbound.public_fetch import FetchError
-from voice_host.tenancy import AgentThreads, acting_for, look_up, lookups
+from voice_host.tenancy import AgentThreads, attributed_to, look_up, lookups
 from voice_host.tenancy.lookups import LOOKUPS_PER_AGENT
 
 
@@ -94,10 +94,10 @@ def test_slow_names_of_one_agent_keep_nobody_else_waiting(
                 assert await service.recv() == "hello"
 
         async with a_service() as port:
-            waiting = [asyncio.create_task(acting_for("slow", lambda n=n: way(n))) for n in range(40)]  # type: ignore[misc]
+            waiting = [asyncio.create_task(attributed_to("slow", lambda n=n: way(n))) for n in range(40)]  # type: ignore[misc]
             await names.under_way(LOOKUPS_PER_AGENT)
             await reach_the_service()
-            await acting_for("other", reach_the_service)
+            await attributed_to("other", reach_the_service)
             assert not any(task.done() for task in waiting)
             names.released.set()
             results = await asyncio.gather(*waiting, return_exceptions=True)

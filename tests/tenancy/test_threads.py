@@ -10,7 +10,7 @@ import pytest
 
 from tests.conversation.models import ScriptedModel
 from voice_host.conversation.voice_agent import VoiceAgent
-from voice_host.tenancy import AgentThreads, acting_for
+from voice_host.tenancy import AgentThreads, attributed_to
 from voice_host.tenancy.threads import THREADS_PER_AGENT
 from voice_host_sdk import AgentConfig
 
@@ -62,9 +62,9 @@ async def test_what_async_code_hands_to_threads_uses_threads_of_its_agent(held: 
     async def quick() -> str:
         return await asyncio.to_thread(lambda: threading.current_thread().name)
 
-    waiting = [asyncio.create_task(acting_for("slow", slow)) for _ in range(40)]
+    waiting = [asyncio.create_task(attributed_to("slow", slow)) for _ in range(40)]
     async with asyncio.timeout(30):
-        assert (await acting_for("quick", quick)).startswith("tools-quick")
+        assert (await attributed_to("quick", quick)).startswith("tools-quick")
         assert (await quick()).startswith("host")
     assert not any(task.done() for task in waiting)
     held.set()
@@ -79,7 +79,7 @@ def test_the_host_does_not_wait_for_an_agents_thread(held: threading.Event) -> N
         async def slow() -> None:
             await asyncio.to_thread(held.wait, 60)
 
-        task = asyncio.create_task(acting_for("slow", slow))
+        task = asyncio.create_task(attributed_to("slow", slow))
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])

@@ -19,8 +19,8 @@ from prometheus_client import REGISTRY
 
 from tests.conversation.models import ScriptedModel
 from voice_host.conversation.voice_agent import VoiceAgent
-from voice_host.tenancy import CodeOwners, acting_for, watching
-from voice_host.tenancy.blame import Sample
+from voice_host.tenancy import CodeOwners, attributed_to, watching
+from voice_host.tenancy.stack_sampler import Sample
 from voice_host.tenancy.watchdog import Runs
 from voice_host_sdk import AgentConfig
 
@@ -84,8 +84,8 @@ async def test_a_tool_that_is_a_librarys_function_is_its_agents(watched: Any) ->
     async def on_behalf_of_quick() -> None:
         await asyncio.sleep(0)
 
-    waiting = asyncio.create_task(acting_for("quick", on_behalf_of_quick))
-    await acting_for("slow", library_call)
+    waiting = asyncio.create_task(attributed_to("quick", on_behalf_of_quick))
+    await attributed_to("slow", library_call)
     await waiting
     [told] = await watched()
     assert told["agent_id"] == "slow"

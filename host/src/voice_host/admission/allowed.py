@@ -1,4 +1,4 @@
-"""What an agent may ask for: the platform decides which models and speech services may cost money."""
+"""What an agent may ask for: the platform decides which models and speech services may be used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class NotAllowed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The names that an agent may ask for, with `*` in them; None: any. What the platform names needs no leave.
+    """The names that an agent may ask for, with `*` in them; None: any. What the platform names is always allowed.
 
     Attributes:
         models: names of models.
@@ -33,10 +33,10 @@ class Allowed:
     text_to_speech_fallback: tuple[str, ...] | None = None
 
     def check(self, config: AgentConfig) -> None:
-        """Look at what a configuration asks for.
+        """Check what a configuration asks for.
 
         Raises:
-            NotAllowed: it asks for something else.
+            NotAllowed: it asks for something that is not allowed.
         """
         _check("model", [config.model], self.models, "allowed_models")
         _check("fallback model", config.fallback_models, self.fallback_models, "allowed_models")
@@ -47,7 +47,7 @@ class Allowed:
 
 
 def allowed_for(settings: Settings, agent_id: str) -> Allowed:
-    """Return what one agent may ask for. Where the platform has chosen itself, what the agent asks for is moot."""
+    """Return what one agent may ask for. What the agent asks for does not matter where the platform has chosen."""
     own, common = settings.for_agent(agent_id), settings.agents
     models = common.allowed_models if own.allowed_models is None else own.allowed_models
     providers = common.allowed_providers if own.allowed_providers is None else own.allowed_providers

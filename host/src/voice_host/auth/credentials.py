@@ -1,4 +1,4 @@
-"""Where a connection carries its key or token, and what of it must never be shown."""
+"""Where a connection carries its key or token, and which of its texts are secret."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ def _credentials(connection: Connection) -> Iterator[str]:
         connection.query.get(TOKEN_PARAMETER, ""),
     ]
     for text in found:
-        if text.strip():  # whoever copied it out of a terminal may have copied a line end along
+        if text.strip():  # one copied from a terminal may end with a line break
             yield text.strip()

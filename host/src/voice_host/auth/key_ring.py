@@ -15,7 +15,7 @@ from voice_host.observability.logs import get_logger
 log = get_logger(__name__)
 
 RECHECK_S = 1.0
-"""How old what is known of the file may be: a revoked key works at most so long."""
+"""How often the file is checked: a revoked key works at most so long."""
 
 _Stamp = tuple[int, ...] | None
 
@@ -23,9 +23,9 @@ _Stamp = tuple[int, ...] | None
 class KeyRing:
     """Looks keys up.
 
-    A file that is gone, or that cannot be read any more, lets nobody in: what it said may have been taken back. It is
-    read again at every check until that succeeds, since the reason may pass without the file being changed: the process
-    had no descriptor left, the disk failed once, or the file was only half written.
+    While the file is missing or cannot be read, no key is valid: they may have been revoked. It is read again at every
+    check until that succeeds, since the cause may pass without the file being changed: the process had no descriptor
+    left, the disk failed once, or the file was only half written.
 
     Args:
         path: of the key file, read here and now.
@@ -62,7 +62,7 @@ class KeyRing:
         return len(self._keys)
 
     async def find(self, credential: str) -> ApiKey | None:
-        """Return the key that a caller has shown to own; None for an unknown, wrong, revoked or expired one."""
+        """Return the key of a credential; None: it is unknown, wrong, revoked or expired."""
         parts = split_key(credential)
         if parts is None:
             return None
@@ -87,7 +87,7 @@ class KeyRing:
             return
         async with self._checking:
             if self._monotonic() - self._checked_at_s < self._recheck_s:
-                return  # somebody else has looked meanwhile
+                return  # another task has checked meanwhile
             stamp = await asyncio.to_thread(_stamp, self._path)
             if stamp != self._stamp or self._failure is not None:
                 await self._reload()

@@ -1,4 +1,4 @@
-"""Which sites' pages may call. A browser says where a page is from; whoever sends no `Origin` is no browser."""
+"""Which sites' pages may call. Browsers send the `Origin` of a page; a client that sends none is not a browser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def origin_allowed(origin: str | None, host: str, allowed: Iterable[str] = ()) -
     """Tell whether a page may call.
 
     Args:
-        origin: the `Origin` header; None: there is none, and it is for authentication to say no.
+        origin: the `Origin` header; None: there is none, and only authentication can refuse.
         host: the `Host` header. The host's own pages always may: their origin is the host.
         allowed: further origins, in lower case: `https://www.example.com`, `https://*.example.com`, or `*`.
     """
@@ -25,7 +25,7 @@ def origin_allowed(origin: str | None, host: str, allowed: Iterable[str] = ()) -
 
 
 def without_default_port(origin: str) -> str:
-    """Return an origin as browsers write it: a port that goes without saying is left out."""
+    """Return an origin as browsers write it: without the default port of its scheme."""
     port = _DEFAULT_PORTS.get(origin.partition("://")[0])
     return origin.removesuffix(f":{port}") if port is not None else origin
 
@@ -34,5 +34,5 @@ def _matches(scheme: str, site: str, origin: str, rule: str) -> bool:
     if rule in ("*", origin):
         return True
     rule_scheme, _, rule_site = rule.partition("://*")
-    # A name within the domain, and nothing that only looks like one: no port or slash may come before its end.
+    # A subdomain, and nothing that only looks like one: no port or slash may precede the domain.
     return bool(rule_site) and scheme == rule_scheme and site.endswith(rule_site) and site != rule_site

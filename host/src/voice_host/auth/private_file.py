@@ -1,4 +1,4 @@
-"""Files with secrets, or with what decides who may come in: how they are read and replaced."""
+"""Reads and replaces files with secrets, or that decide who is authenticated."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _check(path: Path, found: os.stat_result, *, secret: bool) -> None:
     if os.name != "posix":
         return
     if found.st_mode & stat.S_IWOTH:
-        raise UnsafeFile(f"anybody on this machine may write {path}, and so let themselves in: chmod o-w it")
+        raise UnsafeFile(f"anybody on this machine may write {path}, and so add keys: chmod o-w it")
     if secret and found.st_mode & stat.S_IROTH:
         raise UnsafeFile(f"anybody on this machine may read the secret in {path}: chmod o-rwx it and replace it")
 

@@ -1,4 +1,4 @@
-"""The secret that call tokens are signed with: from the settings, or made once and kept beside the key file."""
+"""The secret that signs call tokens: from the settings, or generated once and kept beside the key file."""
 
 from __future__ import annotations
 

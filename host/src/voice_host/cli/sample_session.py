@@ -12,7 +12,7 @@ from voice_host.plugins.guard import describe, function_place, place
 from voice_host.sessions.live_session import LiveSession
 from voice_host.settings import redact
 from voice_host.speech.builtin import ProviderConfigError
-from voice_host.tenancy import acting_for, isolated, raised_by
+from voice_host.tenancy import attributed_to, isolated, raised_by
 
 
 async def session_problem(loaded: LoadedAgent, runtime: AgentRuntime, timeout_s: float) -> BrokenAgent | str | None:
@@ -28,7 +28,7 @@ async def session_problem(loaded: LoadedAgent, runtime: AgentRuntime, timeout_s:
     session = LiveSession("check", loaded.id)
     try:
         starting = partial(loaded.callbacks.on_session_starting, session, loaded.config)
-        work = partial(acting_for, loaded.id, starting)
+        work = partial(attributed_to, loaded.id, starting)
         returned = await isolated(work, name="on_session_starting", timeout_s=timeout_s)
         config = returned if returned is loaded.config else valid_config(returned, "on_session_starting")
         await runtime.prepare(config)

@@ -21,7 +21,7 @@ from voice_host.conversation.tool_work import JsonableResult, ToolOutcome, ToolW
 from voice_host.conversation.turn import active_turn
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
-from voice_host.tenancy import PluginTimeout, acting_for, contained, isolated, type_of
+from voice_host.tenancy import PluginTimeout, attributed_to, contained, isolated, type_of
 from voice_host.text.unicode import valid_unicode
 from voice_host_sdk import Session, ToolOptions
 
@@ -92,7 +92,7 @@ class PolicyToolset(WrapperToolset[Session]):
         async def run() -> Any:
             pool = Agent.using_thread_executor(self.threads) if self.threads else nullcontext()
             with pool:
-                return await _jsonable(await acting_for(self.agent_id, call))
+                return await _jsonable(await attributed_to(self.agent_id, call))
 
         try:
             return ToolOutcome(await isolated(run, name=f"tool-{name}", timeout_s=timeout_s))

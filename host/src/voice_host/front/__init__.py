@@ -1,1 +1,1 @@
-"""The running host: its agents, its HTTP and WebSocket surface, and the process around it."""
+"""The front of a running host: HTTP and WebSocket routes, authentication, limits of connections, and the process."""

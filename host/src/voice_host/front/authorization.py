@@ -21,7 +21,7 @@ REALM = 'Bearer realm="voice-host"'
 
 
 def connection_of(request: HTTPConnection, agent_id: str | None = None) -> Connection:
-    """Return what authenticators see of a request or a WebSocket."""
+    """Return the parts of a request, or of a WebSocket's, that authenticators see."""
     return Connection(
         agent_id=agent_id,
         path=request.scope["path"],
@@ -33,7 +33,7 @@ def connection_of(request: HTTPConnection, agent_id: str | None = None) -> Conne
 
 
 def origin_of(request: HTTPConnection, who: Principal | AuthFailure | None = None) -> dict[str, str]:
-    """Return what a log line says of where a request came from: the client's address and the key's id."""
+    """Return log fields that say where a request came from: the client's address and the key's id."""
     key_id = key_of(who.caller) if isinstance(who, Principal) else who.key_id if who is not None else None
     found = {"client": request.client.host if request.client else None, "key_id": key_id}
     return {name: value for name, value in found.items() if value}

@@ -1,4 +1,4 @@
-"""What `voice-host serve` says when it starts: where to go, who answers, and over which services."""
+"""What `voice-host serve` prints when it starts: the address, the agents, and the services they use."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def print_broken(agent: AgentReport, console: Console, advice: str | None = None
         tracebacks: whether to print the stack trace of what it raised, too.
     """
     place = f" ({agent.where})" if agent.where else ""
-    story = printable(f" was not {agent.phase}: {agent.error}{place}", keep="\n")
-    console.print(Text.assemble("\n", (agent.id, "bold"), story))
+    message = printable(f" was not {agent.phase}: {agent.error}{place}", keep="\n")
+    console.print(Text.assemble("\n", (agent.id, "bold"), message))
     if tracebacks and agent.traceback:
         console.print(Text(indent(f"\n{printable(agent.traceback, max_chars=MAX_TRACE_CHARS, keep=chr(10))}\n", "  ")))
     advice = agent.hint or advice or f"`voice-host check {agent.id}` shows more"

@@ -35,8 +35,8 @@ all descriptors of a child one by one would take minutes."""
 class ConnectionTable:
     """Counts the connections of a process and bounds them. Belongs to one event loop.
 
-    At the limit a new connection replaces the one that has been idle longest: a connection without a request is worth
-    less than one that may bring a call. Where none is idle, the new one is refused.
+    At the limit a new connection replaces the one that has been idle longest, since a new one may bring a call. Where
+    none is idle, the new one is refused.
 
     Args:
         most: connections in all.
@@ -79,7 +79,7 @@ class ConnectionTable:
         self._idle.pop(transport, None)
 
     def idle(self, transport: BaseTransport) -> None:
-        """Note that nothing is asked any more."""
+        """Note that no request is being answered."""
         if transport in self._networks:
             self._idle.setdefault(transport)
 
@@ -151,7 +151,7 @@ def descriptor_limit() -> int:
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
-    """Return what `uvicorn.Config` is told so that the limits of connections are kept."""
+    """Return the options of `uvicorn.Config` that enforce the limits of connections."""
     limits = settings.limits
     most = most_connections(limits.max_connections, descriptor_limit())
     table = ConnectionTable(
@@ -181,7 +181,7 @@ def _call_protocol(table: ConnectionTable) -> type[CallProtocol]:
 
 
 def _http_protocol(timeout_s: float, table: ConnectionTable) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP protocol with a deadline: uvicorn waits without end for a request, and for answers to be read."""
+    """uvicorn's HTTP protocol with a deadline: uvicorn waits forever for requests, and for responses to be read."""
 
     class DeadlineHTTPProtocol(PacedHTTPProtocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -220,9 +220,9 @@ def _http_protocol(timeout_s: float, table: ConnectionTable) -> type[asyncio.Pro
             return request is not None and not request.response_complete
 
         def _check_progress(self) -> None:
-            """Cut a connection on which nothing happened since the last look: no new request, and no answer was read.
+            """Cut a connection without progress since the last check: no new request, and no response was read.
 
-            A request whose body is complete may take its time to be answered.
+            The response to a complete request may take any time.
             """
             unread = self.transport.get_write_buffer_size()
             seen = (self.cycle, unread)

@@ -20,10 +20,10 @@ log = get_logger(__name__)
 
 
 def run_in_event_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Run the process's coroutine to its end, as `asyncio.run` does; but for Ctrl-C, nothing ends it sooner.
+    """Run the process's coroutine to its end, as `asyncio.run` does. Only Ctrl-C ends it earlier.
 
-    A task that raises `SystemExit` or `KeyboardInterrupt` ends its event loop. The host awaits plugins' code where such
-    an exception goes no further; a task or a callback that a plugin makes by itself is awaited by nobody.
+    A task that raises `SystemExit` or `KeyboardInterrupt` ends its event loop. The host contains such exceptions where
+    it awaits plugins' code; nothing contains them in tasks and callbacks that a plugin creates itself.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         loop = runner.get_loop()
@@ -78,10 +78,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
 
     class Loop(uvloop.Loop):
-        """uvloop with an exact clock, and look-ups of names in threads of whoever asks.
+        """uvloop with an exact clock and the name resolution of `look_up`.
 
-        Its own clock is read once a round and counts whole ms: too coarse for latencies. `look_up` says what is wrong
-        with its look-ups.
+        uvloop reads its clock once an iteration and counts whole ms: too coarse for latencies.
         """
 
         def time(self) -> float:
@@ -115,7 +114,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _is_address(host: Any) -> bool:
-    """Whether there is no name to look up: an IP address, or none at all."""
+    """Whether there is no name to resolve: an IP address, or no host at all."""
     if not host:
         return True
     try:

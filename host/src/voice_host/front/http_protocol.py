@@ -19,7 +19,7 @@ PARSING_PER_WINDOW_S = 0.001
 about a tenth of a core. The rest of what it sends waits in its own socket. A whole request usually takes less."""
 
 SLICE_BYTES = 512
-"""How much is parsed between two looks at the clock: at most 85 chunks of a body, about 2 ms, or most requests whole.
+"""How much is parsed between two readings of the clock: at most 85 chunks of a body, about 2 ms, or a usual request.
 The parser limits the size of headers to 16 KiB only where it does not get the whole request at once."""
 
 MAX_HEADERS = 128
@@ -27,7 +27,7 @@ MAX_HEADERS = 128
 
 
 class PacedHTTPProtocol(H11Protocol):
-    """Parses what a client sends a little at a time.
+    """Parses what a client sends in slices.
 
     uvicorn parses all of a read at once. 256 KiB of chunks with one byte each would hold the event loop for a second.
     It has a second parser, which is used where it happens to be installed and has other limits; this is always h11.

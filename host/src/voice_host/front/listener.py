@@ -1,4 +1,4 @@
-"""The socket that callers come in by. Light on purpose: a port that is taken is told before the heavy imports."""
+"""The listening socket. Imports little, so that a port in use is reported before the heavy imports."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket; port 0 takes a free one.
 
     Raises:
-        PortTaken: somebody else listens there, the address is not this machine's, or the port needs privileges.
+        PortTaken: another process listens there, this machine has no such address, or the port needs privileges.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio turns Nagle's algorithm off only where the protocol is named, and accepted sockets inherit the name. With
-    # it on, a frame waits for the client to acknowledge the one before: some 15 ms beside a microphone that sends.
+    # it on, a frame waits for the client to acknowledge the one before: about 15 ms while a microphone sends.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

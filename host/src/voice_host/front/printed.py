@@ -1,4 +1,4 @@
-"""What agents and libraries print: logged, since printing into a full pipe would stop the host."""
+"""Logs what agents and libraries print, since printing into a full pipe would block the host."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from voice_host.observability.logs import get_logger
 from voice_host.observability.printable import MAX_CHARS
 from voice_host.tasks import failed
-from voice_host.tenancy import acting_agent
+from voice_host.tenancy import attributed_agent
 
 log = get_logger(__name__)
 
 
 @contextmanager
 def printing_into_the_log() -> Iterator[None]:
-    """While inside, log what is printed, and what Python would print of threads and objects that fail.
+    """While inside, log what is printed, and what Python prints of threads and finalizers that fail.
 
     A line on stdout is `printed` at the level INFO, one on stderr at WARNING. Logging is configured before.
     """
@@ -60,7 +60,7 @@ class _Printed(io.TextIOBase):
         if len(rest) > MAX_CHARS:
             lines, rest = [*lines, rest], ""
         self._of_thread.unfinished = rest
-        agent_id = acting_agent()
+        agent_id = attributed_agent()
         who = {} if agent_id is None else {"agent_id": agent_id}
         for line in lines:
             if line.strip():

@@ -33,13 +33,13 @@ are collected as often as ever for 1 to 10 ms, find most of the garbage."""
 
 
 class HostServer(uvicorn.Server):
-    """A uvicorn server that drains its calls on the first signal, ends them on the second and leaves on the third.
+    """A uvicorn server that drains its calls on the first signal, ends them on the second and exits on the third.
 
     uvicorn itself would close every WebSocket with 1012 at once, and leave with the signal's exit code.
 
     Args:
-        drain_timeout_s: how long calls may go on by themselves. None: they may not, and the log is silent about it, as
-            whoever is at this host's terminal just made it end.
+        drain_timeout_s: how long calls may go on. None: not at all, and draining is not logged, since the user of this
+            terminal has just ended the host.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class HostServer(uvicorn.Server):
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve, and say so: calls are taken and signals are heard from here on."""
+        """Begin to serve, and call `started`: from here on calls are taken and signals are handled."""
         await super().startup(sockets)
         _spare_calls_from_full_collections()
         self._started()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Hear SIGHUP like the signals that uvicorn hears, unless it is ignored, as `nohup` makes it."""
+        """Handle SIGHUP like the signals that uvicorn handles, unless it is ignored, as under `nohup`."""
         with super().capture_signals():
             if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
                 yield
@@ -90,9 +90,9 @@ class HostServer(uvicorn.Server):
                 signal.signal(signal.SIGHUP, before)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGINT, SIGTERM and SIGHUP: drain; a second one: let no call go on; a third one: leave at once."""
+        """SIGINT, SIGTERM and SIGHUP: drain; a second one: end all calls; a third one: exit at once."""
         self._signals += 1
-        # A signal handler runs between any two instructions: leave it to the loop to act.
+        # A signal handler runs between any two instructions, so the loop acts on it.
         loop = asyncio.get_running_loop()
         if self._signals == 1:
             loop.call_soon_threadsafe(self._begin_drain)

@@ -36,7 +36,7 @@ def add_talk_page(app: FastAPI) -> None:
 
 
 class _WithHeaders:
-    """Adds the page's headers to whatever an application answers."""
+    """Adds the page's headers to all responses of an application."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -47,7 +47,7 @@ class _WithHeaders:
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
                 if str(scope["path"]).endswith(".js"):
-                    # What the system's registry says of `.js` is not always a type that browsers run.
+                    # The system's MIME registry may map `.js` to a type that browsers do not run.
                     headers["content-type"] = "text/javascript; charset=utf-8"
             await send(message)
 

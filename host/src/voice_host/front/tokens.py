@@ -19,11 +19,11 @@ from voice_host.settings import explain
 log = get_logger(__name__)
 
 DEFAULT_TTL_S = 300
-"""A browser calls within seconds of getting it; the rest is for slow people and the question about the microphone."""
+"""A browser calls within seconds of getting it; the rest is for slow users and the permission for the microphone."""
 
 MAX_BODY_BYTES = 16384
 MAX_METADATA_BYTES = 2048
-"""As JSON in ASCII, as it is put into the token: what is longer would not fit through a header."""
+"""As JSON in ASCII, as it is put into the token. A longer token would not fit into a header."""
 
 
 def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -44,7 +44,7 @@ _ANY_OBJECT = WithJsonSchema({"type": "object", "additionalProperties": True})
 
 
 class TokenRequest(BaseModel):
-    """The body of the request; all of it may be left out."""
+    """The body of the request. Every field, and the whole body, may be left out."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
@@ -55,7 +55,7 @@ class TokenRequest(BaseModel):
 
 
 class TokenAnswer(BaseModel):
-    """What is answered. `token` is shown to nobody else."""
+    """The response. The token is not shown again."""
 
     token: str
     agent: str
@@ -113,9 +113,9 @@ def add_token_route(app: FastAPI, agents: AgentService, authorization: Authoriza
         )
 
 
-def _refusal(status: int, words: str) -> HTTPException:
+def _refusal(status: int, reason: str) -> HTTPException:
     metrics.REQUESTS_REFUSED.labels(str(status), "body").inc()
-    return HTTPException(status, words)
+    return HTTPException(status, reason)
 
 
 async def _body(request: Request) -> bytes:

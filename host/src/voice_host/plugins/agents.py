@@ -16,7 +16,7 @@ from voice_host.plugins.lifecycle import load_plugin, load_warnings, run_callbac
 from voice_host.plugins.phases import BrokenAgent, DisabledAgent, DiscoveredAgent, LoadedAgent, Phase
 from voice_host.plugins.validate import tool_warnings, valid_callbacks, valid_config
 from voice_host.settings import AskedKeys, Settings, plugin_table, secret_texts
-from voice_host.tenancy import acting_for
+from voice_host.tenancy import attributed_to
 from voice_host_sdk import LifecycleCallbacks
 
 _NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
@@ -73,11 +73,11 @@ def _load(agent: DiscoveredAgent, settings: Settings) -> LoadedAgent | BrokenAge
 
 async def start_agent(loaded: LoadedAgent, timeout_s: float) -> LoadedAgent | BrokenAgent:
     """Run the agent's `on_startup`. Never raises for what the agent does."""
-    callback = partial(acting_for, loaded.id, loaded.callbacks.on_startup)
+    callback = partial(attributed_to, loaded.id, loaded.callbacks.on_startup)
     return await run_callback(AGENT, loaded, Phase.STARTED, callback, timeout_s)
 
 
 async def stop_agent(loaded: LoadedAgent, timeout_s: float) -> LoadedAgent | BrokenAgent:
     """Run the agent's `on_shutdown`, after its last session ended. Never raises for what the agent does."""
-    callback = partial(acting_for, loaded.id, loaded.callbacks.on_shutdown)
+    callback = partial(attributed_to, loaded.id, loaded.callbacks.on_shutdown)
     return await run_callback(AGENT, loaded, Phase.STOPPED, callback, timeout_s)

@@ -12,7 +12,7 @@ from typing import Protocol
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 from voice_host.tasks import in_background
-from voice_host.tenancy import acting_for, isolated
+from voice_host.tenancy import attributed_to, isolated
 from voice_host_sdk import (
     AgentReply,
     LifecycleCallbacks,
@@ -141,7 +141,7 @@ class CallbackRunner:
 async def run_callback(agent_id: str, name: str, call: Callable[[], Awaitable[None]], timeout_s: float) -> None:
     """Run one callback. An exception is logged and counted under the agent's id, and not raised."""
     try:
-        await isolated(partial(acting_for, agent_id, call), name=f"{name}-{agent_id}", timeout_s=timeout_s)
+        await isolated(partial(attributed_to, agent_id, call), name=f"{name}-{agent_id}", timeout_s=timeout_s)
     except Exception as error:
         metrics.CALLBACK_ERRORS.labels(agent_id, name).inc()
         log.warning("callback_failed", agent_id=agent_id, callback=name, exc_info=error)

@@ -18,7 +18,7 @@ from voice_host.sessions.refusals import SessionRefused
 from voice_host.sessions.resume_state import ResumeState, ResumeStateError
 from voice_host.sessions.resume_token import ResumeKey
 from voice_host.sessions.session import ManagedSession
-from voice_host.tenancy import acting_for, isolated
+from voice_host.tenancy import attributed_to, isolated
 from voice_host_sdk import AgentConfig, LifecycleCallbacks
 
 log = get_logger(__name__)
@@ -100,7 +100,7 @@ class SessionFactory:
 
     async def _configured(self, live: LiveSession) -> VoiceAgent:
         starting = partial(self._callbacks.on_session_starting, live, self._config)
-        config = await acting_for(self._runtime.agent_id, starting)
+        config = await attributed_to(self._runtime.agent_id, starting)
         # This callback is usually written with model_copy(update=...), which does not validate.
         config = config if config is self._config else valid_config(config, "on_session_starting")
         await self._runtime.prepare(config)

@@ -1,4 +1,4 @@
-"""What the host was told: by file, by variables, by options."""
+"""The settings of a host: from the file, environment variables and options."""
 
 from voice_host.settings.environment import DOTENV_FILE, environment_for_children, process_environment
 from voice_host.settings.errors import Problem, SettingsError, did_you_mean, meant_instead, suggestion

@@ -1,4 +1,4 @@
-"""The environment variables that the settings are read from: the process's own, and those of a `.env` file."""
+"""The environment variables of the process, and those of a `.env` file."""
 
 from __future__ import annotations
 

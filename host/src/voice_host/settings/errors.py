@@ -1,4 +1,4 @@
-"""What is wrong with the settings: all of it at once."""
+"""Errors in the settings, all of them at once."""
 
 from __future__ import annotations
 

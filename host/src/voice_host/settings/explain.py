@@ -1,4 +1,4 @@
-"""Pydantic's errors in the words of somebody who edits a file: which field, why not, what is allowed."""
+"""Pydantic's errors as messages for somebody who edits a file: which field, why not, what is allowed."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _shown(value: object) -> str:
     if isinstance(value, (SecretText, SecretStr)):
         return REDACTED
     if value is not None and not isinstance(value, (str, int, float)):
-        return f"a {type(value).__name__}"  # not its repr: it may be long, or a customer's and raise
+        return f"a {type(value).__name__}"  # not its repr, which may be long, or raise
     if isinstance(value, int) and value.bit_length() > LONGEST_NUMBER_BITS:
         return "a number of that length"
     text = repr(value)

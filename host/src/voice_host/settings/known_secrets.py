@@ -1,4 +1,4 @@
-"""Every secret that the settings hold, so that whatever is emitted can be kept free of them."""
+"""All secrets in the settings, to be redacted from logs and messages."""
 
 from __future__ import annotations
 

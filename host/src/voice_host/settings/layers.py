@@ -1,4 +1,4 @@
-"""The layers of the settings laid over each other, with a note of where each value came from."""
+"""Merges the sources of the settings, and keeps where each value came from."""
 
 from __future__ import annotations
 

@@ -34,10 +34,10 @@ _Model = TypeVar("_Model", bound=BaseModel)
 DEFAULT_FILE = "voice-host.toml"
 
 MAX_DEPTH = 32
-"""Tables and lists within each other. Nobody needs so many, and Python's own limit would be an error without words."""
+"""Nesting of tables and lists. Python's own limit would raise an error that says nothing about the file."""
 
 _OPTIONS = {"agents.allow": "--agents"}
-"""Options that are not called like the key they set."""
+"""Options whose names differ from the keys that they set."""
 
 
 def load_settings(
@@ -136,7 +136,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _deeper_than(depth: int, table: Mapping[str, Any]) -> bool:
-    """Tell whether there is anything so far down. Dotted keys go down without brackets, however far they like."""
+    """Return whether anything is nested deeper. Dotted keys nest without brackets."""
     level: list[Any] = [table]
     for _ in range(depth):
         level = [
@@ -204,7 +204,7 @@ def _validated(
 
 
 def _of_one(found: FieldProblem, values: Mapping[str, Any]) -> str | None:
-    """Return what to write where one agent's table stands in the table about all of them: `[agents.front-desk]`."""
+    """Return a message for one agent's table inside the table of all agents: `[agents.front-desk]`."""
     if len(found.path) != 2 or found.path[0] not in ("agents", "extensions"):
         return None
     kind, name = (str(part) for part in found.path)

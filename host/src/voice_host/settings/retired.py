@@ -1,4 +1,4 @@
-"""Settings that have gone. For one version they are ignored with a warning; then they are unknown like any other."""
+"""Settings that were removed. For one version they are ignored with a warning, after that they are unknown."""
 
 from __future__ import annotations
 

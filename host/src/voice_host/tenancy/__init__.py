@@ -1,6 +1,6 @@
-"""Many agents in one process: whose code runs, what it may raise, whose threads it uses, and who holds everybody up."""
+"""Many agents in one process: which agent runs, what its code may raise, its threads, and code that blocks the loop."""
 
-from voice_host.tenancy.acting import acting_agent, acting_for
+from voice_host.tenancy.attribution import attributed_agent, attributed_to
 from voice_host.tenancy.boundary import PluginError, PluginTimeout, contained, isolated, raised_by, type_of
 from voice_host.tenancy.lookups import look_up
 from voice_host.tenancy.owners import CodeOwners
@@ -13,8 +13,8 @@ __all__ = [
     "LoopWatchdog",
     "PluginError",
     "PluginTimeout",
-    "acting_agent",
-    "acting_for",
+    "attributed_agent",
+    "attributed_to",
     "contained",
     "isolated",
     "look_up",

@@ -1,8 +1,8 @@
-"""The boundary around a plugin's code: whatever it raises comes out as an `Exception`, which goes no further.
+"""The boundary around a plugin's code: whatever it raises leaves it as an `Exception`.
 
-Python lets code raise what is no `Exception`: `SystemExit`, `KeyboardInterrupt`, `GeneratorExit`, a `CancelledError`
-that nobody asked for, a panic of a Rust extension. Some of these end the event loop, and with it every call of every
-agent. The host calls plugins through `isolated` or `contained` alone.
+Code may raise a `BaseException`: `SystemExit`, `KeyboardInterrupt`, `GeneratorExit`, a `CancelledError` that nobody
+requested, a panic of a Rust extension. Some of these end the event loop, and with it every call of every agent. The
+host calls plugins only through `isolated` or `contained`.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ log = get_logger(__name__)
 _Result = TypeVar("_Result")
 
 STOP_TIMEOUT_S = 2.0
-"""How long cancelled code may take to stop before it is left to itself."""
+"""How long cancelled code may take to stop; then it is no longer waited for."""
 
 _left_behind: set[asyncio.Task[Any]] = set()
-"""The event loop holds tasks weakly; these go on by themselves."""
+"""Tasks that did not stop. The event loop holds only weak references to them."""
 
 
 class PluginError(Exception):
-    """A plugin's code raised something that is no `Exception`.
+    """A plugin's code raised a `BaseException` that is not an `Exception`.
 
     Attributes:
         raised: what it raised; it is the cause, too.
@@ -57,11 +57,11 @@ async def isolated(call: Callable[[], Awaitable[_Result]], *, name: str, timeout
 
     Args:
         name: of the task.
-        timeout_s: for the whole of it; None: as long as it likes.
+        timeout_s: None: no limit.
 
     Raises:
         PluginTimeout: it took longer.
-        PluginError: it raised something that is no `Exception`, or cancelled itself.
+        PluginError: it raised a `BaseException` that is not an `Exception`, or cancelled itself.
         Exception: what it raised.
     """
     task = asyncio.create_task(contained(call), name=name)
@@ -84,7 +84,7 @@ async def contained(call: Callable[[], Awaitable[_Result]]) -> _Result:
     A cancellation of this task that comes meanwhile is raised, even if the code swallows it.
 
     Raises:
-        PluginError: it raised something that is no `Exception`.
+        PluginError: it raised a `BaseException` that is not an `Exception`.
         Exception: what it raised.
     """
     task = asyncio.current_task()
@@ -103,7 +103,7 @@ async def contained(call: Callable[[], Awaitable[_Result]]) -> _Result:
 
 
 async def stop(task: asyncio.Task[Any]) -> None:
-    """Cancel a task, and wait until it has stopped; but not for ever for code that ignores it."""
+    """Cancel a task and wait until it has stopped, for `STOP_TIMEOUT_S` at most."""
     task.cancel()
     try:
         _, ignoring = await asyncio.wait([task], timeout=STOP_TIMEOUT_S)
@@ -118,7 +118,7 @@ async def stop(task: asyncio.Task[Any]) -> None:
 def _forget(task: asyncio.Task[Any]) -> None:
     _left_behind.discard(task)
     if not task.cancelled():
-        task.exception()  # nobody else asks for it any more
+        task.exception()  # else asyncio logs that it was never retrieved
 
 
 def _is_closed(error: BaseException, task: asyncio.Task[Any] | None) -> bool:

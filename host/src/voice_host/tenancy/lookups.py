@@ -1,4 +1,4 @@
-"""Look-ups of names, in threads that one agent cannot take from another."""
+"""Name resolution in thread pools of agents, so that no agent can use up the threads of another."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from voice_host.tenancy.acting import acting_agent
+from voice_host.tenancy.attribution import attributed_agent
 
 LOOKUPS_PER_AGENT = 4
-"""Names that one agent looks up at once. Further ones wait."""
+"""Names that one agent resolves at once. Further ones wait."""
 
 LOOKUPS_OF_HOST = 16
 """The same for the host itself, which connects to all services of all calls."""
@@ -23,10 +23,10 @@ _pools: dict[str | None, ThreadPoolExecutor] = {}
 
 
 async def look_up(host: Any, port: Any, **hints: int) -> list[Any]:
-    """Return what `socket.getaddrinfo` returns for a name, looked up in a thread of whoever asks.
+    """Return what `socket.getaddrinfo` returns for a name, in a thread of the agent that asks.
 
-    uvloop's own look-ups share four threads of the whole process, so four names whose servers do not answer would keep
-    everybody from connecting to anything. A caller can choose such names, by way of an agent's tool.
+    uvloop's own name resolution shares four threads of the whole process, so four names whose servers do not answer
+    would keep all agents from connecting to anything. A caller may choose such names, through an agent's tool.
 
     Args:
         host: a name or an address.
@@ -40,13 +40,13 @@ async def look_up(host: Any, port: Any, **hints: int) -> list[Any]:
     work = partial(socket.getaddrinfo, host, port, **hints)
     try:
         async with asyncio.timeout(LOOKUP_TIMEOUT_S):
-            return await asyncio.get_running_loop().run_in_executor(_threads_of(acting_agent()), work)
+            return await asyncio.get_running_loop().run_in_executor(_threads_of(attributed_agent()), work)
     except TimeoutError:
         raise socket.gaierror(socket.EAI_AGAIN, "the name took too long to resolve") from None
 
 
 def close_lookups() -> None:
-    """Let the threads end when their look-ups have. Nobody waits for them."""
+    """Let the threads end with their look-ups. They are not waited for."""
     for pool in _pools.values():
         pool.shutdown(wait=False, cancel_futures=True)
     _pools.clear()
@@ -55,6 +55,6 @@ def close_lookups() -> None:
 def _threads_of(agent_id: str | None) -> ThreadPoolExecutor:
     if agent_id not in _pools:
         most = LOOKUPS_OF_HOST if agent_id is None else LOOKUPS_PER_AGENT
-        # By their names the process knows threads that it need not wait for.
+        # The process does not wait for threads of this name when it exits.
         _pools[agent_id] = ThreadPoolExecutor(most, thread_name_prefix=f"tools-names-{agent_id or 'host'}")
     return _pools[agent_id]

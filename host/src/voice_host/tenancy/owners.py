@@ -1,4 +1,4 @@
-"""Which agent a module belongs to, by the entry points."""
+"""Which agent a module belongs to, by the agents' entry points."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 
 class CodeOwners:
-    """Tells whose a module is.
+    """Finds the agent that a module belongs to.
 
     An agent owns the module of its entry point and everything below it, and the top-level package around it unless
-    another agent has code there too: `acme.front_desk` and `acme.booking` own one branch each, and nobody owns `acme`.
+    another agent has code there, too: `acme.front_desk` and `acme.booking` own a branch each, and no agent owns `acme`.
 
     Args:
         entry_points: by agent id, as `package.module` or `package.module:object`.

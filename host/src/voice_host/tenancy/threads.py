@@ -1,4 +1,4 @@
-"""Threads that one agent cannot take from another."""
+"""Thread pools of agents, so that no agent can use up the threads of another."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from voice_host.tenancy.acting import acting_agent
+from voice_host.tenancy.attribution import attributed_agent
 from voice_host.tenancy.boundary import PluginError
 from voice_host.tenancy.lookups import close_lookups
 
 _Result = TypeVar("_Result")
 
 THREADS_PER_AGENT = 8
-"""Threads for the sync tools of one agent, and as many for what its async code hands to threads itself."""
+"""For the sync tools of one agent, and as many for what its async code runs in threads itself."""
 
 
 class PluginThreads(ThreadPoolExecutor):
     """Threads for a plugin's functions.
 
-    asyncio cannot pass a `StopIteration` on from a thread: on Python 3.11 whoever waits for the result waits for ever.
-    It comes out as a `PluginError`.
+    asyncio cannot pass on a `StopIteration` from a thread: on Python 3.11 the awaiting task never resumes. It becomes a
+    `PluginError`.
     """
 
     def submit(self, fn: Callable[..., _Result], /, *args: Any, **kwargs: Any) -> Future[_Result]:
@@ -36,12 +36,12 @@ def _without_stop_iteration(function: Callable[..., _Result], *args: Any, **kwar
 
 
 def pool_for(agent_id: str) -> PluginThreads:
-    """Return a pool for one agent. By their names the process knows threads that it need not wait for."""
+    """Return a pool for one agent. The process does not wait for threads of this name when it exits."""
     return PluginThreads(THREADS_PER_AGENT, thread_name_prefix=f"tools-{agent_id}")
 
 
 class AgentThreads(ThreadPoolExecutor):
-    """The event loop's default executor: the host's own work in the pool itself, each agent's in one of its own.
+    """The event loop's default executor: a pool for the host's own work, and one for each agent.
 
     `asyncio.to_thread` goes to the default executor. With one for all, a few slow requests of one agent's tools would
     keep the host itself from reading its key file. Names are looked up in threads of their own (`look_up`).
@@ -52,8 +52,8 @@ class AgentThreads(ThreadPoolExecutor):
         self._pools: dict[str, ThreadPoolExecutor] = {}
 
     def submit(self, fn: Callable[..., _Result], /, *args: Any, **kwargs: Any) -> Future[_Result]:
-        """Run `fn` in a thread of whoever asks."""
-        agent_id = acting_agent()
+        """Run `fn` in a thread of the agent that the current code is attributed to, or of the host."""
+        agent_id = attributed_agent()
         if agent_id is None:
             return super().submit(fn, *args, **kwargs)
         if agent_id not in self._pools:
@@ -61,7 +61,7 @@ class AgentThreads(ThreadPoolExecutor):
         return self._pools[agent_id].submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Wait for the host's own work alone: an agent's thread may never end."""
+        """Wait only for the host's own work: an agent's thread may never end."""
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
         close_lookups()

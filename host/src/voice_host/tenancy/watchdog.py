@@ -1,4 +1,4 @@
-"""Finds code that holds the event loop up, and says whose it is."""
+"""Finds code that blocks the event loop, and logs which agent it is attributed to."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from contextlib import asynccontextmanager
 
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
-from voice_host.tenancy.blame import Sample, sample
 from voice_host.tenancy.owners import CodeOwners
+from voice_host.tenancy.stack_sampler import Sample, sample
 
 log = get_logger(__name__)
 
 INTERVAL_S = 0.1
-"""How often the loop is asked to answer. Ten wake-ups a second of a thread that otherwise sleeps."""
+"""How often the loop is pinged: ten wake-ups a second of a thread that otherwise sleeps."""
 
 STILL_BLOCKED_S = 5.0
-"""A block that lasts so long is told while it lasts: it may never end."""
+"""A block that lasts so long is logged while it lasts: it may never end."""
 
 _SAMPLES = 4  # looks at the stack before the threshold is reached
 
 
 class LoopWatchdog:
-    """A thread that asks the event loop for a sign of life, and looks at its stack when there is none.
+    """A thread that pings the event loop, and samples its stack while it does not answer.
 
     Args:
-        owners: whose the code is.
+        owners: which agent code belongs to.
         threshold_s: how long the loop may take to answer. A block is seen for certain from `threshold_s + INTERVAL_S`.
     """
 
@@ -42,7 +42,7 @@ class LoopWatchdog:
         self._thread = threading.Thread(target=self._watch, name="loop-watchdog", daemon=True)
 
     def start(self) -> None:
-        """Begin. A process that is forked off has the loop's memory but not this thread: nothing is watched there."""
+        """Begin. A forked process does not have this thread: nothing is watched there."""
         self._thread.start()
 
     async def aclose(self) -> None:
@@ -66,21 +66,21 @@ class LoopWatchdog:
 
     def _until_answered(self, asked_s: float) -> Runs:
         runs = Runs(asked_s)
-        told = False
+        logged = False
         while not self._answered.wait(self._threshold_s / _SAMPLES) and not self._stopped.is_set():
             if (seen := sample(self._loop_thread, self._owners)) is not None:
                 runs.add(seen, time.monotonic())
-            if not told and time.monotonic() - asked_s >= STILL_BLOCKED_S:
-                told = True
-                self._say("loop_still_blocked", runs, time.monotonic() - asked_s)
+            if not logged and time.monotonic() - asked_s >= STILL_BLOCKED_S:
+                logged = True
+                self._log("loop_still_blocked", runs, time.monotonic() - asked_s)
         return runs
 
     def _report(self, runs: Runs, blocked_s: float) -> None:
-        if (agent_id := self._say("loop_blocked", runs, blocked_s)) is not None:
+        if (agent_id := self._log("loop_blocked", runs, blocked_s)) is not None:
             metrics.LOOP_BLOCKED_SECONDS.labels(agent_id).observe(blocked_s)
 
-    def _say(self, event: str, runs: Runs, blocked_s: float) -> str | None:
-        """Log a block and return whose it is, `""` for nobody's; None when the loop only waited for CPU."""
+    def _log(self, event: str, runs: Runs, blocked_s: float) -> str | None:
+        """Log a block and return the agent it is attributed to, `""` for none; None: the loop only waited for CPU."""
         seen, lasted_s = runs.longest(time.monotonic())
         if seen is None or seen.idle:
             return None
@@ -91,9 +91,9 @@ class LoopWatchdog:
 
 
 class Runs:
-    """How long the loop's thread was in the code of one and the same agent without a break.
+    """How long the loop's thread was in the code of one agent without interruption.
 
-    Many short pieces of several agents make a loop late too, and nobody of them blocks it.
+    Many short pieces of work of several agents delay the loop, too, but none of them blocks it.
     """
 
     def __init__(self, asked_s: float) -> None:
@@ -103,7 +103,7 @@ class Runs:
         self._longest_s = 0.0
 
     def add(self, seen: Sample, at_s: float) -> None:
-        """Add what was seen at a time. It counts for the time since the look before it."""
+        """Add a sample. It counts for the time since the one before it."""
         if self._current is None or (seen.agent_id, seen.idle) != (self._current.agent_id, self._current.idle):
             self._begin_s = self._end_s
         self._current, self._end_s = seen, at_s
@@ -111,7 +111,7 @@ class Runs:
             self._longest, self._longest_s = seen, at_s - self._begin_s
 
     def longest(self, end_s: float) -> tuple[Sample | None, float]:
-        """Return the last sample of the longest run and its seconds; the run under way lasts until `end_s`."""
+        """Return the last sample of the longest run, and its seconds. The current run lasts until `end_s`."""
         if self._current is not None and end_s - self._begin_s >= self._longest_s:
             return self._current, end_s - self._begin_s
         return self._longest, self._longest_s

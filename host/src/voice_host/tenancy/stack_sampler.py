@@ -1,4 +1,4 @@
-"""Reading the stack of the event loop's thread: whose code is it in, and where."""
+"""Samples the stack of the event loop's thread: which agent its code is attributed to, and where it is."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from itertools import islice
 from pathlib import Path
 from types import FrameType
 
-from voice_host.tenancy.acting import marked_agent
+from voice_host.tenancy.attribution import agent_of_frame
 from voice_host.tenancy.owners import CodeOwners
 
 _STACK_DEPTH = 6
 _IDLE = ("selectors", "asyncio", "uvloop")
-"""Packages whose frames are innermost while the loop waits, or does what belongs to nobody."""
+"""Packages whose frames are innermost while the loop waits, or does work of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,10 @@ class Sample:
     """What a thread was doing at one moment.
 
     Attributes:
-        agent_id: whose doing it was; None: the host's own, or nobody's.
+        agent_id: the agent that it is attributed to; None: none.
         where: file and line to look at: the agent's own innermost code where there is any.
         stack: the innermost calls, innermost first, as `file:line function`.
-        idle: the loop was waiting: it is late because the process had no CPU, not because code held it.
+        idle: the loop was waiting: it is late because the process had no CPU, not because code blocked it.
     """
 
     agent_id: str | None
@@ -35,24 +35,24 @@ class Sample:
 
 
 def sample(thread_id: int, owners: CodeOwners) -> Sample | None:
-    """Look at what a thread is doing; None when there is no such thread any more."""
+    """Return what a thread is doing; None: it has ended."""
     frame = sys._current_frames().get(thread_id)
     if frame is None:
         return None
     innermost = _module(frame).partition(".")[0]
-    agent_id, blamed = _blamed(frame, owners)
+    agent_id, attributed = _attributed(frame, owners)
     inner = islice(_outwards(frame), _STACK_DEPTH)
     stack = tuple(f"{_place(call)} {call.f_code.co_name}" for call in inner)
-    return Sample(agent_id, _place(blamed), stack, idle=agent_id is None and innermost in _IDLE)
+    return Sample(agent_id, _place(attributed), stack, idle=agent_id is None and innermost in _IDLE)
 
 
-def _blamed(frame: FrameType, owners: CodeOwners) -> tuple[str | None, FrameType]:
-    """An agent's own code counts first; then the call into it: a library's function may be a tool as it is."""
+def _attributed(frame: FrameType, owners: CodeOwners) -> tuple[str | None, FrameType]:
+    """Look for an agent's own code first, then for the call into an agent: a tool may be a function of a library."""
     for inner in _outwards(frame):
         if (agent_id := owners.of(_module(inner))) is not None:
             return agent_id, inner
     for inner in _outwards(frame):
-        if (agent_id := marked_agent(inner)) is not None:
+        if (agent_id := agent_of_frame(inner)) is not None:
             return agent_id, frame
     return None, frame
 
