@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from voice_host.settings.model import AgentId
+from voice_host.settings.field_types import AgentId
 
 Scope = Literal["calls", "tokens", "metrics"]
 SCOPES: tuple[Scope, ...] = ("calls", "tokens", "metrics")

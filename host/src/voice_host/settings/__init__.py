@@ -3,9 +3,9 @@
 from voice_host.settings.environment import DOTENV_FILE, environment_for_children, process_environment
 from voice_host.settings.errors import Problem, SettingsError, did_you_mean, meant_instead, suggestion
 from voice_host.settings.explain import FieldProblem, explain
-from voice_host.settings.known_secrets import known_secrets
+from voice_host.settings.field_types import WebSocketUrl, agent_id_hint, read_only
 from voice_host.settings.limits import LimitsSettings
-from voice_host.settings.listing import Entry, list_settings
+from voice_host.settings.listing import Entry, known_secrets, list_settings
 from voice_host.settings.load import DEFAULT_FILE, load_settings
 from voice_host.settings.model import (
     AgentSettings,
@@ -16,9 +16,6 @@ from voice_host.settings.model import (
     ProvidersSettings,
     ServerSettings,
     Settings,
-    WebSocketUrl,
-    agent_id_hint,
-    read_only,
 )
 from voice_host.settings.plugin_table import AskedKeys, MissingSetting, plugin_table
 from voice_host.settings.provenance import Provenance

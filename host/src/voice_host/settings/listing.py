@@ -1,4 +1,4 @@
-"""The settings as a list for people: every key, its value, where it came from; secrets redacted."""
+"""The settings as a list for people, secrets redacted; and the secrets themselves, to be redacted elsewhere."""
 
 from __future__ import annotations
 
@@ -70,3 +70,24 @@ def _without_credentials(text: str) -> str:
         return text
     text = re.sub(r"//[^/?#]*@", f"//{REDACTED}@", text)
     return re.sub(r"\?.*$", f"?{REDACTED}", text)
+
+
+def known_secrets(settings: Settings) -> frozenset[str]:
+    """Return the keys of services, and the secrets of all agents and extensions."""
+    return frozenset(_secrets(settings))
+
+
+def _secrets(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value().strip()
+    elif isinstance(value, SecretText):
+        yield str.__str__(value)
+    elif isinstance(value, BaseModel):
+        for _, inner in value:
+            yield from _secrets(inner)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _secrets(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _secrets(inner)

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from voice_host.settings.errors import Problem
+from voice_host.settings.field_types import (
+    TABLE,
+    AgentId,
+    AgentIds,
+    ExtensionName,
+    ExtensionNames,
+    Globs,
+    HttpUrl,
+    Origins,
+    ProxyAddress,
+    empty_table,
+    long_secret,
+    lower,
+    read_only,
+    split_list,
+)
 from voice_host.settings.limits import LimitsSettings
 from voice_host.settings.provenance import DEFAULT, KeyPath, Provenance
 from voice_host.settings.resilience import ResilienceSettings
@@ -24,101 +37,8 @@ from voice_host.settings.services import (
     built_in_services,
     ranked_services,
 )
-from voice_host.settings.table import TABLE
-from voice_host_sdk import AGENT_ID_PATTERN, EXTENSION_NAME_PATTERN
 
 _Options = TypeVar("_Options", bound=BaseModel)
-
-
-def agent_id_hint(name: str) -> str | None:
-    """Return a valid agent id near `name`, or None when nothing of it can be used."""
-    near = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63]
-    return near or None
-
-
-def _named(noun: str, pattern: str) -> AfterValidator:
-    def check(name: str) -> str:
-        if re.fullmatch(pattern, name) is None:
-            hint = agent_id_hint(name)
-            raise ValueError(
-                f"{name!r} is not {noun}: lower-case letters, digits and hyphens, at most 63"
-                + (f"; did you mean {hint!r}?" if hint else "")
-            )
-        return name
-
-    return AfterValidator(check)
-
-
-def _split(value: Any) -> Any:
-    # Of the same type: what a reference holds stays a `SecretText`, which no message repeats.
-    return [type(value)(part.strip()) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _lower(value: Any) -> Any:
-    return type(value)(value.lower()) if isinstance(value, str) else value
-
-
-def read_only(value: Any) -> Any:
-    """Return `value` with every table a read-only mapping and every list a tuple, all the way down."""
-    if isinstance(value, Mapping):
-        return MappingProxyType({key: read_only(inner) for key, inner in value.items()})
-    if isinstance(value, (list, tuple)):
-        return tuple(read_only(inner) for inner in value)
-    return value
-
-
-def _nothing() -> Mapping[Any, Any]:
-    return MappingProxyType({})  # a factory: pydantic copies defaults, and this type cannot be copied
-
-
-def _address(*schemes: str) -> AfterValidator:
-    begins = tuple(f"{scheme}://" for scheme in schemes)
-
-    def check(url: str) -> str:
-        # The address is not repeated: it may hold a password.
-        if not url.startswith(begins) or url in begins:
-            raise ValueError(f"must be an address that begins with {' or '.join(begins)}")
-        return url
-
-    return AfterValidator(check)
-
-
-def _site(text: str) -> str:
-    origin = text.lower()
-    if origin != "*" and re.fullmatch(r"[a-z][a-z0-9+.-]*://(\*\.)?[^\s/?#@*]+", origin) is None:
-        raise ValueError(
-            f"{text!r} is not the origin of a site: https://www.example.com, with a port if it is not the usual one, "
-            "without a path; https://*.example.com and * are understood"
-        )
-    return origin
-
-
-def _long_secret(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value().encode()) < 32:
-        raise ValueError("must have at least 32 bytes; `openssl rand -base64 48` makes a good one")
-    return secret
-
-
-def _proxy_address(text: str) -> str:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no address or network, such as 10.0.0.7 or 10.0.0.0/8") from None
-    return text
-
-
-ProxyAddress = Annotated[str, AfterValidator(_proxy_address)]
-WebSocketUrl = Annotated[str, _address("wss", "ws")]
-HttpUrl = Annotated[str, _address("https", "http")]
-AgentId = Annotated[str, _named("an agent id", AGENT_ID_PATTERN)]
-AgentIds = Annotated[tuple[AgentId, ...], BeforeValidator(_split)]
-"""A list of agent ids; in a variable or an option they are separated by commas."""
-Globs = Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], BeforeValidator(_split)]
-"""Names, in which `*` stands for any characters; in a variable they are separated by commas."""
-ExtensionName = Annotated[str, _named("an extension's name", EXTENSION_NAME_PATTERN)]
-ExtensionNames = Annotated[tuple[ExtensionName, ...], BeforeValidator(_split)]
-Origins = Annotated[tuple[Annotated[str, AfterValidator(_site)], ...], BeforeValidator(_split)]
-"""Sites whose pages may call, e.g. `https://www.example.com`; in a variable they are separated by commas."""
 
 
 class ServerSettings(BaseModel):
@@ -128,7 +48,7 @@ class ServerSettings(BaseModel):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="The address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="0 takes a free port.")
-    allowed_hosts: Annotated[tuple[str, ...] | None, BeforeValidator(_split)] = Field(
+    allowed_hosts: Annotated[tuple[str, ...] | None, BeforeValidator(split_list)] = Field(
         default=None,
         description="Names by which the host may be addressed, e.g. voice.example.com or *.example.com. "
         "None: the names of this machine while it listens to this machine alone, else any.",
@@ -137,7 +57,7 @@ class ServerSettings(BaseModel):
         default=(),
         description="Other sites whose pages may call, e.g. https://www.example.com or https://*.example.com.",
     )
-    trusted_proxies: Annotated[tuple[ProxyAddress, ...], BeforeValidator(_split)] = Field(
+    trusted_proxies: Annotated[tuple[ProxyAddress, ...], BeforeValidator(split_list)] = Field(
         default=("127.0.0.1", "::1"),
         description="Addresses or networks of proxies whose X-Forwarded-For and -Proto headers are believed.",
     )
@@ -155,8 +75,8 @@ class ServerSettings(BaseModel):
         description="How long each step of stopping may take once calls were ended: their goodbyes, `on_shutdown`, "
         "giving back a speech service, closing what is connected.",
     )
-    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(lower)] = "text"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = "info"
     log_transcripts: bool = Field(
         default=False,
         description="Log what callers and agents say, and the messages of exceptions, which may quote it.",
@@ -177,14 +97,14 @@ class AuthSettings(BaseModel):
     keys_file: Path | None = Field(
         default=None, description="Where `voice-host keys` keeps the API keys; relative to the settings file."
     )
-    token_secret: Annotated[SecretStr, AfterValidator(_long_secret)] | None = Field(
+    token_secret: Annotated[SecretStr, AfterValidator(long_secret)] | None = Field(
         default=None, description="Signs call tokens, at least 32 bytes. None: made once, beside the key file."
     )
     token_max_ttl_s: int = Field(default=3600, ge=1, le=86400, description="The longest life of a call token.")
-    page: Annotated[Literal["open", "off"], BeforeValidator(_lower)] = Field(
+    page: Annotated[Literal["open", "off"], BeforeValidator(lower)] = Field(
         default="open", description="Whether the talk page is served. It shows nothing without a key or token."
     )
-    agents: Annotated[Literal["key", "open"], BeforeValidator(_lower)] = Field(
+    agents: Annotated[Literal["key", "open"], BeforeValidator(lower)] = Field(
         default="key", description="Who may see the list of agents: who has a key or a token, or anybody."
     )
     authenticator_timeout_s: float = Field(
@@ -239,7 +159,7 @@ class AgentSettings(BaseModel):
         default=None, min_length=1, max_length=63, description="The agent's name in metrics; None: its id."
     )
     model: str | None = Field(default=None, min_length=1, description="Wins over what the agent asks for.")
-    fallback_models: Annotated[tuple[str, ...] | None, BeforeValidator(_split)] = Field(
+    fallback_models: Annotated[tuple[str, ...] | None, BeforeValidator(split_list)] = Field(
         default=None, description="Asked in order when the model fails; wins over those that the agent names."
     )
     speech_to_text: ServiceName = Field(default=AUTO, description="Wins over [providers] and the agent.")
@@ -254,7 +174,7 @@ class AgentSettings(BaseModel):
     )
     max_call_s: float | None = Field(default=None, gt=0, description="Its longest call; the shortest limit counts.")
     settings: Annotated[Mapping[str, Any], AfterValidator(read_only)] = Field(
-        default_factory=_nothing, description="Handed to the agent's hooks: its own, and nobody else's."
+        default_factory=empty_table, description="Handed to the agent's hooks: its own, and nobody else's."
     )
 
 
@@ -282,7 +202,7 @@ class ProvidersSettings(BaseModel):
     text_to_speech_fallback: ServiceName | None = Field(
         default=None, description="A voice that speaks while the other cannot; wins over what the agent names."
     )
-    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(split_list)] = Field(
         default=(),
         description="Hosts beside the services' own that agents may name in wss_url and wss_base; the platform's keys "
         "are sent there. *.example.com is understood.",
@@ -312,10 +232,10 @@ class Tables(BaseModel):
     auth: AuthSettings = AuthSettings()
     sessions: SessionsSettings = SessionsSettings()
     agents: AgentsSettings = AgentsSettings()
-    agent: Annotated[Mapping[AgentId, AgentSettings], AfterValidator(read_only)] = Field(default_factory=_nothing)
+    agent: Annotated[Mapping[AgentId, AgentSettings], AfterValidator(read_only)] = Field(default_factory=empty_table)
     extensions: ExtensionsSettings = ExtensionsSettings()
     extension: Annotated[Mapping[ExtensionName, Mapping[str, Any]], AfterValidator(read_only)] = Field(
-        default_factory=_nothing, description="Handed to the hooks of the extension: its own, and nobody else's."
+        default_factory=empty_table, description="Handed to the hooks of the extension: its own, and nobody else's."
     )
     providers: ProvidersSettings = ProvidersSettings()
     limits: LimitsSettings = LimitsSettings()
@@ -334,9 +254,11 @@ class Settings(Tables):
     """
 
     keys: ModelKeys = ModelKeys()
-    speech_options: Annotated[Mapping[str, ServiceOptions], AfterValidator(read_only)] = Field(default_factory=_nothing)
+    speech_options: Annotated[Mapping[str, ServiceOptions], AfterValidator(read_only)] = Field(
+        default_factory=empty_table
+    )
     path: Path | None = None
-    provenance: Mapping[KeyPath, Provenance] = Field(default_factory=_nothing, repr=False)
+    provenance: Mapping[KeyPath, Provenance] = Field(default_factory=empty_table, repr=False)
     warnings: tuple[Problem, ...] = ()
 
     def with_keys(self, **keys: SecretStr | None) -> Settings:
@@ -363,7 +285,7 @@ class Settings(Tables):
 
     def for_extension(self, name: str) -> Mapping[str, Any]:
         """Return the settings of one extension; empty when it has no table."""
-        table: Mapping[str, Any] = self.extension.get(name) or _nothing()
+        table: Mapping[str, Any] = self.extension.get(name) or empty_table()
         return table
 
     def named_service(self, kind: str, agent_id: str | None = None) -> tuple[str, KeyPath] | None:

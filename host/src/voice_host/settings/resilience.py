@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from voice_host.settings.table import TABLE
+from voice_host.settings.field_types import TABLE
 
 
 class ResilienceSettings(BaseModel):
