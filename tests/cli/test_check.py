@@ -393,7 +393,7 @@ def lifecycle_callbacks(settings):
         (
             "return config.model_copy(update={'model': 'openai:x'})",
             "broken",
-            "what cannot be had: The model 'openai:x'",
+            "an unavailable configuration: The model 'openai:x'",
         ),
         (
             "session.state['greeted'] = True",

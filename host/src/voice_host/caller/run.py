@@ -95,12 +95,12 @@ async def _play(recording: Recording, client: CallerClient) -> None:
 
 @asynccontextmanager
 async def _own_host(settings: Settings, agent_id: str) -> AsyncIterator[str]:
-    """A host of this process with one agent, on a free port of this machine. Yields its address."""
+    """Run a host with one agent in this process, on a free port. Yields its address."""
     alone = settings.agents.model_copy(update={"allow": (agent_id,), "required": ()})
     only = settings.model_copy(update={"agents": alone})
     extensions = installed_extensions(only)
     observers = Observers(extensions.observers, timeout_s=only.agents.callback_timeout_s)
-    # In this thread, as in `serve`: a plugin may bind what it opens to it.
+    # In this thread, as in `serve`: what a plugin opens may be bound to it.
     agents = build(only, extensions, observers=observers)
     listener = listen("127.0.0.1", 0)
     try:
@@ -129,6 +129,6 @@ async def _start(agents: LocalAgents, agent_id: str) -> None:
         raise CannotServe(not_installed(agent_id, installed), "see `voice-host agents`")
     if agent.status != "ready":
         raise CallFailed(str(agent), f"`voice-host check {agent_id}` shows more")
-    await agents.prepare_speech()  # else the latencies would be those of the first call after a start
+    await agents.prepare_speech()  # or the latencies would include loading the models
     if agent.speech_problem is not None:
         Console(stderr=True).print(Text(agent.speech_problem, "yellow"))

@@ -1,4 +1,4 @@
-"""`voice-host agents`: what is installed, from metadata alone."""
+"""`voice-host agents`: lists the installed agents from their metadata."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SHOWN = {
 
 
 def agents(as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """List the installed agents. Nothing of them is imported.
+    """List the installed agents, without importing them.
 
     Examples:
 

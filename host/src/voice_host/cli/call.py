@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voice_host.cli.exit_codes import FAILED
-from voice_host.cli.output import ConfigOption, fail, fail_for_extensions, settings_or_exit
+from voice_host.cli.output import ConfigOption, fail, host_errors, settings_or_exit
 from voice_host.settings import TOKEN_VARIABLE, Settings
 
 if TYPE_CHECKING:
@@ -66,20 +66,12 @@ def call(
 
 
 def _call(settings: Settings, plan: CallPlan) -> None:
-    # Imported lazily: it loads the web framework and the model library.
+    # Imported lazily: it loads the web framework and the agent runtime.
     from voice_host.caller.client import CallFailed
     from voice_host.caller.run import call as run
-    from voice_host.fleet.service import CannotServe
-    from voice_host.plugins import ExtensionsBroken
-    from voice_host.speech.select import ProviderConfigError
 
-    try:
-        run(settings, plan)
-    except CannotServe as error:
-        fail(str(error), error.hint)
-    except ExtensionsBroken as error:
-        fail_for_extensions(error)
-    except ProviderConfigError as error:
-        fail(str(error))
-    except CallFailed as error:
-        fail(str(error), error.hint, code=FAILED)
+    with host_errors():
+        try:
+            run(settings, plan)
+        except CallFailed as error:
+            fail(str(error), error.hint, FAILED)

@@ -1,4 +1,4 @@
-"""`voice-host check`: every phase of every agent and every extension."""
+"""`voice-host check`: takes agents and extensions through every phase."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from voice_host.cli.checkup import check_agents, required_but_absent
 from voice_host.cli.exit_codes import FAILED
 from voice_host.cli.output import (
     ConfigOption,
@@ -37,18 +36,18 @@ _STYLES: dict[Status, str] = {"ready": "green", "broken": "bold red"}
 
 def check(
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="ID", help="The agents to check. Default: all of them.")
+        list[str] | None, typer.Argument(metavar="ID", help="The agents to check. Default: all agents.")
     ] = None,
     as_json: JsonOption = False,
     timeout_s: Annotated[
-        float, typer.Option("--timeout-s", min=0.1, help="Seconds that one agent's import and hooks may take.")
+        float, typer.Option("--timeout-s", min=0.1, help="Seconds that the import and the hooks of an agent may take.")
     ] = 60.0,
     config: ConfigOption = None,
 ) -> None:
-    """Take agents through every phase, `on_startup` and `on_shutdown` included, and say what fails.
+    """Take agents through every phase of their start and stop, and report what fails.
 
-    The platform's extensions are checked too. It imports them and the agents and runs their code. Exit code 1 if any
-    of them is broken.
+    It imports the agents and the platform's extensions and runs their code, `on_startup` and `on_shutdown` included.
+    The exit code is 1 if any of them is broken.
 
     Examples:
 
@@ -57,20 +56,20 @@ def check(
     `voice-host check front-desk --json`
     """
     settings = settings_or_exit(config)
-    # Imported here: `voice-host --help` should not wait for it.
-    from voice_host.cli.extension_checkup import check_extensions
-
     outcomes = discover_agents()
     installed = {outcome.id for outcome in outcomes}
     for agent_id in ids or ():
         if agent_id not in installed:
             fail(not_installed(agent_id, installed), "see `voice-host agents`")
     absent = absent_agents(settings, installed)
-    # What an agent prints must not end up in our JSON.
+    # Imported lazily: it loads the web framework and the agent runtime.
+    from voice_host.cli.plugin_checks import check_agents, check_extensions, required_but_absent
+
+    # Agents may print, which must not end up in the JSON output.
     with contextlib.redirect_stdout(sys.stderr):
         extensions, working = check_extensions(settings)
         reports = asyncio.run(check_agents(settings, outcomes, ids or None, working, limit_s=timeout_s))
-    if ids:  # whoever asks about certain agents hears of those that keep all of them from running
+    if ids:  # of the extensions, only broken ones matter then: they keep all agents from running
         extensions = [report for report in extensions if report.status == "broken"]
     reports += required_but_absent(absent) if not ids else []
     if as_json:
@@ -83,7 +82,7 @@ def check(
     if not reports:
         fail("no agents are installed, so nothing was checked", f"install one with `{installer()} NAME`", FAILED)
     if all(report.status == "not allowed" for report in reports):
-        fail(nothing_to_run(settings, len(installed)), "without `allow` every installed agent may run", FAILED)
+        fail(nothing_to_run(settings, len(installed)), "without `allow`, all installed agents run", FAILED)
     if any(report.status == "broken" for report in [*extensions, *reports]):
         raise typer.Exit(FAILED)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -16,9 +17,6 @@ from rich.text import Text
 from voice_host.cli.exit_codes import FAILED, USAGE
 from voice_host.observability.printable import printable
 from voice_host.settings import Settings, SettingsError, load_settings
-
-if TYPE_CHECKING:
-    from voice_host.plugins import ExtensionsBroken
 
 _PIPED_COLUMNS = 160
 
@@ -52,12 +50,26 @@ def fail(message: str, hint: str | None = None, code: int = USAGE) -> NoReturn:
     raise typer.Exit(code)
 
 
-def fail_for_extensions(error: ExtensionsBroken) -> NoReturn:
-    """Print all errors of extensions and exit. The host does not run with a broken one."""
-    for broken in error.broken[:-1]:
-        say_error(str(broken), broken.hint)
-    last = error.broken[-1]
-    fail(str(last), last.hint or "`voice-host check` shows more", FAILED)
+@contextmanager
+def host_errors() -> Iterator[None]:
+    """Print the error with which a host fails to start, and exit."""
+    # Imported lazily, when the command has loaded the host anyway.
+    from voice_host.fleet.service import CannotServe, RequiredAgentBroken
+    from voice_host.plugins import ExtensionsBroken
+    from voice_host.speech.errors import ProviderConfigError
+
+    try:
+        yield
+    except CannotServe as error:
+        fail(str(error), error.hint)
+    except ProviderConfigError as error:
+        fail(str(error))
+    except RequiredAgentBroken as error:
+        fail(str(error), f"`voice-host check {error.agent_id}` shows more", FAILED)
+    except ExtensionsBroken as error:
+        for broken in error.broken:
+            say_error(str(broken), broken.hint or "`voice-host check` shows more")
+        raise typer.Exit(FAILED) from error
 
 
 def settings_or_exit(config: Path | None, options: dict[str, Any] | None = None) -> Settings:

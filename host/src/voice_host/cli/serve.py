@@ -9,15 +9,14 @@ from typing import Annotated
 
 import typer
 
-from voice_host.cli.exit_codes import FAILED
-from voice_host.cli.output import ConfigOption, fail, fail_for_extensions, settings_or_exit
+from voice_host.cli.output import ConfigOption, fail, host_errors, settings_or_exit
 from voice_host.front.listener import PortTaken, listen
 from voice_host.settings import Settings
 from voice_host.settings.model import ServerSettings
 
 
 class LogFormat(StrEnum):
-    """What the log looks like: for people, or one JSON object a line."""
+    """The format of the log: text for people, or one JSON object per line."""
 
     TEXT = "text"
     JSON = "json"
@@ -27,16 +26,16 @@ def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on. Default: 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one. Default: 8000.")] = None,
     agents: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Run only these agents. Default: all that are allowed.")
+        str | None, typer.Option(metavar="A,B", help="Run only these agents. Default: all allowed agents.")
     ] = None,
     config: ConfigOption = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Do not start when any agent is broken.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Do not start if any agent is broken.")] = False,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Listen on a public address although anybody may call: without [auth].")
+        bool, typer.Option("--insecure", help="Allow a public address without [auth]: anybody can call.")
     ] = False,
-    log_format: Annotated[LogFormat | None, typer.Option(help="text for people, json for programs.")] = None,
+    log_format: Annotated[LogFormat | None, typer.Option(help="text is for people, json for programs.")] = None,
 ) -> None:
-    """Run the host: every installed agent, one WebSocket endpoint each, and a page to talk to them.
+    """Run the host: a WebSocket endpoint for each installed agent, and a page to talk to them.
 
     Without any API key it speaks and listens with the embedded demo voice.
 
@@ -62,14 +61,12 @@ def _listener(server: ServerSettings) -> socket.socket:
 
 
 def _serve(settings: Settings, listener: socket.socket, strict: bool, insecure: bool) -> None:
-    # Imported when it is needed: it brings the web framework and the model library along.
+    # Imported lazily: it loads the web framework and the agent runtime.
     from voice_host.fleet.local import build
-    from voice_host.fleet.service import CannotServe, RequiredAgentBroken
     from voice_host.front.run import serve as run
-    from voice_host.plugins import ExtensionsBroken
-    from voice_host.speech.select import ProviderConfigError, installed_extensions
+    from voice_host.speech.select import installed_extensions
 
-    try:
+    with host_errors():
         run(
             settings,
             listener,
@@ -77,11 +74,3 @@ def _serve(settings: Settings, listener: socket.socket, strict: bool, insecure: 
             build=partial(build, strict=strict),
             insecure=insecure,
         )
-    except CannotServe as error:
-        fail(str(error), error.hint)
-    except ExtensionsBroken as error:
-        fail_for_extensions(error)
-    except ProviderConfigError as error:
-        fail(str(error))
-    except RequiredAgentBroken as error:
-        fail(str(error), f"`voice-host check {error.agent_id}` shows more", code=FAILED)

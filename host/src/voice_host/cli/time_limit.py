@@ -1,4 +1,4 @@
-"""A limit on code that cannot be asked to hurry: an agent's import, say."""
+"""A time limit on synchronous code, such as the import of an agent."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _AGAIN_S = 1.0
 
 
 class TookTooLong(BaseException):
-    """Raised in the middle of what took too long. No `Exception`, so that few handlers keep it to themselves."""
+    """Raised in the code that takes too long. Not an `Exception`, so that few handlers swallow it."""
 
 
 @contextmanager
 def time_limit(limit_s: float) -> Iterator[None]:
-    """Raise `TookTooLong` in the code within after `limit_s`, and every second from then on, in case it is swallowed.
+    """Raise `TookTooLong` in the enclosed code after `limit_s`, and then every second in case it was swallowed.
 
-    It interrupts Python code and what waits in the system (sleeping, a socket, a lock), not a library's own
-    computation. It works in the main thread of a POSIX system; elsewhere there is no limit.
+    It interrupts Python code and system calls (sleeping, a socket, a lock), but not native code of a library. It works
+    in the main thread on POSIX; elsewhere there is no limit.
     """
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield

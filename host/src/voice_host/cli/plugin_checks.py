@@ -1,0 +1,226 @@
+"""Taking agents and extensions through every phase, for `voice-host check`. Importing it loads the agent runtime."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from functools import partial
+
+from voice_host.admission.allowed import NotAllowed
+from voice_host.cli.time_limit import time_limit
+from voice_host.conversation.runtime import AgentRuntime
+from voice_host.fleet.local import build
+from voice_host.fleet.report import AgentReport, report_of
+from voice_host.fleet.service import RequiredAgentBroken
+from voice_host.front.app import create_host_app
+from voice_host.models import ModelConfigError
+from voice_host.plugins import (
+    HOST_EXTENSION,
+    AbsentAgent,
+    BrokenAgent,
+    BrokenExtension,
+    DiscoveredAgent,
+    Extensions,
+    ExtensionsBroken,
+    InvalidReturn,
+    LoadedAgent,
+    LoadedExtension,
+    Phase,
+    discover_extensions,
+    load_agent,
+    load_extensions,
+    start_extension,
+    stop_extension,
+    unread_settings,
+    valid_config,
+    violations,
+)
+from voice_host.plugins.guard import describe, function_place, place
+from voice_host.sessions.live_session import LiveSession
+from voice_host.settings import Settings, redact
+from voice_host.speech.builtin import BuiltInProviders
+from voice_host.speech.errors import ProviderConfigError
+from voice_host.tenancy import attributed_to, isolated, raised_by
+
+_ExtensionOutcome = LoadedExtension | BrokenExtension
+
+
+# --- agents -------------------------------------------------------------------------------------------------------
+
+
+async def check_agents(
+    settings: Settings,
+    outcomes: Sequence[DiscoveredAgent | BrokenAgent],
+    ids: Collection[str] | None,
+    extensions: Extensions,
+    *,
+    limit_s: float,
+) -> list[AgentReport]:
+    """Check all agents, or those in `ids`, one after the other.
+
+    Loading blocks the event loop, which nothing else uses. An agent that is not allowed counts as broken only if it was
+    asked for or is required.
+
+    Args:
+        limit_s: seconds that the import and the hooks of one agent may take together.
+    """
+    reports = []
+    for outcome in outcomes:
+        if ids is not None and outcome.id not in ids:
+            continue
+        required = ids is not None or outcome.id in settings.agents.required
+        report = await _check(outcome, settings, extensions, required=required, limit_s=limit_s)
+        reports.append(_with_warnings(report, *_violations(outcome)))
+    return reports
+
+
+def required_but_absent(absent: Sequence[AbsentAgent]) -> list[AgentReport]:
+    """Return a report on each required agent that is not installed."""
+    return [
+        AgentReport(id=agent.id, status="broken", required=True, error="required, but not installed")
+        for agent in absent
+        if agent.required
+    ]
+
+
+async def _check(
+    outcome: DiscoveredAgent | BrokenAgent,
+    settings: Settings,
+    extensions: Extensions,
+    *,
+    required: bool,
+    limit_s: float,
+) -> AgentReport:
+    if not settings.agents.allows(outcome.id):
+        discovered = outcome.discovered if isinstance(outcome, BrokenAgent) else outcome
+        if not required:
+            return report_of(discovered, settings, status="not allowed")
+        hint = "add it to [agents] allow"
+        return report_of(BrokenAgent(discovered, Phase.ALLOWED, "the allow-list leaves it out", hint), settings)
+    if isinstance(outcome, BrokenAgent):
+        return report_of(outcome, settings)
+    if not settings.for_agent(outcome.id).enabled and not required:
+        return report_of(outcome, settings, status="disabled")
+    with time_limit(limit_s):
+        loaded = load_agent(outcome, settings.for_agent(outcome.id).settings)
+    if isinstance(loaded, BrokenAgent):
+        return report_of(loaded, settings)
+    return await _lifecycle(loaded, settings, extensions)
+
+
+async def _lifecycle(loaded: LoadedAgent, settings: Settings, extensions: Extensions) -> AgentReport:
+    """Start an agent as `voice-host serve` does, configure a session, and stop the agent."""
+    agents = build(settings, extensions, agents=[loaded])
+    try:
+        with suppress(RequiredAgentBroken):
+            await agents.start()
+        if agents.report.agents[loaded.id].status != "ready":
+            return agents.report.agents[loaded.id]
+        unread = unread_settings(loaded, settings)
+        await agents.prepare_speech()
+        problem = await _session_problem(loaded, agents.runtime(loaded.id), settings.agents.callback_timeout_s)
+        read_since = set(unread).difference(unread_settings(loaded, settings))
+    finally:
+        await agents.stop()
+    if isinstance(problem, BrokenAgent):
+        return report_of(problem, settings)
+    report = agents.report.agents[loaded.id]
+    if report.status != "ready":
+        return report
+    warnings = [warning for warning in report.warnings if warning not in read_since]
+    return _with_warnings(report.model_copy(update={"warnings": ()}), *warnings, problem, report.speech_problem)
+
+
+async def _session_problem(loaded: LoadedAgent, runtime: AgentRuntime, timeout_s: float) -> BrokenAgent | str | None:
+    """Configure a session without a caller and metadata, as a call would.
+
+    Args:
+        timeout_s: for `on_session_starting`.
+
+    Returns:
+        a broken agent if the configuration is invalid; a warning if the agent refuses such a call, which may be
+        intended; None if nothing is wrong.
+    """
+    session = LiveSession("check", loaded.id)
+    try:
+        starting = partial(loaded.callbacks.on_session_starting, session, loaded.config)
+        work = partial(attributed_to, loaded.id, starting)
+        returned = await isolated(work, name="on_session_starting", timeout_s=timeout_s)
+        config = returned if returned is loaded.config else valid_config(returned, "on_session_starting")
+        await runtime.prepare(config)
+        runtime.variant(config)
+    except InvalidReturn as error:
+        where = error.where or function_place(loaded.callbacks.on_session_starting)
+        return _broken(loaded, str(error), error.hint, where)
+    except (ModelConfigError, NotAllowed, ProviderConfigError) as error:
+        where = function_place(loaded.callbacks.on_session_starting)
+        return _broken(loaded, f"on_session_starting returned an unavailable configuration: {error}", None, where)
+    except Exception as caught:  # noqa: BLE001 - whatever the agent raises is reported
+        raised = raised_by(caught)
+        at = place(raised)
+        warning = f"on_session_starting refused a call without caller and metadata: {describe(raised)}"
+        return redact(warning + (f" ({at})" if at else ""), loaded.secrets)
+    return None
+
+
+def _broken(loaded: LoadedAgent, error: str, hint: str | None, where: str | None) -> BrokenAgent:
+    return BrokenAgent(
+        loaded.discovered, Phase.CONFIGURED, redact(error, loaded.secrets), hint, where, loaded.import_ms
+    )
+
+
+def _with_warnings(report: AgentReport, *warnings: str | None) -> AgentReport:
+    return report.model_copy(update={"warnings": (*report.warnings, *filter(None, warnings))})
+
+
+def _violations(outcome: DiscoveredAgent | BrokenAgent) -> list[str]:
+    found = outcome.discovered if isinstance(outcome, BrokenAgent) else outcome
+    return [str(violation) for violation in violations(found.distribution)]
+
+
+# --- extensions ---------------------------------------------------------------------------------------------------
+
+
+def check_extensions(settings: Settings) -> tuple[list[AgentReport], Extensions]:
+    """Check all extensions. Returns the reports, and the extensions that work, for checking the agents."""
+    outcomes = load_extensions(settings, BuiltInProviders(settings))
+    outcomes = asyncio.run(_use(settings, outcomes))
+    working = Extensions(outcome for outcome in outcomes if isinstance(outcome, LoadedExtension))
+    reports = [_extension_report(outcome, settings) for outcome in outcomes if outcome.id != HOST_EXTENSION]
+    reports += [
+        report_of(found, settings, status="not allowed")
+        for found in (each.discovered if isinstance(each, BrokenExtension) else each for each in discover_extensions())
+        if not settings.extensions.allows(found.id)
+    ]
+    return sorted(reports, key=lambda report: report.id), working
+
+
+async def _use(settings: Settings, outcomes: list[_ExtensionOutcome]) -> list[_ExtensionOutcome]:
+    """Let the loaded extensions add their routes, start and stop, as in `serve`, and return the outcomes."""
+    loaded = Extensions(outcome for outcome in outcomes if isinstance(outcome, LoadedExtension))
+    agents = build(settings, loaded, agents=[])
+    broken: dict[str, BrokenExtension] = {}
+    try:
+        create_host_app(agents, settings, extensions=loaded)
+    except ExtensionsBroken as error:
+        broken = {each.id: each for each in error.broken}
+    finally:
+        await agents.stop()
+    return [broken.get(outcome.id) or await _start_and_stop(outcome, settings) for outcome in outcomes]
+
+
+async def _start_and_stop(outcome: _ExtensionOutcome, settings: Settings) -> _ExtensionOutcome:
+    if isinstance(outcome, LoadedExtension):
+        outcome = await start_extension(outcome, settings.server.start_timeout_s)
+    if isinstance(outcome, LoadedExtension):
+        outcome = await stop_extension(outcome, settings.server.stop_timeout_s)
+    return outcome
+
+
+def _extension_report(outcome: _ExtensionOutcome, settings: Settings) -> AgentReport:
+    report = report_of(outcome, settings)
+    distribution = outcome.discovered.distribution
+    violated = map(str, violations(distribution)) if distribution else ()
+    works = {"status": "ready", "phase": Phase.STARTED} if isinstance(outcome, LoadedExtension) else {}
+    return report.model_copy(update={**works, "warnings": (*report.warnings, *violated)})
