@@ -14,10 +14,8 @@ from tests.docs.test_reference import OVERRIDABLE  # what a platform may overrid
 PRODUCT = [ROOT / "host/src", ROOT / "sdk/src"]
 TESTS = [ROOT / "tests", ROOT / "typing_tests", ROOT / "example_agent_plugin/tests"]
 
-NOT_OURS = {"client._client"}
+NOT_OURS = {"client._client", "http._http_client"}
 """What is private to a library, under a name that the product has, too."""
-
-UNTIL_LEASES = {"door._calls"}
 
 REPLACING = {"setattr", "getattr", "hasattr", "delattr", "patch", "object"}
 

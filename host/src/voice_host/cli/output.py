@@ -56,7 +56,7 @@ def host_errors() -> Iterator[None]:
     # Imported lazily, when the command has loaded the host anyway.
     from voice_host.fleet.service import CannotServe, RequiredAgentBroken
     from voice_host.plugins import ExtensionsBroken
-    from voice_host.speech.errors import ProviderConfigError
+    from voice_host.speech.builtin import ProviderConfigError
 
     try:
         yield

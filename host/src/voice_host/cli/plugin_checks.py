@@ -39,8 +39,7 @@ from voice_host.plugins import (
 from voice_host.plugins.guard import describe, function_place, place
 from voice_host.sessions.live_session import LiveSession
 from voice_host.settings import Settings, redact
-from voice_host.speech.builtin import BuiltInProviders
-from voice_host.speech.errors import ProviderConfigError
+from voice_host.speech.builtin import BuiltInProviders, ProviderConfigError
 from voice_host.tenancy import attributed_to, isolated, raised_by
 
 _ExtensionOutcome = LoadedExtension | BrokenExtension
