@@ -5,8 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.dev.project import GOOD, Project
 from voice_host.dev.file_watcher import FileWatcher
+
+pytestmark = pytest.mark.real_time  # the system tells a thread of watchfiles what has changed
 
 
 @asynccontextmanager
