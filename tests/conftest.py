@@ -10,6 +10,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import anyio.to_thread
 import pytest
 from blockbuster import blockbuster_ctx
 
@@ -17,7 +18,7 @@ import voice_host.models.fallback
 import voice_host.models.gateway  # noqa: F401 - here, where no loop runs: whatever test is the first to need it
 from tests.fuzz import profile
 from tests.groups import TestModule, needs_speech
-from tests.loopback_time import LoopbackLoop, wrap_future
+from tests.loopback_time import LoopbackLoop, run_sync, wrap_future
 from voice_host.observability.transcript_log import log_transcripts
 
 profile.register()
@@ -103,6 +104,13 @@ def logging_stays_as_it_was() -> Iterator[None]:
     for name, logger in loggers.items():
         logger.setLevel(levels[name])
     log_transcripts(False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _threads_of_libraries_count() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(anyio.to_thread, "run_sync", run_sync)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+from collections.abc import Callable
 from typing import Any
+
+import anyio.to_thread
 
 from voice_host.testing.virtual_time import VirtualLoop, VirtualSelector
 
@@ -34,6 +37,21 @@ def wrap_future(future: concurrent.futures.Future[Any], **options: Any) -> async
     if isinstance(loop := wrapped.get_loop(), LoopbackLoop):
         loop.stand_still_until(wrapped)
     return wrapped
+
+
+async def run_sync(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Stand in for `anyio.to_thread.run_sync`, by which files are served: time stands still here, too."""
+    done = asyncio.get_running_loop().create_future()
+    if isinstance(loop := done.get_loop(), LoopbackLoop):
+        loop.stand_still_until(done)
+    try:
+        return await _run_sync(work, *args, **options)
+    finally:
+        if not done.done():
+            done.set_result(None)
+
+
+_run_sync = anyio.to_thread.run_sync
 
 
 class LoopbackLoop(VirtualLoop):
