@@ -37,7 +37,7 @@ def serve(
 ) -> None:
     """Run the host: a WebSocket endpoint for each installed agent, and a page to talk to them.
 
-    Without any API key it speaks and listens with the embedded demo voice.
+    Without any API key it speaks and listens with demo speech on this machine.
 
     Examples:
 

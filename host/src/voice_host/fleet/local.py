@@ -34,8 +34,8 @@ from voice_host.plugins import (
 )
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.observers import Observers
-from voice_host.settings import Settings, load_settings, service_limitations
-from voice_host.speech.select import SpeechProviders, SpeechServices, installed_extensions, voice_warnings
+from voice_host.settings import Settings, service_limitations
+from voice_host.speech.select import SpeechProviders, SpeechServices, speech_services_from_environment, voice_warnings
 from voice_host.tasks import in_background
 from voice_host_sdk import Caller
 
@@ -88,8 +88,8 @@ def build_for(manager: VoiceAgentManager) -> LocalAgents:
         ProviderConfigError: a speech service that is named cannot be had.
         SettingsError: the settings cannot be used.
     """
-    settings = load_settings().with_keys(assemblyai_api_key=manager.assemblyai_api_key)
-    local = LocalAgents(settings, SpeechServices(settings, installed_extensions(settings), any_address=True))
+    services = speech_services_from_environment(assemblyai_api_key=manager.assemblyai_api_key)
+    local = LocalAgents(services.settings, services)
     local.serve(manager)
     return local
 
