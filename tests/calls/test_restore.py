@@ -55,7 +55,7 @@ async def call(manager: VoiceAgentManager, query: Mapping[str, str] | None = Non
     ears, voice = ScriptedEars(), ScriptedVoice(100)
     caller = TestCall(ears, voice, [])
     handler = VoiceSessionHandler(agent_manager=manager, speech=SpeechProviders(ears, voice))
-    caller.dial(handler, query or {}, None)
+    caller.dial(lambda ws, by: handler.handle(ws, caller=by), query or {}, None)
     await caller.pick_up(hear_greeting=False)
     return caller
 

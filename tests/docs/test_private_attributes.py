@@ -99,7 +99,7 @@ def test_no_test_uses_what_is_private_to_the_product() -> None:
         found += [
             f"{file.relative_to(ROOT)}: {code}"
             for name, code in uses(tree)
-            if name in theirs and code not in NOT_OURS | UNTIL_LEASES
+            if name in theirs and code not in NOT_OURS
         ]
         found += [
             f"{file.relative_to(ROOT)}: {code}" for name, code in overrides(tree) if name in private - OVERRIDABLE

@@ -119,7 +119,10 @@ class _EarsOfCall:
     """The recogniser of all calls: each has its own."""
 
     name = "scripted"
-    reports_speech_end = True
+
+    @property
+    def reports_speech_end(self) -> bool:
+        return ScriptedEars.reports_speech_end
 
     async def open(self, config: STTConfig) -> SpeechToTextStream:
         return await dialled.get().ears.open(config)
