@@ -68,7 +68,7 @@ class CallerClient:
     @property
     def speech(self) -> bytes:
         """What was heard of the agent, PCM16 mono at `ready["tts_sample_rate"]`."""
-        return bytes(self._loudspeaker.played)
+        return self._loudspeaker.played
 
     async def listen(self) -> None:
         """Receive until the call ends.

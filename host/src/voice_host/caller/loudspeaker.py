@@ -13,9 +13,6 @@ class Loudspeaker:
 
     Args:
         clock: a monotonic clock, in seconds.
-
-    Attributes:
-        played: all audio that was played.
     """
 
     def __init__(self, clock: Callable[[], float] = now_s) -> None:
@@ -26,7 +23,13 @@ class Loudspeaker:
         self._held = False
         self._reply_began = 0
         self._next_reply = False
-        self.played = bytearray()
+        self._played = bytearray()
+
+    @property
+    def played(self) -> bytes:
+        """All audio that was played so far."""
+        self._advance()
+        return bytes(self._played)
 
     def start(self, sample_rate: int) -> None:
         """Set the sample rate, in Hz."""
@@ -37,7 +40,7 @@ class Loudspeaker:
         self._advance()
         if self._next_reply:
             self._next_reply = False
-            self._reply_began = len(self.played) + len(self._queue)
+            self._reply_began = len(self._played) + len(self._queue)
         self._queue += pcm
 
     def end(self) -> None:
@@ -48,7 +51,7 @@ class Loudspeaker:
         """Pause at once and return how much of the reply has been played, in ms."""
         self._advance()
         self._held = True
-        return 1000 * max(0, len(self.played) - self._reply_began) / self._bytes_per_s
+        return 1000 * max(0, len(self._played) - self._reply_began) / self._bytes_per_s
 
     def release(self) -> None:
         """Continue where it was paused."""
@@ -73,6 +76,6 @@ class Loudspeaker:
         now_s = self._clock()
         if self._queue and not self._held:
             size = min(len(self._queue), round((now_s - self._at_s) * self._bytes_per_s) & ~1)
-            self.played += self._queue[:size]
+            self._played += self._queue[:size]
             del self._queue[:size]
         self._at_s = now_s
