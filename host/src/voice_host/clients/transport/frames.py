@@ -1,0 +1,81 @@
+"""Where a client's WebSocket frames begin and end (RFC 6455, 5.2), and a short way to read the most common one."""
+
+from __future__ import annotations
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # websockets was built without a compiler
+    from websockets.utils import apply_mask
+
+END_OF_REQUEST = b"\r\n\r\n"
+MASK_BYTES = 4
+
+FINAL_BINARY = 0x82
+"""First byte of a frame that is a whole binary message, without extensions."""
+
+
+class FrameTracker:
+    """Follows what a client sends, from its upgrade request on, to know whether a new frame begins next.
+
+    A parser that waits for more does not tell whether it has read half a header.
+    """
+
+    __slots__ = ("_in_request", "_left", "_unread")
+
+    def __init__(self) -> None:
+        self._in_request = True
+        self._unread = b""  # the beginning of a header, or what may be that of the end of the request
+        self._left = 0  # bytes of the current frame that have not come yet
+
+    @property
+    def between_frames(self) -> bool:
+        """Whether all frames so far are complete."""
+        return not (self._left or self._unread or self._in_request)
+
+    def follow(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        data = self._unread + data
+        begin = self._left
+        if self._in_request:
+            end = data.find(END_OF_REQUEST)
+            if end < 0:
+                self._unread = data[1 - len(END_OF_REQUEST) :]
+                return
+            self._in_request = False
+            begin = end + len(END_OF_REQUEST)
+        while begin < len(data):
+            size = _frame_size(data, begin)
+            if size is None:
+                self._unread, self._left = data[begin:], 0
+                return
+            begin += size
+        self._unread, self._left = b"", begin - len(data)
+
+
+def whole_binary_message(data: bytes) -> bytes | None:
+    """Return the message, if `data` is exactly one masked frame that holds a whole binary message of less than 64 KiB.
+
+    None: it is something else.
+    """
+    if len(data) < 2 + MASK_BYTES or data[0] != FINAL_BINARY:
+        return None
+    length, payload = data[1] - 0x80, 2 + MASK_BYTES
+    if length == 126:
+        length, payload = data[2] << 8 | data[3], 4 + MASK_BYTES
+    if length < 0 or len(data) != payload + length:
+        return None
+    return apply_mask(data[payload:], data[payload - MASK_BYTES : payload])
+
+
+def _frame_size(data: bytes, begin: int) -> int | None:
+    """Return how long the frame is that begins there, header and all. None: its header is not complete."""
+    header = data[begin : begin + 10]
+    if len(header) < 2:
+        return None
+    length, size = header[1] & 0x7F, 2
+    if length >= 126:
+        size = 4 if length == 126 else 10
+        if len(header) < size:
+            return None
+        length = int.from_bytes(header[2:size])
+    return size + (MASK_BYTES if header[1] & 0x80 else 0) + length
