@@ -104,11 +104,13 @@ async def studio(
     ears: SpeechToText | None = None,
     voice: TextToSpeech | None = None,
     fallback_voice: TextToSpeech | None = None,
+    ws: Any = "auto",
     **manager_options: Any,
 ) -> AsyncIterator[Studio]:
     """Serve one agent with simulated services. Words are short, so that a reply takes a fraction of a second.
 
-    `ears` and `voice` take the place of the simulated speech services, and are closed with the rest.
+    `ears` and `voice` take the place of the simulated speech services, and are closed with the rest. `ws`: uvicorn's
+    option, for the host's own protocol.
     """
     async with (
         AssemblyAISimulator(api_key="stt-key") as stt,
@@ -138,7 +140,7 @@ async def studio(
         if prepare:
             prepare(made)
         try:
-            async with serving(app) as address:
+            async with serving(app, ws=ws) as address:
                 made.url = f"ws://{address}/session"
                 yield made
         finally:

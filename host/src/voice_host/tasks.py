@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
@@ -39,6 +40,19 @@ def in_background(
 
     task.add_done_callback(ended)
     return task
+
+
+def forget_frames(task: asyncio.Task[Any]) -> None:
+    """Let go of what a cancelled task worked on, as a callback of the task when it is done.
+
+    Its `CancelledError` refers to the frames it passed through, and Python 3.11's `TaskGroup` keeps the error in one of
+    them. Such a cycle holds a call's audio and history until the next full garbage collection.
+    """
+    if task.cancelled():
+        try:
+            task.exception()
+        except asyncio.CancelledError as error:
+            traceback.clear_frames(error.__traceback__)
 
 
 def failed(kind: str, error: BaseException, *, of: str = "") -> None:

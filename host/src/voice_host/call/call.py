@@ -26,6 +26,7 @@ from voice_host.clock import now_s
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.sessions.resume_state import SuspendedCall
 from voice_host.sessions.session import ManagedSession
+from voice_host.tasks import forget_frames
 from voice_host.turns import events as turns
 from voice_host.turns.engine import TurnEngine, TurnState
 from voice_host_sdk import ProviderError, SpeechEnded, SpeechEvent, SpeechStarted, TextToSpeechStream, Transcript
@@ -243,6 +244,7 @@ class Call:
         await self.dispatch(turns.ReplyEnded(reply.id))
 
     def _reply_ended(self, reply: Reply, _: asyncio.Task[None]) -> None:
+        reply.playout.close()
         if not reply.alive:
             self._prepare()  # what was heard of it is in the history only now
 
@@ -308,6 +310,7 @@ class Call:
         task = self.tasks.create_task(work, name=f"{name}-{self.session_id}")
         self._children.add(task)
         task.add_done_callback(self._children.discard)
+        task.add_done_callback(forget_frames)
         return task
 
     def cancel_tasks(self) -> None:
@@ -317,6 +320,11 @@ class Call:
             self._timer.cancel()
         for task in tuple(self._children):
             task.cancel()
+
+    def close(self) -> None:
+        """Let go of what refers back to the call, which nothing else may use any more once its tasks have ended."""
+        self.reply = self._paused = None
+        del self.preparation
 
     def arm_timer(self) -> None:
         """Come back to the turn engine at its next deadline."""

@@ -229,6 +229,7 @@ class VoiceSessionHandler:
                     session.suspended = suspension.record()
                 if voice is not None:
                     await voice.aclose()
+                call.close()
 
     def _ready(self, session: ManagedSession, resumed: bool) -> events.Ready:
         return events.Ready(

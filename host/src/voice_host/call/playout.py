@@ -200,6 +200,11 @@ class Playout:
         self._changed.set()
         self._room.set()
 
+    def close(self) -> None:
+        """Send nothing more, and let go of the reply, which holds this. What was heard of it is known all the same."""
+        self._send = self._on_first_audio = _ignore
+        self._on_skipped = lambda _: None
+
     def report_played(self, played_ms: float, *, paused: bool = False) -> None:
         """Take the client's report of how much it has played, and whether it has paused while this is held."""
         if paused and self.held:
@@ -264,3 +269,7 @@ class Playout:
 
     def _now_ms(self) -> float:
         return self._clock_s() * 1000
+
+
+async def _ignore(*_: object) -> None:
+    """Nobody takes it any more."""

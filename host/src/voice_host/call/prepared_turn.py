@@ -36,6 +36,8 @@ class PreparedTurn:
             await self.turn.run(self._take)
         except Exception as error:  # noqa: BLE001 - whatever the model raises is raised again where its text is awaited
             self._error = error
+        finally:
+            self._deliver = None  # it refers to the reply
 
     async def deliver(self, on_event: OnEvent) -> None:
         """Hand over the events that were kept, and then each as it comes. Returns when the turn has ended.

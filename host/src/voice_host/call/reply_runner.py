@@ -18,6 +18,7 @@ from voice_host.clock import now_s
 from voice_host.conversation.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
 from voice_host.conversation.turn import AgentTurn, OnEvent
 from voice_host.models import log_model_error
+from voice_host.tasks import forget_frames
 from voice_host.text import ClauseWording
 from voice_host.turns.caller_words import asks
 from voice_host.turns.events import ReplyTextComplete
@@ -43,7 +44,8 @@ async def answer_turn(call: Call, text: str, prepared: PreparedTurn | None, repl
             prepared.cancel()
         if reply.alive:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(relay(call, reply), name=f"speech-{reply.id}")
+                speech = tasks.create_task(relay(call, reply), name=f"speech-{reply.id}")
+                speech.add_done_callback(forget_frames)
                 await call.reporter.tell(events.ReplyBegun(reply.id), reply)
                 reply.stages.reach("model_request")
                 finished = await _generate(call, reply, turn, run)
@@ -54,7 +56,8 @@ async def answer_turn(call: Call, text: str, prepared: PreparedTurn | None, repl
             await call.agent.end_turn(turn, *reply.remembered(), failed=not finished)
         for late in turn.unreported():
             _note_late_tool(call, late)
-        turn.on_late_tool.append(partial(_note_late_tool, call))
+        if turn.tools_running:
+            turn.on_late_tool.append(partial(_note_late_tool, call))
 
 
 async def speak_text(call: Call, text: str, greeting: bool, reply: Reply, relay: Relay) -> None:

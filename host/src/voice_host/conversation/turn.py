@@ -104,7 +104,10 @@ class AgentTurn:
             Exception: model failures as pydantic-ai raises them, and what `on_event` raises.
         """
         self._on_event = on_event
-        await contained(self._run)
+        try:
+            await contained(self._run)
+        finally:
+            del self._on_event  # contexts that were copied meanwhile keep the turn, and need not keep the call
 
     async def _run(self) -> None:
         turn = active_turn.set(self)
@@ -237,6 +240,11 @@ class AgentTurn:
             call = self._calls.get(work.call_id) or ToolStarted(work.call_id, work.name, work.arguments)
             for notify in self.on_late_tool:
                 notify(_tool_finished(call, outcome))
+
+    @property
+    def tools_running(self) -> bool:
+        """Whether there are tools that may yet end late."""
+        return bool(self._running)
 
     def _detached_ended(self, work: ToolWork, task: asyncio.Task[ToolOutcome]) -> None:
         if not task.cancelled() and task.exception() is None:

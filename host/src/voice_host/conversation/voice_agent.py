@@ -200,7 +200,8 @@ class VoiceAgent:
             self._turn = None
             self.memory += messages
             trim(self.memory)
-            turn.on_late_tool.append(self._note_late_result)
+            if turn.tools_running:
+                turn.on_late_tool.append(self._note_late_result)
 
     def _note_late_result(self, tool: ToolFinished) -> None:
         """Set the result of a tool that ended after its reply was cut; the model sees it in its next request."""
@@ -283,6 +284,7 @@ class VoiceAgent:
     async def aclose(self) -> None:
         """Cancel everything that still runs for this conversation. Idempotent."""
         await self.cancel()
+        self.on_used = _ignored
         tasks = list(self._tool_tasks)
         for task in tasks:
             task.cancel()

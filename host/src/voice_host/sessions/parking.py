@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
@@ -66,7 +67,7 @@ class Parking:
         """Let a session wait for its caller to come back."""
         session.parked_at = self._clock()
         metrics.SESSIONS_PARKED.labels(self._agent_id).inc()
-        session.live.park(lambda detail: self._end(session.id, "ended", detail), pending)
+        session.live.park(partial(self._end, session.id, "ended"), pending)
         if len(parked := self._parked()) > self._max_parked:
             dropped = session_to_drop(parked)
             log.warning(

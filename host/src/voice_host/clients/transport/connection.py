@@ -59,7 +59,7 @@ class ClientConnection:
         self._gone = False
         self._decode: Callable[[bytes], bytes] = bytes
         self._encode: Callable[[bytes], bytes] = bytes
-        self.on_stalled: Callable[[], None] = lambda: None
+        self.on_stalled: Callable[[], None] = _ignore
         """Called when the client has taken nothing for `send_timeout_s`."""
 
     @property
@@ -168,6 +168,7 @@ class ClientConnection:
     async def close(self, code: CloseCode, reason: str = "") -> None:
         """Close with a code and words. Does nothing when the client has gone."""
         async with self._lock:
+            self.on_stalled = _ignore  # it refers to the call, which refers to this
             if self._gone:
                 return
             self._gone = True
@@ -200,6 +201,10 @@ class ClientConnection:
         """
         if not self._protocol.microphone.in_text:
             self._transport.divert_binary(lambda frame: take(self._decode(frame), len(frame)))
+
+
+def _ignore() -> None:
+    pass
 
 
 def _opening(events: Sequence[ClientEvent]) -> Opening | None:

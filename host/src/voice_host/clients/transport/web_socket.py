@@ -328,6 +328,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
             await super().run_asgi()
         finally:
             self._take_audio = None
+            self.scope["extensions"].pop(FAST_PATH, None)  # it refers to this connection
             if not self.disconnected:
                 timeout_s = CLOSE_TIMEOUT_S if self._is_call else REFUSED_CLOSE_TIMEOUT_S
                 self._closing = self.loop.call_later(timeout_s, self._cut)
