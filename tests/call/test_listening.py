@@ -133,6 +133,32 @@ def test_of_a_caller_who_only_listens_little_is_kept() -> None:
     assert 2000 <= len(buffer) / 2 < 2000 + 60
 
 
+def after_a_turn(*then: tuple[int, bool]) -> ReplayBuffer:
+    """A turn whose end is kept, and then audio: its length in ms, and whether it is loud."""
+    buffer = ReplayBuffer(HZ, 60)
+    for number in range(10):
+        buffer.add(number.to_bytes(2, "little") * 60, loud=True)
+    handed_out(buffer)
+    buffer.commit(400, turn_over=True)
+    for length_ms, loud in then:
+        for _ in range(length_ms // 60):
+            buffer.add((b"ab" if loud else b"\0\0") * 60, loud=loud)
+            buffer.next()
+            buffer.forget_silence(2000)
+    return buffer
+
+
+def test_the_end_of_a_turn_is_forgotten_in_the_silence_that_follows() -> None:
+    assert 2000 <= len(after_a_turn((6000, False))) / 2 < 2000 + 60
+
+
+def test_the_end_of_a_turn_is_kept_as_long_as_speech_may_go_on_in_it() -> None:
+    assert len(after_a_turn((60, True), (6000, False))) / 2 == 400 + 60 + 6000
+    assert len(after_a_turn((60, False), (60, True), (6000, False))) / 2 == 400 + 60 + 60 + 6000
+    new_line = again(after_a_turn((600, False)), trim=True)
+    assert handed_out(new_line)[:2] == (3).to_bytes(2, "little"), "a line that is lost now hears all of it"
+
+
 # --- loudness and the watchdog ---
 
 

@@ -224,7 +224,7 @@ class Listening:
     def _end_turn(self) -> None:
         self._speaking = False
         # The silence that ended the turn has none of its words, but perhaps the first one of the next turn.
-        self._audio.commit(self._config.min_end_of_turn_silence_when_confident)
+        self._audio.commit(self._config.min_end_of_turn_silence_when_confident, turn_over=True)
 
     async def _finish_overdue_turns(self) -> None:
         while True:

@@ -39,7 +39,7 @@ class ReplayBuffer:
         self._sent: deque[Piece] = deque()
         self._unsent: deque[Piece] = deque()
         self._sent_size = self._unsent_size = 0
-        self._silent_lead = 0  # bytes of silence at the front of what was sent
+        self._lead = 0  # bytes at the front of what was sent that hold no word: silence, and the end of the last turn
 
     def __len__(self) -> int:
         """The bytes held."""
@@ -71,15 +71,20 @@ class ReplayBuffer:
             return None
         piece = self._unsent.popleft()
         size = len(piece.pcm)
-        if not piece.loud and self._silent_lead == self._sent_size:
-            self._silent_lead += size
+        if not piece.loud and self._lead == self._sent_size:
+            self._lead += size
         self._sent.append(piece)
         self._unsent_size -= size
         self._sent_size += size
         return piece
 
-    def commit(self, keep_ms: float) -> None:
-        """Drop what was handed out, which has become a turn, but for its last `keep_ms`."""
+    def commit(self, keep_ms: float, *, turn_over: bool = False) -> None:
+        """Drop what was handed out, which has become a turn, but for its last `keep_ms`.
+
+        Args:
+            turn_over: the turn has ended, so what is kept holds words only if more speech follows soon. Otherwise
+                `forget_silence` drops it like silence, however loud it is: it is the end of the caller's voice.
+        """
         kept: deque[Piece] = deque()
         room = int(keep_ms * self._bytes_per_ms) & ~1
         while self._sent and room > 0:
@@ -90,13 +95,15 @@ class ReplayBuffer:
             kept.appendleft(piece)
         self._sent = kept
         self._measure()
+        if turn_over:
+            self._lead = self._sent_size
 
     def forget_silence(self, keep_ms: float) -> None:
         """Drop silence at the front, while no turn has begun; the last `keep_ms` that were handed out stay.
 
         `rewind` would leave it out, and so would `commit` once a turn begins; calls are silent for most of their time.
         """
-        spare = min(self._silent_lead - self._run_up, self._sent_size - keep_ms * self._bytes_per_ms)
+        spare = min(self._lead - self._run_up, self._sent_size - keep_ms * self._bytes_per_ms)
         while self._sent and (size := len(self._sent[0].pcm)) <= spare:
             self._drop_sent()
             spare -= size
@@ -120,12 +127,12 @@ class ReplayBuffer:
         self._measure()
 
     def _drop_sent(self) -> None:
-        dropped = self._sent.popleft()
-        self._sent_size -= len(dropped.pcm)
-        if dropped.loud:
-            self._measure_lead()
+        size = len(self._sent.popleft().pcm)
+        self._sent_size -= size
+        if self._lead >= size:
+            self._lead -= size
         else:
-            self._silent_lead -= len(dropped.pcm)
+            self._measure_lead()
 
     def _trim(self) -> None:
         silence: deque[Piece] = deque()
@@ -143,8 +150,8 @@ class ReplayBuffer:
         self._measure_lead()
 
     def _measure_lead(self) -> None:
-        self._silent_lead = 0
+        self._lead = 0
         for piece in self._sent:
             if piece.loud:
                 break
-            self._silent_lead += len(piece.pcm)
+            self._lead += len(piece.pcm)
