@@ -8,7 +8,7 @@ except ImportError:  # websockets was built without a compiler
     from websockets.utils import apply_mask
 
 END_OF_REQUEST = b"\r\n\r\n"
-MASK_BYTES = 4
+MASK_SIZE = 4
 
 FINAL_BINARY = 0x82
 """First byte of a frame that is a whole binary message, without extensions."""
@@ -57,14 +57,14 @@ def whole_binary_message(data: bytes) -> bytes | None:
 
     None: it is something else.
     """
-    if len(data) < 2 + MASK_BYTES or data[0] != FINAL_BINARY:
+    if len(data) < 2 + MASK_SIZE or data[0] != FINAL_BINARY:
         return None
-    length, payload = data[1] - 0x80, 2 + MASK_BYTES
+    length, payload = data[1] - 0x80, 2 + MASK_SIZE
     if length == 126:
-        length, payload = data[2] << 8 | data[3], 4 + MASK_BYTES
+        length, payload = data[2] << 8 | data[3], 4 + MASK_SIZE
     if length < 0 or len(data) != payload + length:
         return None
-    return apply_mask(data[payload:], data[payload - MASK_BYTES : payload])
+    return apply_mask(data[payload:], data[payload - MASK_SIZE : payload])
 
 
 def _frame_size(data: bytes, begin: int) -> int | None:
@@ -78,4 +78,4 @@ def _frame_size(data: bytes, begin: int) -> int | None:
         if len(header) < size:
             return None
         length = int.from_bytes(header[2:size])
-    return size + (MASK_BYTES if header[1] & 0x80 else 0) + length
+    return size + (MASK_SIZE if header[1] & 0x80 else 0) + length
