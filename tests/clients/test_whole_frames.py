@@ -20,7 +20,7 @@ from tests.fuzz.profile import inputs
 from tests.fuzz.raw import BINARY, PING, TEXT, frame, upgrade
 from voice_host.clients.transport import web_socket
 from voice_host.clients.transport.asgi import FAST_PATH
-from voice_host.clients.transport.frames import FrameTracker, whole_binary_message
+from voice_host.clients.transport.frames import FrameTracker, whole_binary_messages
 from voice_host.clients.transport.web_socket import FRAMES_PER_WINDOW, CallProtocol
 from voice_host.testing.virtual_time import run_in_virtual_time
 
@@ -164,22 +164,24 @@ def test_no_client_can_tell_which_way_its_frames_took(
     if places is not None:
         came = chopped(b"".join(came), places)
     short = run_in_virtual_time(story(came, pause_s, max_size))
-    with patch.object(web_socket, "whole_binary_message", lambda _: None):
+    with patch.object(web_socket, "whole_binary_messages", lambda _: []):
         parsed = run_in_virtual_time(story(came, pause_s, max_size))
     assert short == parsed
 
 
-def test_a_microphone_takes_the_short_way_and_is_limited_as_ever() -> None:
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_microphone_takes_the_short_way_and_is_limited_as_ever(together: int) -> None:
     sent = [bytes([n % 256]) * 640 for n in range(5 * FRAMES_PER_WINDOW)]
+    frames = [frame(BINARY, pcm) for pcm in sent]
+    came = [b"".join(frames[start : start + together]) for start in range(0, len(frames), together)]
     taken: list[bytes] = []
 
-    def counted(data: bytes) -> bytes | None:
-        if (audio := whole_binary_message(data)) is not None:
-            taken.append(audio)
-        return audio
+    def counted(data: bytes) -> list[bytes]:
+        taken.extend(whole_binary_messages(data))
+        return whole_binary_messages(data)
 
-    with patch.object(web_socket, "whole_binary_message", counted):
-        told = run_in_virtual_time(story([upgrade("/"), *[frame(BINARY, pcm) for pcm in sent]], 0, 1 << 20))
+    with patch.object(web_socket, "whole_binary_messages", counted):
+        told = run_in_virtual_time(story([upgrade("/"), *came], 0, 1 << 20))
     audio = [(at_s, data) for at_s, what, data in told if what == "audio"]
     assert [data for _, data in audio] == sent
     assert taken == sent
@@ -223,9 +225,11 @@ def _ends(frames: bytes, begin: int) -> list[int]:
 def test_a_message_is_read_as_websockets_reads_it(pcm: bytes, mask: bytes, chance: random.Random) -> None:
     with patch("secrets.token_bytes", lambda _: mask):
         whole = Frame(Opcode.BINARY, pcm).serialize(mask=True)
-    assert whole_binary_message(whole) == (pcm if len(pcm) < 1 << 16 else None)
-    assert whole_binary_message(whole + b"\x82") is None
-    assert whole_binary_message(whole[: chance.randrange(len(whole))]) is None
+    read = [pcm] if len(pcm) < 1 << 16 else []
+    assert whole_binary_messages(whole) == read
+    assert whole_binary_messages(whole * 3) == read * 3
+    assert whole_binary_messages(whole + b"\x82") == []
+    assert whole_binary_messages(whole + whole[: chance.randrange(1, len(whole))]) == []
 
 
 @pytest.mark.parametrize(
@@ -241,4 +245,5 @@ def test_a_message_is_read_as_websockets_reads_it(pcm: bytes, mask: bytes, chanc
     ],
 )
 def test_what_is_no_whole_binary_message_is_left_to_the_parser(other: bytes) -> None:
-    assert whole_binary_message(other) is None
+    assert whole_binary_messages(other) == []
+    assert whole_binary_messages(frame(BINARY, b"pcm") + other) == ([b"pcm"] if not other else [])

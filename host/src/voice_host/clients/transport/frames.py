@@ -1,4 +1,4 @@
-"""Where a client's WebSocket frames begin and end (RFC 6455, 5.2), and a short way to read the most common one."""
+"""Where a client's WebSocket frames begin and end (RFC 6455, 5.2), and a short way to read the most common ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ END_OF_REQUEST = b"\r\n\r\n"
 MASK_SIZE = 4
 
 FINAL_BINARY = 0x82
-"""First byte of a frame that is a whole binary message, without extensions."""
+"""First byte of a frame that is a whole binary message, and was not changed by an extension."""
 
 
 class FrameTracker:
@@ -52,19 +52,28 @@ class FrameTracker:
         self._unread, self._left = b"", begin - len(data)
 
 
-def whole_binary_message(data: bytes) -> bytes | None:
-    """Return the message, if `data` is exactly one masked frame that holds a whole binary message of less than 64 KiB.
+def whole_binary_messages(data: bytes) -> list[bytes]:
+    """Return the messages, if `data` is nothing but masked frames that each hold a binary message of less than 64 KiB.
 
-    None: it is something else.
+    Empty: there is something else, or the last frame is not complete.
     """
-    if len(data) < 2 + MASK_SIZE or data[0] != FINAL_BINARY:
-        return None
-    length, payload = data[1] - 0x80, 2 + MASK_SIZE
-    if length == 126:
-        length, payload = data[2] << 8 | data[3], 4 + MASK_SIZE
-    if length < 0 or len(data) != payload + length:
-        return None
-    return apply_mask(data[payload:], data[payload - MASK_SIZE : payload])
+    messages = []
+    begin, end = 0, len(data)
+    while begin < end:
+        payload = begin + 2 + MASK_SIZE
+        if payload > end or data[begin] != FINAL_BINARY:
+            return []
+        length = data[begin + 1] - 0x80
+        if length == 126:
+            length = data[begin + 2] << 8 | data[begin + 3]
+            payload += 2
+        elif not 0 <= length < 126:
+            return []
+        begin = payload + length
+        if begin > end:
+            return []
+        messages.append(apply_mask(data[payload:begin], data[payload - MASK_SIZE : payload]))
+    return messages
 
 
 def _frame_size(data: bytes, begin: int) -> int | None:
