@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import voice_host.call
+from tests.docs.test_rooms import HOST, imports
 
 ROOM = Path(voice_host.call.__file__).parent
 REPORT = "report.py"
@@ -44,6 +45,45 @@ def test_only_the_reporter_counts_logs_calls_back_and_tells_the_client(file: Pat
 def test_only_the_public_face_knows_a_concrete_protocol() -> None:
     knowing = [file.name for file in ROOM.glob("*.py") if "voice_host_v1" in file.read_text(encoding="utf-8")]
     assert knowing == ["handler.py"]
+
+
+MAY_COUNT = (
+    "sessions",
+    "front",
+    "fleet",
+    "speech",
+    "models",
+    "clients/transport",
+    "tenancy",
+    "tasks.py",
+    "observability",
+)
+"""What counts its own: sessions and callbacks, requests, connections, background work."""
+
+SHARED = {"LIMITS_EXCEEDED"}
+"""Requests, connections and calls each have limits."""
+
+
+def test_other_rooms_count_only_their_own() -> None:
+    counting = {
+        file.relative_to(HOST).as_posix()
+        for file in HOST.rglob("*.py")
+        if any(name.startswith("voice_host.observability.metrics") for name in imports(file))
+    }
+    others = counting - {"call/report.py"}
+    assert [file for file in sorted(others) if not file.startswith(MAY_COUNT)] == []
+    theirs = set().union(*(counted(HOST / file) for file in others if not file.startswith("observability/")))
+    assert theirs & counted(ROOM / REPORT) == SHARED
+
+
+def counted(file: Path) -> set[str]:
+    """Return the metrics that a file uses."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "metrics"
+    }
 
 
 @pytest.mark.parametrize(

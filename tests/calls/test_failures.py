@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.calls.client import calling
 from tests.calls.studio import studio
@@ -131,6 +132,7 @@ async def test_a_tool_that_takes_too_long_is_given_up() -> None:
         time.sleep(0.5)
         return "too late"
 
+    before = timeouts_of("slow")
     async with studio(AgentConfig(tools=(slow, slow_in_a_thread))) as s:
         s.llm.call_tool("slow")
         s.llm.call_tool("slow_in_a_thread")
@@ -140,6 +142,12 @@ async def test_a_tool_that_takes_too_long_is_given_up() -> None:
             await caller.expect("tts_done")
             assert [f["ok"] for f in caller.all("tool_result")] == [False, False]
         assert "longer than 0.05 seconds" in (await s.llm.request(2)).messages[-1]["content"]
+    assert timeouts_of("slow") == before + 1
+
+
+def timeouts_of(name: str) -> float:
+    labels = {"agent": "desk", "tool": name}
+    return REGISTRY.get_sample_value("voice_host_tool_timeouts_total", labels) or 0.0
 
 
 @pytest.mark.fault("plugin: tool exits")

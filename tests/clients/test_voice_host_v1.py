@@ -122,6 +122,7 @@ UNTOLD: list[events.CallEvent] = [
     events.CallerSpeechStarted(),
     events.CallerSpeechEnded(),
     events.ToolFinished("i", "n", {}, True, "42", 1.5, late=True),
+    events.AnswerBrokenOff("length"),
     events.LimitExceeded("messages_per_s"),
     events.SpeechSkipped(1.5),
     events.MicrophoneDropped(640),

@@ -98,7 +98,12 @@ class ToolStarted:
 
 @dataclass(frozen=True, slots=True)
 class ToolFinished:
-    """A tool ended. `late`: after the reply it ran for was over, so that the client is not told."""
+    """A tool ended.
+
+    Attributes:
+        late: it ended after the reply it ran for was over, so that the client is not told.
+        timed_out: it was given up at its time limit.
+    """
 
     id: str
     name: str
@@ -107,6 +112,14 @@ class ToolFinished:
     result: Any
     duration_ms: float
     late: bool = False
+    timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerBrokenOff:
+    """The model's service broke an answer off. `reason`: `content_filter` or `length`."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +258,7 @@ CallEvent = (
     | ReplyComplete
     | ToolStarted
     | ToolFinished
+    | AnswerBrokenOff
     | SpeechSent
     | ReplyHeld
     | ReplyReleased

@@ -15,7 +15,7 @@ from voice_host.call.prepared_turn import PreparedTurn
 from voice_host.call.reply import Reply
 from voice_host.call.speech_out import SpeechOut
 from voice_host.clock import now_s
-from voice_host.conversation.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
+from voice_host.conversation.events import AgentEvent, AnswerBrokenOff, TextDelta, ToolFinished, ToolStarted
 from voice_host.conversation.turn import AgentTurn, OnEvent
 from voice_host.models import log_model_error
 from voice_host.tasks import forget_frames
@@ -151,6 +151,8 @@ async def _on_agent_event(call: Call, reply: Reply, event: AgentEvent) -> None:
             await call.reporter.tell(events.ToolStarted(event.id, event.name, event.arguments), reply)
         case ToolFinished():
             await call.reporter.tell(_tool_finished(event), reply)
+        case AnswerBrokenOff(reason):
+            call.reporter.note(events.AnswerBrokenOff(reason))
 
 
 async def _write(call: Call, reply: Reply, text: str) -> None:
@@ -169,4 +171,6 @@ def _note_late_tool(call: Call, tool: ToolFinished) -> None:
 
 
 def _tool_finished(tool: ToolFinished, *, late: bool = False) -> events.ToolFinished:
-    return events.ToolFinished(tool.id, tool.name, tool.arguments, tool.ok, tool.result, tool.duration_ms, late)
+    return events.ToolFinished(
+        tool.id, tool.name, tool.arguments, tool.ok, tool.result, tool.duration_ms, late, tool.timed_out
+    )

@@ -6,6 +6,7 @@ Nothing else in this room counts, calls back, or sends messages.
 from __future__ import annotations
 
 from voice_host.call.events import (
+    AnswerBrokenOff,
     CallerSpeechEnded,
     CallerSpeechStarted,
     CallEvent,
@@ -91,10 +92,9 @@ class CallReporter:
             case TurnTaken(text, typed):
                 self._turn_taken(UserTurn(text, typed))
             case ToolFinished():
-                metrics.TOOL_CALLS.labels(self._agent_id, str(event.ok).lower()).inc()
-                self._callbacks.tool_call(
-                    ToolCall(event.id, event.name, event.arguments, event.ok, event.result, event.duration_ms)
-                )
+                self._tool_finished(event)
+            case AnswerBrokenOff(reason):
+                metrics.ANSWERS_BROKEN_OFF.labels(self._agent_id, reason).inc()
             case ReplyOver():
                 self._reply_over(event)
             case Problem(code, message, fatal):
@@ -146,6 +146,13 @@ class CallReporter:
         self._session.count_turn()
         log_turn(self._session.live, turn)
         self._callbacks.user_turn(turn)
+
+    def _tool_finished(self, event: ToolFinished) -> None:
+        metrics.TOOL_CALLS.labels(self._agent_id, str(event.ok).lower()).inc()
+        if event.timed_out:
+            metrics.TOOL_TIMEOUTS.labels(self._agent_id, event.name).inc()
+        call = ToolCall(event.id, event.name, event.arguments, event.ok, event.result, event.duration_ms)
+        self._callbacks.tool_call(call)
 
     def _reply_over(self, event: ReplyOver) -> None:
         metrics.REPLIES.labels(self._agent_id, event.how).inc()

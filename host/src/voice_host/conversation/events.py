@@ -33,6 +33,14 @@ class ToolFinished:
     ok: bool
     result: Any
     duration_ms: float
+    timed_out: bool = False
 
 
-AgentEvent = TextDelta | ToolStarted | ToolFinished
+@dataclass(frozen=True, slots=True)
+class AnswerBrokenOff:
+    """The model's service broke an answer off. `reason`: `content_filter` or `length`."""
+
+    reason: str
+
+
+AgentEvent = TextDelta | ToolStarted | ToolFinished | AnswerBrokenOff

@@ -19,7 +19,6 @@ from voice_host.clock import now_s
 from voice_host.conversation.tool_results import collect, to_jsonable
 from voice_host.conversation.tool_work import JsonableResult, ToolOutcome, ToolWork, current_work, failed
 from voice_host.conversation.turn import active_turn
-from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 from voice_host.tenancy import PluginTimeout, attributed_to, contained, isolated, type_of
 from voice_host.text.unicode import valid_unicode
@@ -101,9 +100,9 @@ class PolicyToolset(WrapperToolset[Session]):
             return ToolOutcome(message, failure=type(error)(message))
         except PluginTimeout:
             # The thread of a sync tool cannot be stopped: it goes on, and its result is dropped.
-            metrics.TOOL_TIMEOUTS.labels(self.agent_id, name).inc()
             log.warning("tool_timed_out", agent_id=self.agent_id, tool=name, timeout_s=timeout_s)
-            return failed(f"{name} took longer than {timeout_s:g} seconds and was given up. It may have been done.")
+            message = f"{name} took longer than {timeout_s:g} seconds and was given up. It may have been done."
+            return failed(message, timed_out=True)
         except Exception as error:
             log.warning("tool_failed", agent_id=self.agent_id, tool=name, exc_info=error)
             return failed(f"{name} failed ({type_of(error)}).")

@@ -23,11 +23,12 @@ class ToolOutcome:
     result: Any
     failure: ModelRetry | ToolFailed | None = None
     duration_ms: float = 0.0
+    timed_out: bool = False
 
 
-def failed(message: str) -> ToolOutcome:
+def failed(message: str, *, timed_out: bool = False) -> ToolOutcome:
     """Return the outcome of a tool call without a result."""
-    return ToolOutcome(message, failure=ToolFailed(message))
+    return ToolOutcome(message, failure=ToolFailed(message), timed_out=timed_out)
 
 
 class Turn(Protocol):

@@ -23,7 +23,7 @@ from pydantic_ai.messages import (
     ToolReturnPart,
 )
 
-from voice_host.conversation.events import AgentEvent, TextDelta, ToolFinished, ToolStarted
+from voice_host.conversation.events import AgentEvent, AnswerBrokenOff, TextDelta, ToolFinished, ToolStarted
 from voice_host.conversation.history import CUT_MARK, FAULT_MARK, kept_messages
 from voice_host.conversation.model_response import (
     TRUNCATION_MARKS,
@@ -37,7 +37,6 @@ from voice_host.conversation.tool_work import ToolOutcome, ToolWork
 from voice_host.models.deferred_prompt import PROMPT_PLACEHOLDER, fill_prompt, live_turn
 from voice_host.models.thoughts import SpokenTextFilter, ThinkingHabit
 from voice_host.models.written_calls import WrittenCall
-from voice_host.observability import metrics
 from voice_host.tenancy import contained
 from voice_host.text.unicode import valid_unicode
 from voice_host_sdk import Session
@@ -148,9 +147,9 @@ class AgentTurn:
         if refusal := refusal_of(response):
             response.parts = [*response.parts, TextPart(refusal)]
             await self._say(refusal, new_part=True)
-        if (reason := response.finish_reason) in TRUNCATION_MARKS:
-            metrics.ANSWERS_BROKEN_OFF.labels(self.session.agent_id, reason).inc()
+        if (reason := response.finish_reason) is not None and reason in TRUNCATION_MARKS:
             mark_truncated(response, TRUNCATION_MARKS[reason])
+            await self._on_event(AnswerBrokenOff(reason))
         if not says_nothing(response):
             return False
         # An empty response is usual after a goodbye and a tool that hangs up. If nothing was said so far, pydantic-ai
@@ -210,6 +209,7 @@ class AgentTurn:
             ok=isinstance(part, ToolReturnPart) and part.outcome == "success",
             result=part.content,
             duration_ms=outcome.duration_ms if outcome else 0.0,
+            timed_out=outcome is not None and outcome.timed_out,
         )
 
     # --- tools that outlive it (`voice_host.conversation.tool_work.Turn`) --------------------
@@ -277,9 +277,8 @@ class AgentTurn:
 
 
 def _tool_finished(call: ToolStarted, outcome: ToolOutcome) -> ToolFinished:
-    return ToolFinished(
-        call.id, call.name, call.arguments, outcome.failure is None, outcome.result, outcome.duration_ms
-    )
+    ok = outcome.failure is None
+    return ToolFinished(call.id, call.name, call.arguments, ok, outcome.result, outcome.duration_ms, outcome.timed_out)
 
 
 def _begins_text(event: Any) -> bool:
