@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from voice_host.admission import Admission, Lease, Refusal
 from voice_host.settings import LimitsSettings
@@ -156,7 +158,27 @@ def test_when_all_have_gone_nothing_is_remembered(
     assert calls.counts == {}
 
 
-def test_a_lease_is_plain_data() -> None:
-    lease = granted(admission().lease("one", AGENT, Caller("ada", {"plan": {"name": "gold"}, "days": [1]}, "key")))
+CLAIMS = {"plan": {"name": "gold"}, "days": [1]}
+
+
+@pytest.mark.parametrize(
+    ("caller", "arrives"),
+    [
+        (None, None),
+        (Caller("ada"), Caller("ada", {})),
+        (Caller("ada", CLAIMS, "key"), Caller("ada", CLAIMS, "key")),
+        (Caller("ada", MappingProxyType(CLAIMS | {"since": object()})), Caller("ada", CLAIMS)),  # as keys and tokens do
+    ],
+)
+def test_a_lease_is_plain_data(caller: Caller | None, arrives: Caller | None) -> None:
+    lease = granted(admission().lease("one", AGENT, caller))
+    assert lease.caller is caller
     plain = TypeAdapter(Lease)
-    assert plain.validate_json(plain.dump_json(lease)) == lease
+    assert plain.validate_json(plain.dump_json(lease)) == replace(lease, caller=arrives)
+
+
+def test_a_lease_of_another_version_is_not_read() -> None:
+    plain = TypeAdapter(Lease)
+    written = plain.dump_json(granted(admission().lease("one", AGENT)))
+    with pytest.raises(ValidationError, match="version"):
+        plain.validate_json(written.replace(b'"version":1', b'"version":2'))

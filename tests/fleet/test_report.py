@@ -45,6 +45,11 @@ def test_a_report_survives_json(outcome: BrokenAgent) -> None:
     assert AgentReport.model_validate_json(report.model_dump_json()) == report
 
 
+def test_a_report_of_another_version_is_not_read() -> None:
+    with pytest.raises(ValidationError, match="report_version"):
+        AgentReport.model_validate({"report_version": 2, "id": "desk", "status": "ready"})
+
+
 def test_all_agents_together_survive_json() -> None:
     providers = Providers(stt="a", tts="b", model="c")
     agents = {"desk": report_of(OUTCOMES[3], Settings(), status="ready", providers=providers)}

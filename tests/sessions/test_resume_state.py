@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from voice_host.plain_data import json_part
 from voice_host.sessions.resume_state import (
     MAX_BYTES,
     MAX_STATE_BYTES,
@@ -17,7 +19,6 @@ from voice_host.sessions.resume_state import (
     ResumeStateError,
     ResumeStateTooLarge,
     SuspendedCall,
-    json_part,
     state_to_keep,
 )
 from voice_host.turns.snapshot import SilenceSnapshot, TurnSnapshot
@@ -45,6 +46,13 @@ def test_it_comes_back_as_it_went() -> None:
     assert again == STATE
     assert again.caller is not None
     assert again.caller.claims == {"role": "guest"}
+
+
+def test_this_version_writes_and_reads_what_it_always_has() -> None:
+    """Where this fails, two releases of the host do not understand each other: increase `VERSION`, and record it."""
+    written = (Path(__file__).parent / f"resume_state_{VERSION}.json").read_bytes()
+    assert json.loads(STATE.to_bytes()) == json.loads(written)
+    assert ResumeState.from_bytes(written) == STATE
 
 
 def leaves(value: object) -> Iterator[type]:

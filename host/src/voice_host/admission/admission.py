@@ -7,10 +7,13 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import PlainSerializer
 
 from voice_host.admission.networks import limited_networks
 from voice_host.admission.rates import RateLimiter
+from voice_host.plain_data import plain_caller
 from voice_host.settings import LimitsSettings
 from voice_host_sdk import Caller
 
@@ -39,19 +42,21 @@ class _Count(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The admission of one connection. Plain data; `Admission.give_back` ends it.
+    """The admission of one connection. Plain data that survives a trip through JSON; `Admission.give_back` ends it.
 
     Attributes:
         session_id: of the session that the connection begins or resumes.
         agent_id: who is called.
-        caller: who calls; None: nobody was asked.
+        caller: who calls; None: nobody was asked. Of its claims, those that are JSON make the trip.
         number: tells the leases of one session apart.
+        version: of this format.
     """
 
     session_id: str
     agent_id: str
-    caller: Caller | None
+    caller: Annotated[Caller | None, PlainSerializer(plain_caller)]
     number: int
+    version: Literal[1] = 1
 
 
 class Admission:

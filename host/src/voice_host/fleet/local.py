@@ -215,7 +215,7 @@ class LocalAgents:
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
-    def check_resume(self, agent_id: str, token: str, caller: Caller | None) -> None:
+    async def check_resume(self, agent_id: str, token: str, caller: Caller | None) -> None:
         self._serving[agent_id].manager.check_resume(token, caller)
 
     async def take(self, connection: ClientConnection, lease: Lease, opening: Opening) -> None:

@@ -31,6 +31,7 @@ class AgentReport(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    report_version: Literal[1] = Field(default=1, description="Of this format.")
     id: str
     kind: Literal["agent", "extension"] = "agent"
     status: Status

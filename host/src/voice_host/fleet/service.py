@@ -77,7 +77,7 @@ class AgentService(Protocol):
             RequiredAgentBroken: an agent that the host must have is broken.
         """
 
-    def check_resume(self, agent_id: str, token: str, caller: Caller | None) -> None:
+    async def check_resume(self, agent_id: str, token: str, caller: Caller | None) -> None:
         """Make sure that a resume token opens a session of an agent to a caller. It is not used up.
 
         Raises:

@@ -58,7 +58,7 @@ class _CallRoute:
             await self._refuse(ws, agent_id, principal)
             return
         refused = self._unavailable(agent_id, principal)
-        lease = refused or self._lease(ws, agent_id, principal)
+        lease = refused or await self._lease(ws, agent_id, principal)
         if isinstance(lease, _Refused):
             await self._refuse(ws, agent_id, lease)
             return
@@ -102,12 +102,12 @@ class _CallRoute:
             return _Refused(CloseCode.DRAINING, "the server is shutting down", principal)
         return None
 
-    def _lease(self, ws: WebSocket, agent_id: str, principal: Principal) -> Lease | _Refused:
+    async def _lease(self, ws: WebSocket, agent_id: str, principal: Principal) -> Lease | _Refused:
         """Admit the call under the id of its session: a new one, or that of the session a resume token opens."""
         session_id = new_session_id()
         if (token := ws.query_params.get("resume")) is not None:
             try:
-                self._agents.check_resume(agent_id, token, principal.caller)
+                await self._agents.check_resume(agent_id, token, principal.caller)
             except SessionRefused as refusal:
                 return _Refused(code_for(refusal), str(refusal), principal)
             session_id = session_of(token)

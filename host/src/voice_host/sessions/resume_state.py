@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json, to_json
 
-from voice_host.text.unicode import valid_unicode
+from voice_host.plain_data import json_part
 from voice_host.turns.snapshot import TurnSnapshot
 from voice_host_sdk import Caller
 
@@ -25,10 +24,6 @@ MAX_STATE_BYTES = 64 * 1024
 
 MAX_BYTES = 512 * 1024
 """Limit of a `ResumeState` as JSON: 1,000 of them take at most half a gigabyte."""
-
-_MAX_DEPTH = 50
-_MAX_INT_BITS = 4096
-"""Python refuses to format integers of much more than 14,000 bits."""
 
 
 class ResumeStateError(Exception):
@@ -145,46 +140,6 @@ def state_to_keep(state: Mapping[str, Any]) -> dict[str, Any]:
             "store large data elsewhere and only its id in the state"
         )
     return kept
-
-
-def json_part(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of the entries that are JSON: `dict` with `str` keys, `list`, `str`, `int`, `float`, `bool`, None.
-
-    Other entries are left out, instances of subclasses included, since they would come back as another type.
-    """
-    kept: dict[str, Any] = {}
-    for key, value in list(mapping.items()):
-        try:
-            kept[_copied_key(key)] = _copied(value, 0)
-        except _NotJson:
-            continue
-    return kept
-
-
-class _NotJson(Exception):
-    """The value is not JSON."""
-
-
-def _copied(value: Any, depth: int) -> Any:
-    # Exact types only, so that no plugin code runs here. Items are copied first, since its threads may change them.
-    kind = type(value)
-    if depth < _MAX_DEPTH and kind is dict:
-        return {_copied_key(key): _copied(inner, depth + 1) for key, inner in list(value.items())}
-    if depth < _MAX_DEPTH and kind is list:
-        return [_copied(inner, depth + 1) for inner in list(value)]
-    if kind is str:
-        return valid_unicode(value)
-    if value is None or kind is bool:
-        return value
-    if (kind is int and value.bit_length() <= _MAX_INT_BITS) or (kind is float and math.isfinite(value)):
-        return value
-    raise _NotJson
-
-
-def _copied_key(key: Any) -> str:
-    if type(key) is not str:
-        raise _NotJson
-    return valid_unicode(key)
 
 
 def _check_size(size: int) -> None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from voice_host.conversation.history import to_plain
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.observability.logs import get_logger
+from voice_host.plain_data import json_part, plain_caller
 from voice_host.sessions.callbacks import CallbackRunner
 from voice_host.sessions.live_session import LiveSession
 from voice_host.sessions.resume_state import (
     MAX_HISTORY_BYTES,
     ResumeState,
     SuspendedCall,
-    json_part,
     state_to_keep,
 )
 from voice_host.sessions.resume_token import ResumeKey
@@ -148,11 +148,10 @@ class ManagedSession:
         Raises:
             ResumeStateTooLarge: `Session.state` exceeds its limit.
         """
-        caller = self.live.caller
         return ResumeState(
             session_id=self.id,
             agent_id=self.live.agent_id,
-            caller=caller and replace(caller, claims=json_part(caller.claims)),
+            caller=plain_caller(self.live.caller),
             metadata=json_part(self.live.metadata),
             state=state_to_keep(self.live.state),
             history=to_plain(self.agent.memory, MAX_HISTORY_BYTES),
