@@ -97,9 +97,7 @@ def test_no_test_uses_what_is_private_to_the_product() -> None:
         tree = ast.parse(file.read_text("utf-8"))
         theirs = private - defined_for_itself(tree) - OVERRIDABLE
         found += [
-            f"{file.relative_to(ROOT)}: {code}"
-            for name, code in uses(tree)
-            if name in theirs and code not in NOT_OURS
+            f"{file.relative_to(ROOT)}: {code}" for name, code in uses(tree) if name in theirs and code not in NOT_OURS
         ]
         found += [
             f"{file.relative_to(ROOT)}: {code}" for name, code in overrides(tree) if name in private - OVERRIDABLE
