@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -22,6 +23,9 @@ from voice_host.clients.transport.connection import ClientConnection
 from voice_host.clients.voice_host_v1 import VoiceHostV1
 
 END_OF_HEAD = b"\r\n\r\n"
+
+HandOver = Callable[[socket.socket, bytes], Awaitable[None]]
+"""Gets an accepted socket, and the request that was read from it."""
 
 
 class Worker:
@@ -50,8 +54,8 @@ class Worker:
 
 
 @asynccontextmanager
-async def front(worker: Worker) -> AsyncIterator[str]:
-    """A listener that reads the head of each request and hands the socket on, closing its own copy."""
+async def front(hand_over: HandOver) -> AsyncIterator[str]:
+    """A listener that reads the head of each request and hands a copy of the socket on, closing its own."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     loop = asyncio.get_running_loop()
@@ -64,7 +68,7 @@ async def front(worker: Worker) -> AsyncIterator[str]:
                 request += await loop.sock_recv(accepted, 65536)
             handed_over = accepted.dup()
             accepted.close()
-            await worker.adopter.adopt(handed_over, request)
+            await hand_over(handed_over, request)
 
     accepting = asyncio.create_task(accept())
     try:
@@ -73,12 +77,11 @@ async def front(worker: Worker) -> AsyncIterator[str]:
         accepting.cancel()
         await asyncio.wait([accepting])
         listener.close()
-        await worker.adopter.aclose()
 
 
 async def test_a_whole_conversation_over_an_adopted_socket() -> None:
     worker = Worker()
-    async with asyncio.timeout(20), front(worker) as address:
+    async with asyncio.timeout(20), front(worker.adopter.adopt) as address:
         async with connect(f"{address}?name=Ada&token=secret", subprotocols=["voice-host.v1"]) as client:  # type: ignore[list-item]
             assert client.subprotocol == "voice-host.v1"
             assert json.loads(json.loads(await client.recv())["text"]) == {"name": "Ada"}
@@ -91,6 +94,8 @@ async def test_a_whole_conversation_over_an_adopted_socket() -> None:
             assert (client.close_code, client.close_reason) == (1000, "as you wish")
         async with connect(address) as client:
             await client.recv()
+    async with asyncio.timeout(20):
+        await worker.adopter.aclose()
     assert worker.audio == [b"\1\2" * 320]
     assert worker.ends[1] == Disconnected(on_purpose=True)
 
@@ -114,3 +119,28 @@ async def test_what_came_behind_the_request_is_not_lost() -> None:
         ours.close()
         await worker.adopter.aclose()
     assert worker.ends == [Disconnected(on_purpose=False)]
+
+
+@pytest.mark.real_time
+@pytest.mark.skipif(sys.platform != "linux", reason="sockets are sent to other processes on Linux alone")
+async def test_a_call_is_served_by_another_process() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = (sys.executable, "-m", "tests.clients.adopting_process", str(theirs.fileno()))
+    process = await asyncio.create_subprocess_exec(*command, pass_fds=[theirs.fileno()])
+    theirs.close()
+
+    async def hand_over(accepted: socket.socket, head: bytes) -> None:
+        with accepted:
+            socket.send_fds(ours, [head], [accepted.fileno()])
+
+    try:
+        async with asyncio.timeout(30), front(hand_over) as address, connect(address) as client:
+            await client.send('{"type": "text", "text": "Hello"}')
+            assert json.loads(await client.recv()) == {"type": "reply_delta", "reply": 1, "text": "Hello"}
+            await client.send('{"type": "text", "text": "end"}')
+            await client.wait_closed()
+            assert (client.close_code, client.close_reason) == (1000, "as you wish")
+    finally:
+        ours.close()  # which ends the process
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0
