@@ -54,7 +54,7 @@ class Media(BaseModel):
 class Mark(BaseModel):
     event: Literal["mark"]
     stream: str
-    name: str
+    name: str = Field(pattern=r"^\d{1,9}:\d{1,12}$")
 
 
 class Key(BaseModel):
@@ -83,7 +83,7 @@ class TelephoneProtocol:
         self._stream: str | None = None
         self._reply = 0
         """Whose audio was sent last."""
-        self._sent_ms = 0.0
+        self._sent_bytes = 0
         """How much of it."""
         self._cut = 0
         """The last reply that was cut: marks of it come back because of `clear`, and not because they were played."""
@@ -116,8 +116,8 @@ class TelephoneProtocol:
         return (Malformed("the stream was started already"),)
 
     def _played(self, name: str) -> Sequence[ClientEvent]:
-        reply, _, played_ms = name.partition(":")
-        return (Played(int(reply), float(played_ms)),) if int(reply) > self._cut else ()
+        reply, played_bytes = map(int, name.split(":"))
+        return (Played(reply, played_bytes / BYTES_PER_MS),) if reply > self._cut else ()
 
     def tell(self, event: CallEvent) -> Sequence[Frame]:
         if not isinstance(event, ReplyCut):
@@ -127,10 +127,10 @@ class TelephoneProtocol:
 
     def speech(self, reply: int, data: bytes) -> Sequence[Frame]:
         if reply != self._reply:
-            self._reply, self._sent_ms = reply, 0.0
-        self._sent_ms += len(data) / BYTES_PER_MS
+            self._reply, self._sent_bytes = reply, 0
+        self._sent_bytes += len(data)
         media = self._frame({"event": "media", "payload": base64.b64encode(data).decode()})
-        return (media, self._frame({"event": "mark", "name": f"{reply}:{self._sent_ms:g}"}))
+        return (media, self._frame({"event": "mark", "name": f"{reply}:{self._sent_bytes}"}))
 
     def _frame(self, message: Mapping[str, Any]) -> str:
         return json.dumps({**message, "stream": self._stream})
