@@ -40,7 +40,7 @@ class Worker:
         connection = ClientConnection(transport, VoiceHostV1(), send_timeout_s=5)
         await connection.accept()
         connection.divert_audio(lambda pcm, _: self.audio.append(pcm))
-        opening = await connection.opening()
+        opening = await connection.opening(8192)
         assert isinstance(opening, Opening)
         await connection.tell(ReplyText(0, json.dumps(opening.metadata)))
         while not isinstance(frame := await connection.receive(), Disconnected):

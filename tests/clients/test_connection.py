@@ -149,6 +149,9 @@ async def test_whatever_a_server_raises_for_a_lost_connection_means_that_the_cli
 # --- clients that introduce themselves in a message -------------------------------------------------------------------
 
 
+MAX_BYTES = 100
+
+
 class Introduced(VoiceHostV1):
     """A protocol whose client begins with `start`."""
 
@@ -168,7 +171,7 @@ def introduced(*says: Frame | Disconnected) -> tuple[ClientConnection, Client]:
 async def test_a_client_may_introduce_itself_after_it_was_accepted() -> None:
     connection, client = introduced('{"type": "ping"}', "start", b"\0\0")
     await connection.accept()
-    assert await connection.opening() == Opening({"name": "Ada"})
+    assert await connection.opening(MAX_BYTES) == Opening({"name": "Ada"})
     assert client.got == ['{"type": "pong"}']
     assert connection.read(cast(Frame, await connection.receive())) == [Audio(b"\0\0")]
 
@@ -177,15 +180,19 @@ async def test_a_client_may_introduce_itself_after_it_was_accepted() -> None:
 async def test_a_client_that_does_not_introduce_itself_is_refused_with_words() -> None:
     silent, _ = introduced()
     with pytest.raises(OpeningFailed, match="in time"):
-        await silent.opening()
+        await silent.opening(MAX_BYTES)
     talkative, _ = introduced(*[b"\0\0"] * 100)
     with pytest.raises(OpeningFailed, match="too much"):
-        await talkative.opening()
+        await talkative.opening(MAX_BYTES)
     nonsense, _ = introduced("{")
     with pytest.raises(OpeningFailed, match="JSON"):
-        await nonsense.opening()
+        await nonsense.opening(MAX_BYTES)
+    large, _ = introduced("x" * (MAX_BYTES + 1), "start")
+    with pytest.raises(OpeningFailed, match="too long") as failed:
+        await large.opening(MAX_BYTES)
+    assert failed.value.limit == "max_metadata_bytes"
     gone, _ = introduced(Disconnected(on_purpose=False))
-    assert await gone.opening() == Disconnected(on_purpose=False)
+    assert await gone.opening(MAX_BYTES) == Disconnected(on_purpose=False)
 
 
 async def test_a_lost_connection_is_lost_while_it_is_accepted_too() -> None:

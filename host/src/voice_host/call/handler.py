@@ -154,19 +154,16 @@ class VoiceSessionHandler:
             ws: for `_client_loop`, which is called only if this is given.
         """
         await client.accept()
-        if client.handshake.size > self._limits.max_metadata_bytes:
-            reason, limit = "the query is too long", "max_metadata_bytes"
-            await refuse(client, self._manager.agent_id, CloseCode.OVER_A_LIMIT, reason, limit=limit)
-            return
         try:
-            opening = await client.opening()
+            opening = await client.opening(self._limits.max_metadata_bytes)
             if isinstance(opening, Disconnected):
                 return
             session, resumed = await session_for(
                 opening, self._manager, session_id or new_session_id(), caller, metadata
             )
         except OpeningFailed as failure:
-            await refuse(client, self._manager.agent_id, CloseCode.COULD_NOT_START, str(failure))
+            code = CloseCode.COULD_NOT_START if failure.limit is None else CloseCode.OVER_A_LIMIT
+            await refuse(client, self._manager.agent_id, code, str(failure), limit=failure.limit)
             return
         except SessionRefused as refusal:
             await refuse(client, self._manager.agent_id, code_for(refusal), str(refusal))

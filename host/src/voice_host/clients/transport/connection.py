@@ -31,7 +31,15 @@ MAX_OPENING_FRAMES = 64
 
 
 class OpeningFailed(Exception):
-    """A client did not introduce itself as its protocol demands. The message is fit for the client."""
+    """A client did not introduce itself as its protocol demands. The message is fit for the client.
+
+    Attributes:
+        limit: the setting whose limit it is over; None: it did something else wrong.
+    """
+
+    def __init__(self, message: str, *, limit: str | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class Sender(Protocol):
@@ -86,26 +94,33 @@ class ClientConnection:
         except ConnectionLost:
             self._gone = True
 
-    async def opening(self) -> Opening | Disconnected:
+    async def opening(self, max_bytes: int) -> Opening | Disconnected:
         """Wait until the client has introduced itself.
+
+        Args:
+            max_bytes: of the address' parameters, or of a message that introduces it (`limits.max_metadata_bytes`).
 
         Raises:
             OpeningFailed: it does not.
         """
+        if self._transport.query_size > max_bytes:
+            raise OpeningFailed("the query is too long", limit="max_metadata_bytes")
         if (opening := _opening(self._protocol.connected(self.handshake))) is not None:
             return opening
         try:
             async with asyncio.timeout(OPENING_TIMEOUT_S):
-                return await self._introduced()
+                return await self._introduced(max_bytes)
         except TimeoutError:
             raise OpeningFailed("the client did not introduce itself in time") from None
 
-    async def _introduced(self) -> Opening | Disconnected:
+    async def _introduced(self, max_bytes: int) -> Opening | Disconnected:
         for _ in range(MAX_OPENING_FRAMES):
             frame = await self._transport.receive()
             if isinstance(frame, Disconnected):
                 self._gone = True
                 return frame
+            if len(frame) > max_bytes:
+                raise OpeningFailed("a frame before the call is too long", limit="max_metadata_bytes")
             events = self._protocol.receive(frame)
             if (opening := _opening(events)) is not None:
                 return opening
