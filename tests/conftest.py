@@ -49,7 +49,7 @@ ONCE = {
     "voice_host/plugins/extensions.py": {"load_extensions"},
     "voice_host/speech/select.py": {"_shared"},
     # Choosing a model imports its client, which reads files of its own. In a call that is done in a thread.
-    "voice_host/conversation/defaults.py": {"default_runtime"},
+    "voice_host/conversation/runtime.py": {"default_runtime"},
     "voice_host/fleet/agent_setup.py": {"prepare"},
     "voice_host/auth/key_ring.py": {"__init__"},
     "voice_host/auth/token_secret.py": {"secret_beside"},

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.conversation.models import ScriptedModel
-from voice_host.conversation.defaults import default_runtime
+from voice_host.conversation.runtime import default_runtime
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.models import ModelConfigError
 from voice_host.models.select import DEFAULT_GATEWAY_MODEL

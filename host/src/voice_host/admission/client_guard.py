@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from voice_host.admission.token_bucket import TokenBucket
+from voice_host.admission.rates import TokenBucket
 from voice_host.clock import now_s
 from voice_host.settings import LimitsSettings
 

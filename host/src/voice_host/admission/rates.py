@@ -1,4 +1,4 @@
-"""How often something may happen: calls that begin, and credentials that are wrong."""
+"""How often something may happen: token buckets, and those of calls that begin and of credentials that are wrong."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from voice_host.admission.networks import limited_networks
-from voice_host.admission.token_bucket import TokenBucket
 
 MAX_REMEMBERED = 10_000
 """Callers and addresses whose recent use is remembered, about 2 MB. Beyond it, those seen longest ago are forgotten."""
@@ -15,6 +14,33 @@ MAX_REMEMBERED = 10_000
 FIRST_BLOCK_S = 1.0
 LONGEST_BLOCK_S = 60.0
 """The longest wait after failed attempts: guessing is pointless, and an office with one bad client not locked out."""
+
+
+class TokenBucket:
+    """Holds at most `burst` tokens and gains `per_s` of them a second; begins full.
+
+    Args:
+        per_s: what may be used for good.
+        burst: what may be used at once.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, per_s: float, burst: float, clock: Callable[[], float]) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._clock = clock
+        self._tokens = burst
+        self._at_s = clock()
+
+    def take(self, tokens: float = 1.0) -> bool:
+        """Use tokens, if there are so many."""
+        now_s = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self._per_s)
+        self._at_s = now_s
+        if tokens > self._tokens:
+            return False
+        self._tokens -= tokens
+        return True
 
 
 class RateLimiter:

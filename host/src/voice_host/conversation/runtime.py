@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pydantic_ai
+from pydantic import SecretStr
 from pydantic_ai import Agent
 from pydantic_ai.toolsets import FunctionToolset
 
@@ -15,8 +16,11 @@ from voice_host.conversation.tools import build_tool, options_of
 from voice_host.models import ModelRegistry, ResolvedModel, model_request_settings
 from voice_host.models.deferred_prompt import with_deferred_prompt
 from voice_host.models.thoughts import ThinkingHabit
+from voice_host.settings import load_settings
 from voice_host.tenancy import pool_for
 from voice_host_sdk import AgentConfig, Session, tool_name
+
+DEFAULT_AGENT_ID = "agent"
 
 pydantic_ai.BANNER_ENABLED = False  # it advertises a service on the terminal
 
@@ -128,3 +132,17 @@ def _for_model(config: AgentConfig) -> tuple[object, ...]:
         config.tool_timeout_s,
         config.model_settings,
     )
+
+
+def default_runtime(config: AgentConfig, assemblyai_api_key: SecretStr | None = None) -> AgentRuntime:
+    """Build a runtime, which owns its model client, for an agent embedded in an application.
+
+    `assemblyai_api_key` takes precedence over its variable.
+
+    Raises:
+        ModelConfigError: the model is unknown or not available.
+        SettingsError: the settings are invalid.
+    """
+    registry = ModelRegistry(load_settings().with_keys(assemblyai_api_key=assemblyai_api_key))
+    choose = ModelChoice(registry)
+    return AgentRuntime(DEFAULT_AGENT_ID, config, choose(config), registry=registry, choose=choose)

@@ -12,10 +12,9 @@ from pydantic_ai.exceptions import UsageLimitExceeded
 from pydantic_ai.messages import ModelMessage
 
 from voice_host.conversation.agent_arguments import given_config, given_key
-from voice_host.conversation.defaults import default_runtime
 from voice_host.conversation.events import AgentEvent, ToolFinished
 from voice_host.conversation.history import CUT_MARK, is_prompt, replace_result, spoken, trim
-from voice_host.conversation.runtime import AgentRuntime
+from voice_host.conversation.runtime import AgentRuntime, default_runtime
 from voice_host.conversation.turn import AgentTurn, OnEvent
 from voice_host.models import log_model_error
 from voice_host.text.unicode import valid_unicode

@@ -10,8 +10,7 @@ from typing import Any
 
 from voice_host.clock import now_s
 from voice_host.conversation.agent_arguments import given_config, given_key
-from voice_host.conversation.defaults import default_runtime
-from voice_host.conversation.runtime import AgentRuntime
+from voice_host.conversation.runtime import AgentRuntime, default_runtime
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger

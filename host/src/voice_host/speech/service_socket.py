@@ -15,7 +15,7 @@ from websockets.protocol import Event, State
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
-from voice_host.admission.token_bucket import TokenBucket
+from voice_host.admission.rates import TokenBucket
 from voice_host.settings import ResilienceSettings
 
 MAX_MESSAGE_BYTES = 8 * 2**20

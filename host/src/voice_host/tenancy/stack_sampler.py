@@ -9,8 +9,7 @@ from itertools import islice
 from pathlib import Path
 from types import FrameType
 
-from voice_host.tenancy.attribution import agent_of_frame
-from voice_host.tenancy.owners import CodeOwners
+from voice_host.tenancy.attribution import CodeOwners, agent_of_frame
 
 _STACK_DEPTH = 6
 _IDLE = ("selectors", "asyncio", "uvloop")

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
-from voice_host.tenancy.owners import CodeOwners
+from voice_host.tenancy.attribution import CodeOwners
 from voice_host.tenancy.stack_sampler import Sample, sample
 
 log = get_logger(__name__)

@@ -14,7 +14,7 @@ from websockets.frames import Frame as WebSocketFrame
 from websockets.http11 import Request
 from websockets.protocol import State
 
-from voice_host.admission.token_bucket import TokenBucket
+from voice_host.admission.rates import TokenBucket
 from voice_host.clients.protocol import Frame
 from voice_host.clients.transport.asgi import FAST_PATH
 from voice_host.clients.transport.frames import FrameTracker, whole_binary_messages
