@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.docs.markdown import ROOT, rows, section
+from tests.docs.markdown import ROOT, read, rows, section
 
 HOST = ROOT / "host/src/voice_host"
 SDK = ROOT / "sdk/src/voice_host_sdk"
@@ -73,6 +74,16 @@ def test_a_room_imports_only_rooms_below_it(room: str) -> None:
         if target not in below
     ]
     assert upwards == []
+
+
+def test_the_arrows_of_the_picture_are_imports() -> None:
+    picture = read("docs/architecture.md").partition("```mermaid\nflowchart TD")[2].partition("```")[0]
+    arrows = re.findall(r"^ +(\w+)(?:\[.*?\])? -->(?:\|.*?\|)? (\w+)", picture, re.MULTILINE)
+    assert len(arrows) > 20
+    rooms = {"embedding": ["voice_app.py", "router.py"]}
+    for upper, lower in arrows:
+        files = [file for room in rooms.get(upper, [upper]) for file in inside(room)]
+        assert lower in {room for file in files for room, _ in imported_rooms(file)}, f"{upper} does not import {lower}"
 
 
 def test_the_sdk_imports_nothing_of_the_host() -> None:
