@@ -1,4 +1,4 @@
-"""The part of what plugins keep that can leave the process: JSON."""
+"""The part of texts and data of plugins that can be sent and kept: Unicode without half characters, and JSON."""
 
 from __future__ import annotations
 
@@ -7,12 +7,31 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from voice_host.text.unicode import valid_unicode
 from voice_host_sdk import Caller
 
 _MAX_DEPTH = 50
 _MAX_INT_BITS = 4096
 """Python refuses to format integers of much more than 14,000 bits."""
+
+
+def valid_unicode(text: str) -> str:
+    """Return text with split surrogate pairs joined, and U+FFFD for each lone surrogate.
+
+    A lone surrogate cannot be encoded: every request with it, or with a history that holds it, fails. They come from
+    JSON, and from services that split an emoji between its UTF-16 units.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def ends_with_high_surrogate(text: str) -> bool:
+    """Return whether the text ends with the first half of a surrogate pair."""
+    return text[-1:] >= "\ud800" and text[-1:] <= "\udbff"
 
 
 def plain_caller(caller: Caller | None) -> Caller | None:

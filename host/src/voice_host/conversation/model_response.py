@@ -9,7 +9,7 @@ from pydantic_ai.messages import FinishReason, ModelResponse, ModelResponsePart,
 
 from voice_host.models.thoughts import without_thoughts
 from voice_host.models.written_calls import WrittenCall
-from voice_host.text.unicode import valid_unicode
+from voice_host.plain_data import valid_unicode
 
 TRUNCATION_MARKS: dict[FinishReason | None, str] = {
     "content_filter": " [broken off by a content filter]",

@@ -20,8 +20,8 @@ from voice_host.conversation.tool_results import collect, to_jsonable
 from voice_host.conversation.tool_work import JsonableResult, ToolOutcome, ToolWork, current_work, failed
 from voice_host.conversation.turn import active_turn
 from voice_host.observability.logs import get_logger
+from voice_host.plain_data import valid_unicode
 from voice_host.tenancy import PluginTimeout, attributed_to, contained, isolated, type_of
-from voice_host.text.unicode import valid_unicode
 from voice_host_sdk import Session, ToolOptions
 
 log = get_logger(__name__)

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from voice_host.text.unicode import valid_unicode
+from voice_host.plain_data import valid_unicode
 
 MAX_CHARS = 40_000
 """Of a result, some 10,000 tokens. More would take seconds and crowd the conversation out of the model's context."""

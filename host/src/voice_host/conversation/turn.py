@@ -37,8 +37,8 @@ from voice_host.conversation.tool_work import ToolOutcome, ToolWork
 from voice_host.models.deferred_prompt import PROMPT_PLACEHOLDER, fill_prompt, live_turn
 from voice_host.models.thoughts import SpokenTextFilter, ThinkingHabit
 from voice_host.models.written_calls import WrittenCall
+from voice_host.plain_data import valid_unicode
 from voice_host.tenancy import contained
-from voice_host.text.unicode import valid_unicode
 from voice_host_sdk import Session
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from voice_host.conversation.history import CUT_MARK, is_prompt, replace_result,
 from voice_host.conversation.runtime import AgentRuntime, default_runtime
 from voice_host.conversation.turn import AgentTurn, OnEvent
 from voice_host.models import log_model_error
-from voice_host.text.unicode import valid_unicode
+from voice_host.plain_data import valid_unicode
 from voice_host_sdk import AgentConfig, Session, STTConfig, TTSConfig
 
 TOOL_CLOSE_TIMEOUT_S = 2.0

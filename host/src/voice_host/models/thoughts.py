@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from voice_host.models.written_calls import WrittenCall, calls_in_block, calls_in_fence, leading_calls, may_be_call
-from voice_host.text.unicode import ends_with_high_surrogate, valid_unicode
+from voice_host.plain_data import ends_with_high_surrogate, valid_unicode
 
 _THOUGHT = "think|thinking|reasoning|thought|thoughts|reflection|scratchpad|antthinking|seed:think"
 _CALL = "tool_call|tool_calls|function_call|function_calls|tool_code|tool_use"

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from voice_host.conversation.turn import active_turn
 from voice_host.observability.logs import get_logger
+from voice_host.plain_data import valid_unicode
 from voice_host.sessions.resume_state import PendingRequest
-from voice_host.text.unicode import valid_unicode
 from voice_host_sdk import Caller, Session
 
 log = get_logger(__name__)

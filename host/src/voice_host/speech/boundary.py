@@ -13,8 +13,8 @@ from functools import partial
 from typing import TypeVar
 
 from voice_host.observability.logs import get_logger
+from voice_host.plain_data import valid_unicode
 from voice_host.tenancy import contained, type_of
-from voice_host.text.unicode import valid_unicode
 from voice_host_sdk import (
     ProviderError,
     SpeechAudio,
