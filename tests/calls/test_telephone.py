@@ -8,15 +8,28 @@ from typing import Any
 
 import pytest
 from fastapi import WebSocket
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
 from websockets.asyncio.client import connect
 
-from tests.calls.studio import studio
+from tests.calls.studio import serving, studio
 from tests.clients.carrier import telephone
 from tests.clients.telephone import TelephoneProtocol
+from tests.speech.added.chirp.adapter import ChirpSpeechToText, ChirpTextToSpeech
 from voice_host import VoiceSessionHandler
+from voice_host.admission import Admission, Lease
+from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection
-from voice_host_sdk import AgentReply, Caller, LifecycleCallbacks, Session, UserTurn
+from voice_host.fleet.local import LocalAgents, build
+from voice_host.models import ResolvedModel
+from voice_host.plugins import DiscoveredAgent, LoadedAgent
+from voice_host.sessions.resume_token import new_session_id
+from voice_host.settings import LimitsSettings, Settings
+from voice_host.speech.select import SpeechProviders
+from voice_host.testing import ScriptedModel
+from voice_host_sdk import AgentConfig, AgentReply, Caller, LifecycleCallbacks, Session, UserTurn
 
 
 class TelephoneHandler(VoiceSessionHandler):
@@ -72,6 +85,46 @@ async def test_a_whole_conversation_by_telephone_with_an_interruption() -> None:
     assert carrier.clears[0] == pytest.approx(1.05, abs=0.1)
     [cut] = [message for message in s.llm.requests[1].messages if message["role"] == "assistant"]
     assert cut["content"] == "One two three [interrupted by the caller]"
+
+
+@pytest.fixture
+def callbacks() -> Callbacks:
+    return Callbacks()
+
+
+@pytest.fixture
+def agents(callbacks: Callbacks) -> LocalAgents:
+    """An agent that greets its callers."""
+    desk = LoadedAgent(DiscoveredAgent("desk", "", "", "", None), AgentConfig(greeting="Hello there."), callbacks)
+    key = SecretStr("secret")
+    speech = SpeechProviders(ChirpSpeechToText(key), ChirpTextToSpeech(key))
+    model = ResolvedModel("scripted", ScriptedModel().as_model())
+    return build(Settings(), agents=[desk], speech=speech, model=model)
+
+
+async def test_a_route_of_the_front_takes_calls_of_another_protocol(agents: LocalAgents, callbacks: Callbacks) -> None:
+    admission = Admission(LimitsSettings())
+
+    async def answer(ws: WebSocket) -> None:
+        lease = admission.lease(new_session_id(), "desk")
+        assert isinstance(lease, Lease)
+        try:
+            client = ClientConnection(AsgiWebSocket(ws), TelephoneProtocol(), send_timeout_s=5)
+            await agents.take(client, lease, Opening({"account": "A1"}))
+        finally:
+            admission.give_back(lease)
+
+    await agents.start()
+    async with serving(Starlette(routes=[WebSocketRoute("/telephone", answer)])) as address:
+        async with telephone(f"ws://{address}/telephone", **{"from": "+15550100"}) as carrier:
+            await carrier.hear_for(0.15)  # of two words of 0.1 s
+            assert admission.calls == 1
+            await carrier.send("stop")
+            await carrier.until(lambda _: carrier.closed is not None, 10)
+        await agents.stop()
+    assert callbacks.metadata == {"from": "+15550100", "account": "A1"}
+    assert [reply.text for reply in callbacks.replies] == ["Hello there."]
+    assert admission.calls == 0
 
 
 async def test_a_carrier_that_opens_with_anything_else_is_refused() -> None:
