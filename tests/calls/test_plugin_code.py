@@ -56,7 +56,7 @@ IDS = {"PanicException": "20-17", "KeyboardInterrupt": "20-18"}
 KINDS = [PanicException, KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError, TimeoutError, ValueError]
 
 
-@pytest.mark.fault("plugin: tool raises what is no exception")
+@pytest.mark.fault("plugin: tool raises a BaseException")
 @pytest.mark.parametrize("make", [plain, in_the_loop, generating, ready_made])
 @pytest.mark.parametrize("error", [pytest.param(kind, id=IDS.get(kind.__name__, kind.__name__)) for kind in KINDS])
 @in_virtual_time

@@ -53,7 +53,7 @@ def sick(kind: type[Any], where: str, error: Any) -> type[Any]:
     return SickService
 
 
-@pytest.mark.fault("voice: raises what is no error of a service")
+@pytest.mark.fault("voice: raises an unexpected exception")
 @pytest.mark.parametrize("where", ["open", "utterance", "send_text", "end", "__anext__", "aclose", "yields"])
 @pytest.mark.parametrize("error", KINDS)
 def test_whatever_a_voice_raises_the_reply_comes(
@@ -73,7 +73,7 @@ def test_whatever_a_voice_raises_the_reply_comes(
     call_it()
 
 
-@pytest.mark.fault("stt: raises what is no error of a service")
+@pytest.mark.fault("stt: raises an unexpected exception")
 @pytest.mark.parametrize("where", ["open", "send_audio", "__anext__", "aclose", "yields"])
 @pytest.mark.parametrize("error", KINDS)
 def test_whatever_a_recogniser_raises_the_call_goes_on(

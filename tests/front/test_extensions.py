@@ -173,7 +173,7 @@ async def test_routes_are_added_with_the_extensions_own_settings(tmp_path: Path)
             assert (await client.get(f"http://{host.address}/health")).json() == {"status": "ok"}
 
 
-@pytest.mark.fault("plugin: route raises what is no exception")
+@pytest.mark.fault("plugin: route raises a BaseException")
 @pytest.mark.parametrize(
     "raised", ["KeyboardInterrupt", "SystemExit", "type('Panic', (BaseException,), {})", "ValueError"]
 )
