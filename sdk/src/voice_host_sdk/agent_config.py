@@ -1,4 +1,4 @@
-"""What a customer says about an agent: `AgentConfig`, and `TurnConfig` for its turn-taking."""
+"""The configuration of an agent: `AgentConfig`, with `TurnConfig` for turn-taking and `SilenceConfig` for silence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, StringConstraints, field_validator, model
 from voice_host_sdk.speech_config import STTConfig, TTSConfig
 
 if TYPE_CHECKING:
-    Tools = tuple[Any, ...] | list[Any]  # what may be given; pydantic makes a tuple of it
+    Tools = tuple[Any, ...] | list[Any]  # accepted types; pydantic converts to a tuple
 else:
     Tools = tuple[Any, ...]
 
@@ -31,35 +31,35 @@ DEFAULT_VOICE_RULES = (
 
 
 class TurnConfig(BaseModel, frozen=True, extra="forbid"):
-    """Who speaks when. Times are in milliseconds (`_ms`)."""
+    """Turn-taking: barge-in, speculation, back-channels. Times are in milliseconds (`_ms`)."""
 
-    barge_in: bool = Field(default=True, description="Whether a caller who speaks may stop the agent's speech.")
-    barge_in_min_words: int = Field(default=2, ge=1, description="Recognised words that stop the agent's speech.")
+    barge_in: bool = Field(default=True, description="Whether the caller can interrupt the agent by speaking.")
+    barge_in_min_words: int = Field(default=2, ge=1, description="Recognised words that interrupt the agent.")
     barge_in_min_speech_ms: int = Field(
-        default=500, ge=0, description="Sustained speech that stops the agent before a word is recognised."
+        default=500, ge=0, description="Sustained speech that interrupts the agent before a word is recognised."
     )
     false_interruption_ms: int | None = Field(
         default=2000,
         ge=200,
-        description="Speech that stopped the agent and was no turn after so long: the rest of the reply is spoken. "
-        "None: it is not.",
+        description="If an interruption does not become a turn within this time, the agent continues its reply. "
+        "None: it does not.",
     )
     speculation_confidence: float | None = Field(
         default=0.7,
         gt=0,
         le=1,
-        description="How sure speech-to-text must be that a turn has ended for the model to begin before it is final. "
-        "None: never. What was begun for a turn that then changed is thrown away, and paid for.",
+        description="How confident speech-to-text must be that a turn has ended for the model to start before it is "
+        "final. None: never. If the turn then changes, the model's work is discarded, but still paid for.",
     )
     stop_words: tuple[str, ...] | None = Field(
         default=None,
-        description="Words and phrases that stop the agent's speech however few they are, e.g. `wait`, `hold on`. "
-        "None: a list in the agent's language, which is English for now.",
+        description="Words and phrases that always interrupt the agent, however few words are said, e.g. `wait`, "
+        "`hold on`. None: an English list.",
     )
     backchannels: tuple[str, ...] | None = Field(
         default=None,
-        description="Words and phrases of a caller who only listens, e.g. `uh-huh`, `okay`: however many, they do not "
-        "stop the agent's speech. None: a list in the agent's language, which is English for now.",
+        description="Words and phrases that only signal listening and never interrupt the agent, e.g. `uh-huh`, "
+        "`okay`. None: an English list.",
     )
     playout_lead_ms: int = Field(default=200, ge=20, le=5000, description="How far audio is sent ahead of real time.")
 
@@ -68,40 +68,42 @@ class TurnConfig(BaseModel, frozen=True, extra="forbid"):
     def _phrases_have_words(cls, phrases: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for phrase in phrases or ():
             if not any(map(str.isalnum, phrase)):
-                raise ValueError(f"{phrase!r} has no word in it: give words or phrases, such as 'hold on'")
+                raise ValueError(f"{phrase!r} contains no word: give words or phrases, such as 'hold on'")
         return phrases
 
 
 class SilenceConfig(BaseModel, frozen=True, extra="forbid"):
-    """What happens when nobody speaks, and how long a call may last. Times are in seconds (`_s`)."""
+    """Handling of silence, and the maximum length of a call. Times are in seconds (`_s`)."""
 
     filler_after_s: float | None = Field(
         default=5.0,
         gt=0,
-        description="Dead air within a reply (a slow model, a long tool) that is covered. None: never.",
+        description="Silence within a reply (a slow model, a long tool) after which a filler is spoken. None: never.",
     )
     fillers: tuple[str, ...] = Field(
         default=("One moment, please.", "I am still working on it."),
-        description="Spoken one after the other within one reply; kept out of the history.",
+        description="Fillers, spoken in turn within one reply; not part of the history.",
     )
     nudge_after_s: float | None = Field(
-        default=30.0, gt=0, description="Silence of the caller after which the agent asks. None: it never does."
+        default=30.0,
+        gt=0,
+        description="Silence of the caller after which the agent asks whether they are still there. None: never.",
     )
     nudges: tuple[str, ...] = Field(
         default=("Are you still there?", "Hello? I can hear nothing."),
-        description="Asked one after the other until the caller says something.",
+        description="Questions asked in turn until the caller says something.",
     )
     idle_timeout_s: float | None = Field(
-        default=180.0, gt=0, description="Silence of the caller that ends the call. None: it never does."
+        default=180.0, gt=0, description="Silence of the caller after which the call ends. None: never."
     )
-    max_call_s: float | None = Field(default=3600.0, gt=0, description="Longest call. None: no limit.")
+    max_call_s: float | None = Field(default=3600.0, gt=0, description="Maximum length of a call. None: no limit.")
 
     @model_validator(mode="after")
     def _ask_before_hanging_up(self) -> SilenceConfig:
         ask, leave = self.nudge_after_s, self.idle_timeout_s
         if self.nudges and ask is not None and leave is not None and ask >= leave:
             raise ValueError(
-                f"nudge_after_s ({ask:g}) must be less than idle_timeout_s ({leave:g}): nobody could answer any more"
+                f"nudge_after_s ({ask:g}) must be less than idle_timeout_s ({leave:g}), or the call ends before a nudge"
             )
         return self
 
@@ -111,13 +113,13 @@ class AgentConfig(BaseModel, frozen=True, extra="forbid", arbitrary_types_allowe
 
     `tools` are plain functions (sync or async), functions decorated with `voice_host_sdk.tool`, or `pydantic_ai.Tool`
     objects. `model` is a pydantic-ai name (`openai:gpt-4.1-mini`), a bare name for the platform's gateway, or None for
-    whatever the platform offers; the platform's own settings win over it.
+    the platform's default. The platform's settings take precedence.
     """
 
     title: str = Field(default="Voice agent", min_length=1, max_length=120)
     description: str = Field(default="", max_length=1000)
     examples: tuple[Example, ...] = Field(
-        default=(), max_length=6, description="Sentences a caller might begin with; the talk page offers them. SDK 1.1."
+        default=(), max_length=6, description="Example sentences to begin with; the talk page offers them. SDK 1.1."
     )
     instructions: str = Field(default=DEFAULT_INSTRUCTIONS, min_length=1)
     voice_rules: str = Field(
@@ -129,40 +131,44 @@ class AgentConfig(BaseModel, frozen=True, extra="forbid", arbitrary_types_allowe
     tools: Tools = ()
     model: str | None = Field(default=None, min_length=1)
     fallback_models: tuple[str, ...] = Field(
-        default=(), description="Models that are asked, in order, when the model fails before a word was said."
+        default=(), description="Models to try, in order, when the model fails before any text of the reply."
     )
     model_settings: Mapping[str, Any] = Field(
         default_factory=dict,
-        description="Sent to the model with each request, by pydantic-ai's names: temperature, max_tokens, ...",
+        description="Model settings for each request, with pydantic-ai's names: temperature, max_tokens, ...",
     )
     speech_to_text: str | None = Field(
-        default=None, min_length=1, description="A recogniser by name, e.g. assemblyai; the platform's choice wins."
+        default=None,
+        min_length=1,
+        description="Speech-to-text service, e.g. assemblyai; the platform's choice takes precedence.",
     )
     text_to_speech: str | None = Field(
-        default=None, min_length=1, description="A voice by name, e.g. orpheus, assemblyai; the platform's choice wins."
+        default=None,
+        min_length=1,
+        description="Text-to-speech service, e.g. orpheus; the platform's choice takes precedence.",
     )
     text_to_speech_fallback: str | None = Field(
-        default=None, min_length=1, description="A voice by name that speaks while the other cannot."
+        default=None, min_length=1, description="Text-to-speech service used while `tts_provider` fails."
     )
     text_normalization: bool = Field(
         default=True,
-        description="Whether numbers, dates, symbols and abbreviations become words. False for a voice that does it.",
+        description="Whether to spell out numbers, dates, symbols and abbreviations. False if the voice does that.",
     )
     pronunciations: dict[str, str] = Field(
         default={},
-        description="Words and phrases, and how each is said. An entry in small letters is found in any case, one with "
-        "a capital only as it is written. Transcripts and history keep what was written.",
+        description="Words and phrases, each with how to pronounce it. A lowercase entry matches in any case, one with "
+        "a capital only exactly. Transcripts and history keep the original text.",
     )
     tts_config: TTSConfig = TTSConfig()
     stt_config: STTConfig = STTConfig()
     turns: TurnConfig = TurnConfig()
     silence: SilenceConfig = SilenceConfig()
-    tool_timeout_s: float = Field(default=20.0, gt=0, description="For tools that do not set a time of their own.")
+    tool_timeout_s: float = Field(default=20.0, gt=0, description="Timeout of tools that do not set their own.")
     max_steps: int = Field(default=8, ge=1, le=100, description="Requests to the model within one reply.")
     error_phrase: str = Field(
         default="Sorry, something went wrong on my side. Could you say that again?",
         min_length=1,
-        description="Spoken when a reply fails: silence is never the answer.",
+        description="Spoken when a reply fails.",
     )
     step_limit_phrase: str = Field(
         default="Sorry, I did not get that done. Could we take it one step at a time?",
@@ -174,14 +180,14 @@ class AgentConfig(BaseModel, frozen=True, extra="forbid", arbitrary_types_allowe
     @classmethod
     def _fallbacks_are_named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if not all(name.strip() for name in names):
-            raise ValueError("each fallback is the name of a model, and none of them empty")
+            raise ValueError("each fallback must be the name of a model, and not empty")
         return names
 
     @field_validator("pronunciations")
     @classmethod
     def _pronunciations_are_words(cls, entries: dict[str, str]) -> dict[str, str]:
         if not all(written.strip() and said.strip() for written, said in entries.items()):
-            raise ValueError("each pronunciation maps a word or phrase to how it is said, and neither is empty")
+            raise ValueError("each pronunciation must map a word or phrase to how it is said, and neither may be empty")
         return entries
 
     @field_validator("tools")
@@ -198,7 +204,7 @@ class AgentConfig(BaseModel, frozen=True, extra="forbid", arbitrary_types_allowe
 
 
 def _place(candidate: Any) -> str:
-    """Return where a tool is written, as file and line."""
+    """Return where a tool is defined, as file and line."""
     function = getattr(candidate, "function", candidate)
     function = function.func if isinstance(function, partial) else function
     code = getattr(inspect.unwrap(function), "__code__", None)
@@ -208,10 +214,10 @@ def _place(candidate: Any) -> str:
 def tool_name(candidate: Callable[..., Any] | Any) -> str:
     """Return the name under which the model knows a tool.
 
-    That of the function, also of one inside a `functools.partial`; for an object that can be called, that of its class.
+    The name of the function, also inside a `functools.partial`; for a callable object, the name of its class.
 
     Raises:
-        ValueError: `candidate` is neither something to call nor a `pydantic_ai.Tool`.
+        ValueError: `candidate` is neither callable nor a `pydantic_ai.Tool`.
     """
     # A pydantic_ai.Tool is not callable; it is recognised by shape because the SDK does not import pydantic-ai.
     name = getattr(candidate, "name", None)

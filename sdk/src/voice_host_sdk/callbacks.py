@@ -1,4 +1,4 @@
-"""What the host tells an agent while it runs."""
+"""`LifecycleCallbacks`: methods of an agent that the host calls on startup, shutdown, and events of a session."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from voice_host_sdk.session import AgentReply, Session, SessionEnd, SessionError
 
 
 def refuse_unknown_callbacks(cls: type, base: type) -> None:
-    """Raise `TypeError` where `cls` defines an `on_...` method that `base` does not know: it would never be called."""
+    """Raise `TypeError` if `cls` defines an `on_...` method that `base` lacks, since it would never be called."""
     known = [name for name in vars(base) if name.startswith("on_")]
     for name in vars(cls):
         if name.startswith("on_") and name not in known:
@@ -22,12 +22,12 @@ def refuse_unknown_callbacks(cls: type, base: type) -> None:
 class LifecycleCallbacks:
     """Base class of no-op callbacks: override what you need.
 
-    The callbacks of one session run in order, beside the call and never in its way; each has a time limit, and what one
-    raises is logged under the agent's id and counted. Only `on_session_starting` is waited for: failing there refuses
-    that one call.
+    The callbacks of one session run in order, in the background; they never delay the call. Each has a time limit, and
+    exceptions are logged under the agent's id and counted. Only `on_session_starting` is awaited by the call: if it
+    raises, that call is refused.
 
     Raises:
-        TypeError: when a subclass defines an `on_...` method that does not exist here.
+        TypeError: a subclass defines an `on_...` method that does not exist here.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -35,13 +35,13 @@ class LifecycleCallbacks:
         refuse_unknown_callbacks(cls, LifecycleCallbacks)
 
     async def on_startup(self) -> None:
-        """Run once when the host starts this agent. Raising marks the agent broken."""
+        """Called once when the host starts this agent. If it raises, the agent is marked broken."""
 
     async def on_shutdown(self) -> None:
-        """Run once when the host stops, after the last session ended."""
+        """Called once when the host stops, after the last session has ended."""
 
     async def on_session_starting(self, session: Session, config: AgentConfig) -> AgentConfig:
-        """Return the configuration for this caller. Raising refuses the call."""
+        """Return the configuration for this caller. If it raises, the call is refused."""
         return config
 
     async def on_session_created(self, session: Session) -> None:
@@ -51,7 +51,7 @@ class LifecycleCallbacks:
         """The caller finished a turn."""
 
     async def on_agent_reply(self, session: Session, reply: AgentReply) -> None:
-        """A reply was spoken to its end, or interrupted."""
+        """A reply was spoken to its end or interrupted."""
 
     async def on_tool_call(self, session: Session, call: ToolCall) -> None:
         """A tool ran."""
@@ -60,4 +60,4 @@ class LifecycleCallbacks:
         """Something went wrong; the call may go on."""
 
     async def on_session_destroyed(self, session: Session, end: SessionEnd) -> None:
-        """The session is over, for whatever reason. Exactly once after `on_session_created`."""
+        """The session has ended, for any reason. Called exactly once after `on_session_created`."""

@@ -1,6 +1,6 @@
-"""What the platform's own extensions implement. Unlike an agent's hooks these collect: every extension is asked.
+"""The hooks of platform extensions. Unlike an agent's hooks, each is called on every installed extension.
 
-Hooks are synchronous: they only return objects. What has to be awaited is a method of the returned object.
+Hooks are synchronous: they only return objects. Anything asynchronous is a method of the returned object.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ def _nothing() -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Somebody at the door: a call, or an HTTP request. Everything in it is the client's word, and untrusted.
+    """A call or an HTTP request to be authenticated. All of it comes from the client and is untrusted.
 
     Attributes:
-        agent_id: the agent that is called; None where the request is not about one.
-        path: of the request, e.g. `/agents/front-desk/session`.
-        query: the parameters of the query; of one that is repeated, the last.
-        headers: names in lower case.
-        client_host: the address it comes from; behind a proxy, the proxy's.
-        subprotocols: those that a WebSocket client offers.
+        agent_id: the agent that is called; None if the request is not about an agent.
+        path: the request's path, e.g. `/agents/front-desk/session`.
+        query: the query parameters; of a repeated one, the last value.
+        headers: with names in lower case.
+        client_host: the address of the client; behind a proxy, the proxy's.
+        subprotocols: offered by a WebSocket client.
     """
 
     agent_id: str | None
@@ -55,19 +55,19 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """An authenticator's no. `reason` is for the log; the client is told only that it may not."""
+    """Access denied. `reason` is logged; the client only learns that it has no access."""
 
     reason: str
 
 
 @runtime_checkable
 class Authenticator(Protocol):
-    """Says who is at the door. All that are installed are asked, in the order of their names, until one answers."""
+    """Identifies callers. All installed authenticators are tried, in order of their names, until one decides."""
 
     async def authenticate(self, connection: Connection) -> Caller | Denied | None:
-        """Return the caller, a denial, or None to leave it to the next. Where all leave it, the answer is no.
+        """Return the caller, a denial, or None to leave it to the next authenticator. If all return None, access is denied.
 
-        It runs on the event loop that all calls share: it must not block. Raising counts as a denial.
+        This runs on the event loop that all calls share, so it must not block. An exception counts as a denial.
         """
 
 
@@ -77,7 +77,7 @@ TextToSpeechFactories = Mapping[str, Callable[[], TextToSpeech]]
 
 @extensionspec
 def authenticator(settings: Mapping[str, Any]) -> Authenticator:  # type: ignore[empty-body]
-    """Return an object that decides who may call.
+    """Return an object that authenticates callers.
 
     Args:
         settings: the table `[extension.<name>]` of the host's configuration, secrets resolved. Read only.
@@ -86,24 +86,24 @@ def authenticator(settings: Mapping[str, Any]) -> Authenticator:  # type: ignore
 
 @extensionspec
 def register_routes(app: Any, settings: Mapping[str, Any]) -> None:
-    """Add routes to the host's FastAPI application, once, before it serves. The host's own cannot be replaced.
+    """Add routes to the host's FastAPI application, once, before it serves. The host's own routes cannot be replaced.
 
     Args:
-        app: the `fastapi.FastAPI` application. (The SDK does not depend on it.)
+        app: the `fastapi.FastAPI` application, typed `Any` because the SDK does not depend on FastAPI.
         settings: as above.
     """
 
 
 @extensionspec
 def speech_to_text_providers(settings: Mapping[str, Any]) -> SpeechToTextFactories:  # type: ignore[empty-body]
-    """Return speech-to-text services by name. A factory is called, once, when an agent first takes that service."""
+    """Return factories of speech-to-text services by name. Each is called once, on first use by an agent."""
 
 
 @extensionspec
 def text_to_speech_providers(settings: Mapping[str, Any]) -> TextToSpeechFactories:  # type: ignore[empty-body]
-    """Return text-to-speech services by name. A factory is called, once, when an agent first takes that service."""
+    """Return factories of text-to-speech services by name. Each is called once, on first use by an agent."""
 
 
 @extensionspec
 def session_observer(settings: Mapping[str, Any]) -> SessionObserver:  # type: ignore[empty-body]
-    """Return an object that is told what happens in the calls of all agents."""
+    """Return an observer of the sessions of all agents."""

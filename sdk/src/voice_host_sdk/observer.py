@@ -1,4 +1,4 @@
-"""What the platform is told about the calls of all agents."""
+"""`SessionObserver`: methods of a platform extension that the host calls for the sessions of all agents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from voice_host_sdk.session import AgentReply, Caller, SessionEnd, SessionError,
 
 @dataclass(frozen=True, slots=True)
 class ObservedSession:
-    """Which session an event belongs to. Plain data: whoever watches cannot speak, hang up, or see the agent's state.
+    """The session of an event, as plain data: an observer cannot speak, hang up, or see the agent's state.
 
     Attributes:
         agent_id: the agent.
@@ -27,12 +27,12 @@ class ObservedSession:
 class SessionObserver:
     """Base class of no-op methods for the platform's own extensions: override what you need.
 
-    They are told of the sessions of all agents, which no agent ever is. The events of one session come in order, beside
-    the call and never in its way; each method has a time limit, and what one raises is logged and counted. When too
-    many events wait, further ones are dropped and counted.
+    They are called for the sessions of all agents. The events of one session come in order, in the background; they
+    never delay the call. Each method has a time limit, and exceptions are logged and counted. When too many events are
+    queued, further ones are dropped and counted.
 
     Raises:
-        TypeError: when a subclass defines an `on_...` method that does not exist here.
+        TypeError: a subclass defines an `on_...` method that does not exist here.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -40,10 +40,10 @@ class SessionObserver:
         refuse_unknown_callbacks(cls, SessionObserver)
 
     async def on_startup(self) -> None:
-        """Run once, before the host takes calls. Raising keeps the host from starting."""
+        """Called once, before the host takes calls. If it raises, the host does not start."""
 
     async def on_shutdown(self) -> None:
-        """Run once when the host stops, after the last event."""
+        """Called once when the host stops, after the last event."""
 
     async def on_session_created(self, session: ObservedSession) -> None:
         """A session has begun."""
@@ -52,7 +52,7 @@ class SessionObserver:
         """The caller finished a turn."""
 
     async def on_agent_reply(self, session: ObservedSession, reply: AgentReply) -> None:
-        """A reply was spoken to its end, or interrupted."""
+        """A reply was spoken to its end or interrupted."""
 
     async def on_tool_call(self, session: ObservedSession, call: ToolCall) -> None:
         """A tool ran."""
@@ -61,4 +61,4 @@ class SessionObserver:
         """Something went wrong; the call may go on."""
 
     async def on_session_destroyed(self, session: ObservedSession, end: SessionEnd) -> None:
-        """The session is over, for whatever reason."""
+        """The session has ended, for any reason."""

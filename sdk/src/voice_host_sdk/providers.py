@@ -1,4 +1,4 @@
-"""The two protocols behind which speech services sit, and what passes through them.
+"""The protocols of speech services, `SpeechToText` and `TextToSpeech`, with their events and errors.
 
 A provider (`SpeechToText`, `TextToSpeech`) lives as long as the process and is shared by all calls; a stream belongs
 to one call. Audio is always PCM16, little-endian, mono.
@@ -17,10 +17,10 @@ class ProviderError(Exception):
     """A speech service failed.
 
     Args:
-        message: words fit for a caller: no key, no stack trace, nothing the caller said.
+        message: safe to show to the caller: no key, no stack trace, nothing the caller said.
         code: stable, e.g. `stt_auth`, `stt_closed`, `tts_failed`.
-        setting: the variable to look at when a credential was refused, e.g. `ASSEMBLYAI_API_KEY`.
-        retryable: whether trying again may help.
+        setting: the variable to check when a credential was refused, e.g. `ASSEMBLYAI_API_KEY`.
+        retryable: whether another attempt may succeed.
     """
 
     def __init__(self, message: str, *, code: str, setting: str | None = None, retryable: bool = True) -> None:
@@ -36,12 +36,12 @@ class ProviderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """Somebody began to speak."""
+    """The caller began to speak."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechEnded:
-    """The voice fell silent; the turn may still go on."""
+    """The caller stopped speaking; the turn may continue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class Transcript:
 
     Attributes:
         text: the whole turn so far, not an increment.
-        final: the turn has ended. Exactly one final transcript per turn, empty only where a partial one was mistaken
-            for words.
-        confidence: 0 to 1, that the turn has ended; None where the service does not say.
+        final: the turn has ended. Exactly one final transcript per turn; empty only if a partial one mistook noise for
+            words.
+        confidence: 0 to 1, that the turn has ended; None if the service does not report it.
     """
 
     text: str
@@ -65,15 +65,15 @@ SpeechEvent = SpeechStarted | SpeechEnded | Transcript
 
 @runtime_checkable
 class SpeechToTextStream(Protocol):
-    """One call's line to a recogniser. Iterating yields events until `aclose()`; a failure raises `ProviderError`."""
+    """One call's stream to a recogniser. Iterating yields events until `aclose()`; a failure raises `ProviderError`."""
 
     async def send_audio(self, pcm: bytes) -> None:
-        """Send PCM16 mono at `STTConfig.sample_rate`, any length of whole samples; may wait for a slow service."""
+        """Send PCM16 mono at `STTConfig.sample_rate`: whole samples, any length. May wait for a slow service."""
 
     def __aiter__(self) -> AsyncIterator[SpeechEvent]: ...
 
     async def aclose(self) -> None:
-        """Close and wait until everything of this stream is gone. Idempotent."""
+        """Close, and wait until all resources of this stream are released. Idempotent."""
 
 
 @runtime_checkable
@@ -82,17 +82,17 @@ class SpeechToText(Protocol):
 
     @property
     def name(self) -> str:
-        """As shown to people, e.g. `assemblyai`, `embedded`."""
+        """The name to display, e.g. `assemblyai`, `embedded`."""
 
     @property
     def reports_speech_end(self) -> bool:
-        """Whether its streams yield `SpeechEnded`; without it only words, not sustained speech, can interrupt."""
+        """Whether its streams yield `SpeechEnded`. If not, only words can interrupt the agent, not sustained speech."""
 
     async def open(self, config: STTConfig) -> SpeechToTextStream:
-        """Connect. Raises `ProviderError` when the service cannot be had."""
+        """Connect. Raises `ProviderError` if the service is not available."""
 
     async def aclose(self) -> None:
-        """Give back whatever is shared by the streams."""
+        """Release what the streams share."""
 
 
 # --- text to speech ---------------------------------------------------------------------------------------------
@@ -109,9 +109,9 @@ class WordTiming:
 
 @dataclass(frozen=True, slots=True)
 class SpeechAudio:
-    """A piece of speech: whole PCM16 samples at `TTSConfig.sample_rate`, and words of the utterance if they are timed.
+    """A piece of speech: whole PCM16 samples at `TTSConfig.sample_rate`, and word timings if the service has them.
 
-    Words that become known late come with a later piece, or with an empty one.
+    Timings that become known late come with a later piece, or with an empty one.
     """
 
     pcm: bytes
@@ -120,9 +120,9 @@ class SpeechAudio:
 
 @runtime_checkable
 class Utterance(Protocol):
-    """One clause on its way to speech.
+    """One clause that is being turned into speech.
 
-    Text is sent in pieces that end at word boundaries, while audio may already be read. Iterating yields audio until
+    Text is sent in pieces that end at word boundaries; audio can be read meanwhile. Iterating yields audio until
     the utterance is complete; a failure raises `ProviderError`.
     """
 
@@ -135,18 +135,18 @@ class Utterance(Protocol):
     def __aiter__(self) -> AsyncIterator[SpeechAudio]: ...
 
     async def aclose(self) -> None:
-        """Stop at once if it is not complete, and free what it holds. Idempotent."""
+        """Stop at once if it is not complete, and release its resources. Idempotent."""
 
 
 @runtime_checkable
 class TextToSpeechStream(Protocol):
-    """One call's line to a voice. Utterances are opened one after the other; the next may open while one speaks."""
+    """One call's stream to a voice. Utterances are spoken in order; the next one may be opened before one has ended."""
 
     async def utterance(self) -> Utterance:
-        """Begin the next utterance. Raises `ProviderError` when the voice cannot be had."""
+        """Begin the next utterance. Raises `ProviderError` if the voice is not available."""
 
     async def aclose(self) -> None:
-        """Close and wait until everything of this stream is gone. Idempotent."""
+        """Close, and wait until all resources of this stream are released. Idempotent."""
 
 
 @runtime_checkable
@@ -155,10 +155,10 @@ class TextToSpeech(Protocol):
 
     @property
     def name(self) -> str:
-        """As shown to people, e.g. `orpheus`, `embedded`."""
+        """The name to display, e.g. `orpheus`, `embedded`."""
 
     async def open(self, config: TTSConfig) -> TextToSpeechStream:
-        """Prepare a call's line, warming whatever can be warmed without waiting for it."""
+        """Open a stream for one call. May warm up connections in the background, but does not wait for them."""
 
     async def aclose(self) -> None:
-        """Give back whatever is shared by the streams."""
+        """Release what the streams share."""

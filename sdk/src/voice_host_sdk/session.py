@@ -13,13 +13,13 @@ EndReason = Literal["goodbye", "ended", "lost", "expired", "removed", "shutdown"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, as authenticated by the platform.
+    """The caller, as authenticated by the platform.
 
     Attributes:
-        identity: who it is, by the word of the issuer.
-        claims: what else is said of the caller.
-        issuer: who vouches for the identity. The same identity of two issuers is two callers: one never opens the
-            other's conversation, and they do not share a limit.
+        identity: the caller's name or id, as the issuer knows it.
+        claims: further facts that the issuer states.
+        issuer: who vouches for the identity. The same identity from two issuers means two callers, who neither resume
+            each other's conversations nor share limits.
     """
 
     identity: str
@@ -30,14 +30,14 @@ class Caller:
 class Session(ABC):
     """One conversation with one caller.
 
-    A tool asks for it by annotating a parameter `Session`; that parameter is hidden from the model.
+    A tool receives it in a parameter annotated `Session`, which is hidden from the model.
 
     Attributes:
         id: unique for the life of the process.
-        agent_id: the entry point's name of the agent.
+        agent_id: the name of the agent's entry point.
         caller: the authenticated caller, or None.
-        metadata: what the connection sent along. Untrusted.
-        state: the plugin's own; lives as long as the session.
+        metadata: what the client sent when it connected. Untrusted.
+        state: for the plugin's own use; lives as long as the session.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Session(ABC):
 
     @abstractmethod
     async def say(self, text: str) -> None:
-        """Speak `text` to the caller. Returns as soon as it is queued; does nothing when nobody is connected."""
+        """Speak `text` to the caller. Returns once it is queued. While nobody is connected, it waits for the caller."""
 
     @abstractmethod
     async def end(self, reason: str = "") -> None:
-        """Hang up after what is being spoken has been played. Returns at once."""
+        """End the call once the current speech has been played. Returns at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,10 @@ class AgentReply:
 
     Attributes:
         reply: the id of the reply, unique within the session.
-        text: all that was generated.
-        heard: what the caller heard of it; equal to `text` unless interrupted, or unless the caller's network was too
-            slow for some of it: `[…]` stands for words that were skipped.
-        interrupted: whether it was cut.
+        text: everything the model generated.
+        heard: what the caller heard of it. Differs from `text` if the reply was interrupted, or if the caller's network
+            was too slow: `[…]` stands for words that were skipped.
+        interrupted: whether the caller interrupted it.
     """
 
     reply: int
@@ -86,7 +86,7 @@ class AgentReply:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool that ran: with what, how it went, how long it took."""
+    """A tool call: its arguments, outcome and duration."""
 
     id: str
     name: str
@@ -98,7 +98,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class SessionError:
-    """Something that went wrong in a session. `code` is stable, `message` fit for a caller to see."""
+    """An error in a session. `code` is stable, `message` safe to show to the caller."""
 
     code: str
     message: str
@@ -107,7 +107,7 @@ class SessionError:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """How a session ended: `reason` is the kind, `detail` words (what `Session.end` was given)."""
+    """How a session ended: `reason` is a fixed code, `detail` free text (such as the argument of `Session.end`)."""
 
     reason: EndReason
     detail: str = ""

@@ -1,4 +1,4 @@
-"""How an agent sounds (`TTSConfig`) and how it listens (`STTConfig`)."""
+"""Configuration of text-to-speech (`TTSConfig`) and speech-to-text (`STTConfig`)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ class TTSConfig(BaseModel, frozen=True, extra="forbid"):
     """
 
     voice: str = Field(default="jess", min_length=1)
-    max_tokens: int = Field(default=2000, ge=1, description="Upper bound of generated audio tokens per utterance.")
-    buffer_size: int = Field(default=105, ge=1, description="Words the voice gathers before it must start speaking.")
+    max_tokens: int = Field(default=2000, ge=1, description="Maximum of generated audio tokens per utterance.")
+    buffer_size: int = Field(
+        default=105, ge=1, description="Words that the voice collects at most before it starts speaking."
+    )
     repetition_penalty: float = Field(default=1.2, gt=0)
     temperature: float = Field(default=0.6, ge=0)
     top_p: float = Field(default=0.9, gt=0, le=1)
@@ -26,13 +28,13 @@ class TTSConfig(BaseModel, frozen=True, extra="forbid"):
 
 
 class STTConfig(BaseModel, frozen=True, extra="forbid"):
-    """How speech becomes turns. Immutable; unknown fields are errors."""
+    """Recognition of speech and of the ends of turns. Immutable; unknown fields are errors."""
 
     sample_rate: int = Field(default=16000, ge=8000, le=48000, description="Hz, of the caller's microphone.")
     speech_model: str = Field(default="universal-3-5-pro", min_length=1)
     wss_base: str = Field(default=DEFAULT_STT_WSS_BASE, description="The platform's setting wins over it.")
-    token_expires_in: int = Field(default=480, ge=1, le=600, description="Seconds a temporary token lives.")
-    format_turns: bool = Field(default=True, description="Ask for punctuation and case.")
+    token_expires_in: int = Field(default=480, ge=1, le=600, description="Lifetime of a temporary token in seconds.")
+    format_turns: bool = Field(default=True, description="Request punctuation and capitalisation.")
     min_end_of_turn_silence_when_confident: int = Field(
         default=400, ge=0, description="Silence in ms that ends a turn the service is confident about."
     )

@@ -1,4 +1,4 @@
-"""What a plain function cannot say about itself as a tool."""
+"""The `tool` decorator and `ToolOptions`: timeout, behaviour on interruption, and terminal actions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class ToolOptions:
     """How the host runs a tool.
 
     Attributes:
-        timeout_s: after so many seconds the model is told that the tool took too long. None: the agent's default.
-        on_interrupt: what happens to it when the caller interrupts the reply it works for: `cancel` it, `finish` it
-            before the next reply begins, or `detach` it, which lets it outlive its reply but never its session.
-        terminal: an action that cannot be taken back (hang up, pay). It runs only for a reply that is still alive.
+        timeout_s: seconds after which the model is told that the tool timed out. None: the agent's default.
+        on_interrupt: what happens to the tool when the caller interrupts the reply: `cancel` it, `finish` it before the
+            next reply begins, or `detach` it, so that it may outlive the reply, but not the session.
+        terminal: an action that cannot be undone (hang up, pay). It does not start once the reply was interrupted.
     """
 
     timeout_s: float | None = None
@@ -52,11 +52,11 @@ def tool(
     on_interrupt: OnInterrupt = "cancel",
     terminal: bool = False,
 ) -> _F | Callable[[_F], _F]:
-    """Attach `ToolOptions` to a function, which stays a plain function: `@tool` or `@tool(timeout_s=5)`.
+    """Attach `ToolOptions` to a function, which remains a plain function: `@tool` or `@tool(timeout_s=5)`.
 
     Raises:
         ValueError: an option is out of range.
-        TypeError: an option was given without its name.
+        TypeError: an option was passed by position.
     """
     if function is not None and not callable(function):
         raise TypeError(f"@tool takes options by name, e.g. @tool(timeout_s=5), not {function!r}")
@@ -72,7 +72,7 @@ def tool(
 def tool_options(function: Callable[..., Any]) -> ToolOptions:
     """Return the options of a tool; the defaults when it was not decorated."""
     for place in (function, getattr(function, "func", None), getattr(type(function), "__call__", None)):  # noqa: B004
-        options = getattr(place, _ATTRIBUTE, None)  # of a partial, its function's; of an object, its method's
+        options = getattr(place, _ATTRIBUTE, None)  # also of a partial's function, and of an object's `__call__`
         if isinstance(options, ToolOptions):
             return options
     return ToolOptions()
