@@ -107,8 +107,8 @@ def test_a_name_that_two_keys_have_revokes_neither(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("{", "is no key file"),
-        ('{"version": 1, "keys": [{"id": "x"}]}', "is no key file: keys.0"),
+        ("{", "is not a key file"),
+        ('{"version": 1, "keys": [{"id": "x"}]}', "is not a key file: keys.0"),
         ('{"version": 2, "keys": []}', "later voice-host"),
         ("\xff", "not UTF-8"),
     ],

@@ -31,7 +31,7 @@ READ: list[tuple[str | bytes, ClientEvent]] = [
     ('{"type": "playback", "reply": 3, "played_ms": 12.5, "held": true}', Played(3, 12.5, paused=True)),
     ('{"type": "ping"}', Answer(('{"type": "pong"}',))),
     ("{", Malformed("A text frame must hold a JSON object.")),
-    ("[" * 100_000, Malformed("That JSON is nested too deeply.")),
+    ("[" * 100_000, Malformed("The JSON is nested too deeply.")),
     ("[]", Malformed('A text frame must hold a JSON object with a "type".')),
     ('{"type": "text", "text": ""}', Malformed('In "text", text: String should have at least 1 character.')),
     (

@@ -65,7 +65,7 @@ class Authenticator(Protocol):
     """Identifies callers. All installed authenticators are tried, in order of their names, until one decides."""
 
     async def authenticate(self, connection: Connection) -> Caller | Denied | None:
-        """Return the caller, a denial, or None to leave it to the next authenticator. If all return None, access is denied.
+        """Return the caller, a denial, or None to leave it to the next authenticator. If all do so, access is denied.
 
         This runs on the event loop that all calls share, so it must not block. An exception counts as a denial.
         """

@@ -1,4 +1,4 @@
-"""Limits: how many calls, how much of a call, and what an agent may ask for. No I/O here."""
+"""Limits on the number of calls, on what a client may send, and on what an agent may use. No I/O."""
 
 from voice_host.admission.admission import Admission, Lease, Refusal
 from voice_host.admission.allowed import Allowed, NotAllowed, allowed_for

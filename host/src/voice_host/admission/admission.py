@@ -1,4 +1,4 @@
-"""Limits calls at once (in all, per agent, per caller, per address) and how quickly they may start."""
+"""Limits concurrent calls (in total, per agent, per caller, per address) and the rate at which calls start."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from voice_host.settings import LimitsSettings
 from voice_host_sdk import Caller
 
 _Key = tuple[str, Hashable]
-"""A limit, and whose calls it counts."""
+"""The name of a limit, and the agent, caller or network whose calls it counts."""
 
 _ALL: _Key = ("max_calls", None)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A call over a limit. `limit` is the setting's name, for metrics; `reason` is for the caller."""
+    """A call that exceeds a limit. `limit` is the name of the setting, for metrics; `reason` is sent to the client."""
 
     limit: str
     reason: str
 
 
 class _Count(NamedTuple):
-    """One of the counts that a call is part of, and its maximum."""
+    """A count that a call is part of, with its maximum."""
 
     limit: str
     who: Hashable
@@ -42,13 +42,13 @@ class _Count(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The admission of one connection. Plain data that survives a trip through JSON; `Admission.give_back` ends it.
+    """The admission of one connection, until `Admission.give_back`. Plain data that can be sent as JSON.
 
     Attributes:
-        session_id: of the session that the connection begins or resumes.
-        agent_id: who is called.
-        caller: who calls; None: nobody was asked. Of its claims, those that are JSON make the trip.
-        number: tells the leases of one session apart.
+        session_id: the session that the connection begins or resumes.
+        agent_id: the agent that is called.
+        caller: who calls; None: callers are not authenticated. Only claims that are JSON are sent.
+        number: distinguishes the leases of one session.
         version: of this format.
     """
 
@@ -60,14 +60,14 @@ class Lease:
 
 
 class Admission:
-    """Counts the calls that are connected and refuses those over a limit. Belongs to one event loop.
+    """Counts connected calls, and refuses new ones over a limit. Belongs to one event loop.
 
-    Calls are counted by their sessions: connections of one session, of which a new one replaces an old one, are one
-    call. So somebody who comes back before the loss of the old connection was noticed is not counted twice.
+    Calls are counted by session, so a caller who reconnects before the loss of the old connection is noticed is not
+    counted twice.
 
     Args:
         limits: `[limits]`.
-        agent_limit: the limit of one agent, by id; None: it has none of its own.
+        agent_limit: returns the limit of an agent, given its id; None: it has none of its own.
         clock: seconds, monotonic.
     """
 
@@ -75,13 +75,13 @@ class Admission:
         self,
         limits: LimitsSettings,
         agent_limit: Callable[[str], int | None] = lambda _: None,
-        clock: Callable[[], float] = time.monotonic,  # noqa: TID251 (counts calls, and is in none)
+        clock: Callable[[], float] = time.monotonic,  # noqa: TID251 (outside of any call)
     ) -> None:
         self._limits = limits
         self._starts = RateLimiter(limits.max_call_starts_per_minute, clock)
         self._agent_limit = agent_limit
-        self._sessions: defaultdict[_Key, Counter[str]] = defaultdict(Counter)  # how many leases each has
-        self._leases: dict[int, list[_Key]] = {}  # where each is counted
+        self._sessions: defaultdict[_Key, Counter[str]] = defaultdict(Counter)  # number of leases by session
+        self._leases: dict[int, list[_Key]] = {}  # the counts of each lease
         self._numbers = itertools.count(1)
 
     def lease(
@@ -89,15 +89,15 @@ class Admission:
     ) -> Lease | Refusal:
         """Admit a connection.
 
-        A session that has a lease already is neither one more call nor a new start. So whoever asks for the lease of an
-        existing session must have checked that the caller may resume it.
+        Another lease of the same session counts neither as a further call nor as a new start. So check beforehand that
+        the caller may resume that session.
 
         Args:
             session_id: of a new session, or of the one that the caller resumes.
             agent_id: who is called.
             caller: who calls; without one there is no limit per caller.
-            client_host: the client's address. Loopback is not limited per address: it is the operator, or a proxy
-                whose callers cannot be told apart.
+            client_host: the client's address. Loopback has no limit per address: it is the operator, or a proxy whose
+                callers cannot be distinguished.
         """
         counts = list(self._counts(agent_id, caller, client_host))
         for count in counts:
@@ -113,14 +113,14 @@ class Admission:
         return lease
 
     def give_back(self, lease: Lease) -> None:
-        """Make room for another call: the connection has ended. Idempotent."""
+        """End a lease, since its connection has ended. Idempotent."""
         for key in self._leases.pop(lease.number, ()):
             sessions = self._sessions[key]
             sessions[lease.session_id] -= 1
             if not sessions[lease.session_id]:
                 del sessions[lease.session_id]
             if not sessions:
-                del self._sessions[key]  # or every caller and address would be remembered for good
+                del self._sessions[key]  # otherwise the table grows with every caller and address
 
     @property
     def calls(self) -> int:
@@ -129,7 +129,7 @@ class Admission:
 
     @property
     def counts(self) -> dict[tuple[str, Hashable], int]:
-        """How many calls each limit counts now, by its name and whom it is for: an agent, a caller, a network."""
+        """The current count of each limit, by its name and its agent, caller or network."""
         return {key: len(sessions) for key, sessions in self._sessions.items()}
 
     def _is_connected(self, session_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""What an agent may ask for: the platform decides which models and speech services may be used."""
+"""Which models and speech services an agent may use, as decided by the platform."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from voice_host_sdk import AgentConfig
 
 
 class NotAllowed(Exception):
-    """An agent asks for something that the platform does not allow. The message says what is, and what to do."""
+    """An agent's configuration names a model or service that the platform does not allow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The names that an agent may ask for, with `*` in them; None: any. What the platform names is always allowed.
+    """Patterns (`*`) of the names that an agent may use; None: any. What the platform itself chooses is always allowed.
 
     Attributes:
-        models: names of models.
-        fallback_models: names of models that are asked when the other fails.
-        speech_to_text: names of recognisers.
-        text_to_speech: names of voices.
-        text_to_speech_fallback: names of voices that take over.
+        models: of the model.
+        fallback_models: of the fallbacks.
+        speech_to_text: of the speech-to-text service.
+        text_to_speech: of the text-to-speech service.
+        text_to_speech_fallback: of its fallback.
     """
 
     models: tuple[str, ...] | None = None
@@ -33,10 +33,10 @@ class Allowed:
     text_to_speech_fallback: tuple[str, ...] | None = None
 
     def check(self, config: AgentConfig) -> None:
-        """Check what a configuration asks for.
+        """Check the names in a configuration.
 
         Raises:
-            NotAllowed: it asks for something that is not allowed.
+            NotAllowed: one of them is not allowed.
         """
         _check("model", [config.model], self.models, "allowed_models")
         _check("fallback model", config.fallback_models, self.fallback_models, "allowed_models")
@@ -47,7 +47,7 @@ class Allowed:
 
 
 def allowed_for(settings: Settings, agent_id: str) -> Allowed:
-    """Return what one agent may ask for. What the agent asks for does not matter where the platform has chosen."""
+    """Return what an agent may use. Where the platform has chosen, the agent's choice is ignored and not checked."""
     own, common = settings.for_agent(agent_id), settings.agents
     models = common.allowed_models if own.allowed_models is None else own.allowed_models
     providers = common.allowed_providers if own.allowed_providers is None else own.allowed_providers

@@ -1,4 +1,4 @@
-"""What one call may do, in `LimitsSettings`: the host's limits, with those of its agent."""
+"""The limits of a call: the host's, combined with those of its agent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def call_limits(settings: Settings, agent_id: str) -> LimitsSettings:
 
 
 def shortened(silence: SilenceConfig, limits: LimitsSettings) -> SilenceConfig:
-    """Return an agent's `SilenceConfig` with the shorter of the two limits of a call's length."""
+    """Return an agent's `SilenceConfig`, with the call's length limited by the host's limit, too."""
     longest_s = min(limits.max_call_s, silence.max_call_s or limits.max_call_s)
     if silence.max_call_s == longest_s:
         return silence

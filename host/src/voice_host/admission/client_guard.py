@@ -1,4 +1,4 @@
-"""Holds what a client sends to the limits of a call: what passes, what is dropped, and when the call is closed."""
+"""Enforces the limits on what a client sends: decides what is dropped, and when the call is closed."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from voice_host.clock import now_s
 from voice_host.settings import LimitsSettings
 
 CLOCK_DRIFT = 1.05
-"""A client's sound card may run faster than this machine's clock; a real one is within 0.1 %."""
+"""Tolerance for clocks of clients' sound cards that run fast. Real ones are within 0.1 %."""
 
 AUDIO_BURST_S = 10.0
-"""Audio that may come faster than real time: what a network holds back in a stall, and what the microphone buffer keeps
-(`resilience.microphone_buffer_s`). The excess is dropped."""
+"""Seconds of audio that may arrive faster than real time, as after a network stall; as much as the microphone buffer
+holds (`resilience.microphone_buffer_s`). The excess is dropped."""
 
 MESSAGES_BURST_S = 3.0
-"""The messages of so many seconds may come at once: after a stall of the network they do."""
+"""Seconds' worth of messages that may arrive at once, as after a network stall."""
 
 PATIENCE_S = 60.0
-"""So many seconds' worth of messages or audio may be over their limit in a row; then the call is closed. No client does
-that by mistake: one that plays a file as fast as it can is dropped to real time long before."""
+"""Seconds' worth of messages or audio that may exceed their limit in a row before the call is closed. A client that
+sends a file as fast as it can stays below that, since its excess audio is dropped."""
 
 SHORTEST_FRAME_MS = 1
-"""A shorter frame is counted as this long: each costs, however little audio is in it."""
+"""Shorter frames count as this long, since each frame has a cost of its own."""
 
 NOTIFY_AGAIN_S = 10.0
-"""A client that stays over a limit is told again after so long, and not once for each frame."""
+"""How often a client that stays over a limit is warned, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Something over a limit, which is dropped.
+    """A message or frame that exceeds a limit and is dropped.
 
     Attributes:
-        limit: its name, for metrics.
-        message: for the client.
-        notify: whether to tell the client now.
+        limit: the limit's name, for metrics.
+        message: sent to the client.
+        notify: whether to warn the client now.
         fatal: whether the call is closed.
     """
 
@@ -48,7 +48,7 @@ class Violation:
 
 
 class ClientGuard:
-    """Judges what one client sends.
+    """Checks what one client sends.
 
     Args:
         limits: of the call.
@@ -69,7 +69,7 @@ class ClientGuard:
         self._notified: dict[str, float] = {}
 
     def audio(self, size: int) -> Violation | None:
-        """Judge a binary frame of so many bytes. None: it may pass."""
+        """Check a binary frame of `size` bytes. None: it is within the limits."""
         if size > (most := self._limits.max_frame_bytes):
             return Violation("max_frame_bytes", f"A frame may have at most {most} bytes.", fatal=True)
         cost = max(size, self._shortest_frame)
@@ -79,7 +79,7 @@ class ClientGuard:
         return self._violation("audio_burst_s", message, fatal=not self._audio_patience.take(cost))
 
     def message(self, raw: str) -> Violation | None:
-        """Judge a text frame before it is read. None: it may pass."""
+        """Check a text frame before it is parsed. None: it is within the limits."""
         if not self._messages.take():
             message = f"More than {self._limits.messages_per_s:g} messages a second: the excess is ignored."
             return self._violation("messages_per_s", message, fatal=not self._message_patience.take())
@@ -88,7 +88,7 @@ class ClientGuard:
         return None
 
     def typed(self, text: str) -> Violation | None:
-        """Judge a typed turn. None: it may pass."""
+        """Check a typed turn. None: it is within the limits."""
         if len(text) > (most := self._limits.max_typed_chars):
             return Violation("max_typed_chars", f"A typed turn may have at most {most} characters.")
         return None

@@ -1,4 +1,4 @@
-"""How often something may happen: token buckets, and those of calls that begin and of credentials that are wrong."""
+"""Rate limits: token buckets, for calls that start and for failed authentication."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from voice_host.admission.networks import limited_networks
 
 MAX_REMEMBERED = 10_000
-"""Callers and addresses whose recent use is remembered, about 2 MB. Beyond it, those seen longest ago are forgotten."""
+"""Callers and addresses that are tracked, about 2 MB. Beyond that, the least recently seen are dropped."""
 
 FIRST_BLOCK_S = 1.0
 LONGEST_BLOCK_S = 60.0
-"""The longest wait after failed attempts: guessing is pointless, and an office with one bad client not locked out."""
+"""The longest block after failed attempts: it makes guessing pointless, but does not lock out an office for long because
+of one misconfigured client."""
 
 
 class TokenBucket:
@@ -44,10 +45,10 @@ class TokenBucket:
 
 
 class RateLimiter:
-    """Allows each key so many events a minute; a minute's worth may come at once.
+    """Allows each key a number of events per minute, which may come at once.
 
     Args:
-        per_minute: events of one key.
+        per_minute: allowed events per key.
         clock: seconds, monotonic.
     """
 
@@ -57,7 +58,7 @@ class RateLimiter:
         self._buckets: OrderedDict[Hashable, TokenBucket] = OrderedDict()
 
     def take(self, key: Hashable, times: int = 1) -> bool:
-        """Count one event of a key whose limit is `times` the usual one. False: it is one too many."""
+        """Count an event of a key whose limit is `times` the usual one. Returns False if it exceeds the limit."""
         bucket = self._buckets.get(key)
         if bucket is None:
             per_minute = times * self._per_minute
@@ -71,16 +72,16 @@ class RateLimiter:
 @dataclass(slots=True)
 class _Failures:
     count: float = 0.0
-    """What is left of the failures: they are forgotten at the rate that is allowed."""
+    """Failures that count now; they expire at the allowed rate."""
     at_s: float = 0.0
     blocked_until_s: float = 0.0
 
 
 class FailedAttempts:
-    """Blocks addresses from which authentication failed too often: for 1 s, and twice as long for each further failure.
+    """Blocks addresses with too many failed authentications: for 1 s, and twice as long after each further failure.
 
     Args:
-        per_minute: failures that one address may have.
+        per_minute: allowed failures per address.
         clock: seconds, monotonic.
     """
 
@@ -90,7 +91,7 @@ class FailedAttempts:
         self._failures: OrderedDict[Hashable, _Failures] = OrderedDict()
 
     def blocked_s(self, client_host: str | None) -> float:
-        """Return for how many seconds an address is blocked; 0: it is not."""
+        """Return for how many seconds an address is still blocked; 0: it is not."""
         now_s = self._clock()
         known = (self._failures.get(network) for network, _ in limited_networks(client_host))
         until_s = max((failures.blocked_until_s for failures in known if failures is not None), default=now_s)

@@ -1,1 +1,1 @@
-"""Who may come in: API keys, call tokens, the extensions' authenticators, and other sites' pages."""
+"""Authentication: API keys, call tokens, authenticators of extensions, and the origins of web pages."""

@@ -1,4 +1,4 @@
-"""API keys: `vh_<id>_<secret>`, for servers that call, mint call tokens or read metrics."""
+"""API keys, `vh_<id>_<secret>`, for servers that make calls, mint call tokens or read metrics."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from voice_host.settings.field_types import AgentId
 
 Scope = Literal["calls", "tokens", "metrics"]
 SCOPES: tuple[Scope, ...] = ("calls", "tokens", "metrics")
-"""What a key may be good for: making calls; minting call tokens; seeing how the host is."""
+"""The scopes of a key: making calls, minting call tokens, reading the host's status and metrics."""
 
 DEFAULT_SCOPES: tuple[Scope, ...] = ("calls", "tokens")
 
 PREFIX = "vh_"
-"""Lets scanners for leaked secrets, and people, see what it is."""
+"""Lets people and scanners for leaked secrets recognise a key."""
 
 SECRET_BYTES = 32
-"""256 random bits: nobody guesses them, so a fast hash at rest is as good as a slow one."""
+"""256 random bits cannot be guessed, so a fast hash at rest is as good as a slow one."""
 
 _KEY = re.compile(rf"{PREFIX}(?P<id>[a-z0-9]{{12}})_(?P<secret>[A-Za-z0-9_-]{{43}})")
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -36,7 +36,7 @@ def _printable(text: str) -> str:
 
 
 class ApiKey(BaseModel):
-    """What is kept of a key. The secret is not: only its SHA-256."""
+    """A key as it is stored: with the SHA-256 of its secret, not the secret."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,12 +44,12 @@ class ApiKey(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
     created: AwareDatetime
     expires: AwareDatetime | None = None
-    agents: tuple[AgentId, ...] | None = Field(default=None, description="The agents it is for; None: all of them.")
+    agents: tuple[AgentId, ...] | None = Field(default=None, description="The agents it may be used for; None: all.")
     scopes: tuple[Scope, ...] = DEFAULT_SCOPES
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", repr=False)]
 
     def expired(self, now: datetime) -> bool:
-        """Tell whether its time is over."""
+        """Whether the key has expired."""
         return self.expires is not None and now >= self.expires
 
 
@@ -61,17 +61,17 @@ def new_key(
     agents: Iterable[str] | None = None,
     scopes: Iterable[Scope] = DEFAULT_SCOPES,
 ) -> tuple[ApiKey, str]:
-    """Return what is kept of a new key, and the key itself, which is shown once.
+    """Return a new key as it is stored, and its text, which is shown only once.
 
     Args:
-        name: what it is for.
-        now: when it is made.
-        expires_in: how long it is valid; None: until it is revoked.
-        agents: the ids of those that it is for; None: all of them.
-        scopes: what it is good for.
+        name: its purpose, for display.
+        now: the time of creation.
+        expires_in: its lifetime; None: until it is revoked.
+        agents: the ids of the agents it may be used for; None: all.
+        scopes: what it may be used for.
 
     Raises:
-        pydantic.ValidationError: a name that is too long, no agent id, an unknown scope.
+        pydantic.ValidationError: the name is too long, an agent id is invalid, or a scope unknown.
     """
     secret = secrets.token_urlsafe(SECRET_BYTES)
     key = ApiKey(
@@ -87,17 +87,17 @@ def new_key(
 
 
 def split_key(text: str) -> tuple[str, str] | None:
-    """Return the id and the secret of what looks like an API key, else None."""
+    """Return the id and the secret of a text in the format of an API key; otherwise None."""
     match = _KEY.fullmatch(text)
     return (match["id"], match["secret"]) if match else None
 
 
 def matches(key: ApiKey | None, secret: str) -> bool:
-    """Tell whether `secret` is the one of `key`, in the same time whether it is nearly right or all wrong.
+    """Whether `secret` is that of `key`, compared in constant time.
 
     Args:
-        key: what is kept of the key; None: there is none of that id, which takes as long to find out.
-        secret: what a caller sent.
+        key: the stored key; None: the id is unknown, which takes as long.
+        secret: what the caller sent.
     """
     kept = key.sha256 if key else "0" * 64
     return secrets.compare_digest(kept, _hash(secret)) and key is not None

@@ -1,4 +1,4 @@
-"""Authenticates requests: by the extensions' authenticators, API keys and call tokens."""
+"""Authenticates requests by authenticators of extensions, API keys and call tokens."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ log = get_logger(__name__)
 DEFAULT_TIMEOUT_S = AuthSettings().authenticator_timeout_s
 
 BY_KEY_FILE, BY_TOKEN_SECRET = "keys_file", "token_secret"
-"""Who vouches for an API key, and for a call token that was made without one: what the platform has in `[auth]`."""
+"""The issuer of callers with an API key, or with a call token made without one: the platform's `[auth]` settings."""
 
 
 class Authentication:
-    """Tells who makes a request, and whether they may.
+    """Identifies the client of a request, and checks its permissions.
 
     Args:
-        keys: the API keys; None: there are none.
-        tokens: reads call tokens; None: there are none.
-        authenticators: those of the extensions, by name. They are asked first, in this order, until one answers.
-        timeout_s: how long each of them may take: a caller waits in silence. After it the request is refused.
-        failed_attempts: counts the failures of each address; default: any number is allowed.
+        keys: the API keys; None: not used.
+        tokens: reads call tokens; None: not used.
+        authenticators: those of extensions, by name. They are tried first, in this order, until one decides.
+        timeout_s: for each authenticator, since the caller waits in silence. After that the request is refused.
+        failed_attempts: counts the failures of each address; default: no limit.
     """
 
     def __init__(
@@ -59,16 +59,16 @@ class Authentication:
 
     @property
     def required(self) -> bool:
-        """Whether requests are authenticated. Where nothing is configured that could, everybody may do everything."""
+        """Whether requests are authenticated. If nothing is configured for that, everybody may do everything."""
         return bool(self.keys is not None or self.tokens is not None or self._authenticators)
 
     @property
     def lacks_keys(self) -> bool:
-        """Whether API keys are asked for and there is none, by what was read last."""
+        """Whether API keys are required, but the key file had none when it was last read."""
         return self.keys is not None and not len(self.keys)
 
     async def authorize(self, connection: Connection, *scopes: Scope) -> Principal | AuthFailure:
-        """Return who makes a request, if they have one of the scopes and may use the agent that it is about."""
+        """Return the client of a request, if it has one of the scopes and may use the agent of the request."""
         principal = await self.identify(connection)
         if isinstance(principal, AuthFailure):
             return principal
@@ -82,13 +82,13 @@ class Authentication:
         return principal
 
     async def identify(self, connection: Connection) -> Principal | AuthFailure:
-        """Return who makes a request, whatever it asks for."""
+        """Return the client of a request, without checking its permissions."""
         if not self.required:
             return ANYBODY
         failed = self._failed_attempts
         if failed is not None and (blocked_s := failed.blocked_s(connection.client_host)):
-            # A valid key or token passes: others must not be able to lock out those who share an address with them. An
-            # authenticator may be slow, and may refuse what is a valid key here, so without asking it nobody passes.
+            # A valid key or token passes even so, or others could lock out clients that share their address. Not with
+            # authenticators, which may be slow, and may refuse a key that is valid here.
             principal = None if self._authenticators else await self._built_in(connection)
             if isinstance(principal, Principal):
                 return principal
@@ -103,15 +103,15 @@ class Authentication:
         for name, authenticator in self._authenticators.items():
             answer = await _ask(name, authenticator, connection, self._timeout_s)
             if isinstance(answer, Caller):
-                # One extension's "ada" is not another one's.
+                # The same identity from two extensions means two callers.
                 return Principal(replace(answer, issuer=answer.issuer or name), _scopes_of(answer))
             if answer is not None:
                 log.info("denied", extension=name, path=connection.path, reason=answer.reason)
-                return AuthFailure("you may not come in here")
+                return AuthFailure("access denied")
         return await self._built_in(connection)
 
     def redeem(self, principal: Principal) -> bool:
-        """Use up the single-use token of a principal for the call that begins now. False: it was used before."""
+        """Use up a principal's single-use token for the call that begins now. Returns False if it was used before."""
         return principal.token is None or self.tokens is None or self.tokens.redeem(principal.token)
 
     async def _built_in(self, connection: Connection) -> Principal | AuthFailure:
@@ -136,7 +136,7 @@ class Authentication:
 
     async def _by_token(self, credential: str) -> Principal | AuthFailure:
         if self.tokens is None:
-            return AuthFailure("this is no key of this host")
+            return AuthFailure("this is not a key of this host")
         try:
             token = self.tokens.read(credential)
         except BadToken as error:
@@ -144,7 +144,7 @@ class Authentication:
         if token.key_id is not None and self.keys is not None and not await self.keys.is_valid(token.key_id):
             return AuthFailure("the key that made the call token is revoked or expired", key_id=token.key_id)
         claims = {"kind": "call_token", "id": token.id, "key": token.key_id, "metadata": token.metadata}
-        # Each key's holder names callers as they like: two of them may both have a "customer-17".
+        # Holders of keys choose the names of callers: two of them may both have a "customer-17".
         caller = Caller(token.subject, MappingProxyType(claims), issuer=token.key_id or token.maker or BY_TOKEN_SECRET)
         return Principal(caller, frozenset(("calls",)), frozenset((token.agent_id,)), token)
 
@@ -152,10 +152,10 @@ class Authentication:
 def build_authentication(
     settings: Settings, authenticators: Mapping[str, Authenticator] | None = None
 ) -> Authentication:
-    """Return what the settings and the extensions configure. Reads files, and may make the tokens' secret.
+    """Return the authentication configured by settings and extensions. Reads files, and may create the token secret.
 
     Raises:
-        KeyFileError: the key file, or the secret beside it, cannot be used.
+        KeyFileError: the key file or the token secret beside it cannot be used.
     """
     keys_file, secret = settings.keys_file, settings.auth.token_secret
     keys = KeyRing(keys_file) if keys_file is not None else None
@@ -176,14 +176,14 @@ def build_authentication(
 async def _ask(
     name: str, authenticator: Authenticator, connection: Connection, timeout_s: float
 ) -> Caller | Denied | None:
-    """Ask an extension. One that fails, takes too long or returns something else has refused."""
+    """Ask an authenticator. If it fails, takes too long or returns something else, access is denied."""
     try:
         ask = partial(authenticator.authenticate, connection)
         answer = await isolated(ask, name=f"authenticate-{name}", timeout_s=timeout_s)
     except PluginTimeout:
         return Denied(f"no answer within {timeout_s:g} s")
     except Exception as error:  # noqa: BLE001 (the platform's code: whatever it raises is a refusal)
-        # Its message and its traceback may repeat what it was given.
+        # Its message and traceback may contain credentials.
         story = "".join(traceback.format_exception(error))
         log.error("authenticator_failed", extension=name, traceback=redact(story, secrets_of(connection)))
         return Denied(f"raised {type_of(error)}")
@@ -194,7 +194,7 @@ async def _ask(
 
 
 def _scopes_of(caller: Caller) -> frozenset[Scope]:
-    """What an extension's caller may do: what its claim `scopes` lists, else make calls."""
+    """Return the scopes of a caller from an extension: those in its claim `scopes`; by default, making calls."""
     listed = caller.claims.get("scopes")
     if not isinstance(listed, (list, tuple, set, frozenset)):
         return frozenset(("calls",))

@@ -1,4 +1,4 @@
-"""Call tokens: signed, short-lived, good for calls to one agent. What a server gives to a browser."""
+"""Call tokens: signed, short-lived credentials for calls to one agent, which a server gives to a browser."""
 
 from __future__ import annotations
 
@@ -16,40 +16,39 @@ ALGORITHM = "HS256"
 ISSUER = AUDIENCE = "voice-host"
 
 MIN_SECRET_BYTES = 32
-"""RFC 7518, 3.2: a key for HS256 has at least the 256 bits of its hash."""
+"""RFC 7518, 3.2: a key for HS256 must have at least the 256 bits of its hash."""
 
 MAX_TOKEN_CHARACTERS = 7000
-"""Longer ones are not even looked at. One with the longest subject and metadata has 6500; a header line that the
-WebSocket library takes has 8192."""
+"""Longer ones are refused unread. One with the longest subject and metadata has 6500 characters; the WebSocket library
+accepts header lines of 8192."""
 
 CLOCK_SKEW_S = 10
-"""How far the clocks of two hosts that share a secret may differ."""
+"""Tolerated difference between the clocks of hosts that share a secret."""
 
 MAX_REMEMBERED = 100_000
-"""Used tokens that are remembered until they expire, some 30 MB. Each maker may have as many as there is room left for
-others: one alone has 50,000, two have 33,000 each, and a further one always finds room. Beyond it a single-use token is
-refused rather than forgotten."""
+"""Used tokens that are remembered until they expire, some 30 MB. One maker may use as many as are left free: one alone
+50,000, two 33,000 each, so a further one always has room. Beyond that, single-use tokens are refused."""
 
 _REQUIRED = ["iss", "aud", "iat", "exp", "jti", "sub", "agent"]
 
 
 class BadToken(Exception):
-    """The token opens nothing. The message may be shown to whoever brought it."""
+    """The token is not valid. The message is safe to send to the client."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallToken:
-    """What a token says.
+    """The contents of a token.
 
     Attributes:
-        id: its own, random.
+        id: random.
         agent_id: the agent it is for.
-        subject: whom it was made for.
+        subject: the caller it was made for.
         expires_at: seconds since the epoch.
         metadata: for `Session.metadata`.
-        single_use: it is good for one call.
-        key_id: the API key it was made with, if it was one: a token falls with its key.
-        maker: who made it without a key, as an extension's authenticator knows them; not in plain words.
+        single_use: whether it is valid for one call only.
+        key_id: the API key it was made with, if any; revoking that key revokes the token.
+        maker: who made it, if an extension's authenticator identified them instead of a key; a digest.
     """
 
     id: str
@@ -63,11 +62,11 @@ class CallToken:
 
 
 class CallTokens:
-    """Makes call tokens and reads them.
+    """Mints and reads call tokens.
 
     Args:
-        secret: at least `MIN_SECRET_BYTES` bytes. Hosts that share it take each other's tokens.
-        max_ttl_s: the longest life of a token. One that was signed elsewhere for longer is refused, too.
+        secret: at least `MIN_SECRET_BYTES` bytes. Hosts that share it accept each other's tokens.
+        max_ttl_s: the longest lifetime of a token, also of one that was signed elsewhere.
         clock: seconds since the epoch.
     """
 
@@ -90,9 +89,9 @@ class CallTokens:
         key_id: str | None = None,
         maker: str | None = None,
     ) -> tuple[str, CallToken]:
-        """Return a token, and what it says. Without a subject it gets one of its own."""
+        """Return a token and its contents. Without a subject, it gets a random one."""
         if not 0 < ttl_s <= self.max_ttl_s:
-            raise ValueError(f"a token lives 1 to {self.max_ttl_s} s, not {ttl_s}")
+            raise ValueError(f"the lifetime of a token must be 1 to {self.max_ttl_s} s, not {ttl_s}")
         now = int(self._clock())
         token_id = uuid.uuid4().hex
         who = subject or f"anonymous-{token_id}"
@@ -112,15 +111,15 @@ class CallTokens:
         return jwt.encode(claims | made_by, self._secret, algorithm=ALGORITHM), made
 
     def read(self, text: str) -> CallToken:
-        """Return what a token says.
+        """Verify a token, and return its contents.
 
         Raises:
-            BadToken: it is forged, expired, used up or no call token.
+            BadToken: it is forged, expired, used up, or not a call token.
         """
         if len(text) > MAX_TOKEN_CHARACTERS:
-            raise BadToken("this is no call token: it is too long")
+            raise BadToken("this is not a call token: it is too long")
         try:
-            # The time is compared below, with the clock that made it.
+            # The times are checked below, by `self._clock`.
             claims = jwt.decode(
                 text,
                 self._secret,
@@ -130,14 +129,14 @@ class CallTokens:
                 options={"require": _REQUIRED, "verify_exp": False, "verify_iat": False},
             )
         except jwt.InvalidTokenError as error:
-            raise BadToken("this is no call token of this host") from error
+            raise BadToken("this is not a call token of this host") from error
         token = self._checked(claims)
         if token.single_use and (why := self._used.why_not(token)):
             raise BadToken(why)
         return token
 
     def redeem(self, token: CallToken) -> bool:
-        """Use a token for a call. False when it was used up meanwhile, or cannot be remembered as used."""
+        """Use a token for a call. Returns False if it was used up meanwhile, or cannot be recorded as used."""
         return not token.single_use or self._used.add(token)
 
     def _checked(self, claims: Mapping[str, Any]) -> CallToken:
@@ -153,7 +152,7 @@ class CallTokens:
             and all(text is None or isinstance(text, str) for text in made_by)
         )
         if not well_formed:
-            raise BadToken("this is no call token of this host")
+            raise BadToken("this is not a call token of this host")
         if now >= expires + CLOCK_SKEW_S:
             raise BadToken("the call token has expired")
         if issued > now + CLOCK_SKEW_S or expires - issued > self.max_ttl_s:
@@ -162,10 +161,10 @@ class CallTokens:
 
 
 class _UsedTokens:
-    """The used tokens, each until it has expired.
+    """The used tokens, each until it expires.
 
-    The clock may be set back, and what was forgotten would be valid again. So a token is refused that expires no later
-    than one that was forgotten: after such a jump, for as long as the clock went back.
+    If the clock were set back, dropped tokens would be valid again. So a token is refused if it expires no later than one
+    that was dropped.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -174,10 +173,10 @@ class _UsedTokens:
         self._of_maker: Counter[str] = Counter()
         self._expiries: list[tuple[int, str]] = []
         self._forgotten_until = 0
-        """When the last one that was forgotten expired."""
+        """The latest expiry of a token that was dropped."""
 
     def why_not(self, token: CallToken) -> str | None:
-        """Say why a token cannot be used; None: it can."""
+        """Return why a token cannot be used; None: it can."""
         self._forget_expired()
         if token.id in self._makers:
             return "the call token was used already"
@@ -188,7 +187,7 @@ class _UsedTokens:
         return None
 
     def add(self, token: CallToken) -> bool:
-        """Remember one. False when it cannot be used."""
+        """Record a token as used. Returns False if it cannot be used."""
         if self.why_not(token) is not None:
             return False
         self._makers[token.id] = _maker(token)
@@ -207,5 +206,5 @@ class _UsedTokens:
 
 
 def _maker(token: CallToken) -> str:
-    """Return whose quota a token counts towards; empty for all that were signed elsewhere."""
+    """Return the maker whose quota a token counts towards; empty for tokens signed elsewhere."""
     return token.key_id or token.maker or ""

@@ -1,4 +1,4 @@
-"""Where a connection carries its key or token, and which of its texts are secret."""
+"""Finds the credentials in a connection, and the texts to keep out of logs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from voice_host_sdk.extensions import Connection
 
 TOKEN_SUBPROTOCOL = "voice-host.token."
-"""A browser cannot set headers for a WebSocket. It offers its token as a subprotocol, which is never echoed."""
+"""Prefix of a token offered as a subprotocol, since browsers cannot set headers for a WebSocket. Never echoed."""
 
 TOKEN_PARAMETER = "token"
 
 
 def credential_of(connection: Connection) -> str | None:
-    """Return the key or token: of the `Authorization` header, else offered as a subprotocol, else of the query."""
+    """Return the key or token: from the `Authorization` header, else from the subprotocols, else from the query."""
     return next(_credentials(connection), None)
 
 

@@ -1,4 +1,4 @@
-"""The file that API keys are kept in: JSON, read and written whole, for the owner's eyes only."""
+"""The file of API keys: JSON, read and written as a whole, readable by its owner only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from voice_host.auth.private_file import UnsafeFile, link_target, read_private, 
 LOCK_TIMEOUT_S = 10.0
 _MODE = 0o600
 MAX_CALLS_ENDED = 100
-"""Revocations that are remembered for hosts that have not noticed them: they look every second."""
+"""Revocations kept in the file until running hosts have seen them; they check it every second."""
 
 
 class KeyFileError(Exception):
@@ -22,11 +22,11 @@ class KeyFileError(Exception):
 
 
 class KeyFileContents(BaseModel):
-    """What the file holds.
+    """The contents of the file.
 
     Attributes:
         version: of the format.
-        keys: the keys that are good.
+        keys: the valid keys.
         calls_ended: ids of keys that were revoked together with their calls, the latest last.
     """
 
@@ -38,17 +38,17 @@ class KeyFileContents(BaseModel):
 
 
 def read_keys(path: Path) -> KeyFileContents:
-    """Return what a file holds; nothing when there is no file. Blocks.
+    """Return the contents of a file; empty if there is no file. Blocks.
 
     Raises:
-        KeyFileError: it cannot be read, is no key file, or others may write it.
+        KeyFileError: it cannot be read, is not a key file, or others may write it.
     """
     try:
         text = read_private(path, secret=False).decode("utf-8-sig")
     except FileNotFoundError:
         return KeyFileContents()
     except UnicodeDecodeError as error:
-        raise KeyFileError(f"{path} is no key file: it is not UTF-8 text") from error
+        raise KeyFileError(f"{path} is not a key file: it is not UTF-8 text") from error
     except UnsafeFile as error:
         raise KeyFileError(str(error)) from error
     except OSError as error:
@@ -58,17 +58,17 @@ def read_keys(path: Path) -> KeyFileContents:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise KeyFileError(f"{path} is no key file: {f'{where}: ' if where else ''}{first['msg']}") from error
+        raise KeyFileError(f"{path} is not a key file: {f'{where}: ' if where else ''}{first['msg']}") from error
     if contents.version != 1:
         raise KeyFileError(f"{path} was written by a later voice-host: its version is {contents.version}, not 1")
     return contents
 
 
 class KeyFile:
-    """The file as `voice-host keys` changes it: one change at a time, and readers see all of it or nothing.
+    """The key file as `voice-host keys` changes it: one change at a time, each atomic.
 
     Args:
-        path: of the file; it is made, with its folder, by the first key.
+        path: of the file, which is created, with its folder, for the first key.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,19 +79,19 @@ class KeyFile:
         return read_keys(self.path).keys
 
     def add(self, key: ApiKey) -> None:
-        """Keep one more key. Raises `KeyFileError`."""
+        """Add a key. Raises `KeyFileError`."""
         with self._changing() as contents:
             self._write(contents, [*contents.keys, key])
 
     def revoke(self, which: str, *, end_calls: bool = False) -> ApiKey:
-        """Forget the key of that id, or of that name where it has no double, and return what was kept of it.
+        """Remove a key by its id, or by its name if that is unique, and return it.
 
         Args:
-            which: its id or name.
+            which: the id or the name.
             end_calls: whether running hosts end the calls that were begun with it.
 
         Raises:
-            LookupError: there is none, or there are several of that name. The message says which.
+            LookupError: there is no such key, or there are several of that name.
             KeyFileError: the file cannot be used.
         """
         with self._changing() as contents:
@@ -107,20 +107,20 @@ class KeyFile:
 
     @contextmanager
     def _changing(self) -> Iterator[KeyFileContents]:
-        from filelock import FileLock, Timeout  # takes its time, and every verb of the command line would wait for it
+        from filelock import FileLock, Timeout  # slow to import, and every command would wait for it
 
         try:
-            target = link_target(self.path)  # whoever changes it by another name waits for the same lock
+            target = link_target(self.path)  # changes through a link must wait for the same lock
             target.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{target}.lock", timeout=LOCK_TIMEOUT_S, mode=_MODE):
                 yield read_keys(self.path)
         except Timeout as error:
-            raise KeyFileError(f"{self.path} is being changed by somebody else") from error
+            raise KeyFileError(f"{self.path} is being changed by another process") from error
         except OSError as error:
             raise KeyFileError(f"{self.path} cannot be written: {error.strerror or type(error).__name__}") from error
 
     def _write(self, before: KeyFileContents, keys: Sequence[ApiKey], *, ended: Sequence[str] = ()) -> None:
         calls_ended = (*before.calls_ended, *ended)[-MAX_CALLS_ENDED:]
         contents = KeyFileContents(keys=tuple(keys), calls_ended=calls_ended)
-        left_out = None if calls_ended else {"calls_ended"}  # hosts of before do not know it
+        left_out = None if calls_ended else {"calls_ended"}  # earlier versions do not know the field
         write_private(self.path, contents.model_dump_json(indent=2, exclude=left_out) + "\n")

@@ -1,4 +1,4 @@
-"""The API keys as a running host sees them: a key that is revoked stops working without a restart."""
+"""The API keys of a running host, which notices revoked keys without a restart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from voice_host.observability.logs import get_logger
 log = get_logger(__name__)
 
 RECHECK_S = 1.0
-"""How often the file is checked: a revoked key works at most so long."""
+"""How often the file is checked, in seconds: a revoked key works for at most this long."""
 
 _Stamp = tuple[int, ...] | None
 
@@ -23,19 +23,18 @@ _Stamp = tuple[int, ...] | None
 class KeyRing:
     """Looks keys up.
 
-    While the file is missing or cannot be read, no key is valid: they may have been revoked. It is read again at every
-    check until that succeeds, since the cause may pass without the file being changed: the process had no descriptor
-    left, the disk failed once, or the file was only half written.
+    While the file is missing or cannot be read, no key is valid, since any of them may have been revoked. It is read
+    again at every check until that succeeds: the cause may disappear without a change of the file (no free file
+    descriptor, a disk error, a half-written file).
 
     Args:
-        path: of the key file, read here and now.
-        recheck_s: how often to look whether the file has changed, at most; default `RECHECK_S`. It is looked at in a
-            thread.
+        path: of the key file, which is read at once.
+        recheck_s: the shortest time between checks for changes, which run in a thread; default: `RECHECK_S`.
         monotonic: seconds.
-        now: the time that keys expire by.
+        now: the current time, for the expiry of keys.
 
     Raises:
-        KeyFileError: the file is there and cannot be used.
+        KeyFileError: the file exists and cannot be used.
     """
 
     def __init__(
@@ -72,13 +71,13 @@ class KeyRing:
         return key if matches(key, secret) and key is not None and not key.expired(self._now()) else None
 
     async def is_valid(self, key_id: str) -> bool:
-        """Tell whether the key of an id is neither revoked nor expired."""
+        """Whether the key of that id is neither revoked nor expired."""
         await self._refresh()
         key = self._keys.get(key_id)
         return key is not None and not key.expired(self._now())
 
     async def calls_ended(self) -> frozenset[str]:
-        """Return the ids of keys that were revoked together with the calls that they began."""
+        """Return the ids of keys that were revoked together with their calls."""
         await self._refresh()
         return frozenset(self._calls_ended)
 
@@ -99,7 +98,7 @@ class KeyRing:
             contents = await asyncio.to_thread(read_keys, self._path)
         except KeyFileError as error:
             self._keys = {}
-            if self._failure != str(error):  # not again at every check
+            if self._failure != str(error):  # logged once, not at every check
                 log.error("api_keys_unreadable", error=str(error), effect="no API key is accepted until it can be read")
             self._failure = str(error)
             return
@@ -110,7 +109,7 @@ class KeyRing:
 
 
 def _stamp(path: Path) -> _Stamp:
-    """What differs between two states of a file; None when it is not there. Blocks."""
+    """Return what changes whenever a file changes; None if it does not exist. Blocks."""
     try:
         found = path.stat()
     except OSError:

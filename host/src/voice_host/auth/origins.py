@@ -1,4 +1,4 @@
-"""Which sites' pages may call. Browsers send the `Origin` of a page; a client that sends none is not a browser."""
+"""Checks the `Origin` of web pages, which browsers send. A client that sends none is not a browser."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def origin_allowed(origin: str | None, host: str, allowed: Iterable[str] = ()) -> bool:
-    """Tell whether a page may call.
+    """Whether a page may call.
 
     Args:
-        origin: the `Origin` header; None: there is none, and only authentication can refuse.
-        host: the `Host` header. The host's own pages always may: their origin is the host.
+        origin: the `Origin` header; None: the client is not a browser, and is allowed here.
+        host: the `Host` header. The host's own pages, whose origin it is, are always allowed.
         allowed: further origins, in lower case: `https://www.example.com`, `https://*.example.com`, or `*`.
     """
     if origin is None:
@@ -34,5 +34,5 @@ def _matches(scheme: str, site: str, origin: str, rule: str) -> bool:
     if rule in ("*", origin):
         return True
     rule_scheme, _, rule_site = rule.partition("://*")
-    # A subdomain, and nothing that only looks like one: no port or slash may precede the domain.
+    # Only real subdomains: no port or slash may precede the domain.
     return bool(rule_site) and scheme == rule_scheme and site.endswith(rule_site) and site != rule_site

@@ -1,4 +1,4 @@
-"""Who makes a request, and what they may do."""
+"""The client of a request and its permissions."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from voice_host_sdk import Caller
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated client, or anybody where nobody is authenticated.
+    """An authenticated client, or any client if authentication is off.
 
     Attributes:
-        caller: who it is; None where nobody is authenticated.
-        scopes: what they may do.
-        agents: the agents they may do it with; None: all.
-        token: the call token they came with.
-        key_id: the id of the API key they came with.
+        caller: who it is; None if authentication is off.
+        scopes: what it may do.
+        agents: the agents it may use; None: all.
+        token: the call token it presented.
+        key_id: the id of the API key it presented.
     """
 
     caller: Caller | None = None
@@ -32,16 +32,16 @@ class Principal:
     key_id: str | None = None
 
     def may(self, scope: Scope) -> bool:
-        """Tell whether they have a scope."""
+        """Whether the client has a scope."""
         return scope in self.scopes
 
     def may_see(self, agent_id: str) -> bool:
-        """Tell whether an agent is among theirs."""
+        """Whether the client may use an agent."""
         return self.agents is None or agent_id in self.agents
 
     @property
     def mark(self) -> str | None:
-        """What tells their call tokens from those of others who have no key. Whoever has a token can read it."""
+        """Identifies the maker of call tokens made without a key. Readable in the token, so not a secret."""
         if self.caller is None or self.key_id is not None:
             return None
         who = f"{self.caller.issuer}\0{self.caller.identity}"
@@ -49,12 +49,12 @@ class Principal:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """What the platform's server had written into the call token."""
+        """The metadata in the call token, from the platform's server."""
         return self.token.metadata if self.token else MappingProxyType({})
 
 
 ANYBODY = Principal()
-"""Whoever makes a request where nobody is authenticated."""
+"""Any client, if authentication is off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,10 @@ class AuthFailure:
     """Why a request is refused.
 
     Attributes:
-        reason: for the client.
+        reason: sent to the client.
         credential_given: whether there was a key or a token.
-        authenticated: whether it was valid, but does not allow this.
-        retry_after_s: set when too many attempts from this address failed: how long it must wait.
+        authenticated: whether it was valid, but lacks the permission.
+        retry_after_s: how long to wait, if too many attempts from this address failed.
         key_id: the id of the key that was given, valid or not, or that made the call token. Not secret.
     """
 
@@ -77,7 +77,7 @@ class AuthFailure:
 
 
 def key_of(caller: Caller | None) -> str | None:
-    """Return the id of the API key that a caller came with, or that made their call token."""
+    """Return the id of a caller's API key, or of the key that made the caller's call token."""
     if caller is None:
         return None
     match caller.claims.get("kind"):

@@ -1,4 +1,4 @@
-"""Reads and replaces files with secrets, or that decide who is authenticated."""
+"""Reads and replaces files that hold secrets or decide who is authenticated."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from contextlib import suppress
 from pathlib import Path
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
-"""Far more than any key file has: about 50,000 keys."""
+"""About 50,000 keys, far more than any key file has."""
 
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-"""O_NONBLOCK: opening a FIFO would wait until somebody writes into it."""
+"""O_NONBLOCK, since opening a FIFO would wait for a writer."""
 
 
 class UnsafeFile(Exception):
-    """The file must not be used. The message names it, says why, and what to do."""
+    """The file must not be used. The message says why, and what to do."""
 
 
 def read_private(path: Path, *, secret: bool) -> bytes:
-    """Return what a file holds. Blocks.
+    """Return the contents of a file. Blocks.
 
     Args:
         path: of a regular file, or a link to one.
-        secret: whether it must be hidden from other users of the machine; in any case they must not write it. Members
-            of its group may do both, since somebody has to put them into it.
+        secret: whether other users of the machine must not read it. They must never be able to write it. Members of its
+            group may do both, since they were added to it deliberately.
 
     Raises:
-        UnsafeFile: it is no regular file, is too large, or others may write it or read a secret in it.
-        OSError: it is not there or cannot be read.
+        UnsafeFile: it is not a regular file, is too large, or others may write it, or read a secret in it.
+        OSError: it does not exist or cannot be read.
     """
     number = os.open(path, _READ_ONLY)
     try:
@@ -45,22 +45,24 @@ def read_private(path: Path, *, secret: bool) -> bytes:
 
 def _check(path: Path, found: os.stat_result, *, secret: bool) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise UnsafeFile(f"{path} is no regular file")
+        raise UnsafeFile(f"{path} is not a regular file")
     if os.name != "posix":
         return
     if found.st_mode & stat.S_IWOTH:
-        raise UnsafeFile(f"anybody on this machine may write {path}, and so add keys: chmod o-w it")
+        raise UnsafeFile(f"any user of this machine may write {path} and so add keys: run chmod o-w on it")
     if secret and found.st_mode & stat.S_IROTH:
-        raise UnsafeFile(f"anybody on this machine may read the secret in {path}: chmod o-rwx it and replace it")
+        raise UnsafeFile(
+            f"any user of this machine may read the secret in {path}: run chmod o-rwx on it and replace it"
+        )
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace what a file holds at once, with mode 0600 and, where that may be, its owner. Raises `OSError`.
+    """Replace the contents of a file atomically, with mode 0600, keeping its owner if possible. Raises `OSError`.
 
-    A link stays; the file that it leads to is replaced.
+    If the path is a link, the file that it leads to is replaced.
     """
     target = link_target(path)
-    number, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # it is 0600 from the beginning
+    number, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # created with mode 0600
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:
             file.write(text)
@@ -74,12 +76,12 @@ def write_private(path: Path, text: str) -> None:
 
 
 def link_target(path: Path) -> Path:
-    """Return the file that a path leads to, through all its links; itself where it is none."""
+    """Return the path with all links resolved."""
     return Path(os.path.realpath(path))
 
 
 def _keep_owner(path: Path, successor: str) -> None:
-    """Root changes keys for a host that runs as somebody else, who has to be able to read them afterwards."""
+    """Keep the owner if root changes the file: the host may run as another user, who must be able to read it."""
     if os.name == "posix" and path.exists():
         before = path.stat()
         with suppress(PermissionError):

@@ -1,4 +1,4 @@
-"""The secret that signs call tokens: from the settings, or generated once and kept beside the key file."""
+"""The secret that signs call tokens: from the settings, or generated once and stored beside the key file."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from voice_host.auth.private_file import UnsafeFile, link_target, read_private, 
 
 
 def secret_beside(keys_file: Path) -> bytes:
-    """Return the secret in `<keys_file>.token-secret`, making it when there is none. Blocks.
+    """Return the secret in `<keys_file>.token-secret`, creating the file if it does not exist. Blocks.
 
     Raises:
-        KeyFileError: it cannot be read or made, is too short, or others may read or write it.
+        KeyFileError: it cannot be read or created, is too short, or others may read or write it.
     """
     path = keys_file.with_name(f"{keys_file.name}.token-secret")
     try:
@@ -28,7 +28,9 @@ def secret_beside(keys_file: Path) -> bytes:
     except (OSError, UnicodeDecodeError) as error:
         raise KeyFileError(f"{path} cannot be read; set auth.token_secret instead") from error
     if len(text.encode()) < MIN_SECRET_BYTES:
-        raise KeyFileError(f"{path} holds less than {MIN_SECRET_BYTES} bytes; remove it, and a new one is made")
+        raise KeyFileError(
+            f"{path} holds less than {MIN_SECRET_BYTES} bytes; remove it, so that a new one is generated"
+        )
     return text.encode()
 
 

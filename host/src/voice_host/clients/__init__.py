@@ -1,1 +1,1 @@
-"""How clients are spoken to: their protocols, and the connection beneath."""
+"""Client protocols, and the transports that carry them."""

@@ -1,4 +1,4 @@
-"""Between a client's audio and the agent's: G.711 in both directions, and sample rates. No I/O."""
+"""Converts audio between a client's format and the agent's: G.711 and sample rates. No I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from voice_host.resampler import Resampler
 
 
 def decoder(audio_format: AudioFormat, to_hz: int) -> Callable[[bytes], bytes]:
-    """Return a function that makes PCM16 at `to_hz` of a client's audio, piece by piece."""
+    """Return a function that converts a client's audio to PCM16 at `to_hz`, piece by piece."""
     decode = _DECODERS[audio_format.encoding]
     from_hz = audio_format.sample_rate or to_hz
     if from_hz == to_hz:
@@ -23,7 +23,7 @@ def decoder(audio_format: AudioFormat, to_hz: int) -> Callable[[bytes], bytes]:
 
 
 def encoder(from_hz: int, audio_format: AudioFormat) -> Callable[[bytes], bytes]:
-    """Return a function that makes a client's audio of PCM16 at `from_hz`, piece by piece. Pieces are whole samples."""
+    """Return a function that converts PCM16 at `from_hz` to a client's audio, in pieces of whole samples."""
     encode = _ENCODERS[audio_format.encoding]
     to_hz = audio_format.sample_rate or from_hz
     if from_hz == to_hz:
@@ -38,7 +38,7 @@ def _unchanged(data: bytes) -> bytes:
 
 # --- G.711 --------------------------------------------------------------------------------------------------------
 
-_BIAS = 0x84  # of mu-law, on the scale of 16 bits
+_BIAS = 0x84  # of mu-law, at 16 bits
 
 
 def _ulaw_sample(code: int) -> int:
@@ -56,13 +56,13 @@ def _alaw_sample(code: int) -> int:
 
 @cache
 def _samples(sample_of: Callable[[int], int]) -> tuple[bytes, ...]:
-    """The PCM16 of each of the 256 codes."""
+    """Return the PCM16 sample of each of the 256 codes."""
     return tuple(struct.pack("<h", sample_of(code)) for code in range(256))
 
 
 @cache
 def _codes(sample_of: Callable[[int], int]) -> bytes:
-    """The nearest code of each value that 14 bits can have, which is all that G.711 tells apart."""
+    """Return the nearest code of each 14-bit value, the resolution of G.711."""
     known = sorted((sample_of(code), code) for code in range(256))
     codes, nearest = bytearray(1 << 14), 0
     for value in range(-(1 << 13), 1 << 13):

@@ -25,7 +25,7 @@ class CloseCode(IntEnum):
 
 
 def fit_reason(reason: str) -> str:
-    """Cut a reason to what a close frame can carry, at a character's boundary."""
+    """Truncate a reason to what a close frame can carry, without splitting a character."""
     return reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
 
 

@@ -1,7 +1,7 @@
-"""What every client protocol is: a translator between a client's frames and the events of a call.
+"""`ClientProtocol`, which translates between a client's frames and the events of a call.
 
-A protocol is pure: no I/O, no tasks, no clock but what it is given. There is one object for each connection. The call
-knows this module and no concrete protocol; a protocol knows of the call only its events.
+A protocol is pure: no I/O, no tasks, no clock. Each connection has its own object. A call depends only on this module,
+not on a concrete protocol, and a protocol depends only on the events of the call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Frame = str | bytes
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What a connection brought along when it was made: the parameters of its address, and their size in bytes."""
+    """What the client sent when it connected: the query parameters, and their size in bytes."""
 
     query: Mapping[str, str] = field(default_factory=dict)
     size: int = 0
@@ -28,7 +28,7 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The client has said all that is needed to begin: `metadata` about the call, and a token to resume one with."""
+    """The call can begin: the client's `metadata`, and a resume token if it continues a call."""
 
     metadata: Mapping[str, Any] = field(default_factory=dict)
     resume_token: str | None = None
@@ -36,7 +36,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """Microphone audio, as a protocol reads it in its own format. What the call gets is PCM16 at the agent's rate."""
+    """Microphone audio in the protocol's own format. The connection converts it to PCM16 at the agent's rate."""
 
     data: bytes
 
@@ -55,12 +55,12 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The caller wants the conversation to be forgotten."""
+    """The caller asks to forget the conversation and start again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """So much of a reply's audio has been played. `paused`: no more is played until the reply is released."""
+    """How much of a reply's audio has been played. `paused`: playback is paused until `ReplyReleased`."""
 
     reply: int
     played_ms: float
@@ -69,33 +69,33 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Dtmf:
-    """A key of the telephone was pressed: 0 to 9, * or #."""
+    """A telephone key was pressed: 0 to 9, * or #."""
 
     digit: str
 
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
-    """The client ends the call on purpose, within the protocol."""
+    """The client ends the call, with a message of the protocol."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Frames that answer the client within the protocol, a ping for example. They do not concern the call."""
+    """Frames to send back at once, such as the answer to a ping. The call is not involved."""
 
     frames: Sequence[Frame]
 
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """The client sent something that is not the protocol. `message` is fit for the client."""
+    """The client violated the protocol. `message` is safe to send to the client."""
 
     message: str
 
 
 ClientEvent = Opening | Audio | Typed | Stop | Reset | Played | Dtmf | Goodbye | Answer | Malformed
 
-# --- how it is spoken to ----------------------------------------------------------------------------------------------
+# --- the protocol -----------------------------------------------------------------------------------------------------
 
 
 Encoding = Literal["pcm16", "mulaw", "alaw"]
@@ -106,9 +106,9 @@ class AudioFormat:
     """Mono audio on the wire.
 
     Attributes:
-        encoding: `pcm16` is little-endian; the others are those of telephones (G.711).
-        sample_rate: Hz; None: whatever the agent's speech services use.
-        in_text: whether it travels within text frames, which then are limited as audio is.
+        encoding: `pcm16` is little-endian; the others are G.711, used by telephones.
+        sample_rate: Hz; None: the rate of the agent's speech services.
+        in_text: whether audio is sent in text frames; audio limits then apply to them.
     """
 
     encoding: Encoding = "pcm16"
@@ -117,27 +117,27 @@ class AudioFormat:
 
 
 class ClientProtocol(Protocol):
-    """One client's protocol, for one connection."""
+    """The protocol of one connection."""
 
     @property
     def microphone(self) -> AudioFormat:
-        """What the client sends."""
+        """The format of the audio that the client sends."""
 
     @property
     def speaker(self) -> AudioFormat:
-        """What the client plays."""
+        """The format of the audio that the client plays."""
 
     def subprotocol(self, offered: Sequence[str]) -> str | None:
-        """Return the WebSocket subprotocol to accept among those the client offers; None: none of them."""
+        """Return which of the WebSocket subprotocols that the client offers to accept; None: none of them."""
 
     def connected(self, handshake: Handshake) -> Sequence[ClientEvent]:
-        """The connection was made. Returns an `Opening`, unless the client introduces itself in a message."""
+        """Take the handshake. Returns an `Opening`, unless the client sends what it needs in its first message."""
 
     def receive(self, frame: Frame) -> Sequence[ClientEvent]:
-        """Read a frame of the client. Frames of a kind that the protocol does not know give no event."""
+        """Parse a frame from the client. Messages of unknown types yield no event."""
 
     def tell(self, event: CallEvent) -> Sequence[Frame]:
-        """Return what the client is told of an event; nothing, where the protocol has no words for it."""
+        """Return the frames that report an event to the client; none if the protocol has no message for it."""
 
     def speech(self, reply: int, data: bytes) -> Sequence[Frame]:
-        """Return the frames of a reply's speech, which is in the format of `speaker`."""
+        """Return the frames that carry a piece of a reply's speech. `data` is in the format of `speaker`."""

@@ -28,7 +28,7 @@ PROTOCOL_VERSION = 1
 SUBPROTOCOL = "voice-host.v1"
 
 CREDENTIALS = {"token", "resume"}
-"""Parameters of the address that are not the agent's business."""
+"""Query parameters that are not passed to the agent as metadata."""
 
 Message = dict[str, Any]
 
@@ -56,7 +56,7 @@ class ResetMessage(BaseModel):
 
 
 class PlaybackMessage(BaseModel):
-    """How much of a reply the client has played. `held`: it has paused there, since it was told to hold."""
+    """How much of a reply the client has played. `held`: it has paused there, as told by `hold`."""
 
     type: Literal["playback"]
     reply: int
@@ -77,21 +77,21 @@ _KNOWN = {"text", "cancel", "reset", "playback", "ping"}
 
 
 class BadMessage(Exception):
-    """A client sent something that is not the call protocol. The message is fit for the client."""
+    """The client violated the call protocol. The message is safe to send to the client."""
 
 
 def parse(raw: str) -> ClientMessage | None:
-    """Read a client's text frame. None: a type that this version does not know, to be ignored.
+    """Parse a client's text frame. Returns None for an unknown type, which is ignored.
 
     Raises:
-        BadMessage: no JSON object, no type, or a field that is missing or out of range.
+        BadMessage: it is not a JSON object, has no type, or a field is missing or invalid.
     """
     try:
         data = json.loads(raw)
     except ValueError:
         raise BadMessage("A text frame must hold a JSON object.") from None
     except RecursionError:
-        raise BadMessage("That JSON is nested too deeply.") from None
+        raise BadMessage("The JSON is nested too deeply.") from None
     if not isinstance(data, dict) or not isinstance(data.get("type"), str):
         raise BadMessage('A text frame must hold a JSON object with a "type".')
     if data["type"] not in _KNOWN:
@@ -108,23 +108,23 @@ def parse(raw: str) -> ClientMessage | None:
 
 
 class VoiceHostV1:
-    """The host's own protocol (`ClientProtocol`). Clients adapt to the agent's sample rates, which `ready` names."""
+    """The host's own `ClientProtocol`. Clients use the agent's sample rates, which `ready` states."""
 
     microphone = AudioFormat()
     speaker = AudioFormat()
 
     def subprotocol(self, offered: Sequence[str]) -> str | None:
-        """Accept `voice-host.v1`. A call token that is offered beside it is never echoed."""
+        """Accept `voice-host.v1`. A call token offered beside it is never echoed."""
         return chosen_subprotocol(offered)
 
     def connected(self, handshake: Handshake) -> Sequence[ClientEvent]:
-        """All that a client has to say to begin is in its address."""
+        """Return the `Opening`, which the query contains."""
         query = handshake.query
         metadata = {name: value for name, value in query.items() if name not in CREDENTIALS}
         return (Opening(metadata, query.get("resume")),)
 
     def receive(self, frame: Frame) -> Sequence[ClientEvent]:
-        """Read a frame of the client."""
+        """Parse a frame from the client."""
         if isinstance(frame, bytes):
             return (Audio(frame),)
         try:
@@ -145,12 +145,12 @@ class VoiceHostV1:
         return ()
 
     def tell(self, event: call.CallEvent) -> Sequence[Frame]:
-        """Return the message about an event, if there is one."""
+        """Return the message that reports an event, if there is one."""
         message = message_of(event)
         return () if message is None else (json.dumps(message),)
 
     def speech(self, reply: int, data: bytes) -> Sequence[Frame]:
-        """Return speech as it is."""
+        """Return speech unchanged, in one binary frame."""
         return (data,)
 
 
@@ -160,7 +160,7 @@ def chosen_subprotocol(offered: Sequence[str]) -> str | None:
 
 
 def message_of(event: call.CallEvent) -> Message | None:
-    """Return what a client is told of an event; None: nothing."""
+    """Return the message that reports an event; None: the client is not told."""
     match event:
         case call.ReplyText(reply, text):
             return {"type": "reply_delta", "reply": reply, "text": text}
@@ -203,7 +203,7 @@ _FINAL_ERRORS: Mapping[str, call.Problem] = {
     "shutdown": call.Problem("draining", "The server is shutting down.", fatal=True),
     "failed": call.Problem("internal", "Something went wrong on our side.", fatal=True),
 }
-"""The error that a client is told at the end of a call, by the reason. Other calls end without one."""
+"""The error sent at the end of a call, by the reason of its end. Other reasons have none."""
 
 
 def _ready(event: call.Ready) -> Message:

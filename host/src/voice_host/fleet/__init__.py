@@ -1,1 +1,1 @@
-"""What takes calls: `service` and `report` are what the front sees of agents, `local` runs them in this process."""
+"""The agents that take calls. The front sees `service` and `report`; `local` runs agents in this process."""

@@ -1,4 +1,4 @@
-"""The last step before an agent is started: its speech services, its model and its tools."""
+"""Prepares an agent to be started: selects its speech services and model, and builds its tools."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from voice_host_sdk import AgentConfig
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What an agent takes calls with. The services belong to the `SpeechServices` they came from."""
+    """What an agent needs to take calls. The services are owned by the `SpeechServices` they came from."""
 
     runtime: AgentRuntime
     speech: SpeechProviders
     warnings: tuple[str, ...] = ()
-    """What does not keep the agent from running but should be put right."""
+    """Problems that do not prevent the agent from running, but should be fixed."""
 
 
 def prepare(
@@ -38,15 +38,15 @@ def prepare(
     model: ResolvedModel | None = None,
     speech: SpeechProviders | None = None,
 ) -> Prepared | BrokenAgent:
-    """Choose the agent's services and model, and build the schemas of its tools. Nothing is connected to.
+    """Select the agent's services and model, and build the schemas of its tools. Connects to nothing.
 
-    What fails is an outcome, not an exception. Whoever gets a runtime closes it.
+    A failure is returned as a `BrokenAgent`, not raised. The caller must close the runtime.
 
     Args:
-        model, speech: in place of what would be chosen.
+        model, speech: used instead of the selected ones.
     """
     try:
-        with guarded(Phase.CONFIGURED, "it cannot be prepared"):  # its types and tools bring code of their own
+        with guarded(Phase.CONFIGURED, "it cannot be prepared"):  # its types and tools may run plugin code
             return _prepared(loaded, settings, models, services, model, speech)
     except PhaseFailed as failed:
         return failed.outcome(BrokenAgent, loaded.discovered, loaded.secrets, loaded.import_ms)
@@ -89,7 +89,7 @@ def _prepared(
     except (ProviderConfigError, ModelConfigError) as error:
         return _broken(loaded, str(error))
     except (UserError, PydanticUserError, NameError, TypeError, ValueError) as error:
-        # What pydantic-ai makes of ready-made `pydantic_ai.Tool` objects that do not fit together.
+        # pydantic-ai's error for `pydantic_ai.Tool` objects that conflict.
         return _broken(loaded, f"its tools cannot be offered to the model: {str(error).partition(chr(10))[0]}")
 
 

@@ -1,4 +1,4 @@
-"""Agents that run in this process: `build` wires them to their services, `LocalAgents` runs them."""
+"""Agents in this process: `build` connects them to their services, and `LocalAgents` runs them."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ def build(
     model: ResolvedModel | None = None,
     strict: bool = False,
 ) -> LocalAgents:
-    """Return the agents of this process, to be started. Without `agents` it loads them, which runs customers' code.
+    """Return the agents of this process, not started yet. Unless `agents` are given, loads them, which runs their code.
 
     Args:
-        settings: what the platform said.
-        extensions: what offers speech services; default: the host's own alone.
-        agents: which agents; default: all that are installed and allowed.
-        observers: are told of every session; default: nobody.
-        speech: the speech services of all agents, which the caller closes; default: those of the settings.
-        model: answers for all agents, and is closed by the caller; default: the models of the settings.
-        strict: every broken agent is fatal, not only the required ones.
+        settings: the platform's settings.
+        extensions: offer additional speech services; default: none.
+        agents: the agents; default: all that are installed and allowed.
+        observers: notified of every session; default: none.
+        speech: the speech services of all agents, closed by the caller; default: those of the settings.
+        model: the model of all agents, closed by the caller; default: those of the settings.
+        strict: whether every broken agent prevents the start, not only a required one.
 
     Raises:
-        CannotServe: an agent that is required, or that was asked for, is not installed or not allowed.
-        ProviderConfigError: a speech service that the platform names cannot be had.
+        CannotServe: an agent that is required or selected is not installed or not allowed.
+        ProviderConfigError: a speech service that the settings name is not available.
     """
     services = SpeechServices(settings, extensions)
     why_empty = None
@@ -79,14 +79,14 @@ def build(
 
 
 def build_for(manager: VoiceAgentManager) -> LocalAgents:
-    """Return the one agent of an application of its own, ready to take calls.
+    """Return the single agent of an embedding application, ready to take calls.
 
-    It uses the services that the configuration file and the variables configure.
+    It uses the services of the configuration file and the environment variables.
 
     Raises:
         ExtensionsBroken: an installed extension cannot be used.
-        ProviderConfigError: a speech service that is named cannot be had.
-        SettingsError: the settings cannot be used.
+        ProviderConfigError: a speech service that the settings name is not available.
+        SettingsError: the settings are invalid.
     """
     services = speech_services_from_environment(assemblyai_api_key=manager.assemblyai_api_key)
     local = LocalAgents(services.settings, services)
@@ -116,13 +116,13 @@ class _Serving:
     manager: VoiceAgentManager
     handler: VoiceSessionHandler
     loaded: LoadedAgent | None = None
-    """None: its application made it, and starts and stops it."""
+    """None: an embedding application created the agent, and starts and stops it."""
     runtime: AgentRuntime | None = None
-    """What is closed with it."""
+    """Closed when the agent stops."""
 
 
 class LocalAgents:
-    """An `AgentService`. Made by `build`, which describes the arguments."""
+    """An `AgentService` for agents in this process. Created by `build`, which documents the arguments."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class LocalAgents:
         self._ending: set[str] = set()
 
     def add(self, outcomes: Sequence[LoadedAgent | BrokenAgent], why_empty: str | None = None) -> None:
-        """Let `start` start these agents. `why_empty`: what to tell the operator where there are none."""
+        """Add agents for `start` to start. `why_empty`: the message to the operator if there are none."""
         self._outcomes += outcomes
         self._why_empty = why_empty
 
@@ -194,7 +194,7 @@ class LocalAgents:
         return report_of(loaded, settings, **_ready(serving), warnings=warnings)
 
     def serve(self, manager: VoiceAgentManager) -> None:
-        """Take calls for an agent that its application has made. Its sessions end with `stop`."""
+        """Take calls for an agent that an application created. Its sessions end with `stop`."""
         speech = self._services.for_agent(manager.config)
         serving = _Serving(manager, self._handler(manager, speech))
         self._serving[manager.agent_id] = serving
@@ -286,14 +286,14 @@ class LocalAgents:
             log.warning("agent_not_stopped", agent_id=agent_id, error=stopped.error)
             self._reports[agent_id] = report_of(stopped, self._settings)
 
-    # --- what is known of them --------------------------------------------------------------------------------------
+    # --- status -----------------------------------------------------------------------------------------------------
 
     @property
     def report(self) -> FleetReport:
         changed = {
             agent_id: self._reports[agent_id].model_copy(update=_ready(serving))
             for agent_id, serving in self._serving.items()
-            if serving.handler.speech_problem != self._reports[agent_id].speech_problem  # it may show in use
+            if serving.handler.speech_problem != self._reports[agent_id].speech_problem  # may only show in use
             and self._reports[agent_id].status == "ready"
         }
         if changed:
@@ -306,22 +306,22 @@ class LocalAgents:
         return sum(manager.connected_calls for manager in self._managers())
 
     def manager(self, agent_id: str) -> VoiceAgentManager:
-        """Return the sessions of an agent that takes calls. Raises `KeyError`: it takes none."""
+        """Return the session manager of an agent. Raises `KeyError` if the agent takes no calls."""
         return self._serving[agent_id].manager
 
     def handler(self, agent_id: str) -> VoiceSessionHandler:
-        """Return what runs the calls of an agent. Raises `KeyError`: it takes none."""
+        """Return the call handler of an agent. Raises `KeyError` if the agent takes no calls."""
         return self._serving[agent_id].handler
 
     def runtime(self, agent_id: str) -> AgentRuntime:
-        """Return the model and the tools of an agent that was started. Raises `KeyError`: it takes no calls."""
+        """Return the runtime of an agent: its model and tools. Raises `KeyError` if the agent takes no calls."""
         runtime = self._serving[agent_id].runtime
         if runtime is None:
             raise KeyError(agent_id)
         return runtime
 
     async def prepare_speech(self) -> None:
-        """Let the speech services load what they need, so that the first call need not wait for it."""
+        """Load what the speech services need, so that the first call does not have to wait."""
         await self._services.prepare()
 
     def _managers(self) -> list[VoiceAgentManager]:
@@ -332,7 +332,7 @@ class LocalAgents:
 
 
 def _ready(serving: _Serving) -> dict[str, Any]:
-    """What a report says of an agent that takes calls."""
+    """Return the fields of the report of an agent that takes calls."""
     handler = serving.handler
     return {
         "status": "ready",

@@ -1,4 +1,4 @@
-"""`AgentReport`: what is known of an agent, as plain data that any process can make, send and show."""
+"""`AgentReport`: the status of an agent, as plain data that can be sent between processes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from voice_host.plugins.phases import BrokenPlugin, DiscoveredExtension, Discove
 from voice_host.settings import Settings
 
 Status = Literal["installed", "ready", "broken", "disabled", "not allowed"]
-"""`installed`: nothing but its metadata was looked at."""
+"""`installed`: only its metadata was read."""
 
 Outcome = DiscoveredPlugin | BrokenPlugin | LoadedPlugin
 
 
 class Providers(BaseModel):
-    """The services that an agent uses, by name."""
+    """The names of the services that an agent uses."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,7 +27,7 @@ class Providers(BaseModel):
 
 
 class AgentReport(BaseModel):
-    """One agent, or one extension. Times in ms."""
+    """The status of one agent or extension. Times in ms."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,24 +46,24 @@ class AgentReport(BaseModel):
     title: str = ""
     description: str = ""
     examples: tuple[str, ...] | None = Field(
-        default=None, description="Sentences a caller might begin with. Of one that is ready."
+        default=None, description="Example sentences to begin with. Only of a ready agent."
     )
-    providers: Providers | None = Field(default=None, description="Of one that is ready.")
+    providers: Providers | None = Field(default=None, description="Only of a ready agent.")
     speech_problem: str | None = Field(
-        default=None, description="Why callers can only type, and what to do about it. Of one that is ready."
+        default=None, description="Why there is no speech, and what to do about it. Only of a ready agent."
     )
     speech_notices: tuple[str, ...] | None = Field(
-        default=None, description="What its speech services are not good at. Of one that is ready."
+        default=None, description="Limitations of its speech services. Only of a ready agent."
     )
-    warnings: tuple[str, ...] = Field(default=(), description="What should be put right although it runs.")
+    warnings: tuple[str, ...] = Field(default=(), description="Problems to fix that do not prevent it from running.")
     import_ms: float | None = Field(default=None, description="None: it was not imported.")
 
     phase: Phase = Field(
-        default=Phase.DISCOVERED, description="The last phase that it passed; of a broken one, the one it did not pass."
+        default=Phase.DISCOVERED, description="The last phase it passed; if it is broken, the phase that failed."
     )
     error: str | None = Field(default=None, description="Why it is broken.")
     hint: str | None = Field(default=None, description="What to do about it.")
-    where: str | None = Field(default=None, description="The place in the agent's code.")
+    where: str | None = Field(default=None, description="The location in the agent's code.")
     traceback: Annotated[str | None, Field(repr=False)] = Field(
         default=None, title="Stack trace", description="Of the agent's own code; only for its developer."
     )
@@ -75,7 +75,7 @@ class AgentReport(BaseModel):
 
 
 def report_of(outcome: Outcome, settings: Settings, **more: Any) -> AgentReport:
-    """Return what an outcome of discovery or loading says, with `more` fields in addition or in their place."""
+    """Return the report of an outcome of discovery or loading. `more`: fields to add or replace."""
     found = outcome if isinstance(outcome, DiscoveredPlugin) else outcome.discovered
     fields: dict[str, Any] = {
         "id": found.id,

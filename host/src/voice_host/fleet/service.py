@@ -1,4 +1,4 @@
-"""`AgentService`: all that the front asks of agents, whether they run in its own process or in others."""
+"""`AgentService`: the front's interface to the agents, whether they run in its own process or in others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ State = Literal["starting", "ready", "draining", "stopped"]
 
 
 class CannotServe(Exception):
-    """The host cannot start. The message says why, `hint` what to do."""
+    """The host cannot start. `hint` says what to do."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class CannotServe(Exception):
 
 
 class RequiredAgentBroken(Exception):
-    """The host must not run without an agent that is broken."""
+    """A required agent is broken, so the host must not start."""
 
     def __init__(self, agent: AgentReport) -> None:
         super().__init__(str(agent))
@@ -36,12 +36,12 @@ class RequiredAgentBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FleetReport:
-    """All agents as they are now. Plain data.
+    """The current status of all agents. Plain data.
 
     Attributes:
         state: whether calls are taken.
-        agents: by id; broken and disabled ones too.
-        why_empty: why there are no agents at all, and what to do about it; None: there are some.
+        agents: by id, including broken and disabled ones.
+        why_empty: if there are no agents, why, and what to do about it; otherwise None.
     """
 
     state: State = "starting"
@@ -64,58 +64,58 @@ class AgentService(Protocol):
 
     @property
     def report(self) -> FleetReport:
-        """What is known of the agents now. Cheap: it is looked at for each call."""
+        """The current status of the agents. Must be cheap, since it is read for each call."""
 
     @property
     def connected(self) -> int:
-        """Calls that are connected now."""
+        """How many calls are connected now."""
 
     async def start(self) -> None:
-        """Get every agent ready for its first call.
+        """Start all agents, so that they can take calls.
 
         Raises:
-            RequiredAgentBroken: an agent that the host must have is broken.
+            RequiredAgentBroken: a required agent is broken.
         """
 
     async def check_resume(self, agent_id: str, token: str, caller: Caller | None) -> None:
-        """Make sure that a resume token opens a session of an agent to a caller. It is not used up.
+        """Check that a resume token is valid for an agent and a caller, without using it up.
 
         Raises:
-            SessionRefused: it does not.
+            SessionRefused: it is not.
         """
 
     async def take(self, connection: ClientConnection, lease: Lease, opening: Opening) -> None:
-        """Run a call, from accepting its connection to closing it. Returns when nothing is left of it.
+        """Run a call, from accepting its connection to closing it. Returns when all of its work has ended.
 
         Args:
             connection: the client's transport and protocol; not accepted yet.
-            lease: which agent is called by whom, and the id of the session.
-            opening: what the front knows about the call. Metadata that a call token carries wins over what the
-                client itself sends; a resume token was checked.
+            lease: the agent, the caller and the session id.
+            opening: what the front knows about the call: metadata of the call token, which takes precedence over the
+                client's, and a resume token that was checked.
         """
 
     def revoke(self, key_ids: Collection[str]) -> None:
-        """End the sessions that were begun with API keys, or with call tokens made with them.
+        """End the sessions that were started with these API keys, or with call tokens made with them.
 
-        Sessions that wait for their callers end, too. Those that are about to be connected do not: ask again.
+        Parked sessions end, too. A call that is just being connected is missed: call this again.
         """
 
     async def drain(self, timeout_s: float = 0) -> None:
-        """Take no more calls, tell those that are connected, and end them.
+        """Take no more calls, warn the connected callers, and end their calls.
 
         Args:
-            timeout_s: how long they may go on by themselves. `hurry()` cuts it short.
+            timeout_s: how long calls may continue. `hurry()` ends the wait.
         """
 
     def hurry(self) -> None:
-        """Let no call go on any longer: those that are connected are told and ended."""
+        """End the connected calls now instead of waiting for the drain timeout."""
 
     async def stop(self) -> None:
-        """End what still runs and give everything back. Idempotent."""
+        """End all sessions and release all resources. Idempotent."""
 
 
 def log_report(report: FleetReport) -> None:
-    """Log what an operator should know of each agent: warnings, and why it is broken."""
+    """Log each agent's warnings, and why it is broken."""
     for agent in report.agents.values():
         for warning in agent.warnings:
             log.warning("agent_warning", agent_id=agent.id, warning=warning)

@@ -1,4 +1,4 @@
-"""The connection beneath a client protocol: the only I/O of this room."""
+"""`Transport`, the WebSocket beneath a client protocol. The only I/O in `clients`."""
 
 from __future__ import annotations
 
@@ -10,49 +10,49 @@ from voice_host.clients.protocol import Frame
 
 
 class ConnectionLost(Exception):
-    """Nothing can be sent any more."""
+    """The connection is lost: nothing can be sent any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The client has gone. `on_purpose`: it closed the connection to end the call."""
+    """The client has disconnected. `on_purpose`: it closed the connection to end the call."""
 
     on_purpose: bool
 
 
 class Transport(Protocol):
-    """One client's WebSocket, whoever accepted its socket. Frames go out in the order in which they were sent."""
+    """One client's WebSocket. Frames arrive in the order in which they are sent."""
 
     @property
     def client_host(self) -> str | None:
-        """The client's address; None: it has none."""
+        """The client's IP address; None if unknown."""
 
     @property
     def query(self) -> Mapping[str, str]:
-        """The parameters of the address that it connected to."""
+        """The query parameters of the request."""
 
     @property
     def query_size(self) -> int:
-        """Their size in bytes."""
+        """The length of the query string in bytes."""
 
     @property
     def subprotocols(self) -> Sequence[str]:
-        """What the client offered."""
+        """The subprotocols that the client offers."""
 
     async def accept(self, subprotocol: str | None) -> None:
         """Accept the connection. Raises `ConnectionLost`."""
 
     def send_now(self, frame: Frame) -> bool:
-        """Send a frame if that can be done without waiting. Returns whether it was: if not, `send` it."""
+        """Send a frame if that is possible without waiting. Returns False if it is not: then use `send`."""
 
     async def send(self, frame: Frame) -> None:
-        """Send a frame, as soon as the client takes it. Raises `ConnectionLost`."""
+        """Send a frame, waiting while the client is slow. Raises `ConnectionLost`."""
 
     async def receive(self) -> Frame | Disconnected:
         """Return the next frame."""
 
     def divert_binary(self, take: Callable[[bytes], None]) -> None:
-        """Let `take` have binary frames as they arrive, where the server can do that; else they are received."""
+        """Pass binary frames to `take` as they arrive, if the server supports it; otherwise `receive` returns them."""
 
     async def close(self, code: int, reason: str) -> None:
-        """Close with a code and words. Raises `ConnectionLost`."""
+        """Close with a code and a reason. Raises `ConnectionLost`."""

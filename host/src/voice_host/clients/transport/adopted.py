@@ -1,4 +1,4 @@
-"""A transport over a socket that somebody else accepted, in another process perhaps."""
+"""A transport over a socket that was accepted elsewhere, for example in another process."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.web_socket import CallProtocol
 
 Serve = Callable[[AsgiWebSocket], Awaitable[None]]
-"""Serves one client, whose connection it accepts. Returns when it is over."""
+"""Accepts and serves one client's connection. Returns when it has ended."""
 
 
 class SocketAdopter:
-    """Takes over accepted sockets on which a client has asked for a WebSocket and nobody has answered yet.
+    """Takes over accepted sockets whose WebSocket upgrade request has not been answered yet.
 
-    The connection is served by the host's own WebSocket protocol, with all its limits, and a client can't tell the
-    difference. Belongs to one event loop.
+    The connection is served by the host's own WebSocket protocol with all its limits; the client sees no difference.
+    Belongs to one event loop.
 
     Args:
         serve: serves each client.
@@ -35,18 +35,18 @@ class SocketAdopter:
             await serve(AsgiWebSocket(WebSocket(scope, receive, send)))
 
         options = {"ws": CallProtocol, "ws_per_message_deflate": False, **options}
-        # A worker is told the client's real address, and reads no proxy's headers.
+        # A worker is told the client's real address, so it does not read proxy headers.
         options.update({"lifespan": "off", "log_config": None, "access_log": False, "proxy_headers": False})
         self._config = uvicorn.Config(application, **options)
         self._config.load()
         self._state = ServerState()
 
     async def adopt(self, accepted: socket.socket, request: bytes) -> None:
-        """Serve a client; returns at once, while the client is served in a task.
+        """Serve a client in a task. Returns at once.
 
         Args:
-            accepted: connected to the client, non-blocking from now on, and closed when the call is over.
-            request: what was read from it: the head of the upgrade request, and whatever came behind it.
+            accepted: a socket connected to the client. It becomes non-blocking, and is closed when the call is over.
+            request: the bytes already read from it: the head of the upgrade request, and what followed it.
         """
         accepted.setblocking(False)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: self._protocol(request), accepted)
@@ -58,6 +58,6 @@ class SocketAdopter:
         return protocol
 
     async def aclose(self) -> None:
-        """Wait until every client was served. Whoever adopts ends the calls first."""
+        """Wait until all connections have ended. End the calls first."""
         while tasks := [task for task in self._state.tasks if not task.done()]:
             await asyncio.wait(tasks)

@@ -11,16 +11,16 @@ from voice_host.clients.protocol import Frame
 from voice_host.clients.transport import ConnectionLost, Disconnected
 
 FAST_PATH = "voice_host.fast_path"
-"""Key in the `extensions` of a connection's scope, where the host's own server (`web_socket.CallProtocol`) offers a way
-around ASGI: binary frames handed to a function as they arrive, and frames written without a task that waits. Any other
-server queues and awaits them."""
+"""Key in the `extensions` of a connection's scope, under which the host's own server (`web_socket.CallProtocol`) offers
+a `FastPath` around ASGI: binary frames go to a function as they arrive, and frames are written without awaiting. Any
+other server uses ASGI's queue."""
 
 _WRITE_FAILED = (WebSocketDisconnect, OSError, RuntimeError)
-"""What servers raise for a connection that is gone: uvloop a `RuntimeError`, and Starlette after a close as well."""
+"""What servers raise if the connection is lost. The `RuntimeError` is uvloop's, and Starlette's after a close."""
 
 
 class AsgiWebSocket:
-    """A `Transport` over Starlette's WebSocket, which nobody has accepted yet."""
+    """A `Transport` over Starlette's WebSocket, which has not been accepted yet."""
 
     def __init__(self, ws: WebSocket) -> None:
         self._ws = ws
@@ -82,7 +82,7 @@ class AsgiWebSocket:
 def _is_goodbye(disconnect: Mapping[str, Any]) -> bool:
     """Whether the client closed on purpose: with 1000, or with a close frame that has no code.
 
-    A connection that broke may come as 1005, too; but only a close frame has a reason.
+    A broken connection may also be reported as 1005, but only a close frame has a reason.
     """
     code = disconnect.get("code")
     return code == 1000 or (code == 1005 and "reason" in disconnect)

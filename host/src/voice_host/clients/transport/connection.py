@@ -1,4 +1,4 @@
-"""A client: its transport and its protocol, as a call uses them."""
+"""`ClientConnection`: a transport and a client protocol, as a call uses them."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from voice_host.clients.protocol import (
 from voice_host.clients.transport import ConnectionLost, Disconnected, Transport
 
 OPENING_TIMEOUT_S = 10.0
-"""How long a client may take to introduce itself, where it does so in a message. Carriers take less than 1 s."""
+"""Time limit for the message with which a client opens a call. Carriers take less than 1 s."""
 
 MAX_OPENING_FRAMES = 64
-"""How many frames a client may send before that. Carriers send one."""
+"""How many frames a client may send before that message. Carriers send one."""
 
 
 class OpeningFailed(Exception):
-    """A client did not introduce itself as its protocol demands. The message is fit for the client.
+    """The client did not open the call as its protocol requires. The message is safe to send to the client.
 
     Attributes:
-        limit: the setting whose limit it is over; None: it did something else wrong.
+        limit: the setting whose limit was exceeded; None: it was something else.
     """
 
     def __init__(self, message: str, *, limit: str | None = None) -> None:
@@ -43,20 +43,20 @@ class OpeningFailed(Exception):
 
 
 class Sender(Protocol):
-    """Whoever a frame is sent for: a reply, which may have been cancelled in the meantime."""
+    """The reply that a frame belongs to, which may be cancelled before the frame is sent."""
 
     @property
     def alive(self) -> bool: ...
 
 
 class ClientConnection:
-    """One client. After it has gone, sending does nothing: the reading side sees it leave.
+    """The connection to one client. Once it is lost, sending does nothing; the loss is seen by `receive`.
 
     Args:
         transport: not accepted yet.
         protocol: the client's.
-        send_timeout_s: a client that takes no frame for so long is gone. A server's ping alone does not find a socket
-            that is full.
+        send_timeout_s: a client that accepts no frame for this long counts as lost. Pings alone do not detect a socket
+            whose buffer is full.
     """
 
     def __init__(self, transport: Transport, protocol: ClientProtocol, *, send_timeout_s: float) -> None:
@@ -68,21 +68,21 @@ class ClientConnection:
         self._decode: Callable[[bytes], bytes] = bytes
         self._encode: Callable[[bytes], bytes] = bytes
         self.on_stalled: Callable[[], None] = _ignore
-        """Called when the client has taken nothing for `send_timeout_s`."""
+        """Called when the client has accepted nothing for `send_timeout_s`."""
 
     @property
     def client_host(self) -> str | None:
-        """The client's address; None: it has none."""
+        """The client's IP address; None if unknown."""
         return self._transport.client_host
 
     @property
     def handshake(self) -> Handshake:
-        """What the connection brought along when it was made."""
+        """What the client sent when it connected."""
         return Handshake(self._transport.query, self._transport.query_size)
 
     @property
     def audio_in_text(self) -> bool:
-        """Whether the client sends audio within text frames."""
+        """Whether the client sends audio in text frames."""
         return self._protocol.microphone.in_text
 
     # --- the beginning --------------------------------------------------------------------------------------------
@@ -95,13 +95,13 @@ class ClientConnection:
             self._gone = True
 
     async def opening(self, max_bytes: int) -> Opening | Disconnected:
-        """Wait until the client has introduced itself.
+        """Wait until the client has sent what is needed to begin.
 
         Args:
-            max_bytes: of the address' parameters, or of a message that introduces it (`limits.max_metadata_bytes`).
+            max_bytes: the limit of the query, or of the message that opens the call (`limits.max_metadata_bytes`).
 
         Raises:
-            OpeningFailed: it does not.
+            OpeningFailed: it does not send that in time, or within the first frames.
         """
         if self._transport.query_size > max_bytes:
             raise OpeningFailed("the query is too long", limit="max_metadata_bytes")
@@ -135,10 +135,10 @@ class ClientConnection:
         raise OpeningFailed("the client sent too much before introducing itself")
 
     async def use_rates(self, *, microphone_hz: int, speech_hz: int) -> None:
-        """Translate between the client's audio and the agent's sample rates from now on."""
+        """Convert between the client's audio formats and the agent's sample rates from now on."""
         if self._protocol.microphone == self._protocol.speaker == AudioFormat():
             return
-        # In a thread: the first resampler imports numpy and soxr, the first G.711 codec makes its tables.
+        # In a thread: the first resampler imports numpy and soxr, the first G.711 codec computes its tables.
         self._decode, self._encode = await asyncio.to_thread(
             lambda: (decoder(self._protocol.microphone, microphone_hz), encoder(speech_hz, self._protocol.speaker))
         )
@@ -146,19 +146,19 @@ class ClientConnection:
     # --- to the client --------------------------------------------------------------------------------------------
 
     async def tell(self, event: CallEvent, sender: Sender | None = None) -> None:
-        """Tell the client of an event, unless `sender` has died before its turn came."""
+        """Report an event to the client, unless `sender` is cancelled before it is sent."""
         if not self._gone:
             await self.send(self._protocol.tell(event), sender)
 
     async def speak(self, reply: int, pcm: bytes, sender: Sender) -> None:
-        """Send speech, PCM16 at the agent's rate, unless `sender` has died before its turn came."""
+        """Send speech, PCM16 at the agent's sample rate, unless `sender` is cancelled before it is sent."""
         if not self._gone and sender.alive:
             await self.send(self._protocol.speech(reply, self._encode(pcm)), sender)
 
     async def send(self, frames: Sequence[Frame], sender: Sender | None = None) -> None:
-        """Send frames, unless `sender` has died before their turn came."""
+        """Send frames, unless `sender` is cancelled before they are sent."""
         for frame in frames:
-            # Nothing waits, and nobody has the lock: no frame can come between.
+            # No frame is waiting and the lock is free, so the order is kept.
             if not self._lock.locked() and self._is_wanted(sender) and self._transport.send_now(frame):
                 continue
             await self._send_in_turn(frame, sender)
@@ -168,7 +168,7 @@ class ClientConnection:
 
     async def _send_in_turn(self, frame: Frame, sender: Sender | None) -> None:
         async with self._lock:
-            # Looked at under the lock: a frame that waited behind `cancelled` must not follow it.
+            # Checked under the lock: a frame that waited behind `cancelled` must not follow it.
             if not self._is_wanted(sender):
                 return
             try:
@@ -181,7 +181,7 @@ class ClientConnection:
                 self._gone = True
 
     async def close(self, code: CloseCode, reason: str = "") -> None:
-        """Close with a code and words. Does nothing when the client has gone."""
+        """Close with a code and a reason. Does nothing if the client is gone."""
         async with self._lock:
             self.on_stalled = _ignore  # it refers to the call, which refers to this
             if self._gone:
@@ -196,23 +196,23 @@ class ClientConnection:
     # --- from the client ------------------------------------------------------------------------------------------
 
     async def receive(self) -> Frame | Disconnected:
-        """Return the client's next frame. `read` it, or drop it where it is over a limit."""
+        """Return the client's next frame, to be parsed with `read`, or dropped if it is over a limit."""
         frame = await self._transport.receive()
         if isinstance(frame, Disconnected):
             self._gone = True
         return frame
 
     def read(self, frame: Frame) -> list[ClientEvent]:
-        """Return what the client does; audio as PCM16 at the agent's rate."""
+        """Return the events in a frame; audio as PCM16 at the agent's sample rate."""
         return [
             Audio(self._decode(event.data)) if isinstance(event, Audio) else event
             for event in self._protocol.receive(frame)
         ]
 
     def divert_audio(self, take: Callable[[bytes, int], None]) -> None:
-        """Let `take` have audio as it arrives, where the server can do that and audio is all that binary frames hold.
+        """Pass audio to `take` as it arrives, if the server supports it and binary frames hold nothing but audio.
 
-        It gets PCM16 at the agent's rate, and the size of the frame. Otherwise audio is received like all else.
+        `take` gets PCM16 at the agent's sample rate, and the size of the frame. Otherwise `receive` returns the frames.
         """
         if not self._protocol.microphone.in_text:
             self._transport.divert_binary(lambda frame: take(self._decode(frame), len(frame)))

@@ -1,4 +1,4 @@
-"""uvicorn's WebSocket protocol with a fast path for audio, and limits for clients that flood, stall or vanish."""
+"""uvicorn's WebSocket protocol, with a fast path for audio and limits for clients that flood, stall or disappear."""
 
 from __future__ import annotations
 
@@ -23,54 +23,55 @@ from voice_host.observability import metrics
 UNREADABLE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 MAX_FRAGMENTS = 4096
-"""Pieces of one message: the largest frame in pieces of 256 bytes. Its size alone would not bound empty ones."""
+"""Limit of fragments per message: the largest message in fragments of 256 bytes. A limit of size would allow any number
+of empty ones."""
 
 WINDOW_S = 0.01
 FRAMES_PER_WINDOW = 32
-"""Frames of one connection that are parsed in 10 ms. They take less than 1 ms: one client delays another's audio by no
-more, however small its frames are, and takes no more than a tenth of a core. The rest of a flood waits in the client's
-own socket. A microphone sends 50 frames a second."""
+"""Frames of one connection that are parsed per 10 ms. Parsing them takes less than 1 ms, so one client neither delays
+other clients' audio by more than that nor uses more than a tenth of a core, however small its frames are. The rest of a
+flood waits in the client's own socket. A microphone sends 50 frames a second."""
 
 SLICE_BYTES = 192
-"""How much of a large read is parsed between two looks at the count: 32 frames of the smallest size."""
+"""Bytes of a large read that are parsed between two checks of the count: 32 frames of the smallest size."""
 
 SMALL_READ_BYTES = 1400
-"""A read that is parsed in one go: 40 ms of audio at 16 kHz, or at most 233 frames."""
+"""Largest read that is parsed at once: 40 ms of audio at 16 kHz, or at most 233 frames."""
 
 CONTROL_FRAMES_PER_S = 20.0
 CONTROL_FRAMES_BURST = 400
-"""Pings and pongs of one client. Libraries send one every 10 to 30 s; nobody needs more, and each costs as much as a
-frame of audio, which the limits of a call count."""
+"""Limit of pings and pongs from one client. Libraries send one every 10 to 30 s. Each costs as much as an audio frame,
+but does not count towards the call's limits."""
 
 WRITE_BUFFER_BYTES = 8192
-"""What a client has not taken may wait in the host, and again in the system's socket: together a third of a second of
-speech at 24 kHz. More would only be old speech, which must wait where it can be skipped."""
+"""Limit of unsent data, once in the host and once in the system's socket buffer: together a third of a second of speech
+at 24 kHz. Speech beyond that waits in the playout, where it can still be skipped if it is late."""
 
 CLOSE_TIMEOUT_S = 12.0
-"""How long a connection may outlive its call: uvicorn itself waits 10 s for the client's close frame."""
+"""How long a connection may outlive its call. uvicorn itself waits 10 s for the client's close frame."""
 
 REFUSED_CLOSE_TIMEOUT_S = 1.0
-"""The same for a call that never began. The close frame is on its way, and nothing the client sends is wanted."""
+"""The same for a call that was refused: the close frame is sent, and nothing from the client is needed."""
 
 
 class FastPath(NamedTuple):
     """A way around ASGI for a call, in the `extensions` of its connection's scope."""
 
     divert: Callable[[Callable[[bytes], None]], None]
-    """Hands binary messages to a function as they arrive. It must not block, and bounds what it keeps."""
+    """Registers a function for binary messages as they arrive. It must not block, and must bound what it keeps."""
     write: Callable[[Frame], bool]
-    """Writes a frame at once, and returns whether it could: False while what was written before waits."""
+    """Writes a frame at once. Returns False, without writing, while earlier data is waiting to be sent."""
 
 
 class CallProtocol(WebSocketsSansIOProtocol):
-    """Hands binary messages to a function instead of queueing them for the application.
+    """Passes binary messages to a function instead of queueing them for the application.
 
-    A call's microphone sends 50 of them a second. uvicorn stops reading the socket for each, wakes the application's
-    task and resumes reading, which took a quarter of a call's CPU. Whoever takes the audio must not block and bounds
-    what it keeps, since nothing holds the sender back. Text goes the usual way.
+    A microphone sends 50 of them a second. For each, uvicorn pauses reading, wakes the application's task and resumes
+    reading, which took a quarter of a call's CPU time. The function must not block, and must bound what it keeps, since
+    there is no back-pressure. Text messages take the usual path.
 
-    Such a message nearly always comes as one frame, in a read of its own. It is read here, since the parser takes
-    several times as long for it. Everything else is left to the parser.
+    A binary message nearly always arrives as one frame, in a read of its own. That case is handled here, several times
+    as fast as by the general parser, which handles everything else.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -81,7 +82,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
         self._closing: TimerHandle | None = None
         self._failed = False
         self._frames = FrameTracker()
-        self._unparsed = b""  # of one read, or of two: the connection is not read while something is left
+        self._unparsed = b""  # from one read, or two: reading is paused while something is left
         self._frames_in_window = 0
         self._window_ends_s = 0.0
         self._parsing_later: Handle | None = None
@@ -90,7 +91,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
     # --- audio ----------------------------------------------------------------------------------------------------
 
     def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)  # the application's task has been made, and has not run yet
+        super().handle_connect(event)  # the application's task has been created and has not run yet
         if self.close_sent:
             metrics.REQUESTS_REFUSED.labels(str(self.response.status_code), "unreadable").inc()
         else:
@@ -130,7 +131,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
     # --- to the client --------------------------------------------------------------------------------------------
 
     def _write_now(self, frame: Frame) -> bool:
-        """Write a frame of an accepted call as `send` would, if the client takes what was written before."""
+        """Write a frame of an accepted call, as `send` would, unless earlier data is waiting to be sent."""
         if not self.writable.is_set() or self.conn.state is not State.OPEN or self.transport.is_closing():
             return False
         if isinstance(frame, str):
@@ -143,7 +144,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
     # --- clients that flood ---------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, or as much of it as may be now; the connection is not read meanwhile."""
+        """Parse received data, as far as the limits allow; reading is paused while some of it is left."""
         if self._unparsed or self._parsing_later is not None or self.read_paused or len(data) > SMALL_READ_BYTES:
             self._unparsed += data
             if self._parsing_later is None:
@@ -165,7 +166,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
             self._frames_in_window = 0
 
     def _parse(self) -> None:
-        """Feed the parser until all is parsed, the window is used up, or a message waits for the application."""
+        """Feed the parser until everything is parsed, the window is used up, or a message waits for the application."""
         self._parsing_later = None
         self._open_window()
         data, fed = self._unparsed, 0
@@ -180,7 +181,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
 
     @property
     def _application_is_slow(self) -> bool:
-        """Whether a message waits for the application, and the connection must not be read until it was taken."""
+        """Whether a message waits for the application, so that reading stays paused until it is received."""
         return self.read_paused and not self.close_sent
 
     @property
@@ -195,7 +196,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
             metrics.LIMITS_EXCEEDED.labels("", "frames_per_s").inc()
             self._parse_later(WINDOW_S)
         elif self._unparsed:
-            self.transport.pause_reading()  # a message waits for the application: `receive()` goes on
+            self.transport.pause_reading()  # a message waits for the application: `receive()` continues
 
     def _parse_later(self, delay_s: float) -> None:
         self.transport.pause_reading()
@@ -208,16 +209,16 @@ class CallProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     async def receive(self) -> Any:
-        """Return the next message for the application, and parse on what came behind it."""
+        """Return the next message for the application, and parse what follows it."""
         message = await super().receive()
         self._go_on_parsing()
         return message
 
     def _go_on_parsing(self) -> None:
-        """Go on with what waits to be parsed, if the application does not keep it waiting any more."""
+        """Continue parsing, unless a message still waits for the application."""
         if not (self._unparsed or self._parsing_later) or self.transport.is_closing():
             return
-        self.transport.pause_reading()  # uvicorn may have resumed it
+        self.transport.pause_reading()  # uvicorn may have resumed reading
         if not self._application_is_slow:
             self._parse_later(0.0)
 
@@ -226,7 +227,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
         super().handle_events()
 
     def _too_many_control_frames(self) -> bool:
-        """Whether this ping or pong is one too many, which ends the connection."""
+        """Count a ping or pong. Returns whether there were too many, which ends the connection."""
         if self._control_frames.take():
             return False
         if not self._failed:
@@ -236,17 +237,17 @@ class CallProtocol(WebSocketsSansIOProtocol):
             self.transport.abort()
         return True
 
-    # --- clients that are slow, whom old audio would only keep from what is said now ---------------------------------
+    # --- slow clients -------------------------------------------------------------------------------------------------
 
     def begin_with(self, request: bytes) -> None:
-        """Take a request that somebody else has read from the socket, as soon as the connection is made."""
+        """Process a request that was already read from the socket, as soon as the connection is made."""
         self._request = request
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Bound what waits for the client: the application is to notice a stall, not asyncio's 64 KiB and the system's.
+        """Limit the send buffers, so that the application notices a stalled client early.
 
-        The system is told how much it may hold that was not sent yet. What is on its way is none of that, so that a
-        long way needs no larger buffer. Windows has no such option.
+        asyncio's default is 64 KiB, and the system's is larger. The system's limit applies to data not sent yet, not to
+        data in flight, so a long round trip needs no larger buffer. Windows has no such option.
         """
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
@@ -258,7 +259,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
             self.data_received(request)
 
     def handle_ping(self) -> None:
-        """Answer a ping, unless the answers before it were not taken. uvicorn keeps any number of them."""
+        """Answer a ping, unless earlier answers are still waiting to be sent. uvicorn queues any number of them."""
         if self._too_many_control_frames():
             return
         if self.writable.is_set() or self.conn.close_sent is not None:
@@ -270,7 +271,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
         if not self._too_many_control_frames():
             super().handle_pong(event)
 
-    # --- messages that cannot be taken ----------------------------------------------------------------------------
+    # --- invalid messages -----------------------------------------------------------------------------------------
 
     def handle_cont(self, event: WebSocketFrame) -> None:
         if len(self.frames) >= MAX_FRAGMENTS:
@@ -279,14 +280,14 @@ class CallProtocol(WebSocketsSansIOProtocol):
             super().handle_cont(event)
 
     def _fail(self, code: CloseCode) -> None:
-        """Close as for any other breach of the WebSocket protocol. uvicorn would log it with a traceback."""
+        """Close as for any other violation of the WebSocket protocol. uvicorn would log a traceback."""
         self.frames = []
         if not self.close_sent:
             self.conn.fail(code)
             self.handle_parser_exception()
 
     def handle_parser_exception(self) -> None:
-        """Frames that break the rules. uvicorn takes it for granted that the connection was accepted by then."""
+        """Handle frames that violate the protocol. uvicorn assumes that the connection was accepted before."""
         self._failed = True
         if self.conn.close_sent is not None and self.conn.close_sent.code == CloseCode.MESSAGE_TOO_BIG:
             metrics.LIMITS_EXCEEDED.labels("", "max_frame_bytes").inc()
@@ -296,7 +297,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
             super().handle_parser_exception()
 
     async def send(self, message: Any) -> None:
-        """Send for the application, which may yet answer what came before the client broke the rules: in vain."""
+        """Send for the application. Ignored after a violation: it may still be answering earlier messages."""
         try:
             await super().send(message)
         except RuntimeError:
@@ -304,27 +305,27 @@ class CallProtocol(WebSocketsSansIOProtocol):
                 raise ClientDisconnected from None
             raise
         if message["type"] == "websocket.close":
-            self._go_on_parsing()  # the client's own close frame may wait behind messages that nobody receives any more
+            self._go_on_parsing()  # the client's close frame may be behind messages that will not be received
 
-    # --- requests that cannot be read -----------------------------------------------------------------------------
+    # --- invalid requests -----------------------------------------------------------------------------------------
 
     def _refuse_unreadable(self) -> None:
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
-            # A header of more than 8 KiB, say. uvicorn would keep the connection, and never answer.
+            # Such as a header of more than 8 KiB. uvicorn would keep the connection open and never answer.
             metrics.REQUESTS_REFUSED.labels("400", "unreadable").inc()
             self.transport.write(UNREADABLE)
             self.transport.close()
 
-    # --- clients that are half gone, for whom uvicorn would wait until they take what was sent ---------------------
+    # --- clients that disappear -----------------------------------------------------------------------------------
 
     def keepalive_timeout(self) -> None:
-        """A ping was not answered. What the client has not taken it will not take: tell the call at once."""
+        """A ping was not answered: report the loss to the call at once, without waiting for unsent data."""
         metrics.LIMITS_EXCEEDED.labels("", "ping_timeout_s").inc()
         super().keepalive_timeout()
         self.transport.abort()
 
     async def run_asgi(self) -> None:
-        """Run the call; the connection may outlive it by the time a close takes, and no longer."""
+        """Run the call. Afterwards the connection is given a limited time to close, and is then aborted."""
         try:
             await super().run_asgi()
         finally:
