@@ -207,7 +207,7 @@ async def test_no_route_of_the_host_can_be_replaced(tmp_path: Path, method: str,
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ("app.router.routes.clear()", "moved or took away routes that are not its own"),
+        ("app.router.routes.clear()", "moved or removed routes that are not its own"),
         ("app.router.routes.insert(0, app.router.routes[-1])", "moved or took away"),
         ("raise ValueError(settings['token'])", r"register_routes failed: ValueError: \*{8}"),
         ("return app", "register_routes returned a FastAPI"),

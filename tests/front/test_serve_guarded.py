@@ -31,7 +31,7 @@ GUARDED = '[server]\nhost = "0.0.0.0"\nlog_level = "debug"\nlog_format = "json"\
 
 def test_an_address_that_others_reach_needs_a_decision(tmp_path: Path) -> None:
     outside = load_settings(environ={"VOICE_HOST_SERVER__HOST": "0.0.0.0"})
-    with pytest.raises(CannotServe, match="nothing says who may call") as refusal:
+    with pytest.raises(CannotServe, match="there is no authentication") as refusal:
         checked_authentication(outside, {}, insecure=False)
     assert "keys_file" in refusal.value.hint
     assert "--insecure" in refusal.value.hint

@@ -212,7 +212,7 @@ def test_the_places_of_two_tools_of_one_name(plugins: PluginFolder) -> None:
 
 def test_a_config_is_not_changed_after_it_was_made(plugins: PluginFolder) -> None:
     plugins.install("bad", CONFIG + "config = AgentConfig()\n    config.title = 'Desk'\n    return config")
-    assert "title: cannot be changed any more; give it where the object is made" in broken_error("bad")
+    assert "title: cannot be changed; pass it when creating the object" in broken_error("bad")
 
 
 def test_a_setting_within_a_table_is_named_with_its_path(plugins: PluginFolder) -> None:

@@ -63,7 +63,7 @@ def test_a_variable_that_does_not_have_the_type_of_the_file_is_refused(load: Loa
 
 
 def test_two_keys_that_a_variable_cannot_tell_apart_are_refused(load: Load) -> None:
-    with pytest.raises(SettingsError, match="means 'max-guests' and 'max_guests' alike"):
+    with pytest.raises(SettingsError, match="could mean any of 'max-guests' and 'max_guests'"):
         load("[agent.front-desk.settings]\nmax-guests = 1\nmax_guests = 2", **{f"{AGENT}SETTINGS__MAX_GUESTS": "3"})
 
 

@@ -86,8 +86,8 @@ def test_a_mistake_in_the_file(load: Load, text: str, problem: str) -> None:
             "x",
             "there is no such variable; did you mean 'VOICE_HOST_AGENT__A__MODEL'?",
         ),
-        ("VOICE_HOST_LLM_BASE_URL", "example.com", "must be an address that begins with https:// or http://"),
-        ("ASSEMBLYAI_TTS_WSS_URL", "https://pass@x", "must be an address that begins with wss:// or ws://"),
+        ("VOICE_HOST_LLM_BASE_URL", "example.com", "must be an address starting with https:// or http://"),
+        ("ASSEMBLYAI_TTS_WSS_URL", "https://pass@x", "must be an address starting with wss:// or ws://"),
     ],
 )
 def test_a_mistake_in_a_variable(load: Load, variable: str, value: str, problem: str) -> None:

@@ -137,5 +137,5 @@ def test_a_setting_that_has_gone_is_a_warning(load: Load) -> None:
     assert len(where) == 2
     assert "embedded_processes" in where[0]
     assert where[1] == "VOICE_HOST_RESILIENCE__EMBEDDED_ANSWER_TIMEOUT_S"
-    assert all("has no effect any more" in warning.message for warning in settings.warnings)
+    assert all("no longer has any effect" in warning.message for warning in settings.warnings)
     assert load().warnings == ()

@@ -96,7 +96,7 @@ def test_its_variables_are_settings_and_its_key_is_a_secret() -> None:
     assert entries["VOICE_HOST_CHIRP_URL"] == "wss://chirp.example.com/x"
     assert "chirp-secret" in known_secrets(settings)
     assert "chirp-secret" not in repr(settings)
-    with pytest.raises(SettingsError, match="VOICE_HOST_CHIRP_URL: must be an address that begins with wss:// or ws:"):
+    with pytest.raises(SettingsError, match="VOICE_HOST_CHIRP_URL: must be an address starting with wss:// or ws:"):
         load_settings(environ={"VOICE_HOST_CHIRP_URL": "chirp.example.com"})
     assert load_settings(environ={}).with_keys(chirp_api_key=None).speech_to_text == "embedded"
 

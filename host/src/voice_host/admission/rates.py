@@ -13,8 +13,8 @@ MAX_REMEMBERED = 10_000
 
 FIRST_BLOCK_S = 1.0
 LONGEST_BLOCK_S = 60.0
-"""The longest block after failed attempts: it makes guessing pointless, but does not lock out an office for long because
-of one misconfigured client."""
+"""The longest block after failed attempts: it makes guessing pointless, but does not lock out an office for long if one
+of its clients is misconfigured."""
 
 
 class TokenBucket:

@@ -163,8 +163,8 @@ class CallTokens:
 class _UsedTokens:
     """The used tokens, each until it expires.
 
-    If the clock were set back, dropped tokens would be valid again. So a token is refused if it expires no later than one
-    that was dropped.
+    If the clock were set back, dropped tokens would be valid again. So a token is refused if it expires no later than
+    one that was dropped.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

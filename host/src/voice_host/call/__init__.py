@@ -1,1 +1,1 @@
-"""One call: the handler, its turn engine, and the way of audio in and out."""
+"""One call: its handler, replies, and the audio in both directions."""

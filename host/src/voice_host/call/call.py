@@ -1,4 +1,4 @@
-"""One call: takes what happens to the turn engine, and performs the actions that come back."""
+"""`Call`: passes events to the turn engine, and performs the actions that it returns."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from voice_host_sdk import ProviderError, SpeechEnded, SpeechEvent, SpeechStarte
 from voice_host_sdk.session import EndReason
 
 MakeReply = Callable[[Reply], Coroutine[Any, Any, None]]
-"""Generates a reply, and returns when it was played to its end."""
+"""Generates a reply, and returns when it has been played."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class CallSteps:
     """The steps of a call that a subclass of `VoiceSessionHandler` may override.
 
     Attributes:
-        handle_turn: answers the caller's turn, with what was prepared for it, as a reply.
-        speak_text: speaks a text of the agent's own as a reply; True: it is the greeting.
-        cancel_inflight: cuts the reply under way.
+        handle_turn: answers the caller's turn, using the prepared turn if there is one.
+        speak_text: speaks a given text as a reply; True: it is the greeting.
+        cancel_inflight: cuts the current reply.
     """
 
     handle_turn: Callable[[Call, str, PreparedTurn | None, Reply], Coroutine[Any, Any, None]]
@@ -59,30 +59,30 @@ class Call:
     client: ClientConnection
     reporter: CallReporter
     engine: TurnEngine
-    """Of this call; it continues from the state of the last call, if the caller has come back."""
+    """Continues from the state of the last call if the caller has reconnected."""
     tasks: asyncio.TaskGroup
     over: asyncio.Future[CallEnd]
     microphone: MicrophoneBuffer
     steps: CallSteps
     max_lag_s: float
-    """How late a reply's speech may be because the client is slow; what is later is skipped."""
+    """How late speech may be because the client is slow; beyond that, some of it is skipped."""
     playout_buffer_s: float
     """How much of a reply's speech is buffered before it is sent."""
     echo: EchoGuard
     voice: TextToSpeechStream | None = None
-    """None: there is no voice, and replies are text only."""
+    """None: text-to-speech is not available, and replies are text only."""
     reply: Reply | None = None
     """The current reply, or the last one."""
     forgotten: int = 0
-    """The last reply of the conversation that the caller asked to forget."""
+    """The last reply before the caller reset the conversation."""
     preparation: TurnPreparation = field(init=False)
-    """Of the caller's next turn."""
+    """Prepares the caller's next turn."""
     _paused: Reply | None = None
     """The reply whose playback the client was told to pause (`ReplyHeld`)."""
     _speech_ended_at_s: float | None = None
     _next_kind: ReplyKind = "own"
     _turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while the actions of one event are performed, so that those of two are never mixed."""
+    """Held while the actions of one event are performed, so that those of two events never interleave."""
     _timer: asyncio.TimerHandle | None = None
     _timer_due_s: float | None = None
     _closed: bool = False
@@ -106,10 +106,10 @@ class Call:
         """The id of the agent that answers."""
         return self.session.live.agent_id
 
-    # --- what happens -----------------------------------------------------------------------------------------------
+    # --- events -----------------------------------------------------------------------------------------------------
 
     async def hear(self, event: SpeechEvent) -> None:
-        """Take an event of the recogniser. What seems to be the agent's own voice is ignored."""
+        """Handle an event of the recogniser. Echoes of the agent's own voice are ignored."""
         for heard in self.echo.sift(event, lambda: self.reply.audible() if self.reply is not None else ""):
             await self._hear_caller(heard)
 
@@ -129,7 +129,7 @@ class Call:
         self._prepare()  # a turn is coming
 
     async def dispatch(self, event: turns.TurnEvent) -> None:
-        """Take an event to the turn engine, and perform the actions that come back."""
+        """Pass an event to the turn engine, and perform the actions that it returns."""
         async with self._turn_lock:
             for action in self.engine.handle(event, now_s()):
                 await self._perform(action)
@@ -173,14 +173,14 @@ class Call:
                 self.end("ended", reason)
 
     async def _take_turn(self, text: str, typed: bool) -> None:
-        await self.preparation.ask(text)  # first: the answer of the model is what the caller waits for
+        await self.preparation.ask(text)  # first, since the caller waits for the model's answer
         self._next_kind = "typed" if typed else "spoken"
         if typed:
-            self._speech_ended_at_s = None  # of speech that has nothing to do with it
+            self._speech_ended_at_s = None  # belongs to earlier speech
         await self.reporter.tell(events.TurnTaken(text, typed))
 
     async def _report_pause(self) -> None:
-        """Tell the client when it is to pause the playback of a reply, and when to go on."""
+        """Tell the client to pause or continue the playback of a reply."""
         reply, before = self.reply, self._paused
         if reply is not None and self.engine.state is TurnState.HOLDING and reply.alive and reply.playout.begun:
             self._paused = reply
@@ -188,7 +188,7 @@ class Call:
             self._paused = None
         if self._paused is before:
             return
-        if before is not None:  # the client hears nothing of this if it was cut
+        if before is not None:  # not sent if the reply was cut
             await self.reporter.tell(events.ReplyReleased(before.id), before)
         if self._paused is not None:
             await self.reporter.tell(events.ReplyHeld(self._paused.id), self._paused)
@@ -196,7 +196,7 @@ class Call:
     # --- replies ------------------------------------------------------------------------------------------------------
 
     def _start_reply(self, reply_id: int, make: MakeReply, *, asked: str = "") -> None:
-        """Let a reply follow the one before it, in a task of its own. `asked`: the caller's turn that it answers."""
+        """Start a reply in its own task, after the previous reply. `asked`: the caller's turn that it answers."""
         previous, self.reply = self.reply, self._new_reply(reply_id, asked)
         if previous is not None:
             self.echo.said(previous.audible())
@@ -233,11 +233,11 @@ class Call:
 
     async def _run_reply(self, reply: Reply, previous: Reply | None, make: MakeReply) -> None:
         if previous is not None and previous.task is not None:
-            # It was cut or has ended; its last words must be in the history before this one reads it.
+            # It was cut or has ended. Its text must be in the history before this reply reads it.
             await asyncio.wait([previous.task])
         reply.running = True
         await make(reply)
-        if not reply.alive:  # cut before it began
+        if not reply.alive:  # cut before it started
             return
         reply.stages.reach("audible_end")
         await self.reporter.tell(reply.over("completed"))
@@ -246,18 +246,18 @@ class Call:
     def _reply_ended(self, reply: Reply, _: asyncio.Task[None]) -> None:
         reply.playout.close()
         if not reply.alive:
-            self._prepare()  # what was heard of it is in the history only now
+            self._prepare()  # only now is what was heard in the history
 
     async def _append_speech(self, text: str) -> None:
-        """Add something of the agent's own to the reply under way."""
-        # Never waits for room: the turn lock is held, and the voice may need it to go on.
+        """Append a text of `Session.say` to the current reply."""
+        # Does not wait for room: the turn lock is held, and the voice may need it to continue.
         if (reply := self.reply) is None or not reply.append(text):
             self.reporter.note(events.SayDropped())
             return
         await self.reporter.tell(events.ReplyText(reply.id, text), reply)
 
     async def cut_reply(self, by: turns.Interruption) -> None:
-        """Cut the current reply. Once the client is told, no audio or text of it follows."""
+        """Cut the current reply. Once the client has been told, no audio or text of it follows."""
         if (reply := self.reply) is None:
             return
         heard = reply.cut()
@@ -265,7 +265,7 @@ class Call:
         await self.reporter.tell(events.ReplyCut(reply.id, heard))
 
     def _prepare(self) -> None:
-        """While nothing is under way, have all of the next turn ready but the caller's words."""
+        """While no reply is in progress, prepare the next turn, except for the caller's words."""
         if not self._closed and self.engine.state is TurnState.LISTENING:
             self.preparation.prepare()
 
@@ -275,16 +275,16 @@ class Call:
     # --- problems -----------------------------------------------------------------------------------------------------
 
     async def report(self, code: str, message: str, *, fatal: bool = False) -> None:
-        """Report that something went wrong. `message` must be fit for the caller."""
+        """Report a problem. `message` must be safe to show to the caller."""
         await self.reporter.tell(events.Problem(code, message, fatal))
 
     async def report_failure(self, error: ProviderError) -> None:
-        """Report that a speech service failed; for a refused key, with the setting to look at, which is no secret."""
+        """Report a failure of a speech service. If a key was refused, the message names its setting, not the key."""
         named = error.setting is None or error.setting in error.message
         await self.report(error.code, error.message if named else f"{error.message} Check {error.setting}.")
 
     async def over_limit(self, violation: Violation) -> None:
-        """Count what was dropped because it is over a limit; warn the client now and then, or end the call."""
+        """Report what was dropped because of a limit, and end the call if that is required."""
         self.reporter.note(events.LimitExceeded(violation.limit))
         if violation.notify:
             await self.report("over_limit", violation.message, fatal=violation.fatal)
@@ -299,7 +299,7 @@ class Call:
             self.over.set_result(CallEnd(reason, detail, code))
 
     def stalled(self) -> None:
-        """The client takes nothing any more (`ClientConnection.on_stalled`)."""
+        """The client accepts no more data (`ClientConnection.on_stalled`)."""
         self.reporter.note(events.LimitExceeded("send_timeout_s"))
         self.end("lost")
 
@@ -314,7 +314,7 @@ class Call:
         return task
 
     def cancel_tasks(self) -> None:
-        """Stop everything that was spawned."""
+        """Cancel all spawned tasks."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -327,7 +327,7 @@ class Call:
         del self.preparation
 
     def arm_timer(self) -> None:
-        """Come back to the turn engine at its next deadline."""
+        """Set the timer for the turn engine's next deadline."""
         due_s = self.engine.deadline_s
         if due_s == self._timer_due_s:
             return
@@ -341,11 +341,11 @@ class Call:
         self._dispatch_later(turns.TimePassed())
 
     def _dispatch_later(self, event: turns.TurnEvent) -> None:
-        # In a task of its own: whoever asks may itself be what the event's actions stop and wait for.
+        # In a task of its own, because the actions may cancel and await the caller of this method.
         if not self.over.done():
             self.spawn(self.dispatch(event), "request")
 
-    # --- what the manager may do (`voice_host.sessions.session.Connection`) -----------------------------------------
+    # --- for the session manager (`voice_host.sessions.session.Connection`) -----------------------------------------
 
     @property
     def origin(self) -> str | None:
@@ -375,7 +375,7 @@ class Call:
         if not self.over.done():
             self.spawn(self.report(code, message), "warning")
 
-    # --- what tools and callbacks may do (`voice_host.sessions.live_session.Line`) ------------------------------------
+    # --- for tools and callbacks (`voice_host.sessions.live_session.Line`) ------------------------------------
 
     async def say(self, text: str) -> None:
         self._dispatch_later(turns.SpeechRequested(text))

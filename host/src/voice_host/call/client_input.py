@@ -1,4 +1,4 @@
-"""What comes from the client: audio to the microphone buffer, everything else to the turn engine."""
+"""Reads the client: passes audio to the microphone buffer, and everything else to the turn engine."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from voice_host.clients.transport import Disconnected
 from voice_host.turns import events as turns
 
 FRAMES_IN_A_ROW = 32
-"""Frames that have arrived already are read without yielding; after this many, other calls get their turn."""
+"""Frames that are read in a row without yielding to other calls."""
 
 
 async def read_client(call: Call, guard: ClientGuard) -> None:
-    """Take what the client sends until it leaves. What is over a limit is dropped and counted; the client is warned."""
+    """Read the client until it disconnects. What exceeds a limit is dropped and counted, and the client warned."""
     microphone = _Microphone(call, guard)
     call.client.divert_audio(microphone.hear)
     for number in itertools.count(1):
@@ -43,8 +43,8 @@ async def read_client(call: Call, guard: ClientGuard) -> None:
 
 
 async def _read(call: Call, guard: ClientGuard, frame: Frame) -> list[ClientEvent]:
-    """Return what a frame says, if it is within the limits. Those of audio are the microphone's."""
-    # Where text frames may hold audio, only reading one tells which limits are its own.
+    """Return the events in a frame, if it is within the limits. Limits on audio are checked by `_Microphone`."""
+    # If text frames may contain audio, a frame must be parsed to know which limits apply.
     may_be_audio = isinstance(frame, bytes) or call.client.audio_in_text
     events = call.client.read(frame) if may_be_audio else []
     if isinstance(frame, bytes) or (events and all(isinstance(event, Audio) for event in events)):
@@ -56,7 +56,7 @@ async def _read(call: Call, guard: ClientGuard, frame: Frame) -> list[ClientEven
 
 
 class _Microphone:
-    """Takes the microphone's frames, straight from the server's socket where it can hand them on."""
+    """Receives the microphone's audio, directly from the server's socket if the server supports it."""
 
     def __init__(self, call: Call, guard: ClientGuard) -> None:
         self._call = call

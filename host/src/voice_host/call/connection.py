@@ -1,4 +1,4 @@
-"""How a connection gets its session, and how it is closed."""
+"""The beginning and end of a connection: finding its session, and closing it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from voice_host_sdk.session import EndReason
 
 @dataclass(frozen=True, slots=True)
 class CallEnd:
-    """How a call ended. `code`: the close code, where it does not follow from the reason."""
+    """How a call ended. `code`: the close code, if it does not follow from the reason."""
 
     reason: EndReason
     detail: str = ""
@@ -37,7 +37,7 @@ async def session_for(
     """Return the session of a connection, and whether it is resumed.
 
     Args:
-        session_id: the id of a session that begins. One that is resumed is named by its token.
+        session_id: the id for a new session. A resumed one is named by its token.
         metadata: takes precedence over what the client sent: a caller can't change what a call token says.
 
     Raises:
@@ -47,7 +47,7 @@ async def session_for(
         return await manager.resume(opening.resume_token, caller=caller), True
     await manager.get_or_create(session_id, caller=caller, metadata={**opening.metadata, **(metadata or {})})
     begun = manager.session(session_id)
-    if begun is None:  # it began just before everything ended
+    if begun is None:  # created just before the shutdown
         raise ShuttingDown("the server is shutting down")
     return begun, False
 
@@ -61,7 +61,7 @@ async def refuse(
 
 
 async def say_goodbye(client: ClientConnection, reporter: CallReporter, end: CallEnd) -> None:
-    """Close the connection with the code and the reason that fit the end of the call."""
+    """Close the connection, with the code and reason for the end of the call."""
     await reporter.tell(CallOver(end.reason, end.detail))
     if end.reason == "shutdown":
         await client.close(CloseCode.DRAINING, "the server is shutting down")

@@ -1,4 +1,4 @@
-"""Distinguishing the agent's own voice, fed back by the caller's loudspeaker, from the caller's. No I/O.
+"""Distinguishes the caller's voice from echoes of the agent's. No I/O.
 
 This is not echo cancellation, which is the client's task and which some clients lack. It keeps the echo of the agent's
 speech from interrupting the agent and from becoming a turn. It looks at three things:

@@ -1,4 +1,4 @@
-"""What happens in a call, as plain records. `call/report.py` reports each of them once.
+"""The events of a call, as plain records. `call/report.py` reports each of them once.
 
 A closed union, like the events of the turn engine: client protocols, metrics, the log, callbacks and observers all get
 the same records. No I/O, and no reference to the call.
@@ -24,8 +24,8 @@ class Ready:
     Attributes:
         microphone_hz: sample rate of what the agent hears.
         speech_hz: sample rate of what it says.
-        resume_token: what a caller whose connection is lost comes back with; None: not at all.
-        resumed: whether the caller came back.
+        resume_token: resumes the session after a lost connection; None: sessions are not resumed.
+        resumed: whether this call resumes a session.
     """
 
     session_id: str
@@ -43,7 +43,7 @@ class CallerSpeechStarted:
 
 @dataclass(frozen=True, slots=True)
 class CallerSpeechEnded:
-    """The caller's voice fell silent."""
+    """The caller stopped speaking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class TurnTaken:
-    """The caller finished a turn that is going to be answered."""
+    """The caller finished a turn, which will be answered."""
 
     text: str
     typed: bool
@@ -79,7 +79,7 @@ class ReplyText:
 
 @dataclass(frozen=True, slots=True)
 class ReplyComplete:
-    """The whole text of a reply is known. `steps`: what the agent did for it, in words."""
+    """The whole text of a reply is known. `steps`: the tools that were used, for display."""
 
     reply: int
     text: str
@@ -89,7 +89,7 @@ class ReplyComplete:
 
 @dataclass(frozen=True, slots=True)
 class ToolStarted:
-    """A tool of the agent runs."""
+    """A tool of the agent was started."""
 
     id: str
     name: str
@@ -101,8 +101,8 @@ class ToolFinished:
     """A tool ended.
 
     Attributes:
-        late: it ended after the reply it ran for was over, so that the client is not told.
-        timed_out: it was given up at its time limit.
+        late: it ended after the end of its reply, so the client is not told.
+        timed_out: its time limit was exceeded.
     """
 
     id: str
@@ -131,23 +131,23 @@ class SpeechSent:
 
 @dataclass(frozen=True, slots=True)
 class ReplyHeld:
-    """The caller began to speak over a reply: its playback is to pause at once."""
+    """The caller began to speak over a reply: the client should pause its playback at once."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyReleased:
-    """It was no interruption: the playback of the reply goes on where it paused."""
+    """The caller did not interrupt: the client should continue playback where it paused."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyCut:
-    """A reply was cut: what is buffered of its audio must not be played. `heard`: what was audible of it.
+    """A reply was cut: its buffered audio must not be played. `heard`: the part of its text that was audible.
 
-    Also the answer to a caller who stops the agent when it says nothing; then `reply` is the last one there was, or 0.
+    Also sent if the caller presses stop while there is no reply; then `reply` is the last one, or 0.
     """
 
     reply: int
@@ -159,7 +159,7 @@ class ReplyOver:
     """A reply was played to its end or cut.
 
     Attributes:
-        how: `completed`, or `cancelled_by_` and what cut it.
+        how: `completed`, or `cancelled_by_` and the cause.
         heard: the part of `text` that was audible.
         stages_ms: when it reached its stages (`voice_host.call.latency`).
     """
@@ -175,12 +175,12 @@ class ReplyOver:
 
 @dataclass(frozen=True, slots=True)
 class ConversationReset:
-    """The conversation was forgotten, as the caller asked."""
+    """The caller reset the conversation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something went wrong. `message` is fit for the caller; `fatal`: the call ends."""
+    """A problem to report to the caller. `message` is safe to show; `fatal`: the call ends."""
 
     code: str
     message: str
@@ -189,59 +189,59 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class LimitExceeded:
-    """The client is over a limit: what it sent was dropped, or the call ends. `limit`: the setting's name."""
+    """The client exceeded a limit: what it sent was dropped, or the call ends. `limit`: the setting's name."""
 
     limit: str
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechSkipped:
-    """The client was too slow: so many seconds of a reply's speech were skipped."""
+    """Some seconds of a reply's speech were skipped because the client was too slow."""
 
     duration_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class MicrophoneDropped:
-    """Speech-to-text was too slow: microphone audio was dropped. `size`: bytes."""
+    """Microphone audio was dropped because speech-to-text was too slow. `size`: in bytes."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class SayDropped:
-    """Too much waits to be said already: a text of `Session.say` was dropped."""
+    """A text of `Session.say` was dropped because too many were queued."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecogniserLost:
-    """A connection to speech-to-text failed, and another one is opened. `code`: of the error."""
+    """A stream to speech-to-text failed, and another one is opened. `code`: the error code."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayDropped:
-    """Several connections to speech-to-text failed on the same audio, so it is not sent again."""
+    """Audio was dropped because several streams to speech-to-text failed on it."""
 
     lines: int
 
 
 @dataclass(frozen=True, slots=True)
 class FinalMissing:
-    """Speech-to-text did not finish a turn in time: the last words it recognised were taken for it."""
+    """A final transcript did not arrive in time, so the last partial one became the turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceFailedOver:
-    """The fallback voice took over. `code`: of the voice's error."""
+    """The fallback voice took over. `code`: the error code of the voice."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
 class CallOver:
-    """The call ends, and the connection is closed after this. `detail` is fit for the caller."""
+    """The call ended; the connection is closed after this. `detail` is safe to show to the caller."""
 
     reason: EndReason
     detail: str = ""

@@ -1,4 +1,4 @@
-"""The voice of one call: it is tried again while nothing was heard of an utterance, and replaced by the fallback."""
+"""The voice of one call, with retries and a fallback. An utterance is repeated only if none of it was heard."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from voice_host_sdk import ProviderError, SpeechAudio, TextToSpeech, TextToSpeec
 Which = Literal["voice", "fallback"]
 
 ADAPTERS_FIRST = 1.1
-"""The call waits a little longer than adapters, which have the same limit and can drop the dead connection."""
+"""Added to the limit that adapters have, too, so that they time out first and can drop the dead connection."""
 
 MOST_S_PER_CHARACTER = 0.5
-"""Some eight times slower than anybody speaks: more audio than that is not of this text."""
+"""Some eight times slower than anybody speaks. More audio than that cannot be of this text."""
 
 MOST_S_AT_LEAST = 20.0
-"""The shortest text may take so long: "10:45" is five characters, and more when spoken."""
+"""Minimum for short texts: "10:45" is five characters, but longer when spoken."""
 
 
 class FailoverVoice:
-    """A call's stream to its voice, and to the fallback voice once that is needed (`TextToSpeechStream`).
+    """A call's stream to its voice, and to the fallback voice once it is needed (`TextToSpeechStream`).
 
-    The fallback speaks from the first utterance that the voice failed to say, and for `voice_retry_after_s` from then
-    on, so that the voice does not change with every clause. After an error that is not retryable the voice is not tried
-    again in this call.
+    The fallback takes over with the first utterance that the voice fails to speak, for `voice_retry_after_s`, so that
+    the voice does not change with every clause. After an error that is not retryable, the voice is not tried again in
+    this call.
 
     Args:
-        fallback: is opened with the same configuration, so it has the same sample rate; None: there is no fallback.
-        note: reports that the fallback takes over.
+        fallback: opened with the same configuration, and so the same sample rate; None: there is no fallback.
+        note: called when the fallback takes over.
     """
 
     def __init__(
@@ -124,19 +124,19 @@ class FailoverUtterance:
         self._voice = voice
         self._bytes_per_s = sample_rate * 2
         self._silent_after_s = silent_after_s
-        self._limit = WaitLimit()  # none until the text is complete
+        self._limit = WaitLimit()  # no limit until the text is complete
         self._texts: list[str] = []
         self._characters = 0
         self._ended = self._heard = self._tried_again = self._closed = False
         self._bytes = 0
         self._odd = b""
-        self._sending = asyncio.Lock()  # text must not overtake what is repeated
+        self._sending = asyncio.Lock()  # new text must not overtake repeated text
         self._which: Which | None = None
         self._spoken: Utterance | None = None
         self._audio: AsyncIterator[SpeechAudio] | None = None
 
     async def begin(self) -> None:
-        """Begin with the voice. Raises `ProviderError` when none can be had."""
+        """Begin with the current voice. Raises `ProviderError` if no voice works."""
         self._which, self._spoken = await self._voice.begin(self._which)
         self._audio = aiter(self._spoken)
 

@@ -58,19 +58,19 @@ from voice_host_sdk import (
 log = get_logger(__name__)
 
 FINAL_MARGIN_S = 1.0
-"""A final transcript that does not come is made (`OpenTurn`); the turn engine waits a little longer than that."""
+"""Added to the time after which `OpenTurn` creates a missing final transcript, for which the turn engine waits."""
 
 
 class VoiceSessionHandler:
     """Runs any number of calls of one agent.
 
     Args:
-        agent_manager: whose agent answers, and whose AssemblyAI key speech-to-text uses.
-        tts_api_key: the key of the voice; default: the environment's.
-        cleaner: makes text fit to be spoken, for all agents; default: `VoiceCleaner()`, by each agent's own settings.
-        speech: the speech services; default: what the environment configures, to be given back with `aclose()`.
+        agent_manager: the sessions of the agent; its AssemblyAI key is used for speech-to-text, too.
+        tts_api_key: the key for text-to-speech; default: the environment's.
+        cleaner: prepares text for speech; default: a `VoiceCleaner()` with the agent's settings.
+        speech: the speech services; default: those that the environment configures, closed by `aclose()`.
         limits: of each call; default: `LimitsSettings()`.
-        resilience: waits and retries; default: what the environment configures where the services come from there.
+        resilience: timeouts and retries; default: the environment's, if the services are.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class VoiceSessionHandler:
         self._limits = limits or LimitsSettings()
         own = cleaner is None or type(cleaner) is VoiceCleaner or cleaner is normalize_voice_text
         self._custom_cleaner = None if own or cleaner is None else CustomCleaner(cleaner)
-        self._wording(agent_manager.config)  # compiles the pronunciations now, not in the first call
+        self._wording(agent_manager.config)  # compile the pronunciations before the first call
         self._own_services: SpeechServices | None = None
         if speech is None:
             self._own_services = speech_services_from_environment(
@@ -105,16 +105,16 @@ class VoiceSessionHandler:
 
     @property
     def speech_names(self) -> dict[str, str]:
-        """The names of the speech services, as shown to people; `none` for one that cannot work on this machine."""
+        """The names of the speech services, for display; `none` for one that cannot work on this machine."""
         return self._speech.names
 
     @property
     def speech_problem(self) -> str | None:
-        """Why there is no speech and what to do about it; None: there is."""
+        """Why there is no speech, and what to do about it; None: there is speech."""
         return self._speech.problem
 
     async def aclose(self) -> None:
-        """Give back the speech services, if they are the handler's own. Idempotent."""
+        """Close the speech services, if the handler owns them. Idempotent."""
         if self._own_services is not None:
             await self._own_services.aclose()
 
@@ -123,9 +123,9 @@ class VoiceSessionHandler:
     async def handle(
         self, ws: WebSocket, *, caller: Caller | None = None, metadata: Mapping[str, Any] | None = None
     ) -> None:
-        """Run one call of a client that speaks `voice-host.v1`. When this returns, nothing of the call is left.
+        """Run one call of a client with the protocol `voice-host.v1`. Returns when all of its work has ended.
 
-        A resume token in the query (`resume`) continues the session that it opens; otherwise a session begins.
+        If the query has a resume token (`resume`), its session is continued; otherwise a new session begins.
 
         Args:
             ws: not accepted yet.
@@ -148,10 +148,10 @@ class VoiceSessionHandler:
 
         Args:
             client: not accepted yet.
-            session_id: the id of its session, if it begins one; default: a new one.
+            session_id: the id for a new session; default: a random one.
             caller: as authenticated by the platform.
             metadata: what the platform knows about the call. Takes precedence over what the client sends.
-            ws: for `_client_loop`, which is called only if this is given.
+            ws: passed to `_client_loop`, which is only called if this is given.
         """
         await client.accept()
         try:
@@ -187,7 +187,7 @@ class VoiceSessionHandler:
     async def _open(
         self, client: ClientConnection, reporter: CallReporter, session: ManagedSession, resumed: bool
     ) -> AsyncIterator[Call]:
-        """Yield a call. Afterwards its tasks are cancelled and awaited, and then the voice is closed."""
+        """Yield a call. On exit, its tasks are cancelled and awaited, and then the voice is closed."""
         tasks = asyncio.TaskGroup()
         call = Call(
             session=session,
@@ -263,14 +263,14 @@ class VoiceSessionHandler:
         await call.session.live.attach(call)
         return await call.over
 
-    # --- what a subclass may override -----------------------------------------------------------------------------
+    # --- for subclasses to override -------------------------------------------------------------------------------
 
     async def _client_loop(self, call: Call, ws: WebSocket) -> None:
         """Read the client until the call ends."""
         await self._read_client(call)
 
     async def _stt_listener(self, call: Call) -> None:
-        """Listen until the call ends. When the recogniser is lost for good, the call goes on: typing still works."""
+        """Run speech-to-text until the call ends. If it fails permanently, the call continues with typed turns."""
 
         async def on_outage(error: ProviderError) -> None:
             await call.report_failure(error)
@@ -289,11 +289,11 @@ class VoiceSessionHandler:
         ).run(call.microphone)
 
     async def _connect_stt(self, call: Call) -> SpeechToTextStream:
-        """Open a line to the recogniser."""
+        """Open a stream to speech-to-text."""
         return await self._speech.stt.open(call.agent.stt_config)
 
     async def _open_voice(self, call: Call) -> TextToSpeechStream | None:
-        """Open the line to the voice; None: it cannot be had, and replies are text only."""
+        """Open a stream to text-to-speech. Returns None if it is not available: then replies are text only."""
         speech, config = self._speech, call.agent.tts_config
         voice = FailoverVoice(speech.tts, speech.tts_fallback, config, self._resilience, call.reporter.note)
         try:
@@ -308,11 +308,11 @@ class VoiceSessionHandler:
         await answer_turn(call, text, prepared, reply, self._tts_relay)
 
     async def _speak_text(self, call: Call, text: str, greeting: bool, reply: Reply) -> None:
-        """Speak something of the agent's own, as a reply without a model."""
+        """Speak a given text as a reply, without the model."""
         await speak_text(call, text, greeting, reply, self._tts_relay)
 
     async def _tts_relay(self, call: Call, reply: Reply) -> None:
-        """Speak a reply's text as it comes, and return when it has been played."""
+        """Speak a reply's text as it is generated, and return when it has been played."""
         await relay_speech(call, reply, self._wording(call.agent.config))
 
     async def _cancel_inflight(self, call: Call, by: Interruption) -> None:

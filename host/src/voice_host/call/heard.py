@@ -14,7 +14,7 @@ TYPICAL_MS_PER_CHARACTER = 65.0
 """Speech runs at about 15 characters a second (150-165 words a minute); used while a clause is still being made."""
 
 SKIPPED = "[…]"
-"""Stands in a heard text for words whose audio was too late to be sent."""
+"""Replaces words in a heard text whose audio was too late to be sent."""
 
 
 _WORD = re.compile(r"\S+")
@@ -25,8 +25,8 @@ class SpokenClause:
     """A clause and the times of its audio, in ms from the reply's first audio.
 
     Attributes:
-        text: what the model wrote; it may grow while the clause is being spoken. Empty for a filler.
-        complete: whether all of its audio is there.
+        text: the model's text, which may grow while the clause is spoken. Empty for a filler.
+        complete: whether all of its audio has arrived.
         words: the times of its spoken words, if the voice reports them.
     """
 
@@ -38,12 +38,12 @@ class SpokenClause:
     _pieces: list[tuple[int, SpokenPiece]] = field(default_factory=list)
 
     def add(self, piece: SpokenPiece) -> None:
-        """Add what the model wrote next, with the words that are spoken for it."""
+        """Append text of the model, with the words that are spoken for it."""
         self._pieces.append((len(self.text), piece))
         self.text += piece.written
 
     def spoken_words(self) -> list[SpokenWord]:
-        """Return the words the voice was given, with their places in `text`; by default those of `text` itself."""
+        """Return the words sent to the voice, with their positions in `text`; by default, the words of `text`."""
         if not self._pieces:
             ends = [match.end() for match in _WORD.finditer(self.text)]
             return [SpokenWord(self.text[begin:end].strip(), begin, end) for begin, end in pairwise([0, *ends])]
@@ -55,7 +55,7 @@ class SpokenClause:
 
 
 class HeardText:
-    """The text of one reply beside its audio: clauses in the order in which they are spoken, and what was skipped."""
+    """Maps positions in a reply's audio to its text: the clauses in spoken order, and skipped audio."""
 
     def __init__(self) -> None:
         self._clauses: list[SpokenClause] = []
@@ -75,7 +75,7 @@ class HeardText:
             self._clauses[-1].words += words
 
     def skip(self, start_ms: float, end_ms: float) -> None:
-        """This part of the audio is skipped. To be called in order."""
+        """Note that a part of the audio is skipped. Parts must be given in order."""
         self._skips.append((start_ms, end_ms))
 
     def at(self, played_ms: float) -> str:
@@ -100,14 +100,14 @@ class HeardText:
                     heard += f" {SKIPPED} "
             heard += clause.text[begin : max(begin, _end_of_words(clause, played_ms))]
             if following is None or played_ms < clause.end_ms:
-                break  # otherwise the voice failed within this clause and spoke the next
+                break  # unless the voice failed within this clause and spoke the next
         return heard.strip()
 
 
 def _end_of_words(clause: SpokenClause, played_ms: float, *, whole: bool = False) -> int:
-    """Return where in the text the last word played by then ends. A word that has begun counts, unless `whole`.
+    """Return the end, in the text, of the last word played by then. A word that has begun counts, unless `whole`.
 
-    Text that takes several words to say, such as an amount, counts once the last of them does.
+    Text that is spoken as several words, such as an amount, counts once the last of them does.
     """
     if clause.complete and played_ms >= clause.end_ms:
         return len(clause.text)
@@ -117,7 +117,7 @@ def _end_of_words(clause: SpokenClause, played_ms: float, *, whole: bool = False
 
 
 def _first_word_after(clause: SpokenClause, played_ms: float) -> int:
-    """Return where in the text, with the space before it, the first word begins that is wholly played after then."""
+    """Return the start, in the text, of the first word played entirely after then, including the space before it."""
     words = clause.spoken_words()
     count = _words_played(clause, words, played_ms, partly=True)
     return words[count].start if count < len(words) else len(clause.text)
@@ -126,10 +126,10 @@ def _first_word_after(clause: SpokenClause, played_ms: float) -> int:
 def _words_played(
     clause: SpokenClause, words: list[SpokenWord], played_ms: float, *, whole: bool = False, partly: bool = False
 ) -> int:
-    """Return how many of the spoken words have been played by then.
+    """Return how many spoken words have been played by then.
 
-    With times of the words: those that have begun, or ended if `whole`. Otherwise an estimate: those that have ended,
-    or begun if `partly`.
+    With word timings: those that have begun, or ended if `whole`. Otherwise an estimate of those that have ended, or
+    begun if `partly`.
     """
     played_ms = min(played_ms, clause.end_ms) - clause.start_ms
     if played_ms <= 0:
@@ -162,13 +162,13 @@ def _letters(word: str) -> str:
 
 
 def _are_timed(letters: str, timings: Sequence[WordTiming]) -> bool:
-    """Tell whether the timed words are those the voice was given. A voice that normalizes text says others."""
+    """Whether the timings match the words sent to the voice. They do not if the voice normalizes text itself."""
     timed = "".join(_letters(word.text) for word in timings)
     return letters.startswith(timed) or timed.startswith(letters)
 
 
 def unheard(text: str, reached: str, overlap_words: int) -> str:
-    """Return the rest of `text` after its beginning `reached`, repeating the last few words of that."""
+    """Return the rest of `text` after its beginning `reached`, preceded by the last few words of `reached`."""
     words = text.split()
     begin = len(reached.split())
     return " ".join(words[max(0, begin - overlap_words) :]) if begin < len(words) else ""

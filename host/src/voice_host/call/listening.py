@@ -1,4 +1,4 @@
-"""Speech-to-text for the whole of a call: reconnecting, replaying audio, and telling the caller about outages."""
+"""Speech-to-text during a call: reconnecting, replaying audio, and telling the caller about outages."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ is added by chance, so that calls do not all come back at once. 0.2 s is not not
 is not helped by more than a try every few seconds."""
 
 MAX_REPLAYS = 5
-"""Lines that are given the same audio without a word coming of it. Then it is dropped: it may be what breaks them."""
+"""Streams that are sent the same audio without result. Then it is dropped, since it may cause the failures."""
 
 STEADY_S = 2.0
-"""A stream that lives for so long works, even if nobody has spoken. One that closes sooner is retried with backoff."""
+"""A stream that lives this long counts as working, even if nobody spoke. One that closes sooner means more backoff."""
 
 CLOSE_LOST_S = 0.5
-"""How long closing a lost stream may take; then it is aborted."""
+"""Time limit for closing a lost stream; then it is aborted."""
 
 ONSET_MS = 2000.0
 """Audio kept from before a turn's first event: 64 kB. The slowest first event seen came 1.2 s after the onset."""
@@ -61,7 +61,7 @@ class _Outage:
     over: asyncio.Event = field(default_factory=asyncio.Event)
     told: bool = False
     final: bool = False
-    """Whether it was given up."""
+    """Whether reconnecting was given up."""
 
 
 class Listening:
@@ -130,7 +130,7 @@ class Listening:
             self._note(MicrophoneDropped(dropped))
         self._more.set()
 
-    # --- one line after the other -----------------------------------------------------------------------------------
+    # --- one stream after the other ---------------------------------------------------------------------------------
 
     async def _keep_connected(self) -> None:
         while True:
@@ -164,7 +164,7 @@ class Listening:
                 tasks.create_task(self._finish_overdue_turns(), name="recogniser-overdue")
                 async for event in stream:
                     await self._take(event)
-                raise ProviderError("Speech recognition has ended.", code="stt_closed")  # not by us
+                raise ProviderError("Speech recognition has ended.", code="stt_closed")  # not closed here
         except* ProviderError as group:
             lost = [error for error in group.exceptions if isinstance(error, ProviderError)]
         finally:
@@ -173,7 +173,7 @@ class Listening:
 
     async def _rewind(self) -> None:
         self._replays += 1
-        if self._replays > MAX_REPLAYS:  # the audio itself may be what breaks them
+        if self._replays > MAX_REPLAYS:  # the audio may be the cause
             self._note(ReplayDropped(self._replays - 1))
             await self._finish_turn()
             self._audio.forget_sent()
@@ -203,7 +203,7 @@ class Listening:
 
     async def _take(self, event: SpeechEvent) -> None:
         self._watchdog.heard()
-        if isinstance(event, Transcript):  # speech may be detected even if recognition does not work
+        if isinstance(event, Transcript):  # speech detection may work even if recognition does not
             self._replays = 0
             self._works()
         if not self._turn.may_be_under_way(now_s()):
@@ -223,7 +223,7 @@ class Listening:
 
     def _end_turn(self) -> None:
         self._speaking = False
-        # The silence that ended the turn has none of its words, but perhaps the first one of the next turn.
+        # Keep the silence that ended the turn: the first word of the next turn may be in it.
         self._audio.commit(self._config.min_end_of_turn_silence_when_confident, turn_over=True)
 
     async def _finish_overdue_turns(self) -> None:
@@ -247,7 +247,7 @@ class Listening:
         self._works()
 
     async def _close(self, stream: SpeechToTextStream, *, lost: bool) -> None:
-        with suppress(TimeoutError):  # then it is cut off
+        with suppress(TimeoutError):  # then it is abandoned
             async with asyncio.timeout(CLOSE_LOST_S if lost else None):
                 await stream.aclose()
 
@@ -280,7 +280,7 @@ class Listening:
             self._outage = None
 
     async def _tell(self, outage: _Outage) -> None:
-        """Report an outage that lasts, and when it is over."""
+        """Report an outage that lasts, and its end."""
         try:
             async with asyncio.timeout_at(outage.began_s + self._resilience.stt_tell_after_s):
                 await outage.over.wait()

@@ -1,4 +1,4 @@
-"""The caller's audio on its way to speech-to-text: whole samples, in pieces as long as the service wants them."""
+"""`MicrophoneBuffer`: the caller's audio on its way to speech-to-text."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Callable
 from voice_host.clock import now_s
 
 GAP_S = 0.25
-"""A microphone that sent nothing for twice as long has stopped; frames come every 10 to 100 ms. One gap is no proof:
-the network may hesitate, or the event loop may have been blocked, and silence within a word would change it."""
+"""A microphone that sent nothing for twice this time has stopped; frames come every 10 to 100 ms. A single gap may be
+due to the network or a blocked event loop, and silence inserted into a word would change it."""
 
 TAIL_MARGIN_S = 1.0
-"""Silence sent beyond what ends a turn."""
+"""Silence added to that which ends a turn."""
 
 
 class MicrophoneBuffer:
-    """Gathers PCM16 mono into pieces and passes them on; holds them, bounded, while nobody takes them.
+    """Collects PCM16 mono into pieces and passes them on; until there is a consumer, it keeps a bounded amount.
 
-    Speech-to-text hears a turn end by the silence after it. Where a client stops sending instead (a muted microphone, a
-    push-to-talk button), the silence is made here, in real time.
+    Speech-to-text detects the end of a turn by the silence after it. If a client stops sending instead (a muted
+    microphone, push-to-talk), silence is generated here, in real time.
 
     Args:
         sample_rate: Hz.
@@ -59,12 +59,12 @@ class MicrophoneBuffer:
         return dropped
 
     def pass_on(self, consumer: Callable[[bytes], None], *, piece_ms: int, tail_ms: int) -> None:
-        """Begin to call `consumer` with each piece that is complete. `close()` ends it.
+        """Start to call `consumer` with each complete piece, until `close()`.
 
         Args:
-            consumer: gets whole samples, at least a piece; must neither wait nor raise.
-            piece_ms: the shortest audio that is worth passing on.
-            tail_ms: the silence that ends any turn; a little more follows when the client stops sending.
+            consumer: gets whole samples, at least `piece_ms` of them; must neither block nor raise.
+            piece_ms: the shortest piece to pass on.
+            tail_ms: the silence that ends any turn; a little more is generated when the client stops sending.
         """
         self._consumer = consumer
         self._piece = piece_ms * self._sample_rate // 1000 * 2
@@ -73,7 +73,7 @@ class MicrophoneBuffer:
             self._flush()
 
     def close(self) -> None:
-        """Pass nothing on any more; what comes is held again. Idempotent."""
+        """Stop passing audio on; it is kept again instead. Idempotent."""
         self._consumer = None
         if self._timer is not None:
             self._timer.cancel()
@@ -104,7 +104,7 @@ class MicrophoneBuffer:
         self._timer = asyncio.get_running_loop().call_at(at_s, self._look_for_gap)
 
     def _look_for_gap(self) -> None:
-        """Whether audio has come lately is looked at now and then, rather than with a timer for each frame."""
+        """Check whether audio has arrived lately. Runs periodically, which is cheaper than a timer for each frame."""
         self._timer = None
         if self._gaps == 0 and now_s() < (due_s := self._heard_at_s + GAP_S):
             self._look_at(due_s)

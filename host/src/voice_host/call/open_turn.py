@@ -1,7 +1,7 @@
-"""The turn that a recogniser has begun and not ended, and ending it if no final transcript arrives. No I/O.
+"""`OpenTurn`: tracks the turn that a recogniser has begun, and ends it if no final transcript arrives. No I/O.
 
 Recognisers promise one final transcript for each turn, but in practice some never arrive. The recognised words must
-reach the agent all the same.
+reach the agent even so.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class OpenTurn:
         self._partial = ""
         self._voice = False  # speech was detected and has not ended
         self._voice_at_s = -math.inf  # when speech was detected or ended, since the last final transcript
-        self._taken: list[str] = []  # words of the turn that was ended here
+        self._taken: list[str] = []  # words of a turn that was ended here
         self._spoke_since = False  # speech was detected since then
         self._hears_onset = False  # the recogniser reports the onset of speech
         self.is_open = False
@@ -82,7 +82,7 @@ class OpenTurn:
         return self.is_open or self._voice or now_s <= self._voice_at_s + self._timeout_s
 
     def lost(self, now_s: float) -> None:
-        """Note that the recogniser was lost. A turn in progress stays so until a new one has heard it."""
+        """Note that the recogniser was lost. An open turn remains open until a new recogniser has heard it."""
         if self.may_be_under_way(now_s):
             self._voice_at_s = math.inf
 

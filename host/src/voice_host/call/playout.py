@@ -14,17 +14,17 @@ from voice_host.clock import now_s
 from voice_host_sdk import SpeechAudio
 
 FRAME_MS = 60.0
-"""Audio is sent in frames of at least this length: a frame every 20 ms would cost more."""
+"""Shortest audio frame to send; a frame every 20 ms would cost more CPU."""
 
 MAX_FRAME_MS = 240.0
-"""And of at most this length, however long the lead: what has been put into a frame can't be skipped any more."""
+"""Longest audio frame to send, however long the lead: audio in a frame can no longer be skipped."""
 
 
 class Playout:
     """Sends one reply's audio ahead of real time by at most the lead, and behind it by at most `max_lag_s`.
 
-    When the client is so slow that speech is later than that, as much is skipped as puts the reply back on time.
-    Nothing is skipped for any other delay.
+    If speech is later than that because the client is slow, enough is skipped to be on time again. Other delays skip
+    nothing.
 
     Args:
         send: sends one frame of PCM16 mono.
@@ -97,7 +97,7 @@ class Playout:
         if not self._sending:
             await self._room.wait()
             return
-        # The client is stalled. Skip what gets late meanwhile, so that the voice need not wait for it.
+        # The client is stalled. Skip what is late meanwhile, so that the voice does not have to wait for it.
         with suppress(TimeoutError):
             async with asyncio.timeout(FRAME_MS / 1000):
                 await self._room.wait()
@@ -132,7 +132,7 @@ class Playout:
                 await self._on_first_audio()
 
     async def _deliver(self, frame: bytes) -> None:
-        """Send a frame, and skip what got late while the client did not take it."""
+        """Send a frame, and skip what is late because the client did not accept it sooner."""
         self._sending = len(frame)
         self._clock.start_waiting(self._now_ms())
         try:
@@ -149,7 +149,7 @@ class Playout:
                 self._on_skipped(skipped_ms / 1000)
 
     def _skip_late(self) -> None:
-        # Once a stall was over the limit, everything else that it delays is as late.
+        # Once a stall exceeds the limit, everything that it delays is equally late.
         if self._skipped or self._clock.lag_ms > self._max_lag_ms:
             late = len(self._take(self._clock.lag_ms))
             self._skipped += late
@@ -157,7 +157,7 @@ class Playout:
 
     @property
     def begun(self) -> bool:
-        """Whether any speech was sent."""
+        """Whether any speech has been sent."""
         return self._clock.sent_ms > 0
 
     @property
@@ -180,7 +180,7 @@ class Playout:
                 await asyncio.sleep(ahead_ms / 1000)
 
     def hold(self) -> None:
-        """Send nothing for now."""
+        """Pause sending."""
         self.held = True
         self._clock.stop_waiting(self._now_ms())
 
@@ -193,7 +193,7 @@ class Playout:
         self._changed.set()
 
     def stop(self) -> None:
-        """Drop what is buffered, for good."""
+        """Drop what is buffered, and send nothing more."""
         self._stopped = True
         self._buffer.clear()
         self._buffered = 0
@@ -213,7 +213,7 @@ class Playout:
             self._clock.report(played_ms, self._now_ms())
 
     def note_liveness(self) -> None:
-        """The client is still there: its microphone sends audio. So what should have been played by now has been."""
+        """Note that the client is connected, since its microphone sends audio. So it has played what is due by now."""
         self._clock.note_liveness(self._now_ms())
 
     def heard(self) -> str:
@@ -221,7 +221,7 @@ class Playout:
         return self._heard.at(self._position_ms)
 
     def confirmed_heard(self) -> str:
-        """Return what is known to have been audible of a client that was lost, perhaps some time ago."""
+        """Return the text known to have been audible, for a client that may have been lost some time ago."""
         return self._heard.at(self._confirmed_position_ms)
 
     def reached(self) -> str:
@@ -233,7 +233,7 @@ class Playout:
         return self._heard.reached(self._confirmed_position_ms)
 
     def delivered(self) -> str | None:
-        """Return the text that was sent, once the playout is over; None: all of it, nothing was skipped."""
+        """Return the text that was sent, once the playout is over; None: nothing was skipped."""
         return self._heard.at(math.inf) if self._clock.skipped_ms else None
 
     @property
@@ -246,7 +246,7 @@ class Playout:
 
     @property
     def reports_are_missing(self) -> bool:
-        """Whether the client fell silent before it can have played all that was sent."""
+        """Whether the client stopped reporting before it can have played all that was sent."""
         return self._clock.confirmed_played_ms(self._now_ms()) < self._clock.sent_ms
 
     def _take(self, duration_ms: float) -> bytes:

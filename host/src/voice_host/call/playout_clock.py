@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class PlayoutClock:
-    """Estimates what a client has played that plays audio as it receives it. All times and durations are in ms.
+    """Estimates how much a client has played, assuming it plays audio on arrival. All times and durations are in ms.
 
     There are two scales: *sent* counts what the client got, as its reports do; a *position* is in the reply's audio,
     some of which may have been skipped.
@@ -13,7 +13,7 @@ class PlayoutClock:
     def __init__(self) -> None:
         self.sent_ms = 0.0
         self.lag_ms = 0.0
-        """How late the speech that waits now is played because the client was slow, less what it had in advance."""
+        """How late the next speech will be played because the client was slow, minus the audio it had in advance."""
         self._origin_ms = 0.0  # when playing began, if there had been no gap
         self._waits_since_ms: float | None = None
         self._skips: list[tuple[float, float]] = []  # after how much was sent, how much was skipped
@@ -25,7 +25,7 @@ class PlayoutClock:
     # --- what was sent, and skipped -----------------------------------------------------------------------------
 
     def add_sent(self, duration_ms: float, now_ms: float) -> None:
-        """The client has taken more audio."""
+        """The client has accepted more audio."""
         if now_ms - self._origin_ms > self.sent_ms:
             # The client has played everything, or this is the first audio: it plays this from now on.
             self._origin_ms = now_ms - self.sent_ms
@@ -48,12 +48,12 @@ class PlayoutClock:
             self._waits_since_ms = now_ms
 
     def limit_lag(self, waiting_ms: float, now_ms: float) -> None:
-        """New speech was made, behind `waiting_ms` of it: it can't be later than that and what is still played take."""
+        """Limit the lag of new speech to the `waiting_ms` of speech before it, plus what is still to be played."""
         self.update_lag(now_ms)
         self.lag_ms = min(self.lag_ms, self.ahead_ms(now_ms) + waiting_ms)
 
     def skip(self, duration_ms: float) -> tuple[float, float]:
-        """Skip the audio that comes next. Returns the positions where that begins and ends."""
+        """Skip the next audio. Returns the positions where it begins and ends."""
         start_ms = self.sent_ms + self.skipped_ms
         self._skips.append((self.sent_ms, duration_ms))
         return start_ms, start_ms + duration_ms
@@ -70,7 +70,7 @@ class PlayoutClock:
     # --- what was played ----------------------------------------------------------------------------------------
 
     def report(self, played_ms: float, now_ms: float) -> None:
-        """The client says how much it has played, which is better than any estimate."""
+        """Take the client's report of how much it has played, which replaces the estimate."""
         if self._reported is not None:
             self._report_gap_ms = max(self._report_gap_ms, now_ms - self._reported[1])
         self._reported = (min(played_ms, self.sent_ms), now_ms)
@@ -78,7 +78,7 @@ class PlayoutClock:
             self._paused_ms = self._reported[0]
 
     def pause(self, played_ms: float, now_ms: float) -> None:
-        """The client says that it has paused, having played so much."""
+        """Take the client's report that it has paused, and how much it has played."""
         self.report(played_ms, now_ms)
         self._paused_ms = min(played_ms, self.sent_ms)
 
@@ -95,7 +95,7 @@ class PlayoutClock:
             self._paused_ms = None
 
     def note_liveness(self, now_ms: float) -> None:
-        """The client is still there: it sent something that it sends all the time, such as microphone audio."""
+        """Note that the client is connected: it sent something that it sends continuously, such as microphone audio."""
         if self.sent_ms:
             self._alive_ms = self.played_ms(now_ms)
 

@@ -1,4 +1,4 @@
-"""Turns of the model that begin before the caller's turn is final, or even known."""
+"""Prepared turns: the model's work starts before the caller's turn is final, or even known."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ EVENTS_AHEAD = 512
 
 
 class PreparedTurn:
-    """A turn that runs ahead: without the caller's words up to where they are needed, with them up to its end.
+    """A turn that runs ahead of the caller. Without the caller's words, it runs until it needs them.
 
-    `run()` is a task of the call. `deliver()` is awaited once the turn is committed.
+    `run()` is a task of the call. `deliver()` is awaited once the turn is final.
     """
 
     def __init__(self, turn: AgentTurn) -> None:
         self.turn = turn
         self.task: asyncio.Task[None] | None = None
-        """Runs `run()`; set by whoever starts it."""
+        """The task of `run()`, set by the code that starts it."""
         self._kept: deque[AgentEvent] = deque()
         self._room = asyncio.Event()
         self._deliver: OnEvent | None = None
@@ -40,7 +40,7 @@ class PreparedTurn:
             self._deliver = None  # it refers to the reply
 
     async def deliver(self, on_event: OnEvent) -> None:
-        """Hand over the events that were kept, and then each as it comes. Returns when the turn has ended.
+        """Pass on the events kept so far, and then each event as it arrives. Returns when the turn has ended.
 
         Raises:
             Exception: what the model raised.
@@ -86,7 +86,7 @@ class TurnPreparation:
     Args:
         agent: whose turns they are.
         spawn: starts a task that ends with the call.
-        history_is_complete: whether the reply before has been remembered.
+        history_is_complete: whether the last reply is in the history.
     """
 
     def __init__(
@@ -99,20 +99,20 @@ class TurnPreparation:
         self._spawn = spawn
         self._history_is_complete = history_is_complete
         self.current: PreparedTurn | None = None
-        """The turn that is prepared now."""
+        """The turn being prepared."""
 
     def prepare(self) -> None:
-        """Have all of the next turn ready but the caller's words. Does nothing where that has been done."""
+        """Prepare the next turn, except for the caller's words. Does nothing if that is done."""
         if not self._history_is_complete():
             return
         if self.current is not None and not self._is_current(self.current):
-            self.current.cancel()  # the agent has said something since, on its own
+            self.current.cancel()  # the agent has said something since, without being asked
             self.current = None
         if self.current is None:
             self._begin()
 
     async def speculate(self, text: str) -> None:
-        """Ask the model about a turn that is not final."""
+        """Ask the model to answer a turn that is not final."""
         if not self._history_is_complete():
             return
         if self.current is None or not self._is_current(self.current):
@@ -122,13 +122,13 @@ class TurnPreparation:
         self.current.turn.ask(text)
 
     async def ask(self, text: str) -> None:
-        """Give a prepared turn the caller's words, and let its request go out before anything else happens."""
+        """Give the prepared turn the caller's words, and let it send its request before anything else happens."""
         if self.current is not None and self._history_is_complete() and self._is_current(self.current):
             self.current.turn.ask(text)
             await asyncio.sleep(0)
 
     async def take(self) -> PreparedTurn | None:
-        """Hand over the turn that was asked; None: there is none, or the conversation has moved on since."""
+        """Return the turn that was asked; None: there is none, or the history has changed since."""
         prepared, self.current = self.current, None
         if prepared is None or (prepared.turn.asked.is_set() and self._is_current(prepared)):
             return prepared
@@ -136,7 +136,7 @@ class TurnPreparation:
         return None
 
     async def drop(self) -> None:
-        """Throw away what was prepared."""
+        """Discard the prepared turn."""
         prepared, self.current = self.current, None
         if prepared is not None:
             await prepared.drop()

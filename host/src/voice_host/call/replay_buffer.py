@@ -1,4 +1,4 @@
-"""The caller's audio that a recogniser may have to hear again. No I/O, no clock."""
+"""The caller's audio that may have to be sent to speech-to-text again. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections import deque
 from dataclasses import dataclass
 
 PIECE_MS = 500
-"""The longest piece that is handed out. Sending waits piece by piece, and is watched piece by piece."""
+"""The longest piece to return. The send timeout and the watchdog apply to each piece."""
 
 RUN_UP_MS = 500
-"""Kept before the first loud piece: words begin softly."""
+"""Audio kept before the first loud piece, since words begin softly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some of the caller's audio, and whether it is loud enough to be speech."""
+    """A piece of the caller's audio, and whether it is loud enough to be speech."""
 
     pcm: bytes
     loud: bool
@@ -23,12 +23,12 @@ class Piece:
 class ReplayBuffer:
     """Holds PCM16 mono from the end of the last turn to now, at most `limit_s` of it.
 
-    `next()` hands it out piece by piece; `rewind()` starts again at the front for a new recogniser, and `commit()`
-    drops what has become a turn. When the buffer is full, the oldest audio goes.
+    `next()` returns it piece by piece; `rewind()` starts again from the beginning for a new recogniser, and `commit()`
+    drops what has become a turn. When the buffer is full, the oldest audio is dropped.
 
     Args:
         sample_rate: Hz.
-        limit_s: seconds of audio held at most.
+        limit_s: the maximum of audio, in seconds.
     """
 
     def __init__(self, sample_rate: int, limit_s: float) -> None:
@@ -46,7 +46,7 @@ class ReplayBuffer:
         return self._sent_size + self._unsent_size
 
     def add(self, pcm: bytes, *, loud: bool) -> int:
-        """Add whole samples. Returns how many bytes were dropped that no recogniser has heard."""
+        """Add whole samples. Returns how many unsent bytes were dropped to make room."""
         if not pcm:
             return 0
         if len(pcm) <= self._piece:
@@ -66,7 +66,7 @@ class ReplayBuffer:
         return unheard
 
     def next(self) -> Piece | None:
-        """Hand out the next piece; None when there is none."""
+        """Return the next piece; None: there is none."""
         if not self._unsent:
             return None
         piece = self._unsent.popleft()
@@ -79,11 +79,11 @@ class ReplayBuffer:
         return piece
 
     def commit(self, keep_ms: float, *, turn_over: bool = False) -> None:
-        """Drop what was handed out, which has become a turn, but for its last `keep_ms`.
+        """Drop what was sent, which has become a turn, except for its last `keep_ms`.
 
         Args:
-            turn_over: the turn has ended, so what is kept holds words only if more speech follows soon. Otherwise
-                `forget_silence` drops it like silence, however loud it is: it is the end of the caller's voice.
+            turn_over: the turn has ended. Then what is kept contains words only if more speech follows soon; if not,
+                `forget_silence` drops it as if it were silence, however loud it is.
         """
         kept: deque[Piece] = deque()
         room = int(keep_ms * self._bytes_per_ms) & ~1
@@ -99,9 +99,9 @@ class ReplayBuffer:
             self._lead = self._sent_size
 
     def forget_silence(self, keep_ms: float) -> None:
-        """Drop silence at the front, while no turn has begun; the last `keep_ms` that were handed out stay.
+        """Drop silence at the front, while no turn is open; the last `keep_ms` that were sent are kept.
 
-        `rewind` would leave it out, and so would `commit` once a turn begins; calls are silent for most of their time.
+        `rewind` and `commit` would leave it out anyway; this saves memory, since calls are silent most of the time.
         """
         spare = min(self._lead - self._run_up, self._sent_size - keep_ms * self._bytes_per_ms)
         while self._sent and (size := len(self._sent[0].pcm)) <= spare:
@@ -109,11 +109,11 @@ class ReplayBuffer:
             spare -= size
 
     def rewind(self, *, trim: bool) -> None:
-        """Hand everything out again.
+        """Start again from the beginning.
 
         Args:
-            trim: leave out the silence at the front: no turn had begun, and a recogniser takes audio little faster than
-                real time, so that each second of silence would delay the first word.
+            trim: leave out the silence at the front, if no turn is open. A recogniser takes audio little faster than in
+                real time, so each second of silence would delay the first word.
         """
         self._unsent = self._sent + self._unsent
         self._sent = deque()
@@ -122,7 +122,7 @@ class ReplayBuffer:
         self._measure()
 
     def forget_sent(self) -> None:
-        """Never hand out again what was handed out."""
+        """Drop what was sent."""
         self._sent.clear()
         self._measure()
 

@@ -14,15 +14,15 @@ from voice_host.conversation.history import CUT_MARK, SKIPPED_MARK
 from voice_host.conversation.turn import AgentTurn
 
 TEXT_QUEUE_LENGTH = 2048
-"""Pieces of text between the model and the voice, some 1500 words. When full, the model waits for the voice."""
+"""Pieces of text queued for the voice, some 1500 words. When the queue is full, the model waits for the voice."""
 
 OVERLAP_WORDS = 3
-"""Words that are said again when a reply is resumed: somebody who was interrupted goes back a little."""
+"""Words that are repeated when an interrupted reply is resumed, as people do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """Something said while nothing else is, such as "one moment". No part of the reply's text or of the history."""
+    """A phrase to cover silence, such as "one moment". Not part of the reply's text or of the history."""
 
     text: str
 
@@ -39,30 +39,30 @@ class Reply:
     asked: str = ""
     """The caller's turn that it answers."""
     turn: AgentTurn | None = None
-    """The model's part of it; None for a greeting and the like."""
+    """The run of the model; None for replies without the model, such as a greeting."""
     text: str = ""
-    """As far as it is known. Only `write` and `append` add to it."""
+    """The text so far. Only `write` and `append` add to it."""
     heard: str | None = None
-    """What was audible when it was cut; None: it was not cut."""
+    """The text that was audible when it was cut; None: it was not cut."""
     reached: str = ""
-    """How far in its text the caller was then. The same as `heard`, unless some was skipped."""
+    """The text up to the position where it was cut. Differs from `heard` if speech was skipped."""
     text_came_s: float = field(default_factory=now_s)
-    """When there was more text last."""
+    """When text was last added."""
     speech_queue: asyncio.Queue[str | Filler | None] = field(default_factory=lambda: asyncio.Queue(TEXT_QUEUE_LENGTH))
-    """What is to be spoken; None ends it."""
+    """The text to be spoken; None ends it."""
     task: asyncio.Task[None] | None = None
     running: bool = False
-    """False while it waits for the reply before it; cutting it then only marks it, so that its turn is remembered."""
+    """False while it waits for the previous reply. Cutting it then only marks it, so that its turn is remembered."""
 
-    # --- what it says ---------------------------------------------------------------------------------------------
+    # --- its text -------------------------------------------------------------------------------------------------
 
     async def write(self, text: str) -> None:
-        """Add to its text. Waits while the voice is too far behind."""
+        """Append text. Waits while the voice is too far behind."""
         self._add(text)
         await self.speech_queue.put(text)
 
     def append(self, text: str) -> bool:
-        """Add to its text without waiting. Returns False if there is no room for it."""
+        """Append text without waiting. Returns False if the queue is full."""
         if self.speech_queue.full():
             return False
         self._add(text)
@@ -78,41 +78,41 @@ class Reply:
         await self.speech_queue.put(Filler(text))
 
     async def end_sentence(self) -> None:
-        """Let everything written so far be spoken, without waiting for what comes next."""
+        """Let all text so far be spoken without waiting for more."""
         await self.speech_queue.put("\n")
 
     async def end_text(self) -> None:
         """No more text follows."""
         await self.speech_queue.put(None)
 
-    # --- what is heard of it --------------------------------------------------------------------------------------
+    # --- what was heard -------------------------------------------------------------------------------------------
 
     def hold(self) -> None:
-        """The caller began to speak, over it or before it: send nothing for now."""
+        """Pause sending: the caller began to speak, over the reply or before it."""
         if self.playout.begun:
-            # What was sent ahead is still played, and only then is there silence.
+            # The client still plays what was sent ahead.
             self.stages.lasted("barge_in_to_silence", self.playout.ahead_ms)
         self.playout.hold()
 
     def audible(self) -> str:
-        """Return what has been audible so far, with single spaces."""
+        """Return the text that has been audible so far, with single spaces."""
         return " ".join(self.playout.heard().split())
 
     def unheard(self) -> str:
-        """Return the rest that was not heard when it was cut, beginning with the last words that were."""
+        """Return the text that was not heard when it was cut, preceded by the last words that were."""
         return unheard(self.text, self.reached, OVERLAP_WORDS) if self.heard is not None else ""
 
     def remembered(self) -> tuple[str | None, str]:
-        """Return what the history keeps in place of its text (None: all of it), and the mark that says why."""
+        """Return the text for the history (None: all of it), and the mark that says why it is shorter."""
         if self.heard is not None:
             return self.heard, CUT_MARK
         delivered = self.playout.delivered()
         return None if delivered is None else " ".join(delivered.split()), SKIPPED_MARK
 
-    # --- how it ends ----------------------------------------------------------------------------------------------
+    # --- its end --------------------------------------------------------------------------------------------------
 
     def cut(self) -> str:
-        """Stop it: nothing of it is sent any more. Returns what was heard."""
+        """Stop the reply: nothing of it is sent from now on. Returns the text that was heard."""
         self.alive = False
         if self.turn is not None:
             self.turn.alive = False
@@ -123,12 +123,12 @@ class Reply:
         return self.heard
 
     def connection_lost(self) -> None:
-        """The client was lost, perhaps some time ago: count as heard only what is known to have been played."""
+        """The client was lost, perhaps some time ago: only what is known to have been played counts as heard."""
         self.heard = " ".join(self.playout.confirmed_heard().split())
         self.reached = self.playout.confirmed_reached()
 
     def over(self, how: str) -> ReplyOver:
-        """Return the record of a reply that is over. `how`: `completed`, or `cancelled_by_` and what cut it."""
+        """Return the event for the end of the reply. `how`: `completed`, or `cancelled_by_` and the cause."""
         text = self.text.strip()
         heard, _ = self.remembered()
         return ReplyOver(

@@ -1,4 +1,4 @@
-"""The course of a reply: the model's text on to client and voice, the voice's audio on to the client."""
+"""Runs a reply: passes the model's text to client and voice, and the voice's audio to the client."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from voice_host.turns.events import ReplyTextComplete
 from voice_host_sdk import ProviderError, SilenceConfig
 
 Relay = Callable[[Call, Reply], Coroutine[Any, Any, None]]
-"""Speaks a reply's text as it comes, and returns when it has been played."""
+"""Speaks a reply's text as it is generated, and returns when it has been played."""
 
 
 async def answer_turn(call: Call, text: str, prepared: PreparedTurn | None, reply: Reply, relay: Relay) -> None:
-    """Answer the caller's turn: model, voice and playout side by side."""
+    """Answer the caller's turn: model, voice and playout run concurrently."""
     run: Callable[[OnEvent], Awaitable[None]]
-    # A subclass of the handler may pass on other words than the caller's, which the model was asked already.
+    # A subclass of the handler may have changed the text, while the model was given the caller's words.
     if prepared is not None and prepared.turn.prompt == text and call.agent.commit(prepared.turn):
         turn, run = prepared.turn, prepared.deliver
     else:
@@ -61,7 +61,7 @@ async def answer_turn(call: Call, text: str, prepared: PreparedTurn | None, repl
 
 
 async def speak_text(call: Call, text: str, greeting: bool, reply: Reply, relay: Relay) -> None:
-    """Speak something of the agent's own, as a reply without a model."""
+    """Speak a given text as a reply, without the model."""
     if not reply.alive:
         return
     await reply.write(text)
@@ -75,11 +75,11 @@ async def speak_text(call: Call, text: str, greeting: bool, reply: Reply, relay:
 
 
 async def relay_speech(call: Call, reply: Reply, wording: ClauseWording) -> None:
-    """Speak the reply's text as it comes, and return when it has been played (`Relay`)."""
+    """Speak the reply's text as it is generated, and return when it has been played (`Relay`)."""
 
     async def on_error(error: ProviderError) -> None:
         if not error.retryable:
-            call.voice = None  # later replies need not find out again
+            call.voice = None  # do not try it again for later replies
         await call.report_failure(error)
 
     async with asyncio.TaskGroup() as tasks:
@@ -94,10 +94,10 @@ async def relay_speech(call: Call, reply: Reply, wording: ClauseWording) -> None
 
 
 async def _generate(call: Call, reply: Reply, turn: AgentTurn, run: Callable[[OnEvent], Awaitable[None]]) -> bool:
-    """Take a turn to its end. When the model fails, the agent says so instead of falling silent.
+    """Run a turn to its end. If the model fails, the agent says so.
 
     Returns:
-        whether the model got to the end of its reply.
+        whether the model finished its reply.
     """
     finished = True
     filler = asyncio.create_task(_cover_silence(reply, call.agent.config.silence), name=f"filler-{reply.id}")
@@ -124,18 +124,18 @@ async def _generate(call: Call, reply: Reply, turn: AgentTurn, run: Callable[[On
 
 
 async def _cover_silence(reply: Reply, config: SilenceConfig) -> None:
-    """Say the fillers, one after the other, when neither the model nor a tool has brought text for a while."""
+    """Speak fillers, in turn, while no text has come from the model for a while."""
     if config.filler_after_s is None:
         return
     for filler in config.fillers:
         since_s = now_s()
         while True:
-            # Text only moves the time that is looked at here: this is not woken for each word.
+            # New text only updates the time that is checked here, so this is not woken for each word.
             silent_at_s = max(since_s, reply.text_came_s) + config.filler_after_s
             if (left_s := silent_at_s - now_s()) > 0:
                 await asyncio.sleep(left_s)
             elif reply.playout.busy or reply.playout.held:
-                since_s = now_s()  # what was said before is still being spoken, or the caller speaks
+                since_s = now_s()  # earlier text is still being spoken, or the caller speaks
             else:
                 break
         await reply.fill(filler)

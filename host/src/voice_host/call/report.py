@@ -1,6 +1,6 @@
-"""Reports what happens in a call: each event once, to metrics, log, callbacks and observers, and the client.
+"""Reports the events of a call: each one once, to metrics, log, callbacks, observers and the client.
 
-Nothing else in this room counts, calls back, or sends messages.
+Nothing else in `call` updates metrics, runs callbacks or sends messages about events.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class CallReporter:
     """Reports the events of one call.
 
     Args:
-        session: the call's, for its ids and callbacks.
-        client: who is told.
+        session: for the ids and callbacks.
+        client: is sent the messages.
     """
 
     def __init__(self, session: ManagedSession, client: ClientConnection) -> None:
@@ -60,7 +60,7 @@ class CallReporter:
         self._client = client
 
     async def tell(self, event: CallEvent, sender: Sender | None = None) -> None:
-        """Report an event to everybody. Returns when the client has taken it.
+        """Report an event, also to the client. Returns when it has been sent.
 
         Args:
             sender: the reply that the event belongs to: once it is cut, the client is not told.
@@ -69,7 +69,7 @@ class CallReporter:
         await self._client.tell(event, sender)
 
     def note(self, event: CallEvent) -> None:
-        """Report an event to everybody but the client. Returns at once."""
+        """Report an event, but not to the client. Returns at once."""
         match event:
             case (
                 ReplyText()
@@ -115,7 +115,7 @@ class CallReporter:
         | FinalMissing
         | VoiceFailedOver,
     ) -> None:
-        """Count or log what was dropped and what failed without the caller being told."""
+        """Count or log losses and failures of which the caller is not told."""
         match event:
             case LimitExceeded(limit):
                 metrics.LIMITS_EXCEEDED.labels(self._agent_id, limit).inc()
@@ -138,7 +138,7 @@ class CallReporter:
                 self._warn("tts_fallback", code=code)
 
     def crashed(self, error: Exception) -> None:
-        """Log an error of the host's own that ends the call. The caller gets no detail of it."""
+        """Log an error in the host that ends the call. The caller is told no details."""
         log.error("call_failed", agent_id=self._agent_id, session_id=self._session.id, exc_info=error)
 
     def _turn_taken(self, turn: UserTurn) -> None:

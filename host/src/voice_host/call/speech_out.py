@@ -1,4 +1,4 @@
-"""Speaks a reply's text: clauses become utterances of the voice, and their audio goes to the reply's playout."""
+"""`SpeechOut`: turns a reply's text into utterances of the voice, and writes their audio to the playout."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from voice_host.text import ClauseWording, SpokenPiece, SpokenStream
 from voice_host_sdk import ProviderError, TextToSpeechStream, Utterance
 
 CLAUSE_DEADLINE_S = 0.1
-"""A sentence that looks finished is spoken when the model pauses for so long, without waiting for its next words."""
+"""If the model pauses for this long after a sentence that looks finished, the sentence is spoken."""
 
 PAUSE = ""
-"""Stands in the queue of text for a pause of the model."""
+"""Marks a pause of the model in the queue of text."""
 
 UTTERANCES_AHEAD = 2
-"""Utterances under way: the one that is audible and the next one, so that there is no gap between them."""
+"""Concurrent utterances: the audible one and the next one, so that there is no gap between them."""
 
 
 @dataclass(slots=True)
 class _Speaking:
-    """A clause that is being spoken."""
+    """A clause being spoken."""
 
     utterance: Utterance
     clause: SpokenClause = field(default_factory=SpokenClause)
 
 
 class SpeechOut:
-    """Speaks one reply while its text comes in.
+    """Speaks one reply while its text is generated.
 
     Args:
-        voice: the call's line to the voice; None: the text is consumed and not spoken.
+        voice: the call's stream to the voice; None: the text is consumed, but not spoken.
         reply: its `speech_queue` is spoken into its `playout`.
-        wording: puts clauses into words for the voice.
-        on_error: awaited for every failure of the voice. The rest is spoken where that is possible.
+        wording: converts clauses to words for the voice.
+        on_error: awaited for every failure of the voice. The rest is spoken if possible.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class SpeechOut:
         self._free = asyncio.Semaphore(UTTERANCES_AHEAD)
         self._speaking: asyncio.Queue[_Speaking | None] = asyncio.Queue()  # bounded by the semaphore
         self._current: _Speaking | None = None
-        self._unspoken = ""  # text that is not said, such as an emoji; part of the next clause
+        self._unspoken = ""  # text that is not spoken, such as an emoji; becomes part of the next clause
 
     async def run(self) -> None:
         """Speak all of the reply's text. Returns when its last audio is in the playout."""
@@ -81,7 +81,7 @@ class SpeechOut:
             await self._finish()
 
     async def _fill(self, text: str) -> None:
-        """Say a filler between two clauses."""
+        """Speak a filler between two clauses."""
         await self._finish()
         if (filler := await self._begin("")) is not None:
             self._current = filler
@@ -97,7 +97,7 @@ class SpeechOut:
             speaking = _Speaking(await self._voice.utterance(), SpokenClause(text))
         except ProviderError as error:
             self._free.release()
-            self._voice = None  # it was retried already: the rest of this reply is only shown
+            self._voice = None  # it was retried already: the rest of this reply is text only
             await self._on_error(error)
             return None
         self._speaking.put_nowait(speaking)
@@ -149,7 +149,7 @@ class SpeechOut:
 async def pieces(
     texts: asyncio.Queue[str | Filler | None], wording: ClauseWording
 ) -> AsyncIterator[SpokenPiece | Filler]:
-    """Split the text into pieces to be spoken, each as early as is safe. None ends it."""
+    """Split the text into pieces to be spoken, as early as possible. None ends it."""
     stream = SpokenStream(wording)
     pause = _PauseTimer(texts)
     try:
@@ -175,9 +175,9 @@ async def pieces(
 
 
 class _PauseTimer:
-    """Puts `PAUSE` into the queue when no text came for `CLAUSE_DEADLINE_S`.
+    """Puts `PAUSE` into the queue if no text arrives for `CLAUSE_DEADLINE_S`.
 
-    One timer serves many words: they only move the due time, and a timer that fires too early is armed again.
+    Words only move the due time; a timer that fires too early is set again. So there is not a timer for each word.
     """
 
     def __init__(self, texts: asyncio.Queue[str | Filler | None]) -> None:
@@ -187,13 +187,13 @@ class _PauseTimer:
         self._due_s: float | None = None
 
     def set(self) -> None:
-        """Watch for a pause from now on."""
+        """Start to wait for a pause."""
         self._due_s = self._loop.time() + CLAUSE_DEADLINE_S
         if self._timer is None:
             self._timer = self._loop.call_at(self._due_s, self._fire)
 
     def unset(self) -> None:
-        """Text came, or a pause makes no difference."""
+        """Stop waiting: text has arrived, or a pause makes no difference."""
         self._due_s = None
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Noticing a recogniser that takes speech and returns nothing. No I/O, no clock."""
+"""Detects a recogniser that accepts speech but returns nothing. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ QUIET = 1000
 """Of 65536, from the lowest to the highest sample: anything softer is not speech. About -36 dB."""
 
 ABOVE_NOISE = 3.0
-"""Speech is at least so many times louder than the noise, or no recogniser would understand it."""
+"""Speech is at least this many times louder than the noise, or it could not be recognised."""
 
 FLOOR_RISE_RATE = 0.16
-"""Share of the distance to the current level by which the noise floor rises in a second; it falls at once. So new noise
-counts as noise after some seconds, and speech, which has gaps, never does."""
+"""Fraction of the difference to the current level by which the noise floor rises per second; it falls at once. So new
+noise counts as noise after some seconds, and speech, which has gaps, never does."""
 
 MAX_FACTOR = 32
-"""How far the limit grows."""
+"""Maximum factor by which the limit grows."""
 
 
 class Loudness:
@@ -32,7 +32,7 @@ class Loudness:
         self._floor = 0.0
 
     def is_loud(self, pcm: bytes) -> bool:
-        """Return whether the next piece of PCM16 may be speech."""
+        """Whether the next piece of PCM16 may be speech."""
         level = peak_to_peak(pcm)
         if level < self._floor:
             self._floor = level
@@ -42,7 +42,7 @@ class Loudness:
 
 
 class SttWatchdog:
-    """Adds up the loud audio that was sent since the recogniser's last event.
+    """Measures the loud audio sent since the recogniser's last event.
 
     A false alarm (music, a television) costs one reconnection. Each alarm without an event since doubles the limit.
 
@@ -61,7 +61,7 @@ class SttWatchdog:
         self._loud_s = 0.0
 
     def sent(self, duration_s: float) -> bool:
-        """Loud audio was sent. Returns whether the recogniser has stopped working, as far as can be told."""
+        """Loud audio was sent. Returns whether the recogniser seems to have stopped working."""
         self._loud_s += duration_s
         if self._loud_s < self._limit_s * self._factor:
             return False

@@ -1,4 +1,4 @@
-"""The end of a connection: the call is stopped, and its state recorded for a caller who comes back."""
+"""Stops a call whose connection has ended, and records its state for a caller who reconnects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from voice_host.turns.events import CancelReply, ConnectionEnded
 
 
 class Suspension:
-    """Ends a call in two steps: creating it stops everything; `record()` follows when the call's tasks have ended."""
+    """Ends a call in two steps: creating this stops the call, and `record()` follows when its tasks have ended."""
 
     def __init__(self, call: Call) -> None:
         """Cancel the reply under way and all tasks. Nothing is sent from here on."""
@@ -20,10 +20,10 @@ class Suspension:
         call.cancel_tasks()
 
     def _stop_reply(self, reply: Reply | None) -> Reply | None:
-        """Return the last reply, unless it was heard to its end."""
+        """Return the last reply, unless all of it was heard."""
         engine = self._call.engine
         self._text_complete = engine.text_complete
-        # A client that fell silent some time ago may have received a reply to its end without playing it.
+        # A client that was lost some time ago may not have played a reply that was sent completely.
         unplayed = (
             self._call.lost
             and reply is not None
@@ -46,9 +46,9 @@ class Suspension:
         return reply if unfinished else None
 
     def record(self) -> SuspendedCall:
-        """Return the state of the call. A turn that is to be answered again is removed from the history.
+        """Return the state of the call. A turn to be answered again is removed from the history.
 
-        Call it when the task of the reply has ended: before, the history is incomplete, and tools may still run.
+        Call it after the reply's task has ended; before that, the history is incomplete, and tools may still run.
         """
         session = self._call.session
         turns = self._call.engine.snapshot(session.created_at)
@@ -56,7 +56,7 @@ class Suspension:
             return SuspendedCall(turns)
         unanswered = bool(reply.asked) and not self._text_complete and not reply.heard
         if unanswered and (reply.turn is None or not reply.turn.steps):
-            # Nothing was heard and no tool ran, so nothing is lost by answering again, and in whole sentences.
+            # Nothing was heard and no tool ran, so the turn can be answered again from the beginning.
             session.agent.forget_turn(reply.asked)
             return SuspendedCall(turns, unanswered=reply.asked)
         return SuspendedCall(turns, unheard=reply.unheard())

@@ -1,1 +1,1 @@
-"""The front of a running host: HTTP and WebSocket routes, authentication, limits of connections, and the process."""
+"""The front of a running host: HTTP and WebSocket routes, connection limits, and the server process."""

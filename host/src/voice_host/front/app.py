@@ -40,14 +40,14 @@ def create_host_app(
     """Return the application in front of `agents`. The caller starts and stops them.
 
     Args:
-        agents: what takes the calls.
-        settings: what the platform said.
-        authentication: who may do what; default: everybody may do everything.
-        admission: counts the calls; default: by `[limits]`.
-        extensions: which routes are added.
-        allowed_hosts: names in the `Host` header that are answered, beside addresses. A page that rebinds its own name
-            to this machine would pass a comparison of `Origin` and `Host`; it does not know these names.
-        tracebacks: whether `GET /agents` shows what a broken agent raised; for `voice-host dev` alone.
+        agents: take the calls.
+        settings: the platform's settings.
+        authentication: authenticates requests; default: everybody may do everything.
+        admission: limits the calls; default: by `[limits]`.
+        extensions: add their routes.
+        allowed_hosts: names allowed in the `Host` header, besides IP addresses. This protects against pages that rebind
+            their own name to this machine, which would pass a comparison of `Origin` and `Host`.
+        tracebacks: whether `GET /agents` includes tracebacks of broken agents; only for `voice-host dev`.
 
     Raises:
         ExtensionsBroken: the routes of an extension cannot be added.
@@ -57,7 +57,7 @@ def create_host_app(
     authorization = Authorization(authentication)
     allowed_origins = settings.server.allowed_origins
     app = FastAPI(title="voice-host", docs_url=None, redoc_url=None, openapi_url=None)
-    # What is added last is outermost.
+    # The middleware added last is outermost.
     app.add_middleware(ContainedRoutes)
     app.add_middleware(OneCredential)
     if allowed_origins:

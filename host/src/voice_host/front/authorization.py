@@ -1,4 +1,4 @@
-"""Authentication as routes use it: what of a request it sees, and how a refusal is answered over HTTP."""
+"""Authentication of HTTP requests, and the responses if it fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REALM = 'Bearer realm="voice-host"'
 
 
 def connection_of(request: HTTPConnection, agent_id: str | None = None) -> Connection:
-    """Return the parts of a request, or of a WebSocket's, that authenticators see."""
+    """Return the parts of a request, or of a WebSocket upgrade, that authenticators get."""
     return Connection(
         agent_id=agent_id,
         path=request.scope["path"],
@@ -33,7 +33,7 @@ def connection_of(request: HTTPConnection, agent_id: str | None = None) -> Conne
 
 
 def origin_of(request: HTTPConnection, who: Principal | AuthFailure | None = None) -> dict[str, str]:
-    """Return log fields that say where a request came from: the client's address and the key's id."""
+    """Return log fields for the origin of a request: the client's address and the key's id."""
     key_id = key_of(who.caller) if isinstance(who, Principal) else who.key_id if who is not None else None
     found = {"client": request.client.host if request.client else None, "key_id": key_id}
     return {name: value for name, value in found.items() if value}
@@ -42,7 +42,7 @@ def origin_of(request: HTTPConnection, who: Principal | AuthFailure | None = Non
 def report_refused_request(
     request: HTTPConnection, status: int, kind: str, reason: str, who: AuthFailure | None = None
 ) -> None:
-    """Count a request or an upgrade that is refused, by `kind`, and log it with the reason."""
+    """Count a refused request or upgrade by `kind`, and log it with the reason."""
     metrics.REQUESTS_REFUSED.labels(str(status), kind).inc()
     log.info("request_refused", path=request.scope["path"], status=status, reason=reason, **origin_of(request, who))
 
@@ -54,11 +54,11 @@ class Authorization:
         self.authentication = authentication
 
     async def require(self, request: HTTPConnection, *scopes: Scope, agent_id: str | None = None) -> Principal:
-        """Return who makes a request, which must have one of the scopes.
+        """Return the client of a request, which must have one of the scopes.
 
         Raises:
-            HTTPException: 401 without a valid key or token, 403 with one that does not allow this, 429 after too many
-                failed attempts.
+            HTTPException: 401 without a valid key or token, 403 without the permission, 429 after too many failed
+                attempts.
         """
         found = await self.authentication.authorize(connection_of(request, agent_id), *scopes)
         if isinstance(found, Principal):
@@ -72,16 +72,16 @@ class Authorization:
         raise refusal
 
     async def identify(self, request: HTTPConnection) -> Principal | None:
-        """Return who makes a request, on a route that is open to all and shows more to some. None: nobody known."""
+        """Return the client of a request to a public route that shows more to some clients. None: not authenticated."""
         connection = connection_of(request)
         if self.authentication.required and credential_of(connection) is None:
-            return None  # a load balancer asks every second: no extension is bothered
+            return None  # a load balancer asks every second; do not call authenticators for that
         found = await self.authentication.identify(connection)
         return found if isinstance(found, Principal) else None
 
 
 def _response_to(failure: AuthFailure, scopes: tuple[Scope, ...]) -> HTTPException:
-    """RFC 6750, 3: what was wrong is in the header for programs, and in the body for people."""
+    """RFC 6750, 3: the error is in the header for programs, and in the body for people."""
     if failure.retry_after_s is not None:
         return HTTPException(429, failure.reason, {"Retry-After": str(failure.retry_after_s)})
     if failure.authenticated:

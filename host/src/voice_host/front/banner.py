@@ -1,4 +1,4 @@
-"""What `voice-host serve` prints when it starts: the address, the agents, and the services they use."""
+"""The start-up output of `voice-host serve`: the address, the agents, and their services."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def print_banner(
     """Print the start-up output.
 
     Args:
-        access: what the operator should know about who may call.
+        access: a note about who may call.
         advice, tracebacks: as for `print_broken`.
     """
     console.print(Text.assemble("Talk to your agents at ", (url, "bold cyan"), "   (Ctrl-C stops the host)\n"))
@@ -71,8 +71,8 @@ def print_broken(agent: AgentReport, console: Console, advice: str | None = None
     """Print why an agent is broken.
 
     Args:
-        advice: what to do where its error says nothing about that; default: to run `voice-host check`.
-        tracebacks: whether to print the stack trace of what it raised, too.
+        advice: what to do if the error has no hint; default: to run `voice-host check`.
+        tracebacks: whether to print the stack trace, too.
     """
     place = f" ({agent.where})" if agent.where else ""
     message = printable(f" was not {agent.phase}: {agent.error}{place}", keep="\n")

@@ -1,4 +1,4 @@
-"""`WS /agents/{id}/session`: authenticates a caller, admits the call and hands it to the agents, or tells why not."""
+"""`WS /agents/{id}/session`: authenticates the caller, admits the call, and passes it to the agents, or refuses it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from voice_host.settings import Settings
 
 
 class _Refused(NamedTuple):
-    """A call that does not begin. `reason` is for the client."""
+    """A refused call. `reason` is sent to the client."""
 
     code: CloseCode
     reason: str
@@ -36,7 +36,7 @@ class _Refused(NamedTuple):
 def add_call_route(
     app: FastAPI, agents: AgentService, settings: Settings, authentication: Authentication, admission: Admission
 ) -> None:
-    """Add the route to the host's application. Starlette's own: FastAPI's would solve dependencies for each call."""
+    """Add the route. A Starlette route, because FastAPI's would resolve dependencies for each call."""
     route = _CallRoute(agents, settings, authentication, admission)
     app.router.routes.append(WebSocketRoute("/agents/{agent_id}/session", route.answer))
 
@@ -63,7 +63,7 @@ class _CallRoute:
             await self._refuse(ws, agent_id, lease)
             return
         try:
-            if not self._authentication.redeem(principal):  # last of all: a call that is refused does not use it up
+            if not self._authentication.redeem(principal):  # last, so that a refused call does not use it up
                 used = _Refused(CloseCode.NOT_AUTHORISED, "the call token was used already", principal)
                 await self._refuse(ws, agent_id, used)
                 return
@@ -79,7 +79,7 @@ class _CallRoute:
         allowed = self._settings.server.allowed_origins if own is None else own
         if not origin_allowed(ws.headers.get("origin"), ws.headers.get("host", ""), allowed):
             return _Refused(CloseCode.ORIGIN_NOT_ALLOWED, "this page may not call here")
-        # Before the agent is looked up: who may not call does not learn which agents there are.
+        # Before the agent is looked up, so that unauthenticated clients cannot find out which agents exist.
         found = await self._authentication.authorize(connection_of(ws, agent_id), "calls")
         if isinstance(found, Principal):
             return found
@@ -103,7 +103,7 @@ class _CallRoute:
         return None
 
     async def _lease(self, ws: WebSocket, agent_id: str, principal: Principal) -> Lease | _Refused:
-        """Admit the call under the id of its session: a new one, or that of the session a resume token opens."""
+        """Admit the call under its session id: a new one, or the one in the resume token."""
         session_id = new_session_id()
         if (token := ws.query_params.get("resume")) is not None:
             try:
@@ -119,8 +119,8 @@ class _CallRoute:
         return _Refused(CloseCode.OVER_A_LIMIT, lease.reason, principal)
 
     async def _refuse(self, ws: WebSocket, agent_id: str, refused: _Refused) -> None:
-        """Close with a code that a browser can see, which takes accepting first."""
-        known = agent_id if agent_id in self._agents.report.agents else ""  # anybody may write anything for one
+        """Close with a code. The connection must be accepted first, or a browser would not see the code."""
+        known = agent_id if agent_id in self._agents.report.agents else ""  # the id in the path is arbitrary text
         report_refusal(known, refused.code, refused.reason, **origin_of(ws, refused.who))
         await ws.accept(subprotocol=chosen_subprotocol(ws.scope.get("subprotocols", [])))
         await ws.close(refused.code, fit_reason(refused.reason))

@@ -1,4 +1,4 @@
-"""How many connections there may be, and how long each may take: uvicorn's protocols with these limits."""
+"""Limits on the number and duration of connections, enforced in uvicorn's protocols."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ log = get_logger(__name__)
 NO_ROOM = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
 
 DESCRIPTORS_PER_CALL = 4
-"""The client's socket, one each to speech-to-text and the voice, and one to the model."""
+"""File descriptors of a call: the client's socket, and one each to speech-to-text, text-to-speech and the model."""
 
 RESERVED_DESCRIPTORS = 64
-"""For the listener, the event loop, log and key files, health checks of speech services, and libraries."""
+"""Other file descriptors: listener, event loop, log and key files, health checks of speech services, libraries."""
 
 WANTED_DESCRIPTORS = 65_536
-"""Enough for more connections than one process can serve. The hard limit of some systems is 2**30, and whatever closes
-all descriptors of a child one by one would take minutes."""
+"""More than one process can serve. Some systems have a hard limit of 2**30, with which programs that close all
+descriptors of a child process one by one would take minutes."""
 
 
 class ConnectionTable:
-    """Counts the connections of a process and bounds them. Belongs to one event loop.
+    """Counts and limits the connections of a process. Belongs to one event loop.
 
-    At the limit a new connection replaces the one that has been idle longest, since a new one may bring a call. Where
-    none is idle, the new one is refused.
+    At the limit, a new connection replaces the one that has been idle for longest. If none is idle, the new one is
+    refused.
 
     Args:
-        most: connections in all.
-        most_per_address: connections from one IPv4 address or one /64 of IPv6. Loopback and proxies are exempt: whose
-            connections they carry is not known before a request was read.
-        proxies: addresses and networks whose forwarding headers are believed; `*` exempts every address.
+        most: the limit in total.
+        most_per_address: the limit for one IPv4 address or IPv6 /64. Loopback and proxies are exempt, since the client
+            behind them is unknown before the request is read.
+        proxies: addresses and networks whose forwarding headers are trusted; `*` exempts every address.
     """
 
     def __init__(self, most: int, most_per_address: int, proxies: Sequence[str] = ()) -> None:
@@ -51,14 +51,14 @@ class ConnectionTable:
         self._trust_all = "*" in proxies
         self._proxies = [ipaddress.ip_network(proxy, strict=False) for proxy in proxies if proxy != "*"]
         self._networks: dict[BaseTransport, Network | None] = {}
-        self._idle: dict[BaseTransport, None] = {}  # in the order in which they became idle
+        self._idle: dict[BaseTransport, None] = {}  # ordered by when they became idle
         self._per_network: Counter[Network] = Counter()
 
     def __len__(self) -> int:
         return len(self._networks)
 
     def open(self, transport: BaseTransport) -> bool:
-        """Note a new connection, which is idle. False: there is no room for it, and it must be closed."""
+        """Add a new, idle connection. Returns False if there is no room, so that it must be closed."""
         network = self._limited_network(transport)
         if network is not None and self._per_network[network] >= self._most_per_address:
             metrics.LIMITS_EXCEEDED.labels("", "max_connections_per_address").inc()
@@ -75,7 +75,7 @@ class ConnectionTable:
         return True
 
     def busy(self, transport: BaseTransport) -> None:
-        """Note that a request is answered, or a call is on."""
+        """Note that a request is being answered, or a call has begun."""
         self._idle.pop(transport, None)
 
     def idle(self, transport: BaseTransport) -> None:
@@ -93,7 +93,7 @@ class ConnectionTable:
                 del self._per_network[network]
 
     def _evict(self, network: Network | None = None) -> bool:
-        """Cut the connection that has been idle longest, of one network or of all."""
+        """Close the connection that has been idle for longest, of one network or of all."""
         found = next((t for t in self._idle if network is None or self._networks[t] == network), None)
         if found is None:
             return False
@@ -116,12 +116,12 @@ class ConnectionTable:
 
 
 def most_connections(asked_for: int, descriptors: int) -> int:
-    """Return how many connections a process with so many file descriptors can have, if each becomes a call."""
+    """Return how many connections are possible with `descriptors` file descriptors, if each becomes a call."""
     return max(1, min(asked_for, (descriptors - RESERVED_DESCRIPTORS) // DESCRIPTORS_PER_CALL))
 
 
 def share_of_address(asked_for: int, most: int) -> int:
-    """Return how many of `most` connections one address may have: half, so that busy ones leave room for others."""
+    """Return how many of `most` connections one address may have: at most half, to leave room for others."""
     return max(1, min(asked_for, most // 2))
 
 
@@ -136,14 +136,14 @@ def raise_descriptor_limit() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        except (OSError, ValueError) as error:  # macOS has a limit of its own, below the hard one
+        except (OSError, ValueError) as error:  # macOS has another limit below the hard one
             log.warning("descriptor_limit_not_raised", limit=soft, error=str(error))
 
 
 def descriptor_limit() -> int:
-    """Return the soft limit in force."""
+    """Return the current soft limit."""
     if sys.platform == "win32":
-        return WANTED_DESCRIPTORS  # sockets are not counted there
+        return WANTED_DESCRIPTORS  # Windows, where sockets do not count
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -151,7 +151,7 @@ def descriptor_limit() -> int:
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
-    """Return the options of `uvicorn.Config` that enforce the limits of connections."""
+    """Return options for `uvicorn.Config` that enforce the connection limits."""
     limits = settings.limits
     most = most_connections(limits.max_connections, descriptor_limit())
     table = ConnectionTable(
@@ -181,7 +181,7 @@ def _call_protocol(table: ConnectionTable) -> type[CallProtocol]:
 
 
 def _http_protocol(timeout_s: float, table: ConnectionTable) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP protocol with a deadline: uvicorn waits forever for requests, and for responses to be read."""
+    """Return uvicorn's HTTP protocol with a deadline for requests and for reading responses, which uvicorn lacks."""
 
     class DeadlineHTTPProtocol(PacedHTTPProtocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -204,10 +204,10 @@ def _http_protocol(timeout_s: float, table: ConnectionTable) -> type[asyncio.Pro
 
         def on_response_complete(self) -> None:
             table.idle(self.transport)
-            super().on_response_complete()  # begins with the next of pipelined requests
+            super().on_response_complete()  # starts the next pipelined request
 
         def handle_websocket_upgrade(self, *event: Any) -> None:
-            self._deadline.cancel()  # it would hold the whole connection until then
+            self._deadline.cancel()  # it would keep the connection in memory until then
             table.busy(self.transport)
             super().handle_websocket_upgrade(*event)
 
@@ -220,9 +220,9 @@ def _http_protocol(timeout_s: float, table: ConnectionTable) -> type[asyncio.Pro
             return request is not None and not request.response_complete
 
         def _check_progress(self) -> None:
-            """Cut a connection without progress since the last check: no new request, and no response was read.
+            """Close the connection if there was no progress since the last check: no request arrived, no response was read.
 
-            The response to a complete request may take any time.
+            There is no limit on the time to produce a response.
             """
             unread = self.transport.get_write_buffer_size()
             seen = (self.cycle, unread)

@@ -1,4 +1,4 @@
-"""The event loop that the process runs on: uvloop where there is one, else asyncio's own."""
+"""The event loop of the process: uvloop if available, otherwise asyncio's own."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ log = get_logger(__name__)
 
 
 def run_in_event_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Run the process's coroutine to its end, as `asyncio.run` does. Only Ctrl-C ends it earlier.
+    """Run the main coroutine to its end, as `asyncio.run` does. Only Ctrl-C ends it earlier.
 
-    A task that raises `SystemExit` or `KeyboardInterrupt` ends its event loop. The host contains such exceptions where
-    it awaits plugins' code; nothing contains them in tasks and callbacks that a plugin creates itself.
+    A task that raises `SystemExit` or `KeyboardInterrupt` stops the event loop. The host catches these where it awaits
+    a plugin's code, but cannot in tasks and callbacks that a plugin creates itself, so it continues.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         loop = runner.get_loop()
@@ -43,9 +43,9 @@ def run_in_event_loop(main: Coroutine[Any, Any, None]) -> None:
 
 
 class _CtrlC:
-    """Within it, the first SIGINT calls `first`, and the next one raises `KeyboardInterrupt`; as `asyncio.Runner` does.
+    """Lets the first SIGINT call `first`, and the next one raise `KeyboardInterrupt`, as in `asyncio.Runner`.
 
-    Only in place of Python's own handler, which only the main thread may replace.
+    It replaces only Python's default handler, and only in the main thread.
     """
 
     def __init__(self, first: Callable[[], object]) -> None:
@@ -80,7 +80,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     class Loop(uvloop.Loop):
         """uvloop with an exact clock and the name resolution of `look_up`.
 
-        uvloop reads its clock once an iteration and counts whole ms: too coarse for latencies.
+        uvloop reads its clock once per iteration, in whole ms, which is too coarse for latencies.
         """
 
         def time(self) -> float:

@@ -1,4 +1,4 @@
-"""The platform's extensions in a running host: their routes beside its own, and their observers started and stopped."""
+"""The platform's extensions in a running host: adds their routes, and starts and stops their observers."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from voice_host.settings import Settings
 log = get_logger(__name__)
 
 _MADE_UP = "voice-host-made-up"
-"""A name that nobody gives to a route of theirs."""
+"""A path segment that no route is likely to have."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A request that a route was made for."""
+    """An example of a request that a route matches."""
 
     kind: str
     method: str
@@ -43,11 +43,11 @@ class _Request:
         return f"{self.method} {self.path.replace(_MADE_UP, '{...}')}"
 
     def is_answered_by(self, route: BaseRoute, app: FastAPI) -> bool:
-        """Tell whether a route takes it."""
+        """Whether a route matches it."""
         return self._matches(route, self.path, app)
 
     def is_meant_by(self, route: BaseRoute, app: FastAPI) -> bool:
-        """Tell whether a route is meant for it. One that takes any path at all is only a last resort."""
+        """Whether a route is meant for it. A route that matches any path is not."""
         elsewhere = re.sub(r"^/[^/]*", f"/{_MADE_UP}", self.path)
         return self._matches(route, self.path, app) and not self._matches(route, elsewhere, app)
 
@@ -59,10 +59,10 @@ class _Request:
 
 @asynccontextmanager
 async def running_extensions(extensions: Extensions, observers: Observers, settings: Settings) -> AsyncIterator[None]:
-    """While inside, the extensions are started and their observers are told of sessions.
+    """Start the extensions and notify their observers of sessions while the context is active.
 
     Raises:
-        ExtensionsBroken: one of them did not start.
+        ExtensionsBroken: an extension did not start.
     """
     for extension in extensions.loaded:
         for warning in extension.warnings:
@@ -90,7 +90,7 @@ def add_extension_routes(app: FastAPI, extensions: Extensions) -> None:
     """Let each extension register its routes.
 
     Raises:
-        ExtensionsBroken: one of them failed, or wanted what another one or the host answers already.
+        ExtensionsBroken: an extension failed, or its route conflicts with one of the host or of another extension.
     """
     owners = {id(route): "the host's own" for route in app.router.routes}
     broken = []
@@ -117,12 +117,12 @@ def _register(app: FastAPI, extension: LoadedExtension, before: list[BaseRoute])
         error = f"register_routes returned a {type(returned).__name__}"
         raise PhaseFailed(Phase.CONFIGURED, error, "add the routes to `app` and return nothing")
     if app.router.routes[: len(before)] != before:
-        error = "register_routes moved or took away routes that are not its own"
+        error = "register_routes moved or removed routes that are not its own"
         raise PhaseFailed(Phase.CONFIGURED, error, "only add routes, with @app.get(...) or app.include_router(...)")
 
 
 def _refuse_taken(app: FastAPI, before: list[BaseRoute], owners: Mapping[int, str]) -> None:
-    """Raise when a new route wants a request that an earlier one answers: it would never be reached."""
+    """Raise `PhaseFailed` if a new route can never be reached because an earlier one answers its requests."""
     for route in app.router.routes[len(before) :]:
         for earlier in before:
             never = [request for request in _requests(route) if request.is_answered_by(earlier, app)]
@@ -133,8 +133,8 @@ def _refuse_taken(app: FastAPI, before: list[BaseRoute], owners: Mapping[int, st
 
 
 def _requests(route: BaseRoute) -> Iterator[_Request]:
-    """Yield requests that a route was made for; parameters get a made-up value."""
-    if (included := getattr(route, "effective_route_contexts", None)) is not None:  # what `include_router` adds
+    """Yield example requests for a route, with arbitrary values for parameters."""
+    if (included := getattr(route, "effective_route_contexts", None)) is not None:  # added by `include_router`
         for inner in included():
             yield from _requests(inner.starlette_route or inner)
         return

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with a limit on how much of a connection's data is parsed at a time."""
+"""uvicorn's HTTP protocol, with a limit on how long the parser runs at a time."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from voice_host.observability import metrics
 
 WINDOW_S = 0.01
 PARSING_PER_WINDOW_S = 0.001
-"""Time that parsing may take for one connection in 10 ms: one client delays a call's audio by little more, and takes
-about a tenth of a core. The rest of what it sends waits in its own socket. A whole request usually takes less."""
+"""Parsing time of one connection per 10 ms, so that a client neither delays calls by much more nor uses more than about
+a tenth of a core. The rest of its data waits in its own socket. A whole request usually takes less."""
 
 SLICE_BYTES = 512
-"""How much is parsed between two readings of the clock: at most 85 chunks of a body, about 2 ms, or a usual request.
-The parser limits the size of headers to 16 KiB only where it does not get the whole request at once."""
+"""Bytes that are parsed between two readings of the clock: a usual request, or at most 85 chunks of a body, about 2 ms.
+The parser enforces its limit of 16 KiB of headers only if it does not get the whole request at once."""
 
 MAX_HEADERS = 128
-"""Of one request; proxies in front of servers have similar limits. 16 KiB hold 4,000, which take 60 ms."""
+"""Limit of headers per request, similar to that of proxies. 16 KiB can contain 4,000, which take 60 ms to parse."""
 
 
 class PacedHTTPProtocol(H11Protocol):
-    """Parses what a client sends in slices.
+    """Parses received data in slices.
 
-    uvicorn parses all of a read at once. 256 KiB of chunks with one byte each would hold the event loop for a second.
-    It has a second parser, which is used where it happens to be installed and has other limits; this is always h11.
+    uvicorn parses everything it reads at once: 256 KiB of chunks with one byte each would block the event loop for a
+    second. This always uses h11, not uvicorn's alternative parser, which has other limits.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._unparsed = b""  # of one read, or of two: the connection is not read while something is left
+        self._unparsed = b""  # from one read, or two: reading is paused while something is left
         self._parsing_later: Handle | None = None
         self._window_ends_s = 0.0
         self._parsed_for_s = 0.0
         self._header_lines = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take over a connection."""
+        """Begin with a new connection."""
         super().connection_made(cast(asyncio.Transport, transport))
         self.flow = _NotifyingFlow(self.transport, self._go_on_parsing)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, or as much of it as may be now."""
+        """Parse received data, as far as the limits allow."""
         self._unparsed += data
         if self._parsing_later is None:
             self._parse()
 
     def _parse(self) -> None:
-        """Feed the parser until all is parsed, the window is used up, or an answer or a reader of a body is due."""
+        """Feed the parser until everything is parsed, the time is used up, or it must wait for a response or reader."""
         self._parsing_later = None
         now_s = self.loop.time()
         if now_s >= self._window_ends_s:
@@ -88,7 +88,7 @@ class PacedHTTPProtocol(H11Protocol):
             self.transport.resume_reading()
 
     def _go_on_parsing(self) -> None:
-        """uvicorn wants to read again: a request was answered, or what there was of its body was taken."""
+        """Continue when uvicorn resumes reading, after a request was answered or its body was read."""
         if self._unparsed and self._is_http():
             self.transport.pause_reading()
             if self._parsing_later is None:
@@ -98,11 +98,11 @@ class PacedHTTPProtocol(H11Protocol):
         return self._is_http() and not self.flow.read_paused
 
     def _is_http(self) -> bool:
-        """Whether this is still an open connection, and did not become a WebSocket."""
+        """Whether the connection is open and did not become a WebSocket."""
         return not self.transport.is_closing() and self.transport.get_protocol() is self
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget what was not parsed."""
+        """Drop unparsed data."""
         self._unparsed = b""
         if self._parsing_later is not None:
             self._parsing_later.cancel()
@@ -110,7 +110,7 @@ class PacedHTTPProtocol(H11Protocol):
 
 
 class _NotifyingFlow(FlowControl):
-    """Tells when uvicorn resumes reading."""
+    """Calls a function when uvicorn resumes reading."""
 
     def __init__(self, transport: asyncio.Transport, resumed: Callable[[], None]) -> None:
         super().__init__(transport)

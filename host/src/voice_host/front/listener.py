@@ -8,13 +8,13 @@ import socket
 
 _HINTS = {
     errno.EADDRINUSE: "stop what listens there, or choose another port with --port",
-    errno.EADDRNOTAVAIL: "this machine has no such address; --host 127.0.0.1 is one that it always has",
+    errno.EADDRNOTAVAIL: "this machine has no such address; --host 127.0.0.1 always works",
     errno.EACCES: "ports below 1024 need privileges; choose another port with --port",
 }
 
 
 class PortTaken(Exception):
-    """The address cannot be listened on. The message says why, `hint` what to do."""
+    """The host cannot listen on the address. `hint` says what to do."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -28,8 +28,8 @@ def listen(host: str, port: int) -> socket.socket:
         PortTaken: another process listens there, this machine has no such address, or the port needs privileges.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only where the protocol is named, and accepted sockets inherit the name. With
-    # it on, a frame waits for the client to acknowledge the one before: about 15 ms while a microphone sends.
+    # asyncio disables Nagle's algorithm only for sockets with an explicit protocol, which accepted sockets inherit.
+    # With Nagle, a frame waits for the client to acknowledge the last one: about 15 ms while a microphone sends.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -37,7 +37,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(1024)
     except OSError as error:
         listener.close()
-        # The numbers of failed name look-ups are not those of `errno`, whatever they look like.
+        # Error numbers of failed name look-ups are not those of `errno`.
         code = errno.EADDRNOTAVAIL if isinstance(error, socket.gaierror) else error.errno
         hint = _HINTS.get(code or 0, "choose another address with --host and --port")
         raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror or error}", hint) from error

@@ -1,4 +1,4 @@
-"""ASGI middleware around all routes: which requests are answered at all, and what every answer says to a browser."""
+"""ASGI middleware around all routes: refuses unwanted requests, and adds security headers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from voice_host.front.authorization import report_refused_request
 from voice_host.tenancy import contained
 
 SECURITY_HEADERS = {
-    # The talk page brings its own; nothing else is a page.
+    # The talk page has its own; nothing else is a page.
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",  # for browsers that do not know frame-ancestors
@@ -37,11 +37,11 @@ _CALL = re.compile(r"/agents/[^/]+/session")
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[0-9.]+))(?::[0-9]{1,5})?")
 
 _PASSED = "voice_host.host_name"
-"""In the scope of a request whose host name is allowed: the library refuses others without telling us."""
+"""Set in the scope of a request with an allowed host name, because the library does not report refusals."""
 
 
 class SecurityHeaders:
-    """Adds the headers that a response does not set itself, so that an extension's routes may have their own policy."""
+    """Adds security headers that a response does not set itself, so that routes of extensions can override them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -62,10 +62,10 @@ class SecurityHeaders:
 
 
 class AllowedHosts(TrustedHostMiddleware):
-    """Answers requests whose `Host` header is one of the given names, or an address.
+    """Refuses requests whose `Host` header is neither an allowed name nor an IP address.
 
-    This stops DNS rebinding: a page that points its own name at this machine. It can do so with a name only, and health
-    checks and Prometheus reach a host by its address.
+    This prevents DNS rebinding, with which a page points its own name at this machine. IP addresses are allowed, since
+    they cannot be rebound, and health checks and Prometheus use them.
     """
 
     def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str]) -> None:
@@ -81,16 +81,16 @@ class AllowedHosts(TrustedHostMiddleware):
             return
         await super().__call__(scope, receive, send)
         if _PASSED not in scope:
-            report_refused_request(HTTPConnection(scope), 400, "host", "this host does not go by that name")
+            report_refused_request(HTTPConnection(scope), 400, "host", "this host name is not allowed")
 
 
 def is_address(host: str) -> bool:
-    """Tell whether a `Host` header is an IP address, with or without a port."""
+    """Whether a `Host` header is an IP address, with or without a port."""
     match = _ADDRESS.fullmatch(host)
     if match is None:
         return False
     try:
-        # Not `ipaddress`, which takes as long as all else that is asked of a caller.
+        # Not `ipaddress`, which would take as long as all other checks together.
         socket.inet_pton(*((socket.AF_INET6, match["v6"]) if match["v6"] else (socket.AF_INET, match["v4"])))
     except OSError:
         return False
@@ -98,7 +98,7 @@ def is_address(host: str) -> bool:
 
 
 class CrossOrigin:
-    """CORS for the list of agents and for call tokens. All else is for the host's own pages."""
+    """CORS for the list of agents and for call tokens. Everything else is only for the host's own pages."""
 
     def __init__(self, app: ASGIApp, allowed: Iterable[str]) -> None:
         rules = tuple(map(without_default_port, allowed))
@@ -120,7 +120,7 @@ class CrossOrigin:
 class SameSiteSockets:
     """Refuses WebSockets from pages of other sites with HTTP 403.
 
-    Calls are left to their route, which tells the client why and knows the origins of each agent.
+    Calls are checked by their route, which knows the origins allowed for each agent and can tell the client the reason.
     """
 
     def __init__(self, app: ASGIApp, allowed: Iterable[str]) -> None:
@@ -140,8 +140,8 @@ class SameSiteSockets:
 class OneCredential:
     """Refuses a request with several `Authorization` headers, `token` parameters or token subprotocols.
 
-    A proxy in front of the host may check one of them, and the host another. HTTP requests are answered with 400;
-    WebSockets are refused with 403, which is what a close before the upgrade becomes.
+    Otherwise a proxy in front of the host might check one of them, and the host another. HTTP requests are answered
+    with 400, and WebSockets with 403, the result of a close before the upgrade.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -172,7 +172,7 @@ def _doubled(scope: Scope) -> str | None:
 
 
 class ContainedRoutes:
-    """Turns a `BaseException` of an extension's route into an `Exception`, which is answered with 500 and logged."""
+    """Converts a `BaseException` of an extension's route to an `Exception`, which is logged and answered with 500."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

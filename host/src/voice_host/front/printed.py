@@ -1,4 +1,4 @@
-"""Logs what agents and libraries print, since printing into a full pipe would block the host."""
+"""Redirects what agents and libraries print to the log, since printing to a full pipe would block the host."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ log = get_logger(__name__)
 
 @contextmanager
 def printing_into_the_log() -> Iterator[None]:
-    """While inside, log what is printed, and what Python prints of threads and finalizers that fail.
+    """Log what is printed, and errors of threads and finalizers that Python would print.
 
-    A line on stdout is `printed` at the level INFO, one on stderr at WARNING. Logging is configured before.
+    A line on stdout is logged as `printed` at INFO, one on stderr at WARNING. Configure logging first.
     """
     thread_hook, object_hook = threading.excepthook, sys.unraisablehook
     threading.excepthook, sys.unraisablehook = _thread_failed, _object_failed
@@ -50,7 +50,7 @@ class _Printed(io.TextIOBase):
     def __init__(self, name: str, level: int) -> None:
         self._name = name
         self._level = level
-        self._of_thread = threading.local()  # `print` writes its text and the line's end one after the other
+        self._of_thread = threading.local()  # `print` writes the text and the line end separately
 
     def writable(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""The process around the host: sockets, signals, start-up and an orderly end."""
+"""The server process: sockets, signals, start-up and graceful shutdown."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ log = get_logger(__name__)
 HURRY = {"hint": "a second signal (Ctrl-C) ends the calls at once"}
 
 FULL_COLLECTION_AFTER = 200
-"""Collections of the middle generation until a full one. Python's own 10 make for one every 4 to 9 s while 140 to 200
-calls talk on a core. Each looks at 170,000 to 230,000 objects, which stops all calls for 110 to 350 ms, and the work
-that has piled up meanwhile delays calls for a second. With 200 it is one in some minutes; the young generations, which
-are collected as often as ever for 1 to 10 ms, find most of the garbage."""
+"""Collections of the middle generation before a full garbage collection. Python's default of 10 leads to one every 4 to
+9 s with 140 to 200 talking calls on a core. Each visits 170,000 to 230,000 objects, which blocks all calls for 110 to
+350 ms, and the backlog delays them for a second. With 200, there is one every few minutes. The younger generations,
+whose collections take 1 to 10 ms, find most of the garbage."""
 
 
 class HostServer(uvicorn.Server):
     """A uvicorn server that drains its calls on the first signal, ends them on the second and exits on the third.
 
-    uvicorn itself would close every WebSocket with 1012 at once, and leave with the signal's exit code.
+    uvicorn itself would close every WebSocket with 1012 at once, and exit with the signal's exit code.
 
     Args:
-        drain_timeout_s: how long calls may go on. None: not at all, and draining is not logged, since the user of this
-            terminal has just ended the host.
+        drain_timeout_s: how long calls may continue. None: they end at once, and draining is not logged, for commands
+            that the user has just ended in the terminal.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class HostServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 log_config=None,
-                access_log=False,  # it would print query strings, and with them tokens
+                access_log=False,  # it would print query strings, which may contain tokens
                 timeout_graceful_shutdown=math.ceil(settings.server.stop_timeout_s),
                 lifespan="off",
                 server_header=False,
@@ -69,7 +69,7 @@ class HostServer(uvicorn.Server):
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve, and call `started`: from here on calls are taken and signals are handled."""
+        """Start to serve, and call `started`. From then on calls are taken and signals are handled."""
         await super().startup(sockets)
         _spare_calls_from_full_collections()
         self._started()
@@ -92,7 +92,7 @@ class HostServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGINT, SIGTERM and SIGHUP: drain; a second one: end all calls; a third one: exit at once."""
         self._signals += 1
-        # A signal handler runs between any two instructions, so the loop acts on it.
+        # A signal handler may run between any two instructions, so the work is left to the event loop.
         loop = asyncio.get_running_loop()
         if self._signals == 1:
             loop.call_soon_threadsafe(self._begin_drain)
@@ -115,7 +115,7 @@ class HostServer(uvicorn.Server):
 
 
 def _spare_calls_from_full_collections() -> None:
-    """Keep the garbage collector from what start-up made, which stays for good, and make full collections rare."""
+    """Exclude the objects from start-up from garbage collection, and make full collections rare."""
     gc.collect()
     gc.freeze()
     young, middle, _ = gc.get_threshold()

@@ -1,4 +1,4 @@
-"""The host's HTTP routes beside calls and tokens: the list of agents, health, metrics; and their OpenAPI document."""
+"""HTTP routes: the list of agents, health, readiness, metrics, and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from voice_host.settings import Settings
 
 SECURITY = {"bearer": {"type": "http", "scheme": "bearer", "description": "An API key or a call token."}}
 OPTIONAL_AUTH: dict[str, Any] = {"security": [{"bearer": []}, {}]}
-"""Of a route that wants a key where authentication is on, and nothing where it is off."""
+"""Security of a route that requires a key only if authentication is on."""
 
 _ALWAYS = ("id", "title", "description", "status", "distribution", "version")
 _OF_READY = ("examples", "providers", "speech_problem", "speech_notices")
 _OF_BROKEN = ("phase", "error", "hint", "where")
-"""For those who may see the metrics: the error may name anything."""
+"""Shown only with the scope `metrics`, since errors may contain anything."""
 _FOR_DEVELOPERS = ("traceback",)
 
 
 class Problem(BaseModel):
-    """Why a request is refused."""
+    """The reason for which a request is refused."""
 
     detail: str
 
@@ -41,18 +41,18 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether calls are taken. The counts are for those who may see the metrics."""
+    """Whether calls are taken. The counts are only shown with the scope `metrics`."""
 
     status: State
     agents: int = Field(default=0, description="Agents that take calls.")
     broken: int = 0
-    calls: int = Field(default=0, description="Calls that are connected.")
+    calls: int = Field(default=0, description="Connected calls.")
 
 
 ListedAgent = create_model(
     "ListedAgent",
     __config__=ConfigDict(extra="forbid"),
-    __doc__="One agent. A broken one says less to those who may not see the metrics.",
+    __doc__="One agent. Details of a broken agent are only shown with the scope `metrics`.",
     status=(Literal["ready", "broken", "disabled"], ...),
     **{  # type: ignore[call-overload]
         name: (field.annotation, field)
@@ -63,16 +63,16 @@ ListedAgent = create_model(
 """The part of an `AgentReport` that `GET /agents` shows."""
 
 _REFUSALS = {
-    401: "No key or token, or none that is valid.",
-    403: "A key or token that does not allow this.",
+    401: "There is no valid key or token.",
+    403: "The key or token does not allow this.",
     404: "There is no such agent, or this host makes no call tokens.",
     413: "The body is too long.",
-    422: "The body is not as described.",
+    422: "The body is invalid.",
 }
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the descriptions of refusals for a route's `responses`."""
+    """Return the descriptions of error responses for a route's `responses`."""
     return {status: {"model": Problem, "description": _REFUSALS[status]} for status in statuses}
 
 
@@ -80,8 +80,8 @@ def listed(agent: AgentReport, *, errors: bool = True, tracebacks: bool = False)
     """Return an agent as `GET /agents` lists it.
 
     Args:
-        errors: whether to say why a broken one is broken.
-        tracebacks: whether to show what it raised, too; for its developer.
+        errors: whether to include why a broken agent is broken.
+        tracebacks: whether to include its traceback, for its developer.
     """
     names = set(_ALWAYS)
     if agent.status == "ready":
@@ -141,7 +141,7 @@ def _add_health(app: FastAPI, agents: AgentService, settings: Settings, authoriz
     async def health() -> Health:
         return Health(status="ok")
 
-    meanings = {200: "Calls are taken.", 503: "None are taken: the host starts, drains or has stopped."}
+    meanings = {200: "Calls are taken.", 503: "No calls are taken: the host is starting, draining or stopped."}
     responses: dict[int | str, dict[str, Any]] = {
         status: {"model": Readiness, "description": meaning} for status, meaning in meanings.items()
     }
@@ -158,6 +158,6 @@ def _add_health(app: FastAPI, agents: AgentService, settings: Settings, authoriz
     @app.get("/metrics", include_in_schema=False)
     async def show_metrics(request: Request) -> Response:
         await authorization.require(request, "metrics")
-        # In a thread: the collector of process figures reads files.
+        # In a thread, since the collector of process metrics reads files.
         text = await asyncio.to_thread(exposition, settings.agent_labels)
         return Response(text, media_type=CONTENT_TYPE_LATEST)

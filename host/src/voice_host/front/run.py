@@ -1,4 +1,4 @@
-"""Runs the host until it is told to stop: the body of `voice-host serve`."""
+"""Runs the host until it is stopped: the body of `voice-host serve`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 
 class Build(Protocol):
-    """`voice_host.fleet.local.build`, or whatever else makes the agents of a host."""
+    """Creates the agents of a host, such as `voice_host.fleet.local.build`."""
 
     def __call__(self, settings: Settings, extensions: Extensions, *, observers: Observers) -> AgentService: ...
 
@@ -57,17 +57,17 @@ def serve(
     build: Build,
     insecure: bool = False,
 ) -> None:
-    """Take calls at `listener` until SIGINT, SIGTERM or SIGHUP. The caller closes it.
+    """Serve calls on `listener` until SIGINT, SIGTERM or SIGHUP. The caller closes the socket.
 
     Args:
-        settings: what the platform said.
-        listener: the socket that callers connect to.
+        settings: the platform's settings.
+        listener: the listening socket.
         load_extensions: loads the platform's extensions.
-        build: makes the agents.
-        insecure: whether anybody may call from outside, where nobody is authenticated.
+        build: creates the agents.
+        insecure: whether to serve other machines without authentication.
 
     Raises:
-        CannotServe, ExtensionsBroken, ProviderConfigError, RequiredAgentBroken: before anything is served.
+        CannotServe, ExtensionsBroken, ProviderConfigError, RequiredAgentBroken: the host cannot start.
     """
     server = settings.server
     console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
@@ -124,7 +124,7 @@ def plugin_entry_points() -> set[str]:
 
 
 def leave_abandoned_tools() -> None:
-    """End the process at once if a sync tool that timed out still runs: Python would wait for it."""
+    """Exit at once if a sync tool that timed out still runs, since Python would wait for its thread."""
     if any(thread.name.startswith("tools-") for thread in threading.enumerate()):
         logging.shutdown()
         os._exit(0)
@@ -133,11 +133,10 @@ def leave_abandoned_tools() -> None:
 def checked_authentication(
     settings: Settings, authenticators: Mapping[str, Authenticator], *, insecure: bool
 ) -> Authentication:
-    """Return how requests are authenticated.
+    """Return the authentication of requests.
 
     Raises:
-        CannotServe: the host can be reached from outside and nothing authenticates callers, or the key file cannot be
-            used.
+        CannotServe: the key file cannot be used, or other machines can reach the host and there is no authentication.
     """
     try:
         authentication = build_authentication(settings, authenticators)
@@ -145,24 +144,24 @@ def checked_authentication(
         raise CannotServe(str(error), "`voice-host keys list` reads the same file") from error
     if not authentication.required and not insecure and not is_loopback(settings.server.host):
         raise CannotServe(
-            f"{settings.server.host} can be reached from outside, and nothing says who may call",
+            f"{settings.server.host} can be reached from other machines, and there is no authentication",
             'put [auth] keys_file = "keys.json" into voice-host.toml and run `voice-host keys create NAME`; '
-            "or let anybody in with --insecure",
+            "or allow everybody with --insecure",
         )
     return authentication
 
 
 def who_may_call(authentication: Authentication, address: str) -> str | None:
-    """Return what an operator should know about who may call; None: nothing."""
+    """Return a note for the operator about who may call, if one is needed."""
     if authentication.lacks_keys:
-        return "Callers are asked for a key, and there are no API keys yet: `voice-host keys create NAME` makes one."
+        return "Callers need an API key, and there are none yet: `voice-host keys create NAME` creates one."
     if not authentication.required and not is_loopback(address):
         return f"Anybody who reaches {address} can call, see the agents and read the metrics (--insecure)."
     return None
 
 
 def allowed_hosts(settings: Settings) -> tuple[str, ...]:
-    """The names by which this host may be addressed."""
+    """Return the names that requests may have in their `Host` header."""
     if settings.server.allowed_hosts is not None:
         return settings.server.allowed_hosts
     return LOOPBACK_NAMES if is_loopback(settings.server.host) else ("*",)
@@ -171,10 +170,10 @@ def allowed_hosts(settings: Settings) -> tuple[str, ...]:
 async def serve_agents(
     agents: AgentService, http: HostServer, listener: socket.socket, settings: Settings, *, keys: KeyRing | None = None
 ) -> None:
-    """Start the agents, serve until `http` is told to end, and stop the agents.
+    """Start the agents, serve until `http` is stopped, and stop the agents.
 
     Args:
-        keys: calls that were begun with one of these end when it is revoked with `--end-calls`; None: there are none.
+        keys: the API keys, whose calls end if they are revoked with `--end-calls`; None: there are none.
     """
     loop = asyncio.get_running_loop()
     loop.set_default_executor(AgentThreads())
@@ -195,9 +194,9 @@ async def serve_agents(
 
 @asynccontextmanager
 async def ending_revoked_calls(keys: KeyRing | None, agents: AgentService) -> AsyncIterator[None]:
-    """While inside, end the calls of keys that are revoked with `voice-host keys revoke --end-calls`.
+    """End the calls of keys that are revoked with `voice-host keys revoke --end-calls`, while the context is active.
 
-    It asks again every second: a call may have been admitted just before its key was revoked, and begin afterwards.
+    It checks every second, since a call may have been admitted just before its key was revoked, and begin afterwards.
     """
     if keys is None:
         yield

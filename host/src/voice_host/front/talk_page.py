@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 FOLDER = Path(__file__).parent.parent / "page"
 
 HEADERS = {
-    # Nothing inline, nothing from elsewhere, and no text that becomes markup.
+    # No inline code, nothing from other sites, and no text parsed as markup.
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -21,7 +21,7 @@ HEADERS = {
     ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    # File names carry no hash: after an upgrade the browser must not mix two versions.
+    # File names contain no hash, and after an upgrade the browser must not mix two versions.
     "cache-control": "no-cache",
 }
 

@@ -1,4 +1,4 @@
-"""`POST /agents/{id}/tokens`: call tokens for browsers, made by a server that has an API key."""
+"""`POST /agents/{id}/tokens`: call tokens for browsers, requested by a server with an API key."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from voice_host.settings import explain
 log = get_logger(__name__)
 
 DEFAULT_TTL_S = 300
-"""A browser calls within seconds of getting it; the rest is for slow users and the permission for the microphone."""
+"""A browser calls within seconds; the rest is for slow users, and for granting access to the microphone."""
 
 MAX_BODY_BYTES = 16384
 MAX_METADATA_BYTES = 2048
-"""As JSON in ASCII, as it is put into the token. A longer token would not fit into a header."""
+"""Size as ASCII JSON, as it is in the token. A longer token would not fit into a header."""
 
 
 def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -40,15 +40,15 @@ def _encodable(text: str) -> str:
 
 
 _ANY_OBJECT = WithJsonSchema({"type": "object", "additionalProperties": True})
-"""Pydantic's own schema refers to one that an OpenAPI document would have to hold elsewhere."""
+"""A schema without references, which pydantic's own has, to definitions that the OpenAPI document lacks."""
 
 
 class TokenRequest(BaseModel):
-    """The body of the request. Every field, and the whole body, may be left out."""
+    """The body of the request. All fields are optional, and so is the body."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
-    ttl_s: int | None = Field(default=None, ge=1, description="How long it may be used to begin a call.")
+    ttl_s: int | None = Field(default=None, ge=1, description="How long it can be used to start a call.")
     subject: Annotated[str, AfterValidator(_encodable)] | None = Field(default=None, min_length=1, max_length=200)
     metadata: Annotated[dict[str, JsonValue], AfterValidator(_small), _ANY_OBJECT] = Field(default_factory=dict)
     single_use: bool = False
@@ -123,7 +123,7 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            raise _refusal(413, f"the body has more than {MAX_BODY_BYTES} bytes")
+            raise _refusal(413, f"the body is longer than {MAX_BODY_BYTES} bytes")
     return bytes(body)
 
 

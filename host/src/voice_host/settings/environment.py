@@ -17,15 +17,15 @@ from voice_host.settings.secrets import NOT_UTF8
 
 DOTENV_FILE = ".env"
 DISABLED_VARIABLE = "PYTHON_DOTENV_DISABLED"
-"""python-dotenv's own switch, for deployments and tests where no `.env` file may be read."""
+"""python-dotenv's own switch, which keeps `.env` files from being read."""
 
 _exported: dict[str, str] = {}
-"""What `export` put into `os.environ`, so that it is not mistaken for a variable of the process later."""
+"""Variables that `export` added to `os.environ`, which do not count as variables of the process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Environment variables, and which of them stand in the `.env` file."""
+    """Environment variables, and which of them come from the `.env` file."""
 
     variables: Mapping[str, str]
     from_file: frozenset[str] = frozenset()
@@ -43,8 +43,8 @@ class Environment:
 def process_environment() -> Environment:
     """Return the variables of this process and those of `.env` in the working directory.
 
-    A variable of the process wins, even an empty one: that is how a value of the file is switched off for one run.
-    A file that cannot be read, or a line that is not `NAME=value`, is a problem; values are never repeated in it.
+    A variable of the process takes precedence, even an empty one, with which a value of the file can be turned off. An
+    unreadable file, or a line that is not `NAME=value`, is reported as a problem, which never contains values.
     """
     own = environment_for_children()
     if own.get(DISABLED_VARIABLE, "").casefold() in ("1", "true", "t", "yes", "y"):
@@ -54,7 +54,7 @@ def process_environment() -> Environment:
 
 
 def export(environment: Environment, names: Iterable[str]) -> None:
-    """Put variables of the `.env` file into `os.environ`: model providers and agents look for theirs there."""
+    """Add variables of the `.env` file to `os.environ`, where model providers and agents read theirs."""
     for name in environment.from_file.intersection(names):
         os.environ[name] = _exported[name] = environment.variables[name]
 
@@ -66,7 +66,7 @@ def environment_for_children() -> dict[str, str]:
 
 def _read(file: Path) -> tuple[dict[str, str], list[Problem]]:
     try:
-        if not file.is_file():  # a folder of this name is somebody's virtual environment
+        if not file.is_file():  # a folder of this name is probably a virtual environment
             return {}, []
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

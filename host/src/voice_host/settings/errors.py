@@ -1,4 +1,4 @@
-"""Errors in the settings, all of them at once."""
+"""Errors in the settings, reported all at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to put right: `where` names the file and key, or the variable, that has to change."""
+    """One error in the settings: `where` names the file and key, or the variable, to change."""
 
     where: str
     message: str
@@ -19,7 +19,7 @@ class Problem:
 
 
 class SettingsError(Exception):
-    """The settings cannot be used. `problems` holds everything that was found, in a stable order."""
+    """The settings are invalid. `problems` has all errors, in a stable order."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -27,13 +27,13 @@ class SettingsError(Exception):
 
 
 def suggestion(word: str, known: Iterable[str]) -> str | None:
-    """Return what somebody who wrote `word` probably meant."""
+    """Return the known word that is nearest to a misspelled `word`, if any is near."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return close[0] if close else None
 
 
 def meant_instead(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the end of a message, or nothing when no known word is near."""
+    """Return `; did you mean 'x'?` for the end of a message, or an empty text if no known word is near."""
     close = suggestion(word, known)
     return f"; did you mean {close!r}?" if close else ""
 

@@ -1,4 +1,4 @@
-"""Pydantic's errors as messages for somebody who edits a file: which field, why not, what is allowed."""
+"""Converts pydantic's errors to messages for people who edit settings: which field, what is wrong, what is allowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from voice_host.settings.errors import did_you_mean
 from voice_host.settings.secrets import REDACTED, SecretText, looks_secret
 
 LONGEST_NUMBER_BITS = 1024
-"""Longer ones are not shown: Python refuses to, beyond 4300 digits."""
+"""Longer numbers are not shown. Python refuses to format more than 4300 digits."""
 
 _KINDS = {
     "integer": "a whole number",
@@ -28,7 +28,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One field that is wrong. `path` leads to it, with numbers for places in a list."""
+    """An invalid field. `path` contains numbers for positions in lists."""
 
     path: tuple[str | int, ...]
     message: str
@@ -39,18 +39,18 @@ class FieldProblem:
 
 
 def explain(error: ValidationError, model: type[BaseModel] | None) -> list[FieldProblem]:
-    """Return what is wrong, field by field. The values of secrets are not repeated.
+    """Return the problems, one for each field. The values of secrets are left out.
 
     Args:
         error: what pydantic raised.
-        model: the model that it was raised for; None when it is not known: what is allowed is then left out.
+        model: the model that it was raised for; None if unknown, so that the messages lack what is allowed.
     """
     schema = _schema(model) if model else {}
     problems = []
     for details in error.errors(include_url=False):
         path = details["loc"]
         if path[-1:] == ("[key]",) and len(path) > 1 and details["type"] != "extra_forbidden":
-            path = path[:-1]  # pydantic's way to say that it is the key; an own key of this name stays
+            path = path[:-1]  # pydantic's marker for the key itself; a real key of this name is kept
         problems.append(FieldProblem(path, _message(details, path, schema)))
     return problems
 
@@ -61,16 +61,16 @@ def _message(details: ErrorDetails, path: tuple[str | int, ...], schema: dict[st
         known = _properties(_at(schema, path[:-1], schema), schema)
         return f"there is no such key; {did_you_mean(str(path[-1]), known)}" if known else "there is no such key"
     if kind in ("frozen_instance", "frozen_field"):
-        return "cannot be changed any more; give it where the object is made, or copy with model_copy(update=...)"
+        return "cannot be changed; pass it when creating the object, or copy it with model_copy(update=...)"
     if kind == "missing":
         return "is missing"
     if kind in ("value_error", "assertion_error"):
         words = str(details["ctx"]["error"])
         hidden = isinstance(value, SecretText) and value.lower() in words.lower()
-        return "is not what belongs here; what it is read from is not repeated" if hidden else words
+        return "is invalid; its value is not shown, since it may be a secret" if hidden else words
     allowed = "; ".join(_words(node, schema) for node in _branches(_at(schema, path, schema), schema))
     if kind == "finite_number" and allowed.startswith("a number"):
-        allowed = allowed.replace("a number", "a finite number", 1)  # a range alone would not rule `inf` out
+        allowed = allowed.replace("a number", "a finite number", 1)  # a range alone would not exclude `inf`
     why = f"must be {allowed}" if allowed else details["msg"].replace("Input should", "must").replace("  ", " ")
     shown = REDACTED if path and looks_secret(str(path[-1])) else _shown(value)
     return f"{why}, not {shown}"
@@ -80,7 +80,7 @@ def _shown(value: object) -> str:
     if isinstance(value, (SecretText, SecretStr)):
         return REDACTED
     if value is not None and not isinstance(value, (str, int, float)):
-        return f"a {type(value).__name__}"  # not its repr, which may be long, or raise
+        return f"a {type(value).__name__}"  # its repr may be long, or raise
     if isinstance(value, int) and value.bit_length() > LONGEST_NUMBER_BITS:
         return "a number of that length"
     text = repr(value)
@@ -90,7 +90,7 @@ def _shown(value: object) -> str:
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
     try:
         return model.model_json_schema()
-    except PydanticInvalidForJsonSchema:  # a customer's subclass may hold anything; the message then lacks the range
+    except PydanticInvalidForJsonSchema:  # of a plugin's subclass with such a field; the message then lacks the range
         return {}
 
 
@@ -103,7 +103,7 @@ def _resolved(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
 
 
 def _branches(node: dict[str, Any], root: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the alternatives of a node, None left out: whoever sets a key does not mean to leave it unset."""
+    """Yield the alternatives of a node, without None, which cannot be written in a settings file."""
     node = _resolved(node, root)
     for branch in node.get("anyOf", [node]):
         if branch and branch.get("type") != "null":

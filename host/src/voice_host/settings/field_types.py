@@ -1,4 +1,4 @@
-"""The pydantic configuration of all tables of the settings, and the types of their fields."""
+"""The pydantic configuration of the settings' tables, and the types of their fields."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr, Str
 from voice_host_sdk import AGENT_ID_PATTERN, EXTENSION_NAME_PATTERN
 
 TABLE = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
-"""TOML has `inf` and `nan`, and Python parses them in variables, but most times and limits have no use for them."""
+"""`inf` and `nan`, which TOML and Python can parse, are not allowed unless a field says so."""
 
 
 def agent_id_hint(name: str) -> str | None:
-    """Return a valid agent id near `name`, or None when nothing of it can be used."""
+    """Return a valid agent id similar to `name`, or None if there is none."""
     near = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63]
     return near or None
 
@@ -36,18 +36,18 @@ def _named(noun: str, pattern: str) -> AfterValidator:
 
 
 def split_list(value: Any) -> Any:
-    """Return the parts of a text that are separated by commas; anything else as it is."""
-    # Of the same type: what a reference holds stays a `SecretText`, which no message repeats.
+    """Split a text at commas; return anything else unchanged."""
+    # Of the same type, so that the parts of a `SecretText` are kept out of messages, too.
     return [type(value)(part.strip()) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def lower(value: Any) -> Any:
-    """Return a text in lower case; anything else as it is."""
+    """Return a text in lower case, and anything else unchanged."""
     return type(value)(value.lower()) if isinstance(value, str) else value
 
 
 def read_only(value: Any) -> Any:
-    """Return `value` with every table a read-only mapping and every list a tuple, all the way down."""
+    """Return `value` with all tables as read-only mappings and all lists as tuples, recursively."""
     if isinstance(value, Mapping):
         return MappingProxyType({key: read_only(inner) for key, inner in value.items()})
     if isinstance(value, (list, tuple)):
@@ -56,7 +56,7 @@ def read_only(value: Any) -> Any:
 
 
 def empty_table() -> Mapping[Any, Any]:
-    """Return a read-only empty table. A factory, because pydantic copies defaults, and this type cannot be copied."""
+    """Return a read-only empty table. A default factory, because pydantic copies defaults and this cannot be copied."""
     return MappingProxyType({})
 
 
@@ -64,9 +64,9 @@ def _address(*schemes: str) -> AfterValidator:
     begins = tuple(f"{scheme}://" for scheme in schemes)
 
     def check(url: str) -> str:
-        # The address is not repeated: it may hold a password.
+        # The address is left out, since it may contain a password.
         if not url.startswith(begins) or url in begins:
-            raise ValueError(f"must be an address that begins with {' or '.join(begins)}")
+            raise ValueError(f"must be an address starting with {' or '.join(begins)}")
         return url
 
     return AfterValidator(check)
@@ -77,7 +77,7 @@ def _site(text: str) -> str:
     if origin != "*" and re.fullmatch(r"[a-z][a-z0-9+.-]*://(\*\.)?[^\s/?#@*]+", origin) is None:
         raise ValueError(
             f"{text!r} is not the origin of a site: https://www.example.com, with a port if it is not the usual one, "
-            "without a path; https://*.example.com and * are understood"
+            "without a path; https://*.example.com and * are allowed, too"
         )
     return origin
 
@@ -85,7 +85,7 @@ def _site(text: str) -> str:
 def long_secret(secret: SecretStr) -> SecretStr:
     """Refuse a secret of less than 32 bytes."""
     if len(secret.get_secret_value().encode()) < 32:
-        raise ValueError("must have at least 32 bytes; `openssl rand -base64 48` makes a good one")
+        raise ValueError("must have at least 32 bytes; `openssl rand -base64 48` generates one")
     return secret
 
 
@@ -93,7 +93,7 @@ def _proxy_address(text: str) -> str:
     try:
         ipaddress.ip_network(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no address or network, such as 10.0.0.7 or 10.0.0.0/8") from None
+        raise ValueError(f"{text!r} is not an address or network, such as 10.0.0.7 or 10.0.0.0/8") from None
     return text
 
 

@@ -1,4 +1,4 @@
-"""Merges the sources of the settings, and keeps where each value came from."""
+"""Merges the sources of the settings, and records the source of each value."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0":
 
 
 class Layers:
-    """Values by path; what is put later wins.
+    """Values by path; later values replace earlier ones.
 
     Attributes:
-        values: the tables as they stand, for validation.
-        problems: what went wrong on the way.
+        values: the merged tables, for validation.
+        problems: the errors found while merging.
     """
 
     def __init__(self, file: str, raw: Mapping[str, Any]) -> None:
@@ -43,10 +43,10 @@ class Layers:
         self._missing: list[KeyPath] = []
 
     def put(self, path: KeyPath, value: Any, came_from: Provenance) -> None:
-        """Set a value and note where it came from."""
+        """Set a value and record its source."""
         table = self.values
         for place, part in enumerate(path[:-1], start=1):
-            # A table that is noted itself is empty or a reference, which is a value and gives way.
+            # A table with a source of its own is empty or a reference, and is replaced.
             if not isinstance(table.get(part), dict) or path[:place] in self._provenance:
                 table[part] = {}
                 self._provenance.pop(path[:place], None)
@@ -58,8 +58,9 @@ class Layers:
     def put_text(self, path: KeyPath, text: str, came_from: Provenance) -> None:
         """Set a value from a variable.
 
-        In a free table (`free_keys`) the path is spelled; a key of the file that has this spelling is overridden and
-        lends its type, so that a number stays a number. A key that the file does not have becomes lower-case text.
+        In a free table (`free_keys`) the path has the spelling of variables. A key of the file with this spelling is
+        overridden, and the value gets its type, so that a number remains a number. Otherwise the key is in lower case,
+        and the value is a text.
         """
         free = free_keys(path)
         if free is None:
@@ -71,7 +72,9 @@ class Layers:
             same = [key for key in value if spelling(key) == part] if isinstance(value, dict) else []
             if len(same) > 1:
                 names = " and ".join(repr(key) for key in same)
-                self.problems.append(Problem(came_from.source, f"means {names} alike; rename one of them in the file"))
+                self.problems.append(
+                    Problem(came_from.source, f"could mean any of {names}; rename one of them in the file")
+                )
                 return
             keys.append(same[0] if same else part.lower())
             value = value[same[0]] if same else None
@@ -83,7 +86,7 @@ class Layers:
             self.problems.append(Problem(came_from.source, f"must be a {kind}, as in {self._file}, not {shown}"))
 
     def remove(self, path: KeyPath) -> str | None:
-        """Remove a setting. Return words that lead a reader to what set it, or None if nothing did."""
+        """Remove a setting. Returns a description of where it was set, or None if it was not set."""
         came_from = self._provenance.pop(path, None)
         if came_from is None:
             return None
@@ -91,7 +94,7 @@ class Layers:
         return came_from.where(path)
 
     def resolve(self, environment: Environment, folder: Path) -> None:
-        """Replace references by what they refer to, and keep secrets of the free tables from being shown."""
+        """Replace references by their values, and mark secrets in free tables so that they are not shown."""
         for path, came_from in list(self._provenance.items()):
             table = self._table(path[:-1])
             value = table[path[-1]]
@@ -109,17 +112,17 @@ class Layers:
             table[path[-1]] = value
 
     def named(self, table: str) -> set[str]:
-        """Return the agents (`agent`) or extensions that have a table by now, in the file or by a variable."""
+        """Return the agents (`agent`) or extensions (`extension`) with a table, from the file or from variables."""
         named = self.values.get(table)
         return set(named) if isinstance(named, dict) else set()
 
     def is_missing(self, path: tuple[str | int, ...]) -> bool:
-        """Tell whether what belongs at `path` could not be read, which `problems` says already."""
+        """Whether the value at `path` could not be read, which is in `problems` already."""
         keys = tuple(str(part) for part in path)
         return any(keys[: len(missing)] == missing for missing in self._missing)
 
     def where(self, path: tuple[str | int, ...]) -> str:
-        """Return words that lead a reader to what set the value at `path`, which may lie within a list."""
+        """Return a description of where the value at `path` was set; the path may lead into a list."""
         keys = tuple(str(part) for part in path)
         for end in range(len(keys), 0, -1):
             came_from = self._provenance.get(keys[:end])
@@ -130,7 +133,7 @@ class Layers:
 
     @property
     def provenance(self) -> dict[KeyPath, Provenance]:
-        """Where each value came from."""
+        """The source of each value."""
         return dict(self._provenance)
 
     def _table(self, path: KeyPath) -> dict[str, Any]:
@@ -141,13 +144,13 @@ class Layers:
 
 
 def _named(kind: str, name: str, environment: Environment) -> str:
-    """Return what a reference refers to, as `voice-host config` shows it: `env CRM_TOKEN in .env`."""
+    """Return the target of a reference, as `voice-host config` shows it: `env CRM_TOKEN in .env`."""
     in_file = kind == "env" and name in environment.from_file
     return f"{kind} {name} in {DOTENV_FILE}" if in_file else f"{kind} {name}"
 
 
 def _leaves(table: Mapping[str, Any], path: KeyPath = ()) -> Iterator[KeyPath]:
-    """Yield the path of everything that is not a table. A reference is one value; an empty table is kept as it is."""
+    """Yield the path of each value. References and empty tables count as values."""
     for key, value in table.items():
         if isinstance(value, dict) and value and not is_reference(value):
             yield from _leaves(value, (*path, key))
@@ -156,7 +159,7 @@ def _leaves(table: Mapping[str, Any], path: KeyPath = ()) -> Iterator[KeyPath]:
 
 
 def _like(text: str, model: Any) -> Any:
-    """Return `text` as the type of `model`. Raises `ValueError` when it cannot be read so."""
+    """Convert `text` to the type of `model`. Raises `ValueError` if that is not possible."""
     if isinstance(model, bool):
         if text.lower() not in _TRUTH:
             raise ValueError(text)

@@ -1,4 +1,4 @@
-"""The settings as a list for people, secrets redacted; and the secrets themselves, to be redacted elsewhere."""
+"""The settings as a list with secrets redacted, and the list of secrets, for redaction elsewhere."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _leaves(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:
 
 
 def _shown(value: Any) -> Any:
-    """Return a value that JSON can hold and anybody may see."""
+    """Return a value as JSON types, without secrets."""
     if isinstance(value, (SecretText, SecretStr)):
         return REDACTED
     if isinstance(value, tuple):
@@ -65,7 +65,7 @@ def _shown(value: Any) -> Any:
 
 
 def _without_credentials(text: str) -> str:
-    """Return an address without the user and the query, where credentials tend to be; other text as it is."""
+    """Return an address without user and query, which may contain credentials; other text unchanged."""
     if re.match(r"^[a-z][a-z0-9+.-]*://", text) is None:
         return text
     text = re.sub(r"//[^/?#]*@", f"//{REDACTED}@", text)
@@ -73,7 +73,7 @@ def _without_credentials(text: str) -> str:
 
 
 def known_secrets(settings: Settings) -> frozenset[str]:
-    """Return the keys of services, and the secrets of all agents and extensions."""
+    """Return all secrets: keys of services, and secrets of agents and extensions."""
     return frozenset(_secrets(settings))
 
 

@@ -1,4 +1,4 @@
-"""Reading the settings: file, then variables, then options, and every problem at once."""
+"""Loads the settings from file, variables and options, and reports all problems at once."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _Model = TypeVar("_Model", bound=BaseModel)
 DEFAULT_FILE = "voice-host.toml"
 
 MAX_DEPTH = 32
-"""Nesting of tables and lists. Python's own limit would raise an error that says nothing about the file."""
+"""Limit on the nesting of tables and lists. Python's own limit raises an error that does not mention the file."""
 
 _OPTIONS = {"agents.allow": "--agents"}
-"""Options whose names differ from the keys that they set."""
+"""Options whose names differ from the keys they set."""
 
 
 def load_settings(
@@ -47,17 +47,17 @@ def load_settings(
 ) -> Settings:
     """Return the settings.
 
-    The file is `path`, else the one that `VOICE_HOST_CONFIG` names, else `./voice-host.toml` if there is one. A
-    variable wins over the file, an option over both. An empty variable counts as unset.
+    The file is `path`, else the one that `VOICE_HOST_CONFIG` names, else `./voice-host.toml` if it exists. Variables
+    take precedence over the file, and options over both. An empty variable counts as unset.
 
     Args:
         path: the file given by `--config`.
-        environ: the environment; None: this process's, with what `.env` in the working directory adds to it. Variables
-            of that file which are no settings are then put into `os.environ`, where model providers look for theirs.
-        options: what the command line sets, by dotted key: `{"server.port": 9000}`. None values are left out.
+        environ: the environment; None: that of the process, with `.env` of the working directory. Variables of that
+            file that are not settings are added to `os.environ`, where model providers read theirs.
+        options: command-line options by dotted key, such as `{"server.port": 9000}`. None values are ignored.
 
     Raises:
-        SettingsError: a file cannot be read, or anything in it, in a variable or in an option is wrong.
+        SettingsError: a file cannot be read, or a value in it, in a variable or in an option is invalid.
     """
     environment = process_environment() if environ is None else Environment(environ)
     file = _find_file(path, environment)
@@ -75,7 +75,7 @@ def load_settings(
                 key_path, value, Provenance("option", _OPTIONS.get(key) or f"--{key_path[-1].replace('_', '-')}")
             )
     warnings = tuple(
-        Problem(where, f"has no effect any more: {why}; remove it")
+        Problem(where, f"no longer has any effect: {why}; remove it")
         for path, why in RETIRED.items()
         if (where := layers.remove(path)) is not None
     )
@@ -130,13 +130,13 @@ def _read(file: Path) -> dict[str, Any]:
         problem = "is not UTF-8 text"
     except tomllib.TOMLDecodeError as error:
         problem = f"is not valid TOML: {error}"
-    except ValueError:  # Python's own, of a number beyond its limit
+    except ValueError:  # Python's limit on digits
         problem = "holds a number with too many digits"
     raise SettingsError([Problem(str(file), problem)])
 
 
 def _deeper_than(depth: int, table: Mapping[str, Any]) -> bool:
-    """Return whether anything is nested deeper. Dotted keys nest without brackets."""
+    """Whether anything is nested deeper. Dotted keys nest without brackets."""
     level: list[Any] = [table]
     for _ in range(depth):
         level = [
@@ -149,9 +149,9 @@ def _deeper_than(depth: int, table: Mapping[str, Any]) -> bool:
 
 
 def _named(raw: Mapping[str, Any], kind: str) -> set[str]:
-    """Return the agents or extensions that the file names anywhere: as tables, in lists.
+    """Return the agents or extensions that the file mentions, as tables or in lists.
 
-    It has not been checked yet: anything may stand there.
+    The file has not been validated yet, so any value may be of any type.
     """
     tables, lists = raw.get(kind), raw.get(f"{kind}s")
     ids = set(tables) if isinstance(tables, dict) else set()
@@ -166,14 +166,14 @@ def _collisions(kind: str, ids: set[str]) -> list[Problem]:
     return [
         Problem(
             f"[{kind}.{first}] and [{kind}.{second}]",
-            "variables cannot tell these two ids apart; rename one of them, without '--' and without a '-' at the end",
+            "variables cannot distinguish these two ids; rename one of them, without '--' and without '-' at the end",
         )
         for first, second in colliding_ids(name for name in ids if re.fullmatch(AGENT_ID_PATTERN, name))
     ]
 
 
 def _options(model: type[_Model], environment: Environment, problems: list[Problem]) -> _Model:
-    """Return a model read from the variables that its fields' aliases name, or add to `problems`."""
+    """Return a model filled from the variables named by its fields' aliases. Errors are added to `problems`."""
     environ, where = environment.variables, environment.where
     variables = [field.alias for field in model.model_fields.values() if field.alias]
     given = {name: text for name in variables if (text := environ.get(name, "").strip())}
@@ -190,7 +190,7 @@ def _options(model: type[_Model], environment: Environment, problems: list[Probl
 def _validated(
     layers: Layers, keys: ModelKeys, speech: Mapping[str, ServiceOptions], file: Path | None, problems: list[Problem]
 ) -> Settings:
-    """Return the settings, or add what is wrong with them to `problems` and return the defaults."""
+    """Return the settings. If they are invalid, errors are added to `problems`, and the defaults are returned."""
     try:
         tables = Tables.model_validate(layers.values)
     except ValidationError as error:
@@ -204,7 +204,7 @@ def _validated(
 
 
 def _of_one(found: FieldProblem, values: Mapping[str, Any]) -> str | None:
-    """Return a message for one agent's table inside the table of all agents: `[agents.front-desk]`."""
+    """Return a message for the misspelling `[agents.front-desk]` of `[agent.front-desk]`; otherwise None."""
     if len(found.path) != 2 or found.path[0] not in ("agents", "extensions"):
         return None
     kind, name = (str(part) for part in found.path)

@@ -1,4 +1,4 @@
-"""A plugin's own settings: read-only, and ready to say what is missing."""
+"""A plugin's own settings: read-only tables with helpful errors for missing keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from voice_host.settings.variables import variable_name
 
 
 class MissingSetting(KeyError):
-    """A plugin asked its settings for a key that is not there. `hint` says what to set, or what there is."""
+    """A plugin read a key that its settings do not have. `hint` says what to set, or which keys there are."""
 
     def __init__(self, path: KeyPath, known: list[str]) -> None:
         super().__init__(path[-1])
@@ -20,7 +20,7 @@ class MissingSetting(KeyError):
         meant = did_you_mean(path[-1], known) if known else "the table is empty"
         self.hint = (
             f"set {path[-1]} there, or the variable {variable_name(path)}; {meant}. "
-            "A key that may be absent is read with settings.get()"
+            "Read a key that may be absent with settings.get()"
         )
 
     def __str__(self) -> str:
@@ -28,25 +28,25 @@ class MissingSetting(KeyError):
 
 
 MOST_KEYS = 1000
-"""How many keys of a table are remembered: a plugin may make them up as it goes."""
+"""Limit of remembered keys per table, since a plugin may read any number of keys."""
 
 
 class AskedKeys:
-    """Which keys of its tables a plugin has asked for, whether they are there or not."""
+    """The keys that a plugin has read, whether they exist or not."""
 
     def __init__(self) -> None:
         self._asked: dict[KeyPath, set[str]] = {}
 
     def note(self, table: KeyPath, *keys: str) -> None:
-        """The plugin asks the table for keys."""
+        """Note that the plugin reads keys of a table."""
         asked = self._asked.setdefault(table, set())
         if len(asked) < MOST_KEYS:
             asked.update(keys)
 
     def unread(self, table: KeyPath, values: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-        """Yield the path to each key of `values` that was not asked for, and what may have been meant.
+        """Yield the path of each key in `values` that was not read, with a suggestion.
 
-        A table that was not asked for is yielded alone, without its keys.
+        A table that was not read is yielded itself, without its keys.
         """
         asked = self._asked.get(table, set())
         for key, value in values.items():
@@ -59,7 +59,7 @@ class AskedKeys:
 
 
 class _Table(dict[str, Any]):
-    """Notes what is asked for. Whoever goes through it, or copies it, has asked for all of it."""
+    """A table that notes which keys are read. Iterating or copying counts as reading all of them."""
 
     def __init__(self, path: KeyPath, values: Mapping[str, Any], asked: AskedKeys) -> None:
         super().__init__({key: plugin_table((*path, key), value, asked) for key, value in values.items()})
@@ -111,9 +111,9 @@ class _Table(dict[str, Any]):
 
 
 def plugin_table(path: KeyPath, value: Any, asked: AskedKeys | None = None) -> Any:
-    """Return `value`, found at `path`, with every table a read-only mapping and every list a tuple, all the way down.
+    """Return `value`, found at `path`, with all tables as read-only mappings and all lists as tuples, recursively.
 
-    Reading a key that a table does not have raises `MissingSetting`. What is read is noted in `asked`.
+    Reading a missing key raises `MissingSetting`. Keys that are read are noted in `asked`.
     """
     asked = asked or AskedKeys()
     if isinstance(value, Mapping):

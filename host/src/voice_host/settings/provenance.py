@@ -1,4 +1,4 @@
-"""Where a setting came from."""
+"""The source of a setting."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 KeyPath = tuple[str, ...]
-"""The way to a setting through the tables, e.g. `("agent", "front-desk", "model")`."""
+"""The path of a setting through the tables, e.g. `("agent", "front-desk", "model")`."""
 
 
 def free_keys(path: KeyPath) -> int | None:
-    """Return how many parts lead to the free table that `path` lies in or is, or None where keys are fixed.
+    """Return the length of the path of the free table that contains or is `path`; None: it is not in a free table.
 
-    Free are `[agent.<id>.settings]` and `[extension.<name>]`: the host hands them on and does not know their keys.
+    The free tables are `[agent.<id>.settings]` and `[extension.<name>]`, whose keys the host does not know.
     """
     if path[:1] == ("agent",) and path[2:3] == ("settings",):
         return 3
@@ -27,10 +27,10 @@ class Provenance:
     """The source of one value.
 
     Attributes:
-        kind: which layer it came from.
-        source: the file as it was named, the variable's name (also for one in `.env`), or the option; empty for a
-            default.
-        reference: for a `{ env = ... }` or `{ file = ... }` value, what it referred to.
+        kind: the layer.
+        source: the path of the file as given, the name of the variable (also of one in `.env`), or the option; empty
+            for a default.
+        reference: the target of a `{ env = ... }` or `{ file = ... }` value.
     """
 
     kind: Layer
@@ -38,7 +38,7 @@ class Provenance:
     reference: str = ""
 
     def where(self, path: KeyPath) -> str:
-        """Return words that lead a reader to the place to edit."""
+        """Return a description of the place to edit."""
         if self.kind == ".env":
             return f"{self.kind}: {self.source}"
         if self.kind != "file":

@@ -1,4 +1,4 @@
-"""`[resilience]`: timeouts, retries and buffers of the services that calls use."""
+"""`[resilience]`: timeouts, retries and buffers for the services that calls use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ResilienceSettings(BaseModel):
     speech_connect_timeout_s: float = Field(
         default=10.0,
         gt=0,
-        description="How long a speech service may take to be connected to, and then again to say that it is ready.",
+        description="Time limit for connecting to a speech service, and the same again until it is ready.",
     )
 
     # --- speech-to-text -------------------------------------------------------------------------------------------
@@ -26,55 +26,59 @@ class ResilienceSettings(BaseModel):
         default=10.0,
         ge=1,
         le=120,
-        description="Audio kept while the host is slow to pass it on to speech-to-text; then the oldest is dropped.",
+        description="Microphone audio that is buffered for speech-to-text; beyond that, the oldest is dropped.",
     )
     stt_tell_after_s: float = Field(
-        default=5.0, gt=0, description="An outage of speech-to-text that is shorter is not mentioned to the caller."
+        default=5.0, gt=0, description="The caller is told of an outage of speech-to-text after this time."
     )
     stt_replay_s: float = Field(
         default=20.0,
         ge=1,
         le=120,
-        description="Audio kept for a recogniser that comes back: of the turn that goes on, and of the outage.",
+        description="Audio kept to be replayed after reconnecting to speech-to-text: of the open turn and the outage.",
     )
     stt_send_timeout_s: float = Field(
-        default=10.0, gt=0, description="A recogniser that takes no audio for so long is lost, and the line replaced."
+        default=10.0, gt=0, description="Speech-to-text that accepts no audio for this long is reconnected."
     )
     stt_silent_after_s: float = Field(
-        default=5.0, ge=0.5, description="Speech sent without any word coming back, after which the line is replaced."
+        default=5.0, ge=0.5, description="Speech sent without any result after which speech-to-text is reconnected."
     )
 
-    # --- the voice ------------------------------------------------------------------------------------------------
+    # --- text-to-speech -------------------------------------------------------------------------------------------
 
     playout_buffer_s: float = Field(
         default=4.0,
         ge=0.5,
         le=60,
-        description="Speech kept ahead of what was sent to the caller; when it is full, the voice waits.",
+        description="Speech that is buffered before it is sent to the caller. If the buffer is full, the voice waits.",
     )
     voice_silent_after_s: float = Field(
-        default=5.0, gt=0, description="No audio of a clause whose text is complete for so long: the voice has stalled."
+        default=5.0,
+        gt=0,
+        description="Time without audio, once the text of a clause is complete, after which the voice has stalled.",
     )
     voice_retry_after_s: float = Field(
-        default=60.0, ge=0, description="How long the fallback voice speaks before the voice is tried again."
+        default=60.0, ge=0, description="How long the fallback voice is used before the voice is tried again."
     )
 
     # --- the language model ---------------------------------------------------------------------------------------
 
     model_connect_timeout_s: float = Field(
-        default=5.0, gt=0, description="How long the gateway, or the server in its place, may take to be connected to."
+        default=5.0, gt=0, description="Time limit for connecting to the gateway, or to the server in its place."
     )
     model_silent_after_s: float = Field(
         default=20.0,
         gt=0,
-        description="How long a model may be silent: before its first word, retries included, and then between two.",
+        description="Time limit for the first word of a model, retries included, and then for each next one.",
     )
     model_retries: int = Field(
         default=1,
         ge=0,
         le=5,
-        description="How often a model is asked again that refused with 408, 409, 429 or 5xx, or was not reached.",
+        description="Retries of a model request that failed with 408, 409, 429 or 5xx, or could not be sent.",
     )
     model_retry_after_max_s: float = Field(
-        default=5.0, ge=0, description="A gateway that asks for a longer wait (`retry-after`) is not asked again."
+        default=5.0,
+        ge=0,
+        description="If the gateway asks for a longer wait (`retry-after`), the request is not retried.",
     )

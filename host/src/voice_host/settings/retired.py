@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from voice_host.settings.provenance import KeyPath
 
 _ONE_PROCESS = "embedded speech runs in threads of the host, which need no setting"
-_FIXED = "it is fixed, because nobody has a reason to change it"
+_FIXED = "the value is now fixed"
 
 RETIRED: Mapping[KeyPath, str] = {
     # Since 0.2.
@@ -25,4 +25,4 @@ RETIRED: Mapping[KeyPath, str] = {
     ("limits", "audio_burst_s"): _FIXED,
     ("limits", "patience_s"): _FIXED,
 }
-"""Why each of them is no longer needed."""
+"""Why each of them was removed."""

@@ -1,4 +1,4 @@
-"""Values that must not be seen, and values that are kept elsewhere."""
+"""Secrets: references to where they are stored, and keeping them out of output."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ NOT_UTF8 = "is not UTF-8 text"
 
 MIN_REDACTED_CHARS = 4
 MIN_REDACTED_LINE_CHARS = 16
-"""A line of a secret of several lines, such as a private key, is a secret too; `}` or `-----` is none."""
+"""Shortest line that is redacted by itself, of a secret with several lines such as a private key; `}` is no secret."""
 
 MAX_BACKSLASHES = 8
-"""In front of one escaped character: it may have been escaped three times. The limit keeps the search quick."""
+"""Most backslashes before an escaped character, which may have been escaped three times. Keeps the search fast."""
 
 _BACKSLASH = re.escape("\\")
 
@@ -28,7 +28,7 @@ _SECRET_NAME = re.compile(
 
 
 class SecretText(str):
-    """Text that a plugin uses like any other, and that shows itself to nobody who prints what contains it."""
+    """A `str` whose `repr` is redacted, so that printing a container does not show it."""
 
     __slots__ = ()
 
@@ -37,16 +37,16 @@ class SecretText(str):
 
 
 class MissingSource(Exception):
-    """A reference points at nothing. The message names the source."""
+    """The target of a reference is missing. The message names it."""
 
 
 def is_utf8(text: str) -> bool:
-    """Tell whether a text of the environment is UTF-8: other bytes come as lone surrogates, which cannot be printed."""
+    """Whether a text from the environment is UTF-8. Other bytes become lone surrogates, which cannot be printed."""
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def is_reference(value: object) -> bool:
-    """Tell whether a value of the file reads `{ env = "NAME" }` or `{ file = "/path" }`."""
+    """Whether a value of the file has the form `{ env = "NAME" }` or `{ file = "/path" }`."""
     if not isinstance(value, dict) or len(value) != 1:
         return False
     [(kind, name)] = value.items()
@@ -54,7 +54,7 @@ def is_reference(value: object) -> bool:
 
 
 def references(value: object) -> Iterator[tuple[str, str]]:
-    """Yield `(kind, name)` of every reference in a value, however deep."""
+    """Yield `(kind, name)` of every reference in a value, recursively."""
     if isinstance(value, dict):
         if is_reference(value):
             yield next(iter(value.items()))
@@ -67,12 +67,12 @@ def references(value: object) -> Iterator[tuple[str, str]]:
 
 
 def resolve(value: Any, environ: Mapping[str, str], folder: Path) -> Any:
-    """Return `value` with every reference replaced by the `SecretText` it stands for.
+    """Return `value` with every reference replaced by its value, a `SecretText`.
 
     Args:
-        value: what the file holds.
-        environ: where `{ env = ... }` is looked up; an empty variable counts as unset.
-        folder: what a relative `{ file = ... }` is relative to.
+        value: from the file.
+        environ: for `{ env = ... }`; an empty variable counts as unset.
+        folder: the base of a relative `{ file = ... }`.
 
     Raises:
         MissingSource: a variable is unset, or a file cannot be read.
@@ -105,16 +105,16 @@ def _from_file(path: Path) -> SecretText:
     except UnicodeDecodeError as error:
         raise MissingSource(f"it is read from the file {path}, which {NOT_UTF8}") from error
     except ValueError as error:
-        raise MissingSource("it is read from a file whose name holds a NUL") from error
+        raise MissingSource("it is read from a file whose name contains a NUL character") from error
 
 
 def looks_secret(key: str) -> bool:
-    """Tell whether a key's name says that its value is a secret: `api_key`, `crm-token`, `password`."""
+    """Whether a key has the name of a secret, such as `api_key`, `crm-token` or `password`."""
     return _SECRET_NAME.search(key) is not None
 
 
 def protect(path: Sequence[str], value: Any) -> Any:
-    """Return `value` with text turned into `SecretText` where any key that leads to it is named like a secret."""
+    """Return `value` with each text converted to `SecretText` if any key on its path has the name of a secret."""
     if isinstance(value, dict):
         return {name: protect((*path, name), inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -135,10 +135,10 @@ def secret_texts(value: object) -> Iterator[str]:
 
 
 class Redactor:
-    """Takes secrets out of text, also where it was quoted or escaped on the way: in a repr, in JSON, in an address.
+    """Removes secrets from text, also if they were quoted or escaped: in a repr, in JSON, in an address.
 
     Args:
-        secrets: those shorter than 4 characters are left, as they would blank out words.
+        secrets: those shorter than 4 characters are ignored, since they may be parts of words.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
@@ -151,7 +151,7 @@ class Redactor:
         return text if self._pattern is None else self._pattern.sub(REDACTED, text)
 
     def value(self, value: object) -> Any:
-        """Return a value with every text in it redacted; anything but texts, numbers and containers as its repr."""
+        """Return a value with all texts in it redacted. Anything but texts, numbers and containers becomes its repr."""
         if self._pattern is None or value is None or isinstance(value, (bool, int, float)):
             return value
         if isinstance(value, str):
@@ -164,7 +164,7 @@ class Redactor:
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return `text` without the secrets. Those shorter than 4 characters are left: they would blank out words."""
+    """Return `text` without the secrets. Those shorter than 4 characters are ignored."""
     return Redactor(secrets).text(text)
 
 
@@ -174,12 +174,12 @@ def _parts(secret: str) -> Iterator[str]:
 
 
 def _pattern(secret: str) -> str:
-    """Return a pattern of a secret as it may stand in a text: each character may be escaped in another way."""
+    """Return a pattern that matches a secret even if its characters are escaped in different ways."""
     return "".join(map(_character, re.findall(r"\\+|.", secret, re.DOTALL)))
 
 
 def _character(text: str) -> str:
-    """Return a pattern of one character, or of a run of backslashes."""
+    """Return a pattern for one character, or for a run of backslashes."""
     if text.isascii() and (text.isalnum() or text in "-_."):
         return re.escape(text)
     quoted = quote(text, safe="", errors="replace")

@@ -1,8 +1,7 @@
-"""Speech services as the settings know them: their names, and the spec that each built-in one has in its folder.
+"""The specs of the built-in speech services, which the settings need.
 
 The settings need a service's variables, and `auto` its rank, before any adapter is imported. So `speech/<name>/spec.py`
-holds plain data and functions that import the adapter when they are called. Specs are found by looking through the
-folders: no list of services exists.
+contains plain data, and functions that import the adapter when called. Specs are found by listing the folders.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from voice_host_sdk import SpeechToText, TextToSpeech
 
 AUTO = "auto"
 ServiceName = Annotated[str, StringConstraints(min_length=1)]
-"""Any name: extensions add services, so the settings alone cannot tell which ones exist."""
+"""Any name is valid here, since extensions may add services."""
 
 Direction = Literal["speech_to_text", "text_to_speech"]
 DIRECTIONS: tuple[Direction, ...] = ("speech_to_text", "text_to_speech")
@@ -30,10 +29,10 @@ _Service = TypeVar("_Service", SpeechToText, TextToSpeech)
 
 
 class ServiceOptions(BaseModel):
-    """What a service reads from environment variables: keys and addresses, never from the file.
+    """The options of a service, read from environment variables, never from the file: keys and addresses.
 
-    The alias of each field is its variable. Keys are `SecretStr | None`; a field with an address, which may hold a
-    password, has `repr=False`. A field that shares its name and variable with another service's is set for both.
+    The alias of each field is its variable. Keys are `SecretStr | None`; a field with an address, which may contain a
+    password, has `repr=False`. Services may share a variable, with a field of the same name in each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -41,12 +40,12 @@ class ServiceOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentAddress:
-    """A field of `AgentConfig` that names an address for the service. The service's key is sent there.
+    """A field of `AgentConfig` with an address for the service, to which the service's key is sent.
 
     Attributes:
-        field: path of the field, e.g. `tts_config.wss_url`.
+        field: the path of the field, e.g. `tts_config.wss_url`.
         own_hosts: the service's own hosts, which are always allowed.
-        overridden_by: the option that replaces the agent's address when the platform sets it.
+        overridden_by: the option with which the platform overrides the agent's address.
     """
 
     field: str
@@ -59,9 +58,9 @@ class Adapter(Generic[_Service]):
     """One direction of a service: speech-to-text or text-to-speech.
 
     Attributes:
-        make: makes the adapter from the service's options. Called at most once in a process.
-        auto_rank: `auto` takes the service with the lowest rank whose key is set; None: only when it is named.
-        agent_address: None: agents cannot name an address for it.
+        make: creates the adapter from the service's options. Called at most once per process.
+        auto_rank: `auto` chooses the service with the lowest rank whose key is set; None: never.
+        agent_address: None: agents cannot set an address for it.
     """
 
     make: Callable[[Any, ResilienceSettings], _Service]
@@ -74,10 +73,10 @@ class SpeechService:
     """The spec of a built-in speech service: `SERVICE` in `speech/<name>/spec.py`.
 
     Attributes:
-        name: by which the platform and agents choose it.
-        options: model of the variables it reads.
-        key: the option without which it cannot work; None: it needs no key.
-        speech_to_text, text_to_speech: what it offers.
+        name: used by the platform and agents to choose it.
+        options: the model of its variables.
+        key: the option with the key it requires; None: it needs no key.
+        speech_to_text, text_to_speech: the directions it offers.
         limitations: shown to operators and on the talk page, for a service of demo quality.
     """
 
@@ -90,11 +89,11 @@ class SpeechService:
 
     @property
     def key_variable(self) -> str:
-        """The variable of its key; empty when it needs none."""
+        """The variable of its key; empty if it needs none."""
         return self.options.model_fields[self.key].alias or self.key if self.key else ""
 
     def has_key(self, options: BaseModel) -> bool:
-        """Tell whether `options` hold the key, or none is needed."""
+        """Whether `options` contain the key, or none is needed."""
         return self.key is None or getattr(options, self.key) is not None
 
 
@@ -118,12 +117,12 @@ def ranked_services(direction: Direction) -> Sequence[SpeechService]:
 
 
 def preferred_key_variables() -> str:
-    """Return the variables that turn on the services `auto` prefers, for messages: `A_KEY and B_KEY`."""
+    """Return the key variables of the services that `auto` prefers, for messages: `A_KEY and B_KEY`."""
     best = (next((each for each in ranked_services(direction) if each.key), None) for direction in DIRECTIONS)
     return " and ".join(dict.fromkeys(each.key_variable for each in best if each is not None))
 
 
 def service_limitations(names: Iterable[str]) -> list[str]:
-    """Return what should be known about the services of these names, with the keys of better ones."""
+    """Return the limitations of the named services, with the key variables of better ones."""
     limits = [each.limitations for each in built_in_services() if each.limitations and each.name in set(names)]
     return [f"{limit} Set {preferred_key_variables()} for the cloud services." for limit in limits]

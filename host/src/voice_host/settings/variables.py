@@ -1,7 +1,8 @@
-"""How keys are spelled as environment variables: `[agent.front-desk] model` is `VOICE_HOST_AGENT__FRONT_DESK__MODEL`.
+"""Environment variables for settings: `VOICE_HOST_AGENT__FRONT_DESK__MODEL` is `[agent.front-desk] model`.
 
-Tables are separated by two underscores, hyphens become underscores. Agent ids contain no underscore, so a spelling
-leads back to one id, with one exception: `a--b` and `a-` are spelled with the separator itself. See `colliding_ids`.
+Tables are separated by two underscores, and hyphens become underscores. Agent ids contain no underscore, so each
+spelling belongs to one id, except for ids such as `a--b` and `a-`, which would contain the separator. See
+`colliding_ids`.
 """
 
 from __future__ import annotations
@@ -24,28 +25,28 @@ PREFIX = "VOICE_HOST_"
 AGENT_PREFIX = f"{PREFIX}AGENT__"
 EXTENSION_PREFIX = f"{PREFIX}EXTENSION__"
 NAMED = ("agent", "extension")
-"""Tables of tables, one for each agent or extension: their keys are not fixed."""
+"""Tables with one table per agent or extension."""
 
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 TOKEN_VARIABLE = f"{PREFIX}TOKEN"
-"""What `voice-host call` shows to a host that asks who is calling. No setting."""
+"""The key or call token that `voice-host call` sends. Not a setting."""
 SEPARATOR = "__"
 
 
 def spelling(name: str) -> str:
-    """Return a key or an agent id as it stands in a variable's name."""
+    """Return a key or an agent id in the spelling of variables."""
     return name.replace("-", "_").upper()
 
 
 def variable_name(path: KeyPath) -> str:
-    """Return the variable of a setting."""
+    """Return the name of a setting's variable."""
     return PREFIX + SEPARATOR.join(spelling(part) for part in path)
 
 
 def colliding_ids(ids: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the pairs of ids that variables cannot tell apart.
+    """Return the pairs of ids that variables cannot distinguish.
 
-    `a` and `a--model` collide: `VOICE_HOST_AGENT__A__MODEL` may begin either of their keys.
+    For example, `VOICE_HOST_AGENT__A__MODEL...` may belong to `a` or to `a--model`.
     """
     return [
         (first, second)
@@ -55,18 +56,18 @@ def colliding_ids(ids: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def service_variables() -> list[str]:
-    """Return the variables of speech services and language models: keys and addresses."""
+    """Return the variables with keys and addresses of speech services and language models."""
     models: list[type[BaseModel]] = [*(service.options for service in built_in_services()), ModelKeys]
     return list(dict.fromkeys(field.alias for each in models for field in each.model_fields.values() if field.alias))
 
 
 class VariableReader:
-    """Turns the `VOICE_HOST_...` variables into paths and texts.
+    """Converts `VOICE_HOST_...` variables to paths and values.
 
     Args:
-        agent_ids: the ids that the settings name elsewhere; any other is read up to the next separator.
-        extensions: the names of extensions that the settings name elsewhere.
-        ignore: variables that are something else, such as those a `{ env = ... }` refers to.
+        agent_ids: the ids known from elsewhere; an unknown one is read up to the next separator.
+        extensions: the names of extensions known from elsewhere.
+        ignore: variables that are not settings, such as targets of `{ env = ... }`.
     """
 
     def __init__(self, agent_ids: Iterable[str], extensions: Iterable[str], ignore: Iterable[str]) -> None:
@@ -79,10 +80,10 @@ class VariableReader:
         self.problems: list[Problem] = []
 
     def read(self, environment: Environment) -> Iterator[tuple[str, KeyPath, str]]:
-        """Yield `(variable, path, text)` and note unknown variables as problems. Empty variables count as unset.
+        """Yield `(variable, path, text)`. Unknown variables are noted as problems; empty ones count as unset.
 
-        The path of something in a free table (`free_keys`) ends in spellings (`"MAX_GUESTS"`), for which the caller
-        has to find the keys.
+        A path into a free table (`free_keys`) ends with spellings (`"MAX_GUESTS"`), for which the caller has to find
+        the keys.
         """
         variables = environment.variables
         for name in sorted(variables):
@@ -134,7 +135,7 @@ class VariableReader:
 
 
 def _split(rest: str, known: Iterable[str]) -> tuple[str, str]:
-    """Return the name that `rest` begins with, one of `known` if it can be, and the spelled key behind it."""
+    """Split `rest` into a name, if possible one of `known`, and the spelling of a key."""
     for name in known:
         begin = spelling(name) + SEPARATOR
         if rest.startswith(begin):
