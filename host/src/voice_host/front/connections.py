@@ -220,7 +220,7 @@ def _http_protocol(timeout_s: float, table: ConnectionTable) -> type[asyncio.Pro
             return request is not None and not request.response_complete
 
         def _check_progress(self) -> None:
-            """Close the connection if there was no progress since the last check: no request arrived, no response was read.
+            """Close the connection if there was no progress since the last check: no new request, no response was read.
 
             There is no limit on the time to produce a response.
             """
