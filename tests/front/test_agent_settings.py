@@ -52,7 +52,7 @@ async def test_an_agent_that_is_required_must_not_be_switched_off(tmp_path: Path
     toml = "[agents]\nrequired = ['off']\n[agent.off]\nenabled = false\n"
     with installed(tmp_path) as plugins:
         plugins.install("off", NEVER)
-        with pytest.raises(RequiredAgentBroken, match=r"switched off by .*\[agent\.off\] enabled"):
+        with pytest.raises(RequiredAgentBroken, match=r"disabled by .*\[agent\.off\] enabled"):
             async with running(tmp_path, toml, allow="off"):
                 pytest.fail("it started")
 

@@ -293,7 +293,7 @@ async def test_an_agent_that_cannot_be_loaded_says_why() -> None:
     with pytest.raises(TypeError, match="takes no settings"):
         async with serve_agent(AgentConfig(), settings={}):
             pass
-    with pytest.raises(TypeError, match="brings its own callbacks"):
+    with pytest.raises(TypeError, match="has its own callbacks"):
         async with serve_agent("front-desk", callbacks=LifecycleCallbacks()):
             pass
 

@@ -35,7 +35,7 @@ async def test_a_failed_search_is_a_result(error: Exception, monkeypatch: pytest
         raise error
 
     monkeypatch.setattr(DDGS, "text", text)
-    assert await duckduckgo_search_tool().function("x") == "The search did not work, or found nothing."
+    assert await duckduckgo_search_tool().function("x") == "The search failed or found nothing."
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
-"""One server for many voice agents. What a platform or a customer imports; everything else is the host's own.
+"""One server for many voice agents. These names are the public API; everything else is internal.
 
-Names are handed on lazily: the command line answers `--help` without importing the web framework or a model library.
+Names are imported lazily, so that `voice-host --help` imports neither the web framework nor model libraries.
 """
 
 import os
@@ -72,11 +72,11 @@ __all__ = [
 
 
 def keep_pydantic_importable() -> None:
-    """Turn pydantic's plugins off if a distribution is damaged. Call it before anything imports pydantic.
+    """Disable pydantic's plugins if a distribution is damaged. Call it before anything imports pydantic.
 
-    pydantic reads the entry points of all distributions when its first model is made. If one of them cannot be read,
-    it fails, and so does the import of whatever uses it. Which distribution is damaged is reported when agents are
-    discovered. Takes about 3 ms for a hundred distributions.
+    pydantic reads the entry points of all distributions when its first model is created. If one of them is unreadable,
+    that fails, and so does the import of everything that uses pydantic. The damaged distribution is reported when
+    agents are discovered. Takes about 3 ms for a hundred distributions.
     """
     try:
         for distribution in distributions():
@@ -85,7 +85,7 @@ def keep_pydantic_importable() -> None:
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
-if not TYPE_CHECKING:  # or a type checker would take any name for one of these
+if not TYPE_CHECKING:  # otherwise a type checker would accept any name
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:

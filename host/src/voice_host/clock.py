@@ -1,4 +1,4 @@
-"""The clock of calls, which is the event loop's own, and time limits for what is waited for again and again."""
+"""The clock of calls, which is that of the event loop, and `WaitLimit`, a timeout for repeated waits."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from types import TracebackType
 def now_s() -> float:
     """Return the running event loop's time in seconds; on a common loop the same as `time.monotonic()`.
 
-    Deadlines are given to the loop (`call_at`, `asyncio.timeout`), so what is compared with them is read from it too.
-    A loop may run in virtual time: `voice_host.testing` does, and a conversation of minutes passes in milliseconds.
+    Deadlines are given to the loop (`call_at`, `asyncio.timeout`), so times compared with them must come from it, too.
+    A loop may run in virtual time, as in `voice_host.testing`, where a conversation of minutes takes milliseconds.
 
     Raises:
         RuntimeError: no event loop runs in this thread.
@@ -20,15 +20,15 @@ def now_s() -> float:
 
 
 class WaitLimit:
-    """Limits how long each of many waits of one task may take. It is `asyncio.timeout`, with one timer for all of them.
+    """A time limit for each of many waits of a task, like `asyncio.timeout`, but with one timer for all of them.
 
         limit = WaitLimit(5.0)
         while True:
             with limit:
                 await socket.send(await anext(audio))
 
-    `asyncio.timeout` makes and cancels a timer for every wait, which costs more than most things that are waited for.
-    Here the timer runs on when a wait is over; when it fires it looks at the present wait, if there is one.
+    `asyncio.timeout` creates and cancels a timer for every wait, which often costs more than the wait itself. Here the
+    timer is kept when a wait ends; when it fires, it checks the current wait, if there is one.
 
     Args:
         limit_s: seconds; inf: no limit, until `set_limit()` sets one. One task at a time may wait.
@@ -52,7 +52,7 @@ class WaitLimit:
             self._start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Raise `TimeoutError` if the limit was exceeded. A cancellation by somebody else at that time is kept."""
+        """Raise `TimeoutError` if the limit was exceeded. A cancellation from elsewhere at the same time is kept."""
         task, self._task, self._due_s = self._task, None, math.inf
         if self._expired:
             self._expired = False
@@ -61,20 +61,20 @@ class WaitLimit:
                 raise TimeoutError from error
 
     def set_limit(self, limit_s: float) -> None:
-        """Change the limit. A wait that is under way may take so long from now on."""
+        """Change the limit. For the current wait, it starts now."""
         self._limit_s = limit_s
         if self._task is not None and not self._expired:
             self._start()
 
     def expire(self) -> None:
-        """End the wait that is under way, if there is one, as if its time was over."""
+        """End the current wait, if there is one, as if its time was over."""
         self.close()
         if self._task is not None and not self._expired:
             self._expired = True
             self._task.cancel()
 
     def close(self) -> None:
-        """Stop the timer. Without this it keeps the limit in memory until it has fired once more."""
+        """Stop the timer, which otherwise keeps this object in memory until it has fired once more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -14,10 +14,10 @@ def create_voice_router(
     """Return a router with one WebSocket route that runs calls.
 
     Args:
-        agent_manager: whose agent answers.
-        handler: runs the calls, and is closed by whoever made it; default: one with the services the environment
+        agent_manager: the sessions of the agent.
+        handler: runs the calls, and is closed by the caller; default: one with the services that the environment
             configures, which stay open as long as the process.
-        path: of the route.
+        path: the path of the route.
     """
     router = APIRouter()
     sessions = handler or VoiceSessionHandler(agent_manager=agent_manager)

@@ -32,10 +32,10 @@ def create_voice_app(
 
     Args:
         tools: functions the agent may use; for everything else about the agent pass an `agent_manager`.
-        agent_manager: whose agent answers; its sessions end with the application.
-        cors_origins: other sites whose pages may use the HTTP routes.
-        static_dir: a folder of pages served at `/`; one that is missing is a warning. None: no pages.
-        api_prefix: of the session's route.
+        agent_manager: the sessions of the agent, which end with the application.
+        cors_origins: origins of other sites whose pages may use the HTTP routes.
+        static_dir: a folder of pages served at `/`; if it is missing, a warning is logged. None: no pages.
+        api_prefix: the prefix of the session's route.
 
     Raises:
         TypeError: both `tools` and `agent_manager` are given.
@@ -69,6 +69,6 @@ def create_voice_app(
         if Path(static_dir).is_dir():
             app.mount("/", StaticFiles(directory=static_dir, html=True), name="static")
         else:
-            # A sentence: an application that configures no logging sees the message alone.
+            # A sentence, since an application without logging configuration sees only the message.
             log.warning(f"the folder {static_dir} is missing, so no pages are served at /")
     return app

@@ -1,6 +1,6 @@
 """Tools that reach the web: `visit_url_tool` reads a page, `duckduckgo_search_tool` searches.
 
-What fails comes back as a sentence the model can read and act on; no failure ends the run.
+Failures are returned as a sentence for the model; they never end the run.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from voice_host.outbound.public_fetch import FetchError, PublicFetcher
 def visit_url_tool(*, max_chars: int = 4000, timeout_s: float = 15.0, allow_private: bool = False) -> Tool[Any]:
     """Return the tool `visit_url`, which fetches a web page as text.
 
-    Only http and https. An address that is not public, or a name that resolves to one, is refused, at every redirect
-    too; the connection goes to the very address that was checked. The page is converted in a process with limits of
-    time and memory.
+    Only http and https are allowed, and only addresses on the public Internet, also in redirects; the connection goes
+    to the address that was checked. The page is converted in a process with limited time and memory.
 
     Args:
-        max_chars: so much of a page is given to the model.
-        timeout_s: for the whole visit, redirects and the conversion included.
-        allow_private: whether addresses of the own network may be visited. Those of cloud metadata services never are.
+        max_chars: the maximum length of the text for the model.
+        timeout_s: for the whole visit, including redirects and conversion.
+        allow_private: whether to allow addresses of the local network. Cloud metadata services are always refused.
 
     Raises:
         ValueError: a limit is not positive.
@@ -61,7 +60,7 @@ def duckduckgo_search_tool(max_results: int = 5) -> Tool[Any]:
         from ddgs.exceptions import DDGSException
         from pydantic_ai.common_tools import duckduckgo
     except ImportError as error:
-        from voice_host.plugins.installing import install_command  # only now: it loads the plugin engine
+        from voice_host.plugins.installing import install_command  # lazily: it loads the plugin engine
 
         raise ImportError(f"Searching needs an extra: {install_command('voice-host[search]')}") from error
     search: Callable[..., Any] = duckduckgo.duckduckgo_search_tool(max_results=max_results).function
@@ -75,7 +74,7 @@ def duckduckgo_search_tool(max_results: int = 5) -> Tool[Any]:
         try:
             results: list[dict[str, str]] = await search(query)
         except (DDGSException, OSError, ValueError):
-            return "The search did not work, or found nothing."
+            return "The search failed or found nothing."
         return results or "Nothing was found."
 
     return Tool(duckduckgo_search, takes_ctx=False)

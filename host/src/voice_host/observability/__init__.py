@@ -1,1 +1,1 @@
-"""Metrics, logs and stack traces: what is told about the host, and what is kept out."""
+"""Metrics, logs and stack traces, without secrets and callers' words."""

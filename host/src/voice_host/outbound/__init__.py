@@ -1,1 +1,1 @@
-"""Requests to addresses that a model or a caller chose."""
+"""Requests to addresses chosen by a model or a caller."""

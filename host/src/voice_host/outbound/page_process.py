@@ -1,8 +1,8 @@
-"""The process that makes text of one page: reads it from stdin, writes the text to stdout, and may be killed.
+"""The process that converts one page to text: it reads the page from stdin and writes the text to stdout.
 
-A hostile page makes parsers of HTML work for hours, or take all memory: 100 kB of `<!--` take Python's
-parser some 6 s, and twice as many four times as long. A thread cannot be stopped; this process limits itself, and its
-parent kills it when the visit is over.
+A hostile page can keep an HTML parser busy for hours, or exhaust memory: 100 kB of `<!--` take Python's parser some
+6 s, and twice as many four times as long. A thread cannot be stopped; this process limits itself, and its parent kills
+it when the visit is over.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NICENESS = 10
 HTML_TYPES = ("", "text/html", "application/xhtml+xml")
 
 _MARKUP_FACTOR = 10
-"""A page's links are up to so many times longer than its words; what is beyond is not looked at."""
+"""Markup is up to this many times longer than the text; the rest of a page is ignored."""
 
 _UNSPOKEN = ("script", "style", "template", "title", "img")
 _EMPTY_LINES = re.compile(r"\n{3,}")
@@ -31,12 +31,12 @@ _EMPTY_LINES = re.compile(r"\n{3,}")
 
 @dataclass(frozen=True, slots=True)
 class PageTask:
-    """What comes before the page, as a line of JSON.
+    """The task, sent as a line of JSON before the page.
 
     Attributes:
-        content_type: the server's words, as is `charset`.
-        max_chars: of the text.
-        max_cpu_s: the process ends after so much work.
+        content_type: from the server, as is `charset`.
+        max_chars: the maximum length of the text.
+        max_cpu_s: CPU time after which the process is ended.
     """
 
     content_type: str
@@ -45,12 +45,12 @@ class PageTask:
     max_cpu_s: int
 
     def line(self) -> bytes:
-        """Return it for the process's standard input."""
+        """Return the line for the process's stdin."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
 def main() -> None:
-    """Do what the task on stdin says. Ends with exit code 0, or by a limit."""
+    """Perform the task on stdin. Exits with code 0, or is killed by a limit."""
     task = PageTask(**json.loads(sys.stdin.buffer.readline()))
     _limit(task.max_cpu_s)
     text = text_of(sys.stdin.buffer.read(), task)
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def text_of(body: bytes, task: PageTask) -> str:
-    """Return a page's text, at most `max_chars` and a mark of omission."""
+    """Return the text of a page, at most `max_chars` characters and an ellipsis."""
     text = decoded(body, task.charset)
     if task.content_type in HTML_TYPES:
         text = _text_of_html(text, task.max_chars * _MARKUP_FACTOR)
@@ -66,12 +66,12 @@ def text_of(body: bytes, task: PageTask) -> str:
 
 
 def decoded(body: bytes, charset: str | None) -> str:
-    """Return the text of a page, as UTF-8 where its charset is none; what does not fit it is replaced."""
+    """Decode a page; as UTF-8 if its charset is unknown. Invalid bytes are replaced."""
     try:
-        # Decoding Punycode takes time with the square of the length, and no page is written in it.
+        # Decoding Punycode takes quadratic time, and no page is written in it.
         usable = charset and codecs.lookup(charset).name != "punycode"
         return body.decode(charset if charset and usable else "utf-8", errors="replace")
-    except (LookupError, ValueError):  # there is no such charset, it is none of text, or it replaces nothing
+    except (LookupError, ValueError):  # unknown, not a text encoding, or without replacement
         return body.decode(errors="replace")
 
 
@@ -106,7 +106,7 @@ def _limit(max_cpu_s: int) -> None:
         return
     limits = {"RLIMIT_CPU": max_cpu_s, "RLIMIT_AS": MAX_MEMORY_BYTES, "RLIMIT_FSIZE": 0, "RLIMIT_CORE": 0}
     for name, most in limits.items():
-        with suppress(AttributeError, OSError, ValueError):  # a system without it, or with a lower one
+        with suppress(AttributeError, OSError, ValueError):  # not supported, or a lower limit exists
             resource.setrlimit(getattr(resource, name), (most, most))
 
 

@@ -14,27 +14,27 @@ MAX_DOWNLOAD_BYTES = 3 * 1024 * 1024
 MAX_REDIRECTS = 10
 
 MAX_CPU_S = 5
-"""For one page. One of 3 MB that was written for people takes 2 to 3 s."""
+"""CPU time for one page. A normal page of 3 MB takes 2 to 3 s."""
 
 CONVERSIONS_AT_ONCE = 2
-"""For one reader. Further pages wait until one has been converted."""
+"""Pages that one reader converts at a time. Further ones wait."""
 
 CONVERTER = (sys.executable, "-P", "-m", "voice_host.outbound.page_process")
-"""The command that converts a page. A process of its own, whose time and memory are limited."""
+"""The command that converts a page, in a process with limited time and memory."""
 
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml", "application/x-yaml")
 _ACCEPT = {"Accept": "text/html, text/plain;q=0.9, */*;q=0.8"}
 _FOR_CHILDREN = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
-"""Variables that a Python interpreter may need. The others may be keys, which a page has no business with."""
+"""Variables that a Python interpreter may need. Others may be secrets, and are not passed on."""
 
 
 class PageReader:
     """Reads pages for one tool of one agent.
 
     Args:
-        fetcher: says which addresses may be visited.
-        max_chars: of the text.
-        timeout_s: for everything together: waiting, redirects, and the conversion.
+        fetcher: fetches the pages, and decides which addresses may be visited.
+        max_chars: the maximum length of the text.
+        timeout_s: for everything: waiting, redirects and conversion.
     """
 
     def __init__(self, fetcher: PublicFetcher, *, max_chars: int, timeout_s: float) -> None:
@@ -47,7 +47,7 @@ class PageReader:
         """Return the text of a page, with its title first.
 
         Raises:
-            FetchError: it cannot be read. The words are fit for a model.
+            FetchError: it cannot be read. The message is suitable for a model.
         """
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -75,7 +75,7 @@ def _is_text(content_type: str) -> bool:
 
 
 async def _converted(page: FetchedPage, max_chars: int) -> str:
-    """Return a page's text. The process is gone when this returns or is cancelled."""
+    """Return the text of a page. The process has ended when this returns or is cancelled."""
     process = await asyncio.create_subprocess_exec(
         *CONVERTER,
         stdin=asyncio.subprocess.PIPE,
@@ -86,7 +86,7 @@ async def _converted(page: FetchedPage, max_chars: int) -> str:
     try:
         task = PageTask(page.content_type, page.charset, max_chars, MAX_CPU_S)
         output, _ = await process.communicate(task.line() + page.body)
-    except (OSError, RuntimeError):  # it died before it had read all; uvloop raises RuntimeError for that
+    except (OSError, RuntimeError):  # it ended before reading everything; uvloop raises RuntimeError then
         output = b""
     finally:
         with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""The one guard of requests to addresses that a model or a caller chose (SSRF): which addresses may be connected to."""
+"""Protection against SSRF: which IP addresses may be connected to for a model or a caller."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _PLATFORM = frozenset(
         ("168.63.129.16", "192.0.0.192", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254"),
     )
 )
-"""Addresses of cloud platforms that are not link-local: Azure's wire server, Oracle's classic metadata, and the
+"""Metadata services of clouds that are not link-local: Azure's wire server, Oracle's classic metadata, and the
 metadata of Alibaba, of AWS and of Google over IPv6."""
 
 _EMBEDDING_IPV4 = tuple(
     map(
         ipaddress.ip_network,
         (
-            "::/96",  # compatible, deprecated
-            "::ffff:0:0/96",  # mapped
-            "::ffff:0:0:0/96",  # translated, RFC 2765
-            "64:ff9b::/96",  # behind a translator, RFC 6052
-            "64:ff9b:1::/48",  # the same of one's own network, RFC 8215
+            "::/96",  # IPv4-compatible, deprecated
+            "::ffff:0:0/96",  # IPv4-mapped
+            "::ffff:0:0:0/96",  # IPv4-translated, RFC 2765
+            "64:ff9b::/96",  # NAT64, RFC 6052
+            "64:ff9b:1::/48",  # local NAT64, RFC 8215
             "2001::/32",  # Teredo, RFC 4380
             "2002::/16",  # 6to4, RFC 3056
         ),
@@ -31,7 +31,7 @@ _EMBEDDING_IPV4 = tuple(
 )
 
 _ISATAP = (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe")
-"""The third quarter of an address that embeds an IPv4 address in the last one (RFC 5214)."""
+"""The third quarter of an ISATAP address, whose last quarter is an IPv4 address (RFC 5214)."""
 
 _NOT_PUBLIC = tuple(
     map(
@@ -47,18 +47,17 @@ _NOT_PUBLIC = tuple(
         ),
     )
 )
-"""Beside those that `ipaddress` does not call global."""
+"""Refused in addition to those that `ipaddress` does not consider global."""
 
 
 def is_allowed(address: str, *, private: bool = False) -> bool:
-    """Tell whether an address may be connected to: one of the public Internet.
+    """Whether an address may be connected to, because it is on the public Internet.
 
-    IPv6 addresses that embed an IPv4 address are refused: which network they lead to is not known here. So is whatever
-    is not an address.
+    IPv6 addresses that embed an IPv4 address are refused, since it is unknown where they lead; so are invalid ones.
 
     Args:
-        private: whether those of this machine and its network may be, too. Link-local ones, which clouds serve
-            credentials at, and the others of metadata services never are.
+        private: whether to allow addresses of this machine and its network. Metadata services of clouds, which hand out
+            credentials, and other link-local addresses are always refused.
     """
     try:
         ip: IPAddress = ipaddress.ip_address(address.partition("%")[0])

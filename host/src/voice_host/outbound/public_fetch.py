@@ -1,4 +1,4 @@
-"""`fetch_public_url`: reads an address that a model chose, and nothing that only this machine can reach."""
+"""`fetch_public_url`: fetches an address chosen by a model or a caller, if it is on the public Internet."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ TIMEOUT_S = 10.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Returns the addresses of a name. Raises OSError when there are none."""
+"""Returns the addresses of a name. Raises `OSError` if there are none."""
 
 
 class FetchError(Exception):
-    """An address could not be read. The words are fit for a model: a tool may return them."""
+    """A URL could not be fetched. The message is suitable for a model, so a tool may return it."""
 
 
 class AddressRefused(FetchError):
-    """The address is not one that may be visited: not public, not http or https, or with a password in it."""
+    """The URL is not allowed: not public, not http or https, or with a password."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedPage:
-    """What was found.
+    """A response.
 
     Attributes:
-        url: where it was, after redirects.
-        status: the HTTP status, of whatever kind.
-        content_type: without its parameters, e.g. `text/html`; empty when the server named none.
+        url: the final URL, after redirects.
+        status: the HTTP status, which may be an error.
+        content_type: without parameters, e.g. `text/html`; empty if the server sent none.
         body: at most `max_bytes`.
-        charset: of the text, where the server named one.
+        charset: of the text; None if the server sent none.
     """
 
     url: str
@@ -53,7 +53,7 @@ class FetchedPage:
 
     @property
     def text(self) -> str:
-        """The body as text; what does not fit the charset is replaced."""
+        """The body as text. Invalid bytes are replaced."""
         return decoded(self.body, self.charset)
 
 
@@ -65,23 +65,23 @@ async def fetch_public_url(
     max_bytes: int = MAX_BYTES,
     max_redirects: int = MAX_REDIRECTS,
 ) -> FetchedPage:
-    """Read a web address with GET, e.g. one that a model chose or a caller named.
+    """Fetch a URL with GET, such as one chosen by a model or a caller.
 
-    Refused are: other schemes than http and https; user names and passwords in the address; names and numbers that
-    stand for an address which is not public (private, loopback, link-local, metadata services, multicast, IPv4 inside
-    IPv6), at every redirect too. A name is looked up once, and the connection goes to the very address that was
-    checked: a name that means something else a moment later changes nothing. Proxies of the environment are not used.
+    The following are refused, also in redirects: schemes other than http and https, URLs with user names or passwords,
+    and hosts that resolve to an address that is not public (private, loopback, link-local, metadata services,
+    multicast, IPv4 embedded in IPv6). A name is resolved once, and the connection goes to the address that was checked,
+    so DNS rebinding has no effect. Proxies of the environment are not used.
 
     Args:
         url: with its scheme.
-        headers: sent along to the first site and not to another one that it redirects to.
-        timeout_s: for everything together.
-        max_bytes: a longer body is an error.
-        max_redirects: so many are followed.
+        headers: sent to the first site, but not to other sites that it redirects to.
+        timeout_s: for the whole request.
+        max_bytes: the maximum length of the body.
+        max_redirects: the maximum number of redirects.
 
     Raises:
-        AddressRefused: it may not be visited.
-        FetchError: it cannot be read: no answer, too slow, too long, too many redirects.
+        AddressRefused: the URL is not allowed.
+        FetchError: no response, or it is too slow or too long, or there are too many redirects.
     """
     fetcher = PublicFetcher()
     return await fetcher.fetch(
@@ -95,10 +95,10 @@ async def _system_resolver(host: str, port: int) -> list[str]:
 
 
 class PublicFetcher:
-    """`fetch_public_url`, with the two things that tests replace.
+    """`fetch_public_url`, with two functions that tests replace.
 
     Args:
-        resolve: looks names up.
+        resolve: resolves names.
         allowed: whether an address may be connected to.
     """
 
@@ -109,7 +109,7 @@ class PublicFetcher:
     async def fetch(
         self, url: str, *, headers: Mapping[str, str] | None, timeout_s: float, max_bytes: int, max_redirects: int
     ) -> FetchedPage:
-        """Read an address; see `fetch_public_url`."""
+        """Fetch a URL; see `fetch_public_url`."""
         sent = dict(headers or {})
         try:
             async with asyncio.timeout(timeout_s):
@@ -126,7 +126,7 @@ class PublicFetcher:
         raise FetchError("The page redirects too often.")
 
     async def _get(self, url: URL, headers: Mapping[str, str], max_bytes: int) -> FetchedPage | URL:
-        """Return the page, or where it redirects to."""
+        """Return the page, or the URL that it redirects to."""
         addresses = await self._checked(url)
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(force_close=True),
@@ -139,7 +139,7 @@ class PublicFetcher:
                     async with session.get(
                         url.with_host(address),
                         headers=_headers(url, headers),
-                        server_hostname=url.raw_host,  # the certificate is the name's, not the address's
+                        server_hostname=url.raw_host,  # the certificate is for the name, not the address
                         allow_redirects=False,
                     ) as response:
                         return await _read(url, response, max_bytes)
@@ -152,14 +152,14 @@ class PublicFetcher:
             raise FetchError("The site cannot be reached.") from failed
 
     async def _checked(self, url: URL) -> Sequence[str]:
-        """Return the addresses of a host, all of which may be connected to."""
+        """Return the addresses of a host, after checking all of them."""
         try:
             addresses = await self._resolve(url.raw_host or "", url.port or 0)
-        except (OSError, ValueError):  # the resolver's, and those of what can be no name
+        except (OSError, ValueError):  # from the resolver, and for invalid names
             raise FetchError("There is no site of this name.") from None
         if not addresses:
             raise FetchError("There is no site of this name.")
-        # All of them: a name that stands for both kinds is not to be trusted.
+        # A name with public and private addresses is refused.
         if not all(map(self._allowed, addresses)):
             raise AddressRefused("This address is not public. It cannot be visited.")
         return addresses
@@ -198,5 +198,5 @@ def _headers(url: URL, wanted: Mapping[str, str]) -> CIMultiDict[str]:
     headers = CIMultiDict({"User-Agent": "voice-host"})
     headers.update(wanted)
     headers["Host"] = url.host_port_subcomponent or ""
-    headers["Accept-Encoding"] = "identity"  # a small compressed body may become one of any size
+    headers["Accept-Encoding"] = "identity"  # a small compressed body may expand to any size
     return headers

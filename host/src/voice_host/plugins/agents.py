@@ -67,7 +67,7 @@ def _load(agent: DiscoveredAgent, settings: Settings) -> LoadedAgent | BrokenAge
     own = settings.for_agent(agent.id)
     if not own.enabled:
         where = settings.came_from("agent", agent.id, "enabled").where(("agent", agent.id, "enabled"))
-        return DisabledAgent(agent, Phase.ALLOWED, f"it is switched off by {where}")
+        return DisabledAgent(agent, Phase.ALLOWED, f"it is disabled by {where}")
     return load_agent(agent, own.settings)
 
 

@@ -1,4 +1,4 @@
-"""One agent, served for a test: the real handler, turn engine, playout, tools and callbacks in virtual time."""
+"""Serves an agent for a test, with the real handler, turn engine, playout, tools and callbacks, in virtual time."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ DEMO = "demo"
 
 
 class CallOptions(TypedDict, total=False):
-    """How a call is placed.
+    """Options of a call.
 
     Attributes:
-        metadata: what the connection sends along, as `Session.metadata` shows it.
-        caller: whom the platform's authentication let in.
-        hear_greeting: whether the greeting is heard out before the test goes on. Default: True.
-        ms_per_word: how long the agent takes to say a word. Default: 300.
+        metadata: sent by the client, as in `Session.metadata`.
+        caller: the caller as authenticated by the platform.
+        hear_greeting: whether to wait for the end of the greeting. Default: True.
+        ms_per_word: how fast the agent speaks. Default: 300.
     """
 
     metadata: Mapping[str, str] | None
@@ -62,13 +62,13 @@ class CallOptions(TypedDict, total=False):
 
 
 class TestAgent:
-    """An agent that takes calls. Made by `serve_agent`.
+    """An agent that takes calls. Created by `serve_agent`.
 
     Attributes:
         id: the agent's id.
-        config: as `agent_config` returned it.
-        callbacks: the agent's own; None of the session's reach it before `call()`.
-        calls: all calls so far, those that have ended included.
+        config: what `agent_config` returned.
+        callbacks: the agent's own.
+        calls: all calls so far, including ended ones.
     """
 
     __test__ = False
@@ -88,10 +88,10 @@ class TestAgent:
         self,
         **options: Unpack[CallOptions],
     ) -> AsyncIterator[TestCall]:
-        """Call the agent, and hang up when leaving.
+        """Call the agent, and hang up on exit.
 
         Raises:
-            AssertionError: when leaving, if the script ran out or a callback failed that nobody asked about.
+            AssertionError: on exit, if the model's script ran out, or a callback failed that the test did not check.
         """
         ears, voice = ScriptedEars(), ScriptedVoice(options.get("ms_per_word", MS_PER_WORD))
         call = TestCall(ears, voice, self._trouble)
@@ -116,7 +116,7 @@ class TestAgent:
 
 
 class _EarsOfCall:
-    """The recogniser of all calls: each has its own."""
+    """A `SpeechToText` that gives each call its own `ScriptedEars`."""
 
     name = "scripted"
 
@@ -132,7 +132,7 @@ class _EarsOfCall:
 
 
 class _VoiceOfCall:
-    """The voice of all calls: each has its own."""
+    """A `TextToSpeech` that gives each call its own `ScriptedVoice`."""
 
     name = "scripted"
 
@@ -151,16 +151,16 @@ async def serve_agent(
     settings: Mapping[str, Any] | None = None,
     callbacks: LifecycleCallbacks | None = None,
 ) -> AsyncIterator[TestAgent]:
-    """Start an agent as the host would, and stop it when leaving. Several calls to it may go on at once.
+    """Start an agent as the host does, and stop it on exit. It may take several calls at once.
 
     Args:
         agent: the id of an installed agent, a module with hooks, or a configuration.
-        model: who answers; a model named otherwise than `demo` is the real one and needs its key.
+        model: answers the turns. A name other than `demo` is a real model, which needs its key.
         settings: the agent's own settings.
-        callbacks: of a bare configuration.
+        callbacks: for an agent given as a configuration.
 
     Raises:
-        AgentBroken: the agent did not pass a phase.
+        AgentBroken: the agent failed a phase.
         LookupError: no agent of that id is installed.
         RuntimeError: the event loop is not in virtual time.
     """

@@ -1,4 +1,4 @@
-"""The scripted caller: types, speaks, interrupts, coughs, is silent, hangs up, and hears what comes back."""
+"""`TestCall`, the scripted caller: types, speaks, interrupts, coughs, waits, hangs up, and receives the replies."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from voice_host.testing.voice import ScriptedVoice
 from voice_host_sdk import Caller, ProviderError
 
 Take = Callable[[WebSocket, Caller | None], Coroutine[Any, Any, None]]
-"""Runs a call of whoever is authenticated so."""
+"""Runs a call of that caller."""
 
 PATIENCE_S = 120.0
-"""Seconds, of the call's own time, for which the caller waits for a reply."""
+"""How long the caller waits for a reply, in virtual seconds."""
 
 SETTLE_S = 0.001
-"""Virtual time only passes when nothing is left to do; after the shortest moment all that is at hand has been done."""
+"""Virtual time only passes when no task is ready to run, so after this wait all pending work has been done."""
 
 
 dialled: ContextVar[TestCall] = ContextVar("dialled")
-"""The call on whose behalf speech services are opened."""
+"""The call for which speech services are opened."""
 
 
 class TestCall(CallView):
-    """One call, from the caller's side. Times are in seconds since the call began; all of them are virtual.
+    """One call, from the caller's side. Times are virtual, in seconds since the call began.
 
     Attributes:
         ears: the scripted recogniser.
@@ -56,7 +56,7 @@ class TestCall(CallView):
     # --- the connection (used by `TestAgent.call`) ------------------------------------------------------------------
 
     def dial(self, take: Take, query: Mapping[str, str], caller: Caller | None) -> None:
-        """Let the host answer, in a task of its own."""
+        """Let the host take the call, in a task."""
         self._again = lambda token: self.dial(take, {"resume": token}, caller)
         self._socket = socket = MemorySocket(query, self._observed.on_frame)
         context = contextvars.copy_context()
@@ -66,7 +66,7 @@ class TestCall(CallView):
         self._running = asyncio.create_task(handling, name="test-call", context=context)
 
     async def pick_up(self, *, hear_greeting: bool) -> None:
-        """Wait until the call has begun, or was refused, and hear the greeting out if that is wanted."""
+        """Wait until the call has begun or was refused, and for the end of the greeting if `hear_greeting`."""
         seen = self._observed
         await seen.until(lambda: bool(seen.frames) or seen.over, PATIENCE_S)
         await asyncio.sleep(SETTLE_S)
@@ -74,10 +74,10 @@ class TestCall(CallView):
             await self.reply()
 
     async def leave(self) -> None:
-        """Hang up unless it is over, and wait until the host has dealt with it.
+        """Hang up if the call is not over, and wait until the host has finished.
 
         Raises:
-            Exception: what running the call let through.
+            Exception: raised by the code that runs the call.
         """
         if self._running is not None:
             if not self._running.done() and self._observed.closed is None:
@@ -85,15 +85,15 @@ class TestCall(CallView):
             await self._running
 
     def check(self) -> None:
-        """Look for what went wrong without the caller noticing.
+        """Check for failures that the caller did not notice.
 
         Raises:
-            AssertionError: the model's script ran out, or a callback failed that nobody asked about.
+            AssertionError: the model's script ran out, or a callback failed and the test did not check that.
         """
         if self._trouble:
             raise AssertionError(self._trouble[0])
         for seen in self._observed.seen:
-            # Refusing a call by raising in on_session_starting is what that callback is for.
+            # Raising in `on_session_starting` is how an agent refuses a call.
             if seen.error is not None and not self._failures_expected and seen.name != "on_session_starting":
                 raise AssertionError(f"the callback {seen.name} failed: {seen.error!r}") from seen.error
 
@@ -102,24 +102,24 @@ class TestCall(CallView):
         self._socket.close()
         self._observed.on_closed(1000, "")
 
-    # --- what the caller does ---------------------------------------------------------------------------------------
+    # --- the caller's actions ---------------------------------------------------------------------------------------
 
     async def type(self, text: str) -> None:
-        """Type a turn. It is answered at once; wait for the answer with `reply()`."""
+        """Type a turn, and return at once; `reply()` waits for the answer."""
         self._observed.expect_typed(True)
         await self.send({"type": "text", "text": text})
         self._observed.expect_typed(False)
 
     async def ask(self, text: str) -> Reply:
-        """Type a turn, and return the reply once it is over."""
+        """Type a turn, and return the complete reply."""
         await self.type(text)
         return await self.reply()
 
     async def speak(self, text: str, *, at_s: float | None = None, for_s: float | None = None) -> None:
-        """Say something, and return when the recogniser has made a turn of it.
+        """Say something, and return when the turn is final.
 
         Args:
-            text: what is recognised, word by word.
+            text: recognised word by word.
             at_s: when to begin, in seconds since the call began; None: now.
             for_s: how long it takes; None: three words a second.
 
@@ -130,15 +130,15 @@ class TestCall(CallView):
         await self._utter(speech(text, for_s, self.ears.config))
 
     async def interrupt(self, text: str, *, into_reply_s: float, for_s: float | None = None) -> Reply:
-        """Speak over the agent, and return the reply that was spoken over, whether that has cut it off or not.
+        """Speak over a reply, and return that reply, whether it was cut or not.
 
         Args:
-            text: what is recognised, word by word. One word does not stop the agent, unless it was told so.
+            text: recognised word by word. A single word does not interrupt the agent unless configured so.
             into_reply_s: when to begin, in seconds since the reply became audible.
             for_s: how long it takes; None: three words a second.
 
         Raises:
-            AssertionError: the reply was over before.
+            AssertionError: the reply ended before that.
         """
         reply = await self.audible_reply()
         assert reply.audible_s is not None
@@ -148,20 +148,20 @@ class TestCall(CallView):
         return reply
 
     async def cough(self, *, at_s: float | None = None, for_s: float = 0.2) -> None:
-        """Make a noise in which no word is recognised."""
+        """Make a noise, in which no words are recognised."""
         await self._at(at_s)
         await self._utter(cough(for_s))
 
     async def wait(self, seconds: float) -> None:
-        """Say nothing for so long."""
+        """Be silent for some time."""
         await asyncio.sleep(seconds)
 
     async def press_stop(self) -> None:
-        """Press the button that silences the agent."""
+        """Press the stop button."""
         await self.send({"type": "cancel"})
 
     async def reset(self) -> None:
-        """Ask for the conversation to be forgotten."""
+        """Reset the conversation."""
         await self.send({"type": "reset"})
 
     async def hang_up(self) -> CallEnd:
@@ -170,19 +170,19 @@ class TestCall(CallView):
         return await self.ended()
 
     async def lose_connection(self) -> None:
-        """Be gone without a word."""
+        """Lose the connection, without a close frame."""
         assert self._socket is not None
         self._socket.lose()
         self._observed.on_closed(None, "")
         await asyncio.sleep(SETTLE_S)
 
     async def break_recogniser(self, error: ProviderError) -> None:
-        """Let the recogniser's line break."""
+        """Let the recogniser's stream fail."""
         self.ears.hear(error)
         await asyncio.sleep(SETTLE_S)
 
     async def reconnect(self) -> bool:
-        """Come back after the connection was lost, and return whether the same conversation goes on.
+        """Reconnect after the connection was lost. Returns whether the conversation was resumed.
 
         Raises:
             AssertionError: the connection was not lost.
@@ -198,29 +198,29 @@ class TestCall(CallView):
         return seen.closed is None
 
     async def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message of the call protocol as it is, and let the host deal with it."""
+        """Send a message of the call protocol, and let the host process it."""
         assert self._socket is not None
         self._socket.put({"type": "websocket.receive", "text": json.dumps(message)})
         await asyncio.sleep(SETTLE_S)
 
     async def send_audio(self, pcm: bytes) -> None:
-        """Send audio of the microphone, PCM16 at `STTConfig.sample_rate`, and let the host deal with it."""
+        """Send microphone audio, PCM16 at `STTConfig.sample_rate`, and let the host process it."""
         assert self._socket is not None
         self._socket.put({"type": "websocket.receive", "bytes": pcm})
         await asyncio.sleep(SETTLE_S)
 
-    # --- what comes back --------------------------------------------------------------------------------------------
+    # --- the replies ------------------------------------------------------------------------------------------------
 
     async def reply(self, *, within_s: float = PATIENCE_S) -> Reply:
-        """Wait until the next reply is over, heard out or cut off, and return it.
+        """Wait until the next reply is complete or cut, and return it.
 
-        The next one is the answer to what the caller said last, or else the one after the reply returned last.
+        The next reply is the answer to the caller's last turn, or else the one after the last reply returned here.
 
         Raises:
-            AssertionError: none came within so many seconds, or the call ended before it was over.
+            AssertionError: there was none in time, or the call ended first.
         """
         seen = self._observed
-        index = seen.next_reply  # as it is now: a turn that comes while this waits is not what is asked about
+        index = seen.next_reply  # fixed now, so that a turn during the wait does not matter
 
         def over() -> bool:
             return len(seen.replies) > index and seen.replies[index].over
@@ -238,20 +238,20 @@ class TestCall(CallView):
         self._observed.audio_listeners.append(listen)
 
     async def ended(self, *, within_s: float = 24 * 3600.0) -> CallEnd:
-        """Wait until the call and its session have ended, and return how.
+        """Wait until the call and its session have ended, and return how they did.
 
         Raises:
-            AssertionError: they have not within so many seconds.
+            AssertionError: they did not end in time.
         """
         if not await self._observed.until(lambda: self._observed.over, within_s):
             self._fail(f"the call has not ended within {within_s:g} s")
         return self._observed.end
 
     async def audible_reply(self) -> Reply:
-        """Wait until the next reply becomes audible, and return it.
+        """Wait until the next reply is audible, and return it.
 
         Raises:
-            AssertionError: none did, or the call ended before.
+            AssertionError: there was none, or the call ended first.
         """
         seen = self._observed
 
@@ -262,10 +262,10 @@ class TestCall(CallView):
             self._fail(self._trouble[0] if self._trouble else "no reply became audible")
         return seen.replies[seen.next_reply]
 
-    # --- within -----------------------------------------------------------------------------------------------------
+    # --- internal ---------------------------------------------------------------------------------------------------
 
     async def _utter(self, said: Speech) -> None:
-        """Send the microphone's audio, and let the recogniser hear what is said when it would."""
+        """Send the microphone's audio, and the events of the recogniser at the right times."""
         begun_s = self.now_s
         async with asyncio.TaskGroup() as both:
             both.create_task(self._send_speech(said))
@@ -292,7 +292,7 @@ class TestCall(CallView):
             await self._quiet_until(at_s)
 
     async def _quiet_until(self, at_s: float, reply: Reply | None = None) -> bool:
-        """Wait for a time of the call. False: `reply` was over before."""
+        """Wait until a time of the call. Returns False if `reply` ended first."""
         await asyncio.sleep(max(0.0, at_s - self.now_s))
         return reply is None or not reply.over
 

@@ -1,4 +1,4 @@
-"""What a test can ask about a call."""
+"""`CallView`: what a test can inspect of a call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from voice_host_sdk import Session, SessionError, ToolCall
 
 
 class CallView:
-    """A call as it stands; kept up to date while it goes on. The base of `TestCall`."""
+    """The current state of a call, updated while it continues. The base class of `TestCall`."""
 
     def __init__(self) -> None:
         self._observed = ObservedCall()
@@ -40,12 +40,12 @@ class CallView:
 
     @property
     def greeting(self) -> Reply | None:
-        """What the agent said first; None where it says nothing."""
+        """The agent's greeting; None if there is none."""
         return next((reply for reply in self.replies if reply.greeting), None)
 
     @property
     def replies(self) -> list[Reply]:
-        """All that the agent said, the greeting included."""
+        """All replies of the agent, including the greeting."""
         return self._observed.replies
 
     @property
@@ -67,32 +67,32 @@ class CallView:
 
     @property
     def errors(self) -> list[SessionError]:
-        """What the caller was told went wrong."""
+        """The errors that the caller was told of."""
         return self._observed.errors
 
     @property
     def callbacks(self) -> list[str]:
-        """The names of the session's callbacks, in the order in which they were called."""
+        """The names of the session's callbacks, in order of the calls."""
         return [seen.name for seen in self._observed.seen]
 
     def failed_callbacks(self) -> list[SeenCallback]:
-        """The callbacks that raised or ran out of time. Asking for them says that the test expects it."""
+        """The callbacks that raised or timed out. Reading this marks them as expected by the test."""
         self._failures_expected = True
         return [seen for seen in self._observed.seen if seen.error is not None]
 
     @property
     def seen_callbacks(self) -> list[SeenCallback]:
-        """The session's callbacks with what each was given and what it raised."""
+        """The session's callbacks, each with its argument and its exception."""
         return self._observed.seen
 
     @property
     def frames(self) -> list[dict[str, Any]]:
-        """The messages of the call protocol that the caller got; audio left out."""
+        """The messages of the call protocol that the caller received, without audio."""
         return self._observed.frames
 
     @property
     def audio_ms(self) -> float:
-        """How much speech was sent to the caller."""
+        """How much speech the caller received."""
         return self._observed.audio_ms
 
     @property
@@ -105,11 +105,11 @@ class CallView:
         """How the call ended.
 
         Raises:
-            AssertionError: it goes on.
+            AssertionError: it has not ended.
         """
         return self._observed.end
 
     @property
     def transcript(self) -> str:
-        """The call as people read it. It is added to whatever fails within `async with`."""
+        """The call as readable text. It is added to exceptions raised within `async with`."""
         return written(self._observed.log)

@@ -1,4 +1,4 @@
-"""A recogniser that is told what it hears, when it would have heard it."""
+"""`ScriptedEars`: a speech-to-text service whose events are scripted."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from voice_host_sdk import ProviderError, SpeechEvent, SpeechToTextStream, STTCo
 
 
 class ScriptedEars:
-    """A `SpeechToText` for one call: the scripted caller puts in what is recognised.
+    """A `SpeechToText` for one call, whose events come from the scripted caller.
 
     Attributes:
-        received_bytes: PCM16 of the caller's microphone that has arrived, the silence after speech included.
-        failure: raised when the next line is opened; None: lines open.
+        received_bytes: how much of the caller's PCM16 has arrived, including silence after speech.
+        failure: raised by `open`; None: it succeeds.
     """
 
     name = "scripted"
@@ -36,12 +36,12 @@ class ScriptedEars:
         """Nothing is held."""
 
     def hear(self, event: SpeechEvent | ProviderError) -> None:
-        """Recognise something now; a `ProviderError`: the line breaks. Heard by nobody while no line is open."""
+        """Yield an event now, or fail with a `ProviderError`. Ignored while no stream is open."""
         if self._line is not None:
             self._line.events.put_nowait(event)
 
     def closed(self, line: _Line) -> None:
-        """A line was closed; a later one may be open already."""
+        """A stream was closed; another one may be open already."""
         if self._line is line:
             self._line = None
 

@@ -1,4 +1,4 @@
-"""The kit as fixtures of pytest: `pytest_plugins = ["voice_host.testing.fixtures"]` in conftest.py.
+"""The test kit as pytest fixtures: `pytest_plugins = ["voice_host.testing.fixtures"]` in conftest.py.
 
 An async test that takes one of them runs in virtual time, with or without pytest-asyncio.
 """
@@ -22,11 +22,11 @@ from voice_host_sdk import LifecycleCallbacks
 FIXTURES = {"call_agent", "serve_agent"}
 
 CALLS = pytest.StashKey[list[list[TestCall]]]()
-"""The calls of a test, for a failure that comes after they have ended."""
+"""The calls of a test, for failures after they have ended."""
 
 
 class ServeAgent(Protocol):
-    """The fixture `serve_agent`: starts the agent under test, or another one, for as many calls as are wanted."""
+    """The fixture `serve_agent`: starts the agent under test, or another one, for any number of calls."""
 
     def __call__(
         self,
@@ -54,7 +54,7 @@ class CallAgent(Protocol):
 
 @pytest.fixture
 def voice_agent() -> AgentSource:
-    """The agent under test: the only one that is installed. Override it to name another one.
+    """The agent under test: the only installed one. Override this fixture for another one.
 
     Return an id, a module with hooks, or an `AgentConfig`.
     """
@@ -115,7 +115,7 @@ def _is_call(test: Any) -> bool:
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
-    """Make plain functions of the async tests that take the kit's fixtures, before pytest-asyncio looks at them."""
+    """Convert async tests that use these fixtures to plain functions, before pytest-asyncio sees them."""
     made = yield
     for item in made if isinstance(made, list) else [made]:
         if isinstance(item, pytest.Function) and _is_call(item.obj):
@@ -127,7 +127,7 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the calls of a test that fails after it has left them; within one, its transcript is with the error."""
+    """Show the calls of a test that fails after their end. Failures within a call have its transcript already."""
     report = yield
     shown = getattr(call.excinfo.value, "__notes__", []) if call.excinfo else []
     if report.failed and not shown:

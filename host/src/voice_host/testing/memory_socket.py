@@ -1,4 +1,4 @@
-"""A WebSocket without a network: the host's end is an ordinary `starlette` one."""
+"""A WebSocket in memory, whose host side is an ordinary Starlette `WebSocket`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from urllib.parse import urlencode
 from starlette.websockets import WebSocket
 
 LOST = 1006
-"""The code of a connection that went without a close frame (RFC 6455)."""
+"""The close code of a connection without a close frame (RFC 6455)."""
 
 
 class MemorySocket:
     """The caller's end of one connection.
 
     Args:
-        query: parameters of the address.
+        query: the query parameters.
         on_frame: called with each ASGI message that the host sends: `websocket.accept`, `.send` or `.close`.
     """
 
@@ -45,15 +45,15 @@ class MemorySocket:
         }
 
     def put(self, frame: dict[str, Any]) -> None:
-        """Hand an ASGI message to the host."""
+        """Send an ASGI message to the host."""
         self._to_host.put_nowait(frame)
 
     def close(self, code: int = 1000) -> None:
-        """Leave with a close frame."""
+        """Close with a close frame."""
         self.put({"type": "websocket.disconnect", "code": code, "reason": ""})
 
     def lose(self) -> None:
-        """Be gone without a word: from now on the host sends in vain."""
+        """Lose the connection: from now on, sending fails for the host."""
         self._lost = True
         self.put({"type": "websocket.disconnect", "code": LOST})
 

@@ -1,4 +1,4 @@
-"""A model that follows a script: what it says, which tools it calls, how fast, and when it fails."""
+"""`ScriptedModel`: a model that says, calls and fails as scripted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Words of the model. `words_per_s`: how fast it writes; None: all at once."""
+    """Text of the model. `words_per_s`: how fast it is streamed; None: all at once."""
 
     text: str
     words_per_s: float | None = None
@@ -35,14 +35,14 @@ class CallTool:
 
 @dataclass(frozen=True, slots=True)
 class Think:
-    """The model takes its time: so many seconds before what follows."""
+    """The model waits for some seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The model's service fails. `status`: as HTTP knows it, e.g. 401, 429, 500; None: it answers nonsense."""
+    """The model's service fails. `status`: the HTTP status, e.g. 401, 429, 500; None: an invalid response."""
 
     status: int | None = 500
 
@@ -55,12 +55,12 @@ class Asked:
     """One request to the model.
 
     Attributes:
-        text: the caller's last words.
+        text: the caller's turn.
         instructions: the agent's instructions and voice rules.
-        tools: the names of the tools on offer.
-        results: what the tools called within this turn have returned, in order.
-        history: the conversation as it was sent, one line each: `caller: ...`, `agent: ...`, `tool: ...`.
-        messages: the same as pydantic-ai has it.
+        tools: the names of the available tools.
+        results: of the tools called in this turn, in order.
+        history: the conversation that was sent, one line each: `caller: ...`, `agent: ...`, `tool: ...`.
+        messages: the same as pydantic-ai messages.
     """
 
     text: str
@@ -72,21 +72,21 @@ class Asked:
 
 
 Step = Part | Sequence[Part] | Callable[[Asked], "Part | Sequence[Part]"]
-"""The answer to one request: a part, several in order, or a function that decides when it is asked."""
+"""The answer to one request: a part, several in order, or a function that returns one of these."""
 
 
 class ScriptedModel:
-    """Answers one request after the other with the steps of a script.
+    """Answers requests with the steps of a script, in order.
 
-    A turn in which a tool is called takes two steps: the call, and what is said once its result is there.
+    A turn with a tool call takes two steps: the call, and the answer once the result is known.
 
     Args:
-        steps: in the order of the requests.
-        repeat: begin again after the last step; otherwise a request beyond it fails the test.
+        steps: one for each request.
+        repeat: start again after the last step; otherwise a further request fails the test.
 
     Attributes:
         asked: the requests so far.
-        trouble: what was wrong with the script; the test fails with it.
+        trouble: errors in the script, with which the test fails.
     """
 
     def __init__(self, *steps: Step, repeat: bool = False) -> None:
@@ -98,11 +98,11 @@ class ScriptedModel:
 
     @property
     def unused(self) -> tuple[Step, ...]:
-        """The steps that were not asked for yet."""
+        """The steps that have not been used yet."""
         return self._steps[len(self.asked) :]
 
     def as_model(self) -> FunctionModel:
-        """Return it as a model of pydantic-ai."""
+        """Return a pydantic-ai model."""
         return FunctionModel(stream_function=self._stream, model_name="scripted")
 
     async def _stream(self, messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str | DeltaToolCalls]:

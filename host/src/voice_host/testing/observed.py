@@ -1,4 +1,4 @@
-"""What the caller got and what the agent's callbacks were told, put together into replies as it comes."""
+"""`ObservedCall`: combines the caller's messages and the agent's callbacks into replies."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from voice_host_sdk import AgentReply, Session, SessionEnd, SessionError, ToolCa
 
 
 class ObservedCall:
-    """One call as it is seen from outside. Times are in seconds since it began.
+    """One call, seen from outside. Times are in seconds since it began.
 
     Attributes:
-        session: as the agent's callbacks and tools see it; None while it has not begun, or when it was refused.
-        replies: all that the agent said, the greeting included.
+        session: as callbacks and tools see it; None before it begins, or if the call was refused.
+        replies: of the agent, including the greeting.
         tools: the tools that ran.
-        errors: what the caller was told went wrong.
+        errors: that the caller was told of.
         seen: the callbacks of the session, in order.
         log: everything in order, as `(seconds, UserTurn | Reply | ToolCall | SessionError | str)`.
-        frames: the messages the caller got, as they are; audio left out.
-        audio_ms: how much speech the caller got.
+        frames: the messages to the caller, without audio.
+        audio_ms: how much speech the caller received.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class ObservedCall:
         self.closed: tuple[int | None, str] | None = None
         self.session_end: SessionEnd | None = None
         self.next_reply = 0
-        """Where in `replies` the next one is that nobody has asked for; a turn of the caller skips what was before."""
+        """The index in `replies` of the next reply to return; a turn of the caller skips earlier ones."""
         self.tts_sample_rate = 24000
         self.audio_listeners: list[Callable[[bytes], None]] = []
         self._begun_s = now_s()
@@ -54,7 +54,7 @@ class ObservedCall:
 
     @property
     def over(self) -> bool:
-        """Whether the connection is gone and the session, if there was one, has ended."""
+        """Whether the connection is closed and the session, if any, has ended."""
         began = any(seen.name == "on_session_created" for seen in self.seen)
         ended = any(seen.name == "on_session_destroyed" and seen.done for seen in self.seen)
         return self.closed is not None and (ended or not began)
@@ -64,13 +64,13 @@ class ObservedCall:
         """How the call ended.
 
         Raises:
-            AssertionError: it goes on.
+            AssertionError: it has not ended.
         """
         assert self.closed is not None, "the call has not ended"
         return CallEnd(*self.closed, self.session_end)
 
     async def until(self, true: Callable[[], bool], within_s: float) -> bool:
-        """Wait until something is true, and return whether it came to that within so many seconds."""
+        """Wait until a condition is true. Returns whether it was within the time limit."""
         try:
             async with asyncio.timeout(within_s):
                 while not true():
@@ -81,14 +81,14 @@ class ObservedCall:
         return True
 
     def note(self, what: UserTurn | Reply | ToolCall | SessionError | str) -> None:
-        """Put something into the log, and let whoever waits look again."""
+        """Add an entry to the log, and wake up waiting tasks."""
         self.log.append((self.now_s, what))
         self._changed.set()
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
     def on_frame(self, frame: Mapping[str, Any]) -> None:
-        """Take an ASGI message that the host sent."""
+        """Process an ASGI message from the host."""
         if frame["type"] == "websocket.close":
             self.on_closed(frame.get("code", 1000), frame.get("reason") or "")
         elif frame.get("bytes") is not None:
@@ -100,7 +100,7 @@ class ObservedCall:
         self._changed.set()
 
     def on_closed(self, code: int | None, reason: str) -> None:
-        """The connection is gone."""
+        """The connection was closed or lost."""
         if self.closed is None:
             self.closed = (code, reason)
             self.note(f"the connection is closed: {code or 'lost'} {reason}".rstrip())
@@ -120,7 +120,7 @@ class ObservedCall:
                 self.next_reply = len(self.replies)
                 self.note(UserTurn(text, self._typed))
             case {"type": "thinking"}:
-                self._begin(0)  # its number comes with the first message that carries one
+                self._begin(0)  # its number comes with the first message that has one
             case {"type": "greeting", "reply": number, "text": text}:
                 reply = self._reply(number)
                 reply.text, reply.greeting = text, True
@@ -141,7 +141,7 @@ class ObservedCall:
                 self.note("the conversation is forgotten")
 
     def expect_typed(self, typed: bool) -> None:
-        """The next turn is typed, or is spoken."""
+        """Note whether the next turn is typed or spoken."""
         self._typed = typed
 
     def _reply(self, number: int) -> Reply:

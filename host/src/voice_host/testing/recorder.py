@@ -1,4 +1,4 @@
-"""Between the host and an agent's callbacks: each is passed on, and noted with what it was given and what it raised."""
+"""`CallbackRecorder`: passes callbacks on to the agent, and records their arguments and exceptions."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class SeenCallback:
 
     Attributes:
         name: e.g. `on_user_turn`.
-        value: what it was given beside the session, e.g. a `UserTurn`; None where there is nothing.
-        error: what the agent's own callback raised, if it did.
+        value: its argument besides the session, e.g. a `UserTurn`; None if there is none.
+        error: what the agent's callback raised, if anything.
         done: whether it has returned.
     """
 
@@ -28,7 +28,7 @@ class SeenCallback:
 
 
 class Watcher(Protocol):
-    """Whoever wants to know of the callbacks of a session."""
+    """Is notified of the callbacks of a session."""
 
     def callback_began(self, session: Session, seen: SeenCallback) -> None: ...
 
@@ -40,7 +40,7 @@ opening: ContextVar[Watcher] = ContextVar("opening")
 
 
 class CallbackRecorder(LifecycleCallbacks):
-    """Stands before an agent's callbacks. `on_startup` and `on_shutdown` are noted in `seen`."""
+    """Wraps an agent's callbacks. `on_startup` and `on_shutdown` are recorded in `seen`."""
 
     def __init__(self, inner: LifecycleCallbacks) -> None:
         self.inner = inner
@@ -48,7 +48,7 @@ class CallbackRecorder(LifecycleCallbacks):
         self._watchers: dict[str, Watcher] = {}
 
     async def pass_on(self, name: str, args: tuple[Any, ...]) -> Any:
-        """Call the agent's own callback, and note it."""
+        """Call the agent's own callback, and record it."""
         session = args[0] if args and isinstance(args[0], Session) else None
         seen = SeenCallback(name, args[1] if len(args) > 1 else None)
         watcher = None
@@ -75,6 +75,6 @@ def _recorded(name: str) -> Callable[..., Awaitable[Any]]:
     return callback
 
 
-# One for each that the SDK knows, so that none added later gets past.
+# All that the SDK has, including ones added later.
 for _name in [name for name in vars(LifecycleCallbacks) if name.startswith("on_")]:
     setattr(CallbackRecorder, _name, _recorded(_name))

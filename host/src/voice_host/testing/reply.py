@@ -1,4 +1,4 @@
-"""A reply as the caller got it, and how a call ended."""
+"""`Reply`, as the caller received it, and `CallEnd`."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from voice_host_sdk import SessionEnd, ToolCall
 
 @dataclass(slots=True, eq=False)
 class Reply:
-    """Something the agent said: an answer, its greeting, a question into the silence, `Session.say`.
+    """Something the agent said: an answer, the greeting, a nudge, a text of `Session.say`.
 
-    It is kept up to date while the call goes on. Times are in seconds since the call began.
+    It is updated while the call continues. Times are in seconds since the call began.
 
     Attributes:
         number: the id of the reply, counted from 1.
-        text: what was generated of it so far.
-        heard: what the caller heard of it; equal to `text` once it was heard out.
-        interrupted: whether the caller cut it off.
-        over: whether it was heard out or cut off.
+        text: the text generated so far.
+        heard: the part that the caller heard; equal to `text` once it was heard completely.
+        interrupted: whether the caller interrupted it.
+        over: whether it is complete or cut.
         greeting: whether it is the greeting.
         tools: the tools that ran for it, with arguments and results.
-        began_s: when the first of it came: text or audio.
-        audible_s: when its first audio came; None while there was none.
-        ended_s: when it was heard out or cut off; None while it goes on.
+        began_s: when its first text or audio arrived.
+        audible_s: when its first audio arrived; None: not yet.
+        ended_s: when it was completed or cut; None: not yet.
     """
 
     number: int
@@ -43,9 +43,9 @@ class CallEnd:
     """How a call ended.
 
     Attributes:
-        close_code: of the connection, e.g. 1000, 4500; None: the caller was gone without being told.
-        close_reason: the words that went with it.
-        session: what `on_session_destroyed` was given; None while the session has not ended, or never began.
+        close_code: of the connection, e.g. 1000, 4500; None: the connection was lost.
+        close_reason: sent with the code.
+        session: passed to `on_session_destroyed`; None if the session has not ended or never began.
     """
 
     close_code: int | None
@@ -54,10 +54,10 @@ class CallEnd:
 
     @property
     def reason(self) -> str:
-        """Why the session ended, e.g. `goodbye`, `ended`, `lost`; empty where none has."""
+        """Why the session ended, e.g. `goodbye`, `ended`, `lost`; empty if it has not."""
         return self.session.reason if self.session else ""
 
     @property
     def detail(self) -> str:
-        """The words for it, such as those that `Session.end` was given."""
+        """Details of the reason, such as the argument of `Session.end`."""
         return self.session.detail if self.session else self.close_reason

@@ -1,4 +1,4 @@
-"""A session for testing tools and callbacks as the plain functions they are, without a call."""
+"""`TestSession`, for testing tools and callbacks as plain functions, without a call."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from voice_host_sdk import Caller, Session
 
 
 class TestSession(Session):
-    """A session that nobody listens to, and that remembers what was asked of it.
+    """A session without a call, which records `say` and `end`.
 
     Args:
         session_id: its id.
         agent_id: the agent's id.
-        caller: whom the platform's authentication let in.
-        metadata: what the connection sent along.
+        caller: the caller as authenticated by the platform.
+        metadata: sent by the client.
 
     Attributes:
-        said: what `say` was given.
-        ended: what `end` was given.
+        said: the arguments of `say`.
+        ended: the arguments of `end`.
     """
 
     __test__ = False

@@ -1,4 +1,4 @@
-"""Where an agent under test comes from: installed, a module, or a configuration as it is."""
+"""Loads the agent under test: an installed one, a module, or a configuration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AgentSource = str | ModuleType | AgentConfig
 
 
 class AgentBroken(Exception):
-    """The agent cannot take calls; the message says which phase it did not pass, why, and what to do."""
+    """The agent cannot take calls. The message says which phase failed, why, and what to do."""
 
 
 def load(
@@ -24,22 +24,22 @@ def load(
     """Take an agent through the phases of a plugin, up to its configuration.
 
     Args:
-        agent: an id goes through discovery, and so proves the entry point; a module proves its hooks.
-        settings: the agent's own, as `[agent.<id>.settings]` would hold them.
-        callbacks: those of a bare configuration; an agent with hooks brings its own.
+        agent: an id also tests the entry point; a module tests the hooks.
+        settings: the agent's own settings, as in `[agent.<id>.settings]`.
+        callbacks: for a configuration; an agent with hooks has its own.
 
     Raises:
-        AgentBroken: it did not pass a phase.
+        AgentBroken: the agent failed a phase.
         LookupError: no agent of that id is installed.
-        TypeError: `settings` were given to a configuration, or `callbacks` to an agent with hooks.
+        TypeError: `settings` were given for a configuration, or `callbacks` for an agent with hooks.
     """
     if isinstance(agent, AgentConfig):
         if settings is not None:
-            raise TypeError("a configuration takes no settings: they go to an agent's hooks")
+            raise TypeError("a configuration takes no settings, which are for an agent's hooks")
         made_here = DiscoveredAgent("agent", "test", "0", "test", None)
         return LoadedAgent(made_here, agent, callbacks or LifecycleCallbacks())
     if callbacks is not None:
-        raise TypeError("an agent with hooks brings its own callbacks, from `lifecycle_callbacks`")
+        raise TypeError("an agent with hooks has its own callbacks, from `lifecycle_callbacks`")
     found = _installed(agent) if isinstance(agent, str) else _of_module(agent)
     outcome = load_agent(found, settings or {}) if isinstance(found, DiscoveredAgent) else found
     if isinstance(outcome, BrokenAgent):
@@ -48,7 +48,7 @@ def load(
 
 
 def installed_ids() -> list[str]:
-    """Return the ids of all agents of this environment."""
+    """Return the ids of all agents in this environment."""
     return [agent.id for agent in discover_agents()]
 
 

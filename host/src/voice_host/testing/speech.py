@@ -1,4 +1,4 @@
-"""What a caller says, spread over time: audio for the microphone, events for the recogniser."""
+"""The caller's speech over time: audio for the microphone, and events of the recogniser."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from voice_host_sdk import SpeechEnded, SpeechEvent, SpeechStarted, STTConfig, Transcript
 
 WORDS_PER_S = 3.0
-"""A calm talker on the telephone."""
+"""A calm speaker on the telephone."""
 
 ONSET_S = 0.1
-"""After so much voice a detector reports speech."""
+"""Voice after which the recogniser reports the onset of speech."""
 
 RECOGNITION_S = 0.1
-"""From the end of a word to the partial transcript that holds it."""
+"""From the end of a word to the partial transcript that contains it."""
 
 SPEECH_END_S = 0.2
-"""After so much silence a detector reports that the voice fell silent."""
+"""Silence after which the recogniser reports the end of speech."""
 
 FRAME_S = 0.1
 _LOUD = (8000).to_bytes(2, "little", signed=True) + (-8000).to_bytes(2, "little", signed=True)
@@ -33,7 +33,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Something said: how long it lasts, and `(seconds after its beginning, event)` in order."""
+    """An utterance: its duration, and its events with their times in seconds, in order."""
 
     duration_s: float
     events: tuple[tuple[float, SpeechEvent], ...]
@@ -48,7 +48,7 @@ class Speech:
 
 
 def speech(text: str, for_s: float | None, config: STTConfig) -> Speech:
-    """Return `text` as a good recogniser hears it; the turn ends after the shorter silence of `config`.
+    """Return `text` as a good recogniser reports it; the turn ends after the shorter silence of `config`.
 
     Raises:
         ValueError: there are no words, or no time for them.
@@ -70,10 +70,10 @@ def speech(text: str, for_s: float | None, config: STTConfig) -> Speech:
 
 
 def cough(for_s: float) -> Speech:
-    """Return a noise: voice is detected, words are not.
+    """Return a noise, which is detected as speech without words.
 
     Raises:
-        ValueError: it takes no time.
+        ValueError: `for_s` is not positive.
     """
     if for_s <= 0:
         raise ValueError(f"for_s must be greater than 0, not {for_s:g}")

@@ -1,4 +1,4 @@
-"""A call as people read it: who said what when, what was heard of it, which tools ran."""
+"""A call as readable text: who said what and when, what was heard, and which tools ran."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONGEST_RESULT = 200
 
 
 def written(log: Sequence[tuple[float, UserTurn | Reply | ToolCall | SessionError | str]]) -> str:
-    """Return one line for each entry: the second of the call, who, what."""
+    """Return one line for each entry: the time, who, and what."""
     return "\n".join(f"{at_s:8.2f}  {_line(entry)}" for at_s, entry in log)
 
 

@@ -1,4 +1,4 @@
-"""An event loop in virtual time: waiting costs nothing, and nothing depends on how fast the machine is."""
+"""An event loop in virtual time: waiting takes no real time, and results do not depend on the machine's speed."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from concurrent.futures import Executor
 from typing import Any, ParamSpec, TypeVar
 
 START_S = 1000.0
-"""What the clock of a new loop shows: not 0, which is too easily mistaken for "no time"."""
+"""The initial time of a loop. Not 0, which is easily mistaken for "no time"."""
 
 LONGEST_S = 24 * 3600.0
-"""Virtual seconds after which a test is given up: it waits for something that never comes."""
+"""Virtual seconds after which a test fails, because it waits for something that never happens."""
 
 PATIENCE_S = 1.0
-"""Real seconds for which time stands still while threads are at work. Afterwards it passes for them as for everybody,
-so that a thread that hangs runs into its time limit."""
+"""Real seconds for which virtual time stands still while threads work. After that it passes, so that a thread that hangs
+runs into its time limit."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
 class VirtualTimeUp(AssertionError):
-    """A test waited for something that never came."""
+    """A test waited for something that never happened."""
 
 
 class VirtualSelector(selectors.DefaultSelector):
-    """Moves its loop's clock on instead of waiting, unless something real is under way."""
+    """Advances its loop's clock instead of waiting, unless threads or sockets are active."""
 
     loop: VirtualLoop
 
@@ -37,13 +37,13 @@ class VirtualSelector(selectors.DefaultSelector):
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        if self.loop.threads_at_work or len(self.get_map()) > 1:  # one is the loop's own, to wake it up
+        if self.loop.threads_at_work or len(self.get_map()) > 1:  # one is the loop's own wake-up socket
             return self.wait(timeout)
         self.loop.jump(timeout)
         return ready
 
     def wait(self, timeout: float | None) -> Any:
-        """Wait in real time: for threads without letting time pass, for sockets (a real model's) as they need it."""
+        """Wait in real time. Virtual time stands still for threads, and passes for sockets (a real model's)."""
         if self.loop.threads_at_work and (left_s := self.loop.patience_left_s()) > 0:
             ready = super().select(left_s)
             if ready:
@@ -55,10 +55,10 @@ class VirtualSelector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Time stands still while anything runs, and jumps to the next timer when nothing does.
+    """Virtual time stands still while anything runs, and jumps to the next timer when nothing does.
 
     Threads started through the loop (`asyncio.to_thread`, `run_in_executor`, an agent's sync tools) count as running.
-    While a socket is open, time passes as it does outside.
+    While a socket is open, time passes as in reality.
     """
 
     def __init__(self, selector: VirtualSelector | None = None) -> None:
@@ -75,10 +75,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.now_s
 
     def jump(self, timeout_s: float | None) -> None:
-        """Move the clock on by `timeout_s`. None: nothing is left that could ever happen.
+        """Advance the clock by `timeout_s`. None: no timer is left, so nothing can happen any more.
 
         Raises:
-            VirtualTimeUp: nobody is there to be told that the time is up.
+            VirtualTimeUp: there is no task that the error could be raised in.
         """
         if timeout_s is not None and self.now_s + timeout_s <= self._limit_s:
             self.now_s += timeout_s
@@ -86,13 +86,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         told, self.on_time_up = self.on_time_up, None
         if told is None:
             raise VirtualTimeUp("an event loop in virtual time has nothing left to do, and does not end")
-        self._limit_s = self.now_s + LONGEST_S  # for cleaning up
+        self._limit_s = self.now_s + LONGEST_S  # leaves time for cleaning up
         self.call_soon(told)
 
     # --- threads ----------------------------------------------------------------------------------------------------
 
     def patience_left_s(self) -> float:
-        """Real seconds for which time still stands still for the threads at work."""
+        """Real seconds for which virtual time still stands still for the working threads."""
         return self._patience_ends_s - time.monotonic()
 
     def run_in_executor(self, executor: Executor | None, func: Any, *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
@@ -101,9 +101,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return future
 
     def stand_still_until(self, future: asyncio.Future[Any]) -> None:
-        """Let no time pass until a future is done that a thread works for."""
+        """Let no virtual time pass until a future is done, whose thread is working."""
         self._begin_thread()
-        future.add_done_callback(self._end_thread)  # a cancelled one, too: nobody waits for its thread any more
+        future.add_done_callback(self._end_thread)  # also if cancelled: nobody waits for its thread then
 
     async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
         self._begin_thread()
@@ -124,7 +124,7 @@ def run_in_virtual_time(main: Coroutine[Any, Any, _T]) -> _T:
     """Run a coroutine to its end on a loop of its own, in virtual time.
 
     Raises:
-        VirtualTimeUp: it waits for something that never comes.
+        VirtualTimeUp: it waits for something that never happens.
         RuntimeError: an event loop runs in this thread already.
     """
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
@@ -152,9 +152,9 @@ async def _guarded(main: Coroutine[Any, Any, _T]) -> _T:
 
 
 def in_virtual_time(test: Callable[_P, Coroutine[Any, Any, _T]]) -> Callable[_P, _T]:
-    """Turn an async function into a plain one that runs it in virtual time.
+    """Convert an async function to a plain one that runs it in virtual time.
 
-    A test that takes one of the kit's fixtures needs no decorator.
+    Tests that use the kit's fixtures do not need this decorator.
     """
 
     @functools.wraps(test)

@@ -1,4 +1,4 @@
-"""A voice that speaks silence or a tone: so many milliseconds for each word, with the words' times."""
+"""`ScriptedVoice`: a text-to-speech service that produces silence or a tone, with a fixed time for each word."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ MS_PER_WORD = 300
 """200 words a minute: brisk speech."""
 
 FIRST_AUDIO_MS = 150
-"""From an utterance's first word to its first audio, as with a good service."""
+"""Time from an utterance's first word to its first audio, as of a good service."""
 
 
 class ScriptedVoice:
     """A `TextToSpeech` for one call.
 
     Args:
-        ms_per_word: how long a word takes to be said.
+        ms_per_word: the duration of a word.
 
     Attributes:
-        spoken: what was given to be spoken, one entry for each utterance, worded for the ear.
-        failure: raised when the next utterance begins; None: the voice works.
-        peak: how loud it is, as the peak of a square wave of 600 Hz at 24 kHz; 0: silent.
-        word_timings: whether the audio comes with the times of its words, as some services give them.
+        spoken: the text of each utterance, after normalization for speech.
+        failure: raised by the next utterance; None: it succeeds.
+        peak: the amplitude of a square wave (600 Hz at 24 kHz); 0: silence.
+        word_timings: whether the audio has word timings, as of some services.
     """
 
     name = "scripted"

@@ -1,4 +1,4 @@
-"""Where a client's WebSocket frames begin and end (RFC 6455, 5.2), and a short way to read the most common ones."""
+"""Finds the boundaries of WebSocket frames (RFC 6455, 5.2), and parses the most common kinds of frames quickly."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ FINAL_BINARY = 0x82
 
 
 class FrameTracker:
-    """Follows what a client sends, from its upgrade request on, to know whether a new frame begins next.
+    """Tracks the boundaries of frames in a client's data, from the upgrade request on.
 
-    A parser that waits for more does not tell whether it has read half a header.
+    The parser does not tell whether it is between two frames or within a header.
     """
 
     __slots__ = ("_in_request", "_left", "_unread")
 
     def __init__(self) -> None:
         self._in_request = True
-        self._unread = b""  # the beginning of a header, or what may be that of the end of the request
-        self._left = 0  # bytes of the current frame that have not come yet
+        self._unread = b""  # an incomplete header, or the possible start of the end of the request
+        self._left = 0  # bytes of the current frame that have not arrived yet
 
     @property
     def between_frames(self) -> bool:
@@ -33,7 +33,7 @@ class FrameTracker:
         return not (self._left or self._unread or self._in_request)
 
     def follow(self, data: bytes) -> None:
-        """Take the next bytes of the stream."""
+        """Process the next bytes of the stream."""
         data = self._unread + data
         begin = self._left
         if self._in_request:
@@ -53,9 +53,9 @@ class FrameTracker:
 
 
 def whole_binary_messages(data: bytes) -> list[bytes]:
-    """Return the messages, if `data` is nothing but masked frames that each hold a binary message of less than 64 KiB.
+    """Return the messages if `data` consists of masked frames with a whole binary message of less than 64 KiB each.
 
-    Empty: there is something else, or the last frame is not complete.
+    Otherwise, or if the last frame is incomplete, return an empty list.
     """
     messages = []
     begin, end = 0, len(data)
@@ -77,7 +77,7 @@ def whole_binary_messages(data: bytes) -> list[bytes]:
 
 
 def _frame_size(data: bytes, begin: int) -> int | None:
-    """Return how long the frame is that begins there, header and all. None: its header is not complete."""
+    """Return the length of the frame that begins there, including its header; None: the header is incomplete."""
     header = data[begin : begin + 10]
     if len(header) < 2:
         return None
