@@ -21,7 +21,7 @@ from voice_host.models.gateway.chunks import ChunkNormalizer
 
 
 class CompatibleChatModel(OpenAIChatModel):
-    """pydantic-ai's model with an HTTP client that normalizes. Whoever made the client closes it."""
+    """pydantic-ai's model with an HTTP client that normalizes responses, and is closed by its creator."""
 
     def __init__(self, model: OpenAIChatModel, http_client: httpx2.AsyncClient) -> None:
         self._http_client = http_client
@@ -34,7 +34,7 @@ class CompatibleChatModel(OpenAIChatModel):
 
 
 def compatible(model: Model, http_client: httpx2.AsyncClient) -> Model:
-    """Return a model that tolerates such servers in place of pydantic-ai's `OpenAIChatModel`; any other as it is."""
+    """Return a model that tolerates such servers for an `OpenAIChatModel`; any other model is returned unchanged."""
     return CompatibleChatModel(model, http_client) if type(model) is OpenAIChatModel else model
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 MAX_EVENT_BYTES = 4 * 2**20
-"""No language model sends an event that is longer."""
+"""Longer than any event of a language model."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -16,7 +16,7 @@ class EventTooLong(Exception):
 
 
 class EventStream:
-    """Turns bytes into the data of complete events. Ignores names, ids, comments, and events without data."""
+    """Parses bytes into the data of complete events. Ignores names, ids, comments, and events without data."""
 
     def __init__(self) -> None:
         self._begun = False
@@ -27,10 +27,10 @@ class EventStream:
         self._size = 0
 
     def feed(self, received: bytes) -> list[bytes]:
-        """Take received bytes, and return the data of the events that they complete.
+        """Process received bytes, and return the data of events that are complete now.
 
         Raises:
-            EventTooLong: this is no stream of events.
+            EventTooLong: this is not a stream of events.
         """
         text = self._rest + received
         if not self._begun:
@@ -49,7 +49,7 @@ class EventStream:
         return [event for line in lines if (event := self._event(line)) is not None]
 
     def _event(self, line: bytes) -> bytes | None:
-        """Take a line; return the data of the event that it ends, if it ends one with data."""
+        """Process a line. Returns the data of an event if the line ends one with data."""
         if line:
             field, _, value = line.partition(b":")
             if field == b"data":

@@ -1,4 +1,4 @@
-"""A model with fallbacks, which are asked in its place when it fails before the first piece of a response."""
+"""A model with fallbacks, which are tried when it fails before the first piece of a response."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 @dataclass(eq=False)
 class _Request:
-    """A request in progress. In a call it stands in for the turn (`LiveTurn`), to notice that text was passed on.
+    """A request in progress. In a call it wraps the turn (`LiveTurn`), to notice that text was passed on.
 
     Text may reach the call before pydantic-ai sees the first event of the stream.
     """
@@ -48,7 +48,7 @@ _request: ContextVar[_Request | None] = ContextVar("model_request", default=None
 
 
 class ModelWithFallbacks(FallbackModel):
-    """Asks its models in order, anew for each request, until one returns the first piece of a response.
+    """Tries its models in order, for each request, until one returns the first piece of a response.
 
     A stream that breaks after that is an error: another model cannot take back what the caller heard. Each failure is
     counted.
@@ -78,7 +78,7 @@ class ModelWithFallbacks(FallbackModel):
 
 
 def _may_fall_back(error: Exception) -> bool:
-    """Tell whether the next model is asked after this error, and count it."""
+    """Count a failure, and return whether to try the next model."""
     request = _request.get() or _Request("", None)
     if not isinstance(error, ModelAPIError) or request.has_text:
         return False

@@ -19,10 +19,10 @@ PLATFORM_SETTINGS = {
     "first_event_timeout": "resilience.model_silent_after_s",
     "max_retries": "resilience.model_retries",
 }
-"""Settings of pydantic-ai that the platform decides, and the key of its own settings for each."""
+"""Settings of pydantic-ai that are reserved for the platform, and the platform's setting for each."""
 
 HOST_FIELDS = ("messages", "model", "stream", "tools")
-"""Fields of a request that the host itself writes."""
+"""Fields of a request that the host sets."""
 
 
 def _adds_only(body: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -36,7 +36,7 @@ _NARROWER: dict[str, Any] = {
     "temperature": Annotated[float, Field(ge=0, allow_inf_nan=False)],
     "top_p": Annotated[float, Field(ge=0, le=1)],
     "top_k": Annotated[int, Field(ge=1)],
-    # pydantic-ai also knows `required` and lists of tools, which would make the model call a tool for ever.
+    # pydantic-ai also has `required` and lists of tools, with which the model would call tools forever.
     "tool_choice": Literal["auto", "none"],
     "extra_body": Annotated[dict[str, JsonValue], AfterValidator(_adds_only)],
 }

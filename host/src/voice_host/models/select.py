@@ -38,7 +38,7 @@ DEMO_NOTICE = (
 _MODEL, _BASE_URL = "VOICE_HOST_MODEL", "VOICE_HOST_LLM_BASE_URL"
 _LLM_KEY, _ASSEMBLYAI_KEY = "VOICE_HOST_LLM_API_KEY", "ASSEMBLYAI_API_KEY"
 _NO_KEY = "not-needed"
-"""Sent to a server of one's own when no key is set: some insist on one, whatever it is."""
+"""Sent to a custom server if no key is set, since some servers require any key."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class ResolvedModel:
     Attributes:
         name: as configured, e.g. `openai:gpt-4.1-mini`, `claude-haiku-4-5-20251001`, `demo`.
         model: shared by all agents that use this name.
-        notice: a line for the platform's start-up output, or None.
+        notice: a line for the start-up output, or None.
     """
 
     name: str
@@ -82,7 +82,7 @@ class ModelRegistry:
         Args:
             agent_override: `[agent.<id>] model` of the platform's configuration.
             agent_model: `AgentConfig.model`.
-            fallbacks: names of models to ask, in order, when the chosen one fails before a word was said.
+            fallbacks: names of models to try, in order, when the chosen one fails before any text.
 
         Raises:
             ModelConfigError: the model is unknown, has no key, or its package is not installed.
@@ -91,9 +91,9 @@ class ModelRegistry:
         return ResolvedModel(names[0], self._chain(names), DEMO_NOTICE if names[0] == DEMO else None)
 
     async def prepare(self, agent_override: str | None, agent_model: str | None, fallbacks: Sequence[str] = ()) -> None:
-        """Import in a thread what `resolve` needs for the same arguments: it may take a second, and calls must go on.
+        """Import, in a thread, what `resolve` needs for the same arguments: it may take a second, which would block calls.
 
-        Errors are left to `resolve`.
+        Errors are reported by `resolve`.
         """
         names = self._names(agent_override, agent_model, fallbacks)
         if new := [name for name in names if name != DEMO and name not in self._models]:
@@ -115,7 +115,7 @@ class ModelRegistry:
         return tuple(dict.fromkeys([name, *(other.strip() for other in fallbacks)]))
 
     def _at_gateway(self, name: str) -> str | None:
-        """Return a model's name at the gateway, or at the server in its place; None if it is another provider's."""
+        """Return the name of a model at the gateway, or at the server in its place; None: it is another provider's."""
         provider, _, model_name = name.partition(":")
         if not model_name and ":" not in name:
             return name
@@ -135,7 +135,7 @@ class ModelRegistry:
         return self._models[name]
 
     async def aclose(self) -> None:
-        """Close every HTTP client. Idempotent; models resolved before must not be used any more."""
+        """Close all HTTP clients. Idempotent. Resolved models must not be used afterwards."""
         self._models.clear()
         self._chains.clear()
         providers, self._providers = list(self._providers.values()), {}
@@ -143,7 +143,7 @@ class ModelRegistry:
         compatible, self._compatible = self._compatible, None
         try:
             for provider in providers:
-                async with provider:  # leaving a provider closes the client it made
+                async with provider:  # exiting a provider closes its client
                     pass
         finally:
             if gateway is not None:
@@ -220,7 +220,7 @@ class ModelRegistry:
             raise ModelConfigError(_missing_setting(name, error)) from error
         except ModelConfigError:
             raise
-        except Exception as error:  # provider packages raise what they like when credentials are missing
+        except Exception as error:  # provider packages raise any error if credentials are missing
             raise ModelConfigError(f"The model {name!r} cannot be used: check its name and its credentials.") from error
 
     def _provider(self, name: str) -> Provider[Any]:
@@ -232,10 +232,10 @@ class ModelRegistry:
 
 
 def is_known_provider(provider: str) -> bool:
-    """Tell whether pydantic-ai has a provider of that name.
+    """Whether pydantic-ai has a provider of that name.
 
     Raises:
-        ImportError: it has, and the provider's package is not installed.
+        ImportError: it has, but the provider's package is not installed.
     """
     try:
         infer_provider_class(provider)

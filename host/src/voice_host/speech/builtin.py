@@ -49,9 +49,9 @@ class BuiltInProviders:
 
 
 def require_allowed_addresses(settings: Settings, config: AgentConfig, used: Mapping[Direction, Iterable[str]]) -> None:
-    """Make sure that the keys of built-in services are sent only to hosts that the platform allows.
+    """Check that the keys of built-in services are only sent to hosts that the platform allows.
 
-    An address that the platform sets replaces the agent's, which is then not looked at.
+    If the platform sets an address, the agent's is not used, and not checked.
 
     Args:
         config: the addresses in it are checked.
@@ -70,10 +70,10 @@ def require_allowed_addresses(settings: Settings, config: AgentConfig, used: Map
 
 
 def require_allowed(url: str, field: str, variable: str, allowed: Iterable[str]) -> None:
-    """Make sure that a key may be sent to an address that an agent names.
+    """Check that a key may be sent to an address in an agent's configuration.
 
-    The connection must be encrypted, except on this machine. The message repeats only the host of the address: the rest
-    may hold a password.
+    The connection must be encrypted, except on this machine. The error message contains only the host of the address,
+    since the rest may contain a password.
 
     Args:
         url: the address.

@@ -23,17 +23,17 @@ from voice_host_sdk import AgentConfig, SpeechToText, TextToSpeech, TTSConfig
 log = get_logger(__name__)
 
 DEFAULT_MIN_AUDIO_MS = 20
-"""For recognisers that do not say how much audio they want at a time: a frame of most clients."""
+"""Default for recognisers without a preference: the length of most clients' frames."""
 
 MOST_MIN_AUDIO_MS = 500
-"""What a recogniser asks for beyond this is taken for a mistake: every turn would be so much slower."""
+"""Limit on what a recogniser may ask for, since it delays every turn."""
 
 _Provider = TypeVar("_Provider", SpeechToText, TextToSpeech)
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechProviders:
-    """The speech services of one agent. The fallback voice speaks while `tts` cannot."""
+    """The speech services of one agent. The fallback voice is used while `tts` fails."""
 
     stt: SpeechToText
     tts: TextToSpeech
@@ -49,7 +49,7 @@ class SpeechProviders:
 
     @property
     def min_audio_ms(self) -> int:
-        """The shortest audio that is worth sending to the recogniser, where it says so."""
+        """The shortest audio to send to the recogniser at a time, if it has a preference."""
         wanted = getattr(self.stt, "min_audio_ms", DEFAULT_MIN_AUDIO_MS)
         return wanted if isinstance(wanted, int) and 0 < wanted <= MOST_MIN_AUDIO_MS else DEFAULT_MIN_AUDIO_MS
 
@@ -67,16 +67,16 @@ class SpeechProviders:
 
 
 class SpeechServices:
-    """All speech services of a process: each is built when an agent first wants it, and shared by all that do.
+    """All speech services of a process. Each is created when an agent first uses it, and shared by all agents that do.
 
-    A service is chosen by name. The platform's choice wins, in `[agent.<id>]` or else in `[providers]`; where both say
-    `auto`, the agent's choice; else the best built-in service whose key is set. If that one cannot run on this machine,
-    the agent takes calls without speech; a service that somebody named and that cannot run is an error.
+    A service is chosen by name: the platform's choice in `[agent.<id>]`, or else in `[providers]`; if both are `auto`,
+    the agent's choice; or else the best built-in service whose key is set. If that one cannot run on this machine, the
+    agent takes calls without speech; if a service was chosen by name and cannot run, that is an error.
 
     Args:
-        settings: name the services that the platform wants.
-        extensions: offer the services; default: only the built-in ones.
-        any_address: whether agents may name any address. True for the platform's own agents.
+        settings: the platform's settings, with its choice of services.
+        extensions: offer services; default: only the built-in ones.
+        any_address: whether agents may use any address. True for the platform's own agents.
 
     Attributes:
         settings: see above.
@@ -93,8 +93,8 @@ class SpeechServices:
         """Return the services of an agent.
 
         Args:
-            config: names the services that the agent wants.
-            agent_id: its table in the settings may name others; None: it has no table.
+            config: the agent's configuration, with its choice of services.
+            agent_id: whose table in the settings takes precedence; None: it has none.
 
         Raises:
             ProviderConfigError: unknown name, missing key, a service that cannot run here, or an address the key may
@@ -111,7 +111,7 @@ class SpeechServices:
         return chosen
 
     def require_allowed_addresses(self, config: AgentConfig, chosen: SpeechProviders) -> None:
-        """Make sure that keys are sent only to hosts that the platform allows; see `builtin.require_allowed_addresses`.
+        """Check that keys are only sent to hosts that the platform allows; see `builtin.require_allowed_addresses`.
 
         Args:
             config: the agent's configuration, or that of one call.
@@ -129,7 +129,7 @@ class SpeechServices:
         require_allowed_addresses(self.settings, config, used)
 
     def require_named(self) -> None:
-        """Build the services that `[providers]` names, so that a mistake there is reported at start.
+        """Create the services that `[providers]` names, so that errors are reported at start-up.
 
         Raises:
             ProviderConfigError: one of them cannot be used. The message begins with the place to edit.
@@ -157,7 +157,7 @@ class SpeechServices:
             raise ProviderConfigError(f"{self.settings.came_from(*path).where(path)}: {error}") from error
 
     async def prepare(self) -> None:
-        """Load the models of the services that were built, so that the first call need not wait.
+        """Load the models of the services in use, so that the first call does not have to wait.
 
         Cancelling this does not stop the loading.
         """
@@ -166,7 +166,7 @@ class SpeechServices:
         await asyncio.gather(*(asyncio.shield(service.prepare()) for service in local))
 
     async def aclose(self) -> None:
-        """Close all services. One that fails is logged; the others are closed all the same. Idempotent."""
+        """Close all services. Failures are logged. Idempotent."""
         while self._stt:
             await self._close(*self._stt.popitem())
         while self._tts:
@@ -188,7 +188,7 @@ class SpeechServices:
 
 
 def installed_extensions(settings: Settings) -> Extensions:
-    """Load the built-in services and every extension that the settings allow.
+    """Load the built-in services and all extensions that the settings allow.
 
     Raises:
         ExtensionsBroken: one of them cannot be used.
@@ -197,21 +197,21 @@ def installed_extensions(settings: Settings) -> Extensions:
 
 
 def speech_services_from_environment(**keys: SecretStr | None) -> SpeechServices:
-    """Return what the configuration file and the variables configure, for an application with agents of its own.
+    """Return the services that the configuration file and the variables configure, for an embedding application.
 
     Args:
-        keys: of services, by the names of their options; those that are given win over their variables.
+        keys: of services, by option name; they take precedence over variables.
 
     Raises:
         ExtensionsBroken: an installed extension cannot be used.
-        SettingsError: the settings cannot be used.
+        SettingsError: the settings are invalid.
     """
     settings = load_settings().with_keys(**keys)
     return SpeechServices(settings, installed_extensions(settings), any_address=True)
 
 
 def _problem_of(service: SpeechToText | TextToSpeech) -> str | None:
-    """Return why a service cannot work on this machine and what to do about it; None: it can, as far as is known."""
+    """Return why a service cannot work on this machine, and what to do about it; None if it can, as far as known."""
     return service.problem if isinstance(service, LocalService) else None
 
 
@@ -222,9 +222,9 @@ def _working(service: _Provider) -> _Provider:
 
 
 def voice_warnings(config: AgentConfig, speech: SpeechProviders) -> Iterator[str]:
-    """Yield a warning for each service that lists its voices and does not have the agent's.
+    """Yield a warning for each service that lists its voices, but lacks the agent's.
 
-    The default voice never causes a warning: it was not chosen.
+    The default voice never causes a warning, since it was not chosen.
     """
     voice = config.tts_config.voice
     for service in (speech.tts, speech.tts_fallback):

@@ -19,12 +19,12 @@ from voice_host.admission.rates import TokenBucket
 from voice_host.settings import ResilienceSettings
 
 MAX_MESSAGE_BYTES = 8 * 2**20
-"""Largest message of a speech service; a larger one ends its line. 20 s of speech at 24 kHz in one are 960 kB."""
+"""Largest message of a speech service; a larger one ends the connection. 20 s of speech at 24 kHz take 960 kB."""
 
 QUEUED_FRAMES = 256
-"""Frames of a speech service that may wait, about 20 s of speech or 1 MB; then its socket is not read. The library's
-own 16 are too few: a connection that is not read answers neither pings nor closing handshakes, and after 10 to 20 s
-without an answer a service cuts it, with the speech that is still under way."""
+"""Frames of a speech service that are queued, about 20 s of speech or 1 MB; beyond that, reading pauses. The library's
+default of 16 is too low: while reading is paused, pings and closing handshakes are not answered, and after 10 to 20 s a
+service closes the connection, with the speech that is still in flight."""
 
 GIVE_WAY_S = 0.01
 """Delay before a socket is opened, so that other calls run first. It is not audible, since sockets are opened ahead;
@@ -37,13 +37,13 @@ MESSAGES_PER_TURN = 64
 """Messages of one service that are parsed in one iteration of the event loop: about 1 ms."""
 
 SLICE_BYTES = 1024
-"""How much of a large read is parsed before the messages are counted. A smaller read is parsed at once."""
+"""Bytes of a large read that are parsed between two counts of messages. A smaller read is parsed at once."""
 
 MESSAGES_PER_S = 2000.0
 MESSAGES_BURST = 20_000
-"""Far above what is needed: a voice that sends 20 s of speech at once, in frames of 20 ms, sends 1,000 messages."""
+"""Far more than needed: a voice that sends 20 s of speech at once, in frames of 20 ms, sends 1,000 messages."""
 
-# At DEBUG the library logs request headers, which hold the key. This logger never goes that far.
+# At DEBUG the library logs request headers, which contain the key, so this logger is limited to INFO.
 _quiet = logging.getLogger("voice_host.speech.websocket")
 _quiet.setLevel(logging.INFO)
 
@@ -75,14 +75,14 @@ class ServiceConnection(ClientConnection):
         self._parsed = 0
 
     async def send_all(self, *messages: str | bytes) -> None:
-        """Send messages in one write, as text or binary. It is `send()` without its context manager around each.
+        """Send messages in one write, as text or binary, without the context manager that `send()` uses for each.
 
         Raises:
-            ConnectionClosed: the connection is gone, or about to be.
+            ConnectionClosed: the connection is closed or closing.
         """
         if self.protocol.state is not State.OPEN or self.send_in_progress is not None:
             for message in messages:
-                await self.send(message)  # which waits, and raises what is to be raised
+                await self.send(message)  # waits, and raises the right error
             return
         for message in messages:
             if isinstance(message, str):
@@ -149,10 +149,10 @@ class ServiceConnection(ClientConnection):
 class ServiceSockets:
     """Opens authorised sockets to one service. They share one TLS context, which takes tens of ms to create.
 
-    The environment's proxy for an address is looked up once: that takes half as long as the rest of connecting.
+    The environment's proxy for an address is looked up only once, since that takes half as long as connecting.
 
     Args:
-        authorization: the whole value of the `Authorization` header.
+        authorization: the value of the `Authorization` header.
         resilience: `speech_connect_timeout_s` is for DNS, TCP, TLS and the upgrade together.
     """
 
@@ -192,7 +192,7 @@ class ServiceSockets:
             status = refused.response.status_code
             raise ConnectFailed(f"the upgrade was answered with HTTP {status}", status=status) from refused
         except InvalidURI as invalid:
-            raise ConnectFailed("the address is no WebSocket address", retryable=False) from invalid
+            raise ConnectFailed("the address is not a WebSocket address", retryable=False) from invalid
         except (InvalidProxy, ImportError) as unusable:  # SOCKS needs another package
             log.error(
                 "speech services are reached through HTTP proxies: set WSS_PROXY to one, or name %s in NO_PROXY",

@@ -17,7 +17,7 @@ LONGEST_S = 24 * 3600.0
 """Virtual seconds after which a test fails, because it waits for something that never happens."""
 
 PATIENCE_S = 1.0
-"""Real seconds for which virtual time stands still while threads work. After that it passes, so that a thread that hangs
+"""Real seconds for which virtual time stands still while threads work. After that it passes, so that a hanging thread
 runs into its time limit."""
 
 _P = ParamSpec("_P")

@@ -1,7 +1,7 @@
-"""Where the chunks of a streamed response differ from OpenAI's, and how they are normalized. Pure functions on JSON.
+"""Normalizes chunks of streamed responses to OpenAI's format. Pure functions on JSON.
 
-Seen at the gateway and at servers that OpenAI's format was copied by: `id`, `object`, `created`, `index` missing;
-`finish_reason` in Anthropic's words; `choices` null; tool calls beside the delta; tool calls without `id`, `type` or
+Deviations seen at the gateway and at compatible servers: `id`, `object`, `created` or `index` missing;
+`finish_reason` with Anthropic's values; `choices` null; tool calls beside the delta; tool calls without `id`, `type` or
 `index`, or all with the same index; `null` for no arguments; content in a list of parts; refusals beside the text.
 """
 
@@ -20,11 +20,11 @@ JsonObject = dict[str, Any]
 _FINISH_REASONS = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool_calls", "max_tokens": "length"}
 
 _BESIDE_TEXT = ("tool_calls", "refusal", "reasoning", "reasoning_content", "annotations")
-"""Fields of a delta whose content is not spoken, or not by itself."""
+"""Fields of a delta whose content is not spoken, or not directly."""
 
 
 class ChunkNormalizer:
-    """Brings the chunks of one response into OpenAI's format, and keeps track of how far the response has come.
+    """Converts the chunks of one response to OpenAI's format, and tracks the state of the response.
 
     Attributes:
         has_text: whether there was any text.
@@ -46,9 +46,9 @@ class ChunkNormalizer:
         return all(_is_json_object(call.arguments) for call in self._calls)
 
     def normalize(self, data: Mapping[str, Any]) -> JsonObject:
-        """Return a chunk in OpenAI's format; one without choices gets an empty list of them.
+        """Return a chunk in OpenAI's format; without choices, it gets an empty list.
 
-        A whole completion, as some servers send although a stream was asked for, becomes one chunk.
+        A whole completion, which some servers send instead of a stream, becomes one chunk.
         """
         choices = []
         for index, choice in enumerate(_objects(data.get("choices"))):
@@ -78,7 +78,7 @@ class ChunkNormalizer:
         }
 
     def written_calls(self, calls: Iterable[WrittenCall]) -> list[JsonObject]:
-        """Return tool calls that the model wrote into its text, as deltas of real ones."""
+        """Return tool calls that the model wrote into its text as deltas of real tool calls."""
         return [self._call_delta({"function": {"name": call.name, "arguments": call.arguments}}) for call in calls]
 
     def _call_delta(self, delta: Mapping[str, Any]) -> JsonObject:
@@ -89,7 +89,7 @@ class ChunkNormalizer:
             name, position = name or self._calls[position].name, None
         if position is None:
             position = len(self._calls)
-            # The id is chosen once: pydantic-ai would change that of the call if another one came later.
+            # The id is chosen only once, since pydantic-ai would change that of the call later.
             self._calls.append(_StreamedCall(id=self._new_id(delta), wire_index=delta.get("index")))
         call = self._calls[position]
         call.wire_id = call.wire_id or _text(delta.get("id"))
@@ -98,7 +98,7 @@ class ChunkNormalizer:
         if not call.arguments and arguments.strip() == "null":
             arguments = "{}"
         call.arguments += arguments
-        # A name that comes with every delta would be appended to itself.
+        # A name in every delta would be appended to itself.
         function = {"name": None if repeated else name, "arguments": arguments}
         return {"index": position, "id": call.id, "type": "function", "function": function}
 
@@ -109,7 +109,7 @@ class ChunkNormalizer:
 
     @staticmethod
     def _begins_another(call: _StreamedCall, name: str | None, arguments: str) -> bool:
-        """Tell whether a delta cannot belong to the call that it names: nothing can follow complete arguments."""
+        """Whether a delta cannot belong to the call that it refers to, since the arguments of that are complete."""
         if not _is_json_object(call.arguments):
             return bool(call.arguments and name and name != call.name)
         return bool(arguments.strip()) or (name is not None and name != call.name)
@@ -145,7 +145,7 @@ class _StreamedCall:
 
 
 def text_only(data: Mapping[str, Any] | None) -> str | None:
-    """Return the text of a chunk that holds nothing but text, as most do; None for every other chunk."""
+    """Return the text of a chunk that contains nothing else, as most do; otherwise None."""
     if data is None or not (choices := data.get("choices")) or not isinstance(choices, list):
         return None
     choice = choices[0]
@@ -158,12 +158,12 @@ def text_only(data: Mapping[str, Any] | None) -> str | None:
 
 
 def has_more_than_text(delta: Mapping[str, Any]) -> bool:
-    """Tell whether a delta holds a tool call, thoughts, or the like. It may have no text."""
+    """Whether a delta contains a tool call, thoughts, or the like."""
     return any(name in delta and delta[name] for name in _BESIDE_TEXT)
 
 
 def is_empty(data: Mapping[str, Any]) -> bool:
-    """Tell whether a chunk is no part of an answer, like the first one of many services, which names a role."""
+    """Whether a chunk contains nothing of the answer, like the first one of many services, which only has a role."""
     if data.get("usage") or stream_error_status(data) is not None:
         return False
     for choice in _objects(data.get("choices")):
@@ -178,7 +178,7 @@ def is_empty(data: Mapping[str, Any]) -> bool:
 
 
 def stream_error_status(data: Mapping[str, Any]) -> int | None:
-    """Return the HTTP status that an error inside a stream stands for; None when `data` is no error.
+    """Return the HTTP status for an error within a stream; None if `data` is not an error.
 
     The gateway's errors are `{"message", "code", "metadata"}`; other services wrap them in `error`.
     """
@@ -190,14 +190,14 @@ def stream_error_status(data: Mapping[str, Any]) -> int | None:
 
 
 def _join_content_parts(message: JsonObject) -> None:
-    """Make a list of content parts, as Mistral's models send it with references, the text in them."""
+    """Replace a list of content parts, as Mistral's models send it for references, by its text."""
     if isinstance(parts := message.get("content"), list):
         texts = (part if isinstance(part, str) else _mapping(part).get("text") for part in parts)
         message["content"] = "".join(text for text in texts if isinstance(text, str))
 
 
 def _move_refusal_into_content(message: JsonObject) -> None:
-    """Make the reason for a refusal, which comes beside the text, the text: it is what the model answers."""
+    """Use the reason for a refusal, which is in a field of its own, as the text of the answer."""
     if refusal := _text(message.pop("refusal", None)):
         message["content"] = (_text(message.get("content")) or "") + refusal
 

@@ -19,11 +19,10 @@ from voice_host.models.gateway.proxy import proxy_for
 from voice_host.settings import ResilienceSettings
 
 KEEP_ALIVE_S = 60.0
-"""How long an idle connection is kept for the next turn: callers think between two turns, and to connect costs three
-round trips."""
+"""How long an idle connection is kept for the next turn, since connecting takes three round trips."""
 
 END_TIMEOUT_S = 0.05
-"""How long the end of the HTTP message may take after `[DONE]`. It comes with it, or in the next packet."""
+"""How long the end of the HTTP message may take after `[DONE]`. It is in the same packet or the next one."""
 
 RETRIED_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 RETRY_FIRST_S = 0.25
@@ -36,8 +35,8 @@ class GatewayClient:
     Args:
         base_url: `/chat/completions` is appended.
         api_key: sent as `Authorization: Bearer <key>`.
-        resilience: timeouts and retries. `model_silent_after_s` limits the time up to the first piece, retries and the
-            waits that the service asks for included, and the time between two pieces.
+        resilience: timeouts and retries. `model_silent_after_s` limits the time to the first piece, including retries
+            and waits that the service asks for, and the time between two pieces.
 
     Raises:
         ModelConfigError: the environment names a proxy that is not supported.
@@ -68,10 +67,10 @@ class GatewayClient:
 
         Args:
             body: its `model` appears in errors.
-            headers: added to the client's own.
+            headers: additional headers.
 
         Raises:
-            ModelHTTPError: the service refused the last attempt. Its message is left out: it may repeat the key.
+            ModelHTTPError: the service refused the last attempt. Its message is left out, since it may quote the key.
             ModelConnectionError, ModelTimeoutError: the service cannot be reached, or does not answer.
         """
         model = str(body["model"])
@@ -106,7 +105,7 @@ class GatewayClient:
             )
         except TimeoutError as error:
             raise ModelTimeoutError(model, "The service did not answer in time.") from error
-        except aiohttp.ClientError as error:  # also a kept connection that the service has closed meanwhile
+        except aiohttp.ClientError as error:  # also if the service has closed a kept connection
             raise ModelConnectionError(model, "The service cannot be reached.") from error
         if response.status >= 300:
             response.close()
@@ -115,7 +114,7 @@ class GatewayClient:
 
     def _connect(self) -> aiohttp.ClientSession:
         resilience = self._resilience
-        # The number of connections is not limited: the number of calls is.
+        # The number of connections is not limited, since the number of calls is.
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
         timeout = aiohttp.ClientTimeout(
             total=None, connect=resilience.model_connect_timeout_s, sock_read=resilience.model_silent_after_s
@@ -125,7 +124,7 @@ class GatewayClient:
         )
 
     def _may_retry(self, error: ModelAPIError) -> bool:
-        """Tell whether the same request may succeed in a moment. No part of a response has arrived by then."""
+        """Whether to retry a request after an error. No part of a response has arrived yet."""
         if isinstance(error, ModelHTTPError):
             longest_s = self._resilience.model_retry_after_max_s
             return error.status_code in RETRIED_STATUSES and (error.retry_after or 0) <= longest_s
@@ -158,7 +157,7 @@ class GatewayStream:
         self._events = EventStream()
         self._ended = False
         self._is_whole = response.content_type == "application/json"
-        """The server does not stream, and sends a whole completion: it is read as one event."""
+        """Whether the server does not stream, but sends a whole completion, which is read as one event."""
         if self._is_whole:
             self._events.feed(b"data: ")
 
@@ -178,11 +177,11 @@ class GatewayStream:
             self.close()
 
     async def read(self) -> list[JsonObject] | None:
-        """Wait for bytes and return the objects that they complete, often one and sometimes none; None at the end.
+        """Wait for data, and return the objects that are complete now, often one and sometimes none; None at the end.
 
         Raises:
             ModelConnectionError, ModelTimeoutError: the connection broke, or nothing arrived in time.
-            ModelAPIError: the response is no stream of JSON objects.
+            ModelAPIError: the response is not a stream of JSON objects.
         """
         if self._ended:
             return None
@@ -211,7 +210,7 @@ class GatewayStream:
             data = self._object(event)
             if self._deadline_s is not None:
                 if is_empty(data):
-                    continue  # the answer has not begun: its deadline still holds, and another model may give it
+                    continue  # the answer has not begun: its deadline still applies, and a fallback may be used
                 self._deadline_s = None
             objects.append(data)
         return objects
@@ -235,5 +234,5 @@ class GatewayStream:
         return received.replace(b"\r", b" ").replace(b"\n", b" ") if received else b"\n\n"
 
     def close(self) -> None:
-        """Drop what has not arrived, and the connection with it unless it was read to its end. Idempotent."""
+        """Stop reading, and close the connection unless the response was read to its end. Idempotent."""
         self._response.close()

@@ -23,8 +23,8 @@ from voice_host.models.gateway.response import GatewayResponse
 from voice_host.models.thoughts import ThinkingHabit
 
 _CLOSED_MODELS = ("chatgpt", "claude", "gemini", "gpt-", "o1", "o3", "o4")
-"""Models whose services escape control tokens. The server of an open model may take `<|im_start|>` for one wherever a
-caller or a tool says it, so pydantic-ai breaks it up."""
+"""Models whose services escape control tokens. Servers of open models may interpret `<|im_start|>` in the words of a
+caller or a tool, so pydantic-ai escapes it for them."""
 
 
 class GatewayModel(Model[GatewayClient]):
@@ -40,8 +40,8 @@ class GatewayModel(Model[GatewayClient]):
 
     Args:
         model_name: as the server knows it.
-        client: shared by the models of one server. Whoever made it closes it.
-        key_setting: the variable that holds the key, for the error that it is refused.
+        client: shared by the models of one server, and closed by its creator.
+        key_setting: the variable of the key, for the error if it is refused.
 
     Raises:
         ModelKeyRefusedError: the key was refused (401, 403).
@@ -128,7 +128,7 @@ class GatewayModel(Model[GatewayClient]):
         except ModelHTTPError as error:
             if error.status_code not in (401, 403):
                 raise
-            # `from None`: services repeat parts of the refused key in their answer, which tracebacks would show.
+            # `from None`, because services quote parts of the refused key, which tracebacks would show.
             raise ModelKeyRefusedError(self._model_name, self._key_setting) from None
 
 
@@ -142,7 +142,7 @@ def _profile(model_name: str) -> OpenAIModelProfile:
         supports_video_input=False,
         may_tokenize_special_tokens_in_content=not is_closed,
     )
-    if bare_name != model_name:  # `vendor/model`: its server may know less than OpenAI's does
+    if bare_name != model_name:  # `vendor/model`: its server may support less than OpenAI's
         own |= OpenAIModelProfile(
             json_schema_transformer=InlineDefsJsonSchemaTransformer, supports_inline_system_prompts=False
         )

@@ -1,4 +1,4 @@
-"""The JSON body of a chat completions request, made of pydantic-ai's messages, tools and settings."""
+"""Converts pydantic-ai's messages, tools and settings to the JSON body of a chat completions request."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EMPTY_RESULT = "(no output)"
 """Replaces the empty result of a tool: the gateway refuses empty content, and a call without a result."""
 
 REASONING_FIELDS = ("reasoning", "reasoning_content")
-"""Where services put a model's thoughts: the first is the field of Ollama and vLLM, the second that of DeepSeek."""
+"""Fields for a model's thoughts: the first is used by Ollama and vLLM, the second by DeepSeek."""
 
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -55,7 +55,7 @@ _FIELDS = {
     "openai_prompt_cache_retention": "prompt_cache_retention",
     "openai_prompt_cache_options": "prompt_cache_options",
 }
-"""The settings that are sent, and the fields of the request that they become. A later one replaces an earlier one."""
+"""The settings that are sent, with their fields in the request. A later one replaces an earlier one."""
 
 
 def request_body(
@@ -72,7 +72,7 @@ def request_body(
         settings: as `Model.prepare_request` returns them, like `parameters`.
 
     Raises:
-        UserError: a message holds something other than text, or was not prepared.
+        UserError: a message contains something other than text, or was not prepared.
     """
     body: JsonObject = {
         "model": model_name,
@@ -97,7 +97,7 @@ def request_body(
 def without_empty_content(messages: Sequence[Mapping[str, Any]]) -> list[JsonObject]:
     """Return the messages of a request without empty content, which the gateway refuses.
 
-    An empty message is dropped; an assistant's tool calls go without `content`; a tool's empty result is spelt out.
+    An empty message is dropped, `content` is left out of tool calls, and a tool's empty result is replaced by a text.
     """
     kept: list[JsonObject] = []
     for message in messages:
@@ -132,7 +132,7 @@ def _instructions(messages: Sequence[ModelMessage], parameters: ModelRequestPara
     if parameters.instruction_parts is not None:
         yield from (part.content for part in parameters.instruction_parts)
         return
-    # Without an agent, the last request that has instructions holds them.
+    # Without an agent, they are in the last request that has instructions.
     requests = (message for message in reversed(messages) if isinstance(message, ModelRequest))
     if found := next((request.instructions for request in requests if request.instructions), None):
         yield found
@@ -176,7 +176,7 @@ def _assistant_message(response: ModelResponse) -> JsonObject:
                 calls.append({"id": part.tool_call_id, "type": "function", "function": function})
             case ThinkingPart(id=str(field)) if part.provider_name == PROVIDER_NAME and field in REASONING_FIELDS:
                 thoughts.setdefault(field, []).append(part.content)
-            case _:  # other models' thoughts and files, which are of no use to this one
+            case _:  # thoughts and files of other models
                 continue
     message: JsonObject = {"role": "assistant", "content": "\n\n".join(texts)}
     if texts or calls:
@@ -226,7 +226,7 @@ def _tool_choice(settings: Mapping[str, Any], parameters: ModelRequestParameters
 def _reasoning_effort(
     settings: Mapping[str, Any], parameters: ModelRequestParameters, profile: OpenAIModelProfile
 ) -> str | None:
-    """Return the effort that the model supports and that is the closest to what is asked for; None: it decides."""
+    """Return the supported effort that is closest to the requested one; None: the model's default."""
     if effort := settings.get("openai_reasoning_effort"):
         return str(effort)
     if parameters.thinking is None:
@@ -243,7 +243,7 @@ def _reasoning_effort(
 
 
 def _refuses_sampling(effort: str | None, profile: OpenAIModelProfile) -> bool:
-    """Tell whether a reasoning model refuses `temperature` and the like, as it does while it thinks."""
+    """Whether a reasoning model refuses `temperature` and similar settings, as it does if it thinks."""
     if not profile.get("openai_supports_reasoning", False):
         return False
     thinks = effort != "none" if effort is not None else profile.get("thinking_enabled_by_default", False)

@@ -1,4 +1,4 @@
-"""A streamed response of the gateway: the chunks as pydantic-ai's events, and in a call their text before that."""
+"""`GatewayResponse`: converts a streamed response to pydantic-ai's events, and passes its text to the call directly."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _PartKind = Literal["text", "thought", "tool call"]
 class GatewayResponse(StreamedResponse):
     """Reads one stream. In a call, text after the first piece goes to the turn as soon as it arrives.
 
-    pydantic-ai then gets that text in one piece, before whatever is not text: passing each token through its layers
-    costs as much as everything else that is done for a token. Thoughts that the model writes into its text are left
-    out, and tool calls that it writes there are made.
+    pydantic-ai gets that text later in one piece, before anything that is not text, since passing each token through
+    its layers costs as much as all other work for a token. Thoughts in the text are removed, and tool calls in it are
+    made.
 
     Args:
-        stream: closed by whoever opened it.
-        turn: the turn of the call; None outside of one.
-        thinking: what is known of how the model marks its thoughts.
+        stream: closed by the caller.
+        turn: the turn of the call; None outside of a call.
+        thinking: how the model marks its thoughts, as far as known.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class GatewayResponse(StreamedResponse):
         thinking: ThinkingHabit,
     ) -> None:
         super().__init__(model_request_parameters=parameters)
-        self._usage_received = False  # a service may leave it out, which pydantic-ai then counts as unmeasured
+        self._usage_received = False  # without it, pydantic-ai counts the usage as unknown
         self._stream = stream
         self._requested_model = self._model_name = model_name
         self._base_url = base_url
@@ -75,15 +75,15 @@ class GatewayResponse(StreamedResponse):
         self._unread: deque[JsonObject] = deque()
         self._begun = False
         self._passed_on: list[str] = []
-        """Text that the turn has and pydantic-ai has not."""
+        """Text that was passed to the turn, but not to pydantic-ai yet."""
         self._next_events: Events | None = None
         self._part: tuple[_PartKind, int] = ("text", 0)
 
     async def begin(self) -> None:
-        """Wait for the first piece. Called once, before the events are read.
+        """Wait for the first piece. Call it once, before reading events.
 
         Raises:
-            ModelAPIError: there is none. Another model may still be asked.
+            ModelAPIError: there is none. A fallback may still be used.
         """
         self._next_events = await self._read()
 
@@ -118,7 +118,7 @@ class GatewayResponse(StreamedResponse):
     # --- chunks -----------------------------------------------------------------------------------------------------
 
     async def _read(self) -> Events | None:
-        """Read on until there are events, and return them; None at the end of the response."""
+        """Read until there are events, and return them; None at the end of the response."""
         while True:
             if not self._unread:
                 if (received := await self._receive()) is None:
@@ -132,14 +132,14 @@ class GatewayResponse(StreamedResponse):
             elif text := self._spoken.feed(piece):
                 self._chunks.has_text = True
                 if not self._begun or self._turn is None:
-                    # pydantic-ai gets the first piece at once: from then on no other model is asked.
+                    # pydantic-ai gets the first piece at once; after that, no fallback is used.
                     self._begun = bool(text.strip())
                     return self._text_events(text)
                 self._passed_on.append(text)
                 await self._turn.on_text(text)
 
     async def _receive(self) -> list[JsonObject] | None:
-        """Return the next chunks; None at the end, and where the connection breaks after the finish reason."""
+        """Return the next chunks; None at the end, or if the connection breaks after the finish reason."""
         try:
             return await self._stream.read()
         except ModelConnectionError:
@@ -148,7 +148,7 @@ class GatewayResponse(StreamedResponse):
             raise
 
     async def _end(self) -> Events | None:
-        """Return the events that are left at the end of the stream, and None when there are none.
+        """Return the remaining events at the end of the stream; None: there are none.
 
         Raises:
             ModelAPIError: the stream ended within a tool call, or without an answer.
@@ -166,7 +166,7 @@ class GatewayResponse(StreamedResponse):
         return events + await self._chunk_events({"choices": [{"delta": {}, "finish_reason": reason}]})
 
     async def _chunk_events(self, data: JsonObject) -> Events:
-        """Return the events of a chunk that is not only text. The text in it reaches the turn like all other.
+        """Return the events of a chunk that contains more than text. Its text is passed to the turn, too.
 
         Raises:
             ModelHTTPError: the chunk is an error.
@@ -181,7 +181,7 @@ class GatewayResponse(StreamedResponse):
         delta, content, reason = choice["delta"], choice["delta"].get("content"), choice["finish_reason"]
         calls = delta["tool_calls"] or []
         text = self._spoken.feed(content if isinstance(content, str) else "")
-        if reason or has_more_than_text(delta):  # a chunk without either may stand within a word
+        if reason or has_more_than_text(delta):  # other chunks may be within a word
             text += self._spoken.flush()
         if reason:
             self.finish_reason = _FINISH_REASONS.get(reason)
@@ -240,7 +240,7 @@ class GatewayResponse(StreamedResponse):
         return events
 
     def _part_id(self, kind: _PartKind) -> tuple[_PartKind, int]:
-        """Return the id of the current part for pydantic-ai: a new one after each part of another kind."""
+        """Return the id of the current part for pydantic-ai, which changes with the kind of part."""
         if self._part[0] != kind:
             self._part = (kind, self._part[1] + 1)
         return self._part

@@ -31,7 +31,7 @@ class OrpheusTextToSpeech:
 
     Args:
         api_key: sent as `Authorization: Api-Key <key>`.
-        url: the platform's endpoint; wins over `TTSConfig.wss_url`.
+        url: the platform's endpoint; takes precedence over `TTSConfig.wss_url`.
         resilience: time limits for connecting, and for silence once the service has the whole text.
     """
 

@@ -36,7 +36,7 @@ class AssemblyAISpeechToText:
 
     Args:
         api_key: sent raw in the `Authorization` header.
-        url: the platform's endpoint; wins over `STTConfig.wss_base`, as do the parameters in its query.
+        url: the platform's endpoint; it and its query parameters take precedence over `STTConfig.wss_base`.
         resilience: time limit for connecting, and again for the session to begin: together about 1.2 s in practice.
     """
 
@@ -183,7 +183,7 @@ class AssemblyAIStream:
 
 
 def session_url(base: str, config: STTConfig) -> str:
-    """Return `base` with the session's parameters; those already in `base` win."""
+    """Return `base` with the session's parameters; those already in `base` take precedence."""
     parts = urlsplit(base)
     query = {
         "sample_rate": str(config.sample_rate),

@@ -39,8 +39,8 @@ class AssemblyAITextToSpeech:
 
     Args:
         api_key: sent raw in the `Authorization` header.
-        url: the platform's endpoint; parameters in its query win. `TTSConfig.wss_url` is for another service and not
-            used: the key is sent only to addresses that the platform chose.
+        url: the platform's endpoint; parameters in its query take precedence. `TTSConfig.wss_url` is for another
+            service and not used, since the key is only sent to addresses that the platform chose.
         resilience: time limits for connecting, for the session to begin, and for silence once the service has the whole
             text. Normally it speaks within 1 s.
         keep_alive_s, words_timeout_s: see the constants.
@@ -154,7 +154,7 @@ class AssemblyAIVoiceStream:
 
 
 def session_url(base: str, config: TTSConfig) -> str:
-    """Return `base` with the session's parameters; those already in `base` win.
+    """Return `base` with the session's parameters; those already in `base` take precedence.
 
     Raises:
         ProviderError: `tts_config`: the service cannot speak at that sample rate.

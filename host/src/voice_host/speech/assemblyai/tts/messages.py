@@ -54,7 +54,7 @@ class FlushDone:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of one flush, timed from its beginning. They come after `FlushDone`, at most once, and not surely."""
+    """The words of one flush, timed from its beginning. They come after `FlushDone`, at most once, or not at all."""
 
     flush_id: int
     words: tuple[WordTiming, ...]

@@ -23,7 +23,7 @@ from voice_host.speech.embedded.stt.voice_activity import SILENCE, VoiceActivity
 from voice_host_sdk import ProviderError, SpeechEvent, SpeechStarted, STTConfig, Transcript
 
 _STALLED_AFTER_S = 1.0
-"""If no audio arrives for so long during speech, the microphone counts as silent and the turn ends."""
+"""If no audio arrives for this long during speech, the microphone counts as silent, and the turn ends."""
 _CONFIDENT, _DOUBTFUL = 0.9, 0.3
 """Confidence that a turn has ended whose draft sounds complete, or does not. The first lets the model start early."""
 _STALL_TICKS = 10
@@ -138,7 +138,7 @@ class EmbeddedSpeechToTextStream:
                 self._committing = self._spawn(self._commit())
             case event:
                 if isinstance(event, SpeechStarted) and self._committing is not None:
-                    self._committing.cancel()  # not reported yet: the turn goes on
+                    self._committing.cancel()  # not reported yet: the turn continues
                     self._committing = None
                 self._events.put(event)
 
