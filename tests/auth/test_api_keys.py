@@ -207,7 +207,7 @@ async def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> Non
     async with asyncio.timeout(30):
         assert await ring.find(text) is None
     for path in (file.path, Path("/dev/zero"), tmp_path):
-        with pytest.raises(KeyFileError, match="no regular file"):
+        with pytest.raises(KeyFileError, match="not a regular file"):
             KeyFile(path).read()
 
 

@@ -229,5 +229,5 @@ def test_a_secret_that_others_may_read_or_write_is_refused(tmp_path: Path, mode:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="FIFOs")
 def test_a_secret_in_a_fifo_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "keys.json.token-secret", 0o600)
-    with pytest.raises(KeyFileError, match="no regular file"):
+    with pytest.raises(KeyFileError, match="not a regular file"):
         secret_beside(tmp_path / "keys.json")

@@ -95,7 +95,7 @@ def test_a_spoilt_key_file_is_left_as_it_is(run: Run, plugins: PluginFolder) -> 
     for arguments in (["create", "x"], ["list"], ["revoke", "x"]):
         result = run("keys", *arguments, **KEYS)
         assert result.exit_code == 1
-        assert "no key file" in result.output
+        assert "not a key file" in result.output
     assert (plugins.path / "keys.json").read_text() == "{"
 
 

@@ -208,7 +208,7 @@ async def test_no_route_of_the_host_can_be_replaced(tmp_path: Path, method: str,
     ("body", "problem"),
     [
         ("app.router.routes.clear()", "moved or removed routes that are not its own"),
-        ("app.router.routes.insert(0, app.router.routes[-1])", "moved or took away"),
+        ("app.router.routes.insert(0, app.router.routes[-1])", "moved or removed"),
         ("raise ValueError(settings['token'])", r"register_routes failed: ValueError: \*{8}"),
         ("return app", "register_routes returned a FastAPI"),
         (

@@ -44,7 +44,7 @@ def test_an_address_that_others_reach_needs_a_decision(tmp_path: Path) -> None:
     assert checked_authentication(
         guarded, {}, insecure=True
     ).required  # --insecure does not turn off what is configured
-    assert "no API keys yet" in str(who_may_call(build_authentication(guarded), "0.0.0.0"))
+    assert "there are none yet" in str(who_may_call(build_authentication(guarded), "0.0.0.0"))
     assert "Anybody who reaches 0.0.0.0" in str(who_may_call(build_authentication(outside), "0.0.0.0"))
     assert who_may_call(build_authentication(outside), "127.0.0.1") is None
     key_for(tmp_path, "calls")

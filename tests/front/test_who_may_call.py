@@ -131,7 +131,7 @@ async def test_what_opens_nothing(tmp_path: Path) -> None:
                 key[:20] + " " + key[20:],
             ],
             "expired": [jwt.encode(claims | {"iat": claims["iat"] - 900, "exp": claims["iat"] - 600}, SECRET)],
-            "no call token of this host": [
+            "not a call token of this host": [
                 jwt.encode(claims, "some other secret that is long enough"),
                 jwt.encode(claims | {"aud": "somebody else"}, SECRET),
                 jwt.encode(claims, None, algorithm="none"),

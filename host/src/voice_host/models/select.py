@@ -91,7 +91,7 @@ class ModelRegistry:
         return ResolvedModel(names[0], self._chain(names), DEMO_NOTICE if names[0] == DEMO else None)
 
     async def prepare(self, agent_override: str | None, agent_model: str | None, fallbacks: Sequence[str] = ()) -> None:
-        """Import, in a thread, what `resolve` needs for the same arguments: it may take a second, which would block calls.
+        """Import in a thread what `resolve` needs for the same arguments, since that may take a second.
 
         Errors are reported by `resolve`.
         """
