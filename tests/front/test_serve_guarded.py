@@ -50,7 +50,7 @@ def test_an_address_that_others_reach_needs_a_decision(tmp_path: Path) -> None:
     key_for(tmp_path, "calls")
     assert who_may_call(build_authentication(guarded), "0.0.0.0") is None
     (tmp_path / "keys.json").write_text("{")
-    with pytest.raises(CannotServe, match="no key file"):
+    with pytest.raises(CannotServe, match="not a key file"):
         checked_authentication(guarded, {}, insecure=True)
 
 
