@@ -63,7 +63,7 @@ async def test_a_call_that_the_host_has_ended_is_given_up_at_once(page: Page, ho
             await call.message("text")
             await call.close(1012)
         else:
-            await call.close(4401, "there is no call to go on with")
+            await call.close(4401, "there is no call to resume")
 
     host.script = script
     await page.goto(host.url)

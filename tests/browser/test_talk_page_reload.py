@@ -113,7 +113,7 @@ async def test_a_call_that_has_ended_meanwhile_leaves_what_was_said(page: Page, 
         if call.resumes is None:
             await answering(call)
         else:
-            await call.close(4401, "there is no call to go on with")
+            await call.close(4401, "there is no call to resume")
 
     host.script = script
     await page.goto(host.url)

@@ -213,7 +213,7 @@ async def test_a_token_works_once_and_only_as_it_is() -> None:
         async with calling(back(s, first)) as second:
             await second.expect("ready", resumed=True)
             code, reason = await refused(back(s, first))
-            assert (code, reason) == (4401, "there is no call to go on with: call again without the resume token")
+            assert (code, reason) == (4401, "there is no call to resume: call again without the resume token")
             second.ws.transport.abort()
         await s.until(lambda s: s.manager.parked_sessions == 1)
         assert (await refused(back(s, first)))[0] == 4401

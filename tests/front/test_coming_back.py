@@ -18,7 +18,7 @@ from tests.front.test_who_may_call import token_of
 from tests.sample_plugins import HELLO
 from voice_host_sdk import Caller, Connection
 
-NOTHING = (4401, "there is no call to go on with: call again without the resume token")
+NOTHING = (4401, "there is no call to resume: call again without the resume token")
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ class TTSConfig(BaseModel, frozen=True, extra="forbid"):
     temperature: float = Field(default=0.6, ge=0)
     top_p: float = Field(default=0.9, gt=0, le=1)
     sample_rate: int = Field(default=24000, ge=8000, le=48000, description="Hz, of the audio sent to the caller.")
-    wss_url: str = Field(default=DEFAULT_TTS_WSS_URL, description="The platform's setting wins over it.")
+    wss_url: str = Field(default=DEFAULT_TTS_WSS_URL, description="The platform's setting takes precedence.")
 
 
 class STTConfig(BaseModel, frozen=True, extra="forbid"):
@@ -32,7 +32,7 @@ class STTConfig(BaseModel, frozen=True, extra="forbid"):
 
     sample_rate: int = Field(default=16000, ge=8000, le=48000, description="Hz, of the caller's microphone.")
     speech_model: str = Field(default="universal-3-5-pro", min_length=1)
-    wss_base: str = Field(default=DEFAULT_STT_WSS_BASE, description="The platform's setting wins over it.")
+    wss_base: str = Field(default=DEFAULT_STT_WSS_BASE, description="The platform's setting takes precedence.")
     token_expires_in: int = Field(default=480, ge=1, le=600, description="Lifetime of a temporary token in seconds.")
     format_turns: bool = Field(default=True, description="Request punctuation and capitalisation.")
     min_end_of_turn_silence_when_confident: int = Field(

@@ -21,7 +21,7 @@ class TokenBucket:
     """Holds at most `burst` tokens and gains `per_s` of them a second; begins full.
 
     Args:
-        per_s: what may be used for good.
+        per_s: the sustained rate.
         burst: what may be used at once.
         clock: seconds, monotonic.
     """
@@ -34,7 +34,7 @@ class TokenBucket:
         self._at_s = clock()
 
     def take(self, tokens: float = 1.0) -> bool:
-        """Use tokens, if there are so many."""
+        """Use tokens. Returns False, without using any, if there are too few."""
         now_s = self._clock()
         self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self._per_s)
         self._at_s = now_s

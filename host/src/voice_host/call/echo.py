@@ -36,10 +36,10 @@ ECHO_S = 1.0
 """The longest delay of an echo after audio is played: networks, jitter buffers, sound cards, rooms."""
 
 ONSET_S = 0.5
-"""Speech counts as louder than an echo if any of it was, from so long before it was detected."""
+"""Speech counts as louder than an echo if any of it was, starting this long before it was detected."""
 
 COMPARED_S = 3.0
-"""How much of the end of a turn is compared."""
+"""How much audio at the end of a turn is compared."""
 
 COMPARED_AT_LEAST_S = 1.2
 """Some six syllables; anything shorter may correlate by chance."""
@@ -63,10 +63,10 @@ ALIKE = 0.7
 0.5."""
 
 NO_ECHO_AFTER_S = 3.0
-"""If the recogniser heard nothing during so much speech of the agent, there is no echo."""
+"""Speech of the agent during which the recogniser heard nothing, after which there is assumed to be no echo."""
 
 NEW_ECHO_WORDS = 4
-"""So many of the agent's words show that there is an echo after all: the caller has turned on a loudspeaker."""
+"""Words of the agent that show that there is an echo after all, because the caller has turned on a loudspeaker."""
 
 
 class EchoGuard:

@@ -54,7 +54,7 @@ class Playout:
         self._bytes_per_ms = sample_rate * 2 / 1000
         self._limit = int(buffer_s * sample_rate) * 2
         self._lead_ms = lead_ms
-        # What the voice makes while the buffer is full can't be told from late speech, so the limit is no longer.
+        # While the buffer is full, slow sending can't be distinguished from late speech, so the limit is not longer.
         self._max_lag_ms = (min(max_lag_s, buffer_s) if math.isfinite(max_lag_s) else max_lag_s) * 1000
         self._on_first_audio = on_first_audio
         self._on_skipped = on_skipped

@@ -131,7 +131,7 @@ class Supervisor:
     def _failure(self, code: int, before: str | None, is_new: bool) -> str:
         how = f"with exit code {code}" if code >= 0 else f"by signal {-code}"
         if before is not None:
-            if not is_new:  # the spare child may have been killed along with the one before, without being noticed
+            if not is_new:  # the spare child may have been killed along with the previous one, unnoticed
                 return before
             raise HostFailed(f"the process that serves the page ended {how}")
         failure = f"the agent's process ended {how}"

@@ -54,7 +54,7 @@ def configure_logging(
         log_format: text for people, or one JSON object per line.
         level: the lowest level that is logged.
         messages: whether stack traces include the messages of exceptions, which may quote what callers said.
-        secrets: redacted in every line, whoever logs it.
+        secrets: redacted in every line, also of libraries and plugins.
     """
     last: Any = structlog.processors.JSONRenderer()
     if log_format == "text":

@@ -1,4 +1,4 @@
-"""The plugin engine: it finds, loads, starts and stops agents and extensions. A broken one is an outcome, not an error.
+"""The plugin engine: finds, loads, starts and stops agents and extensions. Broken ones are results, not exceptions.
 
 Importing it loads neither the agent runtime nor any speech service or model.
 """

@@ -1,4 +1,4 @@
-"""Loading, starting and stopping agents. A broken agent is an outcome, not an exception: the others still run."""
+"""Loads, starts and stops agents. A broken agent is a result, not an exception, so that the others still run."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The platform's extensions: loading them, what they offer together, and starting and stopping them.
 
-Whoever serves must treat a broken extension as fatal: it may be the authenticator.
+A host must not start with a broken extension, which may be its authenticator.
 """
 
 from __future__ import annotations

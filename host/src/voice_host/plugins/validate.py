@@ -145,7 +145,7 @@ def valid_services(value: object, hook: str) -> Mapping[str, Callable[[], Any]]:
     """Return `value` as factories of speech services, by name.
 
     Raises:
-        InvalidReturn: it is no mapping, a name is invalid, or a factory cannot be called.
+        InvalidReturn: it is not a mapping, a name is invalid, or a factory cannot be called.
     """
     wanted = "a mapping of names to functions that make a service"
     _refuse_class(value, hook, wanted)

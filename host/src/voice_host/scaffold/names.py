@@ -48,7 +48,7 @@ def names_for(name: str) -> Names:
     """Return the names of an agent called `name`.
 
     Raises:
-        NameRefused: it is no valid agent id or package name, or something in this environment has it already.
+        NameRefused: it is not a valid agent id or package name, or is already taken in this environment.
     """
     refusal = _refusal(name)
     if refusal is not None:

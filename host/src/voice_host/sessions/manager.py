@@ -65,7 +65,7 @@ class VoiceAgentManager:
         runtime: an installed agent's shared runtime; default: one of its own.
         observers: the platform's, notified of every session.
         resume_grace_s: seconds for which a caller whose connection was lost may come back; 0: not at all.
-        max_parked: sessions that may wait for their callers; if there are more, whoever has most of them loses one.
+        max_parked: sessions that may wait for their callers; beyond that, one of the caller with most of them ends.
         callback_timeout_s: seconds that each callback may take.
         close_timeout_s: seconds for which `aclose_all` waits for connected calls to end.
         clock: seconds, monotonic; where calls run, that of the event loop.

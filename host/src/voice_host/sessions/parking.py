@@ -104,7 +104,7 @@ class Parking:
                 async with asyncio.timeout(TAKE_OVER_TIMEOUT_S):
                     await session.disconnected.wait()
             except TimeoutError:
-                raise SessionRefused("the connection before is still being closed: try again") from None
+                raise SessionRefused("the previous connection is still being closed: try again") from None
             session = self.opened_by(token, caller)  # another connection may have taken it
         session.key.revoke()
         return session
@@ -120,7 +120,7 @@ class Parking:
             raise ShuttingDown("the server is shutting down")
         session = self._sessions.get(session_of(token))
         if session is None or not session.key.matches(token) or not session.belongs_to(caller) or self.expired(session):
-            raise ResumeRefused("there is no call to go on with: call again without the resume token")
+            raise ResumeRefused("there is no call to resume: call again without the resume token")
         return session
 
     def expired(self, session: ManagedSession) -> bool:
@@ -132,7 +132,7 @@ class Parking:
 
 
 def session_to_drop(parked: Sequence[ManagedSession]) -> ManagedSession:
-    """Return the session that ends when too many are parked: of whoever has most, the one parked first.
+    """Return the session that ends when too many are parked: the one parked first, of the caller with most of them.
 
     Sessions are counted by identity and by origin, and the higher count is decisive. A client may get a call token
     with a new subject for each call, and a caller may have many addresses; neither lets them push out others. Where all

@@ -107,7 +107,7 @@ class ResumeState(BaseModel):
 
         Raises:
             ResumeStateTooLarge: it exceeds `MAX_BYTES`.
-            ResumeStateError: it has another version, or is no valid `ResumeState`.
+            ResumeStateError: it has another version, or is not a valid `ResumeState`.
         """
         _check_size(len(data))
         try:

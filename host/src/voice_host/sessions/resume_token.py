@@ -31,7 +31,7 @@ class ResumeKey:
         return None if self._digest is None else self._digest.hex()
 
     def rotate(self, session_id: str) -> str:
-        """Return a new token, which replaces the one before."""
+        """Return a new token, which replaces the old one."""
         token = f"{session_id}.{secrets.token_urlsafe(TOKEN_BYTES)}"
         self._digest = _digest(token)
         return token

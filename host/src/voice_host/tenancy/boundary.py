@@ -18,7 +18,7 @@ log = get_logger(__name__)
 _Result = TypeVar("_Result")
 
 STOP_TIMEOUT_S = 2.0
-"""How long cancelled code may take to stop; then it is no longer waited for."""
+"""How long to wait for cancelled code to stop."""
 
 _left_behind: set[asyncio.Task[Any]] = set()
 """Tasks that did not stop. The event loop holds only weak references to them."""

@@ -19,7 +19,7 @@ INTERVAL_S = 0.1
 """How often the loop is pinged: ten wake-ups a second of a thread that otherwise sleeps."""
 
 STILL_BLOCKED_S = 5.0
-"""A block that lasts so long is logged while it lasts: it may never end."""
+"""A block of this length is logged before it ends, since it may never end."""
 
 _SAMPLES = 4  # looks at the stack before the threshold is reached
 
@@ -103,7 +103,7 @@ class Runs:
         self._longest_s = 0.0
 
     def add(self, seen: Sample, at_s: float) -> None:
-        """Add a sample. It counts for the time since the one before it."""
+        """Add a sample. It counts for the time since the last one."""
         if self._current is None or (seen.agent_id, seen.idle) != (self._current.agent_id, self._current.idle):
             self._begin_s = self._end_s
         self._current, self._end_s = seen, at_s

@@ -50,7 +50,7 @@ class ResetRequested:
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequested:
-    """The agent wants to say something that is no answer: its greeting, or `Session.say`."""
+    """The agent wants to say something that is not an answer: its greeting, or `Session.say`."""
 
     text: str
     greeting: bool = False
@@ -80,7 +80,7 @@ class ReplyTextComplete:
 
 @dataclass(frozen=True, slots=True)
 class ReplyEnded:
-    """A reply was played to its end, or failed and said so."""
+    """A reply was played to its end, or failed."""
 
     reply: int
 

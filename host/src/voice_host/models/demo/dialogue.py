@@ -170,7 +170,7 @@ class Dialogue:
         return len(known) / len(intent.required)
 
     def _is_other_subject(self, task: Task, match: Match | None, text: str) -> bool:
-        """Tell whether the caller changes the subject instead of answering a question."""
+        """Whether the caller changes the subject instead of answering a question."""
         said = Utterance.of(text)
         if match is None or match.intent is task.intent or not match.intent.is_meant(said):
             return False
@@ -188,7 +188,7 @@ class Dialogue:
         return said.is_request or (named and len(said.words) > 2)
 
     def _orders(self, said: Utterance, intent: Intent) -> bool:
-        """Tell whether a turn is an order, which begins with what a tool does: "call me a taxi"."""
+        """Whether a turn is an order, which begins with what a tool does: "call me a taxi"."""
         first = next(iter(said.meaningful()), None)
         return first is not None and first in said.affirmed and intent.is_about([said.words[first]])
 
@@ -413,7 +413,7 @@ class Dialogue:
 
 
 def _beyond(said: Utterance, intent: Intent) -> bool:
-    """Tell whether a turn says more than the values that were read from it and the words of the tool."""
+    """Whether a turn says more than the values that were read from it and the words of the tool."""
     own = {*intent.trigger, *intent.topic, *_FOLLOW_UP_WORDS}
     own.update(word for parameter in intent.parameters for word in parameter.nouns)
     return any(not any(likeness(said.words[at], word) > 0 for word in own) for at in said.meaningful())

@@ -77,7 +77,7 @@ def _name_alone(said: Utterance, about: Collection[str]) -> Reading | None:
 
 
 def _ends(said: Utterance, index: int) -> bool:
-    """Tell whether a pause follows a word."""
+    """Whether a pause follows a word."""
     return index in said.pauses or all(word in _NO_NAMES for word in said.words[index + 1 :])
 
 
@@ -120,7 +120,7 @@ def _capitalised(said: Utterance, start: int, longest: int) -> str | None:
 
 
 def _begins_with_number(said: Utterance, about: Collection[str]) -> bool:
-    """Tell whether an answer is a number, or counts something: "four", "four people"."""
+    """Whether an answer is a number, or counts something: "four", "four people"."""
     places = range(len(said.words))
     first = next((index for index in places if not _is_noise(said, index, about, _NO_NAMES)), len(places))
     # Its first word may be a filler: the "one" of "one hundred".

@@ -80,7 +80,7 @@ class Intent:
         }
 
     def is_named(self, said: Utterance) -> bool:
-        """Tell whether a word of its name was said, or one that means the same."""
+        """Whether a word of its name was said, or one that means the same."""
         places = (at for at in said.meaningful() if at not in said.negated)
         return any(likeness(said.words[at], word) >= RELATED for at in places for word in self.trigger)
 
@@ -107,7 +107,7 @@ class Intent:
         return (hangs_up or ends) and not self.required
 
     def is_meant(self, said: Utterance) -> bool:
-        """Tell whether the tool itself was mentioned, rather than only something that could be one of its values."""
+        """Whether the tool itself was mentioned, rather than only something that could be one of its values."""
         places = [at for at in said.meaningful() if self.only_asks or at not in said.negated]
         own = {*self.trigger, *self.topic}
         own -= {
@@ -120,16 +120,16 @@ class Intent:
         return said.has(question) and any(sign in self._described or sign in self.trigger for sign in signs)
 
     def is_about(self, words: Sequence[str]) -> bool:
-        """Tell whether one of the words is of its name, or means the same."""
+        """Whether one of the words is of its name, or means the same."""
         return any(likeness(word, own) >= RELATED for word in words for own in self.trigger)
 
     def is_undone_by(self, word: str) -> bool:
-        """Tell whether a word takes back or changes what it does: "cancel" for a tool that books."""
+        """Whether a word takes back or changes what it does: "cancel" for a tool that books."""
         opposite = stem(word) in _UNDOING or (stem(word) in _ALTERING and self.makes)
         return opposite and not any(likeness(word, own) for own in self.worth)
 
     def needs_offer(self, said: Utterance) -> bool:
-        """Tell whether nobody has asked for it in so many words, though it fits: it is offered before anything is done.
+        """Whether nobody has asked for it in so many words, though it fits: it is offered before anything is done.
 
         That goes for tools that do something: "I lost my card" is no order to block it, nor is "do you take bookings?".
         """
@@ -226,7 +226,7 @@ class Intents:
 
 
 def is_taken_back_by(verb: str) -> bool:
-    """Tell whether a verb asks for something to be undone or changed that is there already."""
+    """Whether a verb asks for something to be undone or changed that is there already."""
     return stem(verb) in _ALTERING | _UNDOING
 
 

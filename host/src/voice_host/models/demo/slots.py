@@ -102,7 +102,7 @@ def corrections(said: Utterance) -> list[tuple[int, int, int]]:
 
 
 def takes_back(said: Utterance) -> bool:
-    """Tell whether a turn ends by taking back what it said: "lock the door, no, wait"."""
+    """Whether a turn ends by taking back what it said: "lock the door, no, wait"."""
     start, end, opening = corrections(said)[-1]
     return start > 0 and start + opening == end
 

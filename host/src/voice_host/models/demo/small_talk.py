@@ -74,7 +74,7 @@ def act_of(said: Utterance) -> Act | None:
 
 
 def is_farewell(said: Utterance) -> bool:
-    """Tell whether the caller takes leave: by saying so first or last, or with "that's all, thanks"."""
+    """Whether the caller takes leave: by saying so first or last, or with "that's all, thanks"."""
     if said.is_wish or said.is_question or said.words[:1] in (["can"], ["could"], ["may"]):
         return False  # "can I see you on Friday?"
     ending = next((phrase for phrase in _ENDINGS if said.affirms(phrase)), None)

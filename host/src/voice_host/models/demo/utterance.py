@@ -104,7 +104,7 @@ class Utterance:
         return " ".join(self.raw[start:end])
 
     def has(self, *phrases: str) -> bool:
-        """Tell whether one of the phrases was said, as whole words."""
+        """Whether one of the phrases was said, as whole words."""
         text = f" {' '.join(self.words)} "
         return any(f" {phrase} " in text for phrase in phrases)
 
@@ -114,7 +114,7 @@ class Utterance:
         return set(range(len(self.words))) - self.negated
 
     def affirms(self, *phrases: str) -> bool:
-        """Tell whether one of the phrases was said and not denied: not the "hang up" of "don't hang up"."""
+        """Whether one of the phrases was said and not denied: not the "hang up" of "don't hang up"."""
         text = f" {' '.join('-' if at in self.negated else word for at, word in enumerate(self.words))} "
         return any(f" {phrase} " in text for phrase in phrases)
 
@@ -188,7 +188,7 @@ def _negated(words: Sequence[str], pauses: Collection[int]) -> set[int]:
 
 
 def _denies(words: Sequence[str], pauses: Collection[int], at: int, start: int) -> bool:
-    """Tell whether a word denies its clause, which begins at `start`."""
+    """Whether a word denies its clause, which begins at `start`."""
     word, after = words[at], "".join(words[at + 1 : at + 2])
     if word == "no":  # one of its own answers, or corrects what was said before
         return at > 0 and at not in pauses

@@ -134,7 +134,7 @@ def likeness(one: str, other: str) -> float:
 
 @lru_cache(maxsize=16384)
 def sounds_like(one: str, other: str) -> bool:
-    """Tell whether two longer words begin alike and differ by about one sound."""
+    """Whether two longer words begin alike and differ by about one sound."""
     if min(len(one), len(other)) < 5 or abs(len(one) - len(other)) > 2 or one[0] != other[0]:
         return False
     return SequenceMatcher(None, one, other, autojunk=False).ratio() >= 0.8

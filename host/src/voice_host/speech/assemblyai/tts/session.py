@@ -45,7 +45,7 @@ class VoiceSession:
     Args:
         connect: opens the socket, or raises `ProviderError`.
         begin_timeout_s: from the upgrade to `Begin`.
-        keep_alive_s: a `KeepAlive` is sent if nothing else was sent for so long.
+        keep_alive_s: a `KeepAlive` is sent if nothing else was sent for this long.
     """
 
     def __init__(

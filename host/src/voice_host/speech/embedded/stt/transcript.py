@@ -1,4 +1,4 @@
-"""Judging the recogniser's text: whether it has words, and whether they sound like the end of a turn."""
+"""Checks the recogniser's text: whether it has words, and whether they sound like the end of a turn."""
 
 from __future__ import annotations
 
