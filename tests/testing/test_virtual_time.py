@@ -133,3 +133,17 @@ async def test_the_clock_of_calls_is_the_loops() -> None:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     assert now_s() == loop.time() == loop.now_s
+
+
+@in_virtual_time
+async def test_a_timer_does_not_fire_before_its_time() -> None:
+    """It would be armed again at once, and time would stand still for ever."""
+    loop = asyncio.get_running_loop()
+    due_s = loop.time() + 5e-10
+    fired_s: list[float] = []
+    loop.call_at(due_s, lambda: fired_s.append(loop.time()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert fired_s == []
+    await asyncio.sleep(1)
+    assert [at_s >= due_s for at_s in fired_s] == [True]

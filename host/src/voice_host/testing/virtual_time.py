@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import selectors
 import time
 from collections.abc import Callable, Coroutine
@@ -62,7 +63,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """
 
     def __init__(self, selector: VirtualSelector | None = None) -> None:
-        self.now_s = START_S
         self.threads_at_work = 0
         self.on_time_up: Callable[[], None] | None = None
         self._patience_ends_s = 0.0
@@ -70,6 +70,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector = selector or VirtualSelector()
         selector.loop = self
         super().__init__(selector)
+        self.now_s = START_S
+
+    @property
+    def now_s(self) -> float:
+        """The time, in seconds."""
+        return self._now_s
+
+    @now_s.setter
+    def now_s(self, now_s: float) -> None:
+        self._now_s = now_s
+        # asyncio fires timers early by less than this. Time stands still while anything runs, so a timer that is armed
+        # again and again until its time has come would fire for ever. One float further is as little as there is.
+        self._clock_resolution = math.ulp(now_s)
 
     def time(self) -> float:
         return self.now_s
