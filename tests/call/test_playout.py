@@ -187,18 +187,32 @@ async def test_a_client_that_does_not_pause_has_heard_what_it_had() -> None:
 
 
 @in_virtual_time
-async def test_a_pause_that_is_told_after_the_release_is_none() -> None:
+async def test_a_pause_that_is_told_after_the_release_ended_with_it() -> None:
     line = Line()
     running = asyncio.create_task(line.playout.run())
     line.playout.begin_clause(SpokenClause("Hello there.", complete=True))
-    await line.playout.write(SpeechAudio(pcm(3000)))
-    line.playout.hold()
-    line.playout.release()
-    line.playout.report_played(0, paused=True)
+    await line.playout.write(SpeechAudio(pcm(300)))
     line.playout.complete()
     await running
+    line.playout.hold()
+    await asyncio.sleep(0.1)
+    line.playout.release()
+    await asyncio.sleep(0.05)
+    line.playout.report_played(120, paused=True)  # it was on its way when the client was told to go on
+    assert line.playout.ahead_ms == pytest.approx(300 - 120 - 50)
     await line.playout.played()
-    assert line.sent_ms == 3000
+    assert line.playout.heard() == "Hello there."
+    assert line.sent_ms == 300
+
+
+def test_a_client_that_reports_pauses_alone_is_not_lost_for_want_of_reports() -> None:
+    clock = PlayoutClock()
+    clock.add_sent(10_000, now_ms=0)
+    for at_ms in (1000, 4000):
+        clock.pause(at_ms, now_ms=at_ms)
+        clock.resume(at_ms)
+    clock.note_liveness(4500)
+    assert clock.confirmed_played_ms(9000) == 4500
 
 
 def test_a_client_that_ran_dry_plays_from_when_audio_comes_again() -> None:

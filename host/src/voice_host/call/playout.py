@@ -68,6 +68,7 @@ class Playout:
         self._complete = False
         self.held = False
         """Whether sending is paused."""
+        self._released_ms: float | None = None
         self._stopped = False
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
@@ -187,7 +188,8 @@ class Playout:
     def release(self) -> None:
         """Go on sending."""
         self.held = False
-        self._clock.resume(self._now_ms())
+        self._released_ms = self._now_ms()
+        self._clock.resume(self._released_ms)
         if self._sending:
             self._clock.start_waiting(self._now_ms())
         self._changed.set()
@@ -209,6 +211,10 @@ class Playout:
         """Take the client's report of how much it has played, and whether it has paused while this is held."""
         if paused and self.held:
             self._clock.pause(played_ms, self._now_ms())
+        elif paused and self._released_ms is not None:
+            # The report and the release have crossed: the client paused there, and has gone on since.
+            self._clock.pause(played_ms, self._now_ms())
+            self._clock.resume(self._released_ms)
         else:
             self._clock.report(played_ms, self._now_ms())
 

@@ -79,8 +79,9 @@ class PlayoutClock:
 
     def pause(self, played_ms: float, now_ms: float) -> None:
         """Take the client's report that it has paused, and how much it has played."""
-        self.report(played_ms, now_ms)
         self._paused_ms = min(played_ms, self.sent_ms)
+        # Not `report`: a client that reports its pauses alone does not fall silent when no further report comes.
+        self._reported = (self._paused_ms, now_ms)
 
     @property
     def paused(self) -> bool:
