@@ -147,6 +147,28 @@ async def test_a_reply_that_is_held_pauses_at_once_and_goes_on_where_it_was(page
     assert (facts["holds"], facts["drops"], facts["underruns"]) == (1, 0, 0)
 
 
+async def test_a_reply_that_is_held_before_it_is_audible_is_reported_as_not_played(
+    page: Page, host: ScriptedHost
+) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.message("text")
+        await call.send("chat", reply=7, text="A tone.", steps=[])
+        await call.send("hold", reply=7)
+        await call.speak(tone(0.3, amplitude=0.5))
+        await call.message("go on")
+        await call.send("unhold", reply=7)
+        await call.send("tts_done", reply=7)
+
+    host.script = script
+    call = await open_by_typing(page, host)
+    await call.wait_for(lambda: any(m.get("held") for m in call.messages))
+    [held] = [m for m in call.messages if m.get("held")]
+    assert (held["reply"], held["played_ms"]) == (7, 0)
+    await call.pretend("go on")
+    await call.wait_for(lambda: any(m.get("played_ms", 0) >= 290 for m in call.messages))
+
+
 async def test_a_held_reply_that_is_cancelled_does_not_hold_the_next(page: Page, host: ScriptedHost) -> None:
     async def script(call: ScriptedCall) -> None:
         await call.ready()

@@ -183,10 +183,10 @@ export class Conversation {
         this.#stopThinking();
         break;
       case "hold":
-        this.#speaker?.hold();
+        this.#speaker?.hold(reply);
         break;
       case "unhold":
-        this.#speaker?.release();
+        this.#speaker?.release(reply);
         break;
       case "cancelled":
         this.#stoppedReply = undefined;

@@ -1,7 +1,7 @@
 // The speaker side of the audio thread: a queue of samples at the context's rate, with a small jitter buffer.
 //
-// The page sends { samples, reply }, { end: reply } after the last samples of a reply, { hold: true } to pause and
-// { hold: false } to continue, and { drop: epoch } to clear the queue. Reports carry the epoch of the last drop, so that the
+// The page sends { samples, reply }, { end: reply } after the last samples of a reply, { hold: reply } to pause and
+// { release: reply } to continue, and { drop: epoch } to clear the queue. Reports carry the epoch of the last drop, so that the
 // page can ignore older ones.
 
 const START_S = 0.08; // buffer this much before playing, so that a late packet does not cause a gap
@@ -36,8 +36,10 @@ class PlaybackProcessor extends AudioWorkletProcessor {
       this.#playing = this.#audible = this.#held = false;
       this.#reply = undefined;
     } else if ("hold" in data) {
-      this.#held = data.hold;
-      if (this.#held && this.#audible) this.#reportPlayed("held");
+      this.#held = true;
+      this.#reportHeld(data.hold);
+    } else if ("release" in data) {
+      this.#held = false;
     } else if ("end" in data) {
       this.#queue.push({ reply: data.end, end: true });
     } else if (this.#queued + data.samples.length > MAX_QUEUE_S * sampleRate) {
@@ -115,6 +117,12 @@ class PlaybackProcessor extends AudioWorkletProcessor {
   #reportPlayed(type) {
     this.#sinceReport = 0;
     this.#report(type, { reply: this.#reply, playedMs: (1000 * this.#played) / sampleRate, peak: this.#peak });
+  }
+
+  /** A reply that is still buffered, perhaps behind the end of the one before, has not been played at all. */
+  #reportHeld(reply) {
+    if (reply === this.#reply) this.#reportPlayed("held");
+    else this.#report("held", { reply, playedMs: 0, peak: 0 });
   }
 
   #report(type, facts) {

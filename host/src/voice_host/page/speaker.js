@@ -43,15 +43,15 @@ export class Speaker {
     this.#node.port.postMessage({ end: reply });
   }
 
-  /** Pauses at once and keeps the queue, until `release()`. */
-  hold() {
-    this.#node.port.postMessage({ hold: true });
+  /** Pauses at once and keeps the queue, until `release()`. Reports how much of the reply was played. */
+  hold(reply) {
+    this.#node.port.postMessage({ hold: reply });
     this.facts.holds += 1;
   }
 
   /** Continues where it was paused. */
-  release() {
-    this.#node.port.postMessage({ hold: false });
+  release(reply) {
+    this.#node.port.postMessage({ release: reply });
   }
 
   /** Stops at once and clears the queue. */
