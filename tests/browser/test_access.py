@@ -37,7 +37,7 @@ async def test_the_page_asks_for_a_key_and_keeps_it_in_its_tab(page: Page, tmp_p
             await give(page, "no key, not at all")
             await expect(alert).to_contain_text("That is no key")
             await give(page, "nonsense")
-            await expect(alert).to_contain_text("no call token of this host")
+            await expect(alert).to_contain_text("not a call token of this host")
             await give(page, too_little)
             await expect(alert).to_contain_text("not for calls")
             await give(page, f" {key}\n")

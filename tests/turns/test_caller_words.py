@@ -76,7 +76,7 @@ def test_empty_lists_turn_both_off() -> None:
 @pytest.mark.parametrize("field", ["stop_words", "backchannels"])
 @pytest.mark.parametrize("phrase", ["", "  ", "?!"])
 def test_a_phrase_without_a_word_is_refused(field: str, phrase: str) -> None:
-    with pytest.raises(ValidationError, match="no word in it: give words or phrases"):
+    with pytest.raises(ValidationError, match="contains no word: give words or phrases"):
         TurnConfig.model_validate({field: ("wait", phrase)})
 
 
