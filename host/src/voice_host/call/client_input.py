@@ -94,7 +94,7 @@ async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: 
             await call.dispatch(turns.ResetRequested())
         case Played(reply, played_ms, paused):
             if call.reply is not None and call.reply.id == reply:
-                call.reply.playout.report_played(played_ms, paused=paused)
+                call.reply.report_played(played_ms, paused=paused)
         case Answer(frames):
             await call.client.send(frames)
         case Malformed(message):

@@ -45,6 +45,10 @@ class Stages:
         """Note a duration that is not counted from the origin."""
         self._lasted_ms.setdefault(stage, duration_ms)
 
+    def correct(self, stage: str, duration_ms: float) -> None:
+        """Replace an estimated duration by a measured one."""
+        self._lasted_ms[stage] = duration_ms
+
     def in_ms(self) -> dict[str, float]:
         """Return when the stages were reached, in ms. Stages reached before the turn was final may be negative."""
         times = {stage: (at - self._origin_s) * 1000 for stage, at in self._reached.items()} | self._lasted_ms

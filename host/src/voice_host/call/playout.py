@@ -167,6 +167,11 @@ class Playout:
         return bool(self._buffer) or self._sending > 0 or self.ahead_ms > 0
 
     @property
+    def played_ms(self) -> float:
+        """How much of what was sent the caller has heard: the client's own report, or an estimate."""
+        return self._clock.played_ms(self._now_ms())
+
+    @property
     def ahead_ms(self) -> float:
         """How much audio was sent that the caller has not heard yet, by the server's clock."""
         return self._clock.ahead_ms(self._now_ms())

@@ -53,6 +53,9 @@ class Reply:
     task: asyncio.Task[None] | None = None
     running: bool = False
     """False while it waits for the previous reply. Cutting it then only marks it, so that its turn is remembered."""
+    _was_held: bool = False
+    _played_at_onset_ms: float | None = None
+    """How much had been played when the caller first began to speak over it; None: nobody has, or it was measured."""
 
     # --- its text -------------------------------------------------------------------------------------------------
 
@@ -90,9 +93,18 @@ class Reply:
     def hold(self) -> None:
         """Pause sending: the caller began to speak, over the reply or before it."""
         if self.playout.begun:
-            # The client still plays what was sent ahead.
+            if not self._was_held:
+                self._was_held, self._played_at_onset_ms = True, self.playout.played_ms
+            # The client still plays what was sent ahead, unless it says that it has paused.
             self.stages.lasted("barge_in_to_silence", self.playout.ahead_ms)
         self.playout.hold()
+
+    def report_played(self, played_ms: float, *, paused: bool = False) -> None:
+        """Take the client's report of how much it has played, and whether it has paused there."""
+        self.playout.report_played(played_ms, paused=paused)
+        if paused and self._played_at_onset_ms is not None:
+            self.stages.correct("barge_in_to_silence", max(0.0, played_ms - self._played_at_onset_ms))
+            self._played_at_onset_ms = None
 
     def audible(self) -> str:
         """Return the text that has been audible so far, with single spaces."""
