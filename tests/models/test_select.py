@@ -171,6 +171,18 @@ async def test_closing_closes_what_was_opened_and_may_be_repeated(monkeypatch: p
     assert chat.client.is_closed()
 
 
+def test_keys_do_not_show() -> None:
+    variables = {
+        "ASSEMBLYAI_API_KEY": "aai-hidden",
+        "VOICE_HOST_LLM_API_KEY": "llm-hidden",
+        "VOICE_HOST_LLM_BASE_URL": "http://u:hidden@h",
+    }
+    keys = ModelKeys.model_validate(variables)
+    assert keys.llm_api_key is not None
+    assert keys.llm_api_key.get_secret_value() == "llm-hidden"
+    assert "hidden" not in repr(Settings(keys=keys))
+
+
 async def test_fallbacks_are_resolved_as_models_are() -> None:
     models = registry(assemblyai_api_key="aai")
     with pytest.raises(ModelConfigError, match="OPENAI_API_KEY"):
