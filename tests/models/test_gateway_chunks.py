@@ -31,7 +31,7 @@ envelopes = objects(choices=st.lists(choices, max_size=2), code=st.integers(), m
 
 @settings(deadline=None)
 @given(st.lists(envelopes, max_size=5))
-def test_every_chunk_can_be_normalized(chunks: list[dict[str, Any]]) -> None:
+def test_every_chunk_or_whole_completion_can_be_normalized(chunks: list[dict[str, Any]]) -> None:
     response = ChunkNormalizer()
     ids: dict[int, str] = {}
     for chunk in chunks:
@@ -41,7 +41,9 @@ def test_every_chunk_can_be_normalized(chunks: list[dict[str, Any]]) -> None:
         plain = response.normalize(chunk)
         for choice in plain["choices"]:
             for call in choice["delta"]["tool_calls"] or ():
+                assert call["id"]
                 assert ids.setdefault(call["index"], call["id"]) == call["id"]
+                assert isinstance(call["function"]["arguments"], str)
     assert isinstance(response.calls_complete, bool)
 
 
