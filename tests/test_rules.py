@@ -9,7 +9,16 @@ from collections.abc import Iterator
 
 from tests.docs.test_rooms import HOST, imports, inside
 
-FRONT = ("front", "auth", "admission", "fleet/service.py", "fleet/report.py")
+FRONT = (
+    "front",
+    "auth",
+    "admission",
+    "supervisor",
+    "releases",
+    "workers/messages.py",
+    "fleet/service.py",
+    "fleet/report.py",
+)
 
 RUNTIME = (
     "pydantic_ai",

@@ -49,6 +49,7 @@ class Lease:
         agent_id: the agent that is called.
         caller: who calls; None: callers are not authenticated. Only claims that are JSON are sent.
         number: distinguishes the leases of one session.
+        target: the alias or release that was called; None: production.
         version: of this format.
     """
 
@@ -56,6 +57,7 @@ class Lease:
     agent_id: str
     caller: Annotated[Caller | None, PlainSerializer(plain_caller)]
     number: int
+    target: str | None = None
     version: Literal[1] = 1
 
 

@@ -26,6 +26,39 @@ class Providers(BaseModel):
     model: str
 
 
+class WorkerReport(BaseModel):
+    """A worker process of a release. Sizes in bytes, times in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int = Field(description="Among the workers of its release and alias, from 1.")
+    alias: str = "production"
+    pid: int | None = None
+    status: Literal["starting", "ready", "retiring", "waiting"] = Field(
+        description="waiting: it ended, and is started again after a while."
+    )
+    calls: int = 0
+    parked: int = Field(default=0, description="Sessions that wait for their callers.")
+    memory_bytes: int = 0
+    cpu_s: float = Field(default=0.0, description="CPU time that it has used.")
+    up_s: float = 0.0
+
+
+class ReleaseReport(BaseModel):
+    """A release of an agent that runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: str
+    traffic: int = Field(default=0, description="Its share of production's calls, in percent.")
+    aliases: tuple[str, ...] = ()
+    own_environment: bool = Field(default=False, description="Whether it was deployed, rather than installed.")
+    status: Literal["ready", "starting", "retiring", "broken"]
+    restarts: int = Field(default=0, description="Workers that were started again because they ended.")
+    workers: tuple[WorkerReport, ...] = ()
+
+
 class AgentReport(BaseModel):
     """The status of one agent or extension. Times in ms."""
 
@@ -57,6 +90,8 @@ class AgentReport(BaseModel):
     )
     warnings: tuple[str, ...] = Field(default=(), description="Problems to fix that do not prevent it from running.")
     import_ms: float | None = Field(default=None, description="None: it was not imported.")
+
+    releases: tuple[ReleaseReport, ...] = Field(default=(), description="Only where agents run in worker processes.")
 
     phase: Phase = Field(
         default=Phase.DISCOVERED, description="The last phase it passed; if it is broken, the phase that failed."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -141,6 +142,11 @@ class AgentsSettings(BaseModel):
         default=None, description="Models that agents may use, e.g. openai:gpt-4.1-*; None: any."
     )
     allowed_providers: Globs | None = Field(default=None, description="Speech services that agents may use; None: any.")
+    isolation: Annotated[Literal["process", "none"], BeforeValidator(lower)] = Field(
+        default="process" if sys.platform == "linux" else "none",
+        description="`process`: `voice-host serve` runs each agent in worker processes of its own (Linux only). "
+        "`none`: all agents share the host's process.",
+    )
     callback_timeout_s: float = Field(
         default=5.0, gt=0, description="Time limit of each callback of an agent and each method of an observer."
     )
@@ -176,8 +182,39 @@ class AgentSettings(BaseModel):
     max_call_s: float | None = Field(
         default=None, gt=0, description="Maximum length of a call; the shortest limit applies."
     )
+    workers: int = Field(
+        default=1, ge=1, le=64, description="Worker processes of the agent. A call goes to the one with fewest calls."
+    )
+    memory_mb: int | None = Field(
+        default=None, ge=64, description="Memory of a worker process in MB, beyond which it is ended; None: no limit."
+    )
+    hang_s: float = Field(
+        default=10.0, ge=1, description="A worker whose event loop does not answer for this long is ended."
+    )
+    environment: Path | None = Field(
+        default=None,
+        description="The virtual environment in which the agent is installed; None: the host's own. "
+        "Relative to the settings file.",
+    )
+    user: str | None = Field(
+        default=None, min_length=1, description="The system user as which its workers run. Needs a host run by root."
+    )
+    launcher: tuple[str, ...] = Field(
+        default=(), description='A command that starts its workers, e.g. ["bwrap", "--unshare-pid", ...].'
+    )
     settings: Annotated[Mapping[str, Any], AfterValidator(read_only)] = Field(
         default_factory=empty_table, description="The agent's own settings, passed to its hooks."
+    )
+
+
+class DataSettings(BaseModel):
+    """`[data]`: where the host keeps what must outlast it."""
+
+    model_config = TABLE
+
+    dir: Path = Field(
+        default=Path("voice-host-data"),
+        description="The folder of deployed releases, and of the socket for commands; relative to the settings file.",
     )
 
 
@@ -234,6 +271,7 @@ class Tables(BaseModel):
     sessions: SessionsSettings = SessionsSettings()
     agents: AgentsSettings = AgentsSettings()
     agent: Annotated[Mapping[AgentId, AgentSettings], AfterValidator(read_only)] = Field(default_factory=empty_table)
+    data: DataSettings = DataSettings()
     extensions: ExtensionsSettings = ExtensionsSettings()
     extension: Annotated[Mapping[ExtensionName, Mapping[str, Any]], AfterValidator(read_only)] = Field(
         default_factory=empty_table, description="The extension's own settings, passed to its hooks."
@@ -316,6 +354,12 @@ class Settings(Tables):
         """The path of the key file, resolved relative to the settings file."""
         file = self.auth.keys_file
         return file if file is None or self.path is None else self.path.parent / file
+
+    @property
+    def data_dir(self) -> Path:
+        """The data directory, resolved relative to the settings file."""
+        folder = self.data.dir
+        return folder if self.path is None else self.path.parent / folder
 
     @property
     def speech_to_text(self) -> str:

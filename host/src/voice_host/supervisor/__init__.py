@@ -1,0 +1,1 @@
+"""Starts, watches and restarts worker processes, and routes calls to them. Runs in the front."""

@@ -1,0 +1,59 @@
+"""`ReleaseFleet`: what deployments need of the running workers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from voice_host.fleet.report import AgentReport
+from voice_host.releases.release import PRODUCTION, Release, Routing
+from voice_host.settings import Settings
+
+
+class ReleaseFailed(Exception):
+    """A release could not be started. `report` says in which phase, why, and what to do, as `check` would."""
+
+    def __init__(self, report: AgentReport) -> None:
+        super().__init__(str(report))
+        self.report = report
+
+
+class ReleaseFleet(Protocol):
+    """Runs releases, each in a group of worker processes. Belongs to the front's event loop.
+
+    A group runs a release with the settings of one alias: production's are `[agent.<id>.settings]`, another's are
+    `[agent.<id>.alias.<name>.settings]` alone. So a release that is both in production and staging has two groups.
+    """
+
+    async def launch(self, release: Release, alias: str = PRODUCTION) -> AgentReport:
+        """Start the workers of a release. It gets no calls until `route` names it.
+
+        Raises:
+            ReleaseFailed: it is broken. Its workers have left.
+        """
+
+    def route(self, agent_id: str, routing: Routing) -> None:
+        """Send new calls of an agent by a new routing. All releases that it names run. Calls go on where they are."""
+
+    async def retire(self, agent_id: str, name: str, alias: str = PRODUCTION) -> None:
+        """Let a group finish its calls and parked sessions, and stop it. Callers are told nothing.
+
+        Returns when its last worker has left, which may take as long as a call. The routing must not name it.
+        """
+
+    async def restart(self, agent_id: str) -> None:
+        """Replace all workers of an agent by new ones, without dropping a call. A broken agent is tried again.
+
+        Returns when the new workers take calls; the old ones finish theirs.
+
+        Raises:
+            KeyError: there is no such agent.
+            ReleaseFailed: the new workers do not start; the old ones continue.
+        """
+
+    async def reload(self, settings: Settings) -> None:
+        """Use new settings. Agents whose settings changed get new workers, as in `restart`.
+
+        Raises:
+            ReleaseFailed: an agent does not start with its new settings, and continues with the old ones. The other
+                agents use theirs.
+        """

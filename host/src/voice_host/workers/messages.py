@@ -1,0 +1,191 @@
+"""The messages between the front and a worker process: plain, versioned data.
+
+They are sent as JSON over a Unix socket (`workers.channel`). Nothing else passes between the two, and nothing is
+pickled, since a worker runs a customer's code. Sizes are bounded by the channel. Times in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from voice_host.admission import Lease
+from voice_host.fleet.report import AgentReport
+from voice_host.releases.release import PRODUCTION, Release
+
+PROTOCOL = 1
+"""Version of the messages. Front and worker may come from different versions of `voice-host`, and must agree on it."""
+
+
+class Message(BaseModel):
+    """A message. Bytes that are not JSON travel beside it, as the payload of its frame."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+# --- from the front to a worker --------------------------------------------------------------------------------------
+
+
+class Order(Message):
+    """The first message: what the worker is for.
+
+    Attributes:
+        settings: the settings file as the worker may see it, with the tables of this agent alone, secrets resolved.
+        keys: values of environment variables with keys and addresses of services that the agent may use.
+        number: of the worker among those of its group, from 1; with the release in its logs.
+        speech_socket: the Unix socket of the host's process for embedded speech; None: there is none.
+    """
+
+    kind: Literal["order"] = "order"
+    protocol: int = PROTOCOL
+    release: Release
+    alias: str = PRODUCTION
+    number: int = 1
+    settings: Mapping[str, Any] = Field(default_factory=dict, repr=False)
+    keys: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    speech_socket: str | None = None
+
+
+class TakeCall(Message):
+    """Take a call. The accepted socket travels beside it; the payload holds the bytes that were read from it.
+
+    The payload begins with `state_bytes` bytes of a `ResumeState`, if the session is restored; the rest is the head of
+    the upgrade request, without credentials, and what followed it.
+
+    Attributes:
+        call: number of the call in this worker, for `CallOver`.
+        client: address and port of the client; the front has read the proxy's headers.
+        scheme: `ws` or `wss`.
+        lease: the admission.
+        metadata: of the call token; it takes precedence over the client's.
+        state_bytes: size of the `ResumeState`; 0: none.
+        state_age_s: time since that state was made.
+    """
+
+    kind: Literal["take_call"] = "take_call"
+    call: int
+    client: tuple[str, int] | None = None
+    scheme: Literal["ws", "wss"] = "ws"
+    lease: Lease
+    metadata: Mapping[str, Any] = Field(default_factory=dict, repr=False)
+    state_bytes: int = 0
+    state_age_s: float = 0.0
+
+
+class Retire(Message):
+    """Begin no more sessions, let those that there are end, and then leave. Callers are told nothing."""
+
+    kind: Literal["retire"] = "retire"
+
+
+class Drain(Message):
+    """Take no more calls, warn the callers, end the calls after `timeout_s`, and leave."""
+
+    kind: Literal["drain"] = "drain"
+    timeout_s: float
+
+
+class Hurry(Message):
+    """End the calls of a drain now."""
+
+    kind: Literal["hurry"] = "hurry"
+
+
+class Revoke(Message):
+    """End the sessions that were started with these API keys."""
+
+    kind: Literal["revoke"] = "revoke"
+    key_ids: tuple[str, ...]
+
+
+class Ping(Message):
+    """Answer with a `Beat`, from the event loop."""
+
+    kind: Literal["ping"] = "ping"
+    number: int
+
+
+# --- from a worker to the front --------------------------------------------------------------------------------------
+
+
+class Started(Message):
+    """The outcome of starting: the agent is `ready`, or broken in some phase, and then the worker leaves."""
+
+    kind: Literal["started"] = "started"
+    protocol: int = PROTOCOL
+    report: AgentReport
+
+
+class Reported(Message):
+    """The agent's report has changed."""
+
+    kind: Literal["reported"] = "reported"
+    report: AgentReport
+
+
+class Connected(Message):
+    """A call has got its session, and a new resume token, whose SHA-256 is `token_digest`; None: it has none."""
+
+    kind: Literal["connected"] = "connected"
+    call: int
+    session_id: str
+    token_digest: str | None
+
+
+class CallOver(Message):
+    """A call's connection has ended. `parked`: its session waits for the caller."""
+
+    kind: Literal["call_over"] = "call_over"
+    call: int
+    parked: bool
+
+
+class Checkpoint(Message):
+    """The payload is the session's `ResumeState`, to restore it if this worker is lost."""
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    session_id: str
+
+
+class SessionOver(Message):
+    """A session has ended."""
+
+    kind: Literal["session_over"] = "session_over"
+    session_id: str
+
+
+class Beat(Message):
+    """The answer to `Ping`: connected calls, and parked sessions."""
+
+    kind: Literal["beat"] = "beat"
+    number: int
+    calls: int
+    parked: int
+
+
+class Figures(Message):
+    """Metrics that have changed: `samples` holds [name, labels, value] of each."""
+
+    kind: Literal["figures"] = "figures"
+    samples: tuple[tuple[str, Mapping[str, str], float], ...]
+
+
+class Observed(Message):
+    """An event for the observers of extensions: the method of `SessionObserver`, and its arguments as plain data."""
+
+    kind: Literal["observed"] = "observed"
+    event: str
+    session: Mapping[str, Any]
+    records: tuple[Mapping[str, Any], ...] = ()
+
+
+ToWorker = Annotated[Order | TakeCall | Retire | Drain | Hurry | Revoke | Ping, Field(discriminator="kind")]
+ToFront = Annotated[
+    Started | Reported | Connected | CallOver | Checkpoint | SessionOver | Beat | Figures | Observed,
+    Field(discriminator="kind"),
+]
+
+TO_WORKER: TypeAdapter[ToWorker] = TypeAdapter(ToWorker)
+TO_FRONT: TypeAdapter[ToFront] = TypeAdapter(ToFront)
