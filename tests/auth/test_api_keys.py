@@ -19,6 +19,7 @@ from voice_host.auth import private_file
 from voice_host.auth.api_keys import SCOPES, matches, new_key, split_key
 from voice_host.auth.key_file import KeyFile, KeyFileError
 from voice_host.auth.key_ring import KeyRing
+from voice_host.auth.principal import ANYBODY, Principal
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -148,6 +149,18 @@ async def test_a_ring_follows_its_file_without_a_restart(tmp_path: Path) -> None
     time_s = 2.0
     assert await ring.find(text) is None
     assert not await ring.is_valid(key_id)
+
+
+def test_a_key_for_everything_is_not_limited_to_agents() -> None:
+    with pytest.raises(ValidationError, match="for all agents"):
+        new_key("site", now=NOW, scopes=["admin"], agents=["front-desk"])
+    admin, one = (Principal(scopes=frozenset({scope})) for scope in ("admin", "logs"))
+    assert [scope for scope in SCOPES if admin.may(scope)] == list(SCOPES)
+    assert [scope for scope in SCOPES if one.may(scope)] == ["logs"]
+
+
+def test_without_authentication_nobody_may_deploy_or_read_logs() -> None:
+    assert {scope for scope in SCOPES if not ANYBODY.may(scope)} == {"deploy", "logs", "admin"}
 
 
 @pytest.mark.parametrize("harm", ["unlink", "spoil"])

@@ -56,6 +56,15 @@ def test_a_key_is_revoked_by_id_by_name_or_by_itself(run: Run) -> None:
     assert "no keys" in run("keys", "list", **KEYS).stdout
 
 
+def test_a_key_for_a_pipeline_is_limited_to_its_agents_and_an_admin_is_not(run: Run) -> None:
+    key = created(run, "pipeline", "--scopes", "logs,deploy", "--agents", "front-desk")
+    assert (key["scopes"], key["agents"]) == (["deploy", "logs"], ["front-desk"])
+    assert created(run, "root", "--scopes", "admin")["scopes"] == ["admin"]
+    refused = run("keys", "create", "root", "--scopes", "admin", "--agents", "front-desk", **KEYS)
+    assert refused.exit_code == 2
+    assert "error: the key cannot be created: the scope admin is for all agents" in refused.stderr
+
+
 def test_a_relative_key_file_lies_beside_the_settings(run: Run, plugins: PluginFolder) -> None:
     folder = plugins.path / "etc"
     folder.mkdir()

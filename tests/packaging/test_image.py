@@ -79,6 +79,7 @@ def test_the_container_is_healthy_and_ends_when_it_is_told(image: Image) -> None
     assert image.user == "10001:10001"
     with running(image) as (process, port):
         image.shell(image.health, VOICE_HOST_SERVER__PORT=str(port))
+        assert (image.folder / "data/host/host.token").is_file()
         process.send_signal(signal.SIGTERM)
         assert process.wait(START_S) == 0
     with pytest.raises(AssertionError, match="refused"):

@@ -1,4 +1,4 @@
-"""API keys, `vh_<id>_<secret>`, for servers that make calls, mint call tokens or read metrics."""
+"""API keys, `vh_<id>_<secret>`, for servers that make calls, mint call tokens, read metrics or deploy agents."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import re
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from voice_host.settings.field_types import AgentId
 
-Scope = Literal["calls", "tokens", "metrics"]
-SCOPES: tuple[Scope, ...] = ("calls", "tokens", "metrics")
-"""The scopes of a key: making calls, minting call tokens, reading the host's status and metrics."""
+Scope = Literal["calls", "tokens", "metrics", "deploy", "logs", "admin"]
+SCOPES: tuple[Scope, ...] = ("calls", "tokens", "metrics", "deploy", "logs", "admin")
+"""The scopes of a key: making calls, minting call tokens, reading the host's status and metrics, changing which
+releases of agents run, reading the agents' logs, and `admin`, which is all of them for all agents."""
+
+OPEN_SCOPES: tuple[Scope, ...] = ("calls", "tokens", "metrics")
+"""What every client may do if authentication is off. The other scopes always need a key: deploying is running code."""
 
 DEFAULT_SCOPES: tuple[Scope, ...] = ("calls", "tokens")
 
@@ -47,6 +51,12 @@ class ApiKey(BaseModel):
     agents: tuple[AgentId, ...] | None = Field(default=None, description="The agents it may be used for; None: all.")
     scopes: tuple[Scope, ...] = DEFAULT_SCOPES
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", repr=False)]
+
+    @model_validator(mode="after")
+    def _admin_is_for_all_agents(self) -> Self:
+        if "admin" in self.scopes and self.agents is not None:
+            raise ValueError("the scope admin is for all agents, so the key cannot be limited to some")
+        return self
 
     def expired(self, now: datetime) -> bool:
         """Whether the key has expired."""

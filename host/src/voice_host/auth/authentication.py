@@ -27,6 +27,8 @@ log = get_logger(__name__)
 
 DEFAULT_TIMEOUT_S = AuthSettings().authenticator_timeout_s
 
+OTHER_AGENT = "this key or token is for another agent"
+
 BY_KEY_FILE, BY_TOKEN_SECRET = "keys_file", "token_secret"
 """The issuer of callers with an API key, or with a call token made without one: the platform's `[auth]` settings."""
 
@@ -76,9 +78,7 @@ class Authentication:
             reason = f"this key or token is not for {' or '.join(scopes)}"
             return AuthFailure(reason, authenticated=True, key_id=key_of(principal.caller))
         if connection.agent_id is not None and not principal.may_see(connection.agent_id):
-            return AuthFailure(
-                "this key or token is for another agent", authenticated=True, key_id=key_of(principal.caller)
-            )
+            return AuthFailure(OTHER_AGENT, authenticated=True, key_id=key_of(principal.caller))
         return principal
 
     async def identify(self, connection: Connection) -> Principal | AuthFailure:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from voice_host.auth.api_keys import SCOPES, Scope
+from voice_host.auth.api_keys import OPEN_SCOPES, Scope
 from voice_host.auth.call_tokens import CallToken
 from voice_host_sdk import Caller
 
@@ -26,14 +26,14 @@ class Principal:
     """
 
     caller: Caller | None = None
-    scopes: frozenset[Scope] = frozenset(SCOPES)
+    scopes: frozenset[Scope] = frozenset(OPEN_SCOPES)
     agents: frozenset[str] | None = None
     token: CallToken | None = field(default=None, repr=False)
     key_id: str | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether the client has a scope."""
-        return scope in self.scopes
+        return scope in self.scopes or "admin" in self.scopes
 
     def may_see(self, agent_id: str) -> bool:
         """Whether the client may use an agent."""
@@ -55,6 +55,9 @@ class Principal:
 
 ANYBODY = Principal()
 """Any client, if authentication is off."""
+
+OPERATOR = Principal(scopes=frozenset({"admin"}))
+"""Who may use the host's Unix socket: the system user that runs the host, and root."""
 
 
 @dataclass(frozen=True, slots=True)

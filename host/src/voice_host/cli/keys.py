@@ -43,7 +43,7 @@ def create(
     agents: Annotated[
         str | None, typer.Option(metavar="A,B", help="Limit the key to these agents. Default: all agents.")
     ] = None,
-    scopes: Annotated[str, typer.Option(metavar="A,B", help="What the key allows: calls, tokens, metrics.")] = ",".join(
+    scopes: Annotated[str, typer.Option(metavar="A,B", help=f"What the key allows: {', '.join(SCOPES)}.")] = ",".join(
         DEFAULT_SCOPES
     ),
     expires_in: Annotated[
@@ -60,6 +60,8 @@ def create(
     `voice-host keys create booking-site --agents front-desk --expires-in 90d`
 
     `voice-host keys create prometheus --scopes metrics`
+
+    `voice-host keys create release-pipeline --scopes deploy,logs --agents front-desk`
     """
     file = _key_file(config)
     try:

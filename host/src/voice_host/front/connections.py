@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
+import socket
+import struct
 import sys
 from asyncio import BaseTransport, Transport
 from collections import Counter
@@ -12,6 +15,7 @@ from typing import Any, cast
 
 from voice_host.admission.networks import Network, network_of
 from voice_host.clients.transport.web_socket import CallProtocol
+from voice_host.front.authorization import OPERATOR_TOKEN
 from voice_host.front.http_protocol import PacedHTTPProtocol
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
@@ -169,6 +173,34 @@ def connection_options(settings: Settings) -> dict[str, Any]:
         "proxy_headers": bool(settings.server.trusted_proxies),
         "forwarded_allow_ips": list(settings.server.trusted_proxies),
     }
+
+
+def operator_protocol(token: str) -> type[PacedHTTPProtocol]:
+    """Return the HTTP protocol of the Unix socket in the data directory.
+
+    Its connections do not count for the limits, so that operators reach a host that is full, and have no deadline,
+    since they stream.
+
+    Args:
+        token: what makes a client the operator; see `authorization.is_operator`.
+    """
+
+    class OperatorHTTPProtocol(PacedHTTPProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            if _is_own_user(transport.get_extra_info("socket")):
+                self.app_state = {**self.app_state, OPERATOR_TOKEN: token}
+
+    return OperatorHTTPProtocol
+
+
+def _is_own_user(connection: socket.socket) -> bool:
+    """Whether the process at the other end of a Unix socket runs as the host's user, or as root."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True  # macOS, where the files' permissions decide alone
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, _ = struct.unpack("3i", credentials)
+    return uid in (0, os.geteuid())
 
 
 def _call_protocol(table: ConnectionTable) -> type[CallProtocol]:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voice_host.auth.credentials import TOKEN_PARAMETER, TOKEN_SUBPROTOCOL
 from voice_host.auth.origins import origin_allowed, without_default_port
-from voice_host.front.authorization import report_refused_request
+from voice_host.front.authorization import OPERATOR_TOKEN, report_refused_request
 from voice_host.tenancy import contained
 
 SECURITY_HEADERS = {
@@ -65,7 +65,8 @@ class AllowedHosts(TrustedHostMiddleware):
     """Refuses requests whose `Host` header is neither an allowed name nor an IP address.
 
     This prevents DNS rebinding, with which a page points its own name at this machine. IP addresses are allowed, since
-    they cannot be rebound, and health checks and Prometheus use them.
+    they cannot be rebound, and health checks and Prometheus use them; and so is any name over the Unix socket, which
+    pages cannot reach.
     """
 
     def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str]) -> None:
@@ -76,7 +77,8 @@ class AllowedHosts(TrustedHostMiddleware):
         super().__init__(passed_on, allowed_hosts, www_redirect=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or is_address(Headers(scope=scope).get("host", "")):
+        concerned = scope["type"] in ("http", "websocket") and OPERATOR_TOKEN not in scope.get("state", {})
+        if not concerned or is_address(Headers(scope=scope).get("host", "")):
             await self.app(scope, receive, send)
             return
         await super().__call__(scope, receive, send)

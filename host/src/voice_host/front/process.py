@@ -16,7 +16,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from voice_host.fleet.service import AgentService
-from voice_host.front.connections import connection_options
+from voice_host.front.connections import connection_options, operator_protocol
+from voice_host.front.data_directory import DataDirectory
 from voice_host.observability.logs import get_logger
 from voice_host.settings import Settings
 from voice_host.tasks import in_background
@@ -40,6 +41,7 @@ class HostServer(uvicorn.Server):
     Args:
         drain_timeout_s: how long calls may continue. None: they end at once, and draining is not logged, for commands
             that the user has just ended in the terminal.
+        data: the directory with the Unix socket, which is served too; None: there is none.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class HostServer(uvicorn.Server):
         started: Callable[[], None] = lambda: None,
         *,
         drain_timeout_s: float | None = None,
+        data: DataDirectory | None = None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -65,14 +68,25 @@ class HostServer(uvicorn.Server):
         self._agents = agents
         self._started = started
         self._drain_timeout_s = drain_timeout_s
+        self._data = data
         self._signals = 0
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to serve, and call `started`. From then on calls are taken and signals are handled."""
         await super().startup(sockets)
+        if self._data is not None and self._data.listener is not None:
+            self.servers.append(await self._serve_operator(self._data.listener, self._data.token))
         _spare_calls_from_full_collections()
         self._started()
+
+    async def _serve_operator(self, listener: socket.socket, token: str) -> asyncio.Server:
+        protocol = operator_protocol(token)
+
+        def create_protocol() -> asyncio.Protocol:
+            return protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+        return await asyncio.get_running_loop().create_unix_server(create_protocol, sock=listener)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

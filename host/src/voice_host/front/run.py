@@ -22,6 +22,7 @@ from voice_host.fleet.service import AgentService, CannotServe, log_report
 from voice_host.front.app import create_host_app
 from voice_host.front.banner import print_banner
 from voice_host.front.connections import raise_descriptor_limit
+from voice_host.front.data_directory import open_data_directory
 from voice_host.front.event_loop import run_in_event_loop
 from voice_host.front.extensions import running_extensions
 from voice_host.front.listener import is_loopback
@@ -80,27 +81,28 @@ def serve(
         allow_loggers(plugin_entry_points())
         extensions = load_extensions(settings)
         authentication = checked_authentication(settings, extensions.authenticators, insecure=insecure)
-        observers = Observers(extensions.observers, timeout_s=settings.agents.callback_timeout_s)
-        agents = build(settings, extensions, observers=observers)
-        app = create_host_app(
-            agents,
-            settings,
-            authentication=authentication,
-            extensions=extensions,
-            allowed_hosts=allowed_hosts(settings),
-        )
-        access = who_may_call(authentication, server.host)
-        started = partial(_say_started, settings, agents, listener, console, access)
-        http = HostServer(app, agents, settings, started, drain_timeout_s=server.drain_timeout_s)
+        with open_data_directory(settings) as data:
+            observers = Observers(extensions.observers, timeout_s=settings.agents.callback_timeout_s)
+            agents = build(settings, extensions, observers=observers)
+            app = create_host_app(
+                agents,
+                settings,
+                authentication=authentication,
+                extensions=extensions,
+                allowed_hosts=allowed_hosts(settings),
+            )
+            access = who_may_call(authentication, server.host)
+            started = partial(_say_started, settings, agents, listener, console, access)
+            http = HostServer(app, agents, settings, started, drain_timeout_s=server.drain_timeout_s, data=data)
 
-        async def run() -> None:
-            try:
-                async with running_extensions(extensions, observers, settings):
-                    await serve_agents(agents, http, listener, settings, keys=authentication.keys)
-            finally:
-                await agents.stop()
+            async def run() -> None:
+                try:
+                    async with running_extensions(extensions, observers, settings):
+                        await serve_agents(agents, http, listener, settings, keys=authentication.keys)
+                finally:
+                    await agents.stop()
 
-        run_in_event_loop(run())
+            run_in_event_loop(run())
     leave_abandoned_tools()
 
 

@@ -29,13 +29,14 @@ from voice_host.settings.services import (
     built_in_services,
     service_limitations,
 )
-from voice_host.settings.variables import CONFIG_VARIABLE, TOKEN_VARIABLE, colliding_ids, variable_name
+from voice_host.settings.variables import CONFIG_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE, colliding_ids, variable_name
 
 __all__ = [
     "CONFIG_VARIABLE",
     "DEFAULT_FILE",
     "DOTENV_FILE",
     "TOKEN_VARIABLE",
+    "URL_VARIABLE",
     "Adapter",
     "AgentAddress",
     "AgentSettings",

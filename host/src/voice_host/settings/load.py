@@ -23,6 +23,7 @@ from voice_host.settings.variables import (
     CONFIG_VARIABLE,
     PREFIX,
     TOKEN_VARIABLE,
+    URL_VARIABLE,
     VariableReader,
     colliding_ids,
     service_variables,
@@ -101,7 +102,9 @@ def load_settings(
 
 
 def _is_setting(variable: str) -> bool:
-    return variable != TOKEN_VARIABLE and (variable.startswith(PREFIX) or variable in service_variables())
+    if variable in (TOKEN_VARIABLE, URL_VARIABLE):
+        return False
+    return variable.startswith(PREFIX) or variable in service_variables()
 
 
 def _find_file(path: Path | None, environment: Environment) -> Path | None:

@@ -362,6 +362,16 @@ class Settings(Tables):
         return folder if self.path is None else self.path.parent / folder
 
     @property
+    def operator_socket(self) -> Path:
+        """The path of the Unix socket, in the data directory, over which commands reach the running host."""
+        return self.data_dir / "host.sock"
+
+    @property
+    def operator_token_file(self) -> Path:
+        """The path of the file with the token that makes a client of that socket the operator."""
+        return self.data_dir / "host.token"
+
+    @property
     def speech_to_text(self) -> str:
         """The name of the speech-to-text service, with `auto` resolved."""
         return self._named_or_best("speech_to_text")

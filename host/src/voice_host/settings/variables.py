@@ -29,7 +29,9 @@ NAMED = ("agent", "extension")
 
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 TOKEN_VARIABLE = f"{PREFIX}TOKEN"
-"""The key or call token that `voice-host call` sends. Not a setting."""
+"""The key or call token that commands send to a running host. Not a setting."""
+URL_VARIABLE = f"{PREFIX}URL"
+"""The running host that commands are for. Not a setting."""
 SEPARATOR = "__"
 
 
@@ -76,7 +78,7 @@ class VariableReader:
         self._fixed = {variable_name(path): path for path in leaf_paths(Tables) if path[0] not in NAMED}
         self._retired = {variable_name(path): path for path in RETIRED}
         self._agent_keys = {SEPARATOR.join(map(spelling, path)): path for path in leaf_paths(AgentSettings)}
-        self._ignore = {CONFIG_VARIABLE, TOKEN_VARIABLE, *service_variables(), *ignore}
+        self._ignore = {CONFIG_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE, *service_variables(), *ignore}
         self.problems: list[Problem] = []
 
     def read(self, environment: Environment) -> Iterator[tuple[str, KeyPath, str]]:
