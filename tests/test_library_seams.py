@@ -29,7 +29,7 @@ SEAM = [
 """Classes of the host, with their file and the class of the library beneath."""
 
 
-ADDED = {"begin_with", "send_all"}
+ADDED = {"begin_with", "is_handed_over", "send_all"}
 """What the host's classes add under a public name; everything else of their own begins with an underscore."""
 
 

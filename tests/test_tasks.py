@@ -22,10 +22,10 @@ from tests.sample_plugins import plugin_folder
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.dev.channel import ServeRequest
 from voice_host.dev.process import Child
-from voice_host.front.event_loop import run_in_event_loop
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.sweeper import Sweeper
 from voice_host.tasks import in_background, report_unhandled
+from voice_host.tenancy.event_loop import run_in_event_loop
 from voice_host_sdk import LifecycleCallbacks, Session, SessionEnd
 
 SECRET = "what the caller said"

@@ -9,7 +9,7 @@ import sys
 from voice_host.call.events import ReplyText
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Typed
-from voice_host.clients.transport import Disconnected
+from voice_host.clients.transport import Disconnected, HandedOver
 from voice_host.clients.transport.adopted import SocketAdopter
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection
@@ -31,13 +31,13 @@ async def repeat(transport: AsgiWebSocket) -> None:
 
 
 async def main(channel: socket.socket) -> None:
-    adopter = SocketAdopter(repeat, ws_ping_interval=None)
+    adopter = SocketAdopter(ws_ping_interval=None)
     while True:
         # Each message is a request's head with the socket that it came from.
         head, descriptors, _, _ = await asyncio.to_thread(socket.recv_fds, channel, MAX_HEAD_BYTES, 1)
         if not descriptors:
             break
-        await adopter.adopt(socket.socket(fileno=descriptors[0]), head)
+        await adopter.adopt(HandedOver(socket.socket(fileno=descriptors[0]), head, None, "ws"), repeat)
     await adopter.aclose()
 
 

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from voice_host.call.events import ReplyText
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Audio, Opening, Typed
-from voice_host.clients.transport import Disconnected
+from voice_host.clients.transport import Disconnected, HandedOver
 from voice_host.clients.transport.adopted import SocketAdopter
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection
@@ -34,7 +34,10 @@ class Worker:
     def __init__(self) -> None:
         self.audio: list[bytes] = []
         self.ends: list[Disconnected] = []
-        self.adopter = SocketAdopter(self._serve, ws_ping_interval=None)
+        self.adopter = SocketAdopter(ws_ping_interval=None)
+
+    async def adopt(self, accepted: socket.socket, request: bytes) -> None:
+        assert await self.adopter.adopt(HandedOver(accepted, request, None, "ws"), self._serve)
 
     async def _serve(self, transport: AsgiWebSocket) -> None:
         connection = ClientConnection(transport, VoiceHostV1(), send_timeout_s=5)
@@ -81,7 +84,7 @@ async def front(hand_over: HandOver) -> AsyncIterator[str]:
 
 async def test_a_whole_conversation_over_an_adopted_socket() -> None:
     worker = Worker()
-    async with asyncio.timeout(20), front(worker.adopter.adopt) as address:
+    async with asyncio.timeout(20), front(worker.adopt) as address:
         async with connect(f"{address}?name=Ada&token=secret", subprotocols=["voice-host.v1"]) as client:  # type: ignore[list-item]
             assert client.subprotocol == "voice-host.v1"
             assert json.loads(json.loads(await client.recv())["text"]) == {"name": "Ada"}
@@ -110,7 +113,7 @@ async def test_what_came_behind_the_request_is_not_lost() -> None:
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
         typed = b'{"type": "text", "text": "early"}'
-        await worker.adopter.adopt(theirs, head + bytes([0x81, 0x80 | len(typed), 0, 0, 0, 0]) + typed)
+        await worker.adopt(theirs, head + bytes([0x81, 0x80 | len(typed), 0, 0, 0, 0]) + typed)
         ours.setblocking(False)
         loop, got = asyncio.get_running_loop(), b""
         while b'"text": "early"' not in got:

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from voice_host.front.event_loop import run_in_event_loop
+from voice_host.tenancy.event_loop import run_in_event_loop
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -14,8 +14,8 @@ from websockets.sync.client import connect
 
 from tests.sample_plugins import plugin_folder
 from tests.test_logs import WORDS, written_log
-from voice_host.front.printed import printing_into_the_log
 from voice_host.observability.logs import configure_logging
+from voice_host.tenancy.printed import printing_into_the_log
 
 SERVE = [sys.executable, "-m", "voice_host", "serve", "--port", "0", "--log-format", "json"]
 PRINTS = """

@@ -14,9 +14,9 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from voice_host import fetch_public_url
-from voice_host.front.event_loop import run_in_event_loop
 from voice_host.outbound.public_fetch import FetchError
 from voice_host.tenancy import AgentThreads, attributed_to, look_up, lookups
+from voice_host.tenancy.event_loop import run_in_event_loop
 from voice_host.tenancy.lookups import LOOKUPS_PER_AGENT
 
 

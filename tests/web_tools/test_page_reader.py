@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from tests.web_tools.test_visit_url import PAGE, Site
-from voice_host.front.event_loop import run_in_event_loop
 from voice_host.outbound import page_reader
 from voice_host.outbound.page_process import PageTask, decoded, text_of
 from voice_host.outbound.page_reader import CONVERSIONS_AT_ONCE, PageReader
 from voice_host.outbound.public_fetch import FetchedPage, FetchError, PublicFetcher
+from voice_host.tenancy.event_loop import run_in_event_loop
 
 MB = 1_000_000
 

@@ -11,12 +11,12 @@ from tests.benchmarks.child import Parent
 from tests.sample_plugins import plugin_folder
 from voice_host.fleet.local import build
 from voice_host.front.app import create_host_app
-from voice_host.front.event_loop import run_in_event_loop
 from voice_host.front.listener import listen
 from voice_host.front.process import HostServer
 from voice_host.observability.logs import configure_logging
 from voice_host.plugins import load_agents
 from voice_host.settings import load_settings
+from voice_host.tenancy.event_loop import run_in_event_loop
 
 AGENT = """
 from voice_host_sdk import AgentConfig, hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,11 @@ from voice_host.cli.output import ConfigOption, fail, host_errors, settings_or_e
 from voice_host.front.listener import PortTaken, listen
 from voice_host.settings import Settings
 from voice_host.settings.model import ServerSettings
+
+if TYPE_CHECKING:
+    from voice_host.fleet.service import AgentService
+    from voice_host.plugins import Extensions
+    from voice_host.sessions.observers import Observers
 
 
 class LogFormat(StrEnum):
@@ -61,11 +66,11 @@ def _listener(server: ServerSettings) -> socket.socket:
 
 
 def _serve(settings: Settings, listener: socket.socket, strict: bool, insecure: bool) -> None:
-    # Imported lazily: it loads the web framework and the agent runtime.
-    from voice_host.fleet.local import build
+    # Imported lazily: it loads the web framework, and the agent runtime if agents run in this process.
     from voice_host.front.run import serve as run
     from voice_host.speech.select import installed_extensions
 
+    build = _workers if settings.agents.isolation == "process" else _in_process
     with host_errors():
         run(
             settings,
@@ -74,3 +79,17 @@ def _serve(settings: Settings, listener: socket.socket, strict: bool, insecure: 
             build=partial(build, strict=strict),
             insecure=insecure,
         )
+
+
+def _in_process(settings: Settings, extensions: Extensions, *, observers: Observers, strict: bool) -> AgentService:
+    from voice_host.fleet.local import build
+
+    return build(settings, extensions, observers=observers, strict=strict)
+
+
+def _workers(settings: Settings, extensions: Extensions, *, observers: Observers, strict: bool) -> AgentService:
+    from voice_host.speech.select import SpeechServices
+    from voice_host.supervisor.service import build
+
+    SpeechServices(settings, extensions).require_named()
+    return build(settings, extensions, observers=observers, strict=strict)

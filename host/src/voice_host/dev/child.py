@@ -25,7 +25,6 @@ from voice_host.fleet.local import build
 from voice_host.fleet.service import AgentService, FleetReport
 from voice_host.front.app import create_host_app
 from voice_host.front.banner import print_banner, print_broken
-from voice_host.front.event_loop import run_in_event_loop
 from voice_host.front.process import HostServer
 from voice_host.front.run import LOOPBACK_NAMES, leave_abandoned_tools, serve_agents
 from voice_host.observability.logs import allow_loggers, configure_logging
@@ -41,6 +40,7 @@ from voice_host.plugins import (
 )
 from voice_host.settings import AuthSettings, Settings, SettingsError, known_secrets, load_settings
 from voice_host.speech.select import installed_extensions
+from voice_host.tenancy.event_loop import run_in_event_loop
 
 Outcomes = list[LoadedAgent | BrokenAgent]
 

@@ -15,25 +15,25 @@ from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.fleet.agent_setup import prepare
+from voice_host.fleet.installed import allowed_agents
 from voice_host.fleet.report import AgentReport, Providers, report_of
-from voice_host.fleet.service import CannotServe, FleetReport, RequiredAgentBroken, State
+from voice_host.fleet.service import FleetReport, RequiredAgentBroken, State
 from voice_host.models import ModelRegistry, ResolvedModel
 from voice_host.observability.logs import get_logger
 from voice_host.plugins import (
     BrokenAgent,
+    DiscoveredAgent,
     Extensions,
     LoadedAgent,
     Phase,
-    absent_agents,
-    discover_agents,
-    load_agents,
-    nothing_to_run,
+    load_if_enabled,
     start_agent,
     stop_agent,
     unread_settings,
 )
+from voice_host.sessions.callbacks import EventSink
 from voice_host.sessions.manager import VoiceAgentManager
-from voice_host.sessions.observers import Observers
+from voice_host.sessions.resumability import ResumeListener
 from voice_host.settings import Settings, service_limitations
 from voice_host.speech.select import SpeechProviders, SpeechServices, speech_services_from_environment, voice_warnings
 from voice_host.tasks import in_background
@@ -47,7 +47,8 @@ def build(
     extensions: Extensions | None = None,
     *,
     agents: Sequence[LoadedAgent | BrokenAgent] | None = None,
-    observers: Observers | None = None,
+    observers: EventSink | None = None,
+    listener: ResumeListener | None = None,
     speech: SpeechProviders | None = None,
     model: ResolvedModel | None = None,
     strict: bool = False,
@@ -59,6 +60,7 @@ def build(
         extensions: offer additional speech services; default: none.
         agents: the agents; default: all that are installed and allowed.
         observers: notified of every session; default: none.
+        listener: is told what is needed to restore sessions elsewhere; default: nobody.
         speech: the speech services of all agents, closed by the caller; default: those of the settings.
         model: the model of all agents, closed by the caller; default: those of the settings.
         strict: whether every broken agent prevents the start, not only a required one.
@@ -71,9 +73,11 @@ def build(
     why_empty = None
     if agents is None:
         services.require_named()
-        agents = _load(settings)
-        why_empty = None if agents else nothing_to_run(settings, len(discover_agents()))
-    local = LocalAgents(settings, services, observers=observers, speech=speech, model=model, strict=strict)
+        found, why_empty = allowed_agents(settings)
+        agents = [load_if_enabled(agent, settings) if isinstance(agent, DiscoveredAgent) else agent for agent in found]
+    local = LocalAgents(
+        settings, services, observers=observers, listener=listener, speech=speech, model=model, strict=strict
+    )
     local.add(agents, why_empty)
     return local
 
@@ -92,21 +96,6 @@ def build_for(manager: VoiceAgentManager) -> LocalAgents:
     local = LocalAgents(services.settings, services)
     local.serve(manager)
     return local
-
-
-def _load(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
-    """Discover and load the agents that the settings allow."""
-    for absent in absent_agents(settings, {agent.id for agent in discover_agents()}):
-        if absent.required:
-            raise CannotServe(str(absent), "install it, or take it out of agents.required")
-        if settings.came_from("agents", "allow").kind == "option":
-            raise CannotServe(str(absent), "`voice-host agents` lists what is installed")
-        meant = {"did_you_mean": absent.suggestion} if absent.suggestion else {}
-        log.warning("agent_not_installed", agent_id=absent.id, where=absent.where, **meant)
-    for agent_id in settings.agents.required:
-        if not settings.agents.allows(agent_id):
-            raise CannotServe(f"agent {agent_id!r} is required but not allowed", "add it to agents.allow or --agents")
-    return load_agents(settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +118,8 @@ class LocalAgents:
         settings: Settings,
         services: SpeechServices,
         *,
-        observers: Observers | None = None,
+        observers: EventSink | None = None,
+        listener: ResumeListener | None = None,
         speech: SpeechProviders | None = None,
         model: ResolvedModel | None = None,
         strict: bool = False,
@@ -137,6 +127,7 @@ class LocalAgents:
         self._settings = settings
         self._services = services
         self._observers = observers
+        self._listener = listener
         self._speech = speech
         self._model = model
         self._strict = strict
@@ -183,6 +174,7 @@ class LocalAgents:
             runtime=prepared.runtime,
             callbacks=loaded.callbacks,
             observers=self._observers,
+            listener=self._listener,
             resume_grace_s=settings.sessions.resume_grace_s,
             max_parked=settings.sessions.max_parked,
             callback_timeout_s=settings.agents.callback_timeout_s,

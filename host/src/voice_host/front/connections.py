@@ -206,8 +206,16 @@ def _is_own_user(connection: socket.socket) -> bool:
 def _call_protocol(table: ConnectionTable) -> type[CallProtocol]:
     class BoundedCallProtocol(CallProtocol):
         def connection_lost(self, exc: Exception | None) -> None:
-            table.close(self.transport)
+            if not self.is_handed_over:
+                table.close(self.transport)
             super().connection_lost(exc)
+
+        async def run_asgi(self) -> None:
+            try:
+                await super().run_asgi()
+            finally:
+                if self.is_handed_over:  # the application has waited for the end of the call
+                    table.close(self.transport)
 
     return BoundedCallProtocol
 

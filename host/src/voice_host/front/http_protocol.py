@@ -66,6 +66,8 @@ class PacedHTTPProtocol(H11Protocol):
             began_s, now_s = now_s, self.loop.time()
             self._parsed_for_s += now_s - began_s
         self._unparsed = data[fed:] if self._is_http() else b""
+        if self._is_upgraded():
+            self._pass_on(data[fed:])
         if not self._unparsed:
             return
         self.transport.pause_reading()
@@ -93,6 +95,15 @@ class PacedHTTPProtocol(H11Protocol):
             self.transport.pause_reading()
             if self._parsing_later is None:
                 self._parsing_later = self.loop.call_soon(self._parse_on)
+
+    def _pass_on(self, rest: bytes) -> None:
+        """Give the WebSocket what the client sent right after its upgrade request, which uvicorn would drop."""
+        after_head, _ = self.conn.trailing_data
+        if early := after_head + rest:
+            cast(asyncio.Protocol, self.transport.get_protocol()).data_received(early)
+
+    def _is_upgraded(self) -> bool:
+        return not self.transport.is_closing() and self.transport.get_protocol() is not self
 
     def _takes_data(self) -> bool:
         return self._is_http() and not self.flow.read_paused

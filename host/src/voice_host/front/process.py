@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import math
 import signal
 import socket
@@ -21,16 +20,11 @@ from voice_host.front.data_directory import DataDirectory
 from voice_host.observability.logs import get_logger
 from voice_host.settings import Settings
 from voice_host.tasks import in_background
+from voice_host.tenancy.garbage import spare_calls_from_full_collections
 
 log = get_logger(__name__)
 
 HURRY = {"hint": "a second signal (Ctrl-C) ends the calls at once"}
-
-FULL_COLLECTION_AFTER = 200
-"""Collections of the middle generation before a full garbage collection. Python's default of 10 leads to one every 4 to
-9 s with 140 to 200 talking calls on a core. Each visits 170,000 to 230,000 objects, which blocks all calls for 110 to
-350 ms, and the backlog delays them for a second. With 200, there is one every few minutes. The younger generations,
-whose collections take 1 to 10 ms, find most of the garbage."""
 
 
 class HostServer(uvicorn.Server):
@@ -77,7 +71,7 @@ class HostServer(uvicorn.Server):
         await super().startup(sockets)
         if self._data is not None and self._data.listener is not None:
             self.servers.append(await self._serve_operator(self._data.listener, self._data.token))
-        _spare_calls_from_full_collections()
+        spare_calls_from_full_collections()
         self._started()
 
     async def _serve_operator(self, listener: socket.socket, token: str) -> asyncio.Server:
@@ -126,11 +120,3 @@ class HostServer(uvicorn.Server):
             await self._agents.drain(self._drain_timeout_s or 0)
         finally:
             self.should_exit = True
-
-
-def _spare_calls_from_full_collections() -> None:
-    """Exclude the objects from start-up from garbage collection, and make full collections rare."""
-    gc.collect()
-    gc.freeze()
-    young, middle, _ = gc.get_threshold()
-    gc.set_threshold(young, middle, FULL_COLLECTION_AFTER)

@@ -23,10 +23,8 @@ from voice_host.front.app import create_host_app
 from voice_host.front.banner import print_banner
 from voice_host.front.connections import raise_descriptor_limit
 from voice_host.front.data_directory import open_data_directory
-from voice_host.front.event_loop import run_in_event_loop
 from voice_host.front.extensions import running_extensions
 from voice_host.front.listener import is_loopback
-from voice_host.front.printed import printing_into_the_log
 from voice_host.front.process import HostServer
 from voice_host.front.routes import listed
 from voice_host.observability.logs import allow_loggers, configure_logging, get_logger
@@ -37,6 +35,8 @@ from voice_host.sessions.sweeper import Sweeper
 from voice_host.settings import Settings, known_secrets
 from voice_host.tasks import report_unhandled
 from voice_host.tenancy import AgentThreads, CodeOwners, watching
+from voice_host.tenancy.event_loop import run_in_event_loop
+from voice_host.tenancy.printed import printing_into_the_log
 from voice_host_sdk import Authenticator
 
 log = get_logger(__name__)

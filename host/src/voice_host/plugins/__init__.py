@@ -3,7 +3,7 @@
 Importing it loads neither the agent runtime nor any speech service or model.
 """
 
-from voice_host.plugins.agents import load_agent, load_agents, start_agent, stop_agent
+from voice_host.plugins.agents import disabled, load_agent, load_agents, load_if_enabled, start_agent, stop_agent
 from voice_host.plugins.discovery import discover_agents, discover_extensions
 from voice_host.plugins.extensions import (
     Extensions,
@@ -58,6 +58,7 @@ __all__ = [
     "Offer",
     "Phase",
     "absent_agents",
+    "disabled",
     "discover_agents",
     "discover_extensions",
     "function_place",
@@ -65,6 +66,7 @@ __all__ = [
     "load_agents",
     "load_built_in",
     "load_extensions",
+    "load_if_enabled",
     "not_installed",
     "nothing_to_run",
     "sdk_mismatch",

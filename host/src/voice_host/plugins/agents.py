@@ -57,18 +57,23 @@ def load_agents(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
     It runs the agents' code and may take seconds: see `load_agent`.
     """
     return [
-        _load(agent, settings) if isinstance(agent, DiscoveredAgent) else agent
+        load_if_enabled(agent, settings) if isinstance(agent, DiscoveredAgent) else agent
         for agent in discover_agents()
         if settings.agents.allows(agent.id)
     ]
 
 
-def _load(agent: DiscoveredAgent, settings: Settings) -> LoadedAgent | BrokenAgent:
-    own = settings.for_agent(agent.id)
-    if not own.enabled:
-        where = settings.came_from("agent", agent.id, "enabled").where(("agent", agent.id, "enabled"))
-        return DisabledAgent(agent, Phase.ALLOWED, f"it is disabled by {where}")
-    return load_agent(agent, own.settings)
+def load_if_enabled(agent: DiscoveredAgent, settings: Settings) -> LoadedAgent | BrokenAgent:
+    """Load an agent with its own settings, unless they disable it. See `load_agent`."""
+    return disabled(agent, settings) or load_agent(agent, settings.for_agent(agent.id).settings)
+
+
+def disabled(agent: DiscoveredAgent, settings: Settings) -> DisabledAgent | None:
+    """Return the outcome of an agent that the settings disable; None: they do not."""
+    if settings.for_agent(agent.id).enabled:
+        return None
+    where = settings.came_from("agent", agent.id, "enabled").where(("agent", agent.id, "enabled"))
+    return DisabledAgent(agent, Phase.ALLOWED, f"it is disabled by {where}")
 
 
 async def start_agent(loaded: LoadedAgent, timeout_s: float) -> LoadedAgent | BrokenAgent:

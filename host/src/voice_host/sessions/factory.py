@@ -11,9 +11,8 @@ from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 from voice_host.plugins import valid_config
-from voice_host.sessions.callbacks import CallbackRunner
+from voice_host.sessions.callbacks import CallbackRunner, EventSink
 from voice_host.sessions.live_session import LiveSession
-from voice_host.sessions.observers import Observers
 from voice_host.sessions.refusals import SessionRefused
 from voice_host.sessions.resume_state import ResumeState, ResumeStateError
 from voice_host.sessions.resume_token import ResumeKey
@@ -41,7 +40,7 @@ class SessionFactory:
         runtime: AgentRuntime,
         config: AgentConfig,
         callbacks: LifecycleCallbacks,
-        observers: Observers,
+        observers: EventSink,
         *,
         callback_timeout_s: float,
         clock: Callable[[], float],

@@ -14,13 +14,14 @@ from voice_host.conversation.runtime import AgentRuntime, default_runtime
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
-from voice_host.sessions.callbacks import run_callback
+from voice_host.sessions.callbacks import EventSink, run_callback
 from voice_host.sessions.factory import SessionFactory
 from voice_host.sessions.id_locks import IdLocks
 from voice_host.sessions.live_session import LiveSession
 from voice_host.sessions.observers import Observers
 from voice_host.sessions.parking import Parking
 from voice_host.sessions.refusals import ShuttingDown
+from voice_host.sessions.resumability import ResumeListener
 from voice_host.sessions.resume_state import ResumeState
 from voice_host.sessions.session import Connection, ManagedSession
 from voice_host.sessions.sweeper import Sweeper
@@ -64,6 +65,7 @@ class VoiceAgentManager:
         callbacks: an installed agent's callbacks.
         runtime: an installed agent's shared runtime; default: one of its own.
         observers: the platform's, notified of every session.
+        listener: is told what is needed to restore sessions elsewhere.
         resume_grace_s: seconds for which a caller whose connection was lost may come back; 0: not at all.
         max_parked: sessions that may wait for their callers; beyond that, one of the caller with most of them ends.
         callback_timeout_s: seconds that each callback may take.
@@ -95,7 +97,8 @@ class VoiceAgentManager:
         config: AgentConfig | None = None,
         callbacks: LifecycleCallbacks | None = None,
         runtime: AgentRuntime | None = None,
-        observers: Observers | None = None,
+        observers: EventSink | None = None,
+        listener: ResumeListener | None = None,
         resume_grace_s: float = DEFAULT_RESUME_GRACE_S,
         max_parked: int = DEFAULT_MAX_PARKED,
         callback_timeout_s: float = DEFAULT_CALLBACK_TIMEOUT_S,
@@ -123,6 +126,7 @@ class VoiceAgentManager:
         self._runtime = (
             runtime.variant(self.config) if runtime else default_runtime(self.config, self.assemblyai_api_key)
         )
+        self._listener = listener
         self._on_created = on_session_created
         self._on_destroyed = on_session_destroyed
         self._factory = SessionFactory(
@@ -246,7 +250,11 @@ class VoiceAgentManager:
 
     def resume_token(self, session_id: str) -> str | None:
         """Return a new resume token for the session's caller; None: sessions are not resumed."""
-        return self._parking.resume_token(self._sessions[session_id])
+        session = self._sessions[session_id]
+        token = self._parking.resume_token(session)
+        if self._listener is not None:
+            self._listener.token_issued(session_id, session.key.digest)
+        return token
 
     async def resume(self, token: str, *, caller: Caller | None = None) -> ManagedSession:
         """Return the session of a resume token, to which the new connection must be `connected` at once.
@@ -342,6 +350,8 @@ class VoiceAgentManager:
         session = self._take_out(session_id)
         if session is None:
             return False
+        if self._listener is not None:
+            self._listener.ended(session_id)
         if session.connection is not None:
             session.connection.drop(reason)
         self._finish(session_id, self._end(session, reason, detail))

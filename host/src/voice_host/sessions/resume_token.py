@@ -50,5 +50,10 @@ def session_of(token: str) -> str:
     return token.rpartition(".")[0]
 
 
+def digest_of(token: str) -> str:
+    """Return the SHA-256 of a token, hexadecimal."""
+    return _digest(token).hex()
+
+
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode(errors="replace")).digest()

@@ -32,9 +32,10 @@ class Order(Message):
     """The first message: what the worker is for.
 
     Attributes:
-        settings: the settings file as the worker may see it, with the tables of this agent alone, secrets resolved.
+        settings: of `settings.transfer.settings_to_send`: with the tables of this agent alone, secrets resolved.
         keys: values of environment variables with keys and addresses of services that the agent may use.
         number: of the worker among those of its group, from 1; with the release in its logs.
+        observed: whether there are observers, who are told of events with `Observed`.
         speech_socket: the Unix socket of the host's process for embedded speech; None: there is none.
     """
 
@@ -45,6 +46,7 @@ class Order(Message):
     number: int = 1
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False)
     keys: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    observed: bool = False
     speech_socket: str | None = None
 
 

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from voice_host.clients.protocol import Frame
 
 
 class ConnectionLost(Exception):
     """The connection is lost: nothing can be sent any more."""
+
+
+class CannotHandOver(Exception):
+    """The connection cannot be handed over to another process. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """An accepted connection that was not answered yet, for another process to answer and serve.
+
+    Attributes:
+        socket: a duplicate of the connection's socket. Whoever has this object closes it.
+        request: the head of the upgrade request without credentials, and the bytes that were read after it.
+        client: address and port of the client, as told by trusted proxies; None: unknown.
+        scheme: `ws` or `wss`, as told by trusted proxies.
+    """
+
+    socket: socket.socket
+    request: bytes
+    client: tuple[str, int] | None
+    scheme: Literal["ws", "wss"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +78,13 @@ class Transport(Protocol):
 
     async def close(self, code: int, reason: str) -> None:
         """Close with a code and a reason. Raises `ConnectionLost`."""
+
+    def hand_over(self) -> HandedOver:
+        """Let go of a connection that was not accepted yet, so that another process can serve it.
+
+        Nothing is sent to the client, and this transport is of no more use.
+
+        Raises:
+            CannotHandOver: it is encrypted, was answered already, or the server has no such function.
+            ConnectionLost: the client is gone.
+        """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,8 +11,12 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from uvicorn.server import ServerState
 
+from voice_host.clients.transport import HandedOver
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.web_socket import CallProtocol
+
+_SERVE = "voice_host.serve"
+"""Key in the state of a connection's scope, for what serves it."""
 
 Serve = Callable[[AsgiWebSocket], Awaitable[None]]
 """Accepts and serves one client's connection. Returns when it has ended."""
@@ -26,12 +29,12 @@ class SocketAdopter:
     Belongs to one event loop.
 
     Args:
-        serve: serves each client.
         options: of `uvicorn.Config`: the WebSocket protocol and its limits.
     """
 
-    def __init__(self, serve: Serve, **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            serve: Serve = scope["state"].pop(_SERVE)
             await serve(AsgiWebSocket(WebSocket(scope, receive, send)))
 
         options = {"ws": CallProtocol, "ws_per_message_deflate": False, **options}
@@ -41,21 +44,26 @@ class SocketAdopter:
         self._config.load()
         self._state = ServerState()
 
-    async def adopt(self, accepted: socket.socket, request: bytes) -> None:
-        """Serve a client in a task. Returns at once.
+    async def adopt(self, accepted: HandedOver, serve: Serve) -> bool:
+        """Serve a client in a task. Returns at once; False if the request is no valid upgrade request.
 
         Args:
-            accepted: a socket connected to the client. It becomes non-blocking, and is closed when the call is over.
-            request: the bytes already read from it: the head of the upgrade request, and what followed it.
-        """
-        accepted.setblocking(False)
-        await asyncio.get_running_loop().connect_accepted_socket(lambda: self._protocol(request), accepted)
+            accepted: the connection. Its socket becomes non-blocking, and is closed when the call is over.
+            serve: serves the client.
 
-    def _protocol(self, request: bytes) -> CallProtocol:
-        protocol_class: Any = self._config.ws_protocol_class
-        protocol: CallProtocol = protocol_class(self._config, self._state, {})
-        protocol.begin_with(request)
-        return protocol
+        Raises:
+            OSError: the client is gone.
+        """
+        accepted.socket.setblocking(False)
+
+        def made() -> CallProtocol:
+            protocol_class: Any = self._config.ws_protocol_class
+            protocol: CallProtocol = protocol_class(self._config, self._state, {_SERVE: serve})
+            protocol.begin_with(accepted.request, accepted.client, accepted.scheme)
+            return protocol
+
+        _, protocol = await asyncio.get_running_loop().connect_accepted_socket(made, accepted.socket)
+        return hasattr(protocol, "scope")  # from then on `serve` runs
 
     async def aclose(self) -> None:
         """Wait until all connections have ended. End the calls first."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from voice_host.clients.protocol import Frame
-from voice_host.clients.transport import ConnectionLost, Disconnected
+from voice_host.clients.transport import CannotHandOver, ConnectionLost, Disconnected, HandedOver
+from voice_host.clients.transport.upgrade_request import upgrade_request
 
 FAST_PATH = "voice_host.fast_path"
 """Key in the `extensions` of a connection's scope, under which the host's own server (`web_socket.CallProtocol`) offers
@@ -77,6 +78,15 @@ class AsgiWebSocket:
             await self._ws.close(code, reason)
         except _WRITE_FAILED as error:
             raise ConnectionLost from error
+
+    def hand_over(self) -> HandedOver:
+        if self._fast_path is None:
+            raise CannotHandOver("this server cannot hand connections over")
+        scope = self._ws.scope
+        scheme: Literal["ws", "wss"] = "wss" if scope.get("scheme") == "wss" else "ws"
+        client = scope.get("client")
+        accepted, early = self._fast_path.hand_over()
+        return HandedOver(accepted, upgrade_request(scope) + early, client and (client[0], client[1]), scheme)
 
 
 def _is_goodbye(disconnect: Mapping[str, Any]) -> bool:

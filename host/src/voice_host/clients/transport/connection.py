@@ -21,7 +21,7 @@ from voice_host.clients.protocol import (
     Malformed,
     Opening,
 )
-from voice_host.clients.transport import ConnectionLost, Disconnected, Transport
+from voice_host.clients.transport import ConnectionLost, Disconnected, HandedOver, Transport
 
 OPENING_TIMEOUT_S = 10.0
 """Time limit for the message with which a client opens a call. Carriers take less than 1 s."""
@@ -93,6 +93,15 @@ class ClientConnection:
             await self._transport.accept(self._protocol.subprotocol(self._transport.subprotocols))
         except ConnectionLost:
             self._gone = True
+
+    def hand_over(self) -> HandedOver:
+        """Let go of the connection instead of accepting it, so that another process can serve it.
+
+        Raises:
+            CannotHandOver, ConnectionLost: as `Transport.hand_over`.
+        """
+        self._gone = True
+        return self._transport.hand_over()
 
     async def opening(self, max_bytes: int) -> Opening | Disconnected:
         """Wait until the client has sent what is needed to begin.

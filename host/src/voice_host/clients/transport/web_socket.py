@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from asyncio import BaseTransport, Handle, TimerHandle
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from contextlib import suppress
+from typing import Any, Literal, NamedTuple
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -16,6 +18,7 @@ from websockets.protocol import State
 
 from voice_host.admission.rates import TokenBucket
 from voice_host.clients.protocol import Frame
+from voice_host.clients.transport import CannotHandOver, ConnectionLost
 from voice_host.clients.transport.asgi import FAST_PATH
 from voice_host.clients.transport.frames import FrameTracker, whole_binary_messages
 from voice_host.observability import metrics
@@ -61,6 +64,9 @@ class FastPath(NamedTuple):
     """Registers a function for binary messages as they arrive. It must not block, and must bound what it keeps."""
     write: Callable[[Frame], bool]
     """Writes a frame at once. Returns False, without writing, while earlier data is waiting to be sent."""
+    hand_over: Callable[[], tuple[socket.socket, bytes]]
+    """Lets go of a connection that was not accepted yet. Returns a duplicate of its socket, and what was read after the
+    head of the request. Raises `CannotHandOver` and `ConnectionLost`."""
 
 
 class CallProtocol(WebSocketsSansIOProtocol):
@@ -79,6 +85,10 @@ class CallProtocol(WebSocketsSansIOProtocol):
         self._take_audio: Callable[[bytes], None] | None = None
         self._is_call = False
         self._request = b""
+        self._known_client: tuple[str, int] | None = None
+        self._known_scheme: Literal["ws", "wss"] = "ws"
+        self._is_adopted = False
+        self.is_handed_over = False
         self._closing: TimerHandle | None = None
         self._failed = False
         self._frames = FrameTracker()
@@ -95,7 +105,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
         if self.close_sent:
             metrics.REQUESTS_REFUSED.labels(str(self.response.status_code), "unreadable").inc()
         else:
-            fast_path: Any = FastPath(self._divert, self._write_now)
+            fast_path: Any = FastPath(self._divert, self._write_now, self._hand_over)
             self.scope["extensions"][FAST_PATH] = fast_path
 
     def send_receive_event_to_app(self) -> None:
@@ -141,11 +151,43 @@ class CallProtocol(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
         return True
 
+    # --- connections that other processes serve -------------------------------------------------------------------
+
+    def begin_with(
+        self, request: bytes, client: tuple[str, int] | None = None, scheme: Literal["ws", "wss"] = "ws"
+    ) -> None:
+        """Serve a connection that was accepted elsewhere, where `request` was read from it, as soon as it is made.
+
+        Args:
+            request: the head of the upgrade request, and what followed it.
+            client: the client's address, as its first server knows it; None: the socket's own.
+            scheme: as the first server knows it.
+        """
+        self._request = request
+        self._known_client, self._known_scheme = client, scheme
+        self._is_adopted = True
+
+    def _hand_over(self) -> tuple[socket.socket, bytes]:
+        if self.disconnected or self.transport.is_closing():
+            raise ConnectionLost
+        if self.handshake_complete or not self.handshake_initiated:
+            raise CannotHandOver("the connection was answered already")
+        if self.transport.get_extra_info("sslcontext") is not None:
+            raise CannotHandOver("encrypted connections cannot be handed over; let a proxy decrypt them")
+        self.transport.pause_reading()
+        duplicate = socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno()))
+        self.handshake_complete = self.close_sent = True  # uvicorn answers nothing any more
+        self.is_handed_over = True
+        early, self._unparsed = self._unparsed, b""
+        self.transport.abort()  # closes this descriptor, not the connection
+        return duplicate, early
+
     # --- clients that flood ---------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         """Parse received data, as far as the limits allow; reading is paused while some of it is left."""
-        if self._unparsed or self._parsing_later is not None or self.read_paused or len(data) > SMALL_READ_BYTES:
+        waits = self._unparsed or self._parsing_later is not None or self.read_paused or self._unanswered
+        if waits or len(data) > SMALL_READ_BYTES:
             self._unparsed += data
             if self._parsing_later is None:
                 self._parse()
@@ -177,7 +219,12 @@ class CallProtocol(WebSocketsSansIOProtocol):
         self._after_parsing()
 
     def _must_wait(self) -> bool:
-        return self._application_is_slow or self._window_used_up or self.transport.is_closing()
+        return self._unanswered or self._application_is_slow or self._window_used_up or self.transport.is_closing()
+
+    @property
+    def _unanswered(self) -> bool:
+        """Whether the upgrade request is being decided on. What the client sends before the answer waits."""
+        return self.handshake_initiated and not self.handshake_complete
 
     @property
     def _application_is_slow(self) -> bool:
@@ -239,10 +286,6 @@ class CallProtocol(WebSocketsSansIOProtocol):
 
     # --- slow clients -------------------------------------------------------------------------------------------------
 
-    def begin_with(self, request: bytes) -> None:
-        """Process a request that was already read from the socket, as soon as the connection is made."""
-        self._request = request
-
     def connection_made(self, transport: BaseTransport) -> None:
         """Limit the send buffers, so that the application notices a stalled client early.
 
@@ -254,7 +297,8 @@ class CallProtocol(WebSocketsSansIOProtocol):
         sock = self.transport.get_extra_info("socket")
         if hasattr(socket, "TCP_NOTSENT_LOWAT") and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, WRITE_BUFFER_BYTES)
-        if self._request:
+        if self._is_adopted:
+            self.client, self.scheme = self._known_client or self.client, self._known_scheme
             request, self._request = self._request, b""
             self.data_received(request)
 
@@ -304,8 +348,9 @@ class CallProtocol(WebSocketsSansIOProtocol):
             if self._failed:
                 raise ClientDisconnected from None
             raise
-        if message["type"] == "websocket.close":
-            self._go_on_parsing()  # the client's close frame may be behind messages that will not be received
+        if message["type"] in ("websocket.accept", "websocket.close"):
+            # What came before the answer waits; the close frame may be behind messages that will not be received.
+            self._go_on_parsing()
 
     # --- invalid requests -----------------------------------------------------------------------------------------
 
@@ -340,11 +385,20 @@ class CallProtocol(WebSocketsSansIOProtocol):
         self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._is_adopted:
+            self._end_connection()
         super().connection_lost(exc)
         self._unparsed = b""
         for handle in (self._closing, self._parsing_later):
             if handle is not None:
                 handle.cancel()
+
+    def _end_connection(self) -> None:
+        """End the connection for the client, too: closing the descriptor does not while another process has one."""
+        with suppress(OSError):
+            duplicate = socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno()))
+            with duplicate:
+                duplicate.shutdown(socket.SHUT_RDWR)
 
 
 def _is_utf8(data: bytes) -> bool:

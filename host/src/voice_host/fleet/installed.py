@@ -1,0 +1,33 @@
+"""The installed agents that the settings allow, and the complaints about those that are missing."""
+
+from __future__ import annotations
+
+from voice_host.fleet.service import CannotServe
+from voice_host.observability.logs import get_logger
+from voice_host.plugins import BrokenAgent, DiscoveredAgent, absent_agents, discover_agents, nothing_to_run
+from voice_host.settings import Settings
+
+log = get_logger(__name__)
+
+
+def allowed_agents(settings: Settings) -> tuple[list[DiscoveredAgent | BrokenAgent], str | None]:
+    """Return the installed agents that the settings allow, and why there are none, if so. Runs none of their code.
+
+    An agent that the settings name and that is not installed is logged.
+
+    Raises:
+        CannotServe: an agent that is required or selected is not installed or not allowed.
+    """
+    installed = discover_agents()
+    for absent in absent_agents(settings, {agent.id for agent in installed}):
+        if absent.required:
+            raise CannotServe(str(absent), "install it, or take it out of agents.required")
+        if settings.came_from("agents", "allow").kind == "option":
+            raise CannotServe(str(absent), "`voice-host agents` lists what is installed")
+        meant = {"did_you_mean": absent.suggestion} if absent.suggestion else {}
+        log.warning("agent_not_installed", agent_id=absent.id, where=absent.where, **meant)
+    for agent_id in settings.agents.required:
+        if not settings.agents.allows(agent_id):
+            raise CannotServe(f"agent {agent_id!r} is required but not allowed", "add it to agents.allow or --agents")
+    allowed = [agent for agent in installed if settings.agents.allows(agent.id)]
+    return allowed, None if allowed else nothing_to_run(settings, len(installed))

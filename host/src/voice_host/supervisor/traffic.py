@@ -1,0 +1,41 @@
+"""The choice of the release that answers a new call."""
+
+from __future__ import annotations
+
+import hashlib
+
+from voice_host.admission import Lease
+from voice_host.releases.release import PRODUCTION, Routing
+
+POINTS = 10_000
+"""A call's place on the scale of the traffic, in hundredths of a percent."""
+
+
+def release_for(lease: Lease, routing: Routing) -> tuple[str, str] | None:
+    """Return the name of the release and the alias whose settings it has; None: the call's target does not exist.
+
+    Production's calls are split by the traffic, so that all calls of one caller go to the same release, also after a
+    small change of the split. Callers who are not authenticated are split by session.
+    """
+    target = lease.target
+    if target is not None and target != PRODUCTION:
+        if (name := routing.aliases.get(target)) is not None:
+            return name, target
+        return (target, PRODUCTION) if target[:1].isdigit() else None
+    total = sum(routing.traffic.values())
+    if not total:
+        return None
+    point = _point(lease) * total / POINTS
+    for name, share in sorted(routing.traffic.items()):
+        point -= share
+        if point < 0:
+            return name, PRODUCTION
+    return None
+
+
+def _point(lease: Lease) -> int:
+    """Return a number from 0 to `POINTS - 1`."""
+    caller = lease.caller
+    who = lease.session_id if caller is None else f"{caller.issuer}\0{caller.identity}"
+    digest = hashlib.sha256(f"{lease.agent_id}\0{who}".encode(errors="replace")).digest()
+    return int.from_bytes(digest[:8]) % POINTS

@@ -1,0 +1,165 @@
+"""The calls of a worker: takes them from the front, and ends them when the front says so."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from functools import partial
+
+from voice_host.clients.protocol import Opening
+from voice_host.clients.transport import HandedOver
+from voice_host.clients.transport.adopted import SocketAdopter
+from voice_host.clients.transport.asgi import AsgiWebSocket
+from voice_host.clients.transport.connection import ClientConnection
+from voice_host.clients.voice_host_v1 import VoiceHostV1
+from voice_host.fleet.local import LocalAgents
+from voice_host.observability.logs import get_logger
+from voice_host.sessions.manager import VoiceAgentManager
+from voice_host.settings import Settings
+from voice_host.tasks import in_background, report_unhandled
+from voice_host.tenancy import AgentThreads, CodeOwners, watching
+from voice_host.tenancy.garbage import spare_calls_from_full_collections
+from voice_host.workers.link import Link
+from voice_host.workers.messages import (
+    Beat,
+    CallOver,
+    Drain,
+    Hurry,
+    Order,
+    Ping,
+    Retire,
+    Revoke,
+    Started,
+    TakeCall,
+    ToWorker,
+)
+
+log = get_logger(__name__)
+
+
+class WorkerCalls:
+    """Starts the agent of this process, and runs its calls until the front lets it go.
+
+    Args:
+        order: what the worker is for.
+        settings: of this agent alone.
+        agents: the agent, loaded.
+        link: to the front.
+    """
+
+    def __init__(self, order: Order, settings: Settings, agents: LocalAgents, link: Link) -> None:
+        self._agent_id = order.release.agent_id
+        self._settings = settings
+        self._agents = agents
+        self._link = link
+        self._leave = asyncio.Event()
+        self._retiring = False
+        self._draining: asyncio.Task[None] | None = None
+        limits = settings.limits
+        self._adopter = SocketAdopter(
+            ws_max_size=limits.max_frame_bytes,
+            ws_ping_interval=limits.ping_interval_s,
+            ws_ping_timeout=limits.ping_timeout_s,
+        )
+
+    async def run(self) -> None:
+        """Start the agent, tell the front the outcome, and take calls until they are over and the front is done."""
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(AgentThreads())
+        loop.set_exception_handler(report_unhandled)
+        self._link.open(self._receive, self._front_lost)
+        self._link.on_ended = self._leave_if_done
+        try:
+            await self._agents.start()
+            report = self._agents.report.agents[self._agent_id]
+            self._link.send(Started(report=report))
+            if report.status == "ready":
+                spare_calls_from_full_collections()
+                owners = CodeOwners({self._agent_id: report.entry_point or ""})
+                async with watching(owners, self._settings.server.loop_blocked_ms):
+                    await self._leave.wait()
+        finally:
+            await self._agents.stop()
+            await self._adopter.aclose()
+            await self._link.aclose()
+
+    # --- what the front says ----------------------------------------------------------------------------------------
+
+    def _receive(self, message: ToWorker, payload: bytes, descriptor: int | None) -> None:
+        match message:
+            case TakeCall() if descriptor is not None:
+                accepted = HandedOver(
+                    socket.socket(fileno=descriptor), payload[message.state_bytes :], message.client, message.scheme
+                )
+                in_background(self._take(message, accepted), "take-call", of=message.lease.session_id)
+            case Retire():
+                self._retiring = True
+                self._leave_if_done()
+            case Drain(timeout_s=timeout_s):
+                self._drain(timeout_s)
+            case Hurry():
+                self._agents.hurry()
+            case Revoke(key_ids=key_ids):
+                self._agents.revoke(key_ids)
+            case Ping(number=number):
+                manager = self._manager
+                calls, parked = (0, 0) if manager is None else (manager.connected_calls, manager.parked_sessions)
+                self._link.send(Beat(number=number, calls=calls, parked=parked))
+            case _:
+                log.warning("unexpected_message", kind=message.kind)
+
+    def _front_lost(self, reason: str) -> None:
+        log.warning("front_lost", reason=reason, calls=self._agents.connected)
+        self._drain(self._settings.server.drain_timeout_s)
+
+    def _drain(self, timeout_s: float) -> None:
+        if self._draining is None:
+            self._draining = in_background(self._drained(timeout_s), "drain")
+
+    async def _drained(self, timeout_s: float) -> None:
+        try:
+            await self._agents.drain(timeout_s)
+        finally:
+            self._leave.set()
+
+    def _leave_if_done(self) -> None:
+        """Leave after `Retire` once no session is left, neither connected nor parked."""
+        manager = self._manager
+        if self._retiring and not self._link.calls and (manager is None or not manager.sessions()):
+            self._leave.set()
+
+    @property
+    def _manager(self) -> VoiceAgentManager | None:
+        try:
+            return self._agents.manager(self._agent_id)
+        except KeyError:
+            return None
+
+    # --- calls ------------------------------------------------------------------------------------------------------
+
+    async def _take(self, message: TakeCall, accepted: HandedOver) -> None:
+        session_id = message.lease.session_id
+        self._link.calls[session_id] = message.call
+        try:
+            began = await self._adopter.adopt(accepted, partial(self._serve, message))
+        except OSError:  # the client is gone
+            accepted.socket.close()
+            began = False
+        if not began:
+            self._over(message)
+
+    async def _serve(self, message: TakeCall, transport: AsgiWebSocket) -> None:
+        client = ClientConnection(transport, VoiceHostV1(), send_timeout_s=self._settings.limits.send_timeout_s)
+        try:
+            await self._agents.take(client, message.lease, Opening(message.metadata, None))
+        finally:
+            self._over(message)
+
+    def _over(self, message: TakeCall) -> None:
+        session_id = message.lease.session_id
+        if self._link.calls.get(session_id) == message.call:
+            del self._link.calls[session_id]
+        session = None if self._manager is None else self._manager.session(session_id)
+        parked = session is not None and session.parked_at is not None
+        self._link.send(CallOver(call=message.call, parked=parked))
+        self._leave_if_done()
