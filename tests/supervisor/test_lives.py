@@ -46,21 +46,24 @@ def test_a_call_goes_to_the_worker_with_fewest(tmp_path: Path) -> None:
 
 
 def test_a_caller_who_comes_back_gets_the_worker_that_has_the_session(tmp_path: Path) -> None:
-    with serving(tmp_path, "[agent.telling]\nworkers = 2\n") as host:
-        with host.call() as call, host.call():  # the other worker, too, has a call
-            token = message(call, "ready")["resume_token"]
-            pid = ask(call)
-            lose(call)
-            for _ in range(2):
-                with host.call(resume=token) as again:
-                    ready = message(again, "ready")
-                    assert ready["resumed"]
-                    assert ask(again) == pid
-                    used, token = token, ready["resume_token"]
-                    lose(again)
-            with host.call(resume=used) as refused:
-                assert told(refused) == []
-                assert refused.close_code == 4401
+    settings = "[agent.telling]\nworkers = 2\n"
+    with serving(tmp_path, settings) as host, host.call() as call, host.call() as other, host.call() as third:
+        token = message(call, "ready")["resume_token"]
+        pid, others = ask(call), greeting(other)["pid"]
+        assert greeting(third)["pid"] == pid
+        other.close()
+        assert others != pid  # and has no call now, so that a new call would go there
+        lose(call)
+        for _ in range(2):
+            with host.call(resume=token) as again:
+                ready = message(again, "ready")
+                assert ready["resumed"]
+                assert ask(again) == pid
+                used, token = token, ready["resume_token"]
+                lose(again)
+        with host.call(resume=used) as refused:
+            assert told(refused) == []
+            assert refused.close_code == 4401
 
 
 def test_signals_to_a_worker_end_no_call(tmp_path: Path) -> None:
