@@ -51,6 +51,7 @@ ONCE = {
     # Choosing a model imports its client, which reads files of its own. In a call that is done in a thread.
     "voice_host/conversation/runtime.py": {"default_runtime"},
     "voice_host/fleet/agent_setup.py": {"prepare"},
+    "voice_host/fleet/check.py": {"check_agents"},  # in a process that takes no calls
     "voice_host/auth/key_ring.py": {"__init__"},
     "voice_host/auth/token_secret.py": {"secret_beside"},
     "voice_host/auth/key_file.py": {"add", "revoke"},  # the command line's

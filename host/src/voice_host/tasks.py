@@ -42,6 +42,22 @@ def in_background(
     return task
 
 
+async def to_the_end(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Do work that must not be interrupted halfway. A cancellation takes effect when it is over."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            failed("interrupted", failure)
+        raise cancelled
+    return task.result()
+
+
 def forget_frames(task: asyncio.Task[Any]) -> None:
     """Let go of what a cancelled task worked on, as a callback of the task when it is done.
 

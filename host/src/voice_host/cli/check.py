@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -22,7 +23,7 @@ from voice_host.cli.output import (
     settings_or_exit,
 )
 from voice_host.fleet.report import AgentReport, Status
-from voice_host.plugins import absent_agents, discover_agents, not_installed, nothing_to_run
+from voice_host.plugins import AbsentAgent, absent_agents, discover_agents, not_installed, nothing_to_run
 from voice_host.plugins.installing import installer
 
 SHOWN = {
@@ -63,7 +64,8 @@ def check(
             fail(not_installed(agent_id, installed), "see `voice-host agents`")
     absent = absent_agents(settings, installed)
     # Imported lazily: it loads the web framework and the agent runtime.
-    from voice_host.cli.plugin_checks import check_agents, check_extensions, required_but_absent
+    from voice_host.cli.extension_checks import check_extensions
+    from voice_host.fleet.check import check_agents
 
     # Agents may print, which must not end up in the JSON output.
     with contextlib.redirect_stdout(sys.stderr):
@@ -71,7 +73,7 @@ def check(
         reports = asyncio.run(check_agents(settings, outcomes, ids or None, working, limit_s=timeout_s))
     if ids:  # of the extensions, only broken ones matter then: they keep all agents from running
         extensions = [report for report in extensions if report.status == "broken"]
-    reports += required_but_absent(absent) if not ids else []
+    reports += _required_but_absent(absent) if not ids else []
     if as_json:
         print_json([_as_data(report) for report in [*extensions, *reports]])
     else:
@@ -85,6 +87,15 @@ def check(
         fail(nothing_to_run(settings, len(installed)), "without `allow`, all installed agents run", FAILED)
     if any(report.status == "broken" for report in [*extensions, *reports]):
         raise typer.Exit(FAILED)
+
+
+def _required_but_absent(absent: Sequence[AbsentAgent]) -> list[AgentReport]:
+    """Return a report on each required agent that is not installed."""
+    return [
+        AgentReport(id=agent.id, status="broken", required=True, error="required, but not installed")
+        for agent in absent
+        if agent.required
+    ]
 
 
 def _as_data(report: AgentReport) -> dict[str, Any]:

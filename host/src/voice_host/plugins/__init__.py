@@ -5,6 +5,7 @@ Importing it loads neither the agent runtime nor any speech service or model.
 
 from voice_host.plugins.agents import disabled, load_agent, load_agents, load_if_enabled, start_agent, stop_agent
 from voice_host.plugins.discovery import discover_agents, discover_extensions
+from voice_host.plugins.environment import EnvironmentMetadata, NoEnvironment, installed_agents, read_environment
 from voice_host.plugins.extensions import (
     Extensions,
     ExtensionsBroken,
@@ -49,12 +50,14 @@ __all__ = [
     "DiscoveredAgent",
     "DiscoveredExtension",
     "DiscoveredPlugin",
+    "EnvironmentMetadata",
     "Extensions",
     "ExtensionsBroken",
     "InvalidReturn",
     "LoadedAgent",
     "LoadedExtension",
     "LoadedPlugin",
+    "NoEnvironment",
     "Offer",
     "Phase",
     "absent_agents",
@@ -62,6 +65,7 @@ __all__ = [
     "discover_agents",
     "discover_extensions",
     "function_place",
+    "installed_agents",
     "load_agent",
     "load_agents",
     "load_built_in",
@@ -69,6 +73,7 @@ __all__ = [
     "load_if_enabled",
     "not_installed",
     "nothing_to_run",
+    "read_environment",
     "sdk_mismatch",
     "sdk_version",
     "start_agent",

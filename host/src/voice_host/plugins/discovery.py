@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
 import importlib_metadata
@@ -34,14 +35,18 @@ _Broken = TypeVar("_Broken", bound=BrokenPlugin)
 _EXTRAS = re.compile(r"\s*\[[^\]]*\]\Z")
 
 
-def discover_agents() -> list[DiscoveredAgent | BrokenAgent]:
-    """Return all installed agents, sorted by id. Those with an invalid or ambiguous id are broken."""
-    return _discover(AGENT)
+def discover_agents(path: Path | None = None) -> list[DiscoveredAgent | BrokenAgent]:
+    """Return all installed agents, sorted by id. Those with an invalid or ambiguous id are broken.
+
+    Args:
+        path: where to look: the `site-packages` of an environment, or a wheel. None: all that Python imports from.
+    """
+    return _discover(AGENT, path)
 
 
 def discover_extensions() -> list[DiscoveredExtension | BrokenExtension]:
     """Return all installed extensions, sorted by name. Those with an invalid or ambiguous name are broken."""
-    return _discover(EXTENSION)
+    return _discover(EXTENSION, None)
 
 
 def without_extras(entry_point: str) -> str:
@@ -49,8 +54,8 @@ def without_extras(entry_point: str) -> str:
     return _EXTRAS.sub("", entry_point.strip())
 
 
-def _discover(kind: PluginKind[_Discovered, _Broken]) -> list[_Discovered | _Broken]:
-    found = sorted(_registered(kind), key=lambda plugin: (plugin.id, plugin.distribution))
+def _discover(kind: PluginKind[_Discovered, _Broken], path: Path | None) -> list[_Discovered | _Broken]:
+    found = sorted(_registered(kind, path), key=lambda plugin: (plugin.id, plugin.distribution))
     conflicts: dict[int, tuple[str, str]] = {}
     for index, error, hint in _conflicts(found, kind):
         conflicts.setdefault(index, (error, hint))
@@ -60,10 +65,10 @@ def _discover(kind: PluginKind[_Discovered, _Broken]) -> list[_Discovered | _Bro
     ]
 
 
-def _registered(kind: PluginKind[_Discovered, _Broken]) -> Iterator[_Discovered]:
+def _registered(kind: PluginKind[_Discovered, _Broken], path: Path | None) -> Iterator[_Discovered]:
     """Yield the plugins of each distribution. Of two with the same name, Python imports the first on the path."""
     seen: set[str] = set()
-    for distribution in importlib_metadata.Distribution.discover():
+    for distribution in importlib_metadata.distributions(**({"path": [str(path)]} if path else {})):
         try:
             points = [point for point in distribution.entry_points if point.group == kind.group]
             if not points:

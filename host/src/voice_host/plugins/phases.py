@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -37,6 +38,7 @@ class DiscoveredPlugin:
         version: the version of that package.
         entry_point: `package` or `package:object`.
         sdk_requirement: the declared range of `voice-host-sdk`, e.g. `<2,>=1`; None if it declares none.
+        environment: the folder of the virtual environment that it is installed in; None: the host's own environment.
     """
 
     id: str
@@ -44,6 +46,7 @@ class DiscoveredPlugin:
     version: str
     entry_point: str
     sdk_requirement: str | None
+    environment: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,9 +67,13 @@ def sdk_range(lines: Iterable[str]) -> str | None:
     return str(combined)
 
 
-def sdk_mismatch(found: DiscoveredPlugin) -> Mismatch | None:
-    """Return why the SDK that a plugin declares is not the one this host runs; None if it fits."""
-    declared, running = SpecifierSet(found.sdk_requirement or ""), sdk_version()
+def sdk_mismatch(found: DiscoveredPlugin, running: str | None = None) -> Mismatch | None:
+    """Return why the SDK that a plugin declares is not the one it gets; None if it fits.
+
+    Args:
+        running: the version of the SDK in the plugin's environment; None: of this host.
+    """
+    declared, running = SpecifierSet(found.sdk_requirement or ""), running or sdk_version()
     if declared.contains(running, prereleases=True):
         return None
     wants_newer = any(
@@ -150,6 +154,16 @@ def _transitive(distribution: str) -> Iterator[tuple[Requirement, tuple[str, ...
             if key not in seen and _installed_version(requirement.name) is not None:
                 seen.add(key)
                 waiting.append((*key, (*by, requirement.name)))
+
+
+def installed_versions(distribution: str) -> dict[str, str]:
+    """Return the versions of all that an installed distribution needs here, sorted by canonical name.
+
+    Those that were not installed from an index are left out.
+    """
+    names = sorted({canonicalize_name(requirement.name) for requirement, _ in _transitive(distribution)})
+    found = {name: version for name in names if (version := _installed_version(name)) is not None}
+    return {name: at for name, at in found.items() if importlib_metadata.distribution(name).origin is None}
 
 
 def _installed_version(name: str) -> str | None:

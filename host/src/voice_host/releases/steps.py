@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ class Step(BaseModel):
     detail: str = Field(default="", description="What it works on, what came of it, or why it failed.")
     seconds: float | None = Field(default=None, description="How long it took; None: it has just begun.")
 
+
+DISK_FULL = "make room on the disk of the data directory: old releases are removed with `voice-host remove`"
 
 Progress = Callable[[Step], None]
 """Takes each step as it happens. Called in the event loop; must not block and must not raise."""
@@ -59,14 +63,40 @@ class Outcome:
 
 @contextmanager
 def step(progress: Progress, name: str, detail: str = "") -> Iterator[Outcome]:
-    """Report the enclosed work as a step. What it raises passes, and the step has failed."""
+    """Report the enclosed work as a step. What it raises passes, and the step has failed.
+
+    An `OSError`, such as that of a full disk, becomes a `DeployRefused`.
+    """
     begun = now_s()
     outcome = Outcome()
     progress(Step(name=name, state="started", detail=detail))
     try:
-        yield outcome
+        with _refusing_os_errors(name):
+            yield outcome
     except BaseException as error:
-        why = error.message if isinstance(error, DeployRefused) else "cancelled"
+        why = error.message if isinstance(error, DeployRefused) else type(error).__name__
         progress(Step(name=name, state="failed", detail=why.partition("\n")[0], seconds=now_s() - begun))
         raise
     progress(Step(name=name, state="done", detail=outcome.detail or detail, seconds=now_s() - begun))
+
+
+_HINTS = {
+    errno.ENOSPC: DISK_FULL,
+    errno.EDQUOT: DISK_FULL,
+    errno.EFBIG: DISK_FULL,
+    errno.EACCES: "the host must be able to write its data directory: [data] dir",
+    errno.EROFS: "the host must be able to write its data directory: [data] dir",
+}
+
+
+@contextmanager
+def _refusing_os_errors(phase: str) -> Iterator[None]:
+    try:
+        yield
+    except shutil.Error as error:  # of many files; each is (source, target, why)
+        raise DeployRefused(str(error.args[0][0][2]), DISK_FULL, phase=phase) from error
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        raise DeployRefused(
+            f"{error.strerror or type(error).__name__}{where}", _HINTS.get(error.errno or 0), phase=phase
+        ) from error

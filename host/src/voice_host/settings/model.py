@@ -322,6 +322,11 @@ class Settings(Tables):
         """Return the settings of one agent; the defaults if it has no table."""
         return self.agent.get(agent_id) or AgentSettings()
 
+    def environment_of(self, agent_id: str) -> Path | None:
+        """Return the path of an agent's environment, resolved relative to the settings file; None: the host's own."""
+        folder = self.for_agent(agent_id).environment
+        return folder if folder is None or self.path is None else self.path.parent / folder
+
     def for_extension(self, name: str) -> Mapping[str, Any]:
         """Return the settings of one extension; empty if it has no table."""
         table: Mapping[str, Any] = self.extension.get(name) or empty_table()

@@ -1,37 +1,25 @@
-"""Taking agents and extensions through every phase, for `voice-host check`. Importing it loads the agent runtime."""
+"""Taking agents through every phase of their start and stop, without calls. Importing it loads the agent runtime."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import partial
 
 from voice_host.admission.allowed import NotAllowed
-from voice_host.cli.time_limit import time_limit
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.fleet.local import build
 from voice_host.fleet.report import AgentReport, report_of
 from voice_host.fleet.service import RequiredAgentBroken
-from voice_host.front.app import create_host_app
 from voice_host.models import ModelConfigError
 from voice_host.plugins import (
-    HOST_EXTENSION,
-    AbsentAgent,
     BrokenAgent,
-    BrokenExtension,
     DiscoveredAgent,
     Extensions,
-    ExtensionsBroken,
     InvalidReturn,
     LoadedAgent,
-    LoadedExtension,
     Phase,
-    discover_extensions,
     load_agent,
-    load_extensions,
-    start_extension,
-    stop_extension,
     unread_settings,
     valid_config,
     violations,
@@ -39,13 +27,9 @@ from voice_host.plugins import (
 from voice_host.plugins.guard import describe, function_place, place
 from voice_host.sessions.live_session import LiveSession
 from voice_host.settings import Settings, redact
-from voice_host.speech.builtin import BuiltInProviders, ProviderConfigError
+from voice_host.speech.builtin import ProviderConfigError
 from voice_host.tenancy import attributed_to, isolated, raised_by
-
-_ExtensionOutcome = LoadedExtension | BrokenExtension
-
-
-# --- agents -------------------------------------------------------------------------------------------------------
+from voice_host.tenancy.time_limit import time_limit
 
 
 async def check_agents(
@@ -72,15 +56,6 @@ async def check_agents(
         report = await _check(outcome, settings, extensions, required=required, limit_s=limit_s)
         reports.append(_with_warnings(report, *_violations(outcome)))
     return reports
-
-
-def required_but_absent(absent: Sequence[AbsentAgent]) -> list[AgentReport]:
-    """Return a report on each required agent that is not installed."""
-    return [
-        AgentReport(id=agent.id, status="broken", required=True, error="required, but not installed")
-        for agent in absent
-        if agent.required
-    ]
 
 
 async def _check(
@@ -176,50 +151,3 @@ def _with_warnings(report: AgentReport, *warnings: str | None) -> AgentReport:
 def _violations(outcome: DiscoveredAgent | BrokenAgent) -> list[str]:
     found = outcome.discovered if isinstance(outcome, BrokenAgent) else outcome
     return [str(violation) for violation in violations(found.distribution)]
-
-
-# --- extensions ---------------------------------------------------------------------------------------------------
-
-
-def check_extensions(settings: Settings) -> tuple[list[AgentReport], Extensions]:
-    """Check all extensions. Returns the reports, and the extensions that work, for checking the agents."""
-    outcomes = load_extensions(settings, BuiltInProviders(settings))
-    outcomes = asyncio.run(_use(settings, outcomes))
-    working = Extensions(outcome for outcome in outcomes if isinstance(outcome, LoadedExtension))
-    reports = [_extension_report(outcome, settings) for outcome in outcomes if outcome.id != HOST_EXTENSION]
-    reports += [
-        report_of(found, settings, status="not allowed")
-        for found in (each.discovered if isinstance(each, BrokenExtension) else each for each in discover_extensions())
-        if not settings.extensions.allows(found.id)
-    ]
-    return sorted(reports, key=lambda report: report.id), working
-
-
-async def _use(settings: Settings, outcomes: list[_ExtensionOutcome]) -> list[_ExtensionOutcome]:
-    """Let the loaded extensions add their routes, start and stop, as in `serve`, and return the outcomes."""
-    loaded = Extensions(outcome for outcome in outcomes if isinstance(outcome, LoadedExtension))
-    agents = build(settings, loaded, agents=[])
-    broken: dict[str, BrokenExtension] = {}
-    try:
-        create_host_app(agents, settings, extensions=loaded)
-    except ExtensionsBroken as error:
-        broken = {each.id: each for each in error.broken}
-    finally:
-        await agents.stop()
-    return [broken.get(outcome.id) or await _start_and_stop(outcome, settings) for outcome in outcomes]
-
-
-async def _start_and_stop(outcome: _ExtensionOutcome, settings: Settings) -> _ExtensionOutcome:
-    if isinstance(outcome, LoadedExtension):
-        outcome = await start_extension(outcome, settings.server.start_timeout_s)
-    if isinstance(outcome, LoadedExtension):
-        outcome = await stop_extension(outcome, settings.server.stop_timeout_s)
-    return outcome
-
-
-def _extension_report(outcome: _ExtensionOutcome, settings: Settings) -> AgentReport:
-    report = report_of(outcome, settings)
-    distribution = outcome.discovered.distribution
-    violated = map(str, violations(distribution)) if distribution else ()
-    works = {"status": "ready", "phase": Phase.STARTED} if isinstance(outcome, LoadedExtension) else {}
-    return report.model_copy(update={**works, "warnings": (*report.warnings, *violated)})
