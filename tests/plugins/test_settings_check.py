@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from voice_host.fleet import local
+from voice_host.fleet import installed
 from voice_host.fleet.local import build
 from voice_host.plugins import DiscoveredAgent, nothing_to_run
 from voice_host.settings import Settings, load_settings
@@ -34,7 +34,7 @@ def test_the_allow_list_leaves_all_of_them_out(tmp_path: Path, installed: int, b
 
 def test_the_report_says_why_it_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [DiscoveredAgent(agent_id, "d", "1", agent_id, None) for agent_id in ("one", "two")]
-    monkeypatch.setattr(local, "discover_agents", lambda: found)
+    monkeypatch.setattr(installed, "discover_agents", lambda: found)
     settings = allowing(tmp_path)
     agents = build(settings)
 
