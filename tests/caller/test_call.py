@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import signal
 import socket
@@ -11,21 +12,25 @@ import subprocess
 import sys
 import wave
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
+from websockets.asyncio.server import ServerConnection, serve
 
 from tests.caller.test_wav import wav
 from tests.front.hosting import COUNTING, installed, running
 from tests.loopback_time import LoopbackLoop
 from voice_host.call.latency import STAGES
-from voice_host.caller.client import CallFailed, place_call
+from voice_host.caller.client import CallerClient, CallFailed, place_call
 from voice_host.caller.plan import InvalidCall, parameter, session_url
 from voice_host.caller.report import HEADINGS, CallReport
 from voice_host.caller.wav import read_wav, write_wav
 from voice_host.cli.commands import app
+from voice_host.clients.close_codes import CloseCode
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -73,6 +78,89 @@ def in_studio_quality(recording: Path) -> bytes:
     samples = np.frombuffer(read_wav(recording).at(44100), "<i2").astype("<i4") * 256
     stereo = np.repeat(samples, 2).astype("<i4").view(np.uint8).reshape(-1, 4)[:, :3]
     return wav(stereo.tobytes(), bits=24, channels=2, rate=44100, extensible=True)
+
+
+class RestartedHost:
+    """A host whose agent is restarted in the middle of a call, as a client sees it.
+
+    Args:
+        refusals: with which it meets a caller who comes back, before it takes the call.
+    """
+
+    def __init__(self, *refusals: tuple[int, str]) -> None:
+        self.refusals = list(refusals)
+        self.heard: list[str] = []
+        self.tokens: list[str] = []
+
+    async def answer(self, ws: ServerConnection) -> None:
+        assert ws.request is not None
+        token = parse_qs(urlsplit(ws.request.path).query).get("resume", [""])[0]
+        if token:
+            self.tokens.append(token)
+            if self.refusals:
+                await ws.close(*self.refusals.pop(0))
+                return
+        await self._tell(
+            ws,
+            type="ready",
+            agent="desk",
+            session_id="s",
+            resumed=bool(token),
+            resume_token="s.2",
+            sample_rate=16000,
+            tts_sample_rate=24000,
+        )
+        if token:
+            await self._say(ws, "I'm back.")
+        async for frame in ws:
+            text = json.loads(frame)["text"]
+            self.heard.append(text)
+            await self._tell(ws, type="turn", text=text)
+            if text == "crash":
+                await ws.close(CloseCode.COME_BACK, "come back")
+                return
+            await self._say(ws, "Yes.")
+
+    async def _say(self, ws: ServerConnection, text: str) -> None:
+        await self._tell(ws, type="chat", reply=1, text=text)
+        await self._tell(ws, type="tts_done", reply=1)
+
+    async def _tell(self, ws: ServerConnection, **message: object) -> None:
+        await ws.send(json.dumps(message))
+
+
+async def call_restarted(host: RestartedHost, *texts: str) -> list[str]:
+    """Call, type, and return what the agent said."""
+    said: list[str] = []
+
+    async def script(client: CallerClient) -> None:
+        await client.wait_until_ready()
+        for text in texts:
+            await client.type(text)
+
+    def hear(message: dict[str, Any]) -> None:
+        if message["type"] == "chat":
+            said.append(message["text"])
+
+    async with serve(host.answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        await place_call(f"ws://127.0.0.1:{port}/session?name=Ada", script, hear)
+    return said
+
+
+async def test_a_caller_comes_back_when_the_agent_was_restarted() -> None:
+    host = RestartedHost((CloseCode.COME_BACK, "still restarting"), (CloseCode.OVER_A_LIMIT, "too many calls"))
+    assert await call_restarted(host, "crash", "hello") == ["I'm back.", "Yes."]
+    assert host.heard == ["crash", "hello"]
+    assert host.tokens == ["s.2"] * 3
+
+
+async def test_a_caller_whose_call_is_lost_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CallFailed, match=r"opens no call \(4401\)"):
+        await call_restarted(RestartedHost((CloseCode.NOT_AUTHORISED, "the token opens no call")), "crash")
+    monkeypatch.setattr("voice_host.caller.client.COME_BACK_WITHIN_S", 0.0)
+    with pytest.raises(CallFailed, match=r"could not be resumed within 0 s: .*still restarting \(1012\)"):
+        await call_restarted(RestartedHost((CloseCode.COME_BACK, "still restarting")), "crash")
 
 
 async def test_what_the_agent_did_not_wait_for_is_told(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ _RUNNING_HOST = {
     CloseCode.NO_SUCH_AGENT: "`GET /agents` of that host lists them",
     CloseCode.AGENT_BROKEN: "`voice-host check {agent_id}` on that host says why",
     CloseCode.COULD_NOT_START: "its log says why",
+    CloseCode.INTERNAL_ERROR: "its log says why",
 }
 _OWN_HOST = {
     CloseCode.COULD_NOT_START: "run `voice-host serve` and call it with --url: its log says why",

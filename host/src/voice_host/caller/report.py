@@ -35,6 +35,8 @@ class CallReport:
     def take(self, message: dict[str, Any]) -> None:
         """Print one message of the call protocol."""
         match message["type"]:
+            case "ready" if message.get("resumed"):
+                self._line("call", "the agent was restarted; the call goes on", "dim")
             case "ready":
                 self._line("call", f"{message['agent']}, session {message['session_id']}", "dim")
             case "greeting" | "chat":
