@@ -69,6 +69,19 @@ class Adapter(Generic[_Service]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechProcessSpec:
+    """The process of the host in which a service's models are loaded once, for the workers of all agents.
+
+    Attributes:
+        module: what `python -m` runs in it; `supervisor/speech_process.py` says how.
+        problem: returns why the service cannot run on this machine, and what to do about it; None: it can.
+    """
+
+    module: str
+    problem: Callable[[], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechService:
     """The spec of a built-in speech service: `SERVICE` in `speech/<name>/spec.py`.
 
@@ -77,6 +90,7 @@ class SpeechService:
         options: the model of its variables.
         key: the option with the key it requires; None: it needs no key.
         speech_to_text, text_to_speech: the directions it offers.
+        process: None: it loads no models. One service at most has a process.
         limitations: shown to operators and on the talk page, for a service of demo quality.
     """
 
@@ -85,6 +99,7 @@ class SpeechService:
     key: str | None = None
     speech_to_text: Adapter[SpeechToText] | None = None
     text_to_speech: Adapter[TextToSpeech] | None = None
+    process: SpeechProcessSpec | None = None
     limitations: str | None = None
 
     @property

@@ -6,7 +6,13 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 
+from voice_host_sdk import ProviderError
+
 _logger = logging.getLogger(__name__)
+
+
+class CannotWork(Exception):
+    """A model cannot be loaded. The message says why and what to do about it, for the operator."""
 
 
 class LocalService(ABC):
@@ -52,14 +58,19 @@ class LocalService(ABC):
 
     @abstractmethod
     async def load(self) -> None:
-        """Load the model. May raise anything."""
+        """Load the model. May raise anything; a retryable `ProviderError` does not mean that it cannot work."""
 
     async def _load_or_report(self) -> None:
         if self._lacks_packages:
             return
         try:
             await self.load()
+        except CannotWork as error:
+            self.problem = str(error)  # logged by the process that has the model
         except Exception as error:  # noqa: BLE001 (logged below, without the engine's traceback)
+            if isinstance(error, ProviderError) and error.retryable:
+                _logger.warning("%s is not ready: %s", type(self).__name__, error)
+                return
             self.problem = self._unloadable
             cause = error.__cause__ or error  # the error itself is worded for callers and says less
             _logger.warning("%s (%s: %s)", self.problem, type(cause).__name__, cause)

@@ -36,7 +36,8 @@ class Order(Message):
         keys: values of environment variables with keys and addresses of services that the agent may use.
         number: of the worker among those of its group, from 1; with the release in its logs.
         observed: whether there are observers, who are told of events with `Observed`.
-        speech_socket: the Unix socket of the host's process for embedded speech; None: there is none.
+        speech_socket: the Unix socket of the host's process for speech that runs on this machine; None: there is none.
+        speech_key: shows that process which agent the worker runs.
     """
 
     kind: Literal["order"] = "order"
@@ -48,6 +49,7 @@ class Order(Message):
     keys: Mapping[str, str] = Field(default_factory=dict, repr=False)
     observed: bool = False
     speech_socket: str | None = None
+    speech_key: str = Field(default="", repr=False)
 
 
 class TakeCall(Message):

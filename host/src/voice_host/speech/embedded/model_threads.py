@@ -34,7 +34,7 @@ class ModelThreads:
 
     def __init__(self, kind: str, *, waiting_per_thread: int, threads: int | None = None) -> None:
         self._kind = kind
-        self._threads = threads or min(_usable_cores(), _MOST_THREADS)
+        self._threads = threads or usable_threads()
         self._most_jobs = self._threads * (1 + waiting_per_thread)
         self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix=f"embedded-{kind}")
         self._lock = threading.Lock()  # jobs end in their threads
@@ -49,7 +49,7 @@ class ModelThreads:
     def require_open(self) -> None:
         """Raise `ProviderError` (`..._closed`) after `aclose()`."""
         if self._closed:
-            raise self._error("closed", "is closed", retryable=False)
+            raise error(self._kind, "closed", "is closed", retryable=False)
 
     async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run `work` in a thread. Cancelling removes it from the queue, or drops its result if it is running.
@@ -60,7 +60,7 @@ class ModelThreads:
         """
         self.require_open()
         if self._jobs >= self._most_jobs:
-            raise self._error("busy", "is overloaded")
+            raise busy(self._kind)
         with self._lock:
             self._jobs += 1
         try:
@@ -87,21 +87,27 @@ class ModelThreads:
             return work()
         except ProviderError:
             raise
-        except BaseException as error:  # a `StopIteration`, for example, would never reach the caller
-            _logger.warning("the embedded %s model failed", self._kind, exc_info=error)
-            raise self._error("failed", "failed") from error
+        except BaseException as cause:  # a `StopIteration`, for example, would never reach the caller
+            _logger.warning("the embedded %s model failed", self._kind, exc_info=cause)
+            raise error(self._kind, "failed", "failed") from cause
 
     def _ended(self, _job: Future[Any] | None = None) -> None:
         with self._lock:
             self._jobs -= 1
 
-    def _error(self, code: str, what: str, *, retryable: bool = True) -> ProviderError:
-        name = "speech recogniser" if self._kind == "stt" else "voice"
-        return ProviderError(f"The embedded {name} {what}.", code=f"{self._kind}_{code}", retryable=retryable)
+
+def busy(kind: str) -> ProviderError:
+    """Return the error for a request beyond what may be queued. `kind`: `stt` or `tts`."""
+    return error(kind, "busy", "is overloaded")
 
 
-def _usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def error(kind: str, code: str, what: str, *, retryable: bool = True) -> ProviderError:
+    """Return an error of the recogniser (`kind` is `stt`) or of the voice (`tts`)."""
+    name = "speech recogniser" if kind == "stt" else "voice"
+    return ProviderError(f"The embedded {name} {what}.", code=f"{kind}_{code}", retryable=retryable)
+
+
+def usable_threads() -> int:
+    """Return one for each core that this process may use, at most 4."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_THREADS)

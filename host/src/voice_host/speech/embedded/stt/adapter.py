@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from voice_host.speech.embedded.engines import Recogniser
-from voice_host.speech.embedded.requirements import speech_problem, unloadable
+from voice_host.speech.embedded.requirements import MODULES, speech_problem, unloadable
 from voice_host.speech.embedded.stt.endpointer import WINDOW_MS
 from voice_host.speech.embedded.stt.recogniser import LocalRecogniser
 from voice_host.speech.local_service import LocalService
@@ -24,10 +26,11 @@ class EmbeddedSpeechToText(LocalService):
 
     Args:
         recogniser: transcribes for all calls; default: one in this process. It is closed with this object.
+        modules: that it needs in this process.
     """
 
-    def __init__(self, recogniser: Recogniser | None = None) -> None:
-        super().__init__(problem=speech_problem(), unloadable=unloadable("moonshine-voice"))
+    def __init__(self, recogniser: Recogniser | None = None, modules: Collection[str] = MODULES) -> None:
+        super().__init__(problem=speech_problem(modules), unloadable=unloadable("moonshine-voice"))
         self._recogniser = recogniser or LocalRecogniser()
         self._streams: set[EmbeddedSpeechToTextStream] = set()
         self._closed = False
@@ -68,7 +71,7 @@ class EmbeddedSpeechToText(LocalService):
         await self._recogniser.aclose()
 
     async def load(self) -> None:
-        await asyncio.to_thread(self._new_stream, STTConfig())  # it loads the model of the detector
+        await asyncio.to_thread(import_module, "voice_host.speech.embedded.stt.stream")
         await self._recogniser.warm()
 
     def _new_stream(self, config: STTConfig) -> EmbeddedSpeechToTextStream:

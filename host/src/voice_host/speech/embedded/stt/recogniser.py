@@ -11,7 +11,7 @@ from voice_host_sdk import ProviderError
 if TYPE_CHECKING:
     from voice_host.speech.embedded.stt.moonshine import Moonshine
 
-_WAITING_PER_THREAD = 8
+WAITING_PER_THREAD = 8
 """An utterance takes 0.05 s (median) to 0.9 s (30 s of speech); with more queued, callers would wait for seconds."""
 
 
@@ -23,10 +23,11 @@ class LocalRecogniser:
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        self._threads = ModelThreads("stt", waiting_per_thread=_WAITING_PER_THREAD, threads=threads)
+        self._threads = ModelThreads("stt", waiting_per_thread=WAITING_PER_THREAD, threads=threads)
 
     async def warm(self) -> None:
         await self._threads.run(_model)
+        await self._threads.run(_detector)
 
     async def recognise(self, pcm: bytes) -> str:
         return await self._threads.run(_transcribe, pcm)
@@ -49,4 +50,15 @@ def _model() -> Moonshine:
         return load_model()
     except Exception as error:  # onnxruntime has its own errors for damaged files
         message = "The speech recogniser does not run on this machine."
+        raise ProviderError(message, code="stt_unavailable", retryable=False) from error
+
+
+def _detector() -> None:
+    """Make sure that the detector works, which each stream has one of."""
+    try:
+        from voice_host.speech.embedded.stt.voice_activity import VoiceActivity
+
+        VoiceActivity()
+    except Exception as error:
+        message = "The detector of speech does not run on this machine."
         raise ProviderError(message, code="stt_unavailable", retryable=False) from error

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from voice_host.resampler import Resampler
 from voice_host.speech.embedded.engines import SYNTHESISER_HZ, Synthesiser
-from voice_host.speech.embedded.requirements import speech_problem, unloadable
+from voice_host.speech.embedded.requirements import MODULES, speech_problem, unloadable
 from voice_host.speech.embedded.tts.speaker import Speaker
 from voice_host.speech.embedded.tts.synthesiser import LocalSynthesiser
 from voice_host.speech.embedded.tts.utterance import EmbeddedUtterance
@@ -22,10 +22,11 @@ class EmbeddedTextToSpeech(LocalService):
 
     Args:
         synthesiser: speaks for all calls; default: one in this process. It is closed with this object.
+        modules: that it needs in this process.
     """
 
-    def __init__(self, synthesiser: Synthesiser | None = None) -> None:
-        super().__init__(problem=speech_problem(), unloadable=unloadable("hibari-tts"))
+    def __init__(self, synthesiser: Synthesiser | None = None, modules: Collection[str] = MODULES) -> None:
+        super().__init__(problem=speech_problem(modules), unloadable=unloadable("hibari-tts"))
         self._synthesiser = synthesiser or LocalSynthesiser()
         self._streams: set[EmbeddedTextToSpeechStream] = set()
         self._closed = False
