@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
 
 import pytest
 
@@ -12,13 +15,18 @@ from tests.speech.embedded.speech import SILENCE_1_S, clip, plain
 from voice_host.call import listening
 from voice_host.call.listening import STT_LOST_PHRASE
 from voice_host.resampler import Resampler
-from voice_host.settings import ResilienceSettings
+from voice_host.settings import ResilienceSettings, built_in_services, load_settings
+from voice_host.speech.embedded.process.client import RemoteRecogniser, RemoteSynthesiser
 from voice_host.speech.embedded.stt import EmbeddedSpeechToText
 from voice_host.speech.embedded.stt.recogniser import LocalRecogniser
 from voice_host.speech.embedded.tts import EmbeddedTextToSpeech
+from voice_host.speech.host_process import SpeechAddress
+from voice_host.supervisor.speech_process import SpeechProcess
 from voice_host_sdk import AgentConfig, ProviderError
 
 pytestmark = pytest.mark.real_time
+
+built_in_services()  # reads folders, which settings do before there is an event loop
 
 WEATHER = clip("whats_the_weather_like.wav")
 CARDS = clip("cards_005.wav")  # longer than what is kept before a turn begins
@@ -98,6 +106,35 @@ async def test_what_was_heard_of_a_reply_that_was_interrupted_are_its_first_word
     assert reply.startswith(heard)
     assert abs(len(plain(heard).split()) - len(plain(voice).split())) <= 2  # 200 ms of it were not played yet
     assert s.leaks == [[]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are processes on Linux alone")
+@pytest.mark.fault("stt: the host's speech process dies")
+async def test_a_call_goes_on_when_the_speech_process_dies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was said meanwhile is heard once the process is back, and answered in speech."""
+    monkeypatch.setattr(listening, "RETRY_FIRST_S", 0.05)
+    process = SpeechProcess(load_settings(environ={}).server)
+    process.open()
+    assert process.socket_path is not None
+    address = SpeechAddress(process.socket_path, "front-desk", process.key_for("front-desk"))
+    ears, voice = EmbeddedSpeechToText(RemoteRecogniser(address)), EmbeddedTextToSpeech(RemoteSynthesiser(address))
+    async with studio(AgentConfig(greeting=""), ears=ears, voice=voice) as s:
+        s.llm.reply("It is sunny.")
+        s.llm.reply("It still is.")
+        async with calling(s.url) as caller:
+            await caller.expect("ready")
+            await caller.speak(WEATHER + SILENCE_1_S)
+            await caller.expect("turn", text=ASKED)
+            await caller.expect("audio")
+            before = process.pid
+            assert before is not None
+            os.kill(before, signal.SIGKILL)
+            await caller.speak(WEATHER + SILENCE_1_S)
+            await caller.expect("turn", text=ASKED)
+            await caller.expect("audio")
+    await process.close()
+    of_services = {"read-speech-stt", "read-speech-tts", "speech-process"}  # they outlive a call
+    assert {task.get_name() for [*tasks] in s.leaks for task in tasks} <= of_services
 
 
 def _at_16_khz(pcm: bytes) -> bytes:

@@ -11,8 +11,16 @@ from voice_host_sdk import ProviderError
 _logger = logging.getLogger(__name__)
 
 
-class CannotWork(Exception):
-    """A model cannot be loaded. The message says why and what to do about it, for the operator."""
+class CannotWork(ProviderError):
+    """A service cannot work on this machine.
+
+    Attributes:
+        problem: why, and what to do about it, for the operator.
+    """
+
+    def __init__(self, message: str, *, code: str, problem: str) -> None:
+        super().__init__(message, code=code, retryable=False)
+        self.problem = problem
 
 
 class LocalService(ABC):
@@ -66,7 +74,7 @@ class LocalService(ABC):
         try:
             await self.load()
         except CannotWork as error:
-            self.problem = str(error)  # logged by the process that has the model
+            self.problem = error.problem  # logged by the process that has the model
         except Exception as error:  # noqa: BLE001 (logged below, without the engine's traceback)
             if isinstance(error, ProviderError) and error.retryable:
                 _logger.warning("%s is not ready: %s", type(self).__name__, error)

@@ -13,7 +13,10 @@ import socket
 import sys
 
 from voice_host.observability.logs import configure_logging
+from voice_host.speech.embedded.model_threads import usable_threads
 from voice_host.speech.embedded.process.server import SpeechServer
+from voice_host.speech.embedded.stt.recogniser import LocalRecogniser
+from voice_host.speech.embedded.tts.synthesiser import LocalSynthesiser
 
 IDLE_S = 60.0
 """Without a worker for so long it ends, and gives its memory back. The front starts it again for the next worker."""
@@ -26,7 +29,10 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _ignored)  # they are sent to the whole host, whose calls may still go on
     with socket.socket(fileno=int(fd)) as listening:
-        asyncio.run(_serve(SpeechServer(secret), listening))
+        threads = usable_threads()
+        recogniser, synthesiser = LocalRecogniser(threads + 1), LocalSynthesiser(threads + 1)
+        server = SpeechServer(secret, recogniser, synthesiser, threads=threads)
+        asyncio.run(_serve(server, listening))
     os._exit(0)  # threads that recognise are not waited for
 
 
@@ -49,4 +55,5 @@ async def _end_of_input() -> None:
         pass
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -30,6 +30,10 @@ ANSWER_TIMEOUT_S = 10.0
 """A process that has to be started, and then loads its model, answers after 2 s on an idle machine."""
 WARM_TIMEOUT_S = 60.0
 
+_OTHER_VERSION = (
+    "Embedded speech does not work: the agent's environment has another version of voice-host. Deploy it again."
+)
+
 _READ_AHEAD_BYTES = 1024 * 1024
 
 
@@ -59,8 +63,7 @@ class SpeechConnection:
 
         Raises:
             ProviderError: it failed; the process was lost (`..._failed`, retryable), does not answer (`..._timeout`),
-                or this was closed (`..._closed`).
-            CannotWork: the model cannot be loaded.
+                or this was closed (`..._closed`); `CannotWork` if the model cannot be loaded.
         """
         writer = await self._connect()
         request = Request(id=next(self._ids), do=do)
@@ -80,11 +83,12 @@ class SpeechConnection:
             raise self._error("failed", "has ended") from None
         finally:
             self._asked.pop(request.id, None)
-        if answer.failure is None:
-            return answer, pcm
-        if answer.failure.problem is not None:
-            raise CannotWork(answer.failure.problem)
-        raise answer.failure.error()
+        if answer.id == REFUSED:
+            message = "Speech is not available on this host."
+            raise CannotWork(message, code=f"{self._kind}_unavailable", problem=_OTHER_VERSION)
+        if answer.failure is not None:
+            raise answer.failure.error()
+        return answer, pcm
 
     async def aclose(self) -> None:
         """Close the connection; what was asked fails with `..._closed`. Idempotent."""

@@ -64,11 +64,13 @@ class FairTurns:
             turn = queue.popleft()
             if queue:
                 self._waiting[following] = queue  # behind the others
-            self._running[following] += 1
-            turn.set_result(None)
+            if not turn.cancelled():  # its task has not run since
+                self._running[following] += 1
+                turn.set_result(None)
 
     def _forget(self, client: Hashable, turn: asyncio.Future[None]) -> None:
-        queue = self._waiting[client]
-        queue.remove(turn)
+        queue = self._waiting.get(client, deque())
+        if turn in queue:
+            queue.remove(turn)
         if not queue:
-            del self._waiting[client]
+            self._waiting.pop(client, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Literal
 
 from voice_host.auth.agent_key import is_agent_key
 from voice_host.observability.logs import get_logger
-from voice_host.speech.embedded.model_threads import busy, usable_threads
+from voice_host.speech.embedded.model_threads import busy
 from voice_host.speech.embedded.process.fair_turns import FairTurns, QueueFull
 from voice_host.speech.embedded.process.wire import (
     MAX_REQUEST_BYTES,
@@ -101,15 +101,17 @@ class SpeechServer:
 
     Args:
         secret: of the keys that the front gave to the workers; see `auth.agent_key`.
-        threads: that an agent may use at a time, in each direction; default: one for each core, at most 4. There is one
-            more, so that an agent's first request never waits for what one other has asked for.
+        recogniser, synthesiser: have one thread more than `threads`, so that an agent's first request never waits for
+            what one other has asked for.
+        threads: that an agent may use at a time, in each direction.
     """
 
-    def __init__(self, secret: bytes, threads: int | None = None) -> None:
-        threads = threads or usable_threads()
+    def __init__(
+        self, secret: bytes, recogniser: LocalRecogniser, synthesiser: LocalSynthesiser, *, threads: int
+    ) -> None:
         self._secret = secret
-        self._recogniser = LocalRecogniser(threads + 1)
-        self._synthesiser = LocalSynthesiser(threads + 1)
+        self._recogniser = recogniser
+        self._synthesiser = synthesiser
         self._turns = {
             kind: FairTurns(at_once=threads + 1, most=threads, waiting=waiting * threads)
             for kind, waiting in (("stt", UTTERANCES_PER_THREAD), ("tts", SENTENCES_PER_THREAD))
@@ -132,6 +134,11 @@ class SpeechServer:
             server.close()
             await self._recogniser.aclose()
             await self._synthesiser.aclose()
+
+    @property
+    def agents(self) -> Collection[str]:
+        """The agents whose workers are connected."""
+        return self._agents.keys()
 
     # --- connections ------------------------------------------------------------------------------------------------
 
@@ -165,9 +172,7 @@ class SpeechServer:
         if not is_agent_key(self._secret, hello.agent_id, hello.key):
             raise BadFrame(f"it has no key for the agent {hello.agent_id!r}")
         if hello.version != VERSION:
-            message = "Speech is not available on this host: it runs another version."
-            refusal = ProviderError(message, code="unavailable", retryable=False)
-            writer.write(frame(Answer(id=REFUSED, failure=Failure.of(refusal))))
+            writer.write(frame(Answer(id=REFUSED)))
             await asyncio.wait_for(writer.drain(), SEND_TIMEOUT_S)
             raise BadFrame(f"the agent {hello.agent_id!r} speaks version {hello.version}, not {VERSION}")
         agent = self._agents.get(hello.agent_id) or _Agent(hello.agent_id)

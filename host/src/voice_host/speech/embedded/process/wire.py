@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voice_host.settings.field_types import AgentId
 from voice_host.speech.embedded.engines import RECOGNISER_HZ
+from voice_host.speech.local_service import CannotWork
 from voice_host_sdk import ProviderError
 
 VERSION = 1
@@ -29,7 +30,7 @@ MAX_ANSWER_HEADER_BYTES = 64 * 1024
 _LENGTHS = struct.Struct("!II")
 
 REFUSED = 0
-"""The id of an answer that refuses the connection."""
+"""The id of an answer that refuses the connection, since it is of another version."""
 
 Task = Literal["warm_stt", "recognise", "preview", "warm_tts", "speak"]
 
@@ -61,7 +62,7 @@ class Failure(_Header):
 
     Attributes:
         message, code, retryable: of the `ProviderError`.
-        problem: for `warm_...`: why the model cannot be loaded and what to do about it, for the operator.
+        problem: see `CannotWork`; None: it may work later.
     """
 
     message: str
@@ -74,6 +75,8 @@ class Failure(_Header):
         return cls(message=str(error), code=error.code, retryable=error.retryable, problem=problem)
 
     def error(self) -> ProviderError:
+        if self.problem is not None:
+            return CannotWork(self.message, code=self.code, problem=self.problem)
         return ProviderError(self.message, code=self.code, retryable=self.retryable)
 
 
