@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from voice_host.settings import built_in_services
 from voice_host.speech.embedded.stt import EmbeddedSpeechToText
 from voice_host.speech.embedded.tts import EmbeddedTextToSpeech
+
+built_in_services()  # reads folders, which settings do before there is an event loop
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -4,10 +4,12 @@ import asyncio
 import itertools
 import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import numpy as np
 import pytest
 from blockbuster import blockbuster_ctx
+from hibari import Hibari
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -236,3 +238,20 @@ async def test_closing_the_provider_ends_its_thread() -> None:
     with pytest.raises(ProviderError) as refused:
         await provider.open(TTSConfig())
     assert refused.value.code == "tts_closed"
+
+
+def test_a_long_sentence_is_given_to_the_model_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred numbers are two minutes of speech, for which the model would need 800 MB at once."""
+    sizes: list[int] = []
+    synthesise = Hibari.from_ids
+
+    def from_ids(self: Any, ids: list[int], **options: Any) -> Any:
+        sizes.append(len(ids))
+        return synthesise(self, ids, **options)
+
+    monkeypatch.setattr(Hibari, "from_ids", from_ids)
+    text = "999 " * 100
+    sentence, rest = load_voice().speak_first_sentence(text)
+    assert (sentence.text.split() + rest.split()) == text.split()
+    assert len(sizes) > 1
+    assert max(sizes) <= 402

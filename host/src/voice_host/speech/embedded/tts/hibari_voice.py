@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import accumulate
+
 import numpy as np
 from hibari import Hibari
+from hibari.tts import MAX_PHONEMES
 from numpy.typing import NDArray
 
 from voice_host.speech.embedded.engines import SYNTHESISER_HZ, SpokenSentence
@@ -36,13 +40,23 @@ class HibariVoice:
             return SpokenSentence(text, b"", [0] * len(text.split())), ""
         end = text.index(sentences[0]) + len(sentences[0])
         written, rest = text[:end], text[end:]
-        phonemes: list[str] = self._hibari.phonemize(speakable(written))
+        phonemes = [piece for each in self._hibari.phonemize(speakable(written)) for piece in _divided(each)]
         noise = np.random.default_rng(0)  # seeded: the same text gives the same audio
         pieces = [self._hibari.from_ids(self._hibari.ids(piece), rng=noise) for piece in phonemes]
         audio, begin, end = _trimmed(np.concatenate([np.zeros(0, np.float32), *pieces]))
         pcm = (audio.clip(-1.0, 1.0) * 32767).astype("<i2").tobytes()
         starts = word_starts(written.split(), " ".join(phonemes).split(), begin, end)
         return SpokenSentence(written, pcm, starts), rest
+
+
+def _divided(phonemes: str) -> Iterator[str]:
+    """Yield the phonemes of a sentence in pieces that the model is given at once, cut between words."""
+    words = phonemes.split(" ")
+    while words:
+        ends = accumulate(len(word) + 1 for word in words)
+        count = max(1, sum(end <= MAX_PHONEMES for end in ends))
+        yield " ".join(words[:count])
+        words = words[count:]
 
 
 def _trimmed(audio: NDArray[np.float32]) -> tuple[NDArray[np.float32], int, int]:
