@@ -114,7 +114,7 @@ async def test_a_call_goes_on_when_the_speech_process_dies(monkeypatch: pytest.M
     """What was said meanwhile is heard once the process is back, and answered in speech."""
     monkeypatch.setattr(listening, "RETRY_FIRST_S", 0.05)
     process = SpeechProcess(load_settings(environ={}).server)
-    process.open()
+    await process.open()
     assert process.socket_path is not None
     address = SpeechAddress(process.socket_path, "front-desk", process.key_for("front-desk"))
     ears, voice = EmbeddedSpeechToText(RemoteRecogniser(address)), EmbeddedTextToSpeech(RemoteSynthesiser(address))
@@ -132,7 +132,7 @@ async def test_a_call_goes_on_when_the_speech_process_dies(monkeypatch: pytest.M
             await caller.speak(WEATHER + SILENCE_1_S)
             await caller.expect("turn", text=ASKED)
             await caller.expect("audio")
-    await process.close()
+    await process.aclose()
     of_services = {"read-speech-stt", "read-speech-tts", "speech-process"}  # they outlive a call
     assert {task.get_name() for [*tasks] in s.leaks for task in tasks} <= of_services
 

@@ -63,6 +63,10 @@ class Process:
             assert line is not None, self.output
             self.output += line
 
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
     def signal(self, number: signal.Signals) -> None:
         self._popen.send_signal(number)
 

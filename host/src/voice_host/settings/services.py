@@ -74,10 +74,12 @@ class SpeechProcessSpec:
 
     Attributes:
         module: what `python -m` runs in it; `supervisor/speech_process.py` says how.
+        imports: the modules that a worker imports to use it.
         problem: returns why the service cannot run on this machine, and what to do about it; None: it can.
     """
 
     module: str
+    imports: tuple[str, ...]
     problem: Callable[[], str | None]
 
 

@@ -29,6 +29,7 @@ from voice_host.supervisor.observed import pass_on
 from voice_host.supervisor.release_fleet import ReleaseFailed
 from voice_host.supervisor.sessions import Entry, SessionTable
 from voice_host.supervisor.spawn import CannotSpawn, Spawner
+from voice_host.supervisor.speech_process import SpeechProcess
 from voice_host.supervisor.traffic import release_for
 from voice_host.supervisor.worker import Worker, describe_exit
 from voice_host.workers.messages import Figures, Observed, Order
@@ -93,6 +94,7 @@ class WorkerAgents:
         )
         self._has_observers = any(each.observer is not None for each in extensions.loaded)
         self._spawner = Spawner()
+        self._speech = SpeechProcess(settings.server)
         self._starting = asyncio.Semaphore(STARTS_AT_ONCE)
         self._groups: dict[_Key, Group] = {}
         self._routing: dict[str, Routing] = {}
@@ -111,6 +113,7 @@ class WorkerAgents:
         try:
             if able:
                 await self._spawner.start()
+                await self._speech.open()
         except CannotSpawn as error:
             hint = 'see the errors above; [agents] isolation = "none" runs all agents in one process'
             raise CannotServe(f"no worker process can be started: {error}", hint) from error
@@ -154,6 +157,7 @@ class WorkerAgents:
         self._state = "stopped"
         await self._ended(list(self._workers()), 0)
         await self._spawner.aclose()
+        await self._speech.aclose()
 
     async def _ended(self, workers: Sequence[Worker], timeout_s: float) -> None:
         """Wait until workers have left; kill those that do not in time."""
@@ -287,6 +291,8 @@ class WorkerAgents:
             settings=settings_to_send(self._settings, agent_id, self._speech_extensions),
             keys=keys_for(self._settings, agent_id),
             observed=self._has_observers,
+            speech_socket=self._speech.socket_path,
+            speech_key=self._speech.key_for(agent_id),
         )
 
     def route(self, agent_id: str, routing: Routing) -> None:

@@ -18,6 +18,7 @@ from voice_host.backoff import backoff_s
 from voice_host.clock import now_s
 from voice_host.observability.logs import get_logger
 from voice_host.settings import ServerSettings, SpeechProcessSpec, built_in_services
+from voice_host.supervisor.environment import base_environment
 from voice_host.tasks import in_background
 
 log = get_logger(__name__)
@@ -29,9 +30,9 @@ STEADY_S = 60.0
 STOP_TIMEOUT_S = 2.0
 """It ends at once when its input ends; one that does not is killed."""
 
+_SOCKET = "speech.sock"
 _BACKLOG = 1024
 """Connections of workers that may wait while the process starts. Beyond it, connecting fails at once."""
-_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR", "TZ")
 
 
 class SpeechProcess:
@@ -59,8 +60,8 @@ class SpeechProcess:
 
     @property
     def socket_path(self) -> str | None:
-        """The socket, for `Order.speech_socket`. None: there is none, since the service cannot run on this machine."""
-        return str(self._folder / "speech.sock") if self._folder is not None else None
+        """The socket, for `Order.speech_socket`. None: there is none; see `open`."""
+        return str(self._folder / _SOCKET) if self._folder is not None else None
 
     @property
     def pid(self) -> int | None:
@@ -71,21 +72,41 @@ class SpeechProcess:
         """Return what shows the process that a worker runs that agent, for `Order.speech_key`."""
         return agent_key(self._secret, agent_id)
 
-    def open(self) -> None:
-        """Listen, unless the service cannot run on this machine. Nothing is started yet."""
+    async def open(self) -> None:
+        """Listen, unless the service cannot run on this machine. Nothing is started yet.
+
+        If no socket can be made, for example since no folder for temporary files is writable, workers load the models
+        themselves.
+        """
+        await asyncio.to_thread(self._listen)
+        if self._listening is not None:
+            self._wait_for_worker()
+
+    def _listen(self) -> None:
         if self._spec is None or self._spec.problem() is not None:
             return
-        self._folder = Path(tempfile.mkdtemp(prefix="voice-host-"))
-        self._folder.chmod(0o711)  # workers may run as other users; the key decides
-        self._listening = socket.socket(socket.AF_UNIX)
-        self._listening.setblocking(False)
-        assert self.socket_path is not None
-        self._listening.bind(self.socket_path)
-        Path(self.socket_path).chmod(0o666)
-        self._listening.listen(_BACKLOG)
-        self._wait_for_worker()
+        listening = socket.socket(socket.AF_UNIX)
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix="voice-host-"))
+            path = self._folder / _SOCKET
+            listening.bind(str(path))
+            path.chmod(0o666)  # workers may run as other users: the key decides
+            self._folder.chmod(0o711)
+        except OSError as error:
+            log.warning("speech_process_off", reason=f"no socket can be made in {tempfile.gettempdir()}: {error}")
+            listening.close()
+            self._remove_folder()
+            return
+        listening.setblocking(False)
+        listening.listen(_BACKLOG)
+        self._listening = listening
 
-    async def close(self) -> None:
+    def _remove_folder(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    async def aclose(self) -> None:
         """End the process and remove the socket. Idempotent."""
         if self._listening is None:
             return
@@ -95,9 +116,7 @@ class SpeechProcess:
             await asyncio.wait((self._running,))
         self._listening.close()
         self._listening = None
-        if self._folder is not None:
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
-            self._folder = None
+        await asyncio.to_thread(self._remove_folder)
 
     def _wait_for_worker(self) -> None:
         assert self._listening is not None
@@ -133,7 +152,7 @@ class SpeechProcess:
                 *(sys.executable, "-P", "-m", self._spec.module, *arguments),
                 stdin=asyncio.subprocess.PIPE,
                 pass_fds=(listening.fileno(),),
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | {"OMP_NUM_THREADS": "1"},
+                env=base_environment(),
                 start_new_session=True,
             )
         except OSError as error:

@@ -28,6 +28,7 @@ from voice_host.plugins import (
 from voice_host.releases.release import Release
 from voice_host.settings import Settings, known_secrets
 from voice_host.settings.transfer import received_settings
+from voice_host.speech.host_process import SpeechAddress, use_speech_process
 from voice_host.speech.select import ProviderConfigError, installed_extensions
 from voice_host.tenancy.event_loop import run_in_event_loop
 from voice_host.tenancy.printed import printing_into_the_log
@@ -67,6 +68,8 @@ def main(channel: socket.socket) -> None:
         link.fail(_broken(order.release, f"{OTHER_VERSION}: {error}", DEPLOY_AGAIN))
         return
     _configure_logging(settings, order.release)
+    if order.speech_socket is not None:
+        use_speech_process(SpeechAddress(order.speech_socket, order.release.agent_id, order.speech_key))
     with printing_into_the_log():
         agents = _agents(order, settings, link)
         if isinstance(agents, AgentReport):

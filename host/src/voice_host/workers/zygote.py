@@ -20,9 +20,11 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from voice_host.settings import built_in_services
 from voice_host.workers.main import run_and_exit
 
 MAX_REQUEST_BYTES = 4096
@@ -57,6 +59,9 @@ def _import_everything() -> None:
     ModelMessagesTypeAdapter.rebuild()
     with suppress(ImportError):
         import uvloop  # noqa: F401
+    for service in built_in_services():
+        for module in service.process.imports if service.process is not None and not service.process.problem() else ():
+            import_module(module)
 
 
 class _Zygote:

@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -32,9 +33,9 @@ def process_of_the_host(spec: SpeechProcessSpec | None = None) -> SpeechProcess:
 @pytest.fixture
 async def process() -> AsyncIterator[SpeechProcess]:
     process = process_of_the_host()
-    process.open()
+    await process.open()
     yield process
-    await process.close()
+    await process.aclose()
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ from tests.speech.embedded.process.test_process import RemoteRecogniser, address
 
 async def main():
     process = process_of_the_host()
-    process.open()
+    await process.open()
     await RemoteRecogniser(address(process)).warm()
     print(process.pid, flush=True)
     await asyncio.sleep(600)
@@ -152,7 +153,7 @@ async def test_its_socket_is_removed_and_it_ends_when_the_host_stops(process: Sp
     assert process.pid is not None
     path, gone = Path(address(process).path), asyncio.create_task(ended(process.pid))
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o711  # nobody else finds out what is in it
-    await process.close()
+    await process.aclose()
     await gone
     assert not path.parent.exists()
     with pytest.raises(ProviderError) as failed:
@@ -162,8 +163,10 @@ async def test_its_socket_is_removed_and_it_ends_when_the_host_stops(process: Sp
 
 
 async def test_one_that_cannot_start_is_tried_again_with_longer_waits(caplog: pytest.LogCaptureFixture) -> None:
-    process = process_of_the_host(SpeechProcessSpec(module="voice_host.no_such_module", problem=lambda: None))
-    process.open()
+    process = process_of_the_host(
+        SpeechProcessSpec(module="voice_host.no_such_module", imports=(), problem=lambda: None)
+    )
+    await process.open()
     recogniser = RemoteRecogniser(address(process))
     asked = asyncio.create_task(recogniser.warm())
     while sum(record.message == "speech_process_lost" for record in caplog.records) < 3:  # noqa: ASYNC110
@@ -171,15 +174,29 @@ async def test_one_that_cannot_start_is_tried_again_with_longer_waits(caplog: py
     waits = [record.again_in_s for record in caplog.records if record.message == "speech_process_lost"]
     assert waits == sorted(waits)
     asked.cancel()
-    await process.close()
+    await process.aclose()
     await recogniser.aclose()
 
 
 async def test_without_the_engines_there_is_no_socket() -> None:
-    process = process_of_the_host(SpeechProcessSpec(module="any", problem=lambda: "It does not run here."))
-    process.open()
+    process = process_of_the_host(SpeechProcessSpec(module="any", imports=(), problem=lambda: "It does not run here."))
+    await process.open()
     assert process.socket_path is None
-    await process.close()
+    await process.aclose()
+
+
+async def test_without_a_folder_for_the_socket_workers_load_the_models_themselves(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / ("a" * 100)  # a socket's path may have 107 characters
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    process = process_of_the_host()
+    await process.open()
+    assert process.socket_path is None
+    assert "speech_process_off" in caplog.text
+    assert not any(folder.iterdir())
+    await process.aclose()
 
 
 def test_one_service_has_a_process() -> None:

@@ -38,6 +38,15 @@ SERVICE = SpeechService(
     name="embedded",
     speech_to_text=Adapter(make=_speech_to_text, auto_rank=1000),
     text_to_speech=Adapter(make=_text_to_speech, auto_rank=1000),
-    process=SpeechProcessSpec(module="voice_host.speech.embedded.process", problem=_problem),
+    process=SpeechProcessSpec(
+        module="voice_host.speech.embedded.process",
+        imports=(
+            "voice_host.speech.embedded.process.client",
+            "voice_host.speech.embedded.stt.adapter",
+            "voice_host.speech.embedded.stt.stream",
+            "voice_host.speech.embedded.tts.adapter",
+        ),
+        problem=_problem,
+    ),
     limitations="Demo speech on this machine: English, one close microphone, a quiet room, short everyday sentences.",
 )
