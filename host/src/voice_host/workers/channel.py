@@ -35,6 +35,7 @@ MAX_DESCRIPTORS = 8
 
 _HEADER = Struct("!IIB")
 _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_ANCILLARY_BYTES = socket.CMSG_LEN(MAX_DESCRIPTORS * 4) if hasattr(socket, "CMSG_LEN") else 0
 
 _Message = TypeVar("_Message")
 
@@ -216,8 +217,11 @@ class Channel(Generic[_Message]):
     def _received(self) -> bytes:
         if not self._takes_descriptors:
             return self._sock.recv(READ_BYTES)
-        data, descriptors, _, _ = socket.recv_fds(self._sock, READ_BYTES, MAX_DESCRIPTORS, _CLOSE_ON_EXEC)
-        self._descriptors.extend(descriptors)
+        # `socket.recv_fds` ignores its flags: an agent's programs would inherit the sockets of callers.
+        data, ancillary, _, _ = self._sock.recvmsg(READ_BYTES, _ANCILLARY_BYTES, _CLOSE_ON_EXEC)
+        for level, kind, received in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                self._descriptors.extend(memoryview(received[: len(received) // 4 * 4]).cast("i"))
         return data
 
     def _handle_frames(self) -> None:
