@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 
 from voice_host.admission import Lease
@@ -130,12 +131,10 @@ class WorkerAgents:
         return agent if isinstance(agent, BrokenAgent) else disabled(agent, self._settings)
 
     async def _start(self, release: Release) -> None:
-        """Start an installed agent. It is broken if that fails."""
-        try:
+        """Start an installed agent, and send it all calls. It is broken if that fails."""
+        with suppress(ReleaseFailed):
             await self.launch(release)
-        except ReleaseFailed:
-            return
-        self.route(release.agent_id, Routing(traffic={release.name: 100}))
+            self.route(release.agent_id, Routing(traffic={release.name: 100}))
 
     async def drain(self, timeout_s: float = 0) -> None:
         if self._state in ("draining", "stopped"):
@@ -258,7 +257,7 @@ class WorkerAgents:
                 self._base[release.agent_id] = self._reports[release.agent_id] = failed.report
             raise
         self._groups[key] = group
-        self._base.setdefault(release.agent_id, report)
+        self._base[release.agent_id] = report
         self._refresh(release.agent_id)
         return report
 
@@ -317,7 +316,9 @@ class WorkerAgents:
             group.retire()
             group.workers = fresh.workers
         if not self._groups_of(agent_id):
-            await self._start(self._installed(agent_id))
+            release = self._installed(agent_id)
+            await self.launch(release)
+            self._routing.setdefault(agent_id, Routing(traffic={release.name: 100}))
         self._refresh(agent_id)
 
     def _installed(self, agent_id: str) -> Release:

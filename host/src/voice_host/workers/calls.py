@@ -13,6 +13,7 @@ from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.clients.voice_host_v1 import VoiceHostV1
 from voice_host.fleet.local import LocalAgents
+from voice_host.fleet.report import AgentReport
 from voice_host.observability.logs import get_logger
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.settings import Settings
@@ -27,6 +28,7 @@ from voice_host.workers.messages import (
     Hurry,
     Order,
     Ping,
+    Reported,
     Retire,
     Revoke,
     Started,
@@ -55,6 +57,7 @@ class WorkerCalls:
         self._leave = asyncio.Event()
         self._retiring = False
         self._draining: asyncio.Task[None] | None = None
+        self._reported: AgentReport | None = None
         limits = settings.limits
         self._adopter = SocketAdopter(
             ws_max_size=limits.max_frame_bytes,
@@ -71,7 +74,7 @@ class WorkerCalls:
         self._link.on_ended = self._leave_if_done
         try:
             await self._agents.start()
-            report = self._agents.report.agents[self._agent_id]
+            report = self._reported = self._agents.report.agents[self._agent_id]
             self._link.send(Started(report=report))
             if report.status == "ready":
                 spare_calls_from_full_collections()
@@ -91,7 +94,9 @@ class WorkerCalls:
                 accepted = HandedOver(
                     socket.socket(fileno=descriptor), payload[message.state_bytes :], message.client, message.scheme
                 )
-                in_background(self._take(message, accepted), "take-call", of=message.lease.session_id)
+                session_id = message.lease.session_id
+                self._link.calls[session_id] = message.call  # at once, since a `Retire` may follow
+                in_background(self._take(message, accepted), "take-call", of=session_id)
             case Retire():
                 self._retiring = True
                 self._leave_if_done()
@@ -135,11 +140,16 @@ class WorkerCalls:
         except KeyError:
             return None
 
+    def _report(self) -> None:
+        """Tell the front if the agent's report has changed: some problems only show in calls."""
+        report = self._agents.report.agents[self._agent_id]
+        if report != self._reported:
+            self._reported = report
+            self._link.send(Reported(report=report))
+
     # --- calls ------------------------------------------------------------------------------------------------------
 
     async def _take(self, message: TakeCall, accepted: HandedOver) -> None:
-        session_id = message.lease.session_id
-        self._link.calls[session_id] = message.call
         try:
             began = await self._adopter.adopt(accepted, partial(self._serve, message))
         except OSError:  # the client is gone
@@ -162,4 +172,5 @@ class WorkerCalls:
         session = None if self._manager is None else self._manager.session(session_id)
         parked = session is not None and session.parked_at is not None
         self._link.send(CallOver(call=message.call, parked=parked))
+        self._report()
         self._leave_if_done()
