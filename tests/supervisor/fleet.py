@@ -45,7 +45,7 @@ class Fleet:
     def release(self, agent: str = "telling", **changes: Any) -> Release:
         """The installed release of an agent, changed."""
         found = next(each for each in self.agents._agents if each.id == agent)
-        return installed_release(found, self.settings).model_copy(update=changes)  # type: ignore[arg-type]
+        return installed_release(found).model_copy(update=changes)  # type: ignore[arg-type]
 
     def pids(self, agent: str = "telling") -> list[int | None]:
         """The processes of an agent."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
+import venv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -183,3 +187,18 @@ def is_running(pid: int) -> bool:
     except OSError:
         return False
     return state not in ("Z", "X")
+
+
+def virtual_environment(folder: Path) -> Path:
+    """Make an environment with what this one has, and return the folder of its packages.
+
+    Its packages are found in this environment, but for the metadata of the host and the SDK.
+    """
+    venv.create(folder, with_pip=False)
+    [packages] = folder.glob("lib/python*/site-packages")
+    paths = [path for path in sys.path if Path(path).is_dir() and path != str(Path.cwd())]
+    (packages / "host.pth").write_text("\n".join(paths), encoding="utf-8")
+    for name in ("voice-host", "voice-host-sdk"):
+        info = Path(str(distribution(name)._path))  # type: ignore[attr-defined]
+        shutil.copytree(info, packages / info.name)
+    return packages

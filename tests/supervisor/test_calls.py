@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.supervisor.hosts import ask, greeting, message, serving
+from tests.sample_plugins import PluginFolder
+from tests.supervisor.hosts import TELLING, ask, greeting, message, serving, virtual_environment
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are processes of Linux")
 
@@ -44,3 +45,31 @@ def test_a_call_is_answered_by_a_worker(tmp_path: Path, start: str, loop: str) -
         assert "topsecret" not in host.process.output
         assert "destroyed goodbye" in host.process.output
         assert "Traceback" not in host.process.output
+
+
+def test_an_agent_of_another_environment(tmp_path: Path) -> None:
+    packages = virtual_environment(tmp_path / "night")
+    code = TELLING.replace("{}\n", "{'prefix': __import__('sys').prefix}\n", 1)
+    PluginFolder(packages).install("night-desk", code)
+    settings = '[agent.night-desk]\nenvironment = "night"\n'
+    agents = {"telling": TELLING}
+    with serving(tmp_path, settings, agents, "--agents", "telling,night-desk") as host:
+        with host.call("night-desk") as call:
+            told = greeting(call)
+            assert told["settings"]["prefix"] == str(tmp_path / "night")
+            assert ask(call) == told["pid"]
+        with host.call() as call:
+            ask(call)
+        assert {agent["id"]: agent["status"] for agent in host.get("/agents")} == {
+            "night-desk": "ready",
+            "telling": "ready",
+        }
+
+
+def test_an_environment_that_is_gone_breaks_its_agent_alone(tmp_path: Path) -> None:
+    settings = '[agent.night-desk]\nenvironment = "night"\n'
+    with serving(tmp_path, settings, None, "--agents", "telling,night-desk") as host:
+        found = {agent["id"]: agent for agent in host.get("/agents")}
+        assert found["telling"]["status"] == "ready"
+        assert found["night-desk"]["status"] == "broken"
+        assert "does not exist" in found["night-desk"]["error"]

@@ -1,10 +1,10 @@
-"""The installed agents that the settings allow, and the complaints about those that are missing."""
+"""The installed agents that the settings allow, and errors about those that are missing."""
 
 from __future__ import annotations
 
 from voice_host.fleet.service import CannotServe
 from voice_host.observability.logs import get_logger
-from voice_host.plugins import BrokenAgent, DiscoveredAgent, absent_agents, discover_agents, nothing_to_run
+from voice_host.plugins import BrokenAgent, DiscoveredAgent, absent_agents, installed_agents, nothing_to_run
 from voice_host.settings import Settings
 
 log = get_logger(__name__)
@@ -18,7 +18,7 @@ def allowed_agents(settings: Settings) -> tuple[list[DiscoveredAgent | BrokenAge
     Raises:
         CannotServe: an agent that is required or selected is not installed or not allowed.
     """
-    installed = discover_agents()
+    installed = installed_agents(settings)
     for absent in absent_agents(settings, {agent.id for agent in installed}):
         if absent.required:
             raise CannotServe(str(absent), "install it, or take it out of agents.required")

@@ -120,7 +120,7 @@ class WorkerAgents:
             raise CannotServe(f"no worker process can be started: {error}", hint) from error
         async with asyncio.TaskGroup() as tasks:
             for agent in able:
-                tasks.create_task(self._start(installed_release(agent, self._settings)))
+                tasks.create_task(self._start(installed_release(agent)))
         for report in self._reports.values():
             if (report.required and report.status != "ready") or (report.status == "broken" and self._strict):
                 raise RequiredAgentBroken(report)
@@ -325,7 +325,7 @@ class WorkerAgents:
         found = next(agent for agent in self._agents if agent.id == agent_id)
         if isinstance(found, BrokenAgent):
             raise ReleaseFailed(self._reports[agent_id])
-        return installed_release(found, self._settings)
+        return installed_release(found)
 
     async def reload(self, settings: Settings) -> None:
         """Use new settings: see `ReleaseFleet`."""
@@ -382,7 +382,7 @@ async def _refuse(connection: ClientConnection, lease: Lease, code: CloseCode, r
     await connection.close(code, reason)
 
 
-def installed_release(agent: DiscoveredAgent, settings: Settings) -> Release:
+def installed_release(agent: DiscoveredAgent) -> Release:
     """Return the release of an agent that is installed beside the host, or in the environment of its settings."""
     name = agent.version if agent.version[:1].isdigit() else f"0-{agent.version}"
     return Release(
@@ -392,6 +392,7 @@ def installed_release(agent: DiscoveredAgent, settings: Settings) -> Release:
         version=agent.version,
         entry_point=agent.entry_point,
         sdk_requirement=agent.sdk_requirement,
+        environment=agent.environment,
     )
 
 
@@ -409,7 +410,7 @@ def _release_report(name: str, groups: Sequence[Group], routing: Routing) -> Rel
         version=release.version,
         traffic=routing.traffic.get(name, 0),
         aliases=tuple(alias for alias, target in routing.aliases.items() if target == name),
-        own_environment=release.environment is not None,
+        own_environment=release.created is not None,
         status="ready" if ready else "retiring",
         restarts=sum(group.restarts for group in mine),
         workers=tuple(worker.worker_report() for worker in workers),

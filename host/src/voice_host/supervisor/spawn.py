@@ -94,7 +94,7 @@ class Spawner:
         Raises:
             CannotSpawn: it cannot be started.
         """
-        python = release.python or (own.environment and own.environment / "bin" / "python")
+        python = release.python
         with _Pipes() as pipes:
             if python is None and not own.launcher:
                 return await self._forked(pipes)
