@@ -24,6 +24,9 @@ from voice_host.tasks import to_the_end
 UNFINISHED = ".building-"
 """Prefix of folders in which something is being built. They are renamed when it is complete."""
 
+_LOCK = ".lock"
+"""A file of an environment by which uv locks it, so that each needs its own."""
+
 
 async def base_environment(uv: Uv, wheels: Sequence[Path], folder: Path, progress: Progress) -> Path:
     """Return the base environment, and build it if it is not there. The caller holds the lock of the data directory.
@@ -64,35 +67,45 @@ async def _build(uv: Uv, wheels: Sequence[Path], folder: Path) -> None:
     install = ("pip", "install", "--compile-bytecode", "--python", environment / "bin" / "python")
     pins = folder / "pins.txt"
     pins.write_text("".join(f"{name}=={version}\n" for name, version in _pins().items()), encoding="utf-8")
-    try:
-        await uv(*install, "--constraints", pins, *wheels, folder=folder.parent, phase="base")
-    except DeployRefused as refused:
-        if UNSATISFIABLE not in refused.message:
-            raise
-        # A version is on no index any more, or was never on one.
-        await uv(*install, *wheels, folder=folder.parent, phase="base")
+    attempts = (
+        ("--offline", "--constraints", pins),  # if uv has installed the host, it still has everything
+        ("--constraints", pins),
+        (),  # an index has not all of these versions any more, or not for this platform
+    )
+    for number, options in enumerate(attempts, start=1):
+        try:
+            await uv(*install, *options, *wheels, folder=folder.parent, phase="base")
+            return
+        except DeployRefused as refused:
+            resolvable = number == 1 or UNSATISFIABLE in refused.message
+            if not resolvable or number == len(attempts):
+                raise
 
 
 def copy_environment(environment: Path, copy: Path) -> None:
     """Copy an environment by hard links. Blocks, about 0.2 s."""
-    shutil.copytree(environment, copy, symlinks=True, copy_function=_link, ignore=_not_its_lock)
+    for folder, folders, files in os.walk(environment):
+        there = copy / Path(folder).relative_to(environment)
+        there.mkdir(parents=True)
+        for name in [*folders, *files]:
+            source, target = Path(folder, name), there / name
+            if source.is_symlink():
+                target.symlink_to(source.readlink())
+            elif name in files and name != _LOCK:
+                _link(source, target)
 
 
-def _not_its_lock(folder: str, names: list[str]) -> list[str]:
-    """uv locks an environment by a file in it, which each needs for itself."""
-    return [name for name in names if name == ".lock"]
-
-
-def _link(source: str, target: str) -> None:
+def _link(source: Path, target: Path) -> None:
     try:
-        os.link(source, target)
+        target.hardlink_to(source)
     except OSError:  # too many links to it, or a file system without them
-        shutil.copy2(source, target)
+        shutil.copy(source, target)
 
 
 def base_name(wheels: Sequence[Path]) -> str:
     """Return a name that changes with the interpreter, the host's files, and the versions it runs with."""
-    parts = [sys.version, sys.base_prefix, *map(str, wheels), *(f"{name}=={at}" for name, at in _pins().items())]
+    pins = [f"{name}=={version}" for name, version in _pins().items()]
+    parts = [sys.version, sys.base_prefix, *(wheel.parent.name for wheel in wheels), *pins]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

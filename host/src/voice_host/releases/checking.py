@@ -45,7 +45,7 @@ async def check_in_environment(release: Release, order: Order, *, limit_s: float
             folder=python.parent,
             variables=dict(_environment()),
             limit_s=limit_s + REST_S,
-            input_bytes=order.model_dump_json().encode(),
+            input_bytes=order.model_dump_json().encode() + b"\n",
         )
     except TimeoutError:
         return _broken(

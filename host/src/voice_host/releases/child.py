@@ -57,7 +57,7 @@ async def run_child(
         command: the program's path and arguments.
         folder: its working directory.
         variables: its whole environment.
-        input_bytes: what it reads from stdin.
+        input_bytes: what it reads from stdin, which stays open while it runs: its end tells that this process is gone.
 
     Raises:
         TimeoutError: it took longer than `limit_s`.
@@ -80,6 +80,8 @@ async def run_child(
                 tasks.create_task(_write(process.stdin, input_bytes))
                 code = await process.wait()
         finally:
+            if process.stdin is not None:
+                process.stdin.close()
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # and what it has started
             await asyncio.shield(process.wait())
@@ -122,4 +124,3 @@ async def _write(stream: asyncio.StreamWriter | None, content: bytes) -> None:
     with suppress(ConnectionError):  # it did not read it
         stream.write(content)
         await stream.drain()
-    stream.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -272,7 +273,8 @@ class _Target:
 
 async def _build_wheel(uv: Uv, source: SourceFolder, folder: Path) -> Path:
     built = folder / "wheel"
-    await uv("build", "--wheel", "--out-dir", built, source.path, folder=folder, phase="build")
+    options = ("--wheel", "--python", sys.executable, "--out-dir", built)
+    await uv("build", *options, "--", source.path, folder=source.path, phase="build")
     wheels = list(built.glob("*.whl"))
     if len(wheels) != 1:
         raise DeployRefused(f"the build of {source} left {len(wheels)} wheels, not one", phase="build")

@@ -67,7 +67,7 @@ def read_package(what: str, folder: Path) -> AgentPackage:
         DeployRefused: there is no such file or folder, or it is none of the three.
     """
     path = folder / Path(what).expanduser()
-    if path.is_dir():
+    if what and path.is_dir():
         if not (path / "pyproject.toml").is_file() and not (path / "setup.py").is_file():
             raise DeployRefused(
                 f"{what} has no pyproject.toml, so that no wheel can be built of it", _WHAT, phase=_PHASE
@@ -75,7 +75,7 @@ def read_package(what: str, folder: Path) -> AgentPackage:
         return SourceFolder(path.resolve())
     if path.is_file():
         return WheelFile(path.resolve())
-    if what.endswith(".whl") or (re.search(r"[/\\]", what) and " @ " not in what):
+    if " @ " not in what and re.search(r"[/\\]|\.whl$", what):
         raise DeployRefused(f"there is no file or folder {what}", _WHAT, phase=_PHASE)
     return PackageRequirement(required_name(what)[1])
 
@@ -106,9 +106,9 @@ def agent_of_wheel(wheel: Path, agent_id: str | None) -> DiscoveredAgent:
     except InvalidWheelFilename:
         raise DeployRefused(f"{wheel.name} is not a wheel: that is not the name of one", _WHAT, phase=_PHASE) from None
     metadata = _metadata(wheel)
-    if canonicalize_name(metadata["Name"] or "") != name:
-        raise DeployRefused(f"{wheel.name} contains {metadata['Name']}, not {name}", "build it again", phase=_PHASE)
-    _require_python(f"{name} {version}", metadata["Requires-Python"])
+    if canonicalize_name(metadata.get("Name") or "") != name:
+        raise DeployRefused(f"{wheel.name} contains {metadata.get('Name')}, not {name}", "build it again", phase=_PHASE)
+    _require_python(f"{name} {version}", metadata.get("Requires-Python"))
     found = choose_agent(discover_agents(wheel), str(name), agent_id, phase=_PHASE)
     if mismatch := sdk_mismatch(found):
         raise DeployRefused(f"{name} {version}: {mismatch.error}", mismatch.hint, phase=_PHASE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,8 +92,6 @@ _HINTS = {
 def _refusing_os_errors(phase: str) -> Iterator[None]:
     try:
         yield
-    except shutil.Error as error:  # of many files; each is (source, target, why)
-        raise DeployRefused(str(error.args[0][0][2]), DISK_FULL, phase=phase) from error
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         raise DeployRefused(

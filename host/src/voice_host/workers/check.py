@@ -1,7 +1,8 @@
 """`python -m voice_host.workers.check`: takes an agent through every phase, in the environment it is installed in.
 
-The front starts it with that environment's interpreter. It reads an `Order` from stdin and writes a `Started` to
-stdout; what the agent prints goes to stderr. The argument is how many seconds the import and the hooks may take.
+The front starts it with that environment's interpreter. It reads an `Order`, one line of stdin, and writes a `Started`
+to stdout; what the agent prints goes to stderr. It exits when stdin ends, since then the front is gone. The argument is
+how many seconds the import and the hooks may take.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import faulthandler
 import json
 import os
 import sys
-from typing import NoReturn
+import threading
+from typing import BinaryIO, NoReturn
 
 from voice_host.fleet.check import check_agents
 from voice_host.fleet.report import AgentReport
@@ -27,7 +29,8 @@ def main() -> NoReturn:
     faulthandler.enable()
     output = os.dup(1)
     os.dup2(2, 1)
-    said = sys.stdin.buffer.read()
+    said = sys.stdin.buffer.readline()
+    threading.Thread(target=_exit_with_the_front, args=(sys.stdin.buffer,), daemon=True).start()
     if json.loads(said).get("protocol") == PROTOCOL:
         order = Order.model_validate_json(said)
         os.environ.update(order.keys)  # where clients of models read them
@@ -38,6 +41,12 @@ def main() -> NoReturn:
         stdout.write(answer)
     sys.stderr.flush()
     os._exit(0)  # whatever the agent has left running
+
+
+def _exit_with_the_front(stdin: BinaryIO) -> None:
+    while stdin.read(1):
+        pass
+    os._exit(1)
 
 
 def check(order: Order, *, limit_s: float) -> AgentReport:

@@ -1,0 +1,85 @@
+"""A data directory in which environments are built, shared by the tests since its base environment is dear."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from voice_host.releases.environments import RELEASES, Environments
+from voice_host.releases.package import AgentPackage, read_package
+from voice_host.releases.release import Release
+from voice_host.releases.steps import DeployRefused, Step
+from voice_host.settings import load_settings
+from voice_host.settings.transfer import keys_to_send, settings_to_send
+from voice_host.workers.messages import Order
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a process, which tells nobody."""
+    while not condition():
+        await asyncio.sleep(0.02)
+
+
+@dataclass
+class Deployer:
+    """Builds releases, and remembers what was reported."""
+
+    data_dir: Path
+    variables: dict[str, str] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def environments(self) -> Environments:
+        return Environments(self.data_dir, self.order)
+
+    def order(self, release: Release, alias: str) -> Order:
+        settings = load_settings(environ=self.variables)
+        return Order(
+            release=release,
+            alias=alias,
+            settings=settings_to_send(settings, release.agent_id),
+            keys=keys_to_send(settings),
+        )
+
+    async def build(self, what: str | Path, agent_id: str | None = None, *, known: tuple[Release, ...] = ()) -> Release:
+        package: AgentPackage = read_package(str(what), Path("/"))
+        return await self.environments.build(package, agent_id, known=known, progress=self.steps.append)
+
+    async def refused(
+        self, what: str | Path, agent_id: str | None = None, *, known: tuple[Release, ...] = ()
+    ) -> DeployRefused:
+        """Deploy what cannot be deployed, and make sure that nothing is left of it."""
+        before = self.files()
+        with pytest.raises(DeployRefused) as caught:
+            await self.build(what, agent_id, known=known)
+        assert self.files() == before
+        assert self.steps == [] or self.steps[-1].state == "failed"
+        return caught.value
+
+    def files(self) -> set[Path]:
+        """What there is of releases, down to the files beside their environments."""
+        return {path for depth in ("*", "*/*", "*/*/*") for path in (self.data_dir / RELEASES).glob(depth)} - {
+            self.data_dir / RELEASES / ".lock"
+        }
+
+
+@pytest.fixture(scope="package")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def deployer(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployer]:
+    """Deploys into the shared data directory, from the folder `index` alone, and removes the releases afterwards."""
+    (tmp_path / "index").mkdir()
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "index"))
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    yield Deployer(data_dir)
+    for path in (data_dir / RELEASES).iterdir() if (data_dir / RELEASES).is_dir() else ():
+        if path.name != ".lock":
+            shutil.rmtree(path)
