@@ -22,6 +22,8 @@ def test_the_list_for_programs(run: Run, plugins: PluginFolder) -> None:
         "enabled": True,
         "required": True,
         "error": None,
+        "release": None,
+        "environment": None,
     }
     assert rows["front-desk"]["allowed"] is False
     assert module not in sys.modules

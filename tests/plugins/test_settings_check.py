@@ -22,19 +22,19 @@ def test_nothing_is_installed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("installed", "beginning"),
+    ("count", "beginning"),
     [(1, "1 agent is installed, but not allowed by "), (2, "2 agents are installed, but none is allowed by ")],
 )
-def test_the_allow_list_leaves_all_of_them_out(tmp_path: Path, installed: int, beginning: str) -> None:
-    message = nothing_to_run(allowing(tmp_path), installed)
+def test_the_allow_list_leaves_all_of_them_out(tmp_path: Path, count: int, beginning: str) -> None:
+    message = nothing_to_run(allowing(tmp_path), count)
     assert message.startswith(f"{beginning}{tmp_path / 'settings.toml'}: [agents] allow. ")
-    by_variable = nothing_to_run(allowing(tmp_path, VOICE_HOST_AGENTS__ALLOW="x"), installed)
+    by_variable = nothing_to_run(allowing(tmp_path, VOICE_HOST_AGENTS__ALLOW="x"), count)
     assert by_variable.startswith(f"{beginning}VOICE_HOST_AGENTS__ALLOW. ")
 
 
 def test_the_report_says_why_it_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [DiscoveredAgent(agent_id, "d", "1", agent_id, None) for agent_id in ("one", "two")]
-    monkeypatch.setattr(installed, "discover_agents", lambda: found)
+    monkeypatch.setattr(installed, "installed_agents", lambda settings: found)
     settings = allowing(tmp_path)
     agents = build(settings)
 

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from voice_host.releases.checking import order_for
 from voice_host.releases.environments import RELEASES, Environments
 from voice_host.releases.package import AgentPackage, read_package
 from voice_host.releases.release import Release
 from voice_host.releases.steps import DeployRefused, Step
 from voice_host.settings import load_settings
-from voice_host.settings.transfer import keys_to_send, settings_to_send
 from voice_host.workers.messages import Order
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a process, which tells nobody."""
-    while not condition():
+    """Wait until a process has done something."""
+    while not condition():  # noqa: ASYNC110 (a process tells nobody)
         await asyncio.sleep(0.02)
 
 
@@ -38,13 +38,7 @@ class Deployer:
         return Environments(self.data_dir, self.order)
 
     def order(self, release: Release, alias: str) -> Order:
-        settings = load_settings(environ=self.variables)
-        return Order(
-            release=release,
-            alias=alias,
-            settings=settings_to_send(settings, release.agent_id),
-            keys=keys_to_send(settings),
-        )
+        return order_for(release, load_settings(environ=self.variables))
 
     async def build(self, what: str | Path, agent_id: str | None = None, *, known: tuple[Release, ...] = ()) -> Release:
         package: AgentPackage = read_package(str(what), Path("/"))

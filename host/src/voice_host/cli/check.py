@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -22,9 +22,20 @@ from voice_host.cli.output import (
     say_warning,
     settings_or_exit,
 )
+from voice_host.fleet.installed import installed_release
 from voice_host.fleet.report import AgentReport, Status
-from voice_host.plugins import AbsentAgent, absent_agents, discover_agents, not_installed, nothing_to_run
+from voice_host.plugins import (
+    AbsentAgent,
+    DiscoveredAgent,
+    Extensions,
+    absent_agents,
+    not_installed,
+    nothing_to_run,
+)
 from voice_host.plugins.installing import installer
+from voice_host.releases.checking import check_in_environment, order_for
+from voice_host.releases.discovery import ListedAgent, list_agents
+from voice_host.settings import Settings
 
 SHOWN = {
     *("id", "kind", "distribution", "version", "phase", "status"),
@@ -57,20 +68,19 @@ def check(
     `voice-host check front-desk --json`
     """
     settings = settings_or_exit(config)
-    outcomes = discover_agents()
-    installed = {outcome.id for outcome in outcomes}
+    listed = list_agents(settings)
+    installed = {each.agent.id for each in listed}
     for agent_id in ids or ():
         if agent_id not in installed:
             fail(not_installed(agent_id, installed), "see `voice-host agents`")
     absent = absent_agents(settings, installed)
     # Imported lazily: it loads the web framework and the agent runtime.
     from voice_host.cli.extension_checks import check_extensions
-    from voice_host.fleet.check import check_agents
 
     # Agents may print, which must not end up in the JSON output.
     with contextlib.redirect_stdout(sys.stderr):
         extensions, working = check_extensions(settings)
-        reports = asyncio.run(check_agents(settings, outcomes, ids or None, working, limit_s=timeout_s))
+        reports = asyncio.run(_check(listed, settings, ids or None, working, timeout_s))
     if ids:  # of the extensions, only broken ones matter then: they keep all agents from running
         extensions = [report for report in extensions if report.status == "broken"]
     reports += _required_but_absent(absent) if not ids else []
@@ -87,6 +97,31 @@ def check(
         fail(nothing_to_run(settings, len(installed)), "without `allow`, all installed agents run", FAILED)
     if any(report.status == "broken" for report in [*extensions, *reports]):
         raise typer.Exit(FAILED)
+
+
+async def _check(
+    listed: Sequence[ListedAgent],
+    settings: Settings,
+    ids: Collection[str] | None,
+    extensions: Extensions,
+    limit_s: float,
+) -> list[AgentReport]:
+    """Check agents: those of the host's own environment in this process, each other one in its environment."""
+    from voice_host.fleet.check import check_agents, unchecked
+
+    here = [each.agent for each in listed if each.environment is None]
+    reports = await check_agents(settings, here, ids, extensions, limit_s=limit_s)
+    for each in listed:
+        agent = each.agent
+        if each.environment is None or (ids is not None and agent.id not in ids):
+            continue
+        report = unchecked(agent, settings, required=ids is not None or agent.id in settings.agents.required)
+        if report is None and isinstance(agent, DiscoveredAgent):
+            release = installed_release(agent)
+            report = await check_in_environment(release, order_for(release, settings), limit_s=limit_s)
+        assert report is not None
+        reports.append(report.model_copy(update={"id": each.name}))
+    return sorted(reports, key=lambda report: report.id)
 
 
 def _required_but_absent(absent: Sequence[AbsentAgent]) -> list[AgentReport]:

@@ -58,14 +58,12 @@ async def check_agents(
     return reports
 
 
-async def _check(
-    outcome: DiscoveredAgent | BrokenAgent,
-    settings: Settings,
-    extensions: Extensions,
-    *,
-    required: bool,
-    limit_s: float,
-) -> AgentReport:
+def unchecked(outcome: DiscoveredAgent | BrokenAgent, settings: Settings, *, required: bool) -> AgentReport | None:
+    """Return the report on an agent whose code need not run, as metadata and settings tell; None: it is to be checked.
+
+    Args:
+        required: whether it was asked for or is required: then it counts as broken if it is not allowed.
+    """
     if not settings.agents.allows(outcome.id):
         discovered = outcome.discovered if isinstance(outcome, BrokenAgent) else outcome
         if not required:
@@ -76,6 +74,20 @@ async def _check(
         return report_of(outcome, settings)
     if not settings.for_agent(outcome.id).enabled and not required:
         return report_of(outcome, settings, status="disabled")
+    return None
+
+
+async def _check(
+    outcome: DiscoveredAgent | BrokenAgent,
+    settings: Settings,
+    extensions: Extensions,
+    *,
+    required: bool,
+    limit_s: float,
+) -> AgentReport:
+    if (report := unchecked(outcome, settings, required=required)) is not None:
+        return report
+    assert isinstance(outcome, DiscoveredAgent)
     with time_limit(limit_s):
         loaded = load_agent(outcome, settings.for_agent(outcome.id).settings)
     if isinstance(loaded, BrokenAgent):

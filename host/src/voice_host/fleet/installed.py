@@ -5,6 +5,7 @@ from __future__ import annotations
 from voice_host.fleet.service import CannotServe
 from voice_host.observability.logs import get_logger
 from voice_host.plugins import BrokenAgent, DiscoveredAgent, absent_agents, installed_agents, nothing_to_run
+from voice_host.releases.release import Release
 from voice_host.settings import Settings
 
 log = get_logger(__name__)
@@ -31,3 +32,16 @@ def allowed_agents(settings: Settings) -> tuple[list[DiscoveredAgent | BrokenAge
             raise CannotServe(f"agent {agent_id!r} is required but not allowed", "add it to agents.allow or --agents")
     allowed = [agent for agent in installed if settings.agents.allows(agent.id)]
     return allowed, None if allowed else nothing_to_run(settings, len(installed))
+
+
+def installed_release(agent: DiscoveredAgent) -> Release:
+    """Return the release of an agent that is installed beside the host, or in the environment of its settings."""
+    return Release(
+        agent_id=agent.id,
+        name=agent.version if agent.version[:1].isdigit() else f"0-{agent.version}",
+        distribution=agent.distribution,
+        version=agent.version,
+        entry_point=agent.entry_point,
+        sdk_requirement=agent.sdk_requirement,
+        environment=agent.environment,
+    )

@@ -64,8 +64,16 @@ def load_agents(settings: Settings) -> list[LoadedAgent | BrokenAgent]:
 
 
 def load_if_enabled(agent: DiscoveredAgent, settings: Settings) -> LoadedAgent | BrokenAgent:
-    """Load an agent with its own settings, unless they disable it. See `load_agent`."""
-    return disabled(agent, settings) or load_agent(agent, settings.for_agent(agent.id).settings)
+    """Load an agent with its own settings, unless they disable it. See `load_agent`.
+
+    It is broken if it is installed in another environment, from which this process cannot import it.
+    """
+    if (outcome := disabled(agent, settings)) is not None:
+        return outcome
+    if agent.environment is not None:
+        hint = 'it needs a worker process: `voice-host serve` on Linux with [agents] isolation = "process"'
+        return BrokenAgent(agent, Phase.COMPATIBLE, f"it is installed in {agent.environment}", hint)
+    return load_agent(agent, settings.for_agent(agent.id).settings)
 
 
 def disabled(agent: DiscoveredAgent, settings: Settings) -> DisabledAgent | None:

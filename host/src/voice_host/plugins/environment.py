@@ -83,7 +83,7 @@ def installed_agents(settings: Settings) -> list[DiscoveredAgent | BrokenAgent]:
     that cannot be used are broken, and so are those with an invalid or ambiguous id. Blocks.
     """
     placed = {agent_id: folder for agent_id in settings.agent if (folder := settings.environment_of(agent_id))}
-    agents = {agent.id: agent for agent in map(_placed, placed, placed.values())}
+    agents = {agent.id: agent for agent in map(agent_in, placed.values(), placed)}
     beside = [agent for agent in discover_agents() if agent.id not in agents]
     ids = {agent.id for agent in beside} | agents.keys()
     for first, second in colliding_ids(ids):
@@ -95,8 +95,8 @@ def installed_agents(settings: Settings) -> list[DiscoveredAgent | BrokenAgent]:
     return sorted([*beside, *agents.values()], key=lambda agent: agent.id)
 
 
-def _placed(agent_id: str, folder: Path) -> DiscoveredAgent | BrokenAgent:
-    """Return the agent of an environment that the operator has made."""
+def agent_in(folder: Path, agent_id: str) -> DiscoveredAgent | BrokenAgent:
+    """Return an agent of another environment. It is broken if it cannot be found there, or not run. Blocks."""
     nobody = DiscoveredAgent(agent_id, "", "", "", None, folder)
     try:
         metadata = read_environment(folder)

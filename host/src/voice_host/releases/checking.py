@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,9 @@ from voice_host.plugins import Phase
 from voice_host.plugins.requirements import HOST_DISTRIBUTION
 from voice_host.releases.child import Ended, run_child
 from voice_host.releases.release import Release
+from voice_host.settings import Settings
+from voice_host.settings.transfer import settings_to_send
+from voice_host.supervisor.environment import base_environment, keys_for
 from voice_host.workers.messages import PROTOCOL, Order, Started
 
 MODULE = "voice_host.workers.check"
@@ -25,9 +25,16 @@ REST_S = 120.0
 """What the process may take beyond the limit on the import and the hooks: starting Python, `on_startup`, `on_shutdown`,
 all of which have their own limits. It bounds what those cannot interrupt."""
 
-_PASSED_ON = re.compile(r"PATH|HOME|USER|LANG|LC_.*|TZ|TMPDIR|(https?|all|no)_proxy|SSL_CERT_.*", re.IGNORECASE)
-
 _MAX_TRACE_CHARS = 10_000
+
+
+def order_for(release: Release, settings: Settings) -> Order:
+    """Return what a worker of a release gets, with the settings of production."""
+    return Order(
+        release=release,
+        settings=settings_to_send(settings, release.agent_id),
+        keys=keys_for(settings, release.agent_id),
+    )
 
 
 async def check_in_environment(release: Release, order: Order, *, limit_s: float) -> AgentReport:
@@ -43,7 +50,7 @@ async def check_in_environment(release: Release, order: Order, *, limit_s: float
         ended = await run_child(
             command,
             folder=python.parent,
-            variables=dict(_environment()),
+            variables=_environment(),
             limit_s=limit_s + REST_S,
             input_bytes=order.model_dump_json().encode() + b"\n",
         )
@@ -93,7 +100,7 @@ def _broken(release: Release, error: str, hint: str, stderr: str = "") -> AgentR
     )
 
 
-def _environment() -> Iterator[tuple[str, str]]:
-    yield from ((name, value) for name, value in os.environ.items() if _PASSED_ON.fullmatch(name))
-    yield "OPENBLAS_NUM_THREADS", "1"
-    yield "PYTHONUTF8", "1"
+def _environment() -> dict[str, str]:
+    """Return the variables of a worker, without those by which its Python would import from elsewhere."""
+    elsewhere = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    return {name: value for name, value in base_environment().items() if name not in elsewhere}

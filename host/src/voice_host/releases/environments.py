@@ -18,6 +18,7 @@ from packaging.version import Version
 
 from voice_host.fleet.report import AgentReport
 from voice_host.plugins import DiscoveredAgent, read_environment
+from voice_host.plugins.environment import site_packages
 from voice_host.releases.base_environment import UNFINISHED, base_environment, base_name, copy_environment
 from voice_host.releases.checking import check_in_environment
 from voice_host.releases.own_wheels import CannotBuildWheel, own_wheels
@@ -108,7 +109,7 @@ class Environments:
             release = self._release(found, known)
             with step(progress, "check", found.id) as outcome:
                 report = await self.check(release.model_copy(update={"environment": environment}), alias)
-                _require_ready(report)
+                _require_ready(report, environment)
                 outcome.detail = "; ".join((f"{found.id} passed every phase", *report.warnings))
                 await to_the_end(asyncio.to_thread(self._keep, release, environment.parent))
         return release
@@ -311,7 +312,10 @@ def _require_free_id(found: DiscoveredAgent, known: Collection[Release], *, phas
             )
 
 
-def _require_ready(report: AgentReport) -> None:
-    if report.status != "ready":
-        message = str(report) if report.status == "broken" else f"agent {report.id} is {report.status}"
-        raise DeployRefused(message.removesuffix(f"; {report.hint}"), report.hint, phase="check", report=report)
+def _require_ready(report: AgentReport, environment: Path) -> None:
+    """Refuse an agent that is not ready. Paths in the message are those within its packages, as it has no place yet."""
+    if report.status == "ready":
+        return
+    message = str(report) if report.status == "broken" else f"agent {report.id} is {report.status}"
+    message = message.removesuffix(f"; {report.hint}").replace(f"{site_packages(environment)}/", "")
+    raise DeployRefused(message, report.hint, phase="check", report=report)

@@ -14,7 +14,7 @@ from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport import CannotHandOver, ConnectionLost
 from voice_host.clients.transport.connection import ClientConnection
-from voice_host.fleet.installed import allowed_agents
+from voice_host.fleet.installed import allowed_agents, installed_release
 from voice_host.fleet.report import AgentReport, ReleaseReport, report_of
 from voice_host.fleet.service import CannotServe, FleetReport, RequiredAgentBroken, State
 from voice_host.observability.logs import get_logger
@@ -380,20 +380,6 @@ async def _refuse(connection: ClientConnection, lease: Lease, code: CloseCode, r
     report_refusal(lease.agent_id, code, reason)
     await connection.accept()
     await connection.close(code, reason)
-
-
-def installed_release(agent: DiscoveredAgent) -> Release:
-    """Return the release of an agent that is installed beside the host, or in the environment of its settings."""
-    name = agent.version if agent.version[:1].isdigit() else f"0-{agent.version}"
-    return Release(
-        agent_id=agent.id,
-        name=name,
-        distribution=agent.distribution,
-        version=agent.version,
-        entry_point=agent.entry_point,
-        sdk_requirement=agent.sdk_requirement,
-        environment=agent.environment,
-    )
 
 
 def _share(group: Group, routing: Routing) -> int:
