@@ -32,7 +32,7 @@ SECRET = "what the caller said"
 
 
 def failures(task: str) -> float:
-    return REGISTRY.get_sample_value("voice_host_background_failures_total", {"task": task}) or 0.0
+    return REGISTRY.get_sample_value("voice_host_background_failures_total", {"agent": "", "task": task}) or 0.0
 
 
 def on_the_hosts_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -24,6 +24,7 @@ from voice_host.cli.commands import app
 from voice_host.clients import voice_host_v1
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Answer
+from voice_host.front.exposition import release_metrics
 from voice_host.observability import metrics
 from voice_host.plugins import Phase
 from voice_host.plugins.kinds import AGENT
@@ -150,7 +151,7 @@ def test_metrics() -> None:
         next(iter(metric.describe())).name + ("_total" if isinstance(metric, Counter) else "")
         for metric in vars(metrics).values()
         if isinstance(metric, MetricWrapperBase)
-    }
+    } | set(release_metrics())
     assert entries(section("docs/operating.md", "Metrics")) == exposed
 
 

@@ -73,7 +73,7 @@ def forget_frames(task: asyncio.Task[Any]) -> None:
 
 def failed(kind: str, error: BaseException, *, of: str = "") -> None:
     """Log and count a failure in background work that continues."""
-    metrics.BACKGROUND_FAILURES.labels(kind).inc()
+    metrics.BACKGROUND_FAILURES.labels("", kind).inc()
     log.error("background_task_failed", task=kind, **({"of": of} if of else {}), exc_info=error)
 
 
@@ -83,7 +83,7 @@ def report_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -
     This is the event loop's exception handler. asyncio's own prints the `repr` of what failed, which includes messages
     of exceptions that may quote callers.
     """
-    metrics.BACKGROUND_FAILURES.labels("").inc()
+    metrics.BACKGROUND_FAILURES.labels("", "").inc()
     what = str(context.get("message", "")).partition("(")[0].partition("\n")[0].strip()
     error = context.get("exception")
     task = context.get("task") or context.get("future")

@@ -19,6 +19,7 @@ from voice_host.fleet.installed import allowed_agents
 from voice_host.fleet.report import AgentReport, Providers, report_of
 from voice_host.fleet.service import FleetReport, RequiredAgentBroken, State
 from voice_host.models import ModelRegistry, ResolvedModel
+from voice_host.observability.figures import Figures
 from voice_host.observability.logs import get_logger
 from voice_host.plugins import (
     BrokenAgent,
@@ -132,6 +133,7 @@ class LocalAgents:
         model: ResolvedModel | None = None,
         strict: bool = False,
     ) -> None:
+        self.figures = Figures()
         self._settings = settings
         self._services = services
         self._observers = observers

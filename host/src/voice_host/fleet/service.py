@@ -10,6 +10,7 @@ from voice_host.admission import Lease
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.fleet.report import AgentReport
+from voice_host.observability.figures import Figures
 from voice_host.observability.logs import get_logger
 from voice_host_sdk import Caller
 
@@ -65,6 +66,10 @@ class AgentService(Protocol):
     @property
     def report(self) -> FleetReport:
         """The current status of the agents. Must be cheap, since it is read for each call."""
+
+    @property
+    def figures(self) -> Figures:
+        """What the processes of the agents count."""
 
     @property
     def connected(self) -> int:

@@ -14,7 +14,7 @@ from voice_host.auth.principal import Principal
 from voice_host.fleet.report import AgentReport
 from voice_host.fleet.service import AgentService, State
 from voice_host.front.authorization import Authorization
-from voice_host.observability.exposition import exposition
+from voice_host.front.exposition import exposition
 from voice_host.settings import Settings
 
 SECURITY = {"bearer": {"type": "http", "scheme": "bearer", "description": "An API key or a call token."}}
@@ -158,6 +158,6 @@ def _add_health(app: FastAPI, agents: AgentService, settings: Settings, authoriz
     @app.get("/metrics", include_in_schema=False)
     async def show_metrics(request: Request) -> Response:
         await authorization.require(request, "metrics")
-        # In a thread, since the collector of process metrics reads files.
-        text = await asyncio.to_thread(exposition, settings.agent_labels)
+        reports = list(agents.report.agents.values())
+        text = await asyncio.to_thread(exposition, settings.agent_labels, agents.figures, reports)
         return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -81,7 +81,7 @@ class QueuedLogHandler(logging.Handler):
         with self._changed:
             if self._queued_chars + len(line) > MAX_QUEUED_CHARS:
                 self._dropped += 1
-                metrics.LOG_LINES_DROPPED.inc()
+                metrics.LOG_LINES_DROPPED.labels("").inc()
                 return
             self._lines.append(line + "\n")
             self._queued_chars += len(line)
