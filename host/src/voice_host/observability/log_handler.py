@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -13,6 +13,12 @@ from voice_host.observability import metrics
 
 MAX_QUEUED_CHARS = 8_000_000
 """Log text queued for a slow reader: some 40,000 lines. When it is full, lines are counted and dropped."""
+
+MAX_QUEUED_CHARS_OF_AGENT = 1_000_000
+"""Of which the workers of one agent may use so much, so that they cannot take the place of other agents' lines."""
+
+AGENT_OF = "relayed_for"
+"""Attribute of the record of a line that a worker process wrote: its agent's id."""
 
 FLUSH_TIMEOUT_S = 2.0
 """How long the process waits for a stuck reader when it ends."""
@@ -41,6 +47,7 @@ class QueuedLogHandler(logging.Handler):
         self._stream = stream
         self._lines: deque[str] = deque()
         self._queued_chars = 0
+        self._queued_chars_of: Counter[str] = Counter()
         self._dropped = 0
         self._writing = False
         self._closed = False
@@ -50,15 +57,16 @@ class QueuedLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Format a record and queue its line, unless it repeats one that was just written."""
+        agent_id: str | None = getattr(record, AGENT_OF, None)
         try:
             line = self.format(record)
-            may_write = self._repeats.may_write(record)
+            may_write = agent_id is not None or self._repeats.may_write(record)
         except Exception as error:  # noqa: BLE001 (whatever an object's __repr__ raises)
             self._report_unformatted(record, error)
             return
         self._report_repeats(self._repeats.ended())
         if may_write:
-            self._queue(line)
+            self._queue(line, agent_id)
 
     def _report_unformatted(self, record: logging.LogRecord, error: Exception) -> None:
         """Log where an unformattable line came from. `handleError` would print it, secrets included."""
@@ -77,14 +85,17 @@ class QueuedLogHandler(logging.Handler):
     def _made(event: str, level: int, extra: dict[str, object]) -> logging.LogRecord:
         return logging.getLogger(__name__).makeRecord(__name__, level, __file__, 0, event, (), None, extra=extra)
 
-    def _queue(self, line: str) -> None:
+    def _queue(self, line: str, agent_id: str | None = None) -> None:
         with self._changed:
-            if self._queued_chars + len(line) > MAX_QUEUED_CHARS:
+            of_agent = 0 if agent_id is None else self._queued_chars_of[agent_id] + len(line)
+            if self._queued_chars + len(line) > MAX_QUEUED_CHARS or of_agent > MAX_QUEUED_CHARS_OF_AGENT:
                 self._dropped += 1
-                metrics.LOG_LINES_DROPPED.labels("").inc()
+                metrics.LOG_LINES_DROPPED.labels(agent_id or "").inc()
                 return
             self._lines.append(line + "\n")
             self._queued_chars += len(line)
+            if agent_id is not None:
+                self._queued_chars_of[agent_id] = of_agent
             if self._writer is None or not self._writer.is_alive():  # a forked child has no threads
                 self._writer = threading.Thread(target=self._write, name="log-writer", daemon=True)
                 self._writer.start()
@@ -100,6 +111,7 @@ class QueuedLogHandler(logging.Handler):
                 text = "".join(self._lines)
                 self._lines.clear()
                 self._queued_chars = 0
+                self._queued_chars_of.clear()
                 dropped, self._dropped = self._dropped, 0
                 self._writing = True
             if dropped:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from itertools import islice
-from typing import Any, Literal, cast
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 
-from voice_host.observability.log_handler import QueuedLogHandler
+from voice_host.observability.agent_logs import AgentLogs
+from voice_host.observability.log_handler import AGENT_OF, QueuedLogHandler
 from voice_host.observability.printable import printable
 from voice_host.observability.tracebacks import without_messages
 from voice_host.settings.secrets import Redactor
@@ -43,9 +44,15 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def configure_logging(
-    log_format: Literal["text", "json"], level: str, *, messages: bool = False, secrets: Iterable[str] = ()
+    log_format: Literal["text", "json"],
+    level: str,
+    *,
+    messages: bool = False,
+    secrets: Iterable[str] = (),
+    kept: AgentLogs | None = None,
+    stream: TextIO | None = None,
 ) -> None:
-    """Send every log line of the process to stderr in one format.
+    """Send every log line of the process to one stream in one format.
 
     Below WARNING, only the host's loggers and those given to `allow_loggers` write: INFO lines of libraries contain
     addresses with their queries, and DEBUG lines contain requests, with keys and what callers said.
@@ -55,12 +62,13 @@ def configure_logging(
         level: the lowest level that is logged.
         messages: whether stack traces include the messages of exceptions, which may quote what callers said.
         secrets: redacted in every line, also of libraries and plugins.
+        kept: keeps the latest lines about each agent.
+        stream: where the lines go; default: stderr.
     """
+    stream = stream or sys.stderr
     last: Any = structlog.processors.JSONRenderer()
     if log_format == "text":
-        last = structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
+        last = structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
@@ -71,10 +79,11 @@ def configure_logging(
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.ExceptionRenderer() if messages else _TRACES_ALONE,
             _Safe(Redactor(secrets)),
+            *([] if kept is None else [kept]),
             last,
         ],
     )
-    handler = QueuedLogHandler(sys.stderr)
+    handler = QueuedLogHandler(stream)
     handler.setFormatter(formatter)
     handler.addFilter(_is_allowed)
     root = logging.getLogger()
@@ -85,6 +94,22 @@ def configure_logging(
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
     _allowed.clear()
     _allow(_OWN, level)
+
+
+def relay(fields: Mapping[str, Any]) -> None:
+    """Log a line of a worker process. It has all of its fields: `event`, `level`, `timestamp`, `agent_id` and others.
+
+    Secrets and control characters are taken out, as of every line. Repetitions are not looked for.
+    """
+    level = logging.getLevelNamesMapping().get(str(fields["level"]).upper(), logging.INFO)
+    if _relayed.isEnabledFor(level):
+        extra = {"_logger": _relayed, "_name": "relay", AGENT_OF: fields["agent_id"]}
+        # As `ProcessorFormatter` gets lines that structlog has prepared: a dict for the message.
+        record = _relayed.makeRecord(_relayed.name, level, __file__, 0, dict(fields), (), None, extra=extra)
+        _relayed.handle(record)
+
+
+_relayed = logging.getLogger("voice_host.worker")
 
 
 def allow_loggers(names: Iterable[str]) -> None:
@@ -136,6 +161,8 @@ def _printable(value: object) -> object:
     if isinstance(value, dict):
         return {_printable(name): _printable(inner) for name, inner in islice(value.items(), MAX_ITEMS)}
     if isinstance(value, (list, tuple)):
+        if len(value) == MAX_ITEMS + 1:  # perhaps cut by a worker process, with a note
+            return [_printable(inner) for inner in value]
         more = [f"... ({len(value) - MAX_ITEMS} more)"] if len(value) > MAX_ITEMS else []
         return [_printable(inner) for inner in value[:MAX_ITEMS]] + more
     return printable(repr(value))

@@ -1,95 +1,246 @@
-"""What a worker process writes to stdout and stderr: lines of its log, and what its code prints."""
+"""What a worker process logs and prints, on its way into the front's log.
+
+Its stdout and stderr are pipes to the front. It logs to stderr, a JSON object per line, which includes what Python code
+prints. Anything else is printed by C libraries, by other programs that it starts, or by faulthandler when it crashes.
+What a worker wrote before it died can still be read.
+
+It runs a customer's code, so nothing that it writes is trusted. Each line gets the true agent, release and worker. An
+agent that writes too many lines loses some (`LineLimit`), and a process that writes too many bytes waits.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from pydantic_core import from_json
-
-from voice_host.observability.logs import get_logger
+from voice_host.observability import metrics
+from voice_host.observability.logs import get_logger, relay
 
 log = get_logger(__name__)
 
-READ_BYTES = 16 * 1024
-MAX_LINE_BYTES = 64 * 1024
-"""A longer line is cut. The log itself shortens fields."""
+LINES_PER_S = 200
+"""Lines of an agent that are logged in the long run. Each takes the front about 0.1 ms."""
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-_OF_THE_LOG = ("event", "level", "timestamp")
+BURST_LINES = 2000
+"""Lines that may come at once."""
+
+READ_BYTES = 64 * 1024
+"""Bytes that are read at a time: what a pipe holds."""
+
+BYTES_PER_INTERVAL = 512 * 1024
+INTERVAL_S = 0.1
+"""5 MB/s are read of a pipe. Who prints more waits, but the event loop of the worker does not: its log and what Python
+code prints are in a queue then, which drops what is too much."""
+
+MAX_LINE_BYTES = 128 * 1024
+"""Longest line; a stack trace of 30,000 characters may take as much in JSON."""
+
+MAX_REST_BYTES = 1024 * 1024
+"""Most that is read of a pipe after its worker has ended. Processes that it left behind may write on for ever."""
+
+REPORT_AFTER_S = 1.0
+"""When dropped lines are reported."""
+
+PRINTED = {"stdout": "info", "stderr": "warning"}
+"""Levels of printed lines."""
+
+LEVELS = frozenset(("debug", "info", "warning", "error", "critical"))
+
+_NOT_FIELDS = ("exc_info", "stack_info", "_record", "_from_structlog")
+"""What structlog gives a meaning."""
+
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}Z")
 
 
-class LineReader:
-    """Reads lines from a pipe, until the other end is closed. Belongs to one event loop.
+class LineLimit:
+    """How many lines the workers of one agent may log. Belongs to the front's event loop."""
 
-    Args:
-        descriptor: of the pipe. The reader owns it.
-        on_line: called with each line, without its end.
-    """
-
-    def __init__(self, descriptor: int, on_line: Callable[[str], None]) -> None:
-        self._descriptor = descriptor
-        self._on_line = on_line
-        self._unfinished = b""
+    def __init__(self, agent_id: str) -> None:
+        self._agent_id = agent_id
         self._loop = asyncio.get_running_loop()
-        os.set_blocking(descriptor, False)
-        self._loop.add_reader(descriptor, self._readable)
+        self._left = float(BURST_LINES)
+        self._at_s = self._loop.time()
+        self._dropped = 0
+        self._reporting: asyncio.TimerHandle | None = None
+
+    def allows(self) -> bool:
+        """Whether one more line may be logged now; if so, it counts."""
+        now_s = self._loop.time()
+        self._left = min(BURST_LINES, self._left + (now_s - self._at_s) * LINES_PER_S)
+        self._at_s = now_s
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+    def dropped(self, lines: int) -> None:
+        """Count lines that were not logged. They are reported after a while."""
+        metrics.LOG_LINES_DROPPED.labels(self._agent_id).inc(lines)
+        self._dropped += lines
+        if self._reporting is None:
+            self._reporting = self._loop.call_later(REPORT_AFTER_S, self.report)
+
+    def report(self) -> None:
+        """Report dropped lines now."""
+        if self._reporting is not None:
+            self._reporting.cancel()
+            self._reporting = None
+            hint = f"an agent may log {LINES_PER_S} lines a second"
+            log.warning("log_lines_dropped", agent_id=self._agent_id, lines=self._dropped, hint=hint)
+            self._dropped = 0
+
+
+class _Pipe:
+    """The read end of a pipe whose lines are taken one by one."""
+
+    def __init__(self, read_end: int, limit: LineLimit, take: Callable[[bytes], None]) -> None:
+        self._read_end = read_end
+        self._limit = limit
+        self._take = take
+        self._loop = asyncio.get_running_loop()
+        os.set_blocking(self._read_end, False)
+        self._unfinished = bytearray()
+        self._skipping = False  # the rest of a line that was too long
+        self._interval_read = 0
+        self._pause: asyncio.TimerHandle | None = None
+        self._open = True
+        self._loop.add_reader(self._read_end, self._readable)
 
     def _readable(self) -> None:
-        try:
-            data = os.read(self._descriptor, READ_BYTES)
-        except (BlockingIOError, InterruptedError):
+        if not (read := self._read()):
             return
+        self._interval_read += read
+        if self._interval_read >= BYTES_PER_INTERVAL:
+            self._loop.remove_reader(self._read_end)
+            self._interval_read = 0
+            self._pause = self._loop.call_later(INTERVAL_S, self._continue)
+
+    def _continue(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._read_end, self._readable)
+
+    def _read(self) -> int:
+        """Read once. Returns how much; 0: there is nothing more for now."""
+        try:
+            data = os.read(self._read_end, READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return 0
         except OSError:
             data = b""
-        if not data:
-            self.close()
-            return
-        *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+        if not data:  # nobody has the write end any more
+            self._close()
+            return 0
+        self._split(data)
+        return len(data)
+
+    def _split(self, data: bytes) -> None:
+        begin = 0
+        while (end := data.find(b"\n", begin)) >= 0:
+            if self._skipping:
+                self._skipping = False
+            elif not self._limit.allows():
+                self._unfinished.clear()
+                self._limit.dropped(data.count(b"\n", begin))
+                begin = data.rfind(b"\n") + 1
+                break
+            else:
+                line = bytes(self._unfinished) + data[begin:end]
+                self._unfinished.clear()
+                self._take(line)
+            begin = end + 1
+        if not self._skipping:
+            self._unfinished += data[begin:]
         if len(self._unfinished) > MAX_LINE_BYTES:
-            lines, self._unfinished = [*lines, self._unfinished[:MAX_LINE_BYTES]], b""
-        for line in lines:
-            self._tell(line)
+            if self._limit.allows():
+                self._take(bytes(self._unfinished[:MAX_LINE_BYTES]))
+            else:
+                self._limit.dropped(1)
+            self._unfinished.clear()
+            self._skipping = True
 
-    def _tell(self, line: bytes) -> None:
-        if text := line.decode(errors="replace").rstrip():
-            self._on_line(text)
+    def finish(self) -> None:
+        """Take what is still in the pipe, and close it. Idempotent."""
+        read = 0
+        while self._open and read < MAX_REST_BYTES and (more := self._read()):
+            read += more
+        self._close()
 
-    def close(self) -> None:
-        """Stop reading. Idempotent."""
-        if self._descriptor < 0:
+    def _close(self) -> None:
+        if not self._open:
             return
-        self._loop.remove_reader(self._descriptor)
-        os.close(self._descriptor)
-        self._descriptor = -1
-        self._tell(self._unfinished)
-        self._unfinished = b""
+        self._open = False
+        if self._pause is not None:
+            self._pause.cancel()
+        self._loop.remove_reader(self._read_end)
+        os.close(self._read_end)
+        if self._unfinished and self._limit.allows():
+            self._take(bytes(self._unfinished))
+        self._unfinished.clear()
 
 
-def relay(line: str, stream: str, **of: Any) -> None:
-    """Write a worker's line to the front's log.
+class WorkerOutput:
+    """What one worker process writes. Belongs to the front's event loop.
 
     Args:
-        line: a line of the worker's log, which is JSON, or what something in its process printed.
-        stream: `stdout` or `stderr`.
-        of: fields that say which worker it is. They replace the line's own, since a worker could claim to be another.
+        stdout, stderr: the read ends of its pipes, which this owns.
+        who: fields of each line: `agent_id`, `release`, `worker` and others.
+        limit: of the agent's lines.
     """
-    fields = _logged(line)
-    if fields is None:
-        log.warning("printed", stream=stream, text=line, **of)
-        return
-    level = _LEVELS.get(str(fields.get("level")), 20)
-    event = str(fields.get("event"))
-    log.log(level, event, **{name: value for name, value in fields.items() if name not in _OF_THE_LOG} | of)
+
+    def __init__(self, stdout: int, stderr: int, who: Mapping[str, str | int], limit: LineLimit) -> None:
+        self._who = who
+        self._limit = limit
+        self._pipes = (
+            _Pipe(stdout, limit, partial(self._take, "stdout")),
+            _Pipe(stderr, limit, partial(self._take, "stderr")),
+        )
+
+    def finish(self) -> None:
+        """Log the rest of what the process wrote, which has ended, and close the pipes. Idempotent."""
+        for pipe in self._pipes:
+            pipe.finish()
+        self._limit.report()
+
+    def _take(self, stream: str, line: bytes) -> None:
+        logged = log_fields(line) if stream == "stderr" else None
+        text = line.decode(errors="replace").rstrip()
+        if logged is not None:
+            relay({**logged, **self._who})
+        elif text:
+            relay(
+                {
+                    "event": "printed",
+                    "level": PRINTED[stream],
+                    "timestamp": _now(),
+                    "stream": stream,
+                    "text": text,
+                    **self._who,
+                }
+            )
 
 
-def _logged(line: str) -> dict[str, Any] | None:
-    if not line.startswith("{"):
+def log_fields(line: bytes) -> dict[str, Any] | None:
+    """Return the fields of a line of a worker's log; None: it is none."""
+    if not line.startswith(b"{"):
         return None
     try:
-        fields = from_json(line)
-    except ValueError:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
         return None
-    return fields if isinstance(fields, dict) and "event" in fields and "level" in fields else None
+    if not (isinstance(found, dict) and isinstance(found.get("event"), str) and "level" in found):
+        return None
+    fields = {name: value for name, value in found.items() if name not in _NOT_FIELDS}
+    level, timestamp = fields["level"], fields.get("timestamp")
+    if not (isinstance(timestamp, str) and _TIMESTAMP.fullmatch(timestamp)):
+        timestamp = _now()
+    return {**fields, "level": level if level in LEVELS else "info", "timestamp": timestamp}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
