@@ -12,6 +12,7 @@ from tests.front.hosting import COUNTING, installed, running
 from tests.sample_plugins import HELLO
 from voice_host.fleet.service import RequiredAgentBroken
 from voice_host.front.routes import listed
+from voice_host.observability.recent import Recent
 
 
 def settings_for(folder: Path, agent_id: str = "counting") -> str:
@@ -36,6 +37,8 @@ async def test_a_broken_agent_is_listed_with_its_phase_while_the_others_serve(tm
                 "examples": ["Are you open on Friday?"],
                 "status": "ready",
                 "providers": {"stt": "assemblyai", "tts": "orpheus", "model": "demo"},
+                "calls": 0,
+                "recent": Recent().model_dump(),
             }
             assert (sick["status"], sick["phase"]) == ("broken", "imported")
             assert "no database" in sick["error"]

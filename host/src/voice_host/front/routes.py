@@ -11,10 +11,12 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from voice_host.auth.principal import Principal
-from voice_host.fleet.report import AgentReport
+from voice_host.fleet.report import AgentReport, ReleaseReport
 from voice_host.fleet.service import AgentService, State
 from voice_host.front.authorization import Authorization
 from voice_host.front.exposition import exposition
+from voice_host.observability.figures import Figures, own_calls
+from voice_host.observability.recent import Recent
 from voice_host.settings import Settings
 
 SECURITY = {"bearer": {"type": "http", "scheme": "bearer", "description": "An API key or a call token."}}
@@ -26,6 +28,12 @@ _OF_READY = ("examples", "providers", "speech_problem", "speech_notices")
 _OF_BROKEN = ("phase", "error", "hint", "where")
 """Shown only with the scope `metrics`, since errors may contain anything."""
 _FOR_DEVELOPERS = ("traceback",)
+
+
+class ListedRelease(ReleaseReport):
+    """A release of an agent, with its recent figures."""
+
+    recent: Recent | None = None
 
 
 class Problem(BaseModel):
@@ -52,15 +60,18 @@ class Readiness(BaseModel):
 ListedAgent = create_model(
     "ListedAgent",
     __config__=ConfigDict(extra="forbid"),
-    __doc__="One agent. Details of a broken agent are only shown with the scope `metrics`.",
+    __doc__="One agent. Details of a broken agent, and all figures, are only shown with the scope `metrics`.",
     status=(Literal["ready", "broken", "disabled"], ...),
+    releases=(tuple[ListedRelease, ...] | None, Field(None, description="Only where agents run in worker processes.")),
+    calls=(int | None, Field(None, description="Calls connected now.")),
+    recent=(Recent | None, None),
     **{  # type: ignore[call-overload]
         name: (field.annotation, field)
         for name, field in AgentReport.model_fields.items()
         if name in (*_ALWAYS, *_OF_READY, *_OF_BROKEN, *_FOR_DEVELOPERS) and name != "status"
     },
 )
-"""The part of an `AgentReport` that `GET /agents` shows."""
+"""The part of an `AgentReport` that `GET /agents` shows, with the agent's figures."""
 
 _REFUSALS = {
     401: "There is no valid key or token.",
@@ -76,19 +87,41 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": _REFUSALS[status]} for status in statuses}
 
 
-def listed(agent: AgentReport, *, errors: bool = True, tracebacks: bool = False) -> dict[str, Any]:
+def listed(
+    agent: AgentReport,
+    *,
+    errors: bool = True,
+    tracebacks: bool = False,
+    figures: Figures | None = None,
+    calls: int = 0,
+) -> dict[str, Any]:
     """Return an agent as `GET /agents` lists it.
 
     Args:
-        errors: whether to include why a broken agent is broken.
+        errors: whether to include why a broken agent is broken, and its releases and workers.
         tracebacks: whether to include its traceback, for its developer.
+        figures: where its figures come from, if they are to be included.
+        calls: its calls in this process.
     """
     names = set(_ALWAYS)
     if agent.status == "ready":
         names.update(_OF_READY)
     elif agent.status == "broken" and errors:
         names.update(_OF_BROKEN, _FOR_DEVELOPERS if tracebacks else ())
-    return agent.model_dump(mode="json", include=names, exclude_none=True)
+    shown = agent.model_dump(mode="json", include=names, exclude_none=True)
+    if errors and agent.releases:
+        shown["releases"] = [_listed_release(agent.id, release, figures) for release in agent.releases]
+    if figures is not None:
+        shown["calls"] = calls + sum(worker.calls for release in agent.releases for worker in release.workers)
+        shown["recent"] = figures.recent(agent.id).model_dump(mode="json")
+    return shown
+
+
+def _listed_release(agent_id: str, release: ReleaseReport, figures: Figures | None) -> dict[str, Any]:
+    shown = release.model_dump(mode="json")
+    if figures is not None:
+        shown["recent"] = figures.recent(agent_id, release.name).model_dump(mode="json")
+    return shown
 
 
 def add_routes(
@@ -122,8 +155,10 @@ def _add_list(
     async def list_agents(request: Request) -> list[dict[str, Any]]:
         principal = await reader(request)
         errors = principal.may("metrics")
+        figures = agents.figures if errors else None
+        calls = own_calls() if errors else {}
         return [
-            listed(agent, errors=errors, tracebacks=tracebacks)
+            listed(agent, errors=errors, tracebacks=tracebacks, figures=figures, calls=calls.get(agent.id, 0))
             for agent in agents.report.agents.values()
             if principal.may_see(agent.id)
         ]

@@ -57,6 +57,12 @@ def own_samples(registry: Collector = REGISTRY) -> Iterator[Sample]:
                 yield sample.name, sample.labels, sample.value
 
 
+def own_calls() -> dict[str, int]:
+    """Return how many calls are connected in this process, by agent."""
+    found = (sample for family in metrics.CALLS_ACTIVE.collect() for sample in family.samples)
+    return {sample.labels["agent"]: round(sample.value) for sample in found}
+
+
 class ChangedSamples:
     """The samples of a worker process that have changed. Belongs to one thread."""
 

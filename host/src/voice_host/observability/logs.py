@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from itertools import islice
 from typing import Any, Literal, TextIO, cast
 
 import structlog
 
-from voice_host.observability.agent_logs import AgentLogs
 from voice_host.observability.log_handler import AGENT_OF, QueuedLogHandler
 from voice_host.observability.printable import printable
 from voice_host.observability.tracebacks import without_messages
@@ -49,7 +48,7 @@ def configure_logging(
     *,
     messages: bool = False,
     secrets: Iterable[str] = (),
-    kept: AgentLogs | None = None,
+    kept: Callable[[object, str, Fields], Fields] | None = None,
     stream: TextIO | None = None,
 ) -> None:
     """Send every log line of the process to one stream in one format.
@@ -62,7 +61,7 @@ def configure_logging(
         level: the lowest level that is logged.
         messages: whether stack traces include the messages of exceptions, which may quote what callers said.
         secrets: redacted in every line, also of libraries and plugins.
-        kept: keeps the latest lines about each agent.
+        kept: is given the fields of every line, e.g. `AgentLogs`.
         stream: where the lines go; default: stderr.
     """
     stream = stream or sys.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -96,7 +96,7 @@ class Totals:
 
     def copy(self) -> Totals:
         """Return a copy."""
-        return Totals(self.calls, self.errors, dict(self.first_audio), self.first_audio_s)
+        return replace(self, first_audio=dict(self.first_audio))
 
     def since(self, before: Totals, seconds: float) -> Recent:
         """Return what was counted since an earlier time, `seconds` ago."""
