@@ -15,9 +15,11 @@ from voice_host.cli.config import config
 from voice_host.cli.dev import dev
 from voice_host.cli.exit_codes import INTERRUPTED
 from voice_host.cli.keys import keys
+from voice_host.cli.logs import logs
 from voice_host.cli.new import new
 from voice_host.cli.output import print_line, say_interrupted
 from voice_host.cli.serve import serve
+from voice_host.cli.top import top
 
 _EPILOG = (
     "Exit codes: 0 success; 1 something failed or is broken; "
@@ -48,7 +50,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for _command in (serve, agents, check, config, call, new, dev):
+for _command in (serve, agents, top, logs, check, config, call, new, dev):
     app.command(epilog=_EPILOG)(_command)
 app.add_typer(keys, epilog=_EPILOG)
 

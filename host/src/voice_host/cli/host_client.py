@@ -14,7 +14,7 @@ import asyncio
 import inspect
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,7 +100,7 @@ class RunningHost:
         async with self._answer(method, path, total_s=ANSWER_TIMEOUT_S, options=options) as answer:
             return await answer.text(errors="replace")
 
-    async def stream(self, method: str, path: str, **options: Any) -> AsyncIterator[Any]:
+    async def stream(self, method: str, path: str, **options: Any) -> AsyncGenerator[Any, None]:
         """Send a request and yield the JSON value of each line of its answer, as they come. There is no time limit.
 
         Close the iterator (`contextlib.aclosing`) if it is left early.

@@ -85,9 +85,9 @@ def settings_or_exit(config: Path | None, options: dict[str, Any] | None = None)
     return settings
 
 
-def print_json(value: object) -> None:
-    """Print a value as indented JSON."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+def print_json(value: object, *, indent: int | None = 2) -> None:
+    """Print a value as JSON. `indent`: None puts it on one line."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
     sys.stdout.write("".join(c if c == "\n" or printable(c) == c else f"\\u{ord(c):04x}" for c in text) + "\n")
 
 

@@ -12,6 +12,7 @@ from voice_host.fleet.service import AgentService
 from voice_host.front.authorization import Authorization
 from voice_host.front.call_route import add_call_route
 from voice_host.front.extensions import add_extension_routes
+from voice_host.front.log_route import add_log_route
 from voice_host.front.middleware import (
     AllowedHosts,
     ContainedRoutes,
@@ -23,6 +24,7 @@ from voice_host.front.middleware import (
 from voice_host.front.routes import add_routes
 from voice_host.front.talk_page import add_talk_page
 from voice_host.front.tokens import add_token_route
+from voice_host.observability.agent_logs import AgentLogs
 from voice_host.plugins import Extensions
 from voice_host.settings import Settings
 
@@ -35,6 +37,7 @@ def create_host_app(
     admission: Admission | None = None,
     extensions: Extensions | None = None,
     allowed_hosts: Sequence[str] = ("*",),
+    logs: AgentLogs | None = None,
     tracebacks: bool = False,
 ) -> FastAPI:
     """Return the application in front of `agents`. The caller starts and stops them.
@@ -47,6 +50,7 @@ def create_host_app(
         extensions: add their routes.
         allowed_hosts: names allowed in the `Host` header, besides IP addresses. This protects against pages that rebind
             their own name to this machine, which would pass a comparison of `Origin` and `Host`.
+        logs: has the latest log lines about each agent; None: there is no route for them.
         tracebacks: whether `GET /agents` includes tracebacks of broken agents; only for `voice-host dev`.
 
     Raises:
@@ -68,6 +72,8 @@ def create_host_app(
     if settings.auth.page == "open":
         add_talk_page(app)
     add_routes(app, agents, settings, authorization, tracebacks=tracebacks)
+    if logs is not None:
+        add_log_route(app, agents, logs, authorization)
     add_token_route(app, agents, authorization)
     add_call_route(app, agents, settings, authentication, admission)
     add_extension_routes(app, extensions or Extensions([]))

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from voice_host.fleet.service import AgentService
 from voice_host.front.connections import connection_options, operator_protocol
 from voice_host.front.data_directory import DataDirectory
+from voice_host.observability.agent_logs import AgentLogs
 from voice_host.observability.logs import get_logger
 from voice_host.settings import Settings
 from voice_host.tasks import in_background
@@ -36,6 +37,7 @@ class HostServer(uvicorn.Server):
         drain_timeout_s: how long calls may continue. None: they end at once, and draining is not logged, for commands
             that the user has just ended in the terminal.
         data: the directory with the Unix socket, which is served too; None: there is none.
+        logs: those that clients follow until the host stops.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class HostServer(uvicorn.Server):
         *,
         drain_timeout_s: float | None = None,
         data: DataDirectory | None = None,
+        logs: AgentLogs | None = None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -63,6 +66,7 @@ class HostServer(uvicorn.Server):
         self._started = started
         self._drain_timeout_s = drain_timeout_s
         self._data = data
+        self._logs = logs
         self._signals = 0
         self._draining: asyncio.Task[None] | None = None
 
@@ -73,6 +77,12 @@ class HostServer(uvicorn.Server):
             self.servers.append(await self._serve_operator(self._data.listener, self._data.token))
         spare_calls_from_full_collections()
         self._started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop to serve, after waiting for what is being answered."""
+        if self._logs is not None:
+            self._logs.close()
+        await super().shutdown(sockets)
 
     async def _serve_operator(self, listener: socket.socket, token: str) -> asyncio.Server:
         protocol = operator_protocol(token)

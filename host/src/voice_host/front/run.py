@@ -27,7 +27,9 @@ from voice_host.front.extensions import running_extensions
 from voice_host.front.listener import is_loopback
 from voice_host.front.process import HostServer
 from voice_host.front.routes import listed
+from voice_host.observability.agent_logs import AgentLogs
 from voice_host.observability.logs import allow_loggers, configure_logging, get_logger
+from voice_host.observability.recent import STEP_S
 from voice_host.observability.transcript_log import log_transcripts
 from voice_host.plugins import BrokenAgent, BrokenExtension, Extensions, discover_agents, discover_extensions
 from voice_host.sessions.observers import Observers
@@ -72,13 +74,15 @@ def serve(
     """
     server = settings.server
     console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    logs = AgentLogs()
     configure_logging(
-        server.log_format, server.log_level, messages=server.log_transcripts, secrets=known_secrets(settings)
+        server.log_format, server.log_level, messages=server.log_transcripts, secrets=known_secrets(settings), kept=logs
     )
     with printing_into_the_log():
         log_transcripts(server.log_transcripts)
         raise_descriptor_limit()
         allow_loggers(plugin_entry_points())
+        logs.open(agent.id for agent in discover_agents())
         extensions = load_extensions(settings)
         authentication = checked_authentication(settings, extensions.authenticators, insecure=insecure)
         with open_data_directory(settings) as data:
@@ -90,10 +94,13 @@ def serve(
                 authentication=authentication,
                 extensions=extensions,
                 allowed_hosts=allowed_hosts(settings),
+                logs=logs,
             )
             access = who_may_call(authentication, server.host)
             started = partial(_say_started, settings, agents, listener, console, access)
-            http = HostServer(app, agents, settings, started, drain_timeout_s=server.drain_timeout_s, data=data)
+            http = HostServer(
+                app, agents, settings, started, drain_timeout_s=server.drain_timeout_s, data=data, logs=logs
+            )
 
             async def run() -> None:
                 try:
@@ -188,10 +195,29 @@ async def serve_agents(
         found = agents.report.agents.values()
         imported = {agent.id: agent.entry_point for agent in found if agent.entry_point and agent.import_ms is not None}
         owners = CodeOwners(imported)
-        async with watching(owners, settings.server.loop_blocked_ms), ending_revoked_calls(keys, agents):
+        async with (
+            watching(owners, settings.server.loop_blocked_ms),
+            ending_revoked_calls(keys, agents),
+            recording(agents),
+        ):
             await http.serve(sockets=[listener])
     finally:
         await agents.stop()
+
+
+@asynccontextmanager
+async def recording(agents: AgentService) -> AsyncIterator[None]:
+    """Record the agents' figures for those of the last minutes, while the context is active."""
+
+    async def record() -> None:
+        await asyncio.to_thread(agents.figures.record)
+
+    sweeper = Sweeper("figures", STEP_S, record)
+    sweeper.start()
+    try:
+        yield
+    finally:
+        await sweeper.stop()
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, MutableMapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -104,8 +104,8 @@ class AgentLogs:
             kept = self._kept.get(agent_id)
             return [] if kept is None else kept.since(kept.end - lines)
 
-    async def follow(self, agent_id: str, lines: int, every_s: float) -> AsyncIterator[list[str]]:
-        """Yield the last lines about an agent, and then those that come, until `close`.
+    async def follow(self, agent_id: str, lines: int, every_s: float) -> AsyncGenerator[list[str], None]:
+        """Yield the last lines about an agent, at once, and then those that come, until `close`.
 
         Args:
             agent_id: the agent.
@@ -117,16 +117,15 @@ class AgentLogs:
         """
         with self._following(agent_id) as follower:
             number = max(0, self._end(agent_id) - lines)
-            first = True
+            found, number = self._since(agent_id, number)
+            yield found
             while not self._closed:
                 follower.event.clear()
                 follower.woken = False
-                with self._lock:
-                    kept = self._kept.setdefault(agent_id, _Kept())
-                    found, end = kept.since(number), kept.end
-                if (skipped := end - number - len(found)) and not first:
+                before = number
+                found, number = self._since(agent_id, before)
+                if skipped := number - before - len(found):
                     found = [json.dumps({"event": SKIPPED, "level": "warning", "lines": skipped}), *found]
-                number, first = end, False
                 if found:
                     yield found
                     continue
@@ -140,6 +139,12 @@ class AgentLogs:
         with self._lock:
             kept = self._kept.get(agent_id)
             return 0 if kept is None else kept.end
+
+    def _since(self, agent_id: str, number: int) -> tuple[list[str], int]:
+        """Return the lines from a number on, and the number of the next line."""
+        with self._lock:
+            kept = self._kept.get(agent_id)
+            return ([], 0) if kept is None else (kept.since(number), kept.end)
 
     @contextmanager
     def _following(self, agent_id: str) -> Iterator[_Follower]:
