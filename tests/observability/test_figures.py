@@ -17,6 +17,7 @@ from voice_host.observability.figures import (
     MAX_LABEL_CHARS,
     MAX_SAMPLES,
     OLDER,
+    SAMPLES_AT_ONCE,
     ChangedSamples,
     Figures,
     Sample,
@@ -44,6 +45,17 @@ class Process:
             registry=self.registry,
         )
         self.changed = ChangedSamples(self.registry)
+
+    def sent(self) -> list[Sample]:
+        """Send what has changed."""
+        found: list[Sample] = []
+
+        def send(samples: list[Sample]) -> bool:
+            found.extend(samples)
+            return True
+
+        self.changed.send(send)
+        return found
 
 
 def front() -> Figures:
@@ -75,10 +87,27 @@ def test_only_what_has_changed_is_sent() -> None:
     process = Process()
     process.calls.labels("desk").inc(2)
     process.active.labels("desk").inc()
-    assert {(name, value) for name, _, value in process.changed.take()} == {(CALLS, 2.0), (ACTIVE, 1.0)}
-    assert process.changed.take() == []
+    assert {(name, value) for name, _, value in process.sent()} == {(CALLS, 2.0), (ACTIVE, 1.0)}
+    assert process.sent() == []
     process.active.labels("desk").dec()
-    assert [(name, value) for name, _, value in process.changed.take()] == [(ACTIVE, 0.0)]
+    assert [(name, value) for name, _, value in process.sent()] == [(ACTIVE, 0.0)]
+
+
+def test_what_could_not_be_sent_is_sent_the_next_time() -> None:
+    process = Process()
+    process.calls.labels("desk").inc(2)
+    process.changed.send(lambda _: False)
+    assert [(name, value) for name, _, value in process.sent()] == [(CALLS, 2.0)]
+
+
+def test_many_samples_are_sent_in_several_messages() -> None:
+    process = Process()
+    for number in range(2 * SAMPLES_AT_ONCE + 1):
+        process.errors.labels("desk", str(number)).inc()
+    sizes: list[int] = []
+    process.changed.send(lambda samples: sizes.append(len(samples)) or len(sizes) < 2)  # type: ignore[func-returns-value]
+    assert sizes == [SAMPLES_AT_ONCE] * 2
+    assert len(process.sent()) == SAMPLES_AT_ONCE + 1
 
 
 def test_counters_stay_when_a_worker_leaves_and_gauges_go_with_it() -> None:
@@ -105,7 +134,7 @@ def test_histograms_of_processes_are_added_up() -> None:
     for blocked_s in (0.3, 7.0):
         process = Process()
         process.blocked.labels("desk").observe(blocked_s)
-        figures.of_worker("desk", "1.0").update(process.changed.take())
+        figures.of_worker("desk", "1.0").update(process.sent())
     found = scraped(figures)
     assert found["voice_host_loop_blocked_seconds_count{'agent': 'desk'}"] == 2
     assert found["voice_host_loop_blocked_seconds_sum{'agent': 'desk'}"] == 7.3
@@ -254,7 +283,7 @@ def test_no_counter_ever_goes_backwards(steps: list[tuple[str, int, float]]) -> 
                 case "lie":
                     worker.update([(CALLS, {"agent": "desk"}, much[0])])
                 case "send" | "leave":
-                    worker.update(process.changed.take())
+                    worker.update(process.sent())
                     if what == "leave":
                         worker.leave()
                         running.remove((process, worker))
@@ -272,7 +301,7 @@ def test_the_sum_is_what_all_processes_have_counted_and_sent(steps: list[tuple[i
         process, worker = running[which]
         process.calls.labels("desk").inc(much)
         total += much
-        worker.update(process.changed.take())
+        worker.update(process.sent())
         if leaves:
             worker.leave()
             running[which] = Process(), figures.of_worker("desk", "1.0")

@@ -303,6 +303,9 @@ class LocalAgents:
             self._set_state(self._report.state)
         return self._report
 
+    async def measure(self) -> None:
+        """There are no worker processes."""
+
     @property
     def connected(self) -> int:
         return sum(manager.connected_calls for manager in self._managers())

@@ -71,6 +71,9 @@ class AgentService(Protocol):
     def figures(self) -> Figures:
         """What the processes of the agents count."""
 
+    async def measure(self) -> None:
+        """Bring the memory and the CPU time of worker processes in the report up to date."""
+
     @property
     def connected(self) -> int:
         """How many calls are connected now."""

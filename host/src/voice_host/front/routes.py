@@ -157,6 +157,8 @@ def _add_list(
         errors = principal.may("metrics")
         figures = agents.figures if errors else None
         calls = own_calls() if errors else {}
+        if errors:
+            await agents.measure()
         return [
             listed(agent, errors=errors, tracebacks=tracebacks, figures=figures, calls=calls.get(agent.id, 0))
             for agent in agents.report.agents.values()
@@ -193,6 +195,7 @@ def _add_health(app: FastAPI, agents: AgentService, settings: Settings, authoriz
     @app.get("/metrics", include_in_schema=False)
     async def show_metrics(request: Request) -> Response:
         await authorization.require(request, "metrics")
+        await agents.measure()
         reports = list(agents.report.agents.values())
         text = await asyncio.to_thread(exposition, settings.agent_labels, agents.figures, reports)
         return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -26,6 +26,9 @@ from voice_host.observability.recent import History, Recent, Totals
 MAX_SAMPLES = 3000
 """Most samples that one agent may have over all its workers. One with many tools and kinds of errors has about 700."""
 
+SAMPLES_AT_ONCE = 500
+"""Most samples in a message, of about 50 KB."""
+
 MAX_LABEL_CHARS = 200
 """Longest value of a label."""
 
@@ -48,6 +51,10 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 """Name and sorted labels of a sample."""
 
 
+def _key(name: str, labels: Mapping[str, str]) -> Key:
+    return name, tuple(sorted(labels.items()))
+
+
 def own_samples(registry: Collector = REGISTRY) -> Iterator[Sample]:
     """Yield this process' samples of the metrics that a worker may send: those with the label `agent`."""
     for family in registry.collect():
@@ -68,17 +75,24 @@ class ChangedSamples:
 
     def __init__(self, registry: Collector = REGISTRY) -> None:
         self._registry = registry
-        self._taken: dict[Key, float] = {}
+        self._sent: dict[Key, float] = {}
 
-    def take(self) -> list[Sample]:
-        """Return the samples that have changed since the last time; at first, those that are not 0."""
-        changed = []
-        for name, labels, value in own_samples(self._registry):
-            key = name, tuple(sorted(labels.items()))
-            if self._taken.get(key, 0.0) != value:
-                self._taken[key] = value
-                changed.append((name, labels, value))
-        return changed
+    def send(self, send: Callable[[list[Sample]], bool]) -> None:
+        """Send the samples that have changed since they were last sent; at first, those that are not 0.
+
+        Args:
+            send: sends some samples, and returns whether it could. If not, they are sent the next time.
+        """
+        changed = [
+            (name, labels, value)
+            for name, labels, value in own_samples(self._registry)
+            if self._sent.get(_key(name, labels), 0.0) != value
+        ]
+        for begin in range(0, len(changed), SAMPLES_AT_ONCE):
+            batch = changed[begin : begin + SAMPLES_AT_ONCE]
+            if not send(batch):
+                return
+            self._sent.update((_key(name, labels), value) for name, labels, value in batch)
 
 
 class _Release:
@@ -174,7 +188,7 @@ class WorkerFigures:
             return None
         if any(len(text) > MAX_LABEL_CHARS or not text.isprintable() for text in labels.values()):
             return None
-        return name, tuple(sorted({**labels, "agent": self._agent_id}.items()))
+        return _key(name, {**labels, "agent": self._agent_id})
 
     def _is_known(self, key: Key) -> bool:
         known = self._agent.known

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from itertools import islice
-from typing import Any, Literal, TextIO, cast
+from typing import Any, Literal, Protocol, TextIO, cast
 
 import structlog
 
@@ -26,6 +26,14 @@ _OWN = ("voice_host", "voice_host_sdk")
 _TRACES_ALONE = structlog.processors.ExceptionRenderer(without_messages)
 
 Fields = MutableMapping[str, Any]
+
+
+class LinesKept(Protocol):
+    """Keeps the latest lines about each agent, such as `AgentLogs`: a structlog processor."""
+
+    def open(self, agent_ids: Iterable[str]) -> None: ...
+
+    def __call__(self, logger: object, method: str, fields: Fields, /) -> Fields: ...
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -48,7 +56,7 @@ def configure_logging(
     *,
     messages: bool = False,
     secrets: Iterable[str] = (),
-    kept: Callable[[object, str, Fields], Fields] | None = None,
+    kept: LinesKept | None = None,
     stream: TextIO | None = None,
 ) -> None:
     """Send every log line of the process to one stream in one format.
@@ -61,7 +69,7 @@ def configure_logging(
         level: the lowest level that is logged.
         messages: whether stack traces include the messages of exceptions, which may quote what callers said.
         secrets: redacted in every line, also of libraries and plugins.
-        kept: is given the fields of every line, e.g. `AgentLogs`.
+        kept: is given the fields of every line.
         stream: where the lines go; default: stderr.
     """
     stream = stream or sys.stderr
@@ -91,6 +99,9 @@ def configure_logging(
             former.close()
     root.handlers = [handler]
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
+    _kept.clear()
+    if kept is not None:
+        _kept.append(kept)
     _allowed.clear()
     _allow(_OWN, level)
 
@@ -100,6 +111,8 @@ def relay(fields: Mapping[str, Any]) -> None:
 
     Secrets and control characters are taken out, as of every line. Repetitions are not looked for.
     """
+    for kept in _kept:
+        kept.open((fields["agent_id"],))
     level = logging.getLevelNamesMapping().get(str(fields["level"]).upper(), logging.INFO)
     if _relayed.isEnabledFor(level):
         extra = {"_logger": _relayed, "_name": "relay", AGENT_OF: fields["agent_id"]}
@@ -108,6 +121,7 @@ def relay(fields: Mapping[str, Any]) -> None:
         _relayed.handle(record)
 
 
+_kept: list[LinesKept] = []
 _relayed = logging.getLogger("voice_host.worker")
 
 

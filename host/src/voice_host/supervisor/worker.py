@@ -14,10 +14,13 @@ from typing import Any, Literal, Protocol
 from voice_host.admission import Lease
 from voice_host.clients.transport import HandedOver
 from voice_host.fleet.report import AgentReport, WorkerReport
+from voice_host.observability.figures import WorkerFigures
 from voice_host.observability.logs import get_logger
 from voice_host.plugins import Phase
-from voice_host.supervisor.output import LineReader, relay
+from voice_host.releases.release import PRODUCTION
+from voice_host.supervisor.output import LineLimit, WorkerOutput
 from voice_host.supervisor.spawn import WorkerProcess
+from voice_host.supervisor.vitals import vitals
 from voice_host.tasks import in_background
 from voice_host.workers.channel import MAX_QUEUED_BYTES, Channel
 from voice_host.workers.messages import (
@@ -64,9 +67,6 @@ class WorkerEvents(Protocol):
     def observed(self, worker: Worker, message: Observed) -> None:
         """An event for the observers of extensions."""
 
-    def figures(self, worker: Worker, message: Figures) -> None:
-        """Metrics that have changed."""
-
     def changed(self, worker: Worker) -> None:
         """The worker's status, report or number of calls has changed."""
 
@@ -98,34 +98,38 @@ class Worker:
         order: what it is for.
         process: the process.
         events: is told what it reports.
+        figures: what it counts.
+        limit: of its agent's log lines.
 
     Attributes:
         order, process: see above.
+        memory_bytes: memory that it shares with no other process, as of the last `measured`.
         status: `starting`, `ready`, `retiring`, or `ended`.
         report: of its agent, once it has started.
         calls: by number.
         sessions: ids of the sessions that it has, connected or parked.
     """
 
-    def __init__(self, order: Order, process: WorkerProcess, events: WorkerEvents) -> None:
+    def __init__(
+        self, order: Order, process: WorkerProcess, events: WorkerEvents, figures: WorkerFigures, limit: LineLimit
+    ) -> None:
         self.order = order
         self.process = process
         self.status: Literal["starting", "ready", "retiring", "ended"] = "starting"
         self.report: AgentReport | None = None
         self.calls: dict[int, Call] = {}
         self.sessions: set[str] = set()
+        self.memory_bytes = 0
+        self._cpu_s = 0.0
         self._events = events
+        self._figures = figures
         self._numbers = itertools.count(1)
         self._loop = asyncio.get_running_loop()
         self._began_s = self._loop.time()
         self._started: asyncio.Future[AgentReport] = self._loop.create_future()
         self._channel_ended = asyncio.Event()
         self._channel: Channel[ToFront] = Channel(process.ends.channel, TO_FRONT, self._receive, self._channel_lost)
-        of = {"agent_id": order.release.agent_id, "release": order.release.name, "worker": order.number}
-        self._outputs = [
-            LineReader(descriptor, lambda line, stream=stream: relay(line, stream, **of))  # type: ignore[misc]
-            for descriptor, stream in ((process.ends.stdout, "stdout"), (process.ends.stderr, "stderr"))
-        ]
+        self._output = WorkerOutput(process.ends.stdout, process.ends.stderr, self.log_fields, limit)
         in_background(self._watch_exit(), "worker-exit", of=f"{order.release.agent_id}-{process.pid}")
         self._channel.send(order)
 
@@ -133,6 +137,17 @@ class Worker:
     def agent_id(self) -> str:
         """The id of its agent."""
         return self.order.release.agent_id
+
+    @property
+    def log_fields(self) -> dict[str, str | int]:
+        """The fields of log lines about it."""
+        order = self.order
+        fields: dict[str, str | int] = {
+            "agent_id": self.agent_id,
+            "release": order.release.name,
+            "worker": order.number,
+        }
+        return fields if order.alias == PRODUCTION else {**fields, "alias": order.alias}
 
     @property
     def takes_calls(self) -> bool:
@@ -148,8 +163,17 @@ class Worker:
             status="retiring" if self.status == "ended" else self.status,
             calls=len(self.calls),
             parked=len(self.sessions - {call.lease.session_id for call in self.calls.values()}),
+            memory_bytes=self.memory_bytes,
+            cpu_s=self._cpu_s,
             up_s=self._loop.time() - self._began_s,
         )
+
+    def measured(self, cpu_s: float, memory_bytes: int | None = None) -> None:
+        """Note its CPU time, and its memory if that was measured, too."""
+        self._cpu_s = cpu_s
+        self._figures.measured(cpu_s)
+        if memory_bytes is not None:
+            self.memory_bytes = memory_bytes
 
     async def started(self, timeout_s: float) -> AgentReport:
         """Wait until its agent has started, and return the report: `ready`, or broken, and then the process ends."""
@@ -254,8 +278,10 @@ class Worker:
                     self._events.session_over(self, session_id)
             case Observed():
                 self._events.observed(self, message)
-            case Figures():
-                self._events.figures(self, message)
+            case Figures(samples=samples):
+                self._figures.update(samples)
+                if (found := vitals(self.process.pid)) is not None:
+                    self.measured(found.cpu_s)
             case Beat():
                 pass
 
@@ -272,7 +298,7 @@ class Worker:
         """It closes the channel when it leaves. If it has sent something invalid, it is ended."""
         self._channel_ended.set()
         if reason != "it has ended":
-            log.error("worker_channel_invalid", agent_id=self.agent_id, worker=self.order.number, reason=reason)
+            log.error("worker_channel_invalid", **self.log_fields, reason=reason)
             self.kill()
 
     async def _watch_exit(self) -> None:
@@ -282,6 +308,8 @@ class Worker:
             async with asyncio.timeout(LAST_MESSAGES_S):
                 await self._channel_ended.wait()
         self._channel.close()
+        self._output.finish()
+        self._figures.leave()
         self.status = "ended"
         self._set_started(self._broken(f"its process ended with {describe_exit(code)} while it started", None))
         calls, self.calls = list(self.calls.values()), {}

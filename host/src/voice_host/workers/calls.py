@@ -14,8 +14,10 @@ from voice_host.clients.transport.connection import ClientConnection
 from voice_host.clients.voice_host_v1 import VoiceHostV1
 from voice_host.fleet.local import LocalAgents
 from voice_host.fleet.report import AgentReport
+from voice_host.observability.figures import ChangedSamples
 from voice_host.observability.logs import get_logger
 from voice_host.sessions.manager import VoiceAgentManager
+from voice_host.sessions.sweeper import Sweeper
 from voice_host.settings import Settings
 from voice_host.tasks import in_background, report_unhandled
 from voice_host.tenancy import AgentThreads, CodeOwners, watching
@@ -25,6 +27,7 @@ from voice_host.workers.messages import (
     Beat,
     CallOver,
     Drain,
+    Figures,
     Hurry,
     Order,
     Ping,
@@ -37,6 +40,9 @@ from voice_host.workers.messages import (
 )
 
 log = get_logger(__name__)
+
+FIGURES_EVERY_S = 5.0
+"""How often metrics that have changed are sent to the front."""
 
 
 class WorkerCalls:
@@ -55,6 +61,7 @@ class WorkerCalls:
         self._agents = agents
         self._link = link
         self._leave = asyncio.Event()
+        self._figures = ChangedSamples()
         self._retiring = False
         self._draining: asyncio.Task[None] | None = None
         self._reported: AgentReport | None = None
@@ -72,6 +79,8 @@ class WorkerCalls:
         loop.set_exception_handler(report_unhandled)
         self._link.open(self._receive, self._front_lost)
         self._link.on_ended = self._leave_if_done
+        figures = Sweeper("figures", FIGURES_EVERY_S, self._sweep_figures)
+        figures.start()
         try:
             await self._agents.start()
             report = self._reported = self._agents.report.agents[self._agent_id]
@@ -84,7 +93,15 @@ class WorkerCalls:
         finally:
             await self._agents.stop()
             await self._adopter.aclose()
+            await figures.stop()
+            self._send_figures()
             await self._link.aclose()
+
+    async def _sweep_figures(self) -> None:
+        self._send_figures()
+
+    def _send_figures(self) -> None:
+        self._figures.send(lambda samples: self._link.send(Figures(samples=tuple(samples))))
 
     # --- what the front says ----------------------------------------------------------------------------------------
 
