@@ -19,6 +19,7 @@ from voice_host.fleet.service import log_report
 from voice_host.front.app import create_host_app
 from voice_host.front.connections import connection_options
 from voice_host.front.extensions import running_extensions
+from voice_host.observability.agent_logs import AgentLogs
 from voice_host.plugins import load_agents
 from voice_host.sessions.observers import Observers
 from voice_host.settings import Settings, load_settings
@@ -94,9 +95,15 @@ async def running(
     strict: bool = False,
     model: str | None = "demo",
     authenticators: Mapping[str, Authenticator] | None = None,
+    logs: AgentLogs | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Running]:
-    """Run the agents that `allow` names. `environ` is added to the variables; an empty one counts as unset."""
+    """Run the agents that `allow` names.
+
+    Args:
+        logs: has the lines about them.
+        environ: added to the variables; an empty one counts as unset.
+    """
     file = folder / "voice-host.toml"
     file.write_text(toml, encoding="utf-8")
     async with (
@@ -134,6 +141,7 @@ async def running(
                         ),
                         admission=admission,
                         extensions=extensions,
+                        logs=logs,
                     )
                     async with serving(app, lifespan="off", **connection_options(settings)) as address:
                         yield Running(agents, admission, settings, address, stt, tts)

@@ -20,6 +20,7 @@ from tests.sample_plugins import HELLO
 from voice_host.auth.api_keys import SCOPES, Scope, new_key
 from voice_host.auth.key_file import KeyFile
 from voice_host.front.app import create_host_app
+from voice_host.observability.agent_logs import AgentLogs
 
 TOML = '[auth]\nkeys_file = "keys.json"\n'
 HEADS, *TABLE = rows(section("docs/operating.md", "What each route shows to whom"))
@@ -68,7 +69,7 @@ async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gua
         plugins.install("other", HELLO)
         plugins.install("sick", "raise RuntimeError('no database at db.internal')")
         async with (
-            running(folder, TOML, allow="hello,other,sick") as r,
+            running(folder, TOML, allow="hello,other,sick", logs=AgentLogs()) as r,
             httpx2.AsyncClient(base_url=f"http://{r.address}") as http,
         ):
             yield Guarded(r, http, keys)
@@ -111,7 +112,7 @@ async def test_a_route_shows_to_each_what_the_table_says(guarded: Guarded, row: 
 def test_the_table_names_every_route(guarded: Guarded) -> None:
     assert tuple(head.lower() for head in HEADS[2:]) == WHO
     named = {row[0].split("`")[1].split()[1] for row in TABLE}
-    routes = create_host_app(guarded.running.agents, guarded.running.settings).routes
+    routes = create_host_app(guarded.running.agents, guarded.running.settings, logs=AgentLogs()).routes
     paths = {f"{route.path}/..." if isinstance(route, Mount) else route.path for route in routes}  # type: ignore[attr-defined]
     assert {path.replace("{agent_id}", "{id}") for path in paths} == named
 

@@ -69,7 +69,7 @@ class Usage:
     @classmethod
     def since_start(cls, agents: Sequence[Listed]) -> Usage:
         """Return the use since each worker began."""
-        return cls({worker["pid"]: worker["cpu_s"] / max(1.0, worker["up_s"]) * 100 for worker in _all_workers(agents)})
+        return cls({worker["pid"]: worker["cpu_s"] / max(1.0, worker["up_s"]) * 100 for worker in _processes(agents)})
 
     def of(self, workers: Iterable[Listed]) -> float | None:
         """Return the use of some workers together; None: it is not known."""

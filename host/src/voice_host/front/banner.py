@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from textwrap import indent
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from voice_host.fleet.report import AgentReport
+from voice_host.fleet.report import AgentReport, ReleaseReport
 from voice_host.fleet.service import FleetReport
 from voice_host.observability.logs import MAX_TRACE_CHARS
 from voice_host.observability.printable import printable
@@ -42,11 +43,7 @@ def print_banner(
         console.print(Text(report.why_empty))
         return
     agents = report.agents.values()
-    table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
-    for agent in agents:
-        package = printable(f"{agent.distribution} {agent.version}")
-        table.add_row(Text(agent.id), *_cells(agent), Text(package))
-    console.print(table)
+    console.print(_table(agents))
     for agent in agents:
         if agent.status == "broken":
             print_broken(agent, console, advice, tracebacks=tracebacks)
@@ -57,6 +54,28 @@ def print_banner(
         console.print(Text(f"\n{notice}", "yellow"))
     if demo := [agent_id for agent_id, providers in used.items() if providers.model == "demo"]:
         console.print(Text(DEMO_MODEL_NOTICE.format(agents=", ".join(demo)), "yellow"))
+
+
+def _table(agents: Collection[AgentReport]) -> Table:
+    """Return the table of agents, with columns for workers and for releases where there are some to tell of."""
+    columns = list(COLUMNS)
+    if workers := any(agent.releases for agent in agents):
+        columns.append("workers")
+    if releases := any(len(agent.releases) > 1 or any(each.aliases for each in agent.releases) for agent in agents):
+        columns.append("releases")
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for agent in agents:
+        package = printable(f"{agent.distribution} {agent.version}")
+        more = [str(sum(len(release.workers) for release in agent.releases))] if workers else []
+        if releases:
+            more.append(", ".join(map(_release, agent.releases)))
+        table.add_row(Text(agent.id), *_cells(agent), Text(package), *map(Text, more))
+    return table
+
+
+def _release(release: ReleaseReport) -> str:
+    traffic = f" {release.traffic} %" if release.traffic else ""
+    return printable(f"{release.name}{traffic}{''.join(f' @{alias}' for alias in release.aliases)}")
 
 
 def _cells(agent: AgentReport) -> list[Text]:

@@ -165,7 +165,7 @@ class Worker:
             parked=len(self.sessions - {call.lease.session_id for call in self.calls.values()}),
             memory_bytes=self.memory_bytes,
             cpu_s=self._cpu_s,
-            up_s=self._loop.time() - self._began_s,
+            up_s=round(self._loop.time() - self._began_s, 1),
         )
 
     def measured(self, cpu_s: float, memory_bytes: int | None = None) -> None:
