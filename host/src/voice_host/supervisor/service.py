@@ -191,7 +191,7 @@ class WorkerAgents:
         for worker in workers:
             if worker.status != "ended" and worker.process.pid in found:
                 worker.measured(*found[worker.process.pid])
-        for agent_id in {worker.agent_id for worker in workers}:
+        for agent_id in {worker.agent_id for worker in workers} & self._base.keys():
             self._refresh(agent_id)
 
     def _workers(self) -> Iterator[Worker]:
