@@ -74,7 +74,7 @@ def received_settings(sent: Mapping[str, Any], keys: Mapping[str, str]) -> Setti
     Raises:
         ValueError: they are not valid settings, since they were sent by another version of the host.
     """
-    tables = Tables.model_validate(_from_plain(sent["tables"]))
+    tables = Tables.model_validate(_from_plain(sent.get("tables", {})))
 
     def options(model: type[BaseModel]) -> Any:
         names = [field.alias for field in model.model_fields.values() if field.alias]
@@ -84,8 +84,8 @@ def received_settings(sent: Mapping[str, Any], keys: Mapping[str, str]) -> Setti
         **dict(tables),
         keys=options(ModelKeys),
         speech_options={each.name: options(each.options) for each in built_in_services()},
-        path=None if sent["path"] is None else Path(sent["path"]),
-        provenance={tuple(path): Provenance(*source) for path, source in sent["sources"]},
+        path=Path(path) if (path := sent.get("path")) else None,
+        provenance={tuple(path): Provenance(*source) for path, source in sent.get("sources", ())},
     )
 
 
