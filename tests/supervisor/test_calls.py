@@ -73,3 +73,51 @@ def test_an_environment_that_is_gone_breaks_its_agent_alone(tmp_path: Path) -> N
         assert found["telling"]["status"] == "ready"
         assert found["night-desk"]["status"] == "broken"
         assert "does not exist" in found["night-desk"]["error"]
+
+
+OBSERVING = """
+import os
+from pathlib import Path
+from voice_host_sdk import SessionObserver, extensionimpl
+
+class Observer(SessionObserver):
+    def __init__(self, file): self.file = file
+    def note(self, session, event, *more):
+        with open(self.file, "a") as file:
+            print(os.getpid(), event, session.agent_id, *more, file=file)
+    async def on_startup(self): self.note(type("", (), {"agent_id": "all"}), "startup")
+    async def on_session_created(self, session): self.note(session, "created")
+    async def on_user_turn(self, session, turn): self.note(session, "turn", turn.typed, turn.text)
+    async def on_tool_call(self, session, call): self.note(session, "tool", call.name, dict(call.arguments), call.ok)
+    async def on_agent_reply(self, session, reply): self.note(session, "reply", reply.reply, reply.interrupted)
+    async def on_session_destroyed(self, session, end): self.note(session, "destroyed", end.reason, end.turns)
+
+@extensionimpl
+def session_observer(settings):
+    return Observer(settings["notes"])
+"""
+
+
+def test_observers_are_in_the_front(tmp_path: Path) -> None:
+    noted = tmp_path / "noted.txt"
+    plugins = PluginFolder(tmp_path)
+    plugins.install_extension("observing", OBSERVING)
+    with serving(tmp_path, f'[extension.observing]\nnotes = "{noted}"\n') as host:
+        with host.call() as call:
+            greeting(call)
+            message(call, "metrics")  # it was played to its end
+            ask(call)
+            message(call, "metrics")
+        host.process.signal(signal.SIGTERM)
+        assert host.process.ended() == 0
+        lines = [line.split(maxsplit=1) for line in noted.read_text(encoding="utf-8").splitlines()]
+    assert {int(pid) for pid, _ in lines} == {host.process.pid}, "the workers do not load it"
+    assert [line for _, line in lines] == [
+        "startup all",
+        "created telling",
+        "reply telling 1 False",
+        "turn telling True What are your opening hours on Friday?",
+        "tool telling opening_hours {'day': 'Friday'} True",
+        "reply telling 2 False",
+        "destroyed telling goodbye 1",
+    ]

@@ -29,6 +29,7 @@ from voice_host.workers.main import run_and_exit
 
 PRELOADED = (
     "anyio._backends._asyncio",
+    "genai_prices.data",
     "numpy",
     "pydantic_ai.models.openai",
     "soxr",
