@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -19,7 +19,7 @@ from voice_host.observability.agent_logs import AgentLogs
 from voice_host.observability.logs import configure_logging
 from voice_host.observability.printable import MAX_CHARS
 from voice_host.supervisor import output
-from voice_host.supervisor.output import BURST_LINES, LineLimit, WorkerOutput, log_fields
+from voice_host.supervisor.output import BURST_LINES, LAST_LINES, LineLimit, WorkerOutput, log_fields
 
 WHO: dict[str, str | int] = {"agent_id": "desk", "release": "1.0", "worker": 1}
 
@@ -51,10 +51,13 @@ async def logged_lines(logs: AgentLogs, agent_id: str, count: int) -> None:
 class Written:
     """The pipes of a worker, which this process writes to itself or gives to a program."""
 
-    def __init__(self, limit: LineLimit | None = None, **who: str | int) -> None:
+    def __init__(
+        self, limit: LineLimit | None = None, on_stderr: Callable[[str], None] = lambda line: None, **who: str | int
+    ) -> None:
         stdout, self.stdout = os.pipe()
         stderr, self.stderr = os.pipe()
-        self.output = WorkerOutput(stdout, stderr, WHO | who, limit or LineLimit(str((WHO | who)["agent_id"])))
+        limit = limit or LineLimit(str((WHO | who)["agent_id"]))
+        self.output = WorkerOutput(stdout, stderr, WHO | who, limit, on_stderr)
 
     def start(self, program: str) -> subprocess.Popen[bytes]:
         """Start a Python program that has the pipes, alone."""
@@ -203,8 +206,28 @@ async def test_a_flood_of_one_agent_hides_no_line_of_another_and_is_counted(logs
     assert reported == dropped("desk") - before
     assert 50_000 - reported >= BURST_LINES
     assert reported > 20_000
+    assert len([line for line in lines(logs) if line["event"] == "printed"]) >= LAST_LINES
     other.close()
     other.output.finish()
+
+
+async def test_the_last_lines_before_a_crash_are_logged_whatever_came_before(
+    logs: AgentLogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "LINES_PER_S", 0)
+    before = dropped("desk")
+    found: list[str] = []
+    written = Written(on_stderr=found.append)
+    process = written.start(f"import ctypes, faulthandler{FLOOD}faulthandler.enable(); ctypes.string_at(0)")
+    await asyncio.to_thread(process.wait)
+    written.output.finish()
+    texts = [line["text"] for line in lines(logs) if line["event"] == "printed"]
+    assert "Fatal Python error: Segmentation fault" in texts
+    assert texts[-1] == found[-1]
+    after = len(found) - found.index("Fatal Python error: Segmentation fault")
+    assert found[-after:] == texts[-after:]
+    assert BURST_LINES + LAST_LINES - 5 <= len(found) <= BURST_LINES + LAST_LINES  # blank lines are left out
+    assert 50_000 < dropped("desk") - before + BURST_LINES + LAST_LINES < 50_100
 
 
 async def test_processes_that_a_worker_left_behind_do_not_keep_its_pipes_open(logs: AgentLogs) -> None:
@@ -221,6 +244,7 @@ async def test_processes_that_a_worker_left_behind_do_not_keep_its_pipes_open(lo
 async def test_workers_of_an_agent_share_its_limit(logs: AgentLogs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output, "BURST_LINES", 10)
     monkeypatch.setattr(output, "LINES_PER_S", 0)
+    monkeypatch.setattr(output, "LAST_LINES", 0)
     limit = LineLimit("desk")
     workers = [Written(limit, worker=number) for number in (1, 2)]
     for worker in workers:

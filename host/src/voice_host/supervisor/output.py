@@ -5,7 +5,8 @@ prints. Anything else is printed by C libraries, by other programs that it start
 What a worker wrote before it died can still be read.
 
 It runs a customer's code, so nothing that it writes is trusted. Each line gets the true agent, release and worker. An
-agent that writes too many lines loses some (`LineLimit`), and a process that writes too many bytes waits.
+agent that writes too many lines loses some (`LineLimit`), but not the last ones before a worker ends. A process that
+writes too many bytes waits.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import asyncio
 import json
 import os
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -43,6 +45,11 @@ MAX_LINE_BYTES = 128 * 1024
 
 MAX_REST_BYTES = 1024 * 1024
 """Most that is read of a pipe after its worker has ended. Processes that it left behind may write on for ever."""
+
+LAST_LINES = 300
+MAX_LAST_BYTES = 2000
+"""The last lines of each pipe that are logged when its worker ends, whatever the limit, and how much of each: among
+them is the stack trace of a crash."""
 
 REPORT_AFTER_S = 1.0
 """When dropped lines are reported."""
@@ -107,6 +114,7 @@ class _Pipe:
         os.set_blocking(self._read_end, False)
         self._unfinished = bytearray()
         self._skipping = False  # the rest of a line that was too long
+        self._last: deque[bytes] = deque()  # lines over the limit, unless the worker ends now
         self._interval_read = 0
         self._pause: asyncio.TimerHandle | None = None
         self._open = True
@@ -144,15 +152,14 @@ class _Pipe:
         while (end := data.find(b"\n", begin)) >= 0:
             if self._skipping:
                 self._skipping = False
-            elif not self._limit.allows():
+            elif self._limit.allows():
+                self._forget_last()
+                self._take(bytes(self._unfinished) + data[begin:end])
                 self._unfinished.clear()
-                self._limit.dropped(data.count(b"\n", begin))
-                begin = data.rfind(b"\n") + 1
-                break
             else:
-                line = bytes(self._unfinished) + data[begin:end]
+                end = data.rindex(b"\n")
+                self._put_aside(bytes(self._unfinished) + data[begin:end])
                 self._unfinished.clear()
-                self._take(line)
             begin = end + 1
         if not self._skipping:
             self._unfinished += data[begin:]
@@ -163,6 +170,25 @@ class _Pipe:
                 self._limit.dropped(1)
             self._unfinished.clear()
             self._skipping = True
+
+    def _put_aside(self, lines: bytes) -> None:
+        """Drop lines that are over the limit, but keep the last ones for now."""
+        rest, *last = lines.rsplit(b"\n", LAST_LINES)
+        if len(last) < LAST_LINES:
+            last.insert(0, rest)
+        else:
+            self._limit.dropped(rest.count(b"\n") + 1)
+        self._last.extend(line[:MAX_LAST_BYTES] for line in last)
+        if (over := len(self._last) - LAST_LINES) > 0:
+            self._limit.dropped(over)
+            for _ in range(over):
+                self._last.popleft()
+
+    def _forget_last(self) -> None:
+        """Drop the lines that were kept: others follow them."""
+        if self._last:
+            self._limit.dropped(len(self._last))
+            self._last.clear()
 
     def finish(self) -> None:
         """Take what is still in the pipe, and close it. Idempotent."""
@@ -179,8 +205,11 @@ class _Pipe:
             self._pause.cancel()
         self._loop.remove_reader(self._read_end)
         os.close(self._read_end)
-        if self._unfinished and self._limit.allows():
-            self._take(bytes(self._unfinished))
+        if self._unfinished:
+            self._last.append(bytes(self._unfinished))
+        for line in self._last:
+            self._take(line)
+        self._last.clear()
         self._unfinished.clear()
 
 
@@ -191,10 +220,19 @@ class WorkerOutput:
         stdout, stderr: the read ends of its pipes, which this owns.
         who: fields of each line: `agent_id`, `release`, `worker` and others.
         limit: of the agent's lines.
+        on_stderr: called with each line that something printed to stderr.
     """
 
-    def __init__(self, stdout: int, stderr: int, who: Mapping[str, str | int], limit: LineLimit) -> None:
+    def __init__(
+        self,
+        stdout: int,
+        stderr: int,
+        who: Mapping[str, str | int],
+        limit: LineLimit,
+        on_stderr: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self._who = who
+        self._on_stderr = on_stderr
         self._limit = limit
         self._pipes = (
             _Pipe(stdout, limit, partial(self._take, "stdout")),
@@ -208,21 +246,19 @@ class WorkerOutput:
         self._limit.report()
 
     def _take(self, stream: str, line: bytes) -> None:
-        logged = log_fields(line) if stream == "stderr" else None
-        text = line.decode(errors="replace").rstrip()
-        if logged is not None:
-            relay({**logged, **self._who})
-        elif text:
-            relay(
-                {
-                    "event": "printed",
-                    "level": PRINTED[stream],
-                    "timestamp": _now(),
-                    "stream": stream,
-                    "text": text,
-                    **self._who,
-                }
-            )
+        if stream == "stderr" and (fields := log_fields(line)) is not None:
+            relay({**fields, **self._who})
+        elif text := line.decode(errors="replace").rstrip():
+            printed = {
+                "event": "printed",
+                "level": PRINTED[stream],
+                "timestamp": _now(),
+                "stream": stream,
+                "text": text,
+            }
+            relay({**printed, **self._who})
+            if stream == "stderr":
+                self._on_stderr(text)
 
 
 def log_fields(line: bytes) -> dict[str, Any] | None:
