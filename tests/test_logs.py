@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -269,6 +271,33 @@ class Stalled(io.StringIO):
     def write(self, text: str) -> int:
         self.goes_on.wait()
         return super().write(text)
+
+
+LAST_WORDS = """
+import os, sys
+from voice_host.observability.logs import configure_logging, get_logger
+configure_logging("json", "info", at_once=True)
+log = get_logger("voice_host.test")
+for number in range(int(sys.argv[1])):
+    log.warning("line", number=number, padding="x" * 1000)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_what_is_logged_to_a_pipe_with_room_is_there_if_the_process_exits_the_next_moment() -> None:
+    done = subprocess.run([sys.executable, "-c", LAST_WORDS, "20"], stderr=subprocess.PIPE, check=True)
+    assert [json.loads(line)["number"] for line in done.stderr.splitlines()] == list(range(20))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_a_pipe_without_room_stops_nobody() -> None:
+    with subprocess.Popen([sys.executable, "-c", LAST_WORDS, "2000"], stderr=subprocess.PIPE) as process:
+        assert process.wait(60) == 0  # though nobody has read
+        assert process.stderr is not None
+        numbers = [json.loads(line)["number"] for line in process.stderr.read().splitlines() if line.endswith(b"}")]
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) > 20
 
 
 def test_a_reader_that_pauses_stops_nobody_and_learns_what_was_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,9 @@ class Callbacks(LifecycleCallbacks):
             os.write(1, b"printed past Python\\n")
             subprocess.run(["sh", "-c", "echo printed by a program >&2"], check=True)
             logging.getLogger("loud").warning("logged with the key s3cret-4711")
+        elif "exit" in turn.text:
+            print("about to exit")
+            os._exit(3)
         elif "crash" in turn.text:
             ctypes.string_at(0)
         elif "flood" in turn.text:
@@ -156,6 +159,15 @@ def test_what_happened_before_a_crash_is_in_the_agents_log(tmp_path: Path) -> No
         shown = verb(tmp_path, "logs", "loud")
         assert "Fatal Python error: Segmentation fault" in shown
         assert "call_started" in shown
+
+
+def test_what_was_printed_before_an_exit_is_in_the_agents_log(tmp_path: Path) -> None:
+    with serving(tmp_path, agents={"loud": LOUD}) as host:
+        with host.call("loud") as call:
+            message(call, "tts_done")
+            call.send(json.dumps({"type": "text", "text": "Now exit."}))
+            host.process.until("worker_ended")
+        assert "about to exit" in {line.get("text") for line in lines_about(tmp_path, "loud")}
 
 
 def test_a_flood_of_one_agent_hides_nothing_of_another(tmp_path: Path) -> None:

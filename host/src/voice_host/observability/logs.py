@@ -58,6 +58,7 @@ def configure_logging(
     secrets: Iterable[str] = (),
     kept: LinesKept | None = None,
     stream: TextIO | None = None,
+    at_once: bool = False,
 ) -> None:
     """Send every log line of the process to one stream in one format.
 
@@ -71,6 +72,7 @@ def configure_logging(
         secrets: redacted in every line, also of libraries and plugins.
         kept: is given the fields of every line.
         stream: where the lines go; default: stderr.
+        at_once: as for `QueuedLogHandler`.
     """
     stream = stream or sys.stderr
     last: Any = structlog.processors.JSONRenderer()
@@ -90,7 +92,7 @@ def configure_logging(
             last,
         ],
     )
-    handler = QueuedLogHandler(stream)
+    handler = QueuedLogHandler(stream, at_once=at_once)
     handler.setFormatter(formatter)
     handler.addFilter(_is_allowed)
     root = logging.getLogger()

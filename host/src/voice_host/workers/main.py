@@ -92,7 +92,13 @@ def _leave_the_group() -> None:
 def _configure_logging(settings: Settings, release: Release) -> None:
     """Log as JSON lines to stderr, which the front reads."""
     server = settings.server
-    configure_logging("json", server.log_level, messages=server.log_transcripts, secrets=known_secrets(settings))
+    configure_logging(
+        "json",
+        server.log_level,
+        messages=server.log_transcripts,
+        secrets=known_secrets(settings),
+        at_once=True,
+    )
     log_transcripts(server.log_transcripts)
     allow_loggers([release.entry_point, *(settings.extensions.allow or ())])
 
