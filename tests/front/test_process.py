@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -34,10 +34,10 @@ DEADLINE_S = 60.0
 class Process:
     """A host in a process of its own, its output read as it comes."""
 
-    def __init__(self, *arguments: str, cwd: Path) -> None:
+    def __init__(self, *arguments: str, cwd: Path, command: Sequence[str] = ("-m", "voice_host")) -> None:
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("VOICE_HOST_", "ASSEMBLYAI_"))}
         self._popen = subprocess.Popen(
-            [sys.executable, "-m", "voice_host", *arguments],
+            [sys.executable, *command, *arguments],
             cwd=cwd,
             env=environ,
             stdout=subprocess.PIPE,

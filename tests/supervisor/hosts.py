@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import venv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distribution
@@ -106,6 +106,7 @@ class Host:
 
     process: Process
     port: int
+    folder: Path
 
     def call(self, agent: str = "telling", headers: Mapping[str, str] | None = None, **query: str) -> ClientConnection:
         """Call an agent."""
@@ -119,7 +120,12 @@ class Host:
 
 @contextmanager
 def serving(
-    folder: Path, settings: str = "", agents: Mapping[str, str] | None = None, *options: str, **environ: str
+    folder: Path,
+    settings: str = "",
+    agents: Mapping[str, str] | None = None,
+    *options: str,
+    command: Sequence[str] = ("-m", "voice_host"),
+    **environ: str,
 ) -> Iterator[Host]:
     """Run `voice-host serve` with agents by id and code, and speech services that need no model.
 
@@ -128,6 +134,7 @@ def serving(
         settings: of the file, after its `[providers]`.
         agents: default: `telling`.
         options: of the verb.
+        command: what Python runs.
         environ: further variables.
     """
     port = free_port()
@@ -139,13 +146,15 @@ def serving(
         before = {name: os.environ.get(name) for name in environ}
         os.environ.update(environ)
         try:
-            process = Process("serve", "--port", str(port), "--agents", ",".join(agents), *options, cwd=folder)
+            process = Process(
+                "serve", "--port", str(port), "--agents", ",".join(agents), *options, cwd=folder, command=command
+            )
         finally:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
         try:
             process.until(HEARS_NOTHING)
-            yield Host(process, port)
+            yield Host(process, port, folder)
         finally:
             process.close()
 

@@ -62,9 +62,8 @@ async def handed_over() -> AsyncIterator[tuple[CallerSocket, Worker, asyncio.Tas
         request = b""
         while not request.endswith(b"\r\n\r\n"):
             request += await loop.sock_recv(accepted, 4096)
-        fd = StreamPosition.create()
-        shared = StreamPosition(socket.dup(fd))
-        caller = CallerSocket(accepted.dup(), StreamPosition(fd))
+        caller = CallerSocket(accepted.dup(), request)
+        shared = StreamPosition(caller.hand_over())
         accepted.setblocking(True)
         worker = Worker(accepted, shared, request)
         try:
@@ -141,7 +140,7 @@ async def test_a_caller_without_an_answer_gets_the_upgrade_first() -> None:
     async with handed_over() as (caller, worker, calling):
         worker.dies()
         assert caller.answered is Answered.NOTHING
-        refusing = asyncio.create_task(caller.refuse(CloseCode.COME_BACK, "come back", worker.request))
+        refusing = asyncio.create_task(caller.refuse(CloseCode.COME_BACK, "come back"))
         client = await calling
         assert client.subprotocol == SUBPROTOCOL
         assert await closed(client) == (1012, "come back")
@@ -150,14 +149,14 @@ async def test_a_caller_without_an_answer_gets_the_upgrade_first() -> None:
 
 async def test_a_caller_without_an_answer_can_be_given_to_another_worker() -> None:
     async with handed_over() as (caller, worker, calling):
+        second = Worker(worker.sock.dup(), StreamPosition(caller.hand_over()), worker.request)
         worker.dies()
         assert caller.answered is Answered.NOTHING
-        with caller.duplicate() as second:
-            caller.let_go()
-            second.setblocking(True)
-            second.sendall(handshake(worker.request) + speech(10))
-            client = await calling
-            assert await client.recv() == bytes(10)
+        second.writes(handshake(worker.request) + speech(10))
+        client = await calling
+        assert await client.recv() == bytes(10)
+        assert caller.answered is Answered.WHOLE_FRAMES
+        second.dies()
 
 
 async def test_a_client_that_has_left_gets_nothing() -> None:

@@ -31,12 +31,10 @@ def where(lines: str, entry_point: str = "desk") -> str | None:
     return stack.where
 
 
-def test_the_innermost_line_of_the_agents_own_code_is_named() -> None:
-    assert where(ABORTED) == "desk/tools.py:12 in look_up"
-    assert where(ABORTED, "desk.agent:plugin") == "desk/tools.py:12 in look_up"
-
-
-def test_other_threads_are_looked_at_if_the_current_one_runs_no_code_of_the_agent() -> None:
+def test_the_innermost_line_of_the_agents_own_code_in_each_thread_is_named() -> None:
+    both = "desk/tools.py:12 in look_up, desk/background.py:7 in wait"
+    assert where(ABORTED) == both
+    assert where(ABORTED, "desk.agent:plugin") == both
     assert where(ABORTED.replace("desk/tools", "lib/tools")) == "desk/background.py:7 in wait"
 
 

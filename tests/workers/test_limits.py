@@ -10,11 +10,11 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="worker processes need Linux")
 
-LIMIT = "from voice_host.workers.limits import limit_process; limit_process({memory_mb})\n"
+LIMIT = "from voice_host.workers.limits import limit_memory, prepare_to_crash; prepare_to_crash()\n"
 
 
 def run(code: str, memory_mb: int | None = None) -> subprocess.CompletedProcess[str]:
-    code = LIMIT.format(memory_mb=memory_mb) + code
+    code = LIMIT + (f"limit_memory({memory_mb})\n" if memory_mb else "") + code
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
 
 

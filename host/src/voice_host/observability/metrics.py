@@ -125,6 +125,12 @@ TTS_FALLBACKS = _counter(
 MODEL_FALLBACKS = _counter(
     "voice_host_model_fallbacks", "Requests that a model with fallbacks failed, by code.", ["agent", "code"]
 )
+WORKERS_ENDED = _counter(
+    "voice_host_workers_ended",
+    "Worker processes that ended although they should not have, by reason.",
+    ["agent", "reason"],
+)
+AGENT_BROKEN = _gauge("voice_host_agent_broken", "1 if an agent is broken, else 0.", ["agent"])
 BACKGROUND_FAILURES = _counter(
     "voice_host_background_failures",
     "Failures of background work, by task; empty: unhandled errors.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import os
 import socket
 import struct
 import termios
@@ -56,14 +57,38 @@ class CallerSocket:
     The connection stays open as long as the duplicate does, so the worker must shut it down when the call is over.
 
     Args:
-        duplicate: of the socket, made before the worker gets it. Closed by `close`.
-        position: is set by the worker before it writes.
+        duplicate: of the socket. Closed by `close` and `let_go`.
+        request: the head of the upgrade request.
+
+    Attributes:
+        request: see above. Set it to nothing once the worker has answered.
     """
 
-    def __init__(self, duplicate: socket.socket, position: StreamPosition) -> None:
+    def __init__(self, duplicate: socket.socket, request: bytes) -> None:
+        self.request = request
         self._socket = duplicate
-        self._position = position
+        self._position: StreamPosition | None = None
         self._at_handover = _given_to_system(duplicate)
+
+    def hand_over(self) -> int:
+        """Begin to count what a worker writes that gets the socket now.
+
+        Returns:
+            the descriptor of the `StreamPosition` for the worker. The caller closes it.
+
+        Raises:
+            OSError: there are no more descriptors.
+        """
+        descriptor = StreamPosition.create()
+        try:
+            position = StreamPosition(os.dup(descriptor))
+        except OSError:
+            os.close(descriptor)
+            raise
+        self._forget_position()
+        self._position = position
+        self._at_handover = _given_to_system(self._socket)
+        return descriptor
 
     @property
     def answered(self) -> Answered:
@@ -75,15 +100,13 @@ class CallerSocket:
             return Answered.CLOSED
         if given == self._at_handover:
             return Answered.NOTHING
-        whole = given - self._at_handover == self._position.value
+        whole = self._position is not None and given - self._at_handover == self._position.value
         return Answered.WHOLE_FRAMES if whole else Answered.PART_OF_A_FRAME
 
-    def duplicate(self) -> socket.socket:
-        """Return another duplicate, for another worker. Raises `OSError` if there are no more descriptors."""
-        return self._socket.dup()
-
-    async def refuse(self, code: CloseCode, reason: str, request: bytes = b"") -> None:
+    async def refuse(self, code: CloseCode, reason: str) -> None:
         """Close the connection of a worker that has ended, with a close frame if the client can read one.
+
+        A client that has no answer to its upgrade request yet gets that first.
 
         Where the stream ends within a frame, the connection is only shut down. Clients see code 1006 then, as for a
         connection that was lost.
@@ -91,13 +114,12 @@ class CallerSocket:
         Args:
             code: the close code.
             reason: the words.
-            request: the head of the upgrade request, needed if the client has no answer to it yet.
         """
         answered = self.answered
         frame = close_frame(code, reason)
         try:
-            if answered is Answered.NOTHING and request:
-                await self._send(handshake(request) + frame)
+            if answered is Answered.NOTHING and self.request:
+                await self._send(handshake(self.request) + frame)
             elif answered is Answered.WHOLE_FRAMES:
                 await self._send(frame)
         finally:
@@ -126,7 +148,12 @@ class CallerSocket:
     def let_go(self) -> None:
         """Close the duplicate alone: the worker has closed the connection, or goes on with it. Idempotent."""
         self._socket.close()
-        self._position.close()
+        self._forget_position()
+
+    def _forget_position(self) -> None:
+        if self._position is not None:
+            self._position.close()
+            self._position = None
 
 
 def close_frame(code: CloseCode, reason: str) -> bytes:

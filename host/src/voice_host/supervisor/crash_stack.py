@@ -6,11 +6,14 @@ import re
 from pathlib import PurePath
 
 _BEGIN = "Fatal Python error: "
+_MOST = 4
+"""Most lines that are kept: tools may run in many threads."""
+
 _FRAME = re.compile(r'  File "(?P<file>[^"]{1,1000})", line (?P<line>\d{1,7}) in (?P<function>.{1,200})')
 
 
 class CrashStack:
-    """Finds the innermost line of an agent's own code in the stack trace of a fatal error or signal.
+    """Finds the innermost line of an agent's own code in each thread, in the stack trace of a fatal error or signal.
 
     Args:
         entry_point: of the agent: `package`, `package.module` or `package:object`.
@@ -19,9 +22,9 @@ class CrashStack:
     def __init__(self, entry_point: str) -> None:
         self._package = re.split(r"[.:]", entry_point)[0]
         self._begun = False
-        self._in_current_thread = False
-        self._current: str | None = None
-        self._other: str | None = None
+        self._is_current = False
+        self._thread_done = False
+        self._found: list[str] = []
 
     def take(self, line: str) -> None:
         """Process the next line of the worker's stderr."""
@@ -30,12 +33,11 @@ class CrashStack:
         elif not self._begun:
             return
         elif (frame := _FRAME.fullmatch(line)) is None:
-            self._in_current_thread = line.startswith("Current thread ")
-        elif (where := self._own(frame)) is not None:
-            if self._in_current_thread:
-                self._current = self._current or where
-            else:
-                self._other = self._other or where
+            self._is_current, self._thread_done = line.startswith("Current thread "), False
+        elif not self._thread_done and (where := self._own(frame)) is not None:
+            self._thread_done = True
+            if where not in self._found and len(self._found) < _MOST:
+                self._found.insert(0 if self._is_current else len(self._found), where)
 
     def _own(self, frame: re.Match[str]) -> str | None:
         path = PurePath(frame["file"])
@@ -51,6 +53,7 @@ class CrashStack:
     def where(self) -> str | None:
         """File, line and function, as `desk/tools.py:12 in look_up`; None: unknown.
 
-        The thread that got the signal goes first. When another thread holds the GIL, it is that one's code.
+        There is one for each thread that runs code of the agent, separated by commas, first that of the thread that got
+        the signal. Which thread holds the GIL is not known.
         """
-        return self._current or self._other
+        return ", ".join(self._found) or None

@@ -6,36 +6,40 @@ import asyncio
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from types import MappingProxyType
 
 from voice_host.admission import Lease
 from voice_host.auth.principal import key_of
-from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Opening
-from voice_host.clients.transport import CannotHandOver, ConnectionLost
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.fleet.installed import allowed_agents, installed_release
-from voice_host.fleet.report import AgentReport, ReleaseReport, report_of
-from voice_host.fleet.service import CannotServe, FleetReport, RequiredAgentBroken, State
+from voice_host.fleet.report import AgentReport, report_of
+from voice_host.fleet.service import CannotServe, FleetReport, RequiredAgentBroken, State, log_report
+from voice_host.observability import metrics
 from voice_host.observability.figures import Figures
 from voice_host.observability.logs import get_logger
 from voice_host.plugins import HOST_EXTENSION, BrokenAgent, DiscoveredAgent, Extensions, Phase, disabled
 from voice_host.releases.release import PRODUCTION, Release, Routing
 from voice_host.sessions.observers import Observers
-from voice_host.sessions.refusals import ShuttingDown, report_refusal
+from voice_host.sessions.refusals import ShuttingDown
 from voice_host.settings import Settings
 from voice_host.settings.transfer import settings_to_send
+from voice_host.supervisor.calls import WorkerCalls
 from voice_host.supervisor.environment import keys_for
 from voice_host.supervisor.group import Group
 from voice_host.supervisor.observed import pass_on
 from voice_host.supervisor.output import LineLimit
 from voice_host.supervisor.release_fleet import ReleaseFailed
-from voice_host.supervisor.sessions import Entry, SessionTable
+from voice_host.supervisor.release_report import release_report, share
+from voice_host.supervisor.restart_policy import RestartLimits
+from voice_host.supervisor.sessions import SessionTable
 from voice_host.supervisor.spawn import CannotSpawn, Spawner, WorkerProcess
 from voice_host.supervisor.speech_process import SpeechProcess
 from voice_host.supervisor.traffic import release_for
 from voice_host.supervisor.vitals import own_memory_bytes, vitals
-from voice_host.supervisor.worker import Worker, describe_exit
+from voice_host.supervisor.watch import Ending
+from voice_host.supervisor.worker import Worker
 from voice_host.workers.messages import Observed, Order
 from voice_host_sdk import Caller
 
@@ -54,7 +58,14 @@ _Key = tuple[str, str, str]
 """Agent, release, alias."""
 
 
-def build(settings: Settings, extensions: Extensions, *, observers: Observers, strict: bool = False) -> WorkerAgents:
+def build(
+    settings: Settings,
+    extensions: Extensions,
+    *,
+    observers: Observers,
+    strict: bool = False,
+    restarts: RestartLimits = RestartLimits(),  # noqa: B008 - it is frozen
+) -> WorkerAgents:
     """Return the installed and allowed agents, each to run in worker processes. Runs none of their code.
 
     Args:
@@ -62,12 +73,13 @@ def build(settings: Settings, extensions: Extensions, *, observers: Observers, s
         extensions: those whose speech services the workers load, too.
         observers: notified of every session.
         strict: whether every broken agent prevents the start, not only a required one.
+        restarts: how persistently workers that ended are started again.
 
     Raises:
         CannotServe: an agent that is required or selected is not installed or not allowed.
     """
     agents, why_empty = allowed_agents(settings)
-    return WorkerAgents(settings, extensions, agents, why_empty, observers=observers, strict=strict)
+    return WorkerAgents(settings, extensions, agents, why_empty, observers=observers, strict=strict, restarts=restarts)
 
 
 class WorkerAgents:
@@ -85,8 +97,10 @@ class WorkerAgents:
         *,
         observers: Observers,
         strict: bool = False,
+        restarts: RestartLimits = RestartLimits(),  # noqa: B008 - it is frozen
     ) -> None:
         self.figures = Figures()
+        self._restarts = restarts
         self._settings = settings
         self._agents = agents
         self._why_empty = why_empty
@@ -107,6 +121,7 @@ class WorkerAgents:
         self._base: dict[str, AgentReport] = {}  # without the releases
         self._reports: dict[str, AgentReport] = {}
         self._state: State = "starting"
+        self._calls = WorkerCalls(self)
         self._sessions: SessionTable | None = None
 
     # --- start and stop -----------------------------------------------------------------------------------------------
@@ -145,6 +160,8 @@ class WorkerAgents:
         if self._state in ("draining", "stopped"):
             return
         self._state = "draining"
+        for group in self._groups.values():
+            group.stop_restarting()
         workers = list(self._workers())
         for worker in workers:
             worker.drain(timeout_s)
@@ -171,8 +188,7 @@ class WorkerAgents:
         await asyncio.wait(exits, timeout=timeout_s)
         for worker in workers:
             if not worker.process.exited.done():
-                log.warning("worker_killed", **worker.log_fields)
-                worker.kill()
+                worker.end(Ending("stop", "it did not leave when the host stopped"), with_stack=True)
         await asyncio.wait(exits, timeout=LEAVE_TIMEOUT_S)
 
     # --- status -------------------------------------------------------------------------------------------------------
@@ -206,54 +222,45 @@ class WorkerAgents:
         """Update the report of an agent: that of the release with most traffic, with all releases."""
         routing = self._routing.get(agent_id, Routing())
         groups = self._groups_of(agent_id)
-        most = max(groups, key=lambda group: _share(group, routing), default=None)
+        most = max(groups, key=lambda group: share(group, routing), default=None)
         base = (most and most.report) or self._base[agent_id]
-        releases = [_release_report(name, groups, routing) for name in dict.fromkeys(g.release.name for g in groups)]
+        releases = [release_report(name, groups, routing) for name in dict.fromkeys(g.release.name for g in groups)]
         required = agent_id in self._settings.agents.required
         self._reports[agent_id] = base.model_copy(update={"releases": tuple(releases), "required": required})
+        metrics.AGENT_BROKEN.labels(agent_id).set(base.status == "broken")
+        self._calls.workers_changed()
 
     # --- calls --------------------------------------------------------------------------------------------------------
 
     async def check_resume(self, agent_id: str, token: str, caller: Caller | None) -> None:
         if self._state != "ready":
             raise ShuttingDown("the server is shutting down")
-        self._table.opened_by(agent_id, token, caller)
+        self.table.opened_by(agent_id, token, caller)
 
     async def take(self, connection: ClientConnection, lease: Lease, opening: Opening) -> None:
-        entry = self._table.get(lease.session_id) if opening.resume_token is not None else None
-        worker = self._worker_for(lease, entry)
-        if worker is None:
-            await _refuse(connection, lease, CloseCode.COME_BACK, "the agent is being restarted: call again")
-            return
-        try:
-            accepted = connection.hand_over()
-        except ConnectionLost:
-            return
-        except CannotHandOver as error:
-            log.error("call_not_handed_over", agent_id=lease.agent_id, error=str(error))
-            await _refuse(connection, lease, CloseCode.INTERNAL_ERROR, "the server cannot take this call")
-            return
-        with accepted.socket:
-            call = worker.take(accepted, lease, opening.metadata, self._table.restorable(lease.session_id))
-            if call is not None:
-                await call.over
+        await self._calls.take(connection, lease, opening)
 
-    def _worker_for(self, lease: Lease, entry: Entry | None) -> Worker | None:
-        """Return the worker that has a session, or the one that begins or restores it; None: none takes calls."""
-        if entry is not None and entry.worker is not None:
-            return entry.worker if entry.worker.takes_calls else None
-        routing = self._routing.get(lease.agent_id, Routing())
-        if (chosen := release_for(lease, routing)) is None:
-            return None
-        group = self._groups.get((lease.agent_id, *chosen))
-        return None if group is None else group.least_loaded()
+    @property
+    def serves(self) -> bool:
+        """Whether calls are taken."""
+        return self._state == "ready"
+
+    def is_broken(self, agent_id: str) -> bool:
+        """Whether an agent takes no calls until somebody restarts it."""
+        return self._reports[agent_id].status == "broken"
+
+    def group_for(self, lease: Lease) -> Group | None:
+        """Return the group that answers new calls of a lease; None: there is none."""
+        chosen = release_for(lease, self._routing.get(lease.agent_id, Routing()))
+        return None if chosen is None else self._groups.get((lease.agent_id, *chosen))
 
     def revoke(self, key_ids: Collection[str]) -> None:
-        for worker in self._table.workers_of(lambda caller: key_of(caller) in key_ids):
+        for worker in self.table.workers_of(lambda caller: key_of(caller) in key_ids):
             worker.revoke(tuple(key_ids))
 
     @property
-    def _table(self) -> SessionTable:
+    def table(self) -> SessionTable:
+        """The sessions of all workers."""
         assert self._sessions is not None, "the service was not started"
         return self._sessions
 
@@ -262,7 +269,8 @@ class WorkerAgents:
     async def launch(self, release: Release, alias: str = PRODUCTION) -> AgentReport:
         """Start the workers of a release: see `ReleaseFleet`."""
         own = self._settings.for_agent(release.agent_id)
-        group = Group(release, alias, own.workers, self._start_worker)
+        changed = partial(self._group_changed, release.agent_id)
+        group = Group(release, alias, own.workers, self._start_worker, changed, self._restarts)
         key = (release.agent_id, release.name, alias)
         try:
             report = await group.start()
@@ -290,7 +298,11 @@ class WorkerAgents:
                 )
                 raise ReleaseFailed(report_of(BrokenAgent(found, Phase.ALLOWED, str(error)), self._settings)) from error
             worker = self._worker(self._order(release, alias, number), process)
-            report = await worker.started(IMPORT_TIMEOUT_S + self._settings.server.start_timeout_s)
+            try:
+                report = await worker.started(IMPORT_TIMEOUT_S + self._settings.server.start_timeout_s)
+            except asyncio.CancelledError:
+                worker.kill()
+                raise
         if report.status != "ready":
             raise ReleaseFailed(report)
         return worker
@@ -300,7 +312,16 @@ class WorkerAgents:
         if agent_id not in self._line_limits:
             self._line_limits[agent_id] = LineLimit(agent_id)
         figures = self.figures.of_worker(agent_id, order.release.name)
-        return Worker(order, process, self, figures, self._line_limits[agent_id])
+        own = self._settings.for_agent(agent_id)
+        leave_timeout_s = 2 * self._settings.server.stop_timeout_s + LEAVE_TIMEOUT_S
+        return Worker(order, process, self, figures, self._line_limits[agent_id], own, leave_timeout_s)
+
+    def _group_changed(self, agent_id: str) -> None:
+        """A worker was started again, or a group has given up."""
+        was = self._reports[agent_id].status
+        self._refresh(agent_id)
+        if self._reports[agent_id].status == "broken" != was:
+            log_report(FleetReport(agents={agent_id: self._reports[agent_id]}))
 
     def _order(self, release: Release, alias: str, number: int) -> Order:
         agent_id = release.agent_id
@@ -332,10 +353,7 @@ class WorkerAgents:
         if agent_id not in self._reports:
             raise KeyError(agent_id)
         for group in self._groups_of(agent_id):
-            fresh = Group(group.release, group.alias, group.size, self._start_worker)
-            await fresh.start()
-            group.retire()
-            group.workers = fresh.workers
+            await group.renew()
         if not self._groups_of(agent_id):
             release = self._installed(agent_id)
             await self.launch(release)
@@ -365,13 +383,13 @@ class WorkerAgents:
     # --- WorkerEvents -------------------------------------------------------------------------------------------------
 
     def session_connected(self, worker: Worker, lease: Lease, digest: str | None) -> None:
-        self._table.connected(worker, lease, digest)
+        self.table.connected(worker, lease, digest)
 
     def checkpoint(self, worker: Worker, session_id: str, state: bytes) -> None:
-        self._table.checkpoint(worker, session_id, state)
+        self.table.checkpoint(worker, session_id, state)
 
     def session_over(self, worker: Worker, session_id: str) -> None:
-        self._table.end(session_id, worker)
+        self.table.end(session_id, worker)
         self._refresh(worker.agent_id)
 
     def observed(self, worker: Worker, message: Observed) -> None:
@@ -381,23 +399,21 @@ class WorkerAgents:
         if worker.agent_id in self._base:
             self._refresh(worker.agent_id)
 
-    def ended(self, worker: Worker, code: int) -> None:
-        self._table.worker_lost(worker)
-        key = (worker.agent_id, worker.order.release.name, worker.order.alias)
-        if (group := self._groups.get(key)) is None:
+    def ended(self, worker: Worker, ending: Ending, where: str | None) -> None:
+        self.table.worker_lost(worker)
+        order = worker.order
+        if (group := self._groups.get((worker.agent_id, order.release.name, order.alias))) is None:
             return
-        if group.remove(worker) and self._state in ("starting", "ready"):
-            log.error("worker_ended", **worker.log_fields, how=describe_exit(code))
+        served = group.remove(worker) and self._state in ("starting", "ready")
+        if served or worker.calls or ending.reason not in ("exit", "start"):
+            fields = {"reason": ending.reason, "error": ending.words, "calls": len(worker.calls)}
+            log.error("worker_ended", **worker.log_fields, **fields, **({} if where is None else {"where": where}))
+            metrics.WORKERS_ENDED.labels(worker.agent_id, ending.reason).inc()
+        if served:
+            group.restart(order.number, ending.words, where)
         if group.is_empty:
-            del self._groups[key]
+            del self._groups[worker.agent_id, order.release.name, order.alias]
         self._refresh(worker.agent_id)
-
-
-async def _refuse(connection: ClientConnection, lease: Lease, code: CloseCode, reason: str) -> None:
-    """Accept a connection that no worker takes, and close it with a code, which a browser could not see otherwise."""
-    report_refusal(lease.agent_id, code, reason)
-    await connection.accept()
-    await connection.close(code, reason)
 
 
 def _measured(pids: Collection[int]) -> dict[int, tuple[float, int]]:
@@ -408,27 +424,6 @@ def _measured(pids: Collection[int]) -> dict[int, tuple[float, int]]:
             memory_bytes = own_memory_bytes(pid)
             found[pid] = of_process.cpu_s, of_process.rss_bytes if memory_bytes is None else memory_bytes
     return found
-
-
-def _share(group: Group, routing: Routing) -> int:
-    return routing.traffic.get(group.release.name, 0) if group.alias == PRODUCTION else -1
-
-
-def _release_report(name: str, groups: Sequence[Group], routing: Routing) -> ReleaseReport:
-    mine = [group for group in groups if group.release.name == name]
-    workers = [worker for group in mine for worker in (*group.workers, *group.retiring)]
-    ready = any(worker.status == "ready" for worker in workers)
-    release = mine[0].release
-    return ReleaseReport(
-        name=name,
-        version=release.version,
-        traffic=routing.traffic.get(name, 0),
-        aliases=tuple(alias for alias, target in routing.aliases.items() if target == name),
-        own_environment=release.created is not None,
-        status="ready" if ready else "retiring",
-        restarts=sum(group.restarts for group in mine),
-        workers=tuple(worker.worker_report() for worker in workers),
-    )
 
 
 def _sent(settings: Settings, agent_id: str) -> object:

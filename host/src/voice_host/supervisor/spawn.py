@@ -64,6 +64,11 @@ class WorkerProcess:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
+    def kill_if_running(self) -> None:
+        """Kill the process and its group, unless it has ended."""
+        if not self.exited.done():
+            self.kill_group()
+
     def set_exited(self, code: int) -> None:
         """Note the exit code."""
         if not self.exited.done():

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import signal
-import socket
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from voice_host.admission import Lease
+from voice_host.admission.rates import TokenBucket
 from voice_host.clients.transport import HandedOver
 from voice_host.fleet.report import AgentReport, WorkerReport
 from voice_host.observability.figures import WorkerFigures
 from voice_host.observability.logs import get_logger
 from voice_host.plugins import Phase
 from voice_host.releases.release import PRODUCTION
+from voice_host.settings import AgentSettings
+from voice_host.supervisor.caller_socket import CallerSocket
+from voice_host.supervisor.crash_stack import CrashStack
 from voice_host.supervisor.output import LineLimit, WorkerOutput
 from voice_host.supervisor.spawn import WorkerProcess
 from voice_host.supervisor.vitals import vitals
+from voice_host.supervisor.watch import Ending, watch
 from voice_host.tasks import in_background
 from voice_host.workers.channel import MAX_QUEUED_BYTES, Channel
 from voice_host.workers.messages import (
@@ -35,6 +40,7 @@ from voice_host.workers.messages import (
     Hurry,
     Observed,
     Order,
+    Ping,
     Reported,
     Retire,
     Revoke,
@@ -45,6 +51,17 @@ from voice_host.workers.messages import (
 )
 
 log = get_logger(__name__)
+
+ABORT_S = 1.0
+"""How long a worker may take to write its stack trace. It takes a few milliseconds, more with hundreds of threads."""
+
+MESSAGES_PER_S = 2000.0
+MESSAGES_BURST = 20_000
+"""Most messages of a worker. A call sends one or two a second. Each takes the front about 20 us."""
+
+BYTES_PER_S = 16.0 * 1024 * 1024
+BYTES_BURST = 128 * 1024 * 1024
+"""Most bytes of checkpoints. A call sends up to some 100 KB after each turn."""
 
 LAST_MESSAGES_S = 1.0
 """How long the messages of a worker that has ended are read. They are there already, on a machine that is not busy."""
@@ -70,8 +87,8 @@ class WorkerEvents(Protocol):
     def changed(self, worker: Worker) -> None:
         """The worker's status, report or number of calls has changed."""
 
-    def ended(self, worker: Worker, code: int) -> None:
-        """The process has ended, with this exit code; negative: the number of a signal. Its calls are lost."""
+    def ended(self, worker: Worker, ending: Ending, where: str | None) -> None:
+        """The process has ended, and its calls are lost. `where`: the line of the agent's code, if known."""
 
 
 @dataclass(eq=False, slots=True)
@@ -81,13 +98,13 @@ class Call:
     Attributes:
         number: among the calls of its worker.
         lease: the admission.
-        socket: a duplicate of the client's socket, with which the front can tell the client if the worker is lost.
+        caller: the caller's connection.
         over: done when the call is over; False: the worker was lost before.
     """
 
     number: int
     lease: Lease
-    socket: socket.socket
+    caller: CallerSocket
     over: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -100,6 +117,8 @@ class Worker:
         events: is told what it reports.
         figures: what it counts.
         limit: of its agent's log lines.
+        own: its agent's settings, with the limits of the process.
+        leave_timeout_s: how long it may stay when nothing keeps it.
 
     Attributes:
         order, process: see above.
@@ -111,7 +130,14 @@ class Worker:
     """
 
     def __init__(
-        self, order: Order, process: WorkerProcess, events: WorkerEvents, figures: WorkerFigures, limit: LineLimit
+        self,
+        order: Order,
+        process: WorkerProcess,
+        events: WorkerEvents,
+        figures: WorkerFigures,
+        limit: LineLimit,
+        own: AgentSettings,
+        leave_timeout_s: float,
     ) -> None:
         self.order = order
         self.process = process
@@ -128,9 +154,15 @@ class Worker:
         self._began_s = self._loop.time()
         self._started: asyncio.Future[AgentReport] = self._loop.create_future()
         self._channel_ended = asyncio.Event()
+        self._messages = TokenBucket(MESSAGES_PER_S, MESSAGES_BURST, self._loop.time)
+        self._bytes = TokenBucket(BYTES_PER_S, BYTES_BURST, self._loop.time)
+        self._pinged = self._beat = 0
+        self._ending: Ending | None = None
         self._channel: Channel[ToFront] = Channel(process.ends.channel, TO_FRONT, self._receive, self._channel_lost)
-        self._output = WorkerOutput(process.ends.stdout, process.ends.stderr, self.log_fields, limit)
-        in_background(self._watch_exit(), "worker-exit", of=f"{order.release.agent_id}-{process.pid}")
+        self._crash = CrashStack(order.release.entry_point)
+        self._output = WorkerOutput(process.ends.stdout, process.ends.stderr, self.log_fields, limit, self._crash.take)
+        watching = watch(self, own, leave_timeout_s)
+        in_background(self._live(watching), "worker", of=f"{order.release.agent_id}-{process.pid}")
         self._channel.send(order)
 
     @property
@@ -152,7 +184,11 @@ class Worker:
     @property
     def takes_calls(self) -> bool:
         """Whether it can be given a call: it is ready, or retiring and has the call's session, and it reads."""
-        return self.status in ("ready", "retiring") and self._channel.queued_bytes < MAX_QUEUED_BYTES // 2
+        return self.status in ("ready", "retiring") and not self._channel_ended.is_set() and self._reads
+
+    @property
+    def _reads(self) -> bool:
+        return self._channel.queued_bytes < MAX_QUEUED_BYTES // 2
 
     def worker_report(self) -> WorkerReport:
         """Return its report."""
@@ -181,14 +217,18 @@ class Worker:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.shield(self._started)
         except TimeoutError:
-            self.kill()
-            return self._broken(f"it did not start within {timeout_s:.0f} s", "see what it does on import")
+            error = f"it did not start within {timeout_s:.0f} s"
+            self.end(Ending("start", error), with_stack=True)
+            await self.process.exited
+            self._output.finish()
+            return self._broken(error, "see what it does on import", self._crash.where)
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
     def take(
         self,
         accepted: HandedOver,
+        caller: CallerSocket,
         lease: Lease,
         metadata: Mapping[str, Any],
         state: tuple[bytes, float] = _NO_STATE,
@@ -196,10 +236,14 @@ class Worker:
         """Give it a call. Returns None if it is gone, or does not read: then nothing was done.
 
         Args:
-            accepted: the client's connection. Its socket stays with the front, as `Call.socket`.
+            accepted: the client's connection, which stays the caller's.
+            caller: of that connection.
             lease: the admission.
             metadata: of the call token.
             state: the `ResumeState` to restore the session from, and its age in seconds; empty: none.
+
+        Raises:
+            OSError: there are no more file descriptors.
         """
         number = next(self._numbers)
         data, age_s = state
@@ -212,9 +256,14 @@ class Worker:
             state_bytes=len(data),
             state_age_s=age_s,
         )
-        if not self._channel.send(message, data + accepted.request, descriptor=accepted.socket.fileno()):
-            return None
-        call = self.calls[number] = Call(number, lease, accepted.socket)
+        position = caller.hand_over()
+        try:
+            descriptors = (accepted.socket.fileno(), position)
+            if not self._channel.send(message, data + accepted.request, descriptors=descriptors):
+                return None
+        finally:
+            os.close(position)
+        call = self.calls[number] = Call(number, lease, caller)
         self.sessions.add(lease.session_id)
         self._events.changed(self)
         return call
@@ -248,19 +297,64 @@ class Worker:
         """End it at once, with all processes that it has started."""
         self.process.kill_group()
 
+    def end(self, ending: Ending, *, with_stack: bool = False) -> None:
+        """End it, with all processes that it has started.
+
+        Args:
+            ending: why. If it is being ended already, that reason stays.
+            with_stack: let it write a stack trace first, which works even while its code holds the GIL.
+        """
+        if self._ending is None:
+            self._ending = ending
+        if with_stack:
+            self.process.signal(signal.SIGABRT)
+            self._loop.call_later(ABORT_S, self.process.kill_if_running)
+        else:
+            self.kill()
+
+    # --- what watches it --------------------------------------------------------------------------------------------
+
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        return self.process.pid
+
+    @property
+    def answers(self) -> bool | None:
+        """Whether it has answered the last ping and reads; None: it owes no answer, since it is still starting."""
+        return None if self.status == "starting" else self._beat == self._pinged and self._reads
+
+    @property
+    def should_have_left(self) -> bool:
+        """Whether nothing keeps it: it is broken, retires without sessions, or has closed its end of the channel."""
+        broken = self.status == "starting" and self._started.done()
+        done = self.status == "retiring" and not self.calls and not self.sessions
+        return broken or done or self._channel_ended.is_set()
+
+    def ping(self) -> None:
+        """Ask it for an answer."""
+        if self._channel.send(Ping(number=self._pinged + 1)):
+            self._pinged += 1
+
     # --- what it reports --------------------------------------------------------------------------------------------
 
-    def _receive(self, message: ToFront, payload: bytes, _: int | None) -> None:
+    def _receive(self, message: ToFront, payload: bytes, _: Sequence[int]) -> None:
+        if not (self._messages.take() and self._bytes.take(len(payload))):
+            self.end(Ending("channel", "it sent too much to the host"))
+            self._channel.close()
+            self._channel_ended.set()
+            return
         match message:
             case Started(report=report, protocol=protocol):
                 if protocol != PROTOCOL:
                     report = self._broken("its environment has another version of voice-host", "deploy it again")
                 self._set_started(report)
             case Reported(report=report):
-                self.report = report
+                self.report = report.model_copy(update={"id": self.agent_id})
                 self._events.changed(self)
             case Connected(call=number, token_digest=digest):
                 if (call := self.calls.get(number)) is not None:
+                    call.caller.request = b""  # it was answered
                     self._events.session_connected(self, call.lease, digest)
             case CallOver(call=number, parked=parked):
                 if (call := self.calls.pop(number, None)) is not None:
@@ -282,27 +376,31 @@ class Worker:
                 self._figures.update(samples)
                 if (found := vitals(self.process.pid)) is not None:
                     self.measured(found.cpu_s)
-            case Beat():
-                pass
+            case Beat(number=number):
+                self._beat = number
 
     def _set_started(self, report: AgentReport) -> None:
         if self._started.done():
             return
-        self.report = report
+        self.report = report.model_copy(update={"id": self.agent_id})
         if self.status == "starting" and report.status == "ready":
             self.status = "ready"
-        self._started.set_result(report)
+        self._started.set_result(self.report)
         self._events.changed(self)
 
     def _channel_lost(self, reason: str) -> None:
         """It closes the channel when it leaves. If it has sent something invalid, it is ended."""
         self._channel_ended.set()
         if reason != "it has ended":
-            log.error("worker_channel_invalid", **self.log_fields, reason=reason)
-            self.kill()
+            self.end(Ending("channel", f"it sent something invalid to the host: {reason}"))
 
-    async def _watch_exit(self) -> None:
-        code = await self.process.exited
+    async def _live(self, watching: Coroutine[Any, Any, None]) -> None:
+        """Watch it until its process has ended."""
+        watch = in_background(watching, "worker-watch", of=str(self.pid))
+        try:
+            code = await self.process.exited
+        finally:
+            watch.cancel()
         self.process.kill_group()  # what it has started and left behind
         with suppress(TimeoutError):  # read what it has sent before
             async with asyncio.timeout(LAST_MESSAGES_S):
@@ -311,13 +409,14 @@ class Worker:
         self._output.finish()
         self._figures.leave()
         self.status = "ended"
-        self._set_started(self._broken(f"its process ended with {describe_exit(code)} while it started", None))
-        calls, self.calls = list(self.calls.values()), {}
-        self._events.ended(self, code)
-        for call in calls:
+        ending = self._ending or Ending("exit" if code >= 0 else "signal", f"it ended with {describe_exit(code)}")
+        self._set_started(self._broken(f"{ending.words} while it started", None, self._crash.where))
+        self._events.ended(self, ending, self._crash.where)
+        for call in self.calls.values():
             self._end_call(call, over=False)
+        self.calls.clear()
 
-    def _broken(self, error: str, hint: str | None) -> AgentReport:
+    def _broken(self, error: str, hint: str | None, where: str | None = None) -> AgentReport:
         release = self.order.release
         return AgentReport(
             id=release.agent_id,
@@ -330,6 +429,7 @@ class Worker:
             phase=Phase.IMPORTED,
             error=error,
             hint=hint,
+            where=where,
         )
 
 

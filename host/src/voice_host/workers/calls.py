@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from functools import partial
 
 from voice_host.clients.protocol import Opening
@@ -11,6 +12,7 @@ from voice_host.clients.transport import HandedOver
 from voice_host.clients.transport.adopted import SocketAdopter
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection
+from voice_host.clients.transport.stream_position import StreamPosition
 from voice_host.clients.voice_host_v1 import VoiceHostV1
 from voice_host.fleet.local import LocalAgents
 from voice_host.fleet.report import AgentReport
@@ -105,11 +107,16 @@ class WorkerCalls:
 
     # --- what the front says ----------------------------------------------------------------------------------------
 
-    def _receive(self, message: ToWorker, payload: bytes, descriptor: int | None) -> None:
+    def _receive(self, message: ToWorker, payload: bytes, descriptors: Sequence[int]) -> None:
         match message:
-            case TakeCall() if descriptor is not None:
+            case TakeCall():
+                client, position = descriptors
                 accepted = HandedOver(
-                    socket.socket(fileno=descriptor), payload[message.state_bytes :], message.client, message.scheme
+                    socket.socket(fileno=client),
+                    payload[message.state_bytes :],
+                    message.client,
+                    message.scheme,
+                    StreamPosition(position),
                 )
                 session_id = message.lease.session_id
                 self._link.calls[session_id] = message.call  # at once, since a `Retire` may follow

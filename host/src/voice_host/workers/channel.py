@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Generic, NamedTuple, TypeVar
 
@@ -30,8 +30,8 @@ MAX_QUEUED_BYTES = 8 * 1024 * 1024
 READ_BYTES = 64 * 1024
 """Bytes that are read at a time: at most about 2,000 messages, which take 10 ms, before the event loop continues."""
 
-MAX_DESCRIPTORS = 8
-"""Descriptors that are received with one read. A frame carries at most one."""
+MAX_DESCRIPTORS = 2
+"""Descriptors of a frame: a call's socket, and its position in the stream. One read gets those of one frame."""
 
 _HEADER = Struct("!IIB")
 _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
@@ -99,7 +99,7 @@ class Channel(Generic[_Message]):
     Args:
         sock: one of a pair of Unix stream sockets. The channel owns it.
         parser: of the messages that this end receives.
-        receive: called with each message, its payload, and its file descriptor, which it then owns.
+        receive: called with each message, its payload, and its file descriptors, which it then owns.
         lost: called once, when the peer is gone or has sent something invalid; not after `close`. Its argument is the
             reason.
         descriptors: whether the peer may send file descriptors. Otherwise the system closes what it sends.
@@ -109,7 +109,7 @@ class Channel(Generic[_Message]):
         self,
         sock: socket.socket,
         parser: TypeAdapter[_Message],
-        receive: Callable[[_Message, bytes, int | None], None],
+        receive: Callable[[_Message, bytes, Sequence[int]], None],
         lost: Callable[[str], None],
         *,
         descriptors: bool = False,
@@ -137,21 +137,22 @@ class Channel(Generic[_Message]):
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
-    def send(self, message: BaseModel, payload: bytes = b"", *, descriptor: int | None = None) -> bool:
+    def send(self, message: BaseModel, payload: bytes = b"", *, descriptors: Sequence[int] = ()) -> bool:
         """Send a message. Returns False, without sending it, if the peer is gone or too much waits for it already.
 
         Args:
             message: one that the peer's parser knows.
             payload: bytes beside it.
-            descriptor: a file descriptor beside it. The peer gets a duplicate; the caller still owns this one.
+            descriptors: file descriptors beside it, at most `MAX_DESCRIPTORS`. The peer gets duplicates; the caller
+                still owns these.
         """
         if self._closed:
             return False
-        data = frame(message, payload, 0 if descriptor is None else 1)
+        data = frame(message, payload, len(descriptors))
         if self._queued_bytes + len(data) > MAX_QUEUED_BYTES:
             return False
-        # A duplicate, since the caller may close its own while the frame waits.
-        self._queue.append(_Outgoing(memoryview(data), [] if descriptor is None else [os.dup(descriptor)]))
+        # Duplicates, since the caller may close its own while the frame waits.
+        self._queue.append(_Outgoing(memoryview(data), [os.dup(descriptor) for descriptor in descriptors]))
         self._queued_bytes += len(data)
         if len(self._queue) == 1:
             self._write()
@@ -235,12 +236,12 @@ class Channel(Generic[_Message]):
                 return
             text, payload = bytes(self._read[begin : begin + text_size]), bytes(self._read[begin + text_size : end])
             del self._read[:end]
-            if descriptors > len(self._descriptors) or descriptors > 1:
-                raise ChannelError("a frame lacks its file descriptor")
+            if descriptors > len(self._descriptors):
+                raise ChannelError("a frame lacks its file descriptors")
             message = _parsed(self._parser, text)
-            descriptor = self._descriptors.popleft() if descriptors else None
+            beside = [self._descriptors.popleft() for _ in range(descriptors)]
             try:
-                self._receive(message, payload, descriptor)
+                self._receive(message, payload, beside)
             except Exception as error:  # noqa: BLE001 - one message must not keep others from being handled
                 failed("channel", error, of=type(message).__name__)
 

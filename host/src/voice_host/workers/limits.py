@@ -22,26 +22,29 @@ _OOM_SCORE_ADJ = 300
 """The system is to end a worker rather than the front when it runs out of memory. The range is -1000 to 1000."""
 
 
-def limit_process(memory_mb: int | None) -> None:
-    """Limit the memory of this process, and let it end without a core dump, but with a stack trace.
-
-    The front ends a worker whose memory exceeds its limit, but looks only once a second. `RLIMIT_DATA` is what holds
-    until then: memory beyond it is refused, in Python with a `MemoryError`.
-
-    Args:
-        memory_mb: the agent's limit in MB; None: only the stack trace, and no core dump.
-    """
+def prepare_to_crash() -> None:
+    """Let this process crash with a stack trace, without a core dump, and rather than others if memory is short."""
     # A core dump would hold callers' words and keys. The hard limit too, so that no agent allows it again.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Of every thread, on SIGABRT too, with which the front ends a worker that hangs: works while the GIL is held.
     faulthandler.enable(file=sys.__stderr__ or 2, all_threads=True)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE_ADJ))
-    if memory_mb is not None:
-        most = _mapped_data_bytes() + memory_mb * MB + SPARE_DATA_BYTES
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        if hard == resource.RLIM_INFINITY or most < hard:
-            resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def limit_memory(memory_mb: int) -> None:
+    """Limit the memory of this process.
+
+    The front ends a worker whose memory exceeds its limit, but looks only once a second. `RLIMIT_DATA` is what holds
+    until then: memory beyond it is refused, in Python with a `MemoryError`.
+
+    Args:
+        memory_mb: the agent's limit in MB.
+    """
+    most = _mapped_data_bytes() + memory_mb * MB + SPARE_DATA_BYTES
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    if hard == resource.RLIM_INFINITY or most < hard:
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def _mapped_data_bytes() -> int:

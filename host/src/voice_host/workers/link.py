@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel
 
@@ -41,7 +41,7 @@ class Link:
         self._sock.sendall(frame(Started(report=report)))
         self._sock.close()
 
-    def open(self, receive: Callable[[ToWorker, bytes, int | None], None], lost: Callable[[str], None]) -> None:
+    def open(self, receive: Callable[[ToWorker, bytes, Sequence[int]], None], lost: Callable[[str], None]) -> None:
         """Begin to receive messages, in the current event loop."""
         self._channel = Channel(self._sock, TO_WORKER, receive, lost, descriptors=True)
 

@@ -5,7 +5,6 @@ Started as `python -m voice_host.workers.main DESCRIPTOR`, with one end of the c
 
 from __future__ import annotations
 
-import faulthandler
 import gc
 import logging
 import os
@@ -34,6 +33,7 @@ from voice_host.tenancy.event_loop import run_in_event_loop
 from voice_host.tenancy.printed import printing_into_the_log
 from voice_host.workers.calls import WorkerCalls
 from voice_host.workers.channel import ChannelError, receive_first
+from voice_host.workers.limits import limit_memory, prepare_to_crash
 from voice_host.workers.link import Link
 from voice_host.workers.messages import PROTOCOL, TO_WORKER, Order
 from voice_host.workers.observed import RemoteObservers
@@ -51,7 +51,7 @@ def main(channel: socket.socket) -> None:
         channel: one end of the channel to the front, a blocking socket.
     """
     _leave_the_group()
-    faulthandler.enable(all_threads=True)
+    prepare_to_crash()
     try:
         order = receive_first(channel, TO_WORKER)
     except (EOFError, ChannelError, OSError):
@@ -67,6 +67,8 @@ def main(channel: socket.socket) -> None:
     except ValueError as error:
         link.fail(_broken(order.release, f"{OTHER_VERSION}: {error}", DEPLOY_AGAIN))
         return
+    if (memory_mb := settings.for_agent(order.release.agent_id).memory_mb) is not None:
+        limit_memory(memory_mb)
     _configure_logging(settings, order.release)
     if order.speech_socket is not None:
         use_speech_process(SpeechAddress(order.speech_socket, order.release.agent_id, order.speech_key))

@@ -53,10 +53,10 @@ class Order(Message):
 
 
 class TakeCall(Message):
-    """Take a call. The accepted socket travels beside it; the payload holds the bytes that were read from it.
+    """Take a call. The accepted socket and the memory of its `StreamPosition` travel beside it.
 
-    The payload begins with `state_bytes` bytes of a `ResumeState`, if the session is restored; the rest is the head of
-    the upgrade request, without credentials, and what followed it.
+    The payload begins with `state_bytes` bytes of a `ResumeState`, if the session is restored; the rest was read from
+    the socket: the head of the upgrade request, without credentials, and what followed it.
 
     Attributes:
         call: number of the call in this worker, for `CallOver`.

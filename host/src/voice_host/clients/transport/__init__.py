@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from voice_host.clients.protocol import Frame
+from voice_host.clients.transport.stream_position import StreamPosition
 
 
 class ConnectionLost(Exception):
@@ -27,12 +28,14 @@ class HandedOver:
         request: the head of the upgrade request without credentials, and the bytes that were read after it.
         client: address and port of the client, as told by trusted proxies; None: unknown.
         scheme: `ws` or `wss`, as told by trusted proxies.
+        position: where to count what is written; None: it is not counted.
     """
 
     socket: socket.socket
     request: bytes
     client: tuple[str, int] | None
     scheme: Literal["ws", "wss"]
+    position: StreamPosition | None = None
 
 
 @dataclass(frozen=True, slots=True)

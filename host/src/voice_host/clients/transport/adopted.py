@@ -59,7 +59,7 @@ class SocketAdopter:
         def made() -> CallProtocol:
             protocol_class: Any = self._config.ws_protocol_class
             protocol: CallProtocol = protocol_class(self._config, self._state, {_SERVE: serve})
-            protocol.begin_with(accepted.request, accepted.client, accepted.scheme)
+            protocol.begin_with(accepted.request, accepted.client, accepted.scheme, accepted.position)
             return protocol
 
         _, protocol = await asyncio.get_running_loop().connect_accepted_socket(made, accepted.socket)

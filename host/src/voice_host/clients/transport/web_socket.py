@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-from asyncio import BaseTransport, Handle, TimerHandle
+from asyncio import BaseTransport, Handle, TimerHandle, Transport
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -21,6 +21,7 @@ from voice_host.clients.protocol import Frame
 from voice_host.clients.transport import CannotHandOver, ConnectionLost
 from voice_host.clients.transport.asgi import FAST_PATH
 from voice_host.clients.transport.frames import FrameTracker, whole_binary_messages
+from voice_host.clients.transport.stream_position import CountedTransport, StreamPosition
 from voice_host.observability import metrics
 
 UNREADABLE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -87,6 +88,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
         self._request = b""
         self._known_client: tuple[str, int] | None = None
         self._known_scheme: Literal["ws", "wss"] = "ws"
+        self._position: StreamPosition | None = None
         self._is_adopted = False
         self.is_handed_over = False
         self._closing: TimerHandle | None = None
@@ -154,7 +156,11 @@ class CallProtocol(WebSocketsSansIOProtocol):
     # --- connections that other processes serve -------------------------------------------------------------------
 
     def begin_with(
-        self, request: bytes, client: tuple[str, int] | None = None, scheme: Literal["ws", "wss"] = "ws"
+        self,
+        request: bytes,
+        client: tuple[str, int] | None = None,
+        scheme: Literal["ws", "wss"] = "ws",
+        position: StreamPosition | None = None,
     ) -> None:
         """Serve a connection that was accepted elsewhere, where `request` was read from it, as soon as it is made.
 
@@ -162,9 +168,11 @@ class CallProtocol(WebSocketsSansIOProtocol):
             request: the head of the upgrade request, and what followed it.
             client: the client's address, as its first server knows it; None: the socket's own.
             scheme: as the first server knows it.
+            position: where to count what is written; None: it is not counted.
         """
         self._request = request
         self._known_client, self._known_scheme = client, scheme
+        self._position = position
         self._is_adopted = True
 
     def _hand_over(self) -> tuple[socket.socket, bytes]:
@@ -292,6 +300,9 @@ class CallProtocol(WebSocketsSansIOProtocol):
         asyncio's default is 64 KiB, and the system's is larger. The system's limit applies to data not sent yet, not to
         data in flight, so a long round trip needs no larger buffer. Windows has no such option.
         """
+        if self._position is not None:
+            counted: Any = CountedTransport(cast(Transport, transport), self._position)
+            transport = counted
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         sock = self.transport.get_extra_info("socket")

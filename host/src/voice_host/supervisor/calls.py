@@ -1,0 +1,156 @@
+"""Calls: which worker gets one, and what its caller is told if that worker is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from voice_host.admission import Lease
+from voice_host.clients.close_codes import CloseCode
+from voice_host.clients.protocol import Opening
+from voice_host.clients.transport import CannotHandOver, ConnectionLost, HandedOver
+from voice_host.clients.transport.connection import ClientConnection
+from voice_host.observability.logs import get_logger
+from voice_host.sessions.refusals import report_refusal
+from voice_host.supervisor.caller_socket import Answered, CallerSocket
+from voice_host.supervisor.group import Group
+from voice_host.supervisor.sessions import Entry, SessionTable
+from voice_host.supervisor.worker import Worker
+
+log = get_logger(__name__)
+
+RESTART_WAIT_S = 10.0
+"""How long a call waits for a worker while workers are started again. Clients wait for 20 s for an answer and more."""
+
+MAX_HANDOVERS = 2
+"""How many workers a call is given to. One that ends each worker before it is answered must not end all of them."""
+
+RESTARTING = "the agent is being restarted: call again in a moment"
+
+
+class Fleet(Protocol):
+    """The workers that there are."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether calls are taken."""
+
+    @property
+    def table(self) -> SessionTable:
+        """The sessions of all workers."""
+
+    def is_broken(self, agent_id: str) -> bool:
+        """Whether an agent takes no calls until somebody restarts it."""
+
+    def group_for(self, lease: Lease) -> Group | None:
+        """Return the group that answers new calls of a lease; None: there is none."""
+
+
+class WorkerCalls:
+    """Gives calls to workers. Belongs to one event loop.
+
+    Args:
+        fleet: the workers.
+    """
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._news = asyncio.Event()  # replaced when it is set
+
+    def workers_changed(self) -> None:
+        """Workers have become ready, or none will: calls that wait look again."""
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    async def take(self, connection: ClientConnection, lease: Lease, opening: Opening) -> None:
+        """Run a call: see `AgentService`."""
+        resumes = opening.resume_token is not None
+        worker = await self._worker_in_time(lease, resumes)
+        if worker is None:
+            await _refuse(connection, lease, CloseCode.COME_BACK, RESTARTING)
+            return
+        try:
+            accepted = connection.hand_over()
+        except ConnectionLost:
+            return
+        except CannotHandOver as error:
+            log.error("call_not_handed_over", agent_id=lease.agent_id, error=str(error))
+            await _refuse(connection, lease, CloseCode.INTERNAL_ERROR, "the server cannot take this call")
+            return
+        caller = CallerSocket(accepted.socket, accepted.request)
+        try:
+            await self._serve(accepted, caller, lease, opening, worker)
+        finally:
+            caller.let_go()
+
+    async def _serve(
+        self, accepted: HandedOver, caller: CallerSocket, lease: Lease, opening: Opening, worker: Worker | None
+    ) -> None:
+        """Let a worker serve a call. If it is lost before it has answered, another one gets the call."""
+        for _ in range(MAX_HANDOVERS):
+            if worker is None:
+                break
+            try:
+                call = worker.take(
+                    accepted, caller, lease, opening.metadata, self._fleet.table.restorable(lease.session_id)
+                )
+            except OSError as error:
+                log.error("call_not_handed_over", agent_id=lease.agent_id, error=str(error))
+                break
+            if call is not None:
+                if await call.over:
+                    return
+                if caller.answered is not Answered.NOTHING:
+                    break
+            worker = await self._worker_in_time(lease, opening.resume_token is not None)
+        code, reason = self._farewell(lease, caller)
+        log.warning("call_lost", agent_id=lease.agent_id, session_id=lease.session_id, code=int(code))
+        await caller.refuse(code, reason)
+
+    def _farewell(self, lease: Lease, caller: CallerSocket) -> tuple[CloseCode, str]:
+        """Return what to tell a caller whose worker was lost."""
+        if not self._fleet.serves:
+            return CloseCode.DRAINING, "the server is shutting down"
+        if self._fleet.is_broken(lease.agent_id):
+            return CloseCode.INTERNAL_ERROR, "the agent has failed, and the call is lost"
+        if caller.answered is Answered.NOTHING:
+            return CloseCode.COME_BACK, RESTARTING
+        if self._fleet.table.get(lease.session_id) is not None:
+            return CloseCode.COME_BACK, "the agent has failed: connect again to go on"
+        return CloseCode.INTERNAL_ERROR, "the agent has failed, and the call is lost"
+
+    async def _worker_in_time(self, lease: Lease, resumes: bool) -> Worker | None:
+        """Return the worker for a call. While workers are started again, wait for one, `RESTART_WAIT_S` at most."""
+        try:
+            async with asyncio.timeout(RESTART_WAIT_S):
+                while True:
+                    entry = self._fleet.table.get(lease.session_id) if resumes else None
+                    worker = self._worker_for(lease, entry)
+                    if worker is not None or not self._is_restarting(lease, entry):
+                        return worker
+                    await self._news.wait()
+        except TimeoutError:
+            return None
+
+    def _is_restarting(self, lease: Lease, entry: Entry | None) -> bool:
+        """Whether a call that no worker takes now may be taken soon."""
+        if not self._fleet.serves:
+            return False
+        if entry is not None and entry.worker is not None:
+            return True  # its end has not been noted yet
+        group = self._fleet.group_for(lease)
+        return group is not None and bool(group.restarting)
+
+    def _worker_for(self, lease: Lease, entry: Entry | None) -> Worker | None:
+        """Return the worker that has a session, or the one that begins or restores it; None: none takes calls."""
+        if entry is not None and entry.worker is not None:
+            return entry.worker if entry.worker.takes_calls else None
+        group = self._fleet.group_for(lease)
+        return None if group is None else group.least_loaded()
+
+
+async def _refuse(connection: ClientConnection, lease: Lease, code: CloseCode, reason: str) -> None:
+    """Accept a connection that no worker takes, and close it with a code, which a browser could not see otherwise."""
+    report_refusal(lease.agent_id, code, reason)
+    await connection.accept()
+    await connection.close(code, reason)
