@@ -90,6 +90,8 @@ def _in_process(settings: Settings, extensions: Extensions, *, observers: Observ
 def _workers(settings: Settings, extensions: Extensions, *, observers: Observers, strict: bool) -> AgentService:
     from voice_host.speech.select import SpeechServices
     from voice_host.supervisor.service import build
+    from voice_host.workers.confinement import make_undumpable
 
+    make_undumpable()  # workers may run as the same user
     SpeechServices(settings, extensions).require_named()
     return build(settings, extensions, observers=observers, strict=strict)

@@ -16,7 +16,8 @@ from voice_host.releases.child import Ended, run_child
 from voice_host.releases.release import Release
 from voice_host.settings import Settings
 from voice_host.settings.transfer import settings_to_send
-from voice_host.supervisor.environment import base_environment, keys_for
+from voice_host.supervisor.environment import base_environment, keys_for, variables_for
+from voice_host.supervisor.spawn import confined_python
 from voice_host.workers.messages import PROTOCOL, Order, Started
 
 MODULE = "voice_host.workers.check"
@@ -34,6 +35,7 @@ def order_for(release: Release, settings: Settings) -> Order:
         release=release,
         settings=settings_to_send(settings, release.agent_id),
         keys=keys_for(settings, release.agent_id),
+        variables=variables_for(settings, release.agent_id),
     )
 
 
@@ -45,7 +47,7 @@ async def check_in_environment(release: Release, order: Order, *, limit_s: float
         limit_s: seconds that the import and the hooks of the agent may take.
     """
     python = release.python or Path(sys.executable)
-    command = [str(python), "-P", "-m", MODULE, str(limit_s)]
+    command = [*confined_python(python, order.confinement), "-P", "-m", MODULE, str(limit_s)]
     try:
         ended = await run_child(
             command,

@@ -147,6 +147,14 @@ class AgentsSettings(BaseModel):
         description="`process`: `voice-host serve` runs each agent in worker processes of its own (Linux only). "
         "`none`: all agents share the host's process.",
     )
+    pass_env: Globs = Field(
+        default=(),
+        description="Environment variables of the host that workers get in addition to those that they need, "
+        "e.g. SENTRY_*.",
+    )
+    landlock: bool = Field(
+        default=False, description="Whether workers may open only files that they need, by Landlock (Linux only)."
+    )
     callback_timeout_s: float = Field(
         default=5.0, gt=0, description="Time limit of each callback of an agent and each method of an observer."
     )
@@ -201,6 +209,16 @@ class AgentSettings(BaseModel):
     )
     launcher: tuple[str, ...] = Field(
         default=(), description='A command that starts its workers, e.g. ["bwrap", "--unshare-pid", ...].'
+    )
+    pass_env: Globs = Field(default=(), description="As in [agents], for this agent, in addition.")
+    landlock: bool | None = Field(default=None, description="As in [agents], for this agent.")
+    read_paths: Annotated[tuple[Path, ...], BeforeValidator(split_list)] = Field(
+        default=(),
+        description="With Landlock, files and folders that it may also read; relative to the settings file.",
+    )
+    write_paths: tuple[Path, ...] = Field(
+        default=(),
+        description="With Landlock, files and folders that it may also write; relative to the settings file.",
     )
     settings: Annotated[Mapping[str, Any], AfterValidator(read_only)] = Field(
         default_factory=empty_table, description="The agent's own settings, passed to its hooks."
@@ -357,14 +375,16 @@ class Settings(Tables):
     @property
     def keys_file(self) -> Path | None:
         """The path of the key file, resolved relative to the settings file."""
-        file = self.auth.keys_file
-        return file if file is None or self.path is None else self.path.parent / file
+        return None if self.auth.keys_file is None else self.beside_file(self.auth.keys_file)
 
     @property
     def data_dir(self) -> Path:
         """The data directory, resolved relative to the settings file."""
-        folder = self.data.dir
-        return folder if self.path is None else self.path.parent / folder
+        return self.beside_file(self.data.dir)
+
+    def beside_file(self, path: Path) -> Path:
+        """Return a path of the settings file, which is relative to that file's folder."""
+        return path if self.path is None else self.path.parent / path
 
     @property
     def operator_socket(self) -> Path:

@@ -26,7 +26,8 @@ from voice_host.sessions.refusals import ShuttingDown
 from voice_host.settings import Settings
 from voice_host.settings.transfer import settings_to_send
 from voice_host.supervisor.calls import WorkerCalls
-from voice_host.supervisor.environment import keys_for
+from voice_host.supervisor.confinement import confinement_of
+from voice_host.supervisor.environment import keys_for, variables_for, withheld
 from voice_host.supervisor.group import Group
 from voice_host.supervisor.observed import pass_on
 from voice_host.supervisor.output import LineLimit
@@ -40,6 +41,7 @@ from voice_host.supervisor.traffic import release_for
 from voice_host.supervisor.vitals import own_memory_bytes, vitals
 from voice_host.supervisor.watch import Ending
 from voice_host.supervisor.worker import Worker
+from voice_host.workers.confinement import CannotConfine
 from voice_host.workers.messages import Observed, Order
 from voice_host_sdk import Caller
 
@@ -287,8 +289,9 @@ class WorkerAgents:
         async with self._starting:
             own = self._settings.for_agent(release.agent_id)
             try:
-                process = await self._spawner.spawn(release, own)
-            except CannotSpawn as error:
+                order = self._order(release, alias, number)
+                process = await self._spawner.spawn(release.python, own.launcher, order.confinement)
+            except (CannotSpawn, CannotConfine) as error:
                 found = DiscoveredAgent(
                     release.agent_id,
                     release.distribution,
@@ -297,14 +300,14 @@ class WorkerAgents:
                     release.sdk_requirement,
                 )
                 raise ReleaseFailed(report_of(BrokenAgent(found, Phase.ALLOWED, str(error)), self._settings)) from error
-            worker = self._worker(self._order(release, alias, number), process)
+            worker = self._worker(order, process)
             try:
                 report = await worker.started(IMPORT_TIMEOUT_S + self._settings.server.start_timeout_s)
             except asyncio.CancelledError:
                 worker.kill()
                 raise
         if report.status != "ready":
-            raise ReleaseFailed(report)
+            raise ReleaseFailed(_explained(report, order))
         return worker
 
     def _worker(self, order: Order, process: WorkerProcess) -> Worker:
@@ -325,12 +328,15 @@ class WorkerAgents:
 
     def _order(self, release: Release, alias: str, number: int) -> Order:
         agent_id = release.agent_id
+        wanted, variables = confinement_of(self._settings, release)
         return Order(
             release=release,
             alias=alias,
             number=number,
             settings=settings_to_send(self._settings, agent_id, self._speech_extensions),
             keys=keys_for(self._settings, agent_id),
+            variables=variables_for(self._settings, agent_id) | variables,
+            confinement=wanted,
             observed=self._has_observers,
             speech_socket=self._speech.socket_path,
             speech_key=self._speech.key_for(agent_id),
@@ -426,5 +432,16 @@ def _measured(pids: Collection[int]) -> dict[int, tuple[float, int]]:
     return found
 
 
+def _explained(report: AgentReport, order: Order) -> AgentReport:
+    """Say what to do about an agent that failed because its worker lacks a variable of the host."""
+    if report.hint is not None or (name := withheld(report.error or "", order.variables)) is None:
+        return report
+    hint = (
+        f"the host has the variable {name}, but a worker gets only what it needs: put it into "
+        f'[agent.{report.id}.settings] as {{ env = "{name}" }}, or name it in [agent.{report.id}] pass_env'
+    )
+    return report.model_copy(update={"hint": hint})
+
+
 def _sent(settings: Settings, agent_id: str) -> object:
-    return settings_to_send(settings, agent_id), keys_for(settings, agent_id)
+    return settings_to_send(settings, agent_id), keys_for(settings, agent_id), variables_for(settings, agent_id)

@@ -11,12 +11,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from voice_host.observability.logs import get_logger
-from voice_host.releases.release import Release
-from voice_host.settings import AgentSettings
 from voice_host.supervisor.environment import base_environment
+from voice_host.workers import confinement
+from voice_host.workers.confinement import Confinement
 
 log = get_logger(__name__)
 
@@ -26,8 +27,16 @@ ZYGOTE_START_TIMEOUT_S = 60.0
 MAX_ANSWER_BYTES = 4096
 
 
+NOTHING = Confinement()
+
+
 class CannotSpawn(Exception):
     """A worker process cannot be started. The message says why."""
+
+
+def confined_python(python: Path | None, wanted: Confinement) -> tuple[str, ...]:
+    """Return the beginning of a command that runs Python, confined before it reads anything of its environment."""
+    return sys.executable, "-IS", confinement.__file__, wanted.as_json(), str(python or sys.executable)
 
 
 class Ends(NamedTuple):
@@ -89,21 +98,24 @@ class Spawner:
         """
         self._zygote = await _Zygote.start()
 
-    async def spawn(self, release: Release, own: AgentSettings) -> WorkerProcess:
+    async def spawn(
+        self, python: Path | None, launcher: Sequence[str] = (), wanted: Confinement = NOTHING
+    ) -> WorkerProcess:
         """Start a worker process.
 
         Args:
-            release: forked, if its environment is the host's own; otherwise started with that environment's Python.
-            own: the agent's settings.
+            python: the interpreter of its environment. None: the host's own, so that it is forked, unless there is a
+                launcher.
+            launcher: a command that starts it.
+            wanted: what it gives up before Python reads that environment. One that is forked does so itself.
 
         Raises:
             CannotSpawn: it cannot be started.
         """
-        python = release.python
         with _Pipes() as pipes:
-            if python is None and not own.launcher:
+            if python is None and not launcher:
                 return await self._forked(pipes)
-            return _executed([*own.launcher, str(python or sys.executable)], pipes)
+            return _executed([*launcher, *confined_python(python, wanted)], pipes)
 
     async def _forked(self, pipes: _Pipes) -> WorkerProcess:
         if self._zygote is None or self._zygote.is_gone:

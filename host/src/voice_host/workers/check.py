@@ -33,7 +33,7 @@ def main() -> NoReturn:
     threading.Thread(target=_exit_with_the_front, args=(sys.stdin.buffer,), daemon=True).start()
     if json.loads(said).get("protocol") == PROTOCOL:
         order = Order.model_validate_json(said)
-        os.environ.update(order.keys)  # where clients of models read them
+        os.environ.update(order.variables)
         answer = Started(report=check(order, limit_s=float(sys.argv[1]))).model_dump_json()
     else:
         answer = json.dumps({"protocol": PROTOCOL})

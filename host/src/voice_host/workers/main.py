@@ -33,6 +33,7 @@ from voice_host.tenancy.event_loop import run_in_event_loop
 from voice_host.tenancy.printed import printing_into_the_log
 from voice_host.workers.calls import WorkerCalls
 from voice_host.workers.channel import ChannelError, receive_first
+from voice_host.workers.confinement import CannotConfine, close_others, confine, make_undumpable
 from voice_host.workers.limits import limit_memory, prepare_to_crash
 from voice_host.workers.link import Link
 from voice_host.workers.messages import PROTOCOL, TO_WORKER, Order
@@ -44,12 +45,15 @@ OTHER_VERSION = "its environment has another version of voice-host"
 DEPLOY_AGAIN = "deploy it again"
 
 
-def main(channel: socket.socket) -> None:
+def main(channel: socket.socket, *, forked: bool = True) -> None:
     """Run a worker until its end.
 
     Args:
         channel: one end of the channel to the front, a blocking socket.
+        forked: whether the process was forked from the zygote, and is not confined yet.
     """
+    close_others({channel.fileno()})
+    make_undumpable()
     _leave_the_group()
     prepare_to_crash()
     try:
@@ -58,7 +62,13 @@ def main(channel: socket.socket) -> None:
         return  # the front is gone, or is another version of the host
     if not isinstance(order, Order):
         return
-    os.environ.update(order.keys)
+    try:
+        if forked:
+            confine(order.confinement)
+    except CannotConfine as error:
+        Link(channel).fail(_broken(order.release, f"its worker cannot be confined: {error}"))
+        return
+    os.environ.update(order.variables)
     link = Link(channel)
     try:
         if order.protocol != PROTOCOL:
@@ -135,11 +145,11 @@ def _broken(release: Release, error: str, hint: str | None = None) -> AgentRepor
     return report_of(BrokenAgent(_found(release), Phase.CONFIGURED, error, hint), Settings())
 
 
-def run_and_exit(channel: socket.socket) -> None:
+def run_and_exit(channel: socket.socket, *, forked: bool = True) -> None:
     """Run a worker, and end the process at once, without waiting for threads of the agent."""
     code = 1
     try:
-        main(channel)
+        main(channel, forked=forked)
         code = 0
     except BaseException:
         log.error("worker_failed", exc_info=True)
@@ -152,4 +162,4 @@ def run_and_exit(channel: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    run_and_exit(socket.socket(fileno=int(sys.argv[1])))
+    run_and_exit(socket.socket(fileno=int(sys.argv[1])), forked=False)

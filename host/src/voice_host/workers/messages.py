@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from voice_host.admission import Lease
 from voice_host.fleet.report import AgentReport
 from voice_host.releases.release import PRODUCTION, Release
+from voice_host.workers.confinement import Confinement
 
 PROTOCOL = 1
 """Version of the messages. Front and worker may come from different versions of `voice-host`, and must agree on it."""
@@ -33,7 +34,9 @@ class Order(Message):
 
     Attributes:
         settings: of `settings.transfer.settings_to_send`: with the tables of this agent alone, secrets resolved.
-        keys: values of environment variables with keys and addresses of services that the agent may use.
+        keys: keys and addresses of built-in services that the agent may use, by the names of their variables.
+        variables: environment variables, in addition to those with which the process was started.
+        confinement: what a forked worker gives up. One that was started afresh has done so already.
         number: of the worker among those of its group, from 1; with the release in its logs.
         observed: whether there are observers, who are told of events with `Observed`.
         speech_socket: the Unix socket of the host's process for speech that runs on this machine; None: there is none.
@@ -47,6 +50,8 @@ class Order(Message):
     number: int = 1
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False)
     keys: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    variables: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    confinement: Confinement = Confinement()
     observed: bool = False
     speech_socket: str | None = None
     speech_key: str = Field(default="", repr=False)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from voice_host.settings import built_in_services
+from voice_host.workers.confinement import make_undumpable
 from voice_host.workers.main import run_and_exit
 
 PRELOADED = (
@@ -46,6 +47,7 @@ DESCRIPTORS = 3
 
 def main(requests: socket.socket) -> None:
     """Fork workers until the front is gone."""
+    make_undumpable()  # whoever could change its memory would be in every worker that comes after
     _import_everything()
     gc.collect()
     gc.freeze()  # the collector would write into the objects, and so copy the pages that workers share

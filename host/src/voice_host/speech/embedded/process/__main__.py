@@ -17,12 +17,14 @@ from voice_host.speech.embedded.model_threads import usable_threads
 from voice_host.speech.embedded.process.server import SpeechServer
 from voice_host.speech.embedded.stt.recogniser import LocalRecogniser
 from voice_host.speech.embedded.tts.synthesiser import LocalSynthesiser
+from voice_host.workers.confinement import make_undumpable
 
 IDLE_S = 60.0
 """Without a worker for so long it ends, and gives its memory back. The front starts it again for the next worker."""
 
 
 def main() -> None:
+    make_undumpable()  # it has what callers say, and agents may run as the same user
     fd, log_format, log_level = sys.argv[1:]
     secret = bytes.fromhex(sys.stdin.readline())
     configure_logging("json" if log_format == "json" else "text", log_level)
