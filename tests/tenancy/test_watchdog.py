@@ -19,7 +19,7 @@ from prometheus_client import REGISTRY
 
 from tests.conversation.models import ScriptedModel
 from voice_host.conversation.voice_agent import VoiceAgent
-from voice_host.tenancy import CodeOwners, attributed_to, watching
+from voice_host.tenancy import CodeOwners, attributed_to, watchdog, watching
 from voice_host.tenancy.stack_sampler import Sample
 from voice_host.tenancy.watchdog import Runs
 from voice_host_sdk import AgentConfig
@@ -185,3 +185,22 @@ def test_a_fork_is_not_watched_and_the_parent_still_is() -> None:
     assert (done.returncode, done.stdout) == (0, "child 10\n"), done.stderr
     assert len(re.findall("loop_blocked .*where=", done.stderr)) == 1
     assert "Logging error" not in done.stderr
+
+
+async def test_a_worker_without_calls_is_looked_at_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred idle workers would else use a quarter of a core."""
+    loop, pings = asyncio.get_running_loop(), 0
+    answer = loop.call_soon_threadsafe
+
+    def count(*arguments: Any, **options: Any) -> asyncio.Handle:
+        nonlocal pings
+        pings += 1
+        return answer(*arguments, **options)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", count)
+    async with watching(OWNERS, THRESHOLD_MS, lambda: False):
+        await asyncio.sleep(5 * watchdog.INTERVAL_S)
+        assert pings == 0
+    async with watching(OWNERS, THRESHOLD_MS, lambda: True):
+        while pings < 3:  # noqa: ASYNC110
+            await asyncio.sleep(watchdog.INTERVAL_S)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from voice_host.observability import metrics
@@ -17,6 +17,9 @@ log = get_logger(__name__)
 
 INTERVAL_S = 0.1
 """How often the loop is pinged: ten wake-ups a second of a thread that otherwise sleeps."""
+
+IDLE_INTERVAL_S = 1.0
+"""The same for a process without calls: a hundred idle workers would else use a quarter of a core."""
 
 STILL_BLOCKED_S = 5.0
 """A block of this length is logged before it ends, since it may never end."""
@@ -30,10 +33,13 @@ class LoopWatchdog:
     Args:
         owners: which agent code belongs to.
         threshold_s: how long the loop may take to answer. A block is seen for certain from `threshold_s + INTERVAL_S`.
+        busy: whether somebody would notice a short block; called in the thread. If not, the loop is pinged every
+            `IDLE_INTERVAL_S` only.
     """
 
-    def __init__(self, owners: CodeOwners, threshold_s: float) -> None:
+    def __init__(self, owners: CodeOwners, threshold_s: float, busy: Callable[[], bool]) -> None:
         self._owners = owners
+        self._busy = busy
         self._threshold_s = threshold_s
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
@@ -52,7 +58,7 @@ class LoopWatchdog:
         await asyncio.to_thread(self._thread.join)
 
     def _watch(self) -> None:
-        while not self._stopped.wait(INTERVAL_S):
+        while not self._stopped.wait(INTERVAL_S if self._busy() else IDLE_INTERVAL_S):
             asked_s = time.monotonic()
             self._answered.clear()
             try:
@@ -118,12 +124,14 @@ class Runs:
 
 
 @asynccontextmanager
-async def watching(owners: CodeOwners, threshold_ms: int) -> AsyncIterator[None]:
-    """Watch the running loop while inside; with a threshold of 0 nothing is watched."""
+async def watching(
+    owners: CodeOwners, threshold_ms: int, busy: Callable[[], bool] = lambda: True
+) -> AsyncIterator[None]:
+    """Watch the running loop while inside, see `LoopWatchdog`; with a threshold of 0 nothing is watched."""
     if not threshold_ms:
         yield
         return
-    watchdog = LoopWatchdog(owners, threshold_ms / 1000)
+    watchdog = LoopWatchdog(owners, threshold_ms / 1000, busy)
     watchdog.start()
     try:
         yield

@@ -90,7 +90,7 @@ class WorkerCalls:
             if report.status == "ready":
                 spare_calls_from_full_collections()
                 owners = CodeOwners({self._agent_id: report.entry_point or ""})
-                async with watching(owners, self._settings.server.loop_blocked_ms):
+                async with watching(owners, self._settings.server.loop_blocked_ms, lambda: bool(self._link.calls)):
                     await self._leave.wait()
         finally:
             await self._agents.stop()
