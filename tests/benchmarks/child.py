@@ -19,9 +19,14 @@ Line = dict[str, Any]
 
 
 class Parent:
-    """The process that started this one."""
+    """The process that started this one.
 
-    def __init__(self) -> None:
+    Args:
+        usage: of the program under test; default: of this process.
+    """
+
+    def __init__(self, usage: Callable[[], Line] | None = None) -> None:
+        self._usage = usage or own_usage
         # Whatever prints must not garble the line to the parent: stdout becomes stderr, and the line keeps a copy.
         self._out = os.dup(1)
         os.dup2(2, 1)
@@ -42,7 +47,7 @@ class Parent:
                 case "usage":
                     if message.get("use_up_slack"):
                         use_up()
-                    self.tell({"told": "usage", **usage()})
+                    self.tell({"told": "usage", **self._usage()})
                 case "profile":
                     self._profile = cProfile.Profile()
                     self._profile.enable()
@@ -58,7 +63,7 @@ class Parent:
                     await work
 
 
-def usage() -> Line:
+def own_usage() -> Line:
     """CPU seconds this process has used and has waited for its core, and the KB of memory it holds."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     waited_ns = int(Path("/proc/self/schedstat").read_text(encoding="ascii").split()[1])

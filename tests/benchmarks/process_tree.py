@@ -15,13 +15,16 @@ class Used:
     """CPU time of a process so far, and its memory.
 
     Attributes:
-        cpu_s: by the scheduler, exact to the nanosecond.
+        cpu_s: of threads that have ended, too, to a hundredth of a second.
+        waited_s: how long it was ready and others had the core, of the threads that there are.
         pss_kb: with its share of what others use, too. `private_kb`: what its end would give back.
         read_calls, write_calls: system calls that read or write, on sockets, too.
         switches: how often it waited for something.
     """
 
     cpu_s: float
+    waited_s: float
+    rss_kb: int
     pss_kb: int
     private_kb: int
     read_calls: int
@@ -39,13 +42,16 @@ def descendants(pid: int) -> Iterator[int]:
 
 def used(pid: int, *, memory: bool = False) -> Used:
     """Return what a process has used; nothing if it has ended. `memory`: reading it takes a millisecond."""
-    cpu_ns = sum(
-        int(found.split()[0]) for thread in _listed(Path(f"/proc/{pid}/task")) if (found := _text(thread / "schedstat"))
+    waited_ns = sum(
+        int(found.split()[1]) for thread in _listed(Path(f"/proc/{pid}/task")) if (found := _text(thread / "schedstat"))
     )
+    stat = _text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
     io, status = _fields(_text(Path(f"/proc/{pid}/io"))), _fields(_text(Path(f"/proc/{pid}/status")))
     rollup = _fields(_text(Path(f"/proc/{pid}/smaps_rollup"))) if memory else {}
     return Used(
-        cpu_s=cpu_ns / 1e9,
+        cpu_s=(int(stat[11]) + int(stat[12])) * TICK_S if stat else 0.0,
+        waited_s=waited_ns / 1e9,
+        rss_kb=status.get("VmRSS", 0),
         pss_kb=rollup.get("Pss", 0),
         private_kb=rollup.get("Private_Clean", 0) + rollup.get("Private_Dirty", 0),
         read_calls=io.get("syscr", 0),

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.benchmarks.child import Line
@@ -58,6 +58,8 @@ class Usage:
     cpu_s: float
     waited_s: float
     rss_kb: int
+    front: Line = field(default_factory=dict)
+    """Of the process that listens, where agents run in others: its own CPU seconds and system calls."""
 
 
 class Child:
@@ -89,7 +91,7 @@ class Child:
     async def usage(self, *, use_up_slack: bool = False) -> Usage:
         """Ask what it has used. `use_up_slack`: let it hold no memory first that it does not use; takes it a moment."""
         line = await self.ask({"do": "usage", "use_up_slack": use_up_slack}, "usage")
-        return Usage(line["cpu_s"], line["waited_s"], line["rss_kb"])
+        return Usage(line["cpu_s"], line["waited_s"], line["rss_kb"], line.get("front", {}))
 
     async def read(self) -> None:
         """Hand on what it tells, until it ends."""

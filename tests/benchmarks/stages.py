@@ -12,6 +12,7 @@ from tests.benchmarks import workload
 from tests.benchmarks.bench import Bench, Load, Seen, Subject
 from tests.benchmarks.callers.caller import Manner
 from tests.benchmarks.numbers import summarise
+from tests.benchmarks.processes import Usage
 from tests.benchmarks.turns import Turn
 
 OWN_LIMIT_MS = 100.0
@@ -140,15 +141,24 @@ class Stages:
 
     async def talk(self, subject: Subject, count: int, seconds: float, *, settle_s: float) -> Talk:
         """Calls as people hold them: they speak for two seconds, hear the reply out, and think a while."""
-        before = await subject.child.usage(use_up_slack=True)
+        talk, _ = await self.talk_with_usage(subject, count, seconds, settle_s=settle_s)
+        return talk
+
+    async def talk_with_usage(
+        self, subject: Subject, count: int, seconds: float, *, settle_s: float
+    ) -> tuple[Talk, tuple[Usage, Usage]]:
+        """Return also what the subject had used when the measurement began and ended."""
+        idle = await subject.child.usage(use_up_slack=True)
         talk = Talk(count)
         async with self._talking(subject, count, _talking_manner(settle_s)):
             await asyncio.sleep(settle_s)
+            before = await subject.child.usage()
             async with self._bench.watching(subject) as seen:
                 await asyncio.sleep(seconds)
+            after = await subject.child.usage()
             talk.enter(seen)
-            talk.kb_per_call.append(((await subject.child.usage()).rss_kb - before.rss_kb) / count)
-        return talk
+            talk.kb_per_call.append((after.rss_kb - idle.rss_kb) / count)
+        return talk, (before, after)
 
     async def trace(self, subject: Subject, count: int, seconds: float, *, settle_s: float) -> dict[str, Any]:
         """What holds the subject's loop while calls talk."""

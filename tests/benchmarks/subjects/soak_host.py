@@ -10,7 +10,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from tests.benchmarks.child import Line, Parent, usage
+from tests.benchmarks.child import Line, Parent, own_usage
 from tests.sample_plugins import plugin_folder
 from voice_host.fleet.local import LocalAgents, build
 from voice_host.front.app import create_host_app
@@ -72,7 +72,7 @@ def census(agents: LocalAgents) -> Line:
     manager = agents.manager("soak")
     sessions = manager.connected_calls + manager.parked_sessions
     return {
-        "rss_kb": usage()["rss_kb"],
+        "rss_kb": own_usage()["rss_kb"],
         "descriptors": len(os.listdir("/proc/self/fd")),  # noqa: PTH208
         "threads": threading.active_count(),
         "tasks": len(asyncio.all_tasks()),
