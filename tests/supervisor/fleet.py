@@ -17,10 +17,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.calls.studio import serving
 from tests.sample_plugins import plugin_folder
 from tests.supervisor.hosts import PROVIDERS, TELLING, install
+from voice_host.fleet.installed import allowed_agents
 from voice_host.front.app import create_host_app
 from voice_host.front.connections import connection_options
 from voice_host.front.extensions import running_extensions
-from voice_host.plugins import Extensions
+from voice_host.plugins import DiscoveredAgent, Extensions
 from voice_host.releases.release import Release
 from voice_host.sessions.observers import Observers
 from voice_host.settings import Settings, load_settings
@@ -33,9 +34,8 @@ class Fleet:
     """A front with agents in workers."""
 
     agents: WorkerAgents
-    settings: Settings
     address: str
-    folder: Path
+    releases: Mapping[str, Release]
 
     def call(self, agent: str = "telling", **query: str) -> connect:
         """Call an agent."""
@@ -44,8 +44,7 @@ class Fleet:
 
     def release(self, agent: str = "telling", **changes: Any) -> Release:
         """The installed release of an agent, changed."""
-        found = next(each for each in self.agents._agents if each.id == agent)
-        return installed_release(found).model_copy(update=changes)  # type: ignore[arg-type]
+        return self.releases[agent].model_copy(update=changes)
 
     def pids(self, agent: str = "telling") -> list[int | None]:
         """The processes of an agent."""
@@ -59,12 +58,24 @@ def settings_of(folder: Path, text: str, agents: Mapping[str, str]) -> Settings:
     return load_settings(file, environ={}, options={"agents.allow": ",".join(agents)})
 
 
-def built(folder: Path, text: str, agents: Mapping[str, str]) -> tuple[Settings, Extensions, Observers, WorkerAgents]:
-    """Build what a host builds before it has an event loop."""
+@dataclass
+class Built:
+    """What a host builds before it has an event loop."""
+
+    settings: Settings
+    extensions: Extensions
+    observers: Observers
+    agents: WorkerAgents
+    releases: Mapping[str, Release]
+
+
+def built(folder: Path, text: str, agents: Mapping[str, str]) -> Built:
     settings = settings_of(folder, text, agents)
     extensions = installed_extensions(settings)
     observers = Observers(extensions.observers)
-    return settings, extensions, observers, build(settings, extensions, observers=observers)
+    found, _ = allowed_agents(settings)
+    releases = {each.id: installed_release(each) for each in found if isinstance(each, DiscoveredAgent)}
+    return Built(settings, extensions, observers, build(settings, extensions, observers=observers), releases)
 
 
 @asynccontextmanager
@@ -74,16 +85,16 @@ async def fleet(folder: Path, text: str = "", agents: Mapping[str, str] | None =
     with plugin_folder(folder) as plugins, pytest.MonkeyPatch.context() as patch:
         install(plugins, agents)
         patch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-        settings, extensions, observers, service = await asyncio.to_thread(built, folder, text, agents)
-        app = create_host_app(service, settings, extensions=extensions)
-        async with running_extensions(extensions, observers, settings):
+        host = await asyncio.to_thread(built, folder, text, agents)
+        app = create_host_app(host.agents, host.settings, extensions=host.extensions)
+        async with running_extensions(host.extensions, host.observers, host.settings):
             try:
-                await service.start()
-                async with serving(app, **connection_options(settings)) as address:
-                    yield Fleet(service, settings, address, folder)
-                    await service.drain()
+                await host.agents.start()
+                async with serving(app, **connection_options(host.settings)) as address:
+                    yield Fleet(host.agents, address, host.releases)
+                    await host.agents.drain()
             finally:
-                await service.stop()
+                await host.agents.stop()
 
 
 async def message(call: ClientConnection, kind: str) -> dict[str, Any]:

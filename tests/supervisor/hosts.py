@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import venv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import distribution
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -208,6 +207,7 @@ def virtual_environment(folder: Path) -> Path:
     paths = [path for path in sys.path if Path(path).is_dir() and path != str(Path.cwd())]
     (packages / "host.pth").write_text("\n".join(paths), encoding="utf-8")
     for name in ("voice-host", "voice-host-sdk"):
-        info = Path(str(distribution(name)._path))  # type: ignore[attr-defined]
-        shutil.copytree(info, packages / info.name)
+        info = packages / f"{name.replace('-', '_')}-{version(name)}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version(name)}\n")
     return packages

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+from struct import Struct
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ from voice_host_sdk import Caller
 __all__ = ["run"]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets")
+
+HEADER = Struct("!IIB")
+"""Of a frame: bytes of JSON, bytes of payload, descriptors."""
 
 Received = tuple[ToWorker, bytes, int | None]
 
@@ -137,8 +141,8 @@ def test_sending_to_a_lost_peer_is_no_error(run: Run) -> None:
     run(check())
 
 
-HEADER_TOO_LARGE = module._HEADER.pack(MAX_FRAME_BYTES, 1, 0)
-NO_DESCRIPTOR = module._HEADER.pack(2, 0, 1) + b"{}"
+HEADER_TOO_LARGE = HEADER.pack(MAX_FRAME_BYTES, 1, 0)
+NO_DESCRIPTOR = HEADER.pack(2, 0, 1) + b"{}"
 CLAIM = frame(SessionOver(session_id="s"))
 
 
@@ -147,8 +151,8 @@ CLAIM = frame(SessionOver(session_id="s"))
     [
         (HEADER_TOO_LARGE, "a frame of 2,097,153 bytes is too large"),
         (NO_DESCRIPTOR, "lacks its file descriptor"),
-        (module._HEADER.pack(2, 0, 0) + b"{}", "invalid message"),
-        (module._HEADER.pack(1, 0, 0) + b"{", "invalid message"),
+        (HEADER.pack(2, 0, 0) + b"{}", "invalid message"),
+        (HEADER.pack(1, 0, 0) + b"{", "invalid message"),
         (frame(Hurry()), "invalid message"),
     ],
     ids=["too large", "no descriptor", "no kind", "no JSON", "a message of the other side"],
