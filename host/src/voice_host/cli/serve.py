@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -88,10 +89,13 @@ def _in_process(settings: Settings, extensions: Extensions, *, observers: Observ
 
 
 def _workers(settings: Settings, extensions: Extensions, *, observers: Observers, strict: bool) -> AgentService:
+    from voice_host.fleet.service import CannotServe
     from voice_host.speech.select import SpeechServices
     from voice_host.supervisor.service import build
     from voice_host.workers.confinement import make_undumpable
 
+    if sys.platform != "linux":
+        raise CannotServe('[agents] isolation = "process" needs Linux', 'remove it, or set it to "none"')
     make_undumpable()  # workers may run as the same user
     SpeechServices(settings, extensions).require_named()
     return build(settings, extensions, observers=observers, strict=strict)

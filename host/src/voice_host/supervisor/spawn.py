@@ -24,6 +24,9 @@ log = get_logger(__name__)
 ZYGOTE_START_TIMEOUT_S = 60.0
 """It imports the agent runtime, which takes 2 s, and several times as long on a busy machine without bytecode."""
 
+ZYGOTE_END_TIMEOUT_S = 5.0
+"""How long the zygote may take to end before it is killed. It has nothing to do."""
+
 MAX_ANSWER_BYTES = 4096
 
 
@@ -89,6 +92,7 @@ class Spawner:
 
     def __init__(self) -> None:
         self._zygote: _Zygote | None = None
+        self._starting = asyncio.Lock()
 
     async def start(self) -> None:
         """Start the zygote. Call this before the listener serves, so that the zygote does not inherit connections.
@@ -96,7 +100,14 @@ class Spawner:
         Raises:
             CannotSpawn: it does not start.
         """
-        self._zygote = await _Zygote.start()
+        await self._started()
+
+    async def _started(self) -> _Zygote:
+        """Return the zygote; start one if there is none, or it has ended."""
+        async with self._starting:
+            if self._zygote is None or self._zygote.is_gone:
+                self._zygote = await _Zygote.start()
+            return self._zygote
 
     async def spawn(
         self, python: Path | None, launcher: Sequence[str] = (), wanted: Confinement = NOTHING
@@ -114,13 +125,9 @@ class Spawner:
         """
         with _Pipes() as pipes:
             if python is None and not launcher:
-                return await self._forked(pipes)
+                zygote = await self._started()
+                return await zygote.fork(pipes)
             return _executed([*launcher, *confined_python(python, wanted)], pipes)
-
-    async def _forked(self, pipes: _Pipes) -> WorkerProcess:
-        if self._zygote is None or self._zygote.is_gone:
-            self._zygote = await _Zygote.start()
-        return await self._zygote.fork(pipes)
 
     async def aclose(self) -> None:
         """End the zygote. Workers go on, and end by themselves."""
@@ -276,7 +283,11 @@ class _Zygote:
             self._loop.remove_reader(self._requests.fileno())
             self._requests.close()
             self.is_gone = True
-        await asyncio.to_thread(self._process.wait)
+        try:
+            await asyncio.to_thread(self._process.wait, ZYGOTE_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)
 
 
 def _zygote_process() -> tuple[socket.socket, subprocess.Popen[bytes]]:
