@@ -268,7 +268,11 @@ class _Zygote:
         self.is_gone = True
         self._loop.remove_reader(self._requests.fileno())
         self._requests.close()
-        error = CannotSpawn(f"the zygote has ended with {self._process.poll()}")
+        if self._process.poll() is None:  # its sockets are closed a moment before it is gone
+            _when_readable(os.pidfd_open(self._process.pid), self._reap)
+        else:
+            self._reap()
+        error = CannotSpawn("the process that forks workers has ended")
         waiting: list[asyncio.Future[Any]] = [self._ready, *(forked for forked, _ in self._forks.values())]
         self._forks.clear()
         for future in waiting:
@@ -276,6 +280,9 @@ class _Zygote:
                 future.set_exception(error)
         for pid, process in self._workers.items():
             _when_exited(pid, process)
+
+    def _reap(self) -> None:
+        log.error("zygote_ended", code=self._process.wait())
 
     async def aclose(self) -> None:
         """Let the zygote end."""
