@@ -84,12 +84,15 @@ def counters(samples: dict[str, float]) -> dict[str, float]:
 
 
 def verb(folder: Path, *arguments: str) -> str:
-    """Run a verb, which finds the host over the socket in the data directory."""
-    done = subprocess.run(
-        [sys.executable, "-m", "voice_host", *arguments], cwd=folder, capture_output=True, text=True, timeout=DEADLINE_S
-    )
+    """Run a verb, which finds the host over the socket in the data directory, and return what it prints."""
+    done = run(folder, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "voice_host", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=DEADLINE_S)
 
 
 def lines_about(folder: Path, agent_id: str) -> list[dict[str, Any]]:
@@ -200,3 +203,13 @@ def test_logs_are_followed_in_a_terminal_until_the_host_stops(tmp_path: Path) ->
         host.process.signal(signal.SIGTERM)
         assert logs.ended() == 0
         assert "call_ended" in logs.output
+        assert "the host is stopping" in logs.output
+
+
+def test_an_agent_that_does_not_exist_has_no_log(tmp_path: Path) -> None:
+    with serving(tmp_path):
+        for agent_id in ("nobody", "../telling"):
+            done = run(tmp_path, "logs", agent_id)
+            assert done.returncode == 2
+            assert f"there is no agent '{agent_id}'" in done.stderr
+            assert "next: " in done.stderr

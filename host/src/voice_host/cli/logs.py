@@ -13,8 +13,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from voice_host.cli.host_client import RunningHost, of_running_host
-from voice_host.cli.output import print_json
+from voice_host.cli.host_client import HostError, RunningHost, of_running_host
+from voice_host.cli.output import fail, print_json, say_warning
 from voice_host.observability.agent_logs import MAX_LINES, SKIPPED
 from voice_host.observability.logs import MAX_TRACE_CHARS
 from voice_host.observability.printable import printable
@@ -49,13 +49,20 @@ async def logs(
     """
     console = Console(soft_wrap=True, markup=False, highlight=False)
     params = {"lines": str(lines), "follow": str(follow).lower()}
-    async with aclosing(host.stream("GET", f"/agents/{quote(agent_id, safe='')}/logs", params=params)) as found:
-        async for line in found:
-            if as_json:
-                print_json(line, indent=None)
-                sys.stdout.flush()
-            else:
-                console.print(shown(line, times_only=sys.stdout.isatty()))
+    try:
+        async with aclosing(host.stream("GET", f"/agents/{quote(agent_id, safe='')}/logs", params=params)) as found:
+            async for line in found:
+                if as_json:
+                    print_json(line, indent=None)
+                    sys.stdout.flush()
+                else:
+                    console.print(shown(line, times_only=sys.stdout.isatty()))
+    except HostError as error:
+        if error.status != 404:
+            raise
+        fail(f"there is no agent {agent_id!r} on {host.where}", "`voice-host top --once` lists the agents")
+    if follow:
+        say_warning("the host is stopping")
 
 
 def shown(line: Mapping[str, Any], *, times_only: bool = False) -> Text:
