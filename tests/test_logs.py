@@ -23,7 +23,7 @@ from tests.conversation.models import ScriptedModel
 from voice_host.conversation.voice_agent import VoiceAgent
 from voice_host.observability import log_handler
 from voice_host.observability.log_handler import REPEATS
-from voice_host.observability.logs import allow_loggers, configure_logging, get_logger
+from voice_host.observability.logs import allow_loggers, configure_logging, get_logger, relay
 from voice_host.observability.printable import MAX_CHARS
 from voice_host.observability.tracebacks import WITHHELD, without_messages
 from voice_host.observability.transcript_log import log_reply, log_transcripts, log_turn
@@ -271,6 +271,27 @@ class Stalled(io.StringIO):
     def write(self, text: str) -> int:
         self.goes_on.wait()
         return super().write(text)
+
+
+def test_lines_of_one_agents_workers_take_no_place_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_handler, "MAX_QUEUED_CHARS_OF_AGENT", 20_000)
+    stream = Stalled()
+    monkeypatch.setattr(sys, "stderr", stream)
+    configure_logging("json", "info")
+    for number in range(1000):
+        line = {"event": "line", "level": "info", "timestamp": "", "agent_id": "desk", "padding": "x" * 200}
+        relay(line | {"number": number})
+        if number % 100 == 0:
+            relay(line | {"agent_id": "shop", "number": number})
+    stream.goes_on.set()
+    [handler] = logging.getLogger().handlers
+    handler.close()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    of_desk = [line["number"] for line in lines if line.get("agent_id") == "desk"]
+    assert of_desk == sorted(of_desk)
+    assert 20 < len(of_desk) < 400
+    assert [line["number"] for line in lines if line.get("agent_id") == "shop"] == list(range(0, 1000, 100))
+    assert sum(line["lines"] for line in lines if line["event"] == "log_lines_dropped") == 1000 - len(of_desk)
 
 
 LAST_WORDS = """

@@ -171,6 +171,11 @@ def test_what_was_printed_before_an_exit_is_in_the_agents_log(tmp_path: Path) ->
             call.send(json.dumps({"type": "text", "text": "Now exit."}))
             host.process.until("worker_ended")
         assert "about to exit" in {line.get("text") for line in lines_about(tmp_path, "loud")}
+        for agent_id in ("nobody", "../loud"):
+            done = run(tmp_path, "logs", agent_id)
+            assert done.returncode == 2
+            assert f"there is no agent '{agent_id}'" in done.stderr
+            assert "next: " in done.stderr
 
 
 def test_a_flood_of_one_agent_hides_nothing_of_another(tmp_path: Path) -> None:
@@ -204,12 +209,3 @@ def test_logs_are_followed_in_a_terminal_until_the_host_stops(tmp_path: Path) ->
         assert logs.ended() == 0
         assert "call_ended" in logs.output
         assert "the host is stopping" in logs.output
-
-
-def test_an_agent_that_does_not_exist_has_no_log(tmp_path: Path) -> None:
-    with serving(tmp_path):
-        for agent_id in ("nobody", "../telling"):
-            done = run(tmp_path, "logs", agent_id)
-            assert done.returncode == 2
-            assert f"there is no agent '{agent_id}'" in done.stderr
-            assert "next: " in done.stderr
