@@ -73,7 +73,8 @@ def channels():
             continue
         if sock.family == socket.AF_UNIX:
             yield sock
-        sock.detach()
+        else:
+            sock.detach()
 
 def write_to_the_channel(data, times=1):
     for sock in list(channels()):
@@ -87,7 +88,7 @@ def write_to_the_channel(data, times=1):
     time.sleep(600)
 
 def send_garbage():
-    write_to_the_channel(b"\\\\xff" * 100)
+    write_to_the_channel(b"\\xff" * 100)
 
 def send_nonsense():
     text = b'{"kind": "no such"}'
@@ -99,7 +100,7 @@ def flood():
 
 def print_for_ever():
     while True:
-        os.write(1, b"x" * 1000 + b"\\\\n")
+        os.write(1, b"x" * 1000 + b"\\n")
 
 async def opening_hours(day: str, session: Session) -> str:
     \"\"\"Tell the opening hours of a day.\"\"\"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
 import resource
 import sys
@@ -18,6 +19,8 @@ SPARE_DATA_BYTES = 512 * MB
 """What may be mapped beyond `memory_mb`, since the limit counts what is reserved and not only what is used: 8 MB for
 the stack of each thread, and what allocators keep."""
 
+_PR_SET_CHILD_SUBREAPER = 36
+
 _OOM_SCORE_ADJ = 300
 """The system is to end a worker rather than the front when it runs out of memory. The range is -1000 to 1000."""
 
@@ -30,6 +33,15 @@ def prepare_to_crash() -> None:
     faulthandler.enable(file=sys.__stderr__ or 2, all_threads=True)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE_ADJ))
+
+
+def adopt_orphans() -> None:
+    """Become the parent of processes whose own parent ends, among all that descend from this one (Linux).
+
+    A worker and the zygote both do. So everything that an agent starts stays below its worker, also in a session of its
+    own, and becomes the zygote's when the worker ends.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def limit_memory(memory_mb: int) -> None:

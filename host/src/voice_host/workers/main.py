@@ -34,7 +34,7 @@ from voice_host.tenancy.printed import printing_into_the_log
 from voice_host.workers.calls import WorkerCalls
 from voice_host.workers.channel import ChannelError, receive_first
 from voice_host.workers.confinement import CannotConfine, close_others, confine, make_undumpable
-from voice_host.workers.limits import limit_memory, prepare_to_crash
+from voice_host.workers.limits import adopt_orphans, limit_memory, prepare_to_crash
 from voice_host.workers.link import Link
 from voice_host.workers.messages import PROTOCOL, TO_WORKER, Order
 from voice_host.workers.observed import RemoteObservers
@@ -56,6 +56,7 @@ def main(channel: socket.socket, *, forked: bool = True) -> None:
     make_undumpable()
     _leave_the_group()
     prepare_to_crash()
+    adopt_orphans()
     try:
         order = receive_first(channel, TO_WORKER)
     except (EOFError, ChannelError, OSError):

@@ -27,6 +27,7 @@ from typing import Any
 
 from voice_host.settings import built_in_services
 from voice_host.workers.confinement import make_undumpable
+from voice_host.workers.limits import adopt_orphans
 from voice_host.workers.main import run_and_exit
 
 PRELOADED = (
@@ -61,6 +62,7 @@ def main(requests: socket.socket) -> None:
     woken, wake = socket.socketpair()
     woken.setblocking(False)
     wake.setblocking(False)
+    adopt_orphans()
     signal.signal(signal.SIGCHLD, _ignore)
     signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
     _Zygote(requests, woken, wake).run()
@@ -84,11 +86,20 @@ def _import_everything() -> None:
             import_module(module)
 
 
+def _children() -> set[int]:
+    """Return the processes whose parent is this one. Empty if the kernel does not list them."""
+    try:
+        return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+    except OSError:
+        return set()
+
+
 class _Zygote:
     def __init__(self, requests: socket.socket, woken: socket.socket, wake: socket.socket) -> None:
         self._requests = requests
         self._woken = woken
         self._wake = wake
+        self._workers: set[int] = set()
 
     def run(self) -> None:
         self._tell({"ready": True})
@@ -120,6 +131,7 @@ class _Zygote:
         else:
             if pid == 0:
                 self._become_worker(*descriptors)
+            self._workers.add(pid)
             self._tell({"forked": number, "pid": pid})
         for descriptor in descriptors:
             os.close(descriptor)
@@ -138,15 +150,18 @@ class _Zygote:
         run_and_exit(socket.socket(fileno=channel))
 
     def _reap(self) -> None:
-        """Report the workers that have ended."""
-        while True:
-            try:
+        """Report the workers that have ended, and end the processes that they have left behind."""
+        with suppress(ChildProcessError):  # there are none any more
+            while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            self._tell({"exited": pid, "code": os.waitstatus_to_exitcode(status)})
+                if pid == 0:
+                    break
+                if pid in self._workers:
+                    self._workers.discard(pid)
+                    self._tell({"exited": pid, "code": os.waitstatus_to_exitcode(status)})
+        for orphan in _children() - self._workers:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(orphan, signal.SIGKILL)
 
     def _tell(self, answer: dict[str, Any]) -> None:
         with suppress(ConnectionError):  # the front is gone, which `_answer` notices
