@@ -29,6 +29,9 @@ ZYGOTE_END_TIMEOUT_S = 5.0
 
 MAX_ANSWER_BYTES = 4096
 
+UNKNOWN_EXIT = 256
+"""The exit code of a worker whose zygote has ended, and cannot tell it. No process has this one."""
+
 
 NOTHING = Confinement()
 
@@ -56,7 +59,8 @@ class WorkerProcess:
     Attributes:
         pid: its id, and that of its process group.
         ends: the front's ends; whoever has this object closes them.
-        exited: its exit code, once it has ended; negative: the number of the signal that ended it.
+        exited: its exit code, once it has ended; negative: the number of the signal that ended it. It may be
+            `UNKNOWN_EXIT`.
     """
 
     def __init__(self, pid: int, ends: Ends) -> None:
@@ -123,11 +127,22 @@ class Spawner:
         Raises:
             CannotSpawn: it cannot be started.
         """
-        with _Pipes() as pipes:
-            if python is None and not launcher:
-                zygote = await self._started()
-                return await zygote.fork(pipes)
-            return _executed([*launcher, *confined_python(python, wanted)], pipes)
+        try:
+            with _Pipes() as pipes:
+                if python is None and not launcher:
+                    return await self._forked(pipes, wanted)
+                return _executed([*launcher, *confined_python(python, wanted)], pipes)
+        except OSError as error:
+            raise CannotSpawn(f"there are no resources for a process: {error.strerror or error}") from error
+
+    async def _forked(self, pipes: _Pipes, wanted: Confinement) -> WorkerProcess:
+        """Fork a worker. If there is no zygote and none can be started, start the worker without one."""
+        try:
+            zygote = await self._started()
+        except CannotSpawn as error:
+            log.error("zygote_not_started", error=str(error))
+            return _executed(confined_python(None, wanted), pipes)
+        return await zygote.fork(pipes)
 
     async def aclose(self) -> None:
         """End the zygote. Workers go on, and end by themselves."""
@@ -215,7 +230,10 @@ class _Zygote:
     @classmethod
     async def start(cls) -> _Zygote:
         """Start a zygote, and wait until it forks."""
-        zygote = cls(*_zygote_process())
+        try:
+            zygote = cls(*_zygote_process())
+        except OSError as error:
+            raise CannotSpawn(f"the zygote cannot be started: {error.strerror or error}") from error
         try:
             async with asyncio.timeout(ZYGOTE_START_TIMEOUT_S):
                 await zygote._ready
@@ -314,6 +332,6 @@ def _when_exited(pid: int, process: WorkerProcess) -> None:
     try:
         descriptor = os.pidfd_open(pid)
     except OSError:
-        process.set_exited(-1)
+        process.set_exited(UNKNOWN_EXIT)
         return
-    _when_readable(descriptor, lambda: process.set_exited(-1))
+    _when_readable(descriptor, lambda: process.set_exited(UNKNOWN_EXIT))

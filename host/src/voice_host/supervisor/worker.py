@@ -23,7 +23,7 @@ from voice_host.settings import AgentSettings
 from voice_host.supervisor.caller_socket import CallerSocket
 from voice_host.supervisor.crash_stack import CrashStack
 from voice_host.supervisor.output import LineLimit, WorkerOutput
-from voice_host.supervisor.spawn import WorkerProcess
+from voice_host.supervisor.spawn import UNKNOWN_EXIT, WorkerProcess
 from voice_host.supervisor.vitals import vitals
 from voice_host.supervisor.watch import Ending, watch
 from voice_host.tasks import in_background
@@ -436,7 +436,7 @@ class Worker:
 def describe_exit(code: int) -> str:
     """Return an exit code in words: `exit code 1`, or the name of the signal that ended the process."""
     if code >= 0:
-        return f"exit code {code}"
+        return "an unknown exit code" if code == UNKNOWN_EXIT else f"exit code {code}"
     try:
         return signal.Signals(-code).name
     except ValueError:
