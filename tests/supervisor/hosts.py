@@ -111,7 +111,9 @@ class Host:
         """Call an agent."""
         address = f"ws://127.0.0.1:{self.port}/agents/{agent}/session"
         question = f"?{urlencode(query)}" if query else ""
-        return connect(address + question, additional_headers=headers, proxy=None, close_timeout=5)
+        return connect(
+            address + question, additional_headers=headers, proxy=None, open_timeout=DEADLINE_S, close_timeout=5
+        )
 
     def get(self, path: str) -> Any:
         return json.loads(get(self.port, path))

@@ -45,6 +45,12 @@ def listed(host: Host, agent_id: str) -> dict[str, Any]:
     return next(agent for agent in host.get("/agents") if agent["id"] == agent_id)
 
 
+def voice_host(host: Host, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command for the host, as its operator on the same machine."""
+    command = [sys.executable, "-m", "voice_host", *arguments]
+    return subprocess.run(command, cwd=host.folder, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+
+
 def until(condition: Any) -> None:
     """Wait until a condition holds."""
     deadline_s = time.monotonic() + DEADLINE_S
@@ -73,7 +79,27 @@ def test_an_agent_that_fails_again_and_again_is_broken(tmp_path: Path) -> None:
         assert 'voice_host_agent_broken{agent="sick"} 1.0' in get(host.port, "/metrics")
         host.process.until("agent_broken")
         assert error in host.process.output
+        assert voice_host(host, "restart", "sick").stdout.startswith("sick: 1 new worker takes its calls")
+        with host.call("sick") as call:
+            ask(call)
+        assert 'voice_host_agent_broken{agent="sick"} 0.0' in get(host.port, "/metrics")
         assert ask(other) == pid
+
+
+def test_a_restart_by_hand_drops_no_call(tmp_path: Path) -> None:
+    with serving(tmp_path, "[agent.telling]\nworkers = 2\n") as host, host.call() as call:
+        pid = greeting(call)["pid"]
+        old = {worker["pid"] for worker in listed(host, "telling")["releases"][0]["workers"]}
+        assert voice_host(host, "restart", "telling").stdout.startswith("telling: 2 new workers take its calls")
+        with host.call() as second, host.call() as third:
+            assert not {greeting(second)["pid"], greeting(third)["pid"]} & old
+        until(lambda: sum(map(is_running, old)) == 1)  # the one without calls has left
+        assert ask(call) == pid
+        call.close()
+        until(lambda: not is_running(pid))
+        refused = voice_host(host, "restart", "nobody")
+        assert refused.returncode == 1
+        assert "there is no agent 'nobody'" in refused.stderr
 
 
 def test_a_worker_that_refuses_to_stop_is_ended(tmp_path: Path) -> None:
@@ -99,11 +125,11 @@ def test_workers_survive_the_zygote_and_are_started_by_another_one(tmp_path: Pat
             os.kill(pid, signal.SIGKILL)
             with pytest.raises(ConnectionClosed):
                 message(call, "none")
+        host.process.until("worker_restarted")
         with host.call() as again:
             second = greeting(again)["pid"]
             assert second != pid
             assert ask(again) == second
-        host.process.until("worker_restarted")
         assert re.search("worker_ended.*an unknown exit code", host.process.output)
 
 

@@ -18,6 +18,7 @@ from voice_host.cli.keys import keys
 from voice_host.cli.logs import logs
 from voice_host.cli.new import new
 from voice_host.cli.output import print_line, say_interrupted
+from voice_host.cli.restart import restart
 from voice_host.cli.serve import serve
 from voice_host.cli.top import top
 
@@ -50,7 +51,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for _command in (serve, agents, top, logs, check, config, call, new, dev):
+for _command in (serve, agents, top, logs, restart, check, config, call, new, dev):
     app.command(epilog=_EPILOG)(_command)
 app.add_typer(keys, epilog=_EPILOG)
 

@@ -21,6 +21,7 @@ from voice_host.front.middleware import (
     SameSiteSockets,
     SecurityHeaders,
 )
+from voice_host.front.restart_route import add_restart_route
 from voice_host.front.routes import add_routes
 from voice_host.front.talk_page import add_talk_page
 from voice_host.front.tokens import add_token_route
@@ -74,6 +75,7 @@ def create_host_app(
     add_routes(app, agents, settings, authorization, tracebacks=tracebacks)
     if logs is not None:
         add_log_route(app, agents, logs, authorization)
+    add_restart_route(app, agents, authorization)
     add_token_route(app, agents, authorization)
     add_call_route(app, agents, settings, authentication, admission)
     add_extension_routes(app, extensions or Extensions([]))
