@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.startup", description="Measure start-up.")
     parser.add_argument("--runs", type=int, default=7, help="of which the median is taken")
     runs = parser.parse_args().runs
-    folders = {count: _installed(count) for count in COUNTS}
+    folders = {count: installed(count) for count in COUNTS}
     rows: list[tuple[str, Callable[[Path], float]]] = [
         ("`python -c pass`", lambda folder: _seconds(["-c", "pass"], folder)),
         ("`voice-host --help`", lambda folder: _seconds(["-m", "voice_host", "--help"], folder)),
@@ -62,21 +62,21 @@ def main() -> None:
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
-def _installed(count: int) -> Path:
+def installed(count: int) -> Path:
     folder = PluginFolder(Path(tempfile.mkdtemp(prefix=f"voice-host-{count}-agents-")))
     for number in range(count):
         folder.install(f"agent-{number}", HELLO)
     return folder.path
 
 
-def _environ(folder: Path) -> dict[str, str]:
+def environ(folder: Path) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("VOICE_HOST_", "ASSEMBLYAI_"))}
     return kept | {"PYTHONPATH": str(folder)}
 
 
 def _seconds(arguments: list[str], folder: Path) -> float:
     begin_s = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], env=_environ(folder), cwd=folder, capture_output=True, check=True)
+    subprocess.run([sys.executable, *arguments], env=environ(folder), cwd=folder, capture_output=True, check=True)
     return time.perf_counter() - begin_s
 
 
@@ -92,13 +92,13 @@ def _serve(folder: Path) -> float:
     begin_s = time.perf_counter()
     host = subprocess.Popen(
         [sys.executable, *arguments],
-        env=_environ(folder),
+        env=environ(folder),
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        while not _ready(port):
+        while not is_ready(port):
             if host.poll() is not None or time.perf_counter() - begin_s > READY_TIMEOUT_S:
                 raise SystemExit("the host did not get ready")
             time.sleep(0.01)
@@ -108,7 +108,7 @@ def _serve(folder: Path) -> float:
         host.wait()
 
 
-def _ready(port: int) -> bool:
+def is_ready(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=1) as answer:
             return bool(answer.status == 200)

@@ -60,7 +60,7 @@ def host_settings(stt_port: int, llm_port: int, tts_port: int, toml: str = "") -
         plugins.install("benchmark", AGENT)
         os.environ["PYTHONPATH"] = folder  # for processes that are started
         file = Path(folder) / "voice-host.toml"
-        file.write_text(toml, encoding="utf-8")
+        file.write_text(f'[server]\nlog_level = "warning"\n{toml}', encoding="utf-8")
         yield load_settings(file, environment, {"agents.allow": "benchmark"})
 
 

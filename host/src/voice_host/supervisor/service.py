@@ -122,6 +122,7 @@ class WorkerAgents:
         self._routing: dict[str, Routing] = {}
         self._base: dict[str, AgentReport] = {}  # without the releases
         self._reports: dict[str, AgentReport] = {}
+        self._changed: set[str] = set()  # agents whose calls have changed since their report
         self._state: State = "starting"
         self._calls = WorkerCalls(self)
         self._sessions: SessionTable | None = None
@@ -197,6 +198,9 @@ class WorkerAgents:
 
     @property
     def report(self) -> FleetReport:
+        while self._changed:
+            if (agent_id := self._changed.pop()) in self._base:
+                self._refresh(agent_id)
         return FleetReport(self._state, MappingProxyType(self._reports), self._why_empty)
 
     @property
@@ -396,14 +400,13 @@ class WorkerAgents:
 
     def session_over(self, worker: Worker, session_id: str) -> None:
         self.table.end(session_id, worker)
-        self._refresh(worker.agent_id)
+        self.changed(worker)
 
     def observed(self, worker: Worker, message: Observed) -> None:
         pass_on(message, worker.agent_id, self._observers)
 
     def changed(self, worker: Worker) -> None:
-        if worker.agent_id in self._base:
-            self._refresh(worker.agent_id)
+        self._changed.add(worker.agent_id)
 
     def ended(self, worker: Worker, ending: Ending, where: str | None) -> None:
         self.table.worker_lost(worker)
