@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel, Field
@@ -34,7 +34,7 @@ class Restarted(BaseModel):
 def add_restart_route(app: FastAPI, agents: AgentService, authorization: Authorization) -> None:
     """Add the route to the host's application."""
     under_way: set[str] = set()
-    described = {
+    described: dict[int | str, dict[str, Any]] = {
         404: {"description": "There is no such agent."},
         409: {"description": "It is being restarted already, or this host has no worker processes."},
         422: {"description": "The new workers do not start. The old ones continue."},
