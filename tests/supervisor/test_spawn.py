@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers.test_zygote import NOBODY
-from voice_host.settings import AgentSettings
 from voice_host.supervisor.spawn import CannotSpawn, Spawner, WorkerProcess
 
 pytestmark = [
@@ -37,13 +35,13 @@ async def test_a_zygote_that_is_gone_is_replaced_once() -> None:
         spawner = Spawner()
         try:
             await spawner.start()
-            worker = await spawner.spawn(NOBODY, AgentSettings())
+            worker = await spawner.spawn(None)
             os.kill(await asyncio.to_thread(parent_of, worker.pid), signal.SIGKILL)
             worker.ends.channel.close()
             assert await worker.exited == -1, "nobody knows how it ended"
             os.close(worker.ends.stdout)
             os.close(worker.ends.stderr)
-            others = await asyncio.gather(*(spawner.spawn(NOBODY, AgentSettings()) for _ in range(3)))
+            others = await asyncio.gather(*(spawner.spawn(None) for _ in range(3)))
             parents = {await asyncio.to_thread(parent_of, other.pid) for other in others}
             assert len(parents) == 1
             assert [await ended(other) for other in others] == [0, 0, 0]
@@ -54,10 +52,10 @@ async def test_a_zygote_that_is_gone_is_replaced_once() -> None:
 async def test_a_program_that_is_missing_is_said_in_words() -> None:
     async with asyncio.timeout(60):
         with pytest.raises(CannotSpawn, match="/no/such/launcher cannot be started: No such file or directory"):
-            await Spawner().spawn(NOBODY, AgentSettings(launcher=("/no/such/launcher",)))
+            await Spawner().spawn(None, ["/no/such/launcher"])
 
 
 async def test_the_exit_code_of_a_program_of_its_own() -> None:
     async with asyncio.timeout(60):
-        worker = await Spawner().spawn(NOBODY, AgentSettings(launcher=("sh", "-c", "exit 7")))
+        worker = await Spawner().spawn(None, ["sh", "-c", "exit 7"])
         assert await ended(worker) == 7

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from struct import Struct
 from typing import Any
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets")
 HEADER = Struct("!IIB")
 """Of a frame: bytes of JSON, bytes of payload, descriptors."""
 
-Received = tuple[ToWorker, bytes, int | None]
+Received = tuple[ToWorker, bytes, Sequence[int]]
 
 
 class Pair:
@@ -34,7 +35,7 @@ class Pair:
     def __init__(self, *, worker_reads: bool = True) -> None:
         ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self.received: asyncio.Queue[Received] = asyncio.Queue()
-        self.reported: asyncio.Queue[tuple[Any, bytes, int | None]] = asyncio.Queue()
+        self.reported: asyncio.Queue[tuple[Any, bytes, Sequence[int]]] = asyncio.Queue()
         self.lost: asyncio.Queue[str] = asyncio.Queue()
         self.worker_lost = asyncio.Event()
         self.front = Channel(ours, TO_FRONT, lambda *message: self.reported.put_nowait(message), self.lost.put_nowait)
@@ -44,8 +45,8 @@ class Pair:
     def begin_to_read(self) -> None:
         self.worker = Channel(self.theirs, TO_WORKER, self._received, self._worker_lost, descriptors=True)
 
-    def _received(self, message: ToWorker, payload: bytes, descriptor: int | None) -> None:
-        self.received.put_nowait((message, payload, descriptor))
+    def _received(self, message: ToWorker, payload: bytes, descriptors: Sequence[int]) -> None:
+        self.received.put_nowait((message, payload, descriptors))
 
     def _worker_lost(self, reason: str) -> None:
         self.worker_lost.set()
@@ -62,13 +63,12 @@ def test_a_call_with_its_socket_and_bytes(run: Run) -> None:
         with ours:
             with theirs:
                 message = TakeCall(call=7, client=("192.0.2.1", 9), scheme="wss", lease=lease(), metadata={"a": None})
-                assert pair.front.send(message, b"\0head" * 50_000, descriptor=theirs.fileno())
-            got, payload, descriptor = await pair.received.get()
+                assert pair.front.send(message, b"\0head" * 50_000, descriptors=[theirs.fileno()])
+            got, payload, [descriptor] = await pair.received.get()
             assert isinstance(got, TakeCall)
             assert got.lease == Lease("s", "a", Caller("ada", {"plan": ["gold"]}, "issuer"), 1, "staging")
             assert (got.call, got.client, got.scheme, got.metadata) == (7, ("192.0.2.1", 9), "wss", {"a": None})
             assert payload == b"\0head" * 50_000
-            assert descriptor is not None
             assert not os.get_inheritable(descriptor), "or every program that an agent starts would have it"
             with socket.socket(fileno=descriptor) as handed:
                 handed.sendall(b"hello")
@@ -85,16 +85,15 @@ def test_order_is_kept_and_sockets_stay_with_their_messages(run: Run) -> None:
         pipes = [os.pipe() for _ in range(50)]
         for number, (reads, _) in enumerate(pipes):
             assert pair.front.send(Drain(timeout_s=number), b"x" * 10_000)
-            assert pair.front.send(TakeCall(call=number, lease=lease()), descriptor=reads)
+            assert pair.front.send(TakeCall(call=number, lease=lease()), descriptors=[reads])
             os.close(reads)  # the channel has a copy, even of what waits
         assert pair.front.queued_bytes, "more than the socket takes at once"
         pair.begin_to_read()
         for number, (_, writes) in enumerate(pipes):
             assert (await pair.received.get())[0] == Drain(timeout_s=number)
-            message, _, descriptor = await pair.received.get()
+            message, _, [descriptor] = await pair.received.get()
             assert isinstance(message, TakeCall)
             assert message.call == number
-            assert descriptor is not None
             os.write(writes, b"%d" % number)
             assert os.read(descriptor, 10) == b"%d" % number
             os.close(descriptor)
@@ -134,7 +133,7 @@ def test_sending_to_a_lost_peer_is_no_error(run: Run) -> None:
         pair.worker.close()
         pair.front.send(Hurry())
         assert await pair.lost.get() == "it has ended"
-        assert pair.reported.get_nowait() == (SessionOver(session_id="last words"), b"", None)
+        assert pair.reported.get_nowait() == (SessionOver(session_id="last words"), b"", [])
         assert not pair.front.send(Hurry())
         pair.front.close()
 
