@@ -1,9 +1,11 @@
 """`voice-host agents`."""
 
 import json
+import shutil
 import sys
 
 from tests.cli.conftest import Run
+from tests.environments import make_environment
 from tests.sample_plugins import PluginFolder
 
 
@@ -44,3 +46,25 @@ def test_names_in_the_settings_that_nobody_installed_are_warned_about(run: Run, 
     result = run("agents", VOICE_HOST_AGENTS__ALLOW="helo")
     assert result.exit_code == 0
     assert "VOICE_HOST_AGENTS__ALLOW: no agent 'helo' is installed; did you mean 'hello'?" in result.stderr
+
+
+def test_agents_of_other_environments_and_deployed_releases_are_listed(run: Run, plugins: PluginFolder) -> None:
+    plugins.install("hello", version="1.0")
+    make_environment(plugins.path / "env").install("apart", "raise SystemExit", distribution="apart-agent")
+    deployed = plugins.path / "voice-host-data" / "releases"
+    make_environment(deployed / "hello" / "1.4" / "env").install("hello", "raise SystemExit", version="1.4")
+    make_environment(deployed / ".building-x" / "release" / "env").install("unfinished")
+    shutil.rmtree(deployed / "hello" / "1.4" / "env" / "bin")
+    here = {"VOICE_HOST_AGENT__APART__ENVIRONMENT": "env"}
+    rows = json.loads(run("agents", "--json", **here).stdout)
+    found = {(row["id"], row["version"], row["release"], row["environment"]) for row in rows}
+    assert found > {
+        ("apart", "1.2.3", None, str(plugins.path / "env")),
+        ("hello", "1.0", None, None),
+        ("hello", None, "1.4", str(deployed / "hello" / "1.4" / "env")),
+    }
+    assert "has no interpreter" in rows[-1]["error"]
+
+    lines = run("agents", **here).stdout.splitlines()
+    assert lines[0].split()[:6] == ["id", "distribution", "version", "release", "environment", "allowed"]
+    assert lines[1].split()[:4] == ["apart", "apart-agent", "1.2.3", "installed"]

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import Result
 
 from tests.cli.conftest import Run
+from tests.environments import make_environment
 from tests.plugins.offers import VOICE
 from tests.sample_plugins import HELLO, PluginFolder
 from tests.speech.embedded.absent import without_engines
@@ -420,3 +421,27 @@ def test_the_configuration_of_a_session_is_built(
     assert len(told) == (said is not None)
     assert all(said in message for message in told)
     assert (verdict["where"] is not None) == (status == "broken")
+
+
+def test_an_agent_of_another_environment_is_checked_there(run: Run, plugins: PluginFolder) -> None:
+    environment = make_environment(plugins.path / "env")
+    environment.install("apart", HELLO + "import sys; print(sys.prefix)", version="2.0")
+    module = environment.install("other", "import no_such_module")
+    settings = {"VOICE_HOST_AGENT__APART__ENVIRONMENT": "env", "VOICE_HOST_AGENT__OTHER__ENVIRONMENT": "env"}
+    result = run("check", "apart", "other", "--json", **settings)
+    assert result.exit_code == 1
+    found = verdicts(result)
+    assert (found["apart"]["status"], found["apart"]["version"]) == ("ok", "2.0")
+    assert (found["other"]["status"], found["other"]["phase"]) == ("broken", "imported")
+    assert "no_such_module" in found["other"]["error"]
+    assert found["other"]["where"] == f"{module}/__init__.py:1"
+    disabled = {**settings, "VOICE_HOST_AGENT__OTHER__ENABLED": "false", "VOICE_HOST_AGENTS__ALLOW": "other"}
+    found = verdicts(run("check", "--json", **disabled))
+    assert (found["apart"]["status"], found["other"]["status"]) == ("not allowed", "disabled")
+
+
+def test_deployed_releases_are_checked_too(run: Run, plugins: PluginFolder) -> None:
+    release = plugins.path / "voice-host-data" / "releases" / "hello" / "1.4"
+    make_environment(release / "env").install("hello", version="1.4")
+    found = verdicts(run("check", "hello", "--json"))
+    assert [(each["id"], each["version"], each["status"]) for each in found.values()] == [("hello@1.4", "1.4", "ok")]

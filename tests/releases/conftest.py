@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.sample_plugins import PluginFolder, plugin_folder
+from voice_host.fleet.report import AgentReport
+from voice_host.releases import environments
 from voice_host.releases.checking import order_for
 from voice_host.releases.environments import RELEASES, Environments
 from voice_host.releases.package import AgentPackage, read_package
@@ -62,6 +65,12 @@ class Deployer:
         }
 
 
+@pytest.fixture
+def plugins(tmp_path: Path) -> Iterator[PluginFolder]:
+    with plugin_folder(tmp_path) as folder:
+        yield folder
+
+
 @pytest.fixture(scope="package")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("data")
@@ -77,3 +86,13 @@ def deployer(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for path in (data_dir / RELEASES).iterdir() if (data_dir / RELEASES).is_dir() else ():
         if path.name != ".lock":
             shutil.rmtree(path)
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every agent for ready: the process that checks it takes longer than all other steps."""
+
+    async def ready(release: Release, order: Order, *, limit_s: float) -> AgentReport:
+        return AgentReport(id=release.agent_id, status="ready")
+
+    monkeypatch.setattr(environments, "check_in_environment", ready)

@@ -73,6 +73,7 @@ def sdk_mismatch(found: DiscoveredPlugin, running: str | None = None) -> Mismatc
     Args:
         running: the version of the SDK in the plugin's environment; None: of this host.
     """
+    where = "this host runs" if running is None else "its environment has"
     declared, running = SpecifierSet(found.sdk_requirement or ""), running or sdk_version()
     if declared.contains(running, prereleases=True):
         return None
@@ -82,7 +83,7 @@ def sdk_mismatch(found: DiscoveredPlugin, running: str | None = None) -> Mismatc
         if specifier.operator in (">=", ">", "~=", "==")
     )
     return Mismatch(
-        f"it declares {SDK_DISTRIBUTION}{found.sdk_requirement}, this host runs {running}",
+        f"it declares {SDK_DISTRIBUTION}{found.sdk_requirement}, {where} {running}",
         f"upgrade voice-host, or install an older version of {found.distribution}"
         if wants_newer
         else f"install a version of {found.distribution} that was made for {SDK_DISTRIBUTION} {running}",

@@ -16,7 +16,7 @@ from voice_host.releases.child import Ended, run_child
 from voice_host.releases.release import Release
 from voice_host.settings import Settings
 from voice_host.settings.transfer import settings_to_send
-from voice_host.supervisor.environment import base_environment, keys_for, variables_for
+from voice_host.supervisor.environment import environment_elsewhere, keys_for, variables_for
 from voice_host.supervisor.spawn import confined_python
 from voice_host.workers.messages import PROTOCOL, Order, Started
 
@@ -52,14 +52,12 @@ async def check_in_environment(release: Release, order: Order, *, limit_s: float
         ended = await run_child(
             command,
             folder=python.parent,
-            variables=_environment(),
+            variables=environment_elsewhere(),
             limit_s=limit_s + REST_S,
             input_bytes=order.model_dump_json().encode() + b"\n",
         )
     except TimeoutError:
-        return _broken(
-            release, f"the check took longer than {limit_s + REST_S:g} s and was ended", "does its code hang?"
-        )
+        return _broken(release, f"its check took longer than {limit_s + REST_S:g} s", "does its code hang?")
     except OSError as error:
         return _broken(release, f"{python} cannot be run: {error.strerror}", "make the environment again")
     return _report(release, ended)
@@ -100,9 +98,3 @@ def _broken(release: Release, error: str, hint: str, stderr: str = "") -> AgentR
         hint=hint,
         traceback=stderr[fault:][:_MAX_TRACE_CHARS] if fault >= 0 else None,
     )
-
-
-def _environment() -> dict[str, str]:
-    """Return the variables of a worker, without those by which its Python would import from elsewhere."""
-    elsewhere = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-    return {name: value for name, value in base_environment().items() if name not in elsewhere}

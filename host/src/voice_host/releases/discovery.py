@@ -37,7 +37,7 @@ class ListedAgent:
 
 def list_agents(settings: Settings) -> list[ListedAgent]:
     """Return all agents that are installed or deployed, sorted by id. Blocks, about 5 ms for each release."""
-    listed = [*map(ListedAgent, installed_agents(settings)), *_deployed(settings.data_dir)]
+    listed = [*map(ListedAgent, installed_agents(settings)), *_deployed(settings.data_dir.absolute())]
     return sorted(listed, key=lambda each: (each.agent.id, each.release is not None))
 
 

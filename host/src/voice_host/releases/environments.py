@@ -55,12 +55,13 @@ class Environments:
     process leaves behind has another name. `cache/` can be removed at any time.
     """
 
-    def __init__(self, data_dir: Path, make_order: MakeOrder) -> None:
+    def __init__(self, data_dir: Path, make_order: MakeOrder, extensions: Collection[str] = ()) -> None:
         """Do nothing yet.
 
         Args:
             data_dir: the data directory. `releases/` and `cache/` are created in it when needed.
             make_order: what a worker of a release gets. The check of a release uses the same.
+            extensions: the distributions of the extensions that workers load: every environment gets them, too.
         """
         data_dir = data_dir.absolute()
         self._data_dir = data_dir
@@ -68,6 +69,7 @@ class Environments:
         self._wheels = data_dir / CACHE / "wheels"
         self._bases = data_dir / CACHE / "environments"
         self._make_order = make_order
+        self._extensions = tuple(extensions)
 
     async def build(
         self,
@@ -164,7 +166,7 @@ class Environments:
                         "another release is being built on this host", "try again when that is over", phase="prepare"
                     ) from None
                 await to_the_end(asyncio.to_thread(self._remove_leftovers))
-                wheels = await to_the_end(asyncio.to_thread(_own_wheels, self._wheels))
+                wheels = await to_the_end(asyncio.to_thread(self._own_wheels))
                 folder = Path(tempfile.mkdtemp(dir=self._releases, prefix=UNFINISHED))
                 stack.push_async_callback(to_the_end, asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
             yield uv, wheels, folder
@@ -217,6 +219,12 @@ class Environments:
 
     # --- on the disk; all of these block ----------------------------------------------------------------------------
 
+    def _own_wheels(self) -> list[Path]:
+        try:
+            return own_wheels(self._wheels, self._extensions)
+        except CannotBuildWheel as error:
+            raise DeployRefused(f"no wheel of what runs here can be built: {error}", phase="prepare") from error
+
     def _keep(self, release: Release, built: Path) -> None:
         """Move a release to its place."""
         (built / RELEASE_FILE).write_text(release.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -235,7 +243,7 @@ class Environments:
     def _clean(self) -> list[Path]:
         """Remove what is not needed any more. The lock is held, so that nobody builds."""
         removed = self._remove_leftovers()
-        wheels = own_wheels(self._wheels)
+        wheels = self._own_wheels()
         kept = {self._bases / base_name(wheels), wheels[0].parent}
         outdated = [path for folder in (self._bases, self._wheels) for path in _inside(folder) if path not in kept]
         for path in outdated:
@@ -280,13 +288,6 @@ async def _build_wheel(uv: Uv, source: SourceFolder, folder: Path) -> Path:
     if len(wheels) != 1:
         raise DeployRefused(f"the build of {source} left {len(wheels)} wheels, not one", phase="build")
     return wheels[0]
-
-
-def _own_wheels(folder: Path) -> list[Path]:
-    try:
-        return own_wheels(folder)
-    except CannotBuildWheel as error:
-        raise DeployRefused(f"no wheel of this host can be built: {error}", phase="prepare") from error
 
 
 def _installed_agent(environment: Path, distribution: str, agent_id: str | None) -> DiscoveredAgent:

@@ -341,9 +341,11 @@ class Settings(Tables):
         return self.agent.get(agent_id) or AgentSettings()
 
     def environment_of(self, agent_id: str) -> Path | None:
-        """Return the path of an agent's environment, resolved relative to the settings file; None: the host's own."""
+        """Return the absolute path of an agent's environment, relative to the settings file; None: the host's own."""
         folder = self.for_agent(agent_id).environment
-        return folder if folder is None or self.path is None else self.path.parent / folder
+        if folder is None:
+            return None
+        return ((Path() if self.path is None else self.path.parent) / folder).absolute()
 
     def for_extension(self, name: str) -> Mapping[str, Any]:
         """Return the settings of one extension; empty if it has no table."""

@@ -83,6 +83,12 @@ def base_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {**base, **ALWAYS}
 
 
+def environment_elsewhere(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return `base_environment` for the Python of another environment, which must not import from this one."""
+    ours = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "VIRTUAL_ENV")
+    return {name: value for name, value in base_environment(environ).items() if name not in ours}
+
+
 def variables_for(settings: Settings, agent_id: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the variables that the worker of an agent gets beside those of `base_environment`.
 

@@ -9,13 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from voice_host.observability.logs import get_logger
-from voice_host.supervisor.environment import base_environment
+from voice_host.supervisor.environment import base_environment, environment_elsewhere
 from voice_host.workers import confinement
 from voice_host.workers.confinement import Confinement
 
@@ -131,7 +131,8 @@ class Spawner:
             with _Pipes() as pipes:
                 if python is None and not launcher:
                     return await self._forked(pipes, wanted)
-                return _executed([*launcher, *confined_python(python, wanted)], pipes)
+                variables = base_environment() if python is None else environment_elsewhere()
+                return _executed([*launcher, *confined_python(python, wanted)], pipes, variables)
         except OSError as error:
             raise CannotSpawn(f"there are no resources for a process: {error.strerror or error}") from error
 
@@ -141,7 +142,7 @@ class Spawner:
             zygote = await self._started()
         except CannotSpawn as error:
             log.error("zygote_not_started", error=str(error))
-            return _executed(confined_python(None, wanted), pipes)
+            return _executed(confined_python(None, wanted), pipes, base_environment())
         return await zygote.fork(pipes)
 
     async def aclose(self) -> None:
@@ -182,16 +183,16 @@ class _Pipes:
             os.close(self._ours.stderr)
 
 
-def _executed(command: Sequence[str], pipes: _Pipes) -> WorkerProcess:
+def _executed(command: Sequence[str], pipes: _Pipes, variables: Mapping[str, str]) -> WorkerProcess:
     channel = pipes.channel.fileno()
     try:
         started = subprocess.Popen(
-            [*command, "-m", "voice_host.workers.main", str(channel)],
+            [*command, "-P", "-m", "voice_host.workers.main", str(channel)],
             stdin=subprocess.DEVNULL,
             stdout=pipes.stdout,
             stderr=pipes.stderr,
             pass_fds=[channel],
-            env=base_environment(),
+            env=variables,
         )
     except OSError as error:
         raise CannotSpawn(f"{command[0]} cannot be started: {error.strerror or error}") from error

@@ -20,6 +20,7 @@ from voice_host.fleet.report import AgentReport
 from voice_host.plugins import BrokenAgent, DiscoveredAgent, Phase, discover_agents
 from voice_host.releases.release import Release
 from voice_host.settings.transfer import received_settings
+from voice_host.speech.host_process import SpeechAddress, use_speech_process
 from voice_host.speech.select import installed_extensions
 from voice_host.workers.messages import PROTOCOL, Order, Started
 
@@ -52,7 +53,9 @@ def _exit_with_the_front(stdin: BinaryIO) -> None:
 def check(order: Order, *, limit_s: float) -> AgentReport:
     """Return what `voice-host check` says about the agent of an order. It must be installed in this environment."""
     settings = received_settings(order.settings, order.keys)
-    extensions = installed_extensions(settings)
+    if order.speech_socket is not None:
+        use_speech_process(SpeechAddress(order.speech_socket, order.release.agent_id, order.speech_key))
+    extensions = installed_extensions(settings)  # those of `[extensions] allow` that this environment has
     [report] = asyncio.run(
         check_agents(settings, [_find(order.release)], {order.release.agent_id}, extensions, limit_s=limit_s)
     )
