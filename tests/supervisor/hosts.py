@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-import venv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -197,19 +194,3 @@ def is_running(pid: int) -> bool:
     except OSError:
         return False
     return state not in ("Z", "X")
-
-
-def virtual_environment(folder: Path) -> Path:
-    """Make an environment with what this one has, and return the folder of its packages.
-
-    Its packages are found in this environment, but for the metadata of the host and the SDK.
-    """
-    venv.create(folder, with_pip=False)
-    [packages] = folder.glob("lib/python*/site-packages")
-    paths = [path for path in sys.path if Path(path).is_dir() and path != str(Path.cwd())]
-    (packages / "host.pth").write_text("\n".join(paths), encoding="utf-8")
-    for name in ("voice-host", "voice-host-sdk"):
-        info = packages / f"{name.replace('-', '_')}-{version(name)}.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version(name)}\n")
-    return packages

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sample_plugins import PluginFolder
-from tests.supervisor.hosts import TELLING, ask, greeting, message, serving, virtual_environment
+from tests.environments import make_environment
+from tests.supervisor.hosts import QUIET, TELLING, ask, greeting, message, serving
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are processes of Linux")
 
@@ -48,9 +48,10 @@ def test_a_call_is_answered_by_a_worker(tmp_path: Path, start: str, loop: str) -
 
 
 def test_an_agent_of_another_environment(tmp_path: Path) -> None:
-    packages = virtual_environment(tmp_path / "night")
+    environment = make_environment(tmp_path / "night")
+    environment.install_extension("quiet", QUIET)  # whose speech services this host uses
     code = TELLING.replace("{}\n", "{'prefix': __import__('sys').prefix}\n", 1)
-    PluginFolder(packages).install("night-desk", code)
+    environment.install("night-desk", code)
     settings = '[agent.night-desk]\nenvironment = "night"\n'
     agents = {"telling": TELLING}
     with serving(tmp_path, settings, agents, "--agents", "telling,night-desk") as host:

@@ -75,7 +75,7 @@ def build(
     if agents is None:
         services.require_named()
         found, why_empty = allowed_agents(settings)
-        agents = [_loaded(agent, settings) if isinstance(agent, DiscoveredAgent) else agent for agent in found]
+        agents = [load_if_enabled(agent, settings) if isinstance(agent, DiscoveredAgent) else agent for agent in found]
     local = LocalAgents(
         settings, services, observers=observers, listener=listener, speech=speech, model=model, strict=strict
     )
@@ -97,14 +97,6 @@ def build_for(manager: VoiceAgentManager) -> LocalAgents:
     local = LocalAgents(services.settings, services)
     local.serve(manager)
     return local
-
-
-def _loaded(agent: DiscoveredAgent, settings: Settings) -> LoadedAgent | BrokenAgent:
-    if agent.environment is None:
-        return load_if_enabled(agent, settings)
-    error = f"it is installed in {agent.environment}, and this process imports agents of its own environment alone"
-    hint = 'use [agents] isolation = "process", or install it beside the host and remove its `environment`'
-    return BrokenAgent(agent, Phase.ALLOWED, error, hint)
 
 
 @dataclass(frozen=True, slots=True)
