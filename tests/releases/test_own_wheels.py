@@ -1,14 +1,11 @@
 """Wheels of the installed host, SDK and extensions."""
 
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from importlib_metadata import Distribution
 
 from tests.sample_plugins import PluginFolder
-from voice_host.releases import own_wheels as module
 from voice_host.releases.own_wheels import CannotBuildWheel, own_wheels
 
 
@@ -35,27 +32,9 @@ def test_wheels_that_are_there_are_not_built_again(tmp_path: Path) -> None:
     assert [wheel.stat().st_mtime_ns for wheel in built] == times
 
 
-def test_a_host_whose_files_have_changed_gets_new_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = own_wheels(tmp_path)
-    files = module._source_files
-
-    def changed(distribution: Distribution) -> Iterator[tuple[str, bytes]]:
-        for name, content in files(distribution):
-            yield name, content + b"# new\n" * name.endswith("clock.py")
-
-    monkeypatch.setattr(module, "_source_files", changed)
-    monkeypatch.setattr(module, "_installed_files", lambda distribution: ())
-    after = own_wheels(tmp_path)
-    assert after[1] != before[1]
-    assert zipfile.ZipFile(after[1]).read("voice_host/clock.py").endswith(b"# new\n")
-
-
 def test_extensions_are_taken_from_where_they_are_installed(tmp_path: Path, plugins: PluginFolder) -> None:
-    package = plugins.install_extension("acme", "SERVICE = 1", distribution="acme-speech")
+    package = install(plugins, "acme-speech")
     info = plugins.path / "acme_speech-1.2.3.dist-info"
-    (info / "WHEEL").write_text("Wheel-Version: 1.0\nTag: cp311-abi3-linux_x86_64\nTag: cp311-abi3-any\n")
-    files = [f"{package}/__init__.py", f"{package}/__pycache__/x.pyc", "../../../bin/acme", f"{info.name}/METADATA"]
-    (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
     *_, wheel = own_wheels(tmp_path / "wheels", ["acme-speech"])
     assert wheel.name == "acme_speech-1.2.3-cp311-abi3-any.linux_x86_64.whl"
     inside = [f"{info.name}/{name}" for name in ("METADATA", "WHEEL", "entry_points.txt", "RECORD")]
@@ -66,9 +45,33 @@ def test_extensions_are_taken_from_where_they_are_installed(tmp_path: Path, plug
     assert editable.read_bytes() == wheel.read_bytes()
 
 
-def test_a_damaged_installation_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_have_changed_make_new_wheels(tmp_path: Path, plugins: PluginFolder) -> None:
+    package = install(plugins, "acme-speech")
+    before = own_wheels(tmp_path / "wheels", ["acme-speech"])
+    (plugins.path / package / "__init__.py").write_text("SERVICE = 2")
+    after = own_wheels(tmp_path / "wheels", ["acme-speech"])
+    assert after[-1].parent != before[-1].parent
+    assert zipfile.ZipFile(after[-1]).read(f"{package}/__init__.py") == b"SERVICE = 2"
+
+
+def test_a_damaged_installation_is_named(tmp_path: Path, plugins: PluginFolder) -> None:
     with pytest.raises(CannotBuildWheel, match="acme is not completely installed"):
-        own_wheels(tmp_path, ["acme"])
-    monkeypatch.setattr(module, "_METADATA", ("METADATA", "NOWHERE"))
-    with pytest.raises(CannotBuildWheel, match="the metadata of voice-host-sdk lacks NOWHERE"):
-        own_wheels(tmp_path)
+        own_wheels(tmp_path / "wheels", ["acme"])
+    package = install(plugins, "acme-speech")
+    (plugins.path / package / "__init__.py").unlink()
+    with pytest.raises(CannotBuildWheel, match="acme-speech is not completely installed"):
+        own_wheels(tmp_path / "wheels", ["acme-speech"])
+    (plugins.path / "acme_speech-1.2.3.dist-info" / "WHEEL").unlink()
+    (plugins.path / package / "__init__.py").touch()
+    with pytest.raises(CannotBuildWheel, match="the metadata of acme-speech lacks WHEEL"):
+        own_wheels(tmp_path / "wheels", ["acme-speech"])
+
+
+def install(plugins: PluginFolder, distribution: str) -> str:
+    """Install an extension as from a wheel for two platforms, and return its package."""
+    package = plugins.install_extension("acme", "SERVICE = 1", distribution=distribution)
+    info = plugins.path / f"{distribution.replace('-', '_')}-1.2.3.dist-info"
+    (info / "WHEEL").write_text("Wheel-Version: 1.0\nTag: cp311-abi3-linux_x86_64\nTag: cp311-abi3-any\n")
+    files = [f"{package}/__init__.py", f"{package}/__pycache__/x.pyc", "../../../bin/acme", f"{info.name}/METADATA"]
+    (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
+    return package
