@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.releases.wheels import make_wheel
 from tests.sample_plugins import PluginFolder, plugin_folder
 from voice_host.fleet.report import AgentReport
 from voice_host.releases import environments
@@ -73,7 +74,12 @@ def plugins(tmp_path: Path) -> Iterator[PluginFolder]:
 
 @pytest.fixture(scope="package")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("data")
+    """A data directory with the base environment, which takes 10 s to build."""
+    folder = tmp_path_factory.mktemp("data")
+    wheel = make_wheel(tmp_path_factory.mktemp("wheels"), "library", agents=())
+    with pytest.raises(DeployRefused, match="library contains no agent"):
+        asyncio.run(Deployer(folder).build(wheel))
+    return folder
 
 
 @pytest.fixture

@@ -70,9 +70,8 @@ async def test_the_same_version_twice_gets_another_name(deployer: Deployer, tmp_
     wheel = make_wheel(tmp_path, "hello", "1.4")
     installed = Release(agent_id="hello", name="1.4", distribution="hello", version="1.4", entry_point="hello")
     first = await deployer.build(wheel, known=(installed,))
-    assert (await deployer.build(wheel)).name == "1.4"
-    third = await deployer.build(wheel, known=(installed, first))
-    assert (first.name, third.name) == ("1.4-2", "1.4-3")
+    second = await deployer.build(wheel, known=(installed, first))
+    assert (first.name, second.name) == ("1.4-2", "1.4-3")
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -124,7 +123,6 @@ async def test_agents_with_dependencies_in_conflict_run_side_by_side(deployer: D
     shown = "import clash, importlib.metadata as m; print(clash.VERSION, m.version('sniffio'))"
     assert run_in(new, shown) == "2.0 99.0"
     assert run_in(old, shown).startswith("1.0 1.")  # nothing was written into files that they share
-    assert run_in(await deployer.build(make_wheel(tmp_path, "third", requires=needs)), "import sniffio") == ""
 
 
 async def test_the_check_has_the_agent_s_settings_and_nobody_else_s(deployer: Deployer, tmp_path: Path) -> None:
@@ -237,7 +235,6 @@ async def test_a_requirement_that_needs_another_sdk_is_explained(deployer: Deplo
 async def test_an_unreachable_index_is_named_without_its_password(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await deployer.build(make_wheel(Path(os.environ["UV_FIND_LINKS"]), "hello"))  # what it is built on needs an index
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://someone:pass-of-the-index@127.0.0.1:9/simple")
     error = await deployer.refused("not-there==1.0")
     assert "127.0.0.1:9" in error.message
@@ -274,7 +271,6 @@ async def test_a_full_disk_is_named(deployer: Deployer, tmp_path: Path) -> None:
     """The limit of the size of files, since a test has no disk to fill: whoever exceeds it fails to write."""
     content = {"hello/large.txt": "x" * 5_000_000}
     wheel = make_wheel(tmp_path, "hello", files=content)
-    await deployer.build(make_wheel(tmp_path, "small"))  # what it is built on is larger
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
     try:
@@ -295,7 +291,6 @@ async def test_two_deployments_at_once_are_refused(deployer: Deployer, tmp_path:
         await second.build(make_wheel(tmp_path, "second"))
     assert await second.environments.clean() == []  # it would take away what the first builds on
     await first
-    await second.build(make_wheel(tmp_path, "second"))
 
 
 async def test_without_uv_the_error_says_how_to_get_it(
@@ -329,7 +324,6 @@ async def test_a_hostile_wheel_stays_in_its_environment(deployer: Deployer, tmp_
         "packaging/__init__.py": "raise SystemExit('not yours')",
         "hostile.pth": f"import pathlib; pathlib.Path({str(tmp_path / 'ran')!r}).touch()",
     }
-    await deployer.build(make_wheel(tmp_path, "good"))
     error = await deployer.refused(make_wheel(tmp_path, "hostile", files=files))
     assert error.report is not None
     assert not escaped.exists()
@@ -359,7 +353,6 @@ async def test_a_cancelled_deployment_ends_its_processes_and_leaves_nothing(depl
 async def test_what_a_killed_host_leaves_is_removed_at_the_next_start(deployer: Deployer, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     wheel = make_wheel(tmp_path, "hello", code=SLEEPS.format(str(begun)))
-    await deployer.build(make_wheel(tmp_path, "first"))
     script = f"""
         import asyncio
         from pathlib import Path
@@ -373,34 +366,30 @@ async def test_what_a_killed_host_leaves_is_removed_at_the_next_start(deployer: 
     [left] = (deployer.data_dir / RELEASES).glob(".building-*")
     removed = await deployer.environments.clean()
     assert removed == [left]
-    assert [path.name for path in deployer.files() if path.parent.name == RELEASES] == ["first"]
-    await deployer.build(make_wheel(tmp_path, "hello", "2.0"))
+    assert deployer.files() == set()
+    await deployer.build(make_wheel(tmp_path, "hello", code=HELLO))  # the lock is free
 
 
 @pytest.mark.usefixtures("unchecked")
 async def test_a_release_is_removed_as_a_whole(deployer: Deployer, tmp_path: Path) -> None:
-    wheel = make_wheel(tmp_path, "hello")
-    first, second = await deployer.build(wheel), await deployer.build(wheel)
-    await deployer.environments.remove(first)
-    await deployer.environments.remove(first)  # it is not there any more
-    assert {path.name for path in deployer.files() if path.parent.name == "hello"} == {second.name}
-    installed = second.model_copy(update={"created": None})
-    await deployer.environments.remove(installed)  # it has no folder
-    await deployer.environments.remove(second)
-    assert deployer.files() == set()
+    release = await deployer.build(make_wheel(tmp_path, "hello"))
+    routing = deployer.data_dir / RELEASES / "hello" / "routing.json"
+    routing.touch()  # somebody else's
+    await deployer.environments.remove(release.model_copy(update={"created": None}))  # it is not deployed
+    assert routing.with_name(release.name) in deployer.files()
+    await deployer.environments.remove(release)
+    await deployer.environments.remove(release)  # it is not there any more
+    assert deployer.files() == {routing.parent, routing}
 
 
-@pytest.mark.usefixtures("unchecked")
-async def test_caches_of_other_versions_of_the_host_are_removed(deployer: Deployer, tmp_path: Path) -> None:
-    await deployer.build(make_wheel(tmp_path, "hello"))
+async def test_caches_of_other_versions_of_the_host_are_removed(deployer: Deployer) -> None:
     cache = deployer.data_dir / "cache"
+    present = set(cache.glob("*/*"))
     old = [cache / "environments" / "0123", cache / "wheels" / "4567"]
     for folder in old:
         folder.mkdir()
     assert await deployer.environments.clean() == old
-    deployer.steps.clear()
-    await deployer.build(make_wheel(tmp_path, "hello"))
-    assert "base" not in [step.name for step in deployer.steps]
+    assert set(cache.glob("*/*")) == present
 
 
 def test_a_step_is_plain_data() -> None:

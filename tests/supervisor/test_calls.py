@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.environments import make_environment
+from tests.sample_plugins import PluginFolder
 from tests.supervisor.hosts import QUIET, TELLING, ask, greeting, message, serving
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are processes of Linux")
