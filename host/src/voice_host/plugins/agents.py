@@ -71,9 +71,8 @@ def load_if_enabled(agent: DiscoveredAgent, settings: Settings) -> LoadedAgent |
     if (outcome := disabled(agent, settings)) is not None:
         return outcome
     if agent.environment is not None:
-        error = f"it is installed in {agent.environment}, and this process imports agents of its own environment alone"
-        hint = 'use [agents] isolation = "process", or install it beside the host and remove its `environment`'
-        return BrokenAgent(agent, Phase.ALLOWED, error, hint)
+        hint = 'it needs a worker process: `voice-host serve` on Linux with [agents] isolation = "process"'
+        return BrokenAgent(agent, Phase.COMPATIBLE, f"it is installed in {agent.environment}", hint)
     return load_agent(agent, settings.for_agent(agent.id).settings)
 
 
