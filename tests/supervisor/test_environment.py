@@ -8,8 +8,9 @@ from pathlib import Path
 import pydantic_ai.providers
 import pytest
 
+from voice_host.fleet.report import AgentReport
 from voice_host.settings import Settings, load_settings
-from voice_host.supervisor.environment import base_environment, keys_for, variables_for, withheld
+from voice_host.supervisor.environment import base_environment, keys_for, variables_for, with_hint
 
 ENVIRON = {
     "PATH": "/bin",
@@ -141,8 +142,15 @@ def test_the_variables_of_every_model_provider_are_known() -> None:
     assert unknown == {}
 
 
-def test_a_variable_that_an_agent_misses_is_named() -> None:
-    assert withheld("importing 'desk' failed: KeyError: 'CRM_TOKEN'", {}, ENVIRON) == "CRM_TOKEN"
-    assert withheld("KeyError: 'CRM_TOKEN'", {"CRM_TOKEN": "crm"}, ENVIRON) is None
-    assert withheld("KeyError: 'UNKNOWN'", {}, ENVIRON) is None
-    assert withheld("KeyError: 'PATH'", {}, ENVIRON) is None
+@pytest.mark.parametrize(
+    ("error", "given", "named"),
+    [
+        ("importing 'desk' failed: KeyError: 'CRM_TOKEN'", {}, True),
+        ("KeyError: 'CRM_TOKEN'", {"CRM_TOKEN": "crm"}, False),
+        ("KeyError: 'UNKNOWN'", {}, False),
+        ("it is something else", {}, False),
+    ],
+)
+def test_a_variable_that_an_agent_misses_is_named(error: str, given: dict[str, str], named: bool) -> None:
+    hint = with_hint(AgentReport(id="desk", status="broken", error=error), given, ENVIRON).hint
+    assert (hint is not None and "CRM_TOKEN" in hint) == named

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from voice_host.admission.allowed import allowed_for
+from voice_host.fleet.report import AgentReport
 from voice_host.settings import Settings, built_in_services
 from voice_host.settings.model import ModelKeys
 from voice_host.settings.transfer import keys_to_send
@@ -119,10 +120,21 @@ def keys_for(settings: Settings, agent_id: str) -> dict[str, str]:
     return {name: value for name, value in keys_to_send(settings).items() if name in wanted}
 
 
-def withheld(error: str, given: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return the variable without which an agent failed to start, if the host has it and did not pass it on."""
-    match = _MISSING.search(error)
-    return match[1] if match and match[1] in environ and match[1] not in {*base_environment(environ), *given} else None
+def with_hint(report: AgentReport, given: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> AgentReport:
+    """Say what to do about an agent that failed because the host did not pass a variable on.
+
+    Args:
+        report: of the agent.
+        given: the variables that its worker got.
+    """
+    match = _MISSING.search(report.error or "")
+    if report.hint is not None or match is None or match[1] not in environ.keys() - given.keys():
+        return report
+    hint = (
+        f"the host has the variable {match[1]}, but a worker gets only what it needs: put it into "
+        f'[agent.{report.id}.settings] as {{ env = "{match[1]}" }}, or name it in [agent.{report.id}] pass_env'
+    )
+    return report.model_copy(update={"hint": hint})
 
 
 def _services(settings: Settings, agent_id: str) -> set[str]:

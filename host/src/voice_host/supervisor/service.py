@@ -27,7 +27,7 @@ from voice_host.settings import Settings
 from voice_host.settings.transfer import settings_to_send
 from voice_host.supervisor.calls import WorkerCalls
 from voice_host.supervisor.confinement import confinement_of
-from voice_host.supervisor.environment import keys_for, variables_for, withheld
+from voice_host.supervisor.environment import keys_for, variables_for, with_hint
 from voice_host.supervisor.group import Group
 from voice_host.supervisor.observed import pass_on
 from voice_host.supervisor.output import LineLimit
@@ -311,7 +311,7 @@ class WorkerAgents:
                 worker.kill()
                 raise
         if report.status != "ready":
-            raise ReleaseFailed(_explained(report, order))
+            raise ReleaseFailed(with_hint(report, order.variables))
         return worker
 
     def _worker(self, order: Order, process: WorkerProcess) -> Worker:
@@ -433,17 +433,6 @@ def _measured(pids: Collection[int]) -> dict[int, tuple[float, int]]:
             memory_bytes = own_memory_bytes(pid)
             found[pid] = of_process.cpu_s, of_process.rss_bytes if memory_bytes is None else memory_bytes
     return found
-
-
-def _explained(report: AgentReport, order: Order) -> AgentReport:
-    """Say what to do about an agent that failed because its worker lacks a variable of the host."""
-    if report.hint is not None or (name := withheld(report.error or "", order.variables)) is None:
-        return report
-    hint = (
-        f"the host has the variable {name}, but a worker gets only what it needs: put it into "
-        f'[agent.{report.id}.settings] as {{ env = "{name}" }}, or name it in [agent.{report.id}] pass_env'
-    )
-    return report.model_copy(update={"hint": hint})
 
 
 def _sent(settings: Settings, agent_id: str) -> object:

@@ -48,9 +48,14 @@ and 40 MB, once instead of in every worker."""
 MAX_REQUEST_BYTES = 4096
 DESCRIPTORS = 3
 
+OOM_SCORE_ADJ = "300"
+"""If the machine is out of memory, the kernel ends a worker, or the zygote, before the front."""
+
 
 def main(requests: socket.socket) -> None:
     """Fork workers until the front is gone."""
+    with suppress(OSError):  # for its workers, too: what is not dumpable may not write there
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE_ADJ, encoding="ascii")
     make_undumpable()  # whoever could change its memory would be in every worker that comes after
     _import_everything()
     gc.collect()
