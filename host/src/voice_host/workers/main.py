@@ -53,10 +53,10 @@ def main(channel: socket.socket, *, forked: bool = True) -> None:
         forked: whether the process was forked from the zygote, and is not confined yet.
     """
     close_others({channel.fileno()})
-    make_undumpable()
     _leave_the_group()
     prepare_to_crash()
     adopt_orphans()
+    make_undumpable()
     try:
         order = receive_first(channel, TO_WORKER)
     except (EOFError, ChannelError, OSError):

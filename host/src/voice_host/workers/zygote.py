@@ -27,7 +27,7 @@ from typing import Any
 
 from voice_host.settings import built_in_services
 from voice_host.workers.confinement import make_undumpable
-from voice_host.workers.limits import adopt_orphans
+from voice_host.workers.limits import adopt_orphans, prepare_to_crash
 from voice_host.workers.main import run_and_exit
 
 PRELOADED = (
@@ -48,14 +48,10 @@ and 40 MB, once instead of in every worker."""
 MAX_REQUEST_BYTES = 4096
 DESCRIPTORS = 3
 
-OOM_SCORE_ADJ = "300"
-"""If the machine is out of memory, the kernel ends a worker, or the zygote, before the front."""
-
 
 def main(requests: socket.socket) -> None:
     """Fork workers until the front is gone."""
-    with suppress(OSError):  # for its workers, too: what is not dumpable may not write there
-        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE_ADJ, encoding="ascii")
+    prepare_to_crash()  # its workers inherit what they may not write any more: they are not dumpable from the start
     make_undumpable()  # whoever could change its memory would be in every worker that comes after
     _import_everything()
     gc.collect()
