@@ -7,24 +7,30 @@ import json
 import os
 import re
 import sys
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, cast
 
+import httpx2
 import pytest
+from fastapi import FastAPI, Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tests.calls.client import calling
+from tests.calls.studio import serving
 from tests.front.hosting import running
 from tests.front.test_limits import metric, two_agents
 from tests.fuzz.raw import RawClient, request
 from voice_host.front.connections import (
     ConnectionTable,
+    connection_options,
     most_connections,
     raise_descriptor_limit,
     share_of_address,
 )
 from voice_host.front.http_protocol import SLICE_BYTES
+from voice_host.settings import LimitsSettings, Settings
 
 
 class FakeTransport:
@@ -127,6 +133,28 @@ async def test_a_client_that_never_reads_its_answers_is_cut(tmp_path: Path) -> N
                     await writer.drain()
         writer.close()
         assert await metric(r, sample) == before + 1
+
+
+@pytest.mark.parametrize(("chunk_bytes", "arrives"), [(4096, True), (16, False)])
+async def test_a_body_may_take_longer_than_a_request_if_it_does_not_trickle(chunk_bytes: int, arrives: bool) -> None:
+    app = FastAPI()
+
+    @app.post("/")
+    async def size(request: Request) -> int:
+        return len(await request.body())
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            await asyncio.sleep(0.05)
+            yield bytes(chunk_bytes)
+
+    settings = Settings(limits=LimitsSettings(handshake_timeout_s=0.2))
+    async with serving(app, **connection_options(settings)) as address, httpx2.AsyncClient() as http:
+        if arrives:
+            assert (await http.post(f"http://{address}/", content=body())).json() == 20 * chunk_bytes
+        else:
+            with pytest.raises(httpx2.TransportError):
+                await http.post(f"http://{address}/", content=body())
 
 
 @pytest.mark.real_time

@@ -40,7 +40,7 @@ def tried(function):
     except BaseException as error:
         return type(error).__name__
 
-def owner(pid):
+def parent(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 def command(data):
@@ -52,7 +52,7 @@ def command(data):
 def look(settings):
     folder = Path(settings["folder"])
     data = folder / "voice-host-data"
-    front = owner(os.getppid())
+    front = os.getppid() if "LAUNCHED" in os.environ else parent(os.getppid())  # beyond the zygote
     reading = {name: (lambda name=name: len((folder / name).read_bytes())) for name in
                ("voice-host.toml", ".env", "keys.json", "keys.json.token-secret", "other-token",
                 "voice-host-data/host.token", "menu/today")}
@@ -98,6 +98,7 @@ AGENTS = {
     "unknown": TELLING,
     "rooted": TELLING,
     "missing": MISSING,
+    "launched": NOSY if landlock_version() else TELLING,
 }
 
 SETTINGS = """
@@ -125,6 +126,11 @@ settings = {{ folder = "{folder}" }}
 
 [agent.nobody]
 {nobody}
+settings = {{ folder = "{folder}" }}
+
+[agent.launched]
+launcher = ["/usr/bin/env", "LAUNCHED=yes"]
+{landlock}
 settings = {{ folder = "{folder}" }}
 
 [agent.unknown]
@@ -174,7 +180,11 @@ def watched() -> Iterator[Watched]:
         for each in (installed, private, private / "menu"):
             each.mkdir(mode=0o755)
         key = key_for(private, "calls", "metrics")
-        settings = PROVIDERS + SETTINGS.format(folder=private, nobody='user = "nobody"' if IS_ROOT else "")
+        settings = PROVIDERS + SETTINGS.format(
+            folder=private,
+            nobody='user = "nobody"' if IS_ROOT else "",
+            landlock="landlock = true" if landlock_version() else "",
+        )
         files = {".env": "FROM_FILE=1\n", "other-token": SECRET, "voice-host.toml": settings, "menu/today": "soup"}
         for file, text in files.items():
             (private / file).write_text(text, encoding="utf-8")
@@ -231,6 +241,15 @@ def test_with_landlock_an_agent_opens_only_what_it_needs(watched: Watched) -> No
     assert seen["write"] == "PermissionError"
     assert seen["temporary"] == 1
     assert seen["command"] == "401"  # the socket can be reached, but not the token beside it
+
+
+@needs_landlock
+def test_a_worker_that_a_launcher_starts_is_confined_before_it_is_python(watched: Watched) -> None:
+    seen = watched.seen_by("launched")
+    closed = CLOSED if landlock_version() >= 6 else CLOSED[:-1]
+    assert {name: seen[name] for name in closed} == dict.fromkeys(closed, "PermissionError")
+    assert seen["environ"]["LAUNCHED"] == "yes"
+    assert not {"openai", SECRET} & set(re.split("[=\0]", seen["started with"]))
 
 
 @needs_landlock

@@ -36,6 +36,10 @@ WANTED_DESCRIPTORS = 65_536
 descriptors of a child process one by one would take minutes."""
 
 
+MIN_BODY_BYTES_PER_S = 8192
+"""A body that comes more slowly counts as none. An agent's wheel of some MB may take a minute over a slow line."""
+
+
 class ConnectionTable:
     """Counts and limits the connections of a process. Belongs to one event loop.
 
@@ -227,6 +231,7 @@ def _http_protocol(timeout_s: float, table: ConnectionTable) -> type[asyncio.Pro
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
             self._seen: tuple[object, int] = (None, 0)
+            self._received_bytes = 0  # since the last check
             self._deadline = self.loop.call_later(timeout_s, self._check_progress)
             if not table.open(transport):
                 self.transport.write(NO_ROOM)
@@ -236,6 +241,10 @@ def _http_protocol(timeout_s: float, table: ConnectionTable) -> type[asyncio.Pro
             self._deadline.cancel()
             table.close(self.transport)
             super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            self._received_bytes += len(data)
+            super().data_received(data)
 
         def handle_events(self) -> None:
             super().handle_events()
@@ -260,14 +269,16 @@ def _http_protocol(timeout_s: float, table: ConnectionTable) -> type[asyncio.Pro
             return request is not None and not request.response_complete
 
         def _check_progress(self) -> None:
-            """Close the connection if there was no progress since the last check: no new request, no response was read.
+            """Close the connection if there was no progress since the last check.
 
-            There is no limit on the time to produce a response.
+            That is a new request, the body of one, or reading a response. Producing a response may take any time.
             """
             unread = self.transport.get_write_buffer_size()
             seen = (self.cycle, unread)
             computing = self._answering() and not self.cycle.more_body and not unread
-            if not computing and seen == self._seen:
+            uploading = self._answering() and self._received_bytes >= MIN_BODY_BYTES_PER_S * timeout_s
+            self._received_bytes = 0
+            if not (computing or uploading) and seen == self._seen:
                 metrics.LIMITS_EXCEEDED.labels("", "handshake_timeout_s").inc()
                 self.transport.abort()
                 return

@@ -167,8 +167,8 @@ def _temporary(agent_id: str, uid: int | None) -> Path:
 def _let_in(account: Account, release: Release, data_dir: Path) -> None:
     """Let a user read the environment of its release, and nothing else of the data directory.
 
-    The folders on the way there become passable for others, but not readable; the last one becomes readable for the
-    user's group.
+    The folders on the way there become passable for others, but not readable, and what lies beside them is closed to
+    others. The last one becomes readable for the user's group.
     """
     data_dir = data_dir.absolute()
     if release.environment is None or not release.environment.absolute().is_relative_to(data_dir):
@@ -178,6 +178,10 @@ def _let_in(account: Account, release: Release, data_dir: Path) -> None:
         os.chown(folder, -1, account.gid)
         folder.chmod(0o750)
         while folder != data_dir:
+            for beside in folder.parent.iterdir():
+                mode = beside.lstat().st_mode
+                if beside != folder and mode & stat.S_IROTH and not stat.S_ISLNK(mode):
+                    beside.chmod(stat.S_IMODE(mode) & ~0o077)
             folder = folder.parent
             folder.chmod(0o711)
     except OSError as error:
