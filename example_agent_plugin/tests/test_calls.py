@@ -16,7 +16,7 @@ async def test_a_table_is_booked(call_agent: CallAgent) -> None:
         assert reply.text == "You are booked for Friday. Your reference is B 1."
         assert call.tool("book_table").arguments["guests"] == 2
         assert "on Friday at 7 pm, in the name of Kim" in call.tool("book_table").result
-        assert call.state["booking"].reference == "B 1"
+        assert call.state["booking"] == "B 1"
 
 
 async def test_a_caller_speaks_and_interrupts(call_agent: CallAgent) -> None:
@@ -69,8 +69,17 @@ async def test_a_booking_is_made_even_if_the_caller_talks_over_it(call_agent: Ca
         await call.type("A table for two on Friday at seven. I am Kim.")
         await call.interrupt("Did that work?", into_reply_s=0.5)
         assert (await call.reply()).heard == "Yes, it did: B 1."
-        assert call.state["booking"].name == "Kim"
+        assert call.state["booking"] == "B 1"
     assert "tool: I have booked" in "\n".join(model.asked[-1].history)
+
+
+async def test_a_caller_whose_process_was_lost_goes_on(call_agent: CallAgent) -> None:
+    async with call_agent(ScriptedModel(BOOK, "You are booked for Friday.", "Your reference is B 1.")) as call:
+        await call.ask("A table for two on Friday at seven, please. My name is Kim.")
+        await call.lose_worker()
+        assert await call.reconnect()
+        assert (await call.ask("What is my reference?")).heard == "Your reference is B 1."
+        assert call.state["booking"] == "B 1"
 
 
 async def test_two_callers_share_the_book_and_nothing_else(serve_agent: ServeAgent) -> None:

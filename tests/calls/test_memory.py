@@ -15,6 +15,7 @@ import pytest
 
 from tests.calls.client import TestCaller, calling
 from tests.calls.studio import Studio, no_session, studio
+from tests.calls.test_lost_worker import Front
 from voice_host.call.call import Call
 from voice_host.call.echo import EchoGuard
 from voice_host.call.listening import Listening
@@ -98,7 +99,7 @@ async def begin_a_long_reply(s: Studio, caller: TestCaller) -> None:
 @pytest.mark.parametrize("how", ["hangs up", "hangs up during a reply", "is cut off"])
 async def test_a_call_that_is_over_leaves_nothing_to_the_garbage_collector(how: str, alive: Alive) -> None:
     config = AgentConfig(tools=(look_up,))
-    async with studio(config, ws=CallProtocol, resume_grace_s=5) as s:
+    async with studio(config, ws=CallProtocol, resume_grace_s=5, listener=Front()) as s:
         async with calling(s.url) as caller:
             await talk(s, caller)
             if how != "hangs up":

@@ -13,8 +13,8 @@ from voice_host import testing
 from voice_host.testing import fixtures
 
 REFERENCE, GUIDE = "docs/reference/testing.md", "docs/how-to/test-an-agent.md"
-NOT_FOR_TESTS = {"dial", "pick_up", "leave", "check"}
-"""Of `TestCall`: what `TestAgent.call` uses."""
+NOT_FOR_TESTS = {"dial", "pick_up", "lose_line", "leave", "check"}
+"""Of `TestCall`: what `TestAgent` uses."""
 
 pytest_plugins = ["pytester"]
 

@@ -123,6 +123,8 @@ def serving(
     agents: Mapping[str, str] | None = None,
     *options: str,
     command: Sequence[str] = ("-m", "voice_host"),
+    speech: str = QUIET,
+    until: str = HEARS_NOTHING,
     **environ: str,
 ) -> Iterator[Host]:
     """Run `voice-host serve` with agents by id and code, and speech services that need no model.
@@ -133,13 +135,15 @@ def serving(
         agents: default: `telling`.
         options: of the verb.
         command: what Python runs.
+        speech: the extension with the speech services `quiet`.
+        until: in the output, once the host serves.
         environ: further variables.
     """
     port = free_port()
     agents = {"telling": TELLING} if agents is None else agents
     (folder / "voice-host.toml").write_text(PROVIDERS + settings, encoding="utf-8")
     with plugin_folder(folder) as plugins:
-        install(plugins, agents)
+        install(plugins, agents, speech)
         environ = {"PYTHONPATH": str(folder), **environ}
         before = {name: os.environ.get(name) for name in environ}
         os.environ.update(environ)
@@ -151,15 +155,15 @@ def serving(
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
         try:
-            process.until(HEARS_NOTHING)
+            process.until(until)
             yield Host(process, port, folder)
         finally:
             process.close()
 
 
-def install(plugins: PluginFolder, agents: Mapping[str, str]) -> None:
+def install(plugins: PluginFolder, agents: Mapping[str, str], speech: str = QUIET) -> None:
     """Install the agents, and the extension with the speech services."""
-    plugins.install_extension("quiet", QUIET)
+    plugins.install_extension("quiet", speech)
     for agent_id, code in agents.items():
         plugins.install(agent_id, code)
 

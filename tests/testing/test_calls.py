@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ from voice_host.testing import (
     Think,
     call_agent,
     in_virtual_time,
+    run_in_virtual_time,
     serve_agent,
 )
 from voice_host_sdk import (
@@ -31,6 +33,7 @@ from voice_host_sdk import (
     Session,
     SilenceConfig,
     TurnConfig,
+    hookimpl,
     tool,
 )
 
@@ -394,3 +397,120 @@ async def test_what_does_not_come_is_said_in_words() -> None:
 def _length_s(reply: Any) -> float:
     length: float = reply.ended_s - reply.audible_s
     return length
+
+
+class Visits(LifecycleCallbacks):
+    """Keeps a log of each session, and something that is no JSON."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    async def on_session_created(self, session: Session) -> None:
+        session.state |= {"visits": 1, "lock": asyncio.Lock()}
+
+    async def on_session_restored(self, session: Session) -> None:
+        assert "lock" not in session.state
+        session.state |= {"visits": session.state["visits"] + 1, "lock": asyncio.Lock()}
+
+    async def on_agent_reply(self, session: Session, reply: AgentReply) -> None:
+        self.log.append(f"{reply.text}: {reply.heard}")
+
+
+@in_virtual_time
+async def test_a_call_outlives_its_worker() -> None:
+    model, callbacks = ScriptedModel(COUNTING, "You are welcome."), Visits()
+    async with call_agent(AgentConfig(), model, callbacks=callbacks) as call:
+        await call.type("Count.")
+        await call.wait(1.5)
+        await call.lose_worker()
+        await call.wait(3)
+        assert await call.reconnect()
+        cut, rest = await call.reply(), await call.reply()
+        assert cut.interrupted
+        assert COUNTING.endswith(rest.heard)
+        await call.ask("Thank you.")
+        assert call.state["visits"] == 2
+        assert "caller: Count." in model.asked[1].history
+        assert (await call.hang_up()).reason == "goodbye"
+    assert call.callbacks == [
+        "on_session_starting",
+        "on_session_created",
+        "on_user_turn",
+        "on_session_starting",
+        "on_session_restored",
+        "on_agent_reply",
+        "on_user_turn",
+        "on_agent_reply",
+        "on_session_destroyed",
+    ]
+    assert len(callbacks.log) == 2, "the lost worker reported no end of its reply"
+
+
+@in_virtual_time
+async def test_a_turn_is_answered_by_the_next_worker_unless_a_tool_had_begun() -> None:
+    begun: list[str] = []
+
+    async def book() -> str:
+        """Book."""
+        begun.append("book")
+        await asyncio.sleep(60)
+        return "booked"
+
+    model = ScriptedModel([Think(60), Say("Too late.")], "At nine.", CallTool("book"), "I do not know.")
+    async with call_agent(AgentConfig(tools=(book,)), model) as call:
+        await call.type("When do you open?")
+        await call.lose_worker()
+        assert await call.reconnect()
+        assert (await call.reply()).interrupted
+        assert (await call.reply()).heard == "At nine."
+        await call.type("Book.")
+        await call.wait(1)
+        await call.lose_worker()
+        await call.lose_worker()
+        assert await call.reconnect()
+        await call.wait(5)
+        assert len(model.unused) == 1, "the turn was not answered again"
+        await call.ask("Did you?")
+        assert begun == ["book"]
+        assert "tool: Interrupted before it had a result. It may or may not have been done." in model.asked[-1].history
+
+
+@in_virtual_time
+async def test_a_session_that_has_ended_does_not_come_back_with_a_new_worker() -> None:
+    async with serve_agent(AgentConfig()) as agent, agent.call() as call, agent.call() as other:
+        await call.lose_connection()
+        await call.wait(60)  # beyond the grace period
+        await agent.lose_worker()
+        assert not await call.reconnect()
+        assert await other.reconnect()
+
+
+def test_a_module_is_loaded_again_by_the_next_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lose() -> None:
+        async with serve_agent(module()) as agent:
+            first = agent.callbacks
+            await agent.lose_worker()
+            assert agent.callbacks is not first
+        assert [visits.log for visits in made] == [["up", "down"]] * 2
+
+    made: list[Any] = []
+
+    class Counted(LifecycleCallbacks):
+        def __init__(self) -> None:
+            self.log: list[str] = []
+            made.append(self)
+
+        async def on_startup(self) -> None:
+            self.log.append("up")
+
+        async def on_shutdown(self) -> None:
+            self.log.append("down")
+
+    def module() -> ModuleType:
+        agent = ModuleType("counted_agent")
+        monkeypatch.setitem(sys.modules, agent.__name__, agent)
+        agent.agent_config = hookimpl(lambda settings: AgentConfig())  # type: ignore[attr-defined]
+        agent.lifecycle_callbacks = hookimpl(lambda settings: Counted())  # type: ignore[attr-defined]
+        return agent
+
+    run_in_virtual_time(lose())

@@ -31,7 +31,7 @@ class FrontDeskCallbacks(LifecycleCallbacks):
             end.reason,
             end.duration_s,
             end.turns,
-            f"booked {booking.reference}" if booking else "nothing booked",
+            f"booked {booking}" if booking else "nothing booked",
         )
 
 

@@ -83,7 +83,7 @@ class FrontDesk:
         if self._bookings.is_full(day):
             return f"I am sorry, we are fully booked on {day.capitalize()}."
         booking = self._bookings.add(name, day, clock(at), guests)
-        session.state["booking"] = booking
+        session.state["booking"] = booking.reference  # a text: it survives if the session has to go on elsewhere
         return f"I have booked {booking}. Your reference is {booking.reference}."
 
     async def find_booking(self, name: str) -> str:

@@ -47,6 +47,14 @@ class LifecycleCallbacks:
     async def on_session_created(self, session: Session) -> None:
         """A session has begun."""
 
+    async def on_session_restored(self, session: Session) -> None:
+        """The session continues in another process, because its own was lost or replaced. New in 1.1.
+
+        `session` is a new object with the same id, caller and metadata, and with the entries of `Session.state` that
+        are JSON: recreate the others here. Tools that were running are lost. `on_session_starting` ran again before
+        this; `on_session_created` does not.
+        """
+
     async def on_user_turn(self, session: Session, turn: UserTurn) -> None:
         """The caller finished a turn."""
 

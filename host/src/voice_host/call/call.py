@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -20,17 +20,20 @@ from voice_host.call.playout import Playout
 from voice_host.call.prepared_turn import PreparedTurn, TurnPreparation
 from voice_host.call.reply import Reply
 from voice_host.call.report import CallReporter
+from voice_host.call.snapshot import snapshot
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.clock import now_s
 from voice_host.conversation.voice_agent import VoiceAgent
-from voice_host.sessions.resume_state import SuspendedCall
-from voice_host.sessions.session import ManagedSession
+from voice_host.sessions.session import CallSnapshot, ManagedSession
 from voice_host.tasks import forget_frames
 from voice_host.turns import events as turns
 from voice_host.turns.engine import TurnEngine, TurnState
 from voice_host_sdk import ProviderError, SpeechEnded, SpeechEvent, SpeechStarted, TextToSpeechStream, Transcript
 from voice_host_sdk.session import EndReason
+
+PROGRESS_INTERVAL_S = 2.0
+"""How often it is noted how much of a reply was heard. If the process is lost, at most this much is spoken again."""
 
 MakeReply = Callable[[Reply], Coroutine[Any, Any, None]]
 """Generates a reply, and returns when it has been played."""
@@ -83,6 +86,9 @@ class Call:
     _next_kind: ReplyKind = "own"
     _turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the actions of one event are performed, so that those of two events never interleave."""
+    _unsettled: list[Reply] = field(default_factory=list)
+    """Replies whose task has not ended."""
+    _progress: asyncio.TimerHandle | None = None
     _timer: asyncio.TimerHandle | None = None
     _timer_due_s: float | None = None
     _closed: bool = False
@@ -131,10 +137,13 @@ class Call:
     async def dispatch(self, event: turns.TurnEvent) -> None:
         """Pass an event to the turn engine, and perform the actions that it returns."""
         async with self._turn_lock:
-            for action in self.engine.handle(event, now_s()):
+            actions = self.engine.handle(event, now_s())
+            for action in actions:
                 await self._perform(action)
             await self._report_pause()
             self.arm_timer()
+        if _outlives_the_call(event, actions):
+            self.session.checkpoint_soon()
 
     async def _perform(self, action: turns.TurnAction) -> None:
         match action:
@@ -198,6 +207,7 @@ class Call:
     def _start_reply(self, reply_id: int, make: MakeReply, *, asked: str = "") -> None:
         """Start a reply in its own task, after the previous reply. `asked`: the caller's turn that it answers."""
         previous, self.reply = self.reply, self._new_reply(reply_id, asked)
+        self._unsettled.append(self.reply)
         if previous is not None:
             self.echo.said(previous.audible())
         self.reply.task = self.spawn(self._run_reply(self.reply, previous, make), f"reply-{reply_id}")
@@ -214,6 +224,7 @@ class Call:
         async def audible() -> None:
             stages.reach("first_audio_out")
             await self.dispatch(turns.ReplyAudible(reply_id))
+            self._note_progress(reply)
 
         async def send(pcm: bytes) -> None:
             self.echo.played(pcm)
@@ -243,8 +254,26 @@ class Call:
         await self.reporter.tell(reply.over("completed"))
         await self.dispatch(turns.ReplyEnded(reply.id))
 
+    def _note_progress(self, reply: Reply) -> None:
+        """Keep what is known elsewhere of how much of a reply was heard up to date."""
+        self._stop_noting()
+        if self.session.checkpoints is None or not reply.alive or reply.settled or self._closed:
+            return
+        self.session.checkpoint_soon()
+        loop = asyncio.get_running_loop()
+        self._progress = loop.call_later(PROGRESS_INTERVAL_S, self._note_progress, reply)
+
+    def _stop_noting(self) -> None:
+        if self._progress is not None:
+            self._progress.cancel()
+            self._progress = None  # it refers to the call
+
     def _reply_ended(self, reply: Reply, _: asyncio.Task[None]) -> None:
         reply.playout.close()
+        self._unsettled = [other for other in self._unsettled if other is not reply]
+        self.session.checkpoint_soon()
+        if reply is self.reply:
+            self._stop_noting()
         if not reply.alive:
             self._prepare()  # only now is what was heard in the history
 
@@ -318,12 +347,14 @@ class Call:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
+        self._stop_noting()
         for task in tuple(self._children):
             task.cancel()
 
     def close(self) -> None:
         """Let go of what refers back to the call, which nothing else may use any more once its tasks have ended."""
         self.reply = self._paused = None
+        self._unsettled = []
         del self.preparation
 
     def arm_timer(self) -> None:
@@ -355,12 +386,13 @@ class Call:
     def lost(self) -> bool:
         return self.over.done() and not self.over.cancelled() and self.over.result().reason == "lost"
 
-    def snapshot(self) -> SuspendedCall:
-        turns, reply = self.engine.snapshot(self.session.created_at), self.reply
-        if reply is None or not reply.alive or self._history_is_complete():
-            return SuspendedCall(turns)
-        tools_ran = reply.turn is not None and bool(reply.turn.steps)
-        return SuspendedCall(turns, unanswered="" if tools_ran else reply.asked)
+    @property
+    def closing(self) -> bool:
+        return self._closed
+
+    def snapshot(self) -> CallSnapshot:
+        unsettled = [reply for reply in self._unsettled if not reply.settled]
+        return snapshot(self.engine, unsettled, self.reply, forgotten=self.forgotten, origin_s=self.session.created_at)
 
     def drop(self, reason: EndReason) -> None:
         self.end(reason)
@@ -382,3 +414,19 @@ class Call:
 
     async def hang_up(self, reason: str) -> None:
         self._dispatch_later(turns.HangUpRequested(reason))
+
+
+def _outlives_the_call(event: turns.TurnEvent, actions: Sequence[turns.TurnAction]) -> bool:
+    """Whether an event may have changed what is kept if the process is lost."""
+    match event:
+        case (
+            turns.CallerSpeechStarted()
+            | turns.CallerSpeechEnded()
+            | turns.PartialTranscript()
+            | turns.ReplyAudible()
+            | turns.TimePassed()
+        ):
+            passing = (turns.HoldPlayout, turns.UnholdPlayout, turns.Speculate, turns.DropSpeculation)
+            return not all(isinstance(action, passing) for action in actions)
+        case _:
+            return True

@@ -13,6 +13,7 @@ from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.refusals import ShuttingDown, report_refusal
+from voice_host.sessions.saved_session import SavedSession, restore_saved
 from voice_host.sessions.session import ManagedSession
 from voice_host_sdk import Caller
 from voice_host_sdk.session import EndReason
@@ -33,17 +34,21 @@ async def session_for(
     session_id: str,
     caller: Caller | None,
     metadata: Mapping[str, Any] | None = None,
+    saved: SavedSession | None = None,
 ) -> tuple[ManagedSession, bool]:
     """Return the session of a connection, and whether it is resumed.
 
     Args:
         session_id: the id for a new session. A resumed one is named by its token.
         metadata: takes precedence over what the client sent: a caller can't change what a call token says.
+        saved: the session to resume, if the process that had it was lost.
 
     Raises:
         SessionRefused: no session may begin, or there is none to resume.
     """
     if opening.resume_token is not None:
+        if saved is not None:
+            await restore_saved(manager, saved, opening.resume_token, caller)
         return await manager.resume(opening.resume_token, caller=caller), True
     await manager.get_or_create(session_id, caller=caller, metadata={**opening.metadata, **(metadata or {})})
     begun = manager.session(session_id)

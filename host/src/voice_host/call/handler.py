@@ -36,6 +36,7 @@ from voice_host.observability.logs import get_logger
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.refusals import SessionRefused
 from voice_host.sessions.resume_token import new_session_id
+from voice_host.sessions.saved_session import SavedSession
 from voice_host.sessions.session import ManagedSession
 from voice_host.settings import LimitsSettings, ResilienceSettings
 from voice_host.speech.select import (
@@ -142,6 +143,7 @@ class VoiceSessionHandler:
         session_id: str | None = None,
         caller: Caller | None = None,
         metadata: Mapping[str, Any] | None = None,
+        saved: SavedSession | None = None,
         ws: WebSocket | None = None,
     ) -> None:
         """Run one call of a client of any protocol, as `handle` does.
@@ -151,6 +153,7 @@ class VoiceSessionHandler:
             session_id: the id for a new session; default: a random one.
             caller: as authenticated by the platform.
             metadata: what the platform knows about the call. Takes precedence over what the client sends.
+            saved: the session to resume, if the process that had it was lost.
             ws: passed to `_client_loop`, which is only called if this is given.
         """
         await client.accept()
@@ -159,7 +162,7 @@ class VoiceSessionHandler:
             if isinstance(opening, Disconnected):
                 return
             session, resumed = await session_for(
-                opening, self._manager, session_id or new_session_id(), caller, metadata
+                opening, self._manager, session_id or new_session_id(), caller, metadata, saved
             )
         except OpeningFailed as failure:
             code = CloseCode.COULD_NOT_START if failure.limit is None else CloseCode.OVER_A_LIMIT
@@ -255,9 +258,9 @@ class VoiceSessionHandler:
         call.arm_timer()
         call.spawn(self._client_loop(call, ws) if ws is not None else self._read_client(call), "client")
         call.spawn(self._stt_listener(call), "speech-to-text")
-        before, call.session.suspended = call.session.suspended, None
-        if before is not None:
+        if (before := call.session.suspended) is not None:
             await call.dispatch(ConnectionResumed(before.unheard, before.unanswered))
+            call.session.suspended = None
         elif not resumed and call.agent.greeting.strip():
             await call.dispatch(SpeechRequested(call.agent.greeting, greeting=True))
         await call.session.live.attach(call)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from pydantic_ai.messages import ModelMessage
+
 from voice_host.call.events import ReplyKind, ReplyOver
 from voice_host.call.heard import unheard
 from voice_host.call.latency import Stages
 from voice_host.call.playout import Playout
 from voice_host.clock import now_s
-from voice_host.conversation.history import CUT_MARK, SKIPPED_MARK
+from voice_host.conversation.history import CUT_MARK, SKIPPED_MARK, kept_messages, spoken
 from voice_host.conversation.turn import AgentTurn
 
 TEXT_QUEUE_LENGTH = 2048
@@ -51,6 +53,8 @@ class Reply:
     speech_queue: asyncio.Queue[str | Filler | None] = field(default_factory=lambda: asyncio.Queue(TEXT_QUEUE_LENGTH))
     """The text to be spoken; None ends it."""
     task: asyncio.Task[None] | None = None
+    settled: bool = False
+    """Whether the history has it, or need not have it."""
     running: bool = False
     """False while it waits for the previous reply. Cutting it then only marks it, so that its turn is remembered."""
     _was_held: bool = False
@@ -113,6 +117,19 @@ class Reply:
     def unheard(self) -> str:
         """Return the text that was not heard when it was cut, preceded by the last words that were."""
         return unheard(self.text, self.reached, OVERLAP_WORDS) if self.heard is not None else ""
+
+    def rest(self) -> str:
+        """As `unheard`, also of a reply that goes on: what would not be heard if it were cut now."""
+        return unheard(self.text, self.playout.reached(), OVERLAP_WORDS) if self.heard is None else self.unheard()
+
+    def messages_so_far(self) -> list[ModelMessage]:
+        """Return the messages that the history would get if the reply were cut now."""
+        heard = self.audible() if self.heard is None else self.heard
+        if self.turn is not None:
+            return self.turn.messages_so_far(heard)
+        if self.asked:
+            return kept_messages((), self.asked, heard, {})
+        return [spoken(heard + CUT_MARK)] if heard else []
 
     def remembered(self) -> tuple[str | None, str]:
         """Return the text for the history (None: all of it), and the mark that says why it is shorter."""

@@ -54,6 +54,7 @@ async def answer_turn(call: Call, text: str, prepared: PreparedTurn | None, repl
             await prepared.drop()
         if reply.id > call.forgotten:
             await call.agent.end_turn(turn, *reply.remembered(), failed=not finished)
+        reply.settled = True
         for late in turn.unreported():
             _note_late_tool(call, late)
         if turn.tools_running:
@@ -72,6 +73,7 @@ async def speak_text(call: Call, text: str, greeting: bool, reply: Reply, relay:
     finally:
         if reply.id > call.forgotten:
             call.agent.remember_spoken(text, *reply.remembered())
+        reply.settled = True
 
 
 async def relay_speech(call: Call, reply: Reply, wording: ClauseWording) -> None:
@@ -150,6 +152,7 @@ async def _on_agent_event(call: Call, reply: Reply, event: AgentEvent) -> None:
             await reply.end_sentence()
             await call.reporter.tell(events.ToolStarted(event.id, event.name, event.arguments), reply)
         case ToolFinished():
+            call.session.checkpoint_soon()
             await call.reporter.tell(_tool_finished(event), reply)
         case AnswerBrokenOff(reason):
             call.reporter.note(events.AnswerBrokenOff(reason))
@@ -167,6 +170,7 @@ async def _say_instead(call: Call, reply: Reply, code: str, message: str, phrase
 
 
 def _note_late_tool(call: Call, tool: ToolFinished) -> None:
+    call.session.checkpoint_soon()
     call.reporter.note(_tool_finished(tool, late=True))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from voice_host.call.call import Call
 from voice_host.call.reply import Reply
+from voice_host.call.snapshot import must_be_answered
 from voice_host.clock import now_s
 from voice_host.sessions.resume_state import SuspendedCall
 from voice_host.turns.events import CancelReply, ConnectionEnded
@@ -54,9 +55,7 @@ class Suspension:
         turns = self._call.engine.snapshot(session.created_at)
         if (reply := self._unfinished) is None:
             return SuspendedCall(turns)
-        unanswered = bool(reply.asked) and not self._text_complete and not reply.heard
-        if unanswered and (reply.turn is None or not reply.turn.steps):
-            # Nothing was heard and no tool ran, so the turn can be answered again from the beginning.
+        if must_be_answered(reply, self._text_complete, reply.heard):
             session.agent.forget_turn(reply.asked)
             return SuspendedCall(turns, unanswered=reply.asked)
         return SuspendedCall(turns, unheard=reply.unheard())

@@ -6,16 +6,14 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Subprotocol
 
-from voice_host.backoff import backoff_s
+from voice_host.caller.coming_back import COME_BACK_WITHIN_S, is_lost, waits_s, with_token, worth_another_try
 from voice_host.caller.hints import describe_failure
 from voice_host.caller.loudspeaker import Loudspeaker
-from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.voice_host_v1 import SUBPROTOCOL
 
 FRAME_MS = 20
@@ -35,11 +33,8 @@ RECOGNITION_TIMEOUT_S = 10.0
 LINGER_S = 1.5
 """How long the caller waits after a reply before hanging up: another turn may still be on its way."""
 
-COME_BACK_WITHIN_S = 30.0
-"""How long to try to come back to a call whose agent was restarted. By default a host keeps it for as long."""
 
-_TRY_AGAIN = (CloseCode.COME_BACK, CloseCode.OVER_A_LIMIT, CloseCode.COULD_NOT_START)
-"""Codes with which a host may refuse a caller who comes back too early."""
+Dial = Callable[[str | None], Awaitable[ClientConnection]]
 
 
 class CallFailed(Exception):
@@ -56,26 +51,32 @@ class CallFailed(Exception):
         self.close_code = close_code
 
 
-Dial = Callable[[str | None], Awaitable[ClientConnection]]
-"""Connects to a session's endpoint, with a resume token."""
-
-
 class CallerClient:
-    """One call, from the caller's end. If the host says so, it comes back to the call on another connection.
+    """One call, from the caller's end. If the connection is lost, the call is resumed over a new one.
 
     Args:
-        dial: connects to the host.
+        dial: connects to the session's endpoint, with a resume token or None.
+        ws: the first connection.
         on_message: called with each JSON message.
+        on_lost: called when the connection is lost, with the reason.
     """
 
-    def __init__(self, dial: Dial, on_message: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        dial: Dial,
+        ws: ClientConnection,
+        on_message: Callable[[dict[str, Any]], None],
+        on_lost: Callable[[str], None],
+    ) -> None:
         self._dial = dial
+        self._ws = ws
         self._on_message = on_message
-        self._ws: ClientConnection | None = None
+        self._on_lost = on_lost
         self._changed = asyncio.Condition()
         self._turns = 0
         self._answered = 0
         self._replying = False
+        self._may_reply_until_s: float | None = None
         self._loudspeaker = Loudspeaker()
         self.ready: dict[str, Any] = {}
 
@@ -84,77 +85,106 @@ class CallerClient:
         """What was heard of the agent, PCM16 mono at `ready["tts_sample_rate"]`."""
         return self._loudspeaker.played
 
-    async def connect(self) -> None:
-        """Dial. Raises what `dial` raises."""
-        self._ws = await self._dial(None)
-
-    async def hang_up(self) -> None:
-        """Close the connection, if there is one."""
-        if self._ws is not None:
-            await self._ws.close()
-
     async def listen(self) -> None:
         """Receive until the call ends.
 
         Raises:
-            CallFailed: the connection was lost, or closed with an error.
+            CallFailed: the connection was lost and the call could not be resumed, or it was closed with an error.
         """
         while True:
             try:
-                await self._hear(self._connection)
+                await self._receive_all()
                 return
             except ConnectionClosed:
-                code = self._connection.close_code
-                if code != CloseCode.COME_BACK or self.ready.get("resume_token") is None:
-                    raise CallFailed(_why_closed(self._connection), close_code=code) from None
+                if not self._may_come_back(self._ws):
+                    raise self._closed(self._ws) from None
             await self._come_back()
 
-    @property
-    def _connection(self) -> ClientConnection:
-        assert self._ws is not None, "the client is not connected"
-        return self._ws
+    async def aclose(self) -> None:
+        """Hang up."""
+        await self._ws.close()
 
-    async def _hear(self, ws: ClientConnection) -> None:
-        async for frame in ws:
+    async def _receive_all(self) -> None:
+        async for frame in self._ws:
             if isinstance(frame, bytes):
                 self._loudspeaker.play(frame)
             else:
                 await self._receive(json.loads(frame))
 
+    def _may_come_back(self, ws: ClientConnection) -> bool:
+        return bool(self.ready.get("resume_token")) and is_lost(ws.close_code)
+
+    def _closed(self, ws: ClientConnection) -> CallFailed:
+        code = ws.close_code
+        if code in (None, 1006):
+            return CallFailed("the connection was lost", close_code=code)
+        reason = ws.close_reason or "no reason given"
+        return CallFailed(f"the host closed the call: {reason} ({code})", close_code=code)
+
     async def _come_back(self) -> None:
-        """Connect with the resume token until the call goes on."""
+        """Resume the call over a new connection.
+
+        Raises:
+            CallFailed: the host refuses it, or cannot be reached for too long.
+        """
         self._loudspeaker.drop()
-        loop = asyncio.get_running_loop()
-        give_up_s, failures = loop.time() + COME_BACK_WITHIN_S, 0
-        while True:
-            failures += 1
-            await asyncio.sleep(backoff_s(failures, first_s=0.25, max_s=4.0))
+        failure = self._closed(self._ws)
+        self._on_lost(str(failure))
+        for wait_s in waits_s():
+            await asyncio.sleep(wait_s)
+            ws = None
             try:
                 ws = await self._dial(self.ready["resume_token"])
-                async with self._changed:
-                    self._ws = ws
-                    self._changed.notify_all()
-                await self._receive(json.loads(await ws.recv()))
+                await self._begin_again(ws)
                 return
-            except ConnectionClosed:
-                code, reason = self._connection.close_code, _why_closed(self._connection)
-                if code not in _TRY_AGAIN:
-                    raise CallFailed(reason, close_code=code) from None
             except (OSError, InvalidHandshake, TimeoutError):
-                reason = "the host does not answer"
-            if loop.time() > give_up_s:
-                raise CallFailed(f"the call could not be resumed within {COME_BACK_WITHIN_S:g} s: {reason}")
-
-    async def _send(self, frame: str | bytes) -> None:
-        """Send. If the connection is lost, wait until there is another, or until `listen` ends."""
-        while True:
-            ws = self._connection
-            try:
-                await ws.send(frame)
-                return
+                continue
             except ConnectionClosed:
-                async with self._changed:
-                    await self._changed.wait_for(lambda lost=ws: self._ws is not lost)  # type: ignore[misc]
+                assert ws is not None
+                failure = self._closed(ws)
+                if not worth_another_try(ws.close_code):
+                    raise failure from None
+        raise CallFailed(f"the call could not be resumed within {COME_BACK_WITHIN_S:g} s: {failure}")
+
+    async def _begin_again(self, ws: ClientConnection) -> None:
+        """Use a new connection once the host has resumed the call on it."""
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            first = json.loads(await ws.recv())
+        loop = asyncio.get_running_loop()
+        self._ws, self._replying = ws, False
+        self._may_reply_until_s = loop.time() + GREETING_WAIT_S
+        loop.call_later(GREETING_WAIT_S, self._wake)
+        await self._receive(first)
+
+    def _wake(self) -> None:
+        self._waking = asyncio.create_task(self._notify(), name="resumed")
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def _quiet(self) -> bool:
+        """Whether the agent makes no reply. A call that was resumed may begin with one."""
+        until_s = self._may_reply_until_s
+        return not self._replying and (until_s is None or asyncio.get_running_loop().time() >= until_s)
+
+    async def _send(self, data: str | bytes) -> ClientConnection:
+        """Send, after waiting for the connection if it is lost, and return the connection.
+
+        Raises:
+            ConnectionClosed: the call is over.
+        """
+        while True:
+            ws = self._ws
+            try:
+                await ws.send(data)
+                return ws
+            except ConnectionClosed:
+                if not self._may_come_back(ws):
+                    raise
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._ws is not ws)  # noqa: B023 (it is called here)
 
     async def _receive(self, message: dict[str, Any]) -> None:
         self._on_message(message)
@@ -163,8 +193,9 @@ class CallerClient:
                 case "ready":
                     self.ready = message
                     self._loudspeaker.start(message["tts_sample_rate"])
-                case "greeting":
+                case "greeting" | "thinking" | "chat":
                     self._replying = True
+                    self._may_reply_until_s = None
                 case "turn":
                     self._turns += 1
                     self._replying = True
@@ -177,7 +208,7 @@ class CallerClient:
                 case "hold":
                     played_ms = self._loudspeaker.hold()
                     report = {"type": "playback", "reply": message["reply"], "played_ms": played_ms, "held": True}
-                    await self._connection.send(json.dumps(report))  # a loss is the listener's to handle
+                    await self._ws.send(json.dumps(report))
                 case "unhold":
                     self._loudspeaker.release()
             self._changed.notify_all()
@@ -192,7 +223,7 @@ class CallerClient:
                 await self._changed.wait_for(lambda: self._replying)
         except TimeoutError:
             return
-        await self._until(lambda: not self._replying, ANSWER_TIMEOUT_S, "the greeting did not end")
+        await self._until(lambda: self._quiet, ANSWER_TIMEOUT_S, "the greeting did not end")
         await self._hear_to_the_end()
 
     async def play(self, pcm: bytes) -> None:
@@ -213,8 +244,13 @@ class CallerClient:
     async def type(self, text: str) -> None:
         """Send a typed turn and wait for the end of the answer."""
         turns = self._turns + 1
-        await self._send(json.dumps({"type": "text", "text": text}))
-        await self._until(lambda: self._turns >= turns and not self._replying, ANSWER_TIMEOUT_S, "no answer came")
+        while self._turns < turns:  # again if the connection was lost before the host had taken it
+            over = await self._send(json.dumps({"type": "text", "text": text}))
+            await self._until(
+                lambda: self._quiet and (self._turns >= turns or self._ws is not over),  # noqa: B023 (called here)
+                ANSWER_TIMEOUT_S,
+                "no answer came",
+            )
         self._answered = turns
         await self._hear_to_the_end()
 
@@ -234,7 +270,7 @@ class CallerClient:
             hint = "does it contain speech that is loud enough? otherwise use --text"
             raise CallFailed(f"nothing was recognised in {what}", hint) from None
         while True:
-            await self._until(lambda: not self._replying, ANSWER_TIMEOUT_S, "no answer came")
+            await self._until(lambda: self._quiet, ANSWER_TIMEOUT_S, "no answer came")
             try:
                 async with asyncio.timeout(LINGER_S), self._changed:
                     await self._changed.wait_for(lambda: self._replying)
@@ -258,10 +294,11 @@ async def place_call(
     url: str,
     script: Callable[[CallerClient], Awaitable[None]],
     on_message: Callable[[dict[str, Any]], None],
+    on_lost: Callable[[str], None] = lambda _: None,
     *,
     token: str | None = None,
 ) -> CallerClient:
-    """Dial, run `script`, and hang up.
+    """Dial, run `script`, and hang up. If the connection is lost meanwhile, the call is resumed.
 
     Returns:
         the client, with everything it has received.
@@ -270,48 +307,42 @@ async def place_call(
         CallFailed: the host cannot be reached, refuses or breaks off the call, or does not answer.
     """
 
-    def dial(resume_token: str | None) -> Awaitable[ClientConnection]:
-        headers = {"Authorization": f"Bearer {token}"} if token else None
-        protocols = [Subprotocol(SUBPROTOCOL)]
-        # Without compression, since audio does not compress.
-        return connect(
-            _resuming(url, resume_token),
-            subprotocols=protocols,
-            additional_headers=headers,
-            compression=None,
+    async def dial(resume_token: str | None) -> ClientConnection:
+        return await connect(
+            url if resume_token is None else with_token(url, resume_token),
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            additional_headers={"Authorization": f"Bearer {token}"} if token else None,
+            compression=None,  # audio does not compress
             max_size=None,
         )
 
-    client = CallerClient(dial, on_message)
     try:
-        await client.connect()
-        listening = asyncio.ensure_future(client.listen())
-        talking = asyncio.ensure_future(script(client))
-        try:
-            await asyncio.wait({listening, talking}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (listening, talking):
-                task.cancel()
-            await asyncio.wait({listening, talking})
-        if not listening.cancelled():
-            listening.result()
-        elif not talking.cancelled():
-            talking.result()
-        return client
+        ws = await dial(None)
     except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
         words, hint = describe_failure(error)
         # Without the query, which may contain secrets.
         raise CallFailed(f"{url.partition('?')[0]} cannot be called: {words}", hint) from error
+    client = CallerClient(dial, ws, on_message, on_lost)
+    try:
+        await _talk(client, script)
     finally:
-        await client.hang_up()
+        await client.aclose()
+    return client
 
 
-def _why_closed(ws: ClientConnection) -> str:
-    if ws.close_code in (None, 1006):
-        return "the connection was lost"
-    return f"the host closed the call: {ws.close_reason or 'no reason given'} ({ws.close_code})"
-
-
-def _resuming(url: str, token: str | None) -> str:
-    """Return the address at which a call is resumed; without a token, the address itself."""
-    return url if token is None else f"{url}{'&' if '?' in url else '?'}{urlencode({'resume': token})}"
+async def _talk(client: CallerClient, script: Callable[[CallerClient], Awaitable[None]]) -> None:
+    """Run a script until it or the call ends."""
+    listening = asyncio.ensure_future(client.listen())
+    talking = asyncio.ensure_future(script(client))
+    try:
+        await asyncio.wait({listening, talking}, return_when=asyncio.FIRST_COMPLETED)
+        if talking.done() and isinstance(talking.exception(), ConnectionClosed):
+            await asyncio.wait({listening})  # it raises how the call ended
+    finally:
+        for task in (listening, talking):
+            task.cancel()
+        await asyncio.wait({listening, talking})
+    if not listening.cancelled():
+        listening.result()
+    elif not talking.cancelled():
+        talking.result()

@@ -36,7 +36,7 @@ class CallReport:
         """Print one message of the call protocol."""
         match message["type"]:
             case "ready" if message.get("resumed"):
-                self._line("call", "the agent was restarted; the call goes on", "dim")
+                self._line("call", "the call goes on", "dim")
             case "ready":
                 self._line("call", f"{message['agent']}, session {message['session_id']}", "dim")
             case "greeting" | "chat":
@@ -54,6 +54,10 @@ class CallReport:
                 self._line("error", f"{message['message']} ({message['code']})", "red")
             case "metrics":
                 self._stages.append((message["reply"], message["stages_ms"]))
+
+    def lost(self, reason: str) -> None:
+        """Print that the connection was lost and the call is going to be resumed."""
+        self._line("call", f"{reason}; coming back", "yellow")
 
     def latencies(self) -> None:
         """Print the stages of each reply, in ms from the end of the caller's turn."""

@@ -64,10 +64,10 @@ async def _call(settings: Settings, plan: CallPlan) -> None:
             await _play(recording, client)
 
     if plan.url is not None:
-        client = await place_call(plan.address(), script, report.take, token=plan.token)
+        client = await place_call(plan.address(), script, report.take, report.lost, token=plan.token)
     else:
         async with _own_host(settings, plan.agent_id) as address:
-            client = await place_call(plan.address(address), script, report.take)
+            client = await place_call(plan.address(address), script, report.take, report.lost)
     report.latencies()
     if plan.save is not None:
         try:

@@ -20,7 +20,7 @@ from pydantic_ai.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
-from pydantic_core import to_json
+from pydantic_core import from_json
 
 from voice_host.conversation.tool_results import to_jsonable
 
@@ -140,17 +140,40 @@ def trim(history: list[ModelMessage]) -> None:
 
 
 def to_plain(history: Sequence[ModelMessage], max_bytes: int) -> list[dict[str, Any]]:
-    """Return a history as JSON's types, for `from_plain`.
+    """Return a history as JSON's types, for `from_plain`; if it is too large, without its oldest turns."""
+    lines = [message_json(message) for message in history]
+    return [from_json(line) for line in lines[first_within(history, [*map(len, lines)], max_bytes) :]]
 
-    Instructions are left out: each request to the model has the agent's. If the JSON would take more than `max_bytes`,
-    the oldest turns are dropped, and only whole ones, so that no tool call lacks its result.
+
+def message_json(message: ModelMessage) -> bytes:
+    """Return a message as JSON, UTF-8, on one line.
+
+    Instructions are left out: each request to the model has the agent's.
     """
-    messages = [replace(m, instructions=None) if isinstance(m, ModelRequest) else m for m in history]
-    plain: list[dict[str, Any]] = ModelMessagesTypeAdapter.dump_python(messages, mode="json", fallback=to_jsonable)
-    start, room = len(plain), max_bytes
-    while start and (room := room - len(to_json(plain[start - 1])) - 1) >= 0:
+    if isinstance(message, ModelRequest) and message.instructions is not None:
+        message = replace(message, instructions=None)
+    return ModelMessagesTypeAdapter.dump_json([message], fallback=to_jsonable)[1:-1]
+
+
+def build_schema() -> None:
+    """Build pydantic-ai's schema of messages, which takes up to 0.3 s, instead of with the first message."""
+    ModelMessagesTypeAdapter.rebuild()
+
+
+def first_within(history: Sequence[ModelMessage], sizes: Sequence[int], max_bytes: int) -> int:
+    """Return the place from which on a history takes at most `max_bytes`.
+
+    A user's turn begins there, so that no tool call lacks its result.
+
+    Args:
+        sizes: of the messages as JSON.
+    """
+    if sum(sizes) + len(sizes) <= max_bytes:
+        return 0
+    start, room = len(history), max_bytes
+    while start and (room := room - sizes[start - 1] - 1) >= 0:
         start -= 1
-    return plain[_turn_from(history, start) if start else 0 :]
+    return _turn_from(history, start) if start else 0
 
 
 def from_plain(plain: Sequence[Mapping[str, Any]]) -> list[ModelMessage]:

@@ -78,11 +78,17 @@ class AgentTurn:
     outcomes: dict[str, ToolOutcome] = field(default_factory=dict)
     on_late_tool: list[Callable[[ToolFinished], None]] = field(default_factory=list)
     """Called for each tool that ends after `messages_to_keep()`."""
+    on_tools: Callable[[], None] = lambda: None
+    """Called before the tools of a response begin."""
+    tools_began: bool = False
+    """Whether a tool has begun, so that the turn must not be answered again from the beginning."""
     _on_event: OnEvent = field(init=False, repr=False)
     _forwarded: bool = False
     _reported: set[str] = field(default_factory=set)
     _calls: dict[str, ToolStarted] = field(default_factory=dict)
     _messages: list[ModelMessage] = field(default_factory=list)
+    _current: AgentRun[Session, str] | None = None
+    """The run, until it ends and leaves its messages in `_messages`."""
     _finishing: dict[str, asyncio.Task[ToolOutcome]] = field(default_factory=dict)
     _running: set[str] = field(default_factory=set)
     """Ids of tool calls that go on although the turn was cut."""
@@ -117,9 +123,11 @@ class AgentTurn:
                 deps=self.session,
                 usage_limits=UsageLimits(request_limit=self.max_steps),
             ) as run:
+                self._current = run
                 try:
                     await self._follow(run)
                 finally:
+                    self._current = None
                     self._messages = fill_prompt(run.new_messages(), self.prompt)
         finally:
             active_turn.reset(turn)
@@ -134,6 +142,9 @@ class AgentTurn:
                     return
                 history = run.ctx.state.message_history  # tools see it, and the words are final by now
                 history[:] = fill_prompt(history, self.prompt)
+                if node.model_response.tool_calls:
+                    self.tools_began = True
+                    self.on_tools()
                 async with node.stream(run.ctx) as tools:
                     async for event in tools:
                         if isinstance(event, FunctionToolCallEvent):
@@ -270,10 +281,22 @@ class AgentTurn:
                 if not task.cancelled() and task.exception() is None:
                     self.outcomes.setdefault(call_id, task.result())
         self._closed = True
-        results = {call_id: (o.result, o.failure is None) for call_id, o in self.outcomes.items()}
         if failed and heard is None:
             heard, mark = self.text, FAULT_MARK
-        return kept_messages(self._messages, self.prompt, heard, results, mark=mark, running=self._running)
+        return self._kept(self._messages, heard, mark)
+
+    def messages_so_far(self, heard: str) -> list[ModelMessage]:
+        """Return the messages for the history if the turn were cut now, without waiting for tools.
+
+        Args:
+            heard: the part of the reply that was audible.
+        """
+        messages = self._messages if self._current is None else fill_prompt(self._current.new_messages(), self.prompt)
+        return self._kept(messages, heard, CUT_MARK)
+
+    def _kept(self, messages: Sequence[ModelMessage], heard: str | None, mark: str) -> list[ModelMessage]:
+        results = {call_id: (o.result, o.failure is None) for call_id, o in self.outcomes.items()}
+        return kept_messages(messages, self.prompt, heard, results, mark=mark, running=self._running)
 
 
 def _tool_finished(call: ToolStarted, outcome: ToolOutcome) -> ToolFinished:

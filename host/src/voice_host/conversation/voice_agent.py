@@ -113,6 +113,8 @@ class VoiceAgent:
         self.tts_config = self.config.tts_config
         self.on_used: Callable[[], None] = _ignored
         """Called at the beginning and end of each `chat()`."""
+        self.on_tools: Callable[[], None] = _ignored
+        """Called before tools begin."""
         self.session = session or UnconnectedSession("local", self._runtime.agent_id)
         self.memory: list[ModelMessage] = []
         self._tool_tasks: set[asyncio.Task[Any]] = set()
@@ -167,7 +169,13 @@ class VoiceAgent:
         """Begin a turn before the caller's words are final: no tool runs and nothing is kept before `commit()`."""
         runtime, memory = self._runtime, tuple(self.memory)
         return AgentTurn(
-            runtime.agent, self.config.max_steps, self.session, memory, self._tool_tasks, thinking=runtime.thinking
+            runtime.agent,
+            self.config.max_steps,
+            self.session,
+            memory,
+            self._tool_tasks,
+            thinking=runtime.thinking,
+            on_tools=self.on_tools,
         )
 
     def is_current(self, turn: AgentTurn) -> bool:
@@ -283,7 +291,7 @@ class VoiceAgent:
     async def aclose(self) -> None:
         """Cancel everything that still runs for this conversation. Idempotent."""
         await self.cancel()
-        self.on_used = _ignored
+        self.on_used = self.on_tools = _ignored
         tasks = list(self._tool_tasks)
         for task in tasks:
             task.cancel()
@@ -294,4 +302,4 @@ class VoiceAgent:
 
 
 def _ignored() -> None:
-    """The default of `VoiceAgent.on_used`."""
+    """The default of `VoiceAgent.on_used` and `on_tools`."""

@@ -13,6 +13,7 @@ from voice_host.auth.principal import key_of
 from voice_host.call.handler import VoiceSessionHandler
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.connection import ClientConnection
+from voice_host.conversation.history import build_schema
 from voice_host.conversation.runtime import AgentRuntime
 from voice_host.fleet.agent_setup import prepare
 from voice_host.fleet.installed import allowed_agents
@@ -35,6 +36,7 @@ from voice_host.plugins import (
 from voice_host.sessions.callbacks import EventSink
 from voice_host.sessions.manager import VoiceAgentManager
 from voice_host.sessions.resumability import ResumeListener
+from voice_host.sessions.saved_session import SavedSession
 from voice_host.settings import Settings, service_limitations
 from voice_host.speech.select import SpeechProviders, SpeechServices, speech_services_from_environment, voice_warnings
 from voice_host.tasks import in_background
@@ -150,6 +152,8 @@ class LocalAgents:
     # --- start ------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
+        if self._listener is not None:
+            build_schema()
         for outcome in self._outcomes:
             self._reports[outcome.id] = report_of(outcome, self._settings)
         for outcome in self._outcomes:
@@ -212,9 +216,13 @@ class LocalAgents:
     async def check_resume(self, agent_id: str, token: str, caller: Caller | None) -> None:
         self._serving[agent_id].manager.check_resume(token, caller)
 
-    async def take(self, connection: ClientConnection, lease: Lease, opening: Opening) -> None:
-        handler = self._serving[lease.agent_id].handler
-        await handler.take(connection, session_id=lease.session_id, caller=lease.caller, metadata=opening.metadata)
+    async def take(
+        self, connection: ClientConnection, lease: Lease, opening: Opening, saved: SavedSession | None = None
+    ) -> None:
+        """As in `AgentService`. `saved`: the session to resume, if the process that had it was lost."""
+        await self._serving[lease.agent_id].handler.take(
+            connection, session_id=lease.session_id, caller=lease.caller, metadata=opening.metadata, saved=saved
+        )
 
     def revoke(self, key_ids: Collection[str]) -> None:
         ending: set[str] = set()

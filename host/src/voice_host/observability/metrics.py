@@ -67,6 +67,9 @@ LIMITS_EXCEEDED = _counter(
 )
 CALLS_ENDED = _counter("voice_host_calls_ended", "Sessions ended, by reason.", ["agent", "reason"])
 CALLS_RESUMED = _counter("voice_host_calls_resumed", "Lost calls that were resumed.", ["agent"])
+SESSIONS_RESTORED = _counter(
+    "voice_host_sessions_restored", "Sessions that continue after their process was lost or replaced.", ["agent"]
+)
 SESSIONS_PARKED = _gauge("voice_host_sessions_parked", "Sessions of lost calls that can be resumed.", ["agent"])
 CALLS_ACTIVE = _gauge("voice_host_calls_active", "Calls connected now.", ["agent"])
 TURNS = _counter("voice_host_turns", "Turns of callers.", ["agent", "kind"])

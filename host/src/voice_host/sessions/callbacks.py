@@ -63,6 +63,8 @@ class CallbackRunner:
         self._observed = ObservedSession(session.agent_id, session.id, session.caller)
         self._timeout_s = timeout_s
         self._open = False
+        self.on_idle: Callable[[], None] = _ignored
+        """Called when no callback waits any more: they may have changed `Session.state`."""
         self._queue: deque[tuple[str, Callable[[], Awaitable[None]]]] = deque()
         self._worker: asyncio.Task[None] | None = None
         # Callbacks run in the context of the session, not of the turn or tool that causes the first of them.
@@ -74,8 +76,12 @@ class CallbackRunner:
         self._report("on_session_created")
 
     def restored(self) -> None:
-        """Start for a session that was restored: `on_session_created` ran when it was created."""
+        """Start for a session that was restored: `on_session_created` ran when it was created.
+
+        Observers are not notified, since for them the session simply goes on.
+        """
         self._open = True
+        self._run("on_session_restored", lambda: self._callbacks.on_session_restored(self._session))
 
     def user_turn(self, turn: UserTurn) -> None:
         self._report("on_user_turn", turn)
@@ -136,6 +142,11 @@ class CallbackRunner:
                 await run_callback(self._session.agent_id, name, call, self._timeout_s)
         finally:
             self._worker = None
+            self.on_idle()
+
+
+def _ignored() -> None:
+    """The default of `CallbackRunner.on_idle`."""
 
 
 async def run_callback(agent_id: str, name: str, call: Callable[[], Awaitable[None]], timeout_s: float) -> None:

@@ -36,6 +36,8 @@ class LiveSession(Session):
         self._line: Line | None = None
         self._pending: list[PendingRequest] = []
         self._end_parked: Callable[[str], object] | None = None
+        self.on_pending: Callable[[], None] = _ignored
+        """Called when a request has to wait for a connection."""
 
     @property
     def pending(self) -> tuple[PendingRequest, ...]:
@@ -83,6 +85,7 @@ class LiveSession(Session):
             await _perform(request, self._line)
         elif len(self._pending) < MAX_PENDING:
             self._pending.append(request)
+            self.on_pending()
 
     def _may_act(self, action: str) -> bool:
         # A tool that outlived its reply must not speak or hang up in a conversation that has moved on.
@@ -91,6 +94,10 @@ class LiveSession(Session):
             return True
         log.info("stale_session_action_ignored", action=action, session_id=self.id, agent_id=self.agent_id)
         return False
+
+
+def _ignored() -> None:
+    """The default of `LiveSession.on_pending`."""
 
 
 async def _perform(request: PendingRequest, line: Line) -> None:

@@ -20,7 +20,7 @@ from voice_host.sessions.id_locks import IdLocks
 from voice_host.sessions.live_session import LiveSession
 from voice_host.sessions.observers import Observers
 from voice_host.sessions.parking import Parking
-from voice_host.sessions.refusals import ShuttingDown
+from voice_host.sessions.refusals import SessionHere, ShuttingDown
 from voice_host.sessions.resumability import ResumeListener
 from voice_host.sessions.resume_state import ResumeState
 from voice_host.sessions.session import Connection, ManagedSession
@@ -227,6 +227,8 @@ class VoiceAgentManager:
         if self._parking.closed:
             raise ShuttingDown("the server is shutting down")
         self._sessions[session.id] = session
+        if self._listener is not None:
+            session.send_checkpoints(self._listener, self._clock)
         self._sweeper.start()
 
     # --- connections come and go ----------------------------------------------------------------------------------
@@ -247,13 +249,13 @@ class VoiceAgentManager:
                 session.key.revoke()
             elif self._parking.allowed and self._sessions.get(session_id) is session:
                 self._parking.park(session)
+                session.checkpoint_now()
 
     def resume_token(self, session_id: str) -> str | None:
         """Return a new resume token for the session's caller; None: sessions are not resumed."""
         session = self._sessions[session_id]
         token = self._parking.resume_token(session)
-        if self._listener is not None:
-            self._listener.token_issued(session_id, session.key.digest)
+        session.announce_token()
         return token
 
     async def resume(self, token: str, *, caller: Caller | None = None) -> ManagedSession:
@@ -320,16 +322,15 @@ class VoiceAgentManager:
         Raises:
             ResumeStateError: the state belongs to another agent, or its history cannot be read.
             SessionRefused: `on_session_starting` failed, or the manager is closed.
-            ValueError: there is a session of that id.
+            SessionHere: there is a session of that id.
         """
         async with self._locks.holding(state.session_id):
             if state.session_id in self._sessions:
-                raise ValueError(f"the session {state.session_id!r} is here already")
+                raise SessionHere(f"the session {state.session_id!r} is here already")
             await self._until_ended(state.session_id)
             session = await self._factory.restore(state, elapsed_s)
             self._keep(session)
-            session.callbacks.restored()
-            log.info("session_restored", agent_id=self.agent_id, session_id=state.session_id)
+            session.go_on()
             if state.token_digest is not None and self._parking.allowed:
                 self._parking.park(session, state.pending)
 
@@ -347,11 +348,9 @@ class VoiceAgentManager:
             await asyncio.wait([ending])
 
     def _begin_end(self, session_id: str, reason: EndReason, detail: str) -> bool:
-        session = self._take_out(session_id)
-        if session is None:
+        if (session := self._take_out(session_id)) is None:
             return False
-        if self._listener is not None:
-            self._listener.ended(session_id)
+        session.announce_end()
         if session.connection is not None:
             session.connection.drop(reason)
         self._finish(session_id, self._end(session, reason, detail))
@@ -362,6 +361,7 @@ class VoiceAgentManager:
         session = self._sessions.pop(session_id, None)
         if session is not None:
             self._parking.unpark(session)
+            session.stop_checkpoints()
             session.key.revoke()
         if not self._sessions:
             self._emptied.set()

@@ -120,7 +120,7 @@ class Parking:
             raise ShuttingDown("the server is shutting down")
         session = self._sessions.get(session_of(token))
         if session is None or not session.key.matches(token) or not session.belongs_to(caller) or self.expired(session):
-            raise ResumeRefused("there is no call to resume: call again without the resume token")
+            raise ResumeRefused
         return session
 
     def expired(self, session: ManagedSession) -> bool:

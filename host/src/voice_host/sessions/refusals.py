@@ -19,6 +19,13 @@ class ShuttingDown(SessionRefused):
 class ResumeRefused(SessionRefused):
     """The resume token is invalid: used, expired, another caller's, or never issued. The reason is not disclosed."""
 
+    def __init__(self) -> None:
+        super().__init__("there is no call to resume: call again without the resume token")
+
+
+class SessionHere(ValueError):
+    """A session cannot be restored, because the manager has it."""
+
 
 def report_refusal(agent_id: str, code: int, reason: str, *, limit: str | None = None, **origin: str) -> None:
     """Count and log a call that does not begin.

@@ -6,6 +6,8 @@ import hashlib
 import hmac
 import secrets
 
+from voice_host_sdk import Caller
+
 TOKEN_BYTES = 32
 """Random bytes in a token; 256 bits cannot be guessed."""
 
@@ -48,6 +50,13 @@ class ResumeKey:
 def session_of(token: str) -> str:
     """Return the session id in a token; empty if it is not a token."""
     return token.rpartition(".")[0]
+
+
+def is_caller(owner: Caller | None, caller: Caller | None) -> bool:
+    """Whether `caller` is the one that a session belongs to. Without authentication, all are the same."""
+    if owner is None or caller is None:
+        return owner is caller
+    return (owner.issuer, owner.identity) == (caller.issuer, caller.identity)
 
 
 def digest_of(token: str) -> str:

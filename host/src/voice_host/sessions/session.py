@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pydantic_ai.messages import ModelMessage
+
 from voice_host.conversation.history import to_plain
 from voice_host.conversation.voice_agent import VoiceAgent
+from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 from voice_host.plain_data import json_part, plain_caller
 from voice_host.sessions.callbacks import CallbackRunner
+from voice_host.sessions.checkpointing import Checkpoints
 from voice_host.sessions.live_session import LiveSession
+from voice_host.sessions.resumability import ResumeListener
 from voice_host.sessions.resume_state import (
     MAX_HISTORY_BYTES,
     ResumeState,
     SuspendedCall,
     state_to_keep,
 )
-from voice_host.sessions.resume_token import ResumeKey
+from voice_host.sessions.resume_token import ResumeKey, is_caller
 from voice_host_sdk import Caller, SessionEnd
 from voice_host_sdk.session import EndReason
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CallSnapshot:
+    """A call as it would be suspended if its connection were lost now.
+
+    Attributes:
+        suspended: its state.
+        unsettled: the messages of replies that the history does not have yet, up to what was heard.
+    """
+
+    suspended: SuspendedCall
+    unsettled: Sequence[ModelMessage] = ()
 
 
 class Connection(Protocol):
@@ -36,9 +55,12 @@ class Connection(Protocol):
     def lost(self) -> bool:
         """Whether it ended without either side ending the conversation."""
 
-    def snapshot(self) -> SuspendedCall:
-        """Return the state of the call while it goes on. A turn that is being answered counts as unanswered, unless a
-        tool has run for it. Returns at once."""
+    @property
+    def closing(self) -> bool:
+        """Whether its tasks are being stopped. After that, its state is in `ManagedSession.suspended`."""
+
+    def snapshot(self) -> CallSnapshot:
+        """Return the state of the call while it goes on. Returns at once."""
 
     def drop(self, reason: EndReason) -> None:
         """End the call, and tell the caller why. Returns at once."""
@@ -76,6 +98,8 @@ class ManagedSession:
     key: ResumeKey = field(default_factory=ResumeKey)
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the last connection is closed completely."""
+    checkpoints: Checkpoints | None = None
+    """None: nobody wants them."""
 
     @property
     def id(self) -> str:
@@ -84,10 +108,7 @@ class ManagedSession:
 
     def belongs_to(self, caller: Caller | None) -> bool:
         """Whether this caller began the session. Without authentication, every caller counts as the same."""
-        owner = self.live.caller
-        if owner is None or caller is None:
-            return owner is caller
-        return (owner.issuer, owner.identity) == (caller.issuer, caller.identity)
+        return is_caller(self.live.caller, caller)
 
     def touch(self, now: float) -> None:
         """Restart the idle timeout."""
@@ -106,6 +127,12 @@ class ManagedSession:
         """Report the beginning to log and callbacks."""
         log.info("call_started", agent_id=self.live.agent_id, session_id=self.id)
         self.callbacks.created()
+
+    def go_on(self) -> None:
+        """Report to log and callbacks that the session was restored."""
+        metrics.SESSIONS_RESTORED.labels(self.live.agent_id).inc()
+        log.info("session_restored", agent_id=self.live.agent_id, session_id=self.id)
+        self.callbacks.restored()
 
     async def end(self, reason: EndReason, detail: str, now: float) -> None:
         """Report the end to log and callbacks."""
@@ -148,17 +175,66 @@ class ManagedSession:
         Raises:
             ResumeStateTooLarge: `Session.state` exceeds its limit.
         """
-        return ResumeState(
+        state, history = self.snapshot(now)
+        return state.model_copy(update={"history": to_plain(history, MAX_HISTORY_BYTES)})
+
+    def send_checkpoints(self, listener: ResumeListener, clock: Callable[[], float]) -> None:
+        """Send checkpoints from now on, whenever something has changed that should survive the loss of this process."""
+
+        def current() -> tuple[ResumeState, Sequence[ModelMessage]] | None:
+            closing = self.connection is not None and self.connection.closing
+            return None if closing or self.key.digest is None else self.snapshot(clock())
+
+        self.checkpoints = Checkpoints(self.id, current, listener)
+        self.agent.on_tools = self.checkpoints.now
+        self.callbacks.on_idle = self.live.on_pending = self.checkpoints.soon
+
+    def checkpoint_soon(self) -> None:
+        """Note that something has changed which should survive the loss of this process."""
+        if self.checkpoints is not None:
+            self.checkpoints.soon()
+
+    def checkpoint_now(self) -> None:
+        """As `checkpoint_soon`, for changes that must be known elsewhere before anything else happens."""
+        if self.checkpoints is not None:
+            self.checkpoints.now()
+
+    def announce_token(self) -> None:
+        """Report that the session has a new resume token, or none."""
+        if self.checkpoints is not None:
+            self.checkpoints.token_issued(self.key.digest)
+
+    def announce_end(self) -> None:
+        """Report that the session must not be restored."""
+        if self.checkpoints is not None:
+            self.checkpoints.end()
+
+    def stop_checkpoints(self) -> None:
+        """Send no more checkpoints: the session ends, or goes on elsewhere."""
+        if self.checkpoints is not None:
+            self.checkpoints.stop()
+
+    def snapshot(self, now: float) -> tuple[ResumeState, Sequence[ModelMessage]]:
+        """Return the state without its history, and the history, also of replies under way.
+
+        Raises:
+            ResumeStateTooLarge: `Session.state` exceeds its limit.
+        """
+        call, history = self.suspended, self.agent.memory
+        if call is None and self.connection is not None:
+            taken = self.connection.snapshot()
+            call, history = taken.suspended, [*history, *taken.unsettled]
+        state = ResumeState(
             session_id=self.id,
             agent_id=self.live.agent_id,
             caller=plain_caller(self.live.caller),
             metadata=json_part(self.live.metadata),
             state=state_to_keep(self.live.state),
-            history=to_plain(self.agent.memory, MAX_HISTORY_BYTES),
-            call=self.connection.snapshot() if self.connection is not None and not self.suspended else self.suspended,
+            call=call,
             pending=self.live.pending,
             age_s=max(0.0, now - self.created_at),
             turns=self.turns,
             worst_first_audio_ms=self.worst_first_audio_ms,
             token_digest=self.key.digest,
         )
+        return state, history

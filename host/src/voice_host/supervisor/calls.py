@@ -42,8 +42,8 @@ class Fleet(Protocol):
     def is_broken(self, agent_id: str) -> bool:
         """Whether an agent takes no calls until somebody restarts it."""
 
-    def group_for(self, lease: Lease) -> Group | None:
-        """Return the group that answers new calls of a lease; None: there is none."""
+    def group_for(self, lease: Lease, home: tuple[str, str] | None = None) -> Group | None:
+        """Return the group that answers new calls of a lease, or restores a session of a release and alias."""
 
 
 class WorkerCalls:
@@ -91,9 +91,8 @@ class WorkerCalls:
             if worker is None:
                 break
             try:
-                call = worker.take(
-                    accepted, caller, lease, opening.metadata, self._fleet.table.restorable(lease.session_id)
-                )
+                state = self._state_for(lease, opening, worker)
+                call = worker.take(accepted, caller, lease, opening.metadata, state)
             except OSError as error:
                 log.error("call_not_handed_over", agent_id=lease.agent_id, error=str(error))
                 break
@@ -106,6 +105,20 @@ class WorkerCalls:
         code, reason = self._farewell(lease, caller)
         log.warning("call_lost", agent_id=lease.agent_id, session_id=lease.session_id, code=int(code))
         await caller.refuse(code, reason)
+
+    def end_lost(self, entry: Entry) -> None:
+        """Let a worker end a session of a lost one whose caller did not come back, for its last callback."""
+        group = self._fleet.group_for(entry.lease, entry.home)
+        worker = None if group is None else group.least_loaded()
+        if worker is None or entry.state is None:
+            log.warning("lost_session_not_ended", agent_id=entry.lease.agent_id, reason="no worker takes calls")
+        else:
+            worker.end_lost(entry.state.to_bytes(), self._fleet.table.age_s(entry))
+
+    def _state_for(self, lease: Lease, opening: Opening, worker: Worker) -> tuple[bytes, float]:
+        """Return the state from which a worker restores the session of a call, and its age; empty: it need not."""
+        entry = self._fleet.table.get(lease.session_id) if opening.resume_token is not None else None
+        return (b"", 0.0) if entry is None else self._fleet.table.restore(entry, worker)
 
     def _farewell(self, lease: Lease, caller: CallerSocket) -> tuple[CloseCode, str]:
         """Return what to tell a caller whose worker was lost."""
@@ -138,14 +151,14 @@ class WorkerCalls:
             return False
         if entry is not None and entry.worker is not None:
             return True  # its end has not been noted yet
-        group = self._fleet.group_for(lease)
+        group = self._fleet.group_for(lease, None if entry is None else entry.home)
         return group is not None and bool(group.restarting)
 
     def _worker_for(self, lease: Lease, entry: Entry | None) -> Worker | None:
         """Return the worker that has a session, or the one that begins or restores it; None: none takes calls."""
-        if entry is not None and entry.worker is not None:
-            return entry.worker if entry.worker.takes_calls else None
-        group = self._fleet.group_for(lease)
+        if entry is not None and (holder := entry.holder) is not None:
+            return holder if holder.takes_calls else None
+        group = self._fleet.group_for(lease, None if entry is None else entry.home)
         return None if group is None else group.least_loaded()
 
 

@@ -21,6 +21,7 @@ from voice_host.observability.figures import Figures
 from voice_host.observability.logs import get_logger
 from voice_host.plugins import HOST_EXTENSION, BrokenAgent, DiscoveredAgent, Extensions, Phase, disabled
 from voice_host.releases.release import PRODUCTION, Release, Routing
+from voice_host.sessions.checkpoint import Checkpoint
 from voice_host.sessions.observers import Observers
 from voice_host.sessions.refusals import ShuttingDown
 from voice_host.settings import Settings
@@ -130,7 +131,7 @@ class WorkerAgents:
     # --- start and stop -----------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        self._sessions = SessionTable(self._settings.sessions.resume_grace_s, asyncio.get_running_loop().time)
+        self._sessions = SessionTable(self._settings.sessions.resume_grace_s, self._calls.end_lost)
         for agent in self._agents:
             self._base[agent.id] = self._reports[agent.id] = report_of(self._unable(agent) or agent, self._settings)
         able = [agent for agent in self._agents if isinstance(agent, DiscoveredAgent) and not self._unable(agent)]
@@ -255,9 +256,9 @@ class WorkerAgents:
         """Whether an agent takes no calls until somebody restarts it."""
         return self._reports[agent_id].status == "broken"
 
-    def group_for(self, lease: Lease) -> Group | None:
-        """Return the group that answers new calls of a lease; None: there is none."""
-        chosen = release_for(lease, self._routing.get(lease.agent_id, Routing()))
+    def group_for(self, lease: Lease, home: tuple[str, str] | None = None) -> Group | None:
+        """Return the group that answers new calls of a lease, or restores its session; None: there is none."""
+        chosen = release_for(lease, self._routing.get(lease.agent_id, Routing()), home)
         return None if chosen is None else self._groups.get((lease.agent_id, *chosen))
 
     def revoke(self, key_ids: Collection[str]) -> None:
@@ -395,8 +396,8 @@ class WorkerAgents:
     def session_connected(self, worker: Worker, lease: Lease, digest: str | None) -> None:
         self.table.connected(worker, lease, digest)
 
-    def checkpoint(self, worker: Worker, session_id: str, state: bytes) -> None:
-        self.table.checkpoint(worker, session_id, state)
+    def checkpoint(self, worker: Worker, session_id: str, checkpoint: Checkpoint | None) -> None:
+        self.table.checkpoint(worker, session_id, checkpoint)
 
     def session_over(self, worker: Worker, session_id: str) -> None:
         self.table.end(session_id, worker)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from voice_host.admission import Lease
+from voice_host.sessions.checkpoint import Checkpoint, SavedState
 from voice_host.sessions.refusals import ResumeRefused
-from voice_host.sessions.resume_token import digest_of, session_of
+from voice_host.sessions.resume_token import digest_of, is_caller, session_of
 from voice_host.supervisor.worker import Worker
 from voice_host_sdk import Caller
 
 MAX_STATES_BYTES = 256 * 1024 * 1024
-"""Limit of all checkpoints. Beyond it, the oldest are dropped: those sessions end with their workers."""
+"""Limit of all checkpoints: some 4,000 sessions of 20 turns. Beyond it, those that have not changed for longest are
+dropped, until their callers connect again: those sessions end with their workers."""
+
+
+TIMER_MARGIN_S = 0.1
+"""So that a timer does not fire a rounding error too early."""
 
 
 @dataclass(slots=True)
@@ -21,35 +28,45 @@ class Entry:
     """A session.
 
     Attributes:
-        agent_id, target, caller: of the lease of its first call.
+        lease: of its first call.
         worker: the worker that has it; None: that worker was lost.
+        home: the release, by name, and the alias of its worker.
         digest: SHA-256 of its valid resume token, hexadecimal; None: there is none.
-        state: the newest checkpoint; empty: there is none.
-        state_at_s: when the checkpoint was made.
+        state: what its checkpoints add up to; None: it cannot be restored.
+        state_at_s: when the newest checkpoint came.
         lost_at_s: when its worker was lost.
+        restoring: the worker that was last asked to restore it.
     """
 
-    agent_id: str
-    target: str | None
-    caller: Caller | None
+    lease: Lease
     worker: Worker | None
+    home: tuple[str, str]
     digest: str | None = None
-    state: bytes = b""
+    state: SavedState | None = None
     state_at_s: float = 0.0
     lost_at_s: float | None = None
+    restoring: Worker | None = None
+
+    @property
+    def holder(self) -> Worker | None:
+        """The worker that has the session or is restoring it, so that no other one restores it, too."""
+        if self.worker is None and self.restoring is not None and self.restoring.status != "ended":
+            return self.restoring
+        return self.worker
 
 
 class SessionTable:
-    """The sessions that begun and have not ended. Belongs to one event loop.
+    """The sessions that have begun and not ended. Belongs to one event loop.
 
     Args:
         grace_s: how long a session whose worker was lost waits for its caller.
-        clock: seconds, monotonic.
+        end: called with each such session whose caller did not come back in time.
     """
 
-    def __init__(self, grace_s: float, clock: Callable[[], float]) -> None:
+    def __init__(self, grace_s: float, end: Callable[[Entry], None]) -> None:
         self._grace_s = grace_s
-        self._clock = clock
+        self._end_lost = end
+        self._loop = asyncio.get_running_loop()
         self._entries: dict[str, Entry] = {}
         self._states_bytes = 0
 
@@ -59,26 +76,31 @@ class SessionTable:
     def get(self, session_id: str) -> Entry | None:
         """Return a session, unless its worker was lost and its caller did not come back in time."""
         entry = self._entries.get(session_id)
-        if entry is not None and self._expired(entry):
-            self.end(session_id)
-            return None
-        return entry
+        return None if entry is None or self._expired(entry) else entry
 
     def connected(self, worker: Worker, lease: Lease, digest: str | None) -> None:
         """Note that a worker has the session of a call. Earlier resume tokens are void."""
         entry = self._entries.get(lease.session_id)
         if entry is None:
-            entry = self._entries[lease.session_id] = Entry(lease.agent_id, lease.target, lease.caller, worker)
-        entry.worker, entry.digest, entry.lost_at_s = worker, digest, None
+            home = worker.order.release.name, worker.order.alias
+            entry = self._entries[lease.session_id] = Entry(lease, worker, home)
+        entry.worker, entry.digest, entry.lost_at_s, entry.restoring = worker, digest, None, None
 
-    def checkpoint(self, worker: Worker, session_id: str, state: bytes) -> None:
-        """Keep the newest `ResumeState` of a session."""
+    def checkpoint(self, worker: Worker, session_id: str, checkpoint: Checkpoint | None) -> None:
+        """Apply a checkpoint of a session. None: it cannot be restored any more."""
         entry = self._entries.get(session_id)
         if entry is None or entry.worker is not worker:
             return
+        state = entry.state or SavedState()
         self._drop_state(entry)
-        entry.state, entry.state_at_s = state, self._clock()
-        self._states_bytes += len(state)
+        if checkpoint is None:
+            return
+        try:
+            state.apply(checkpoint)
+        except ValueError:  # the checkpoints before were dropped, since there were too many
+            return
+        entry.state, entry.state_at_s = state, self._loop.time()
+        self._states_bytes += state.size
         self._entries[session_id] = self._entries.pop(session_id)  # the oldest checkpoints come first
         self._bound()
 
@@ -89,8 +111,9 @@ class SessionTable:
             self._drop_state(entry)
 
     def _drop_state(self, entry: Entry) -> None:
-        self._states_bytes -= len(entry.state)
-        entry.state = b""
+        if entry.state is not None:
+            self._states_bytes -= entry.state.size
+            entry.state = None
 
     def end(self, session_id: str, worker: Worker | None = None) -> None:
         """Forget a session that has ended. `worker`: only if this worker has it."""
@@ -101,23 +124,30 @@ class SessionTable:
 
     def worker_lost(self, worker: Worker) -> None:
         """Let the sessions of a lost worker wait for their callers; those that cannot be restored end."""
-        self.expire()
         for session_id, entry in list(self._entries.items()):
             if entry.worker is not worker:
                 continue
-            if entry.state and entry.digest is not None and self._grace_s > 0:
-                entry.worker, entry.lost_at_s = None, self._clock()
+            if entry.state is not None and entry.digest is not None and self._grace_s > 0:
+                entry.worker = None
+                self._wait_for_caller(entry)
             else:
                 self.end(session_id)
 
-    def expire(self) -> None:
+    def _wait_for_caller(self, entry: Entry) -> None:
+        entry.lost_at_s = self._loop.time()
+        self._loop.call_later(self._grace_s + TIMER_MARGIN_S, self._expire)
+
+    def _expire(self) -> None:
         """Forget the sessions of lost workers whose callers did not come back in time."""
         for session_id, entry in list(self._entries.items()):
             if self._expired(entry):
-                self.end(session_id)
+                if entry.state is not None:
+                    self._states_bytes -= entry.state.size
+                del self._entries[session_id]
+                self._end_lost(entry)
 
     def _expired(self, entry: Entry) -> bool:
-        return entry.lost_at_s is not None and self._clock() >= entry.lost_at_s + self._grace_s
+        return entry.lost_at_s is not None and self._loop.time() >= entry.lost_at_s + self._grace_s
 
     def opened_by(self, agent_id: str, token: str, caller: Caller | None) -> Entry:
         """Return the session of a resume token, without using the token up.
@@ -128,37 +158,39 @@ class SessionTable:
         entry = self.get(session_of(token))
         valid = (
             entry is not None
-            and entry.agent_id == agent_id
+            and entry.lease.agent_id == agent_id
             and entry.digest is not None
             and hmac.compare_digest(entry.digest, digest_of(token))
-            and _is_same(entry.caller, caller)
+            and is_caller(entry.lease.caller, caller)
         )
         if entry is None or not valid:
-            raise ResumeRefused("there is no call to resume: call again without the resume token")
+            raise ResumeRefused
         return entry
 
-    def restorable(self, session_id: str) -> tuple[bytes, float]:
-        """Return the checkpoint of a session whose worker was lost, and its age in seconds; empty: there is none."""
-        entry = self._entries.get(session_id)
-        if entry is None or entry.worker is not None or not entry.state:
+    def restore(self, entry: Entry, worker: Worker) -> tuple[bytes, float]:
+        """Note that a worker is asked to restore a session whose worker was lost.
+
+        Returns:
+            its `ResumeState`, and the state's age in seconds; empty: there is nothing to restore.
+        """
+        if entry.worker is not None or entry.state is None:
             return b"", 0.0
-        return entry.state, self._clock() - entry.state_at_s
+        entry.restoring = worker
+        self._wait_for_caller(entry)  # anew, in case that it fails
+        return entry.state.to_bytes(), self.age_s(entry)
+
+    def age_s(self, entry: Entry) -> float:
+        """Return how old a session's state is, in seconds."""
+        return self._loop.time() - entry.state_at_s
 
     def workers_of(self, is_theirs: Callable[[Caller | None], bool]) -> set[Worker]:
         """Return the workers that have sessions of these callers. Sessions of theirs whose workers were lost end."""
         workers = set()
         for session_id, entry in list(self._entries.items()):
-            if not is_theirs(entry.caller):
+            if not is_theirs(entry.lease.caller):
                 continue
             if entry.worker is None:
                 self.end(session_id)
             else:
                 workers.add(entry.worker)
         return workers
-
-
-def _is_same(owner: Caller | None, caller: Caller | None) -> bool:
-    """Whether a caller began a session. Without authentication, every caller counts as the same."""
-    if owner is None or caller is None:
-        return owner is caller
-    return (owner.issuer, owner.identity) == (caller.issuer, caller.identity)

@@ -11,12 +11,17 @@ POINTS = 10_000
 """A call's place on the scale of the traffic, in hundredths of a percent."""
 
 
-def release_for(lease: Lease, routing: Routing) -> tuple[str, str] | None:
+def release_for(lease: Lease, routing: Routing, home: tuple[str, str] | None = None) -> tuple[str, str] | None:
     """Return the name of the release and the alias whose settings it has; None: the call's target does not exist.
 
     Production's calls are split by the traffic, so that all calls of one caller go to the same release, also after a
     small change of the split. Callers who are not authenticated are split by session.
+
+    Args:
+        home: where the session of the call was, which must be restored. It stays there if that still takes calls.
     """
+    if home is not None and _takes_calls(routing, *home):
+        return home
     target = lease.target
     if target is not None and target != PRODUCTION:
         if (name := routing.aliases.get(target)) is not None:
@@ -31,6 +36,13 @@ def release_for(lease: Lease, routing: Routing) -> tuple[str, str] | None:
         if point < 0:
             return name, PRODUCTION
     return None
+
+
+def _takes_calls(routing: Routing, name: str, alias: str) -> bool:
+    """Whether a release takes new calls with the settings of an alias."""
+    if alias == PRODUCTION:
+        return routing.traffic.get(name, 0) > 0 or name in routing.aliases.values()
+    return routing.aliases.get(alias) == name
 
 
 def _point(lease: Lease) -> int:

@@ -19,6 +19,7 @@ from voice_host.observability.figures import WorkerFigures
 from voice_host.observability.logs import get_logger
 from voice_host.plugins import Phase
 from voice_host.releases.release import PRODUCTION
+from voice_host.sessions import checkpoint as sessions
 from voice_host.settings import AgentSettings
 from voice_host.supervisor.caller_socket import CallerSocket
 from voice_host.supervisor.crash_stack import CrashStack
@@ -36,6 +37,7 @@ from voice_host.workers.messages import (
     Checkpoint,
     Connected,
     Drain,
+    EndLost,
     Figures,
     Hurry,
     Observed,
@@ -75,8 +77,8 @@ class WorkerEvents(Protocol):
     def session_connected(self, worker: Worker, lease: Lease, digest: str | None) -> None:
         """A call has got its session, and a new resume token with this digest; None: it has none."""
 
-    def checkpoint(self, worker: Worker, session_id: str, state: bytes) -> None:
-        """The newest `ResumeState` of a session."""
+    def checkpoint(self, worker: Worker, session_id: str, checkpoint: sessions.Checkpoint | None) -> None:
+        """What has changed in a session; None: it cannot be restored any more."""
 
     def session_over(self, worker: Worker, session_id: str) -> None:
         """A session has ended."""
@@ -289,6 +291,10 @@ class Worker:
         """Let it end the calls of a drain now."""
         self._channel.send(Hurry())
 
+    def end_lost(self, state: bytes, age_s: float) -> None:
+        """Let it end a session of a lost worker whose caller did not come back."""
+        self._channel.send(EndLost(state_age_s=age_s), state)
+
     def revoke(self, key_ids: tuple[str, ...]) -> None:
         """Let it end the sessions that were started with these API keys."""
         self._channel.send(Revoke(key_ids=key_ids))
@@ -363,9 +369,10 @@ class Worker:
                     if not parked and call.lease.session_id not in others:
                         self.sessions.discard(call.lease.session_id)
                     self._events.changed(self)
-            case Checkpoint(session_id=session_id):
+            case Checkpoint(session_id=session_id, dropped=dropped, kept=kept):
                 if session_id in self.sessions:
-                    self._events.checkpoint(self, session_id, payload)
+                    changed = sessions.Checkpoint.from_payload(payload, dropped=dropped, kept=kept) if payload else None
+                    self._events.checkpoint(self, session_id, changed)
             case SessionOver(session_id=session_id):
                 if session_id in self.sessions:
                     self.sessions.discard(session_id)

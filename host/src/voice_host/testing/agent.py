@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypedDict, Unpack
 
 from pydantic_ai.models import Model
@@ -16,19 +15,17 @@ from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.clients.voice_host_v1 import VoiceHostV1
-from voice_host.fleet.local import LocalAgents, build
 from voice_host.models import ModelRegistry, ResolvedModel
-from voice_host.plugins import LoadedAgent
 from voice_host.sessions.resume_token import new_session_id
 from voice_host.settings import LimitsSettings, Settings, load_settings
 from voice_host.speech.select import SpeechProviders
 from voice_host.testing.call import TestCall, dialled
 from voice_host.testing.ears import ScriptedEars
 from voice_host.testing.model import ScriptedModel
-from voice_host.testing.recorder import CallbackRecorder
-from voice_host.testing.sources import AgentBroken, AgentSource, load
+from voice_host.testing.sources import AgentSource, load
 from voice_host.testing.virtual_time import VirtualLoop
 from voice_host.testing.voice import MS_PER_WORD, ScriptedVoice
+from voice_host.testing.worker import SavedSessions, TestWorker
 from voice_host_sdk import (
     AgentConfig,
     Caller,
@@ -38,6 +35,9 @@ from voice_host_sdk import (
     TextToSpeechStream,
     TTSConfig,
 )
+
+StartWorker = Callable[[SavedSessions], Awaitable[TestWorker]]
+"""Loads and starts the agent once more."""
 
 ModelSource = ScriptedModel | Model | str
 """A script, a model of pydantic-ai, or a name: `demo`, or what `AgentConfig.model` takes."""
@@ -73,15 +73,41 @@ class TestAgent:
 
     __test__ = False
 
-    def __init__(
-        self, loaded: LoadedAgent, agents: LocalAgents, model: ModelSource, recorder: CallbackRecorder
-    ) -> None:
-        self.id = loaded.id
-        self.config: AgentConfig = loaded.config
-        self.callbacks: LifecycleCallbacks = recorder.inner
+    def __init__(self, worker: TestWorker, start: StartWorker, model: ModelSource) -> None:
+        self.id = worker.loaded.id
         self.calls: list[TestCall] = []
-        self._agents = agents
+        self._worker = worker
+        self._start = start
         self._trouble = model.trouble if isinstance(model, ScriptedModel) else []
+
+    @property
+    def config(self) -> AgentConfig:
+        """What `agent_config` returned."""
+        return self._worker.loaded.config
+
+    @property
+    def callbacks(self) -> LifecycleCallbacks:
+        """The agent's own callbacks."""
+        return self._worker.loaded.callbacks
+
+    async def lose_worker(self) -> None:
+        """Lose the agent's process, with all connections, and start the agent in another one.
+
+        It is loaded and started again. Tools that run are cancelled, and no callback of the lost process runs any more;
+        its `on_shutdown` runs at the end of the test. Module globals and running threads of sync tools, which a process
+        would take with it, remain.
+
+        Raises:
+            AgentBroken: the agent failed a phase.
+        """
+        lost = self._worker
+        lost.lose()
+        for call in self.calls:
+            await call.lose_line()
+        await lost.cancel_tools()
+        for call in self.calls:
+            await call.leave()
+        self._worker = await self._start(SavedSessions(lost.saved))
 
     @asynccontextmanager
     async def call(
@@ -94,7 +120,7 @@ class TestAgent:
             AssertionError: on exit, if the model's script ran out, or a callback failed that the test did not check.
         """
         ears, voice = ScriptedEars(), ScriptedVoice(options.get("ms_per_word", MS_PER_WORD))
-        call = TestCall(ears, voice, self._trouble)
+        call = TestCall(ears, voice, self._trouble, self.lose_worker)
         self.calls.append(call)
         call.dial(self._take, options.get("metadata") or {}, options.get("caller"))
         try:
@@ -112,7 +138,8 @@ class TestAgent:
         lease = Lease(new_session_id(), self.id, caller, len(self.calls))
         timeout_s = LimitsSettings().send_timeout_s
         client = ClientConnection(AsgiWebSocket(ws), VoiceHostV1(), send_timeout_s=timeout_s)
-        await self._agents.take(client, lease, Opening())
+        saved = self._worker.saved.of_token(ws.query_params.get("resume"))
+        await self._worker.agents.take(client, lease, Opening(), saved)
 
 
 class _EarsOfCall:
@@ -169,28 +196,19 @@ async def serve_agent(
             "calls are tested in virtual time: let the test take the fixture `call_agent`, with "
             'pytest_plugins = ["voice_host.testing.fixtures"] in conftest.py, or put @in_virtual_time above it'
         )
-    loaded = load(agent, settings, callbacks)
-    recorder = CallbackRecorder(loaded.callbacks)
-    loaded = replace(loaded, callbacks=recorder)
     registry = ModelRegistry(Settings() if model == DEMO else load_settings())
     speech = SpeechProviders(_EarsOfCall(), _VoiceOfCall())
-    try:
-        agents = build(Settings(), agents=[loaded], speech=speech, model=_resolved(model, registry))
-        try:
-            await agents.start()
-            _require_working(agents, loaded.id)
-            yield TestAgent(loaded, agents, model, recorder)
-        finally:
-            await agents.stop()
-        _require_working(agents, loaded.id)
-    finally:
-        await registry.aclose()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(registry.aclose)
+        resolved = _resolved(model, registry)
 
+        async def start(saved: SavedSessions) -> TestWorker:
+            worker = TestWorker(load(agent, settings, callbacks), saved, speech, resolved)
+            stack.push_async_callback(worker.stop)
+            await worker.start()
+            return worker
 
-def _require_working(agents: LocalAgents, agent_id: str) -> None:
-    report = agents.report.agents[agent_id]
-    if report.status != "ready":
-        raise AgentBroken(str(report))
+        yield TestAgent(await start(SavedSessions()), start, model)
 
 
 def _resolved(model: ModelSource, registry: ModelRegistry) -> ResolvedModel:

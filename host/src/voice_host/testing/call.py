@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -44,16 +44,23 @@ class TestCall(CallView):
 
     __test__ = False
 
-    def __init__(self, ears: ScriptedEars, voice: ScriptedVoice, trouble: list[str]) -> None:
+    def __init__(
+        self,
+        ears: ScriptedEars,
+        voice: ScriptedVoice,
+        trouble: list[str],
+        lose_worker: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         super().__init__()
         self.ears = ears
         self.voice = voice
         self._trouble = trouble
+        self._lose_worker = lose_worker
         self._socket: MemorySocket | None = None
         self._again: Callable[[str], None] | None = None
         self._running: asyncio.Task[None] | None = None
 
-    # --- the connection (used by `TestAgent.call`) ------------------------------------------------------------------
+    # --- the connection (used by `TestAgent`) ------------------------------------------------------------------
 
     def dial(self, take: Take, query: Mapping[str, str], caller: Caller | None) -> None:
         """Let the host take the call, in a task."""
@@ -72,6 +79,12 @@ class TestCall(CallView):
         await asyncio.sleep(SETTLE_S)
         if hear_greeting and self.greeting is not None:
             await self.reply()
+
+    async def lose_line(self) -> None:
+        """Lose the connection, if there is one, since the agent's process is lost."""
+        if self._observed.closed is None:
+            self._observed.lose_replies()
+            await self.lose_connection()
 
     async def leave(self) -> None:
         """Hang up if the call is not over, and wait until the host has finished.
@@ -175,6 +188,11 @@ class TestCall(CallView):
         self._socket.lose()
         self._observed.on_closed(None, "")
         await asyncio.sleep(SETTLE_S)
+
+    async def lose_worker(self) -> None:
+        """Lose the agent's process, and with it the connection: see `TestAgent.lose_worker`. `reconnect` comes back."""
+        assert self._lose_worker is not None, "only a call to a `TestAgent` can lose its worker"
+        await self._lose_worker()
 
     async def break_recogniser(self, error: ProviderError) -> None:
         """Let the recogniser's stream fail."""

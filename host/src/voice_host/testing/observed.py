@@ -140,6 +140,13 @@ class ObservedCall:
             case {"type": "reset"}:
                 self.note("the conversation is forgotten")
 
+    def lose_replies(self) -> None:
+        """The process that makes the replies is lost: those under way end here."""
+        for reply in self.replies:
+            if not reply.over:
+                reply.interrupted = reply.over = True
+                reply.ended_s = self.now_s
+
     def expect_typed(self, typed: bool) -> None:
         """Note whether the next turn is typed or spoken."""
         self._typed = typed

@@ -46,10 +46,17 @@ class CallbackRecorder(LifecycleCallbacks):
         self.inner = inner
         self.seen: list[SeenCallback] = []
         self._watchers: dict[str, Watcher] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """Run no more callbacks of sessions: the process of the agent is lost."""
+        self._closed = True
 
     async def pass_on(self, name: str, args: tuple[Any, ...]) -> Any:
         """Call the agent's own callback, and record it."""
         session = args[0] if args and isinstance(args[0], Session) else None
+        if self._closed and session is not None:
+            return None
         seen = SeenCallback(name, args[1] if len(args) > 1 else None)
         watcher = None
         if session is None:

@@ -19,6 +19,7 @@ from voice_host.fleet.report import AgentReport
 from voice_host.observability.figures import ChangedSamples
 from voice_host.observability.logs import get_logger
 from voice_host.sessions.manager import VoiceAgentManager
+from voice_host.sessions.saved_session import SavedSession, end_lost
 from voice_host.sessions.sweeper import Sweeper
 from voice_host.settings import Settings
 from voice_host.tasks import in_background, report_unhandled
@@ -29,6 +30,7 @@ from voice_host.workers.messages import (
     Beat,
     CallOver,
     Drain,
+    EndLost,
     Figures,
     Hurry,
     Order,
@@ -111,16 +113,14 @@ class WorkerCalls:
         match message:
             case TakeCall():
                 client, position = descriptors
+                state, request = payload[: message.state_bytes], payload[message.state_bytes :]
                 accepted = HandedOver(
-                    socket.socket(fileno=client),
-                    payload[message.state_bytes :],
-                    message.client,
-                    message.scheme,
-                    StreamPosition(position),
+                    socket.socket(fileno=client), request, message.client, message.scheme, StreamPosition(position)
                 )
+                saved = SavedSession(state, message.state_age_s) if state else None
                 session_id = message.lease.session_id
                 self._link.calls[session_id] = message.call  # at once, since a `Retire` may follow
-                in_background(self._take(message, accepted), "take-call", of=session_id)
+                in_background(self._take(message, accepted, saved), "take-call", of=session_id)
             case Retire():
                 self._retiring = True
                 self._leave_if_done()
@@ -130,6 +130,9 @@ class WorkerCalls:
                 self._agents.hurry()
             case Revoke(key_ids=key_ids):
                 self._agents.revoke(key_ids)
+            case EndLost(state_age_s=age_s):
+                if (manager := self._manager) is not None:
+                    in_background(end_lost(manager, SavedSession(payload, age_s)), "end-lost", of=self._agent_id)
             case Ping(number=number):
                 manager = self._manager
                 calls, parked = (0, 0) if manager is None else (manager.connected_calls, manager.parked_sessions)
@@ -173,19 +176,19 @@ class WorkerCalls:
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
-    async def _take(self, message: TakeCall, accepted: HandedOver) -> None:
+    async def _take(self, message: TakeCall, accepted: HandedOver, saved: SavedSession | None) -> None:
         try:
-            began = await self._adopter.adopt(accepted, partial(self._serve, message))
+            began = await self._adopter.adopt(accepted, partial(self._serve, message, saved))
         except OSError:  # the client is gone
             accepted.socket.close()
             began = False
         if not began:
             self._over(message)
 
-    async def _serve(self, message: TakeCall, transport: AsgiWebSocket) -> None:
+    async def _serve(self, message: TakeCall, saved: SavedSession | None, transport: AsgiWebSocket) -> None:
         client = ClientConnection(transport, VoiceHostV1(), send_timeout_s=self._settings.limits.send_timeout_s)
         try:
-            await self._agents.take(client, message.lease, Opening(message.metadata, None))
+            await self._agents.take(client, message.lease, Opening(message.metadata, None), saved)
         finally:
             self._over(message)
 

@@ -8,12 +8,9 @@ from collections.abc import Callable, Sequence
 from pydantic import BaseModel
 
 from voice_host.fleet.report import AgentReport
-from voice_host.observability.logs import get_logger
-from voice_host.sessions.resume_state import ResumeState, ResumeStateTooLarge
+from voice_host.sessions import checkpoint as sessions
 from voice_host.workers.channel import Channel, frame
 from voice_host.workers.messages import TO_WORKER, Checkpoint, Connected, SessionOver, Started, ToWorker
-
-log = get_logger(__name__)
 
 FLUSH_TIMEOUT_S = 5.0
 """How long a worker that leaves waits for the front to read its last messages."""
@@ -60,11 +57,11 @@ class Link:
     def token_issued(self, session_id: str, token_digest: str | None) -> None:
         self.send(Connected(call=self.calls.get(session_id, 0), session_id=session_id, token_digest=token_digest))
 
-    def checkpoint(self, state: ResumeState) -> None:
-        try:
-            self.send(Checkpoint(session_id=state.session_id), state.to_bytes())
-        except ResumeStateTooLarge as error:
-            log.warning("checkpoint_too_large", session_id=state.session_id, error=str(error))
+    def checkpoint(self, session_id: str, checkpoint: sessions.Checkpoint | None) -> bool:
+        if checkpoint is None:
+            return self.send(Checkpoint(session_id=session_id))
+        message = Checkpoint(session_id=session_id, dropped=checkpoint.dropped, kept=checkpoint.kept)
+        return self.send(message, checkpoint.to_payload())
 
     def ended(self, session_id: str) -> None:
         self.send(SessionOver(session_id=session_id))

@@ -109,6 +109,17 @@ class Revoke(Message):
     key_ids: tuple[str, ...]
 
 
+class EndLost(Message):
+    """End a session whose worker was lost and whose caller did not come back. The payload is its `ResumeState`.
+
+    Attributes:
+        state_age_s: time since that state was made.
+    """
+
+    kind: Literal["end_lost"] = "end_lost"
+    state_age_s: float
+
+
 class Ping(Message):
     """Answer with a `Beat`, from the event loop."""
 
@@ -152,10 +163,18 @@ class CallOver(Message):
 
 
 class Checkpoint(Message):
-    """The payload is the session's `ResumeState`, to restore it if this worker is lost."""
+    """What is needed to restore a session if this worker is lost: a `sessions.checkpoint.Checkpoint`.
+
+    The payload is that of the checkpoint; empty: the session cannot be restored any more.
+
+    Attributes:
+        dropped, kept: as in the checkpoint.
+    """
 
     kind: Literal["checkpoint"] = "checkpoint"
     session_id: str
+    dropped: int = Field(default=0, ge=0)
+    kept: int = Field(default=0, ge=0)
 
 
 class SessionOver(Message):
@@ -190,7 +209,7 @@ class Observed(Message):
     records: tuple[Mapping[str, Any], ...] = ()
 
 
-ToWorker = Annotated[Order | TakeCall | Retire | Drain | Hurry | Revoke | Ping, Field(discriminator="kind")]
+ToWorker = Annotated[Order | TakeCall | Retire | Drain | Hurry | Revoke | EndLost | Ping, Field(discriminator="kind")]
 ToFront = Annotated[
     Started | Reported | Connected | CallOver | Checkpoint | SessionOver | Beat | Figures | Observed,
     Field(discriminator="kind"),
