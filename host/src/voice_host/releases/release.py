@@ -9,12 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from voice_host.settings.field_types import AgentId
+from voice_host.settings.field_types import AgentId, AliasName
+from voice_host.settings.model import PRODUCTION
 
-PRODUCTION = "production"
-"""The alias of the plain address `/agents/{id}/session`. Its calls are split by `Routing.traffic`."""
+__all__ = ["PRODUCTION", "AliasName", "Release", "ReleaseName", "Routing"]
 
-AliasName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 ReleaseName = Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9.+!-]{0,126}$")]
 """The version of the distribution; `1.4.0-2` is the second deployment of 1.4.0. Never an alias, which begins with a
 letter."""

@@ -60,6 +60,16 @@ def empty_table() -> Mapping[Any, Any]:
     return MappingProxyType({})
 
 
+def _alias_name(name: str) -> str:
+    # A version begins with a digit. Variables separate tables by two underscores, so there are no two hyphens.
+    if len(name) > 63 or re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) is None:
+        raise ValueError(
+            f"{name!r} is not an alias: lower-case letters, digits and single hyphens, beginning with a letter, at "
+            "most 63"
+        )
+    return name
+
+
 def _address(*schemes: str) -> AfterValidator:
     begins = tuple(f"{scheme}://" for scheme in schemes)
 
@@ -101,6 +111,8 @@ ProxyAddress = Annotated[str, AfterValidator(_proxy_address)]
 WebSocketUrl = Annotated[str, _address("wss", "ws")]
 HttpUrl = Annotated[str, _address("https", "http")]
 AgentId = Annotated[str, _named("an agent id", AGENT_ID_PATTERN)]
+AliasName = Annotated[str, AfterValidator(_alias_name)]
+"""The alias of a release, e.g. `staging`."""
 AgentIds = Annotated[tuple[AgentId, ...], BeforeValidator(split_list)]
 """A list of agent ids; in a variable or an option they are separated by commas."""
 Globs = Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], BeforeValidator(split_list)]

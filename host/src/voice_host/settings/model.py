@@ -14,6 +14,7 @@ from voice_host.settings.field_types import (
     TABLE,
     AgentId,
     AgentIds,
+    AliasName,
     ExtensionName,
     ExtensionNames,
     Globs,
@@ -38,6 +39,9 @@ from voice_host.settings.services import (
     built_in_services,
     ranked_services,
 )
+
+PRODUCTION = "production"
+"""The alias of the plain address `/agents/{id}/session`, whose calls are split between releases."""
 
 _Options = TypeVar("_Options", bound=BaseModel)
 
@@ -164,6 +168,24 @@ class AgentsSettings(BaseModel):
         return self.allow is None or agent_id in self.allow
 
 
+class AliasSettings(BaseModel):
+    """`[agent.<id>.alias.<name>]`: the settings of an agent's releases that are called by an alias."""
+
+    model_config = TABLE
+
+    settings: Annotated[Mapping[str, Any], AfterValidator(read_only)] = Field(
+        default_factory=empty_table,
+        description="The agent's own settings under this alias. Nothing is taken from [agent.<id>.settings].",
+    )
+
+
+def _without_production(aliases: Mapping[str, AliasSettings]) -> Mapping[str, AliasSettings]:
+    if PRODUCTION in aliases:
+        raise ValueError(f"the settings of {PRODUCTION} are [agent.<id>.settings], without `alias.{PRODUCTION}`")
+    table: Mapping[str, AliasSettings] = read_only(aliases)
+    return table
+
+
 class AgentSettings(BaseModel):
     """`[agent.<id>]`: the platform's settings for one agent."""
 
@@ -223,6 +245,18 @@ class AgentSettings(BaseModel):
     settings: Annotated[Mapping[str, Any], AfterValidator(read_only)] = Field(
         default_factory=empty_table, description="The agent's own settings, passed to its hooks."
     )
+    alias: Annotated[Mapping[AliasName, AliasSettings], AfterValidator(_without_production)] = Field(
+        default_factory=empty_table, description="A table for each alias of a release with settings of its own."
+    )
+
+    def under(self, alias: str) -> AgentSettings:
+        """Return the settings of the agent's releases that are called by an alias.
+
+        The agent's own settings are then the alias' own, and empty if it has none: a release that is tried out never
+        gets the settings of production, with their secrets.
+        """
+        own = self.settings if alias == PRODUCTION else self.alias.get(alias, AliasSettings()).settings
+        return self.model_copy(update={"settings": own, "alias": empty_table()})
 
 
 class DataSettings(BaseModel):

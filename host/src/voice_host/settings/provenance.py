@@ -12,8 +12,11 @@ KeyPath = tuple[str, ...]
 def free_keys(path: KeyPath) -> int | None:
     """Return the length of the path of the free table that contains or is `path`; None: it is not in a free table.
 
-    The free tables are `[agent.<id>.settings]` and `[extension.<name>]`, whose keys the host does not know.
+    The free tables are `[agent.<id>.settings]`, `[agent.<id>.alias.<name>.settings]` and `[extension.<name>]`, whose
+    keys the host does not know.
     """
+    if path[:1] == ("agent",) and path[2:3] == ("alias",) and path[4:5] == ("settings",):
+        return 5
     if path[:1] == ("agent",) and path[2:3] == ("settings",):
         return 3
     return 2 if path[:1] == ("extension",) and len(path) > 1 else None

@@ -77,7 +77,9 @@ class VariableReader:
         self._extensions = sorted(extensions, key=len, reverse=True)
         self._fixed = {variable_name(path): path for path in leaf_paths(Tables) if path[0] not in NAMED}
         self._retired = {variable_name(path): path for path in RETIRED}
-        self._agent_keys = {SEPARATOR.join(map(spelling, path)): path for path in leaf_paths(AgentSettings)}
+        tables = (("settings",), ("alias",))
+        keys = (path for path in leaf_paths(AgentSettings) if path not in tables)
+        self._agent_keys = {SEPARATOR.join(map(spelling, path)): path for path in keys}
         self._ignore = {CONFIG_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE, *service_variables(), *ignore}
         self.problems: list[Problem] = []
 
@@ -114,11 +116,13 @@ class VariableReader:
 
     def _agent_path(self, name: str) -> KeyPath | None:
         agent_id, rest = _split(name.removeprefix(AGENT_PREFIX), self._agent_ids)
-        if rest in self._agent_keys and rest != "SETTINGS":
+        if rest in self._agent_keys:
             return ("agent", agent_id, *self._agent_keys[rest])
-        table, _, keys = rest.partition(SEPARATOR)
-        if table == "SETTINGS" and keys:
-            return ("agent", agent_id, "settings", *keys.split(SEPARATOR))
+        match rest.split(SEPARATOR):
+            case ["SETTINGS", *keys] if keys:
+                return ("agent", agent_id, "settings", *keys)
+            case ["ALIAS", alias, "SETTINGS", *keys] if alias and keys:
+                return ("agent", agent_id, "alias", alias.lower().replace("_", "-"), "settings", *keys)
         return None
 
     def _meant(self, name: str) -> str:
@@ -132,8 +136,8 @@ class VariableReader:
             return f"did you mean {close}?" if close else "`voice-host config` lists the settings"
         agent_id, key = _split(name.removeprefix(AGENT_PREFIX), self._agent_ids)
         begin = f"{AGENT_PREFIX}{spelling(agent_id)}{SEPARATOR}"
-        known = [begin + end for end in self._agent_keys if end != "SETTINGS"]
-        return did_you_mean(begin + key, [*known, f"{begin}SETTINGS__..."])
+        known = [begin + end for end in self._agent_keys]
+        return did_you_mean(begin + key, [*known, f"{begin}SETTINGS__...", f"{begin}ALIAS__<NAME>__SETTINGS__..."])
 
 
 def _split(rest: str, known: Iterable[str]) -> tuple[str, str]:
