@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from voice_host.settings.field_types import AgentId, AliasName
 from voice_host.settings.model import PRODUCTION
@@ -62,3 +62,16 @@ class Routing(BaseModel):
 
     traffic: Mapping[ReleaseName, Annotated[int, Field(ge=0, le=100)]] = Field(default_factory=dict)
     aliases: Mapping[AliasName, ReleaseName] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Routing:
+        total = sum(self.traffic.values())
+        if self.traffic and total != 100:
+            raise ValueError(f"the shares of the traffic add up to {total}, not 100")
+        return self
+
+    @property
+    def groups(self) -> frozenset[tuple[str, str]]:
+        """The groups of workers that it needs: (release, alias), where production is an alias like the others."""
+        named = {(name, alias) for alias, name in self.aliases.items()}
+        return frozenset({(name, PRODUCTION) for name in self.traffic} | named)
