@@ -87,7 +87,13 @@ class Admission:
         self._numbers = itertools.count(1)
 
     def lease(
-        self, session_id: str, agent_id: str, caller: Caller | None = None, client_host: str | None = None
+        self,
+        session_id: str,
+        agent_id: str,
+        caller: Caller | None = None,
+        client_host: str | None = None,
+        *,
+        target: str | None = None,
     ) -> Lease | Refusal:
         """Admit a connection.
 
@@ -100,6 +106,7 @@ class Admission:
             caller: who calls; without one there is no limit per caller.
             client_host: the client's address. Loopback has no limit per address: it is the operator, or a proxy whose
                 callers cannot be distinguished.
+            target: the alias or release that is called; None: production. All of them count for the agent.
         """
         counts = list(self._counts(agent_id, caller, client_host))
         for count in counts:
@@ -108,7 +115,7 @@ class Admission:
                 return Refusal(count.limit, count.reason)
         if not self._is_connected(session_id) and not self._may_start(caller, client_host):
             return Refusal("max_call_starts_per_minute", "calls are started too quickly: try again in a minute")
-        lease = Lease(session_id, agent_id, caller, next(self._numbers))
+        lease = Lease(session_id, agent_id, caller, next(self._numbers), target)
         self._leases[lease.number] = keys = [(count.limit, count.who) for count in counts]
         for key in keys:
             self._sessions[key][session_id] += 1

@@ -12,6 +12,8 @@ from typing import Any
 
 import jwt
 
+from voice_host.auth.addresses import agent_address, split_address
+
 ALGORITHM = "HS256"
 ISSUER = AUDIENCE = "voice-host"
 
@@ -43,6 +45,7 @@ class CallToken:
     Attributes:
         id: random.
         agent_id: the agent it is for.
+        target: the alias or release it is for; None: production.
         subject: the caller it was made for.
         expires_at: seconds since the epoch.
         metadata: for `Session.metadata`.
@@ -59,6 +62,7 @@ class CallToken:
     single_use: bool
     key_id: str | None
     maker: str | None = None
+    target: str | None = None
 
 
 class CallTokens:
@@ -88,6 +92,7 @@ class CallTokens:
         single_use: bool = False,
         key_id: str | None = None,
         maker: str | None = None,
+        target: str | None = None,
     ) -> tuple[str, CallToken]:
         """Return a token and its contents. Without a subject, it gets a random one."""
         if not 0 < ttl_s <= self.max_ttl_s:
@@ -95,7 +100,7 @@ class CallTokens:
         now = int(self._clock())
         token_id = uuid.uuid4().hex
         who = subject or f"anonymous-{token_id}"
-        made = CallToken(token_id, agent_id, who, now + ttl_s, metadata or {}, single_use, key_id, maker)
+        made = CallToken(token_id, agent_id, who, now + ttl_s, metadata or {}, single_use, key_id, maker, target)
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -103,7 +108,7 @@ class CallTokens:
             "exp": made.expires_at,
             "jti": made.id,
             "sub": made.subject,
-            "agent": made.agent_id,
+            "agent": agent_address(agent_id, target),
             "metadata": dict(made.metadata),
             "single_use": made.single_use,
         }
@@ -157,7 +162,8 @@ class CallTokens:
             raise BadToken("the call token has expired")
         if issued > now + CLOCK_SKEW_S or expires - issued > self.max_ttl_s:
             raise BadToken("the call token is for another time")
-        return CallToken(texts[0], texts[1], texts[2], expires, metadata, single_use, *made_by)
+        agent_id, target = split_address(texts[1])
+        return CallToken(texts[0], agent_id, texts[2], expires, metadata, single_use, *made_by, target)
 
 
 class _UsedTokens:

@@ -39,6 +39,16 @@ class Principal:
         """Whether the client may use an agent."""
         return self.agents is None or agent_id in self.agents
 
+    def may_call(self, agent_id: str, target: str | None) -> bool:
+        """Whether the client may call a release of an agent, given its alias or name; None: production.
+
+        A key for an agent is for all of its releases. A call token is for the one address that it was made for, so that
+        a caller cannot choose another release than the one the platform meant.
+        """
+        if self.token is not None:
+            return (self.token.agent_id, self.token.target) == (agent_id, target)
+        return self.may_see(agent_id)
+
     @property
     def mark(self) -> str | None:
         """Identifies the maker of call tokens made without a key. Readable in the token, so not a secret."""

@@ -9,6 +9,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from voice_host.admission import Admission, Lease
+from voice_host.auth.addresses import split_address
 from voice_host.auth.authentication import Authentication
 from voice_host.auth.origins import origin_allowed
 from voice_host.auth.principal import AuthFailure, Principal
@@ -17,6 +18,7 @@ from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.clients.voice_host_v1 import VoiceHostV1, chosen_subprotocol
+from voice_host.fleet.report import AgentReport
 from voice_host.fleet.service import AgentService
 from voice_host.front.authorization import connection_of, origin_of
 from voice_host.observability import metrics
@@ -41,6 +43,12 @@ def add_call_route(
     app.router.routes.append(WebSocketRoute("/agents/{agent_id}/session", route.answer))
 
 
+def targets_of(agent: AgentReport) -> set[str]:
+    """Return what may follow the `@` in the address of an agent: its aliases, and its releases that run."""
+    aliases = {alias for release in agent.releases for alias in release.aliases}
+    return aliases | ({release.name for release in agent.releases} or {agent.version or ""})
+
+
 class _CallRoute:
     def __init__(
         self, agents: AgentService, settings: Settings, authentication: Authentication, admission: Admission
@@ -52,13 +60,13 @@ class _CallRoute:
 
     async def answer(self, ws: WebSocket) -> None:
         """Run one call, from the request to the end of its connection."""
-        agent_id: str = ws.path_params["agent_id"]
-        principal = await self._authorized(ws, agent_id)
+        agent_id, target = split_address(ws.path_params["agent_id"])
+        principal = await self._authorized(ws, agent_id, target)
         if isinstance(principal, _Refused):
             await self._refuse(ws, agent_id, principal)
             return
-        refused = self._unavailable(agent_id, principal)
-        lease = refused or await self._lease(ws, agent_id, principal)
+        refused = self._unavailable(agent_id, target, principal)
+        lease = refused or await self._lease(ws, agent_id, target, principal)
         if isinstance(lease, _Refused):
             await self._refuse(ws, agent_id, lease)
             return
@@ -74,7 +82,7 @@ class _CallRoute:
         finally:
             self._admission.give_back(lease)
 
-    async def _authorized(self, ws: WebSocket, agent_id: str) -> Principal | _Refused:
+    async def _authorized(self, ws: WebSocket, agent_id: str, target: str | None) -> Principal | _Refused:
         own = self._settings.for_agent(agent_id).allowed_origins
         allowed = self._settings.server.allowed_origins if own is None else own
         if not origin_allowed(ws.headers.get("origin"), ws.headers.get("host", ""), allowed):
@@ -82,17 +90,21 @@ class _CallRoute:
         # Before the agent is looked up, so that unauthenticated clients cannot find out which agents exist.
         found = await self._authentication.authorize(connection_of(ws, agent_id), "calls")
         if isinstance(found, Principal):
+            if not found.may_call(agent_id, target):
+                return _Refused(CloseCode.NOT_AUTHORISED, "the call token is for another address of this agent", found)
             return found
         if found.retry_after_s is None:
             return _Refused(CloseCode.NOT_AUTHORISED, found.reason, found)
         metrics.LIMITS_EXCEEDED.labels("", "max_auth_failures_per_minute").inc()
         return _Refused(CloseCode.OVER_A_LIMIT, found.reason, found)
 
-    def _unavailable(self, agent_id: str, principal: Principal) -> _Refused | None:
+    def _unavailable(self, agent_id: str, target: str | None, principal: Principal) -> _Refused | None:
         report = self._agents.report
         agent = report.agents.get(agent_id)
         if agent is None:
             return _Refused(CloseCode.NO_SUCH_AGENT, f"there is no agent {agent_id!r}", principal)
+        if target is not None and target not in targets_of(agent):
+            return _Refused(CloseCode.NO_SUCH_AGENT, f"{agent_id} has no release or alias {target!r}", principal)
         if agent.status == "disabled":
             return _Refused(CloseCode.AGENT_BROKEN, "the agent is switched off", principal)
         if agent.status == "broken":
@@ -102,7 +114,7 @@ class _CallRoute:
             return _Refused(CloseCode.DRAINING, "the server is shutting down", principal)
         return None
 
-    async def _lease(self, ws: WebSocket, agent_id: str, principal: Principal) -> Lease | _Refused:
+    async def _lease(self, ws: WebSocket, agent_id: str, target: str | None, principal: Principal) -> Lease | _Refused:
         """Admit the call under its session id: a new one, or the one in the resume token."""
         session_id = new_session_id()
         if (token := ws.query_params.get("resume")) is not None:
@@ -112,7 +124,7 @@ class _CallRoute:
                 return _Refused(code_for(refusal), str(refusal), principal)
             session_id = session_of(token)
         client_host = ws.client.host if ws.client else None
-        lease = self._admission.lease(session_id, agent_id, principal.caller, client_host)
+        lease = self._admission.lease(session_id, agent_id, principal.caller, client_host, target=target)
         if isinstance(lease, Lease):
             return lease
         metrics.LIMITS_EXCEEDED.labels(agent_id, lease.limit).inc()

@@ -9,8 +9,10 @@ from typing import Annotated
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, WithJsonSchema
 
+from voice_host.auth.addresses import agent_address, split_address
 from voice_host.fleet.service import AgentService
 from voice_host.front.authorization import Authorization, origin_of
+from voice_host.front.call_route import targets_of
 from voice_host.front.routes import OPTIONAL_AUTH, refusals
 from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
@@ -77,11 +79,14 @@ def add_token_route(app: FastAPI, agents: AgentService, authorization: Authoriza
     )
     async def make_token(request: Request, agent_id: str) -> TokenAnswer:
         tokens = authorization.authentication.tokens
+        agent_id, target = split_address(agent_id)
         principal = await authorization.require(request, "tokens", agent_id=agent_id)
         if tokens is None:
             raise HTTPException(404, "this host makes no call tokens: its settings have no [auth] keys_file")
-        if agent_id not in agents.report.agents:
+        if (agent := agents.report.agents.get(agent_id)) is None:
             raise HTTPException(404, f"there is no agent {agent_id!r}")
+        if target is not None and target not in targets_of(agent):
+            raise HTTPException(404, f"{agent_id} has no release or alias {target!r}")
         wanted = _parsed(await _body(request))
         ttl_s = min(DEFAULT_TTL_S, tokens.max_ttl_s) if wanted.ttl_s is None else wanted.ttl_s
         if ttl_s > tokens.max_ttl_s:
@@ -94,6 +99,7 @@ def add_token_route(app: FastAPI, agents: AgentService, authorization: Authoriza
             single_use=wanted.single_use,
             key_id=principal.key_id,
             maker=principal.mark,
+            target=target,
         )
         log.info(
             "token_minted",
@@ -105,7 +111,7 @@ def add_token_route(app: FastAPI, agents: AgentService, authorization: Authoriza
         )
         return TokenAnswer(
             token=text,
-            agent=made.agent_id,
+            agent=agent_address(made.agent_id, made.target),
             subject=made.subject,
             single_use=made.single_use,
             expires_at=datetime.fromtimestamp(made.expires_at, UTC),

@@ -15,13 +15,22 @@ export async function loadAgents() {
   return { agents, monitor: monitorIn(response) };
 }
 
-/** The agent id in the address, or null. */
+/** The agent in the address, `#night-desk` or `?agent=night-desk@staging`, or null. The one behind `#` is the latest. */
 export function agentInAddress() {
+  const asked = new URLSearchParams(location.search).get("agent");
   try {
-    return decodeURIComponent(location.hash.slice(1)) || null;
+    return decodeURIComponent(location.hash.slice(1)) || asked;
   } catch {
-    return null; // an invalid escape sequence
+    return asked; // an invalid escape sequence
   }
+}
+
+/** Adds the release that the address names, as in `night-desk@staging`, as an agent beside the one in production. */
+export function withRelease(agents, wanted) {
+  const [id, target] = (wanted ?? "").split("@");
+  const agent = target ? agents.find((candidate) => candidate.id === id) : undefined;
+  if (!agent) return agents;
+  return [...agents, { ...agent, id: wanted, title: `${agent.title || id} @${target}`, status: "ready" }];
 }
 
 /** Puts an agent's id into the address without adding a step to the browser's history. */

@@ -1,7 +1,7 @@
 // The talk page: finds its elements, loads the agents, and runs one conversation at a time.
 
 import { AccessDenied, useCredential } from "./access.js";
-import { agentInAddress, loadAgents, markChosen, rememberInAddress, showAgents } from "./agents.js";
+import { agentInAddress, loadAgents, markChosen, rememberInAddress, showAgents, withRelease } from "./agents.js";
 import { Controls } from "./controls.js";
 import { Conversation } from "./conversation.js";
 import { element } from "./dom.js";
@@ -119,7 +119,7 @@ function callAgain() {
 }
 
 function list(found) {
-  agents = found;
+  agents = withRelease(found, agentInAddress() ?? stored?.agent);
   showAgents(page.agentList, agents, choose);
   page.agentsHint.textContent = agents.length === 0 ? "No agent is installed. Install an agent’s package and restart." : "";
   chooseFromAddress();
