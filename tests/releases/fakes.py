@@ -43,6 +43,7 @@ class FakeFleet:
         self.retiring: list[Group] = []
         self.routings: dict[str, Routing] = {}
         self.broken: set[str] = set()
+        self.reported: dict[str, AgentReport] = {}
         self.launching = asyncio.Event()
         self.may_launch = asyncio.Event()
         self.may_launch.set()
@@ -70,6 +71,9 @@ class FakeFleet:
         self.retiring.append((agent_id, name, alias))
         await self.calls_end.wait()
         self.retiring.remove((agent_id, name, alias))
+
+    def report_broken(self, report: AgentReport) -> None:
+        self.reported[report.id] = report
 
     async def restart(self, agent_id: str) -> None:
         raise NotImplementedError
@@ -119,6 +123,12 @@ class FakeEnvironments:
 
     async def remove(self, release: Release) -> None:
         shutil.rmtree(self._of(release.agent_id, release.name))
+
+
+    async def clean(self, known: Iterable[Release]) -> list[Path]:
+        folders = {self._of(each.agent_id, each.name) for each in known}
+        assert folders == {file.parent for file in self.folder.glob("*/*/release.json")}
+        return []
 
 
 class Host:

@@ -339,7 +339,8 @@ async def test_a_release_that_is_broken_at_the_start_takes_nothing_down(host: Ho
     again.fleet.broken.update({"1.1", "2.0"})
     await again.deployments.start({"night-desk": release("1.0", deployed=False)})
     assert again.traffic() == {"1.0": 100}
-    assert again.traffic("day-desk") == {}
+    assert again.fleet.reported.keys() == {"day-desk"}
+    assert again.fleet.reported["day-desk"].hint == "start its database"
     again.fleet.broken.clear()
     await again.deployments.promote("night-desk", "1.1")
     assert again.groups() == {("1.1", P)}
@@ -354,6 +355,8 @@ async def test_a_damaged_routing_is_kept_and_the_agent_not_changed(host: Host, t
     file.write_text('{"version_of_format": 1, "routing"')
     again = await restarted(tmp_path)
     assert again.groups("day-desk") == {("2.0", P)}
+    assert not again.groups(), "it is unknown which release should answer"
+    assert "routing.json cannot be used" in str(again.fleet.reported["night-desk"])
     for change in (again.deployments.promote("night-desk", "1.1"), again.deployments.deploy(package("1.2"))):
         with pytest.raises(ChangeRefused, match=r"routing\.json cannot be used: it is not JSON; restore it from"):
             await change

@@ -12,12 +12,14 @@ from voice_host.cli.agents import agents
 from voice_host.cli.call import call
 from voice_host.cli.check import check
 from voice_host.cli.config import config
+from voice_host.cli.deploy import deploy
 from voice_host.cli.dev import dev
 from voice_host.cli.exit_codes import INTERRUPTED
 from voice_host.cli.keys import keys
 from voice_host.cli.logs import logs
 from voice_host.cli.new import new
 from voice_host.cli.output import print_line, say_interrupted
+from voice_host.cli.releases import promote, releases, reload, remove, rollback, traffic
 from voice_host.cli.restart import restart
 from voice_host.cli.serve import serve
 from voice_host.cli.top import top
@@ -51,7 +53,8 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for _command in (serve, agents, top, logs, restart, check, config, call, new, dev):
+_DEPLOYING = (deploy, releases, promote, rollback, traffic, remove)
+for _command in (serve, agents, top, logs, restart, check, config, call, new, dev, *_DEPLOYING, reload):
     app.command(epilog=_EPILOG)(_command)
 app.add_typer(keys, epilog=_EPILOG)
 

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import typer
 
-from voice_host.cli.exit_codes import FAILED
+from voice_host.cli.exit_codes import FAILED, USAGE
 from voice_host.cli.output import ConfigOption, fail, settings_or_exit
 from voice_host.settings import TOKEN_VARIABLE, URL_VARIABLE, Settings
 
@@ -45,6 +45,9 @@ TokenOption = Annotated[
         "--token", envvar=TOKEN_VARIABLE, show_envvar=False, help=f"An API key for --url. Default: ${TOKEN_VARIABLE}."
     ),
 ]
+
+NOT_FOUND = 404
+"""The status for an agent, release or alias that does not exist."""
 
 CONNECT_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 60.0
@@ -135,10 +138,10 @@ class RunningHost:
 
     def _refused(self, status: int, body: str) -> HostError:
         try:
-            detail = json.loads(body)["detail"]
+            answer = json.loads(body)
+            detail, hint = answer["detail"], answer.get("hint")
         except (ValueError, KeyError, TypeError):
             return self._no_host(status)
-        hint = None
         if status in (401, 403):
             hint = f"give an API key with the scope that is needed with --token, or in {TOKEN_VARIABLE}"
         return HostError(detail if isinstance(detail, str) else json.dumps(detail), hint, status=status)
@@ -202,7 +205,7 @@ async def reach(settings: Settings, url: str | None = None, token: str | None = 
 def of_running_host(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     """Give a command the options `--url`, `--token` and `--config`, and pass it the host that they name.
 
-    A `HostError` is printed, and ends the command with exit code 1.
+    A `HostError` is printed, and ends the command with exit code 1, or 2 if the host does not know what it is about.
     """
     signature = _signature(command)
 
@@ -218,7 +221,7 @@ def of_running_host(command: Callable[..., Awaitable[None]]) -> Callable[..., No
         try:
             asyncio.run(work())
         except HostError as error:
-            fail(str(error), error.hint, FAILED)
+            fail(str(error), error.hint, USAGE if error.status == NOT_FOUND else FAILED)
 
     # What typer reads.
     run.__name__, run.__doc__ = command.__name__, command.__doc__

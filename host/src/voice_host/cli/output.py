@@ -85,6 +85,13 @@ def settings_or_exit(config: Path | None, options: dict[str, Any] | None = None)
     return settings
 
 
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show on a terminal what the command waits for."""
+    with Console(stderr=True, highlight=False).status(Text(printable(f"{what} ..."))):
+        yield
+
+
 def print_json(value: object, *, indent: int | None = 2) -> None:
     """Print a value as JSON. `indent`: None puts it on one line."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)

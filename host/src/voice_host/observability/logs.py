@@ -78,6 +78,7 @@ def configure_logging(
     last: Any = structlog.processors.JSONRenderer()
     if log_format == "text":
         last = structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    redact_in_logs(secrets)
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
@@ -87,7 +88,7 @@ def configure_logging(
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.ExceptionRenderer() if messages else _TRACES_ALONE,
-            _Safe(Redactor(secrets)),
+            _Safe(),
             *([] if kept is None else [kept]),
             last,
         ],
@@ -106,6 +107,15 @@ def configure_logging(
         _kept.append(kept)
     _allowed.clear()
     _allow(_OWN, level)
+
+
+_redactor = Redactor(())
+
+
+def redact_in_logs(secrets: Iterable[str]) -> None:
+    """Redact these secrets in every line from now on, instead of those before."""
+    global _redactor
+    _redactor = Redactor(secrets)
 
 
 def relay(fields: Mapping[str, Any]) -> None:
@@ -155,17 +165,14 @@ def _is_allowed(record: logging.LogRecord) -> bool:
 class _Safe:
     """Redacts all fields before rendering, while secrets are not yet quoted; also escapes and truncates them."""
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
-
     def __call__(self, _: object, __: str, fields: Fields) -> Fields:
         safe = {printable(str(name)): self._field(name, value) for name, value in fields.items()}
         return cast(Fields, safe)
 
     def _field(self, name: str, value: object) -> object:
         if name == "exception":
-            return printable(self._redactor.text(str(value)), max_chars=MAX_TRACE_CHARS, keep="\n")
-        return _printable(self._redactor.value(value))
+            return printable(_redactor.text(str(value)), max_chars=MAX_TRACE_CHARS, keep="\n")
+        return _printable(_redactor.value(value))
 
 
 def _printable(value: object) -> object:

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from voice_host.fleet.report import AgentReport
+from voice_host.plugins import Phase
 from voice_host.releases.release import PRODUCTION, Release, Routing
 from voice_host.releases.store import StoredAgent, StoredRouting
 from voice_host.releases.traffic import without_release
@@ -48,6 +50,24 @@ class AgentReleases:
     def running(self) -> frozenset[tuple[str, str]]:
         """The groups (release, alias) to which calls are routed."""
         return self.routing.groups - self.down
+
+    @property
+    def deployed(self) -> list[Release]:
+        """The releases that are not installed beside the host."""
+        return [each for each in self.releases.values() if each.created is not None]
+
+    def broken(self, reports: Iterable[AgentReport]) -> AgentReport | None:
+        """Return the report of an agent of which nothing runs; None: nothing should.
+
+        Args:
+            reports: of the releases that did not start.
+        """
+        if self.damaged is None:
+            return next(iter(reports), None)
+        hint = "restart the host afterwards"
+        return AgentReport(
+            id=self.id, status="broken", title=self.id, phase=Phase.ALLOWED, error=self.damaged, hint=hint
+        )
 
     def is_routed(self, name: str) -> bool:
         """Whether calls are routed to a release."""
@@ -108,7 +128,9 @@ def releases_at_start(agent_id: str, stored: StoredAgent, installed: Release | N
     if installed is not None:
         name = _free_name(installed.name, {*agent.releases, *stored.unusable})
         agent.releases[name] = installed.model_copy(update={"name": name})
-        if record is None:
+        if record is None and stored.damaged is not None:
+            record = StoredRouting()  # it is unknown what should run
+        elif record is None:
             record = StoredRouting(routing=Routing(traffic={name: 100}))
         elif record.installed is not None:
             record = record.renamed(record.installed, name)

@@ -93,19 +93,28 @@ class Deployments:
             self._agents[agent_id] = agent
             for problem in agent.problems:
                 log.error("release_unusable", agent_id=agent_id, problem=problem)
-        await asyncio.gather(*map(self._start, self._agents.values()))
+        if not any(agent.problems for agent in self._agents.values()):  # of which nothing must be lost
+            deployed = [each for agent in self._agents.values() for each in agent.deployed]
+            await self._environments.clean(deployed)
+        await asyncio.gather(*(self._start(agent) for agent in self._agents.values() if self._allowed(agent.id)))
 
     async def _start(self, agent: AgentReleases) -> None:
+        reports: dict[tuple[str, str], AgentReport] = {}
+
         async def launch(group: tuple[str, str]) -> None:
             name, alias = group
             try:
                 await self._fleet.launch(agent.releases[name], alias)
             except ReleaseFailed as failed:
                 agent.down.add(group)
+                reports[group] = failed.report
                 log.error("release_broken", agent_id=agent.id, release=name, alias=alias, error=str(failed.report))
 
         await asyncio.gather(*map(launch, sorted(agent.routing.groups)))
-        self._fleet.route(agent.id, without_groups(agent.routing, agent.down))
+        if agent.running:
+            self._fleet.route(agent.id, without_groups(agent.routing, agent.down))
+        elif (report := agent.broken(reports.values())) is not None:
+            self._fleet.report_broken(report)
 
     async def stop(self) -> None:
         """Undo the deployments under way, and stop waiting for releases that leave: the fleet ends their workers."""
@@ -268,7 +277,7 @@ class Deployments:
     @contextmanager
     def _changing(self, agent_id: str, change: str, *, new: bool = False) -> Iterator[AgentReleases]:
         """Enclose a change of an agent, of which there is one at a time. `new`: there may be no such agent yet."""
-        if new and not self._allowed(agent_id):
+        if not self._allowed(agent_id):
             raise ChangeRefused(
                 f"the settings of the host do not let the agent {agent_id!r} run",
                 "add it to [agents] allow; [agent.<id>] enabled must not be false",

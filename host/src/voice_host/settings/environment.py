@@ -54,7 +54,14 @@ def process_environment() -> Environment:
 
 
 def export(environment: Environment, names: Iterable[str]) -> None:
-    """Add variables of the `.env` file to `os.environ`, where model providers and agents read theirs."""
+    """Add variables of the `.env` file to `os.environ`, where model providers and agents read theirs.
+
+    Those that were added before and are not among `names` any more are removed.
+    """
+    names = set(names)
+    for name in _exported.keys() - names:
+        if os.environ.get(name) == _exported.pop(name):
+            del os.environ[name]
     for name in environment.from_file.intersection(names):
         os.environ[name] = _exported[name] = environment.variables[name]
 

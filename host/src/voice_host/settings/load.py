@@ -97,7 +97,8 @@ def load_settings(
     if problems:
         raise SettingsError(problems)
     of_keys = {(name,): environment.came_from(name) for name in service_variables() if name in environment.variables}
-    export(environment, [name for name in environment.from_file if not _is_setting(name)])
+    if environ is None:
+        export(environment, [name for name in environment.from_file if not _is_setting(name)])
     return settings.model_copy(update={"provenance": {**layers.provenance, **of_keys}, "warnings": warnings})
 
 

@@ -374,6 +374,21 @@ class Settings(Tables):
         """Return the settings of one agent; the defaults if it has no table."""
         return self.agent.get(agent_id) or AgentSettings()
 
+    def under(self, agent_id: str, alias: str) -> Settings:
+        """Return the settings for the workers of an agent's releases that are called by an alias.
+
+        They contain the agent's own settings under this alias as `[agent.<id>.settings]`, and those of no other alias.
+        """
+        table, own = ("agent", agent_id, "settings"), ("agent", agent_id, "alias", alias, "settings")
+        sources: dict[KeyPath, Provenance] = {}
+        for path, source in self.provenance.items():
+            if alias != PRODUCTION and path[:5] == own:
+                sources[(*table, *path[5:])] = source
+            elif path[:3] != ("agent", agent_id, "alias") and (alias == PRODUCTION or path[:3] != table):
+                sources[path] = source
+        agents = read_only({**self.agent, agent_id: self.for_agent(agent_id).under(alias)})
+        return self.model_copy(update={"agent": agents, "provenance": sources})
+
     def environment_of(self, agent_id: str) -> Path | None:
         """Return the absolute path of an agent's environment, relative to the settings file; None: the host's own."""
         folder = self.for_agent(agent_id).environment

@@ -220,9 +220,3 @@ class Group:
         if worker in self.retiring:
             self.retiring.remove(worker)
         return False
-
-    async def ended(self) -> None:
-        """Wait until no worker is left."""
-        while workers := [*self.workers, *self.retiring]:
-            await asyncio.wait([worker.process.exited for worker in workers])
-            await asyncio.sleep(0)

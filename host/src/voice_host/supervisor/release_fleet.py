@@ -31,6 +31,9 @@ class ReleaseFleet(Protocol):
             ReleaseFailed: it is broken. Its workers have left.
         """
 
+    def report_broken(self, report: AgentReport) -> None:
+        """List an agent as broken, none of whose releases could be started with the host."""
+
     def route(self, agent_id: str, routing: Routing) -> None:
         """Send new calls of an agent by a new routing. All releases that it names run. Calls go on where they are."""
 

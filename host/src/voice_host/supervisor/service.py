@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
@@ -56,6 +55,9 @@ IMPORT_TIMEOUT_S = 60.0
 
 LEAVE_TIMEOUT_S = 5.0
 """How long a worker may take to leave after its calls and callbacks are over, before it is killed."""
+
+StartReleases = Callable[[Mapping[str, Release]], Awaitable[None]]
+"""Starts all releases that get calls, and routes the calls, given the installed releases by agent."""
 
 _Key = tuple[str, str, str]
 """Agent, release, alias."""
@@ -127,6 +129,7 @@ class WorkerAgents:
         self._state: State = "starting"
         self._calls = WorkerCalls(self)
         self._sessions: SessionTable | None = None
+        self.start_releases: StartReleases = self._start_installed
 
     # --- start and stop -----------------------------------------------------------------------------------------------
 
@@ -136,15 +139,12 @@ class WorkerAgents:
             self._base[agent.id] = self._reports[agent.id] = report_of(self._unable(agent) or agent, self._settings)
         able = [agent for agent in self._agents if isinstance(agent, DiscoveredAgent) and not self._unable(agent)]
         try:
-            if able:
-                await self._spawner.start()
-                await self._speech.open()
+            await self._spawner.start()
+            await self._speech.open()
         except CannotSpawn as error:
             hint = 'see the errors above; [agents] isolation = "none" runs all agents in one process'
             raise CannotServe(f"no worker process can be started: {error}", hint) from error
-        async with asyncio.TaskGroup() as tasks:
-            for agent in able:
-                tasks.create_task(self._start(installed_release(agent)))
+        await self.start_releases({agent.id: installed_release(agent) for agent in able})
         for report in self._reports.values():
             if (report.required and report.status != "ready") or (report.status == "broken" and self._strict):
                 raise RequiredAgentBroken(report)
@@ -154,11 +154,19 @@ class WorkerAgents:
         """Return why an agent has no workers, as its metadata and settings tell; None: it has."""
         return agent if isinstance(agent, BrokenAgent) else disabled(agent, self._settings)
 
+    async def _start_installed(self, releases: Mapping[str, Release]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for release in releases.values():
+                tasks.create_task(self._start(release))
+
     async def _start(self, release: Release) -> None:
         """Start an installed agent, and send it all calls. It is broken if that fails."""
-        with suppress(ReleaseFailed):
+        try:
             await self.launch(release)
-            self.route(release.agent_id, Routing(traffic={release.name: 100}))
+        except ReleaseFailed as failed:
+            self.report_broken(failed.report)
+            return
+        self.route(release.agent_id, Routing(traffic={release.name: 100}))
 
     async def drain(self, timeout_s: float = 0) -> None:
         if self._state in ("draining", "stopped"):
@@ -279,12 +287,9 @@ class WorkerAgents:
         changed = partial(self._group_changed, release.agent_id)
         group = Group(release, alias, own.workers, self._start_worker, changed, self._restarts)
         key = (release.agent_id, release.name, alias)
-        try:
-            report = await group.start()
-        except ReleaseFailed as failed:
-            if not self._groups_of(release.agent_id):
-                self._base[release.agent_id] = self._reports[release.agent_id] = failed.report
-            raise
+        report = await group.start()
+        if (former := self._groups.get(key)) is not None:  # it still finishes its calls
+            group.retiring += former.retiring
         self._groups[key] = group
         self._base[release.agent_id] = report
         self._refresh(release.agent_id)
@@ -294,7 +299,7 @@ class WorkerAgents:
         async with self._starting:
             own = self._settings.for_agent(release.agent_id)
             try:
-                order = self._order(release, alias, number)
+                order = self.order(release, alias, number)
                 process = await self._spawner.spawn(release.python, own.launcher, order.confinement)
             except (CannotSpawn, CannotConfine) as error:
                 found = DiscoveredAgent(
@@ -331,14 +336,15 @@ class WorkerAgents:
         if self._reports[agent_id].status == "broken" != was:
             log_report(FleetReport(agents={agent_id: self._reports[agent_id]}))
 
-    def _order(self, release: Release, alias: str, number: int) -> Order:
+    def order(self, release: Release, alias: str = PRODUCTION, number: int = 1) -> Order:
+        """Return what a worker is given: the settings and keys of its agent under an alias."""
         agent_id = release.agent_id
         wanted, variables = confinement_of(self._settings, release)
         return Order(
             release=release,
             alias=alias,
             number=number,
-            settings=settings_to_send(self._settings, agent_id, self._speech_extensions),
+            settings=settings_to_send(self._settings.under(agent_id, alias), agent_id, self._speech_extensions),
             keys=keys_for(self._settings, agent_id),
             variables=variables_for(self._settings, agent_id) | variables,
             confinement=wanted,
@@ -354,10 +360,16 @@ class WorkerAgents:
 
     async def retire(self, agent_id: str, name: str, alias: str = PRODUCTION) -> None:
         """Let a group finish its calls: see `ReleaseFleet`."""
-        group = self._groups[agent_id, name, alias]
+        if (group := self._groups.get((agent_id, name, alias))) is None:
+            return  # its workers have ended by themselves
         group.retire()
         self._refresh(agent_id)
-        await group.ended()
+        if leaving := [worker.process.exited for worker in group.retiring]:
+            await asyncio.wait(leaving)
+
+    def report_broken(self, report: AgentReport) -> None:
+        """List an agent as broken: see `ReleaseFleet`."""
+        self._base[report.id] = self._reports[report.id] = report
 
     async def restart(self, agent_id: str) -> None:
         """Replace all workers of an agent: see `ReleaseFleet`."""

@@ -1,0 +1,119 @@
+"""Reads the settings of a running host again, and puts them into effect: SIGHUP and `POST /reload`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from voice_host.front.authorization import Authorization
+from voice_host.observability.logs import get_logger, redact_in_logs
+from voice_host.settings import Settings, SettingsError, known_secrets
+from voice_host.supervisor.release_fleet import ReleaseFailed, ReleaseFleet
+
+log = get_logger(__name__)
+
+FIXED = ("server", "auth", "agents", "data", "extensions", "extension", "limits")
+"""The tables that only a restart puts into effect: the port, limits and extensions of the front, and which agents there
+are."""
+
+Load = Callable[[], Settings]
+"""Reads the settings as `voice-host serve` has read them. Blocks; raises `SettingsError`."""
+
+
+class Reloaded(BaseModel):
+    """What came of reading the settings again."""
+
+    changed: tuple[str, ...] = Field(description="Agents whose settings have changed: they got new workers.")
+    needs_restart: tuple[str, ...] = Field(description="Keys that have changed and need a restart of the host.")
+
+
+class ReloadFailed(Exception):
+    """The settings were not put into effect, or not for all agents. The message says why, `hint` what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class LiveSettings:
+    """The settings of a running host, which can be read again. Belongs to the front's event loop.
+
+    Attributes:
+        current: the settings in effect. Read them anew for each use.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.current = settings
+        self._reloading = asyncio.Lock()
+        self._secrets = known_secrets(settings)
+
+    async def reload(self, load: Load, fleet: ReleaseFleet) -> Reloaded:
+        """Read the settings again. Agents whose settings changed get new workers; calls go on with the old ones.
+
+        Raises:
+            ReloadFailed: they are invalid, and nothing changes; or an agent does not start with them, and it alone
+                continues with the old ones.
+        """
+        async with self._reloading:
+            try:
+                read = await asyncio.to_thread(load)
+            except SettingsError as error:
+                problems = "\n".join(map(str, error.problems))
+                log.error("settings_not_reloaded", problems=[str(problem) for problem in error.problems])
+                raise ReloadFailed(problems, "correct them and reload again; the host continues as before") from error
+            before = self.current
+            needs_restart = tuple(_changed_keys(before, read))
+            after = read.model_copy(update={name: getattr(before, name) for name in FIXED})
+            self._secrets |= known_secrets(after)  # the former ones are still in use by calls
+            redact_in_logs(self._secrets)
+            try:
+                await fleet.reload(after)
+            except ReleaseFailed as failed:
+                self.current = after
+                log.error("agent_not_reloaded", agent_id=failed.report.id, error=str(failed.report))
+                hint = failed.report.hint or "correct its settings and reload again"
+                raise ReloadFailed(f"{failed.report}; it continues with its former settings", hint) from failed
+            self.current = after
+            changed = tuple(sorted(_changed_agents(before, after)))
+            log.info("settings_reloaded", agents=changed, needs_restart=needs_restart)
+            return Reloaded(changed=changed, needs_restart=needs_restart)
+
+
+def _changed_agents(before: Settings, after: Settings) -> set[str]:
+    named = {*before.agent, *after.agent}
+    return {agent_id for agent_id in named if before.for_agent(agent_id) != after.for_agent(agent_id)}
+
+
+def _changed_keys(before: Settings, after: Settings) -> list[str]:
+    """Return the keys of fixed tables that differ, such as `server.port`."""
+    changed = []
+    for name in FIXED:
+        old, new = getattr(before, name), getattr(after, name)
+        if isinstance(old, BaseModel):
+            changed += [f"{name}.{key}" for key in type(old).model_fields if getattr(old, key) != getattr(new, key)]
+        elif old != new:
+            changed.append(name)
+    return changed
+
+
+def add_reload_route(
+    app: FastAPI, live: LiveSettings, load: Load, fleet: ReleaseFleet, authorization: Authorization
+) -> None:
+    """Add `POST /reload` to the host's application."""
+    options: dict[str, Any] = {"openapi_extra": {"security": [{"bearer": []}]}}
+
+    @app.post("/reload", response_model=Reloaded, **options)
+    async def reload(request: Request) -> Any:
+        principal = await authorization.operator(request, "deploy")
+        if principal.agents is not None:
+            raise HTTPException(403, "the settings are those of all agents, and this key is limited to some")
+        try:
+            return await live.reload(load, fleet)
+        except ReloadFailed as failed:
+            return JSONResponse({"detail": failed.message, "hint": failed.hint}, 422)
