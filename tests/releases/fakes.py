@@ -124,10 +124,7 @@ class FakeEnvironments:
     async def remove(self, release: Release) -> None:
         shutil.rmtree(self._of(release.agent_id, release.name))
 
-
-    async def clean(self, known: Iterable[Release]) -> list[Path]:
-        folders = {self._of(each.agent_id, each.name) for each in known}
-        assert folders == {file.parent for file in self.folder.glob("*/*/release.json")}
+    async def clean(self) -> list[Path]:
         return []
 
 

@@ -84,7 +84,7 @@ async def test_a_release_that_fails_changes_nothing(host: Host, why: str, monkey
     assert [each.name for each in host.deployments.listing({})] == ["1.0"]
     assert {
         "check": "it was not imported: No module named 'crm'",
-        "start": "agent night-desk is broken, it was not started: on_startup raised OSError; start its database",
+        "start": "agent night-desk is broken, it was not started: on_startup raised OSError",
         "store": "the routing cannot be stored: No space left on device",
     }[why] == raised.value.message
 

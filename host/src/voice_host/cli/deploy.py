@@ -21,8 +21,7 @@ from voice_host.observability.printable import printable
 from voice_host.settings.model import PRODUCTION
 
 LEFT_OUT = ("__pycache__", "node_modules", "build", "dist", "venv", "voice-host-data")
-"""Folders that are not part of an agent's source. Environments are not either, nor what begins with a dot, such as `.git`
-and `.env`."""
+"""Folders that are not part of an agent's source; nor are environments, and what begins with a dot (`.git`, `.env`)."""
 
 KEPT = (".gitignore",)
 """Build tools read it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,7 @@ import typer
 
 from voice_host.cli.output import ConfigOption, fail, host_errors, settings_or_exit
 from voice_host.front.listener import PortTaken, listen
-from voice_host.settings import Settings
+from voice_host.settings import Settings, load_settings
 from voice_host.settings.model import ServerSettings
 
 if TYPE_CHECKING:
@@ -51,12 +52,10 @@ def serve(
 
     `voice-host serve --agents front-desk --port 9000 --log-format json`
     """
-    settings = settings_or_exit(
-        config,
-        {"server.host": host, "server.port": port, "server.log_format": log_format, "agents.allow": agents},
-    )
+    options = {"server.host": host, "server.port": port, "server.log_format": log_format, "agents.allow": agents}
+    settings = settings_or_exit(config, options)
     with _listener(settings.server) as listener:
-        _serve(settings, listener, strict, insecure)
+        _serve(settings, listener, strict, insecure, partial(load_settings, settings.path, options=options))
 
 
 def _listener(server: ServerSettings) -> socket.socket:
@@ -66,7 +65,9 @@ def _listener(server: ServerSettings) -> socket.socket:
         fail(str(error), error.hint)
 
 
-def _serve(settings: Settings, listener: socket.socket, strict: bool, insecure: bool) -> None:
+def _serve(
+    settings: Settings, listener: socket.socket, strict: bool, insecure: bool, load: Callable[[], Settings]
+) -> None:
     # Imported lazily: it loads the web framework, and the agent runtime if agents run in this process.
     from voice_host.front.run import serve as run
     from voice_host.speech.select import installed_extensions
@@ -79,6 +80,7 @@ def _serve(settings: Settings, listener: socket.socket, strict: bool, insecure: 
             load_extensions=installed_extensions,
             build=partial(build, strict=strict),
             insecure=insecure,
+            load=load,
         )
 
 

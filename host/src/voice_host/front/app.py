@@ -21,12 +21,15 @@ from voice_host.front.middleware import (
     SameSiteSockets,
     SecurityHeaders,
 )
+from voice_host.front.release_routes import add_release_routes
+from voice_host.front.reload import LiveSettings, add_reload_route
 from voice_host.front.restart_route import add_restart_route
 from voice_host.front.routes import add_routes
 from voice_host.front.talk_page import add_talk_page
 from voice_host.front.tokens import add_token_route
 from voice_host.observability.agent_logs import AgentLogs
 from voice_host.plugins import Extensions
+from voice_host.releases.deployments import Deployments
 from voice_host.settings import Settings
 
 
@@ -40,6 +43,8 @@ def create_host_app(
     allowed_hosts: Sequence[str] = ("*",),
     logs: AgentLogs | None = None,
     tracebacks: bool = False,
+    live: LiveSettings | None = None,
+    deployments: Deployments | str | None = None,
 ) -> FastAPI:
     """Return the application in front of `agents`. The caller starts and stops them.
 
@@ -53,12 +58,15 @@ def create_host_app(
             their own name to this machine, which would pass a comparison of `Origin` and `Host`.
         logs: has the latest log lines about each agent; None: there is no route for them.
         tracebacks: whether `GET /agents` includes tracebacks of broken agents; only for `voice-host dev`.
+        live: the settings, if they can be read again.
+        deployments: the releases of the agents; a text: why this host has none; None: there are no routes for them.
 
     Raises:
         ExtensionsBroken: the routes of an extension cannot be added.
     """
     authentication = authentication or Authentication()
-    admission = admission or Admission(settings.limits, lambda agent_id: settings.for_agent(agent_id).max_calls)
+    live = live or LiveSettings(settings)
+    admission = admission or Admission(settings.limits, lambda agent_id: live.current.for_agent(agent_id).max_calls)
     authorization = Authorization(authentication)
     allowed_origins = settings.server.allowed_origins
     app = FastAPI(title="voice-host", docs_url=None, redoc_url=None, openapi_url=None)
@@ -77,6 +85,9 @@ def create_host_app(
         add_log_route(app, agents, logs, authorization)
     add_restart_route(app, agents, authorization)
     add_token_route(app, agents, authorization)
-    add_call_route(app, agents, settings, authentication, admission)
+    add_call_route(app, agents, live, authentication, admission)
+    if deployments is not None:
+        add_release_routes(app, agents, deployments, authorization)
+        add_reload_route(app, live, authorization)
     add_extension_routes(app, extensions or Extensions([]))
     return app

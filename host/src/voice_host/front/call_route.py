@@ -21,10 +21,10 @@ from voice_host.clients.voice_host_v1 import VoiceHostV1, chosen_subprotocol
 from voice_host.fleet.report import AgentReport
 from voice_host.fleet.service import AgentService
 from voice_host.front.authorization import connection_of, origin_of
+from voice_host.front.reload import LiveSettings
 from voice_host.observability import metrics
 from voice_host.sessions.refusals import SessionRefused, report_refusal
 from voice_host.sessions.resume_token import new_session_id, session_of
-from voice_host.settings import Settings
 
 
 class _Refused(NamedTuple):
@@ -36,10 +36,10 @@ class _Refused(NamedTuple):
 
 
 def add_call_route(
-    app: FastAPI, agents: AgentService, settings: Settings, authentication: Authentication, admission: Admission
+    app: FastAPI, agents: AgentService, live: LiveSettings, authentication: Authentication, admission: Admission
 ) -> None:
     """Add the route. A Starlette route, because FastAPI's would resolve dependencies for each call."""
-    route = _CallRoute(agents, settings, authentication, admission)
+    route = _CallRoute(agents, live, authentication, admission)
     app.router.routes.append(WebSocketRoute("/agents/{agent_id}/session", route.answer))
 
 
@@ -51,10 +51,10 @@ def targets_of(agent: AgentReport) -> set[str]:
 
 class _CallRoute:
     def __init__(
-        self, agents: AgentService, settings: Settings, authentication: Authentication, admission: Admission
+        self, agents: AgentService, live: LiveSettings, authentication: Authentication, admission: Admission
     ) -> None:
         self._agents = agents
-        self._settings = settings
+        self._live = live
         self._authentication = authentication
         self._admission = admission
 
@@ -76,15 +76,16 @@ class _CallRoute:
                 await self._refuse(ws, agent_id, used)
                 return
             opening = Opening(principal.metadata, ws.query_params.get("resume"))
-            timeout_s = self._settings.limits.send_timeout_s
+            timeout_s = self._live.current.limits.send_timeout_s
             client = ClientConnection(AsgiWebSocket(ws), VoiceHostV1(), send_timeout_s=timeout_s)
             await self._agents.take(client, lease, opening)
         finally:
             self._admission.give_back(lease)
 
     async def _authorized(self, ws: WebSocket, agent_id: str, target: str | None) -> Principal | _Refused:
-        own = self._settings.for_agent(agent_id).allowed_origins
-        allowed = self._settings.server.allowed_origins if own is None else own
+        settings = self._live.current
+        own = settings.for_agent(agent_id).allowed_origins
+        allowed = settings.server.allowed_origins if own is None else own
         if not origin_allowed(ws.headers.get("origin"), ws.headers.get("host", ""), allowed):
             return _Refused(CloseCode.ORIGIN_NOT_ALLOWED, "this page may not call here")
         # Before the agent is looked up, so that unauthenticated clients cannot find out which agents exist.

@@ -7,8 +7,8 @@ import math
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import uvicorn
@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from voice_host.fleet.service import AgentService
 from voice_host.front.connections import connection_options, operator_protocol
 from voice_host.front.data_directory import DataDirectory
+from voice_host.front.reload import ReloadFailed
 from voice_host.observability.agent_logs import AgentLogs
 from voice_host.observability.logs import get_logger
 from voice_host.settings import Settings
@@ -38,6 +39,7 @@ class HostServer(uvicorn.Server):
             that the user has just ended in the terminal.
         data: the directory with the Unix socket, which is served too; None: there is none.
         logs: those that clients follow until the host stops.
+        reload: reads the settings again, on SIGHUP; None: SIGHUP drains like the others.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class HostServer(uvicorn.Server):
         drain_timeout_s: float | None = None,
         data: DataDirectory | None = None,
         logs: AgentLogs | None = None,
+        reload: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -67,6 +70,7 @@ class HostServer(uvicorn.Server):
         self._drain_timeout_s = drain_timeout_s
         self._data = data
         self._logs = logs
+        self._reload = reload
         self._signals = 0
         self._draining: asyncio.Task[None] | None = None
 
@@ -94,14 +98,14 @@ class HostServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle SIGHUP like the signals that uvicorn handles, unless it is ignored, as under `nohup`."""
+        """Handle SIGHUP beside the signals that uvicorn handles, unless it is ignored, as under `nohup`."""
         with super().capture_signals():
             if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
                 yield
                 return
             before = signal.getsignal(signal.SIGHUP)
             if before is not signal.SIG_IGN:
-                signal.signal(signal.SIGHUP, self.handle_exit)
+                signal.signal(signal.SIGHUP, self.handle_exit if self._reload is None else self._handle_reload)
             try:
                 yield
             finally:
@@ -118,6 +122,18 @@ class HostServer(uvicorn.Server):
             loop.call_soon_threadsafe(self._agents.hurry)
         else:
             self.should_exit = self.force_exit = True
+
+    def _handle_reload(self, sig: int, frame: FrameType | None) -> None:
+        """SIGHUP: read the settings again, if they can be."""
+        asyncio.get_running_loop().call_soon_threadsafe(self._begin_reload)
+
+    def _begin_reload(self) -> None:
+        if self._reload is not None and not self._signals:
+            in_background(self._reload_settings(self._reload), "reload")
+
+    async def _reload_settings(self, reload: Callable[[], Awaitable[object]]) -> None:
+        with suppress(ReloadFailed):  # which is logged
+            await reload()
 
     def _begin_drain(self) -> None:
         self._draining = in_background(self._drain(), "drain")

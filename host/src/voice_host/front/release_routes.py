@@ -177,7 +177,7 @@ class _ReleaseRoutes:
         if filename is None:
             package, folder = PackageRequirement(requirement or ""), None
         else:
-            folder = await asyncio.to_thread(new_folder, deployments.folder)
+            folder = await asyncio.to_thread(new_folder, deployments.uploads)
             package = await self._receive(request, filename, folder)
         log.info("deploying", package=str(package), agent_id=agent, alias=to, **origin_of(request, principal))
         lines: asyncio.Queue[ProgressLine] = asyncio.Queue()

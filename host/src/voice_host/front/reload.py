@@ -48,21 +48,32 @@ class LiveSettings:
         current: the settings in effect. Read them anew for each use.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, load: Load | None = None, fleet: ReleaseFleet | None = None) -> None:
+        """Begin with the settings of the start.
+
+        Args:
+            settings: see `current`.
+            load, fleet: read them again, and put them into effect for the agents; None: a restart is needed.
+        """
         self.current = settings
+        self._load = load
+        self._fleet = fleet
         self._reloading = asyncio.Lock()
         self._secrets = known_secrets(settings)
 
-    async def reload(self, load: Load, fleet: ReleaseFleet) -> Reloaded:
+    async def reload(self) -> Reloaded:
         """Read the settings again. Agents whose settings changed get new workers; calls go on with the old ones.
 
         Raises:
             ReloadFailed: they are invalid, and nothing changes; or an agent does not start with them, and it alone
                 continues with the old ones.
         """
+        if self._load is None or self._fleet is None:
+            why = "this host runs all agents in its own process, so new settings take effect with a restart"
+            raise ReloadFailed(why, 'restart it, or use [agents] isolation = "process"')
         async with self._reloading:
             try:
-                read = await asyncio.to_thread(load)
+                read = await asyncio.to_thread(self._load)
             except SettingsError as error:
                 problems = "\n".join(map(str, error.problems))
                 log.error("settings_not_reloaded", problems=[str(problem) for problem in error.problems])
@@ -73,7 +84,7 @@ class LiveSettings:
             self._secrets |= known_secrets(after)  # the former ones are still in use by calls
             redact_in_logs(self._secrets)
             try:
-                await fleet.reload(after)
+                await self._fleet.reload(after)
             except ReleaseFailed as failed:
                 self.current = after
                 log.error("agent_not_reloaded", agent_id=failed.report.id, error=str(failed.report))
@@ -102,9 +113,7 @@ def _changed_keys(before: Settings, after: Settings) -> list[str]:
     return changed
 
 
-def add_reload_route(
-    app: FastAPI, live: LiveSettings, load: Load, fleet: ReleaseFleet, authorization: Authorization
-) -> None:
+def add_reload_route(app: FastAPI, live: LiveSettings, authorization: Authorization) -> None:
     """Add `POST /reload` to the host's application."""
     options: dict[str, Any] = {"openapi_extra": {"security": [{"bearer": []}]}}
 
@@ -114,6 +123,6 @@ def add_reload_route(
         if principal.agents is not None:
             raise HTTPException(403, "the settings are those of all agents, and this key is limited to some")
         try:
-            return await live.reload(load, fleet)
+            return await live.reload()
         except ReloadFailed as failed:
             return JSONResponse({"detail": failed.message, "hint": failed.hint}, 422)

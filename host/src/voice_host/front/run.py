@@ -22,19 +22,24 @@ from voice_host.fleet.service import AgentService, CannotServe, log_report
 from voice_host.front.app import create_host_app
 from voice_host.front.banner import print_banner
 from voice_host.front.connections import raise_descriptor_limit
-from voice_host.front.data_directory import open_data_directory
+from voice_host.front.data_directory import DataDirectory, open_data_directory
 from voice_host.front.extensions import running_extensions
 from voice_host.front.listener import is_loopback
 from voice_host.front.process import HostServer
+from voice_host.front.reload import LiveSettings, Load
 from voice_host.front.routes import listed
 from voice_host.observability.agent_logs import AgentLogs
 from voice_host.observability.logs import allow_loggers, configure_logging, get_logger
 from voice_host.observability.recent import STEP_S
 from voice_host.observability.transcript_log import log_transcripts
 from voice_host.plugins import BrokenAgent, BrokenExtension, Extensions, discover_agents, discover_extensions
+from voice_host.releases.deployments import Deployments
+from voice_host.releases.environments import Environments
+from voice_host.releases.store import ReleaseStore
 from voice_host.sessions.observers import Observers
 from voice_host.sessions.sweeper import Sweeper
 from voice_host.settings import Settings, known_secrets
+from voice_host.supervisor.service import WorkerAgents
 from voice_host.tasks import report_unhandled
 from voice_host.tenancy import AgentThreads, CodeOwners, watching
 from voice_host.tenancy.event_loop import run_in_event_loop
@@ -59,8 +64,9 @@ def serve(
     load_extensions: Callable[[Settings], Extensions],
     build: Build,
     insecure: bool = False,
+    load: Load | None = None,
 ) -> None:
-    """Serve calls on `listener` until SIGINT, SIGTERM or SIGHUP. The caller closes the socket.
+    """Serve calls on `listener` until SIGINT or SIGTERM. The caller closes the socket.
 
     Args:
         settings: the platform's settings.
@@ -68,6 +74,7 @@ def serve(
         load_extensions: loads the platform's extensions.
         build: creates the agents.
         insecure: whether to serve other machines without authentication.
+        load: reads the settings again, on SIGHUP, if agents run in worker processes. Otherwise SIGHUP ends the host.
 
     Raises:
         CannotServe, ExtensionsBroken, ProviderConfigError, RequiredAgentBroken: the host cannot start.
@@ -88,6 +95,8 @@ def serve(
         with open_data_directory(settings) as data:
             observers = Observers(extensions.observers, timeout_s=settings.agents.callback_timeout_s)
             agents = build(settings, extensions, observers=observers)
+            live = LiveSettings(settings, load, agents if isinstance(agents, WorkerAgents) else None)
+            deployments = deployments_of(agents, live, data)
             app = create_host_app(
                 agents,
                 settings,
@@ -95,11 +104,20 @@ def serve(
                 extensions=extensions,
                 allowed_hosts=allowed_hosts(settings),
                 logs=logs,
+                live=live,
+                deployments=deployments,
             )
             access = who_may_call(authentication, server.host)
             started = partial(_say_started, settings, agents, listener, console, access)
             http = HostServer(
-                app, agents, settings, started, drain_timeout_s=server.drain_timeout_s, data=data, logs=logs
+                app,
+                agents,
+                settings,
+                started,
+                drain_timeout_s=server.drain_timeout_s,
+                data=data,
+                logs=logs,
+                reload=live.reload if load is not None and isinstance(agents, WorkerAgents) else None,
             )
 
             async def run() -> None:
@@ -107,10 +125,29 @@ def serve(
                     async with running_extensions(extensions, observers, settings):
                         await serve_agents(agents, http, listener, settings, keys=authentication.keys)
                 finally:
+                    if isinstance(deployments, Deployments):
+                        await deployments.stop()
                     await agents.stop()
 
             run_in_event_loop(run())
     leave_abandoned_tools()
+
+
+def deployments_of(agents: AgentService, live: LiveSettings, data: DataDirectory | None) -> Deployments | str:
+    """Return the deployments of a host, which then start its releases, or why it has none."""
+    if not isinstance(agents, WorkerAgents):
+        return 'nothing can be deployed on this host: all agents run in its own process ([agents] isolation = "none")'
+    if data is None:
+        return "nothing can be deployed on this host: it has no data directory, and its log says why"
+
+    def allowed(agent_id: str) -> bool:
+        settings = live.current
+        return settings.agents.allows(agent_id) and settings.for_agent(agent_id).enabled
+
+    environments = Environments(data.path, agents.order)
+    deployments = Deployments(ReleaseStore(data.path), environments, agents, allowed=allowed)
+    agents.start_releases = deployments.start
+    return deployments
 
 
 def _say_started(

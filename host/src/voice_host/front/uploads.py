@@ -97,7 +97,7 @@ def _refused(message: str) -> DeployRefused:
 def new_folder(parent: Path) -> Path:
     """Create a folder for an upload. Blocks; raises `OSError`."""
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=".building-upload-", dir=parent))
+    return Path(tempfile.mkdtemp(dir=parent))
 
 
 def remove_folder(folder: Path) -> None:

@@ -51,11 +51,6 @@ class AgentReleases:
         """The groups (release, alias) to which calls are routed."""
         return self.routing.groups - self.down
 
-    @property
-    def deployed(self) -> list[Release]:
-        """The releases that are not installed beside the host."""
-        return [each for each in self.releases.values() if each.created is not None]
-
     def broken(self, reports: Iterable[AgentReport]) -> AgentReport | None:
         """Return the report of an agent of which nothing runs; None: nothing should.
 

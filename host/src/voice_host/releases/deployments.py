@@ -74,9 +74,9 @@ class Deployments:
         self._background: set[asyncio.Task[Any]] = set()
 
     @property
-    def folder(self) -> Path:
-        """The folder of the releases. What begins with `.building-` in it is removed at the next start."""
-        return self._store.folder
+    def uploads(self) -> Path:
+        """The folder for what is uploaded. What is in it is removed at the next start."""
+        return self._store.uploads
 
     async def start(self, installed: Mapping[str, Release]) -> None:
         """Read the store, start all releases that calls are routed to, and route the calls.
@@ -93,9 +93,7 @@ class Deployments:
             self._agents[agent_id] = agent
             for problem in agent.problems:
                 log.error("release_unusable", agent_id=agent_id, problem=problem)
-        if not any(agent.problems for agent in self._agents.values()):  # of which nothing must be lost
-            deployed = [each for agent in self._agents.values() for each in agent.deployed]
-            await self._environments.clean(deployed)
+        await self._environments.clean()
         await asyncio.gather(*(self._start(agent) for agent in self._agents.values() if self._allowed(agent.id)))
 
     async def _start(self, agent: AgentReleases) -> None:
@@ -321,7 +319,9 @@ class Deployments:
         try:
             await self._fleet.launch(release, alias)
         except ReleaseFailed as failed:
-            raise DeployRefused(str(failed.report), failed.report.hint, phase="start", report=failed.report) from failed
+            report = failed.report
+            message = str(report).removesuffix(f"; {report.hint}")
+            raise DeployRefused(message, report.hint, phase="start", report=report) from failed
 
     async def _commit(self, agent: AgentReleases, record: StoredRouting) -> None:
         unneeded = agent.running - record.routing.groups

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from voice_host.settings import explain
 
 _Record = TypeVar("_Record", bound=BaseModel)
 
-RELEASES = "releases"
+RELEASES, UPLOADS = "releases", "uploads"
 RELEASE_FILE, ROUTING_FILE, ENVIRONMENT = "release.json", "routing.json", "env"
 
 MAX_HISTORY = 20
@@ -109,9 +110,11 @@ class ReleaseStore:
 
     def __init__(self, data_dir: Path) -> None:
         self.folder = data_dir / RELEASES
+        self.uploads = data_dir / UPLOADS
 
     def read(self) -> dict[str, StoredAgent]:
-        """Return what is stored of each agent. Nothing is changed."""
+        """Return what is stored of each agent. Uploads that were not deployed are removed, and nothing else changed."""
+        shutil.rmtree(self.uploads, ignore_errors=True)
         if not self.folder.is_dir():
             return {}
         return {
