@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -102,12 +103,16 @@ def _package(what: str) -> Iterator[tuple[dict[str, str], IO[bytes] | None]]:
         if isinstance(package, SourceFolder):
             with tempfile.TemporaryFile() as archive:
                 _pack(package.path, archive)
-                yield {"filename": "source.tar.gz"}, archive
+                yield {"filename": f"{_file_name(package.path)}.tar.gz"}, archive
         else:
             with package.path.open("rb") as wheel:
                 yield {"filename": package.path.name}, wheel
     except OSError as error:
         fail(f"{what} cannot be read: {error.strerror or type(error).__name__}")
+
+
+def _file_name(folder: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip(".-") or "agent"
 
 
 def _pack(folder: Path, archive: IO[bytes]) -> None:

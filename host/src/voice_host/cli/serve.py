@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -84,13 +84,17 @@ def _serve(
         )
 
 
-def _in_process(settings: Settings, extensions: Extensions, *, observers: Observers, strict: bool) -> AgentService:
+def _in_process(
+    settings: Settings, extensions: Extensions, *, observers: Observers, strict: bool, deployed: Collection[str]
+) -> AgentService:
     from voice_host.fleet.local import build
 
     return build(settings, extensions, observers=observers, strict=strict)
 
 
-def _workers(settings: Settings, extensions: Extensions, *, observers: Observers, strict: bool) -> AgentService:
+def _workers(
+    settings: Settings, extensions: Extensions, *, observers: Observers, strict: bool, deployed: Collection[str]
+) -> AgentService:
     from voice_host.fleet.service import CannotServe
     from voice_host.speech.select import SpeechServices
     from voice_host.supervisor.service import build
@@ -100,4 +104,4 @@ def _workers(settings: Settings, extensions: Extensions, *, observers: Observers
         raise CannotServe('[agents] isolation = "process" needs Linux', 'remove it, or set it to "none"')
     make_undumpable()  # workers may run as the same user
     SpeechServices(settings, extensions).require_named()
-    return build(settings, extensions, observers=observers, strict=strict)
+    return build(settings, extensions, observers=observers, strict=strict, deployed=deployed)

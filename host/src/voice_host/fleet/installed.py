@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from voice_host.fleet.service import CannotServe
 from voice_host.observability.logs import get_logger
 from voice_host.plugins import BrokenAgent, DiscoveredAgent, absent_agents, installed_agents, nothing_to_run
@@ -11,16 +13,22 @@ from voice_host.settings import Settings
 log = get_logger(__name__)
 
 
-def allowed_agents(settings: Settings) -> tuple[list[DiscoveredAgent | BrokenAgent], str | None]:
+def allowed_agents(
+    settings: Settings, deployed: Collection[str] = ()
+) -> tuple[list[DiscoveredAgent | BrokenAgent], str | None]:
     """Return the installed agents that the settings allow, and why there are none, if so. Runs none of their code.
 
-    An agent that the settings name and that is not installed is logged.
+    An agent that the settings name and that is neither installed nor deployed is logged.
+
+    Args:
+        settings: the platform's settings.
+        deployed: the agents of which releases are deployed.
 
     Raises:
         CannotServe: an agent that is required or selected is not installed or not allowed.
     """
     installed = installed_agents(settings)
-    for absent in absent_agents(settings, {agent.id for agent in installed}):
+    for absent in absent_agents(settings, {*deployed, *(agent.id for agent in installed)}):
         if absent.required:
             raise CannotServe(str(absent), "install it, or take it out of agents.required")
         if settings.came_from("agents", "allow").kind == "option":
@@ -31,7 +39,7 @@ def allowed_agents(settings: Settings) -> tuple[list[DiscoveredAgent | BrokenAge
         if not settings.agents.allows(agent_id):
             raise CannotServe(f"agent {agent_id!r} is required but not allowed", "add it to agents.allow or --agents")
     allowed = [agent for agent in installed if settings.agents.allows(agent.id)]
-    return allowed, None if allowed else nothing_to_run(settings, len(installed))
+    return allowed, None if allowed or deployed else nothing_to_run(settings, len(installed))
 
 
 def installed_release(agent: DiscoveredAgent) -> Release:

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Protocol
@@ -22,7 +22,7 @@ from voice_host.fleet.service import AgentService, CannotServe, log_report
 from voice_host.front.app import create_host_app
 from voice_host.front.banner import print_banner
 from voice_host.front.connections import raise_descriptor_limit
-from voice_host.front.data_directory import DataDirectory, open_data_directory
+from voice_host.front.data_directory import open_data_directory
 from voice_host.front.extensions import running_extensions
 from voice_host.front.listener import is_loopback
 from voice_host.front.process import HostServer
@@ -54,7 +54,9 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 class Build(Protocol):
     """Creates the agents of a host, such as `voice_host.fleet.local.build`."""
 
-    def __call__(self, settings: Settings, extensions: Extensions, *, observers: Observers) -> AgentService: ...
+    def __call__(
+        self, settings: Settings, extensions: Extensions, *, observers: Observers, deployed: Collection[str]
+    ) -> AgentService: ...
 
 
 def serve(
@@ -94,9 +96,10 @@ def serve(
         authentication = checked_authentication(settings, extensions.authenticators, insecure=insecure)
         with open_data_directory(settings) as data:
             observers = Observers(extensions.observers, timeout_s=settings.agents.callback_timeout_s)
-            agents = build(settings, extensions, observers=observers)
+            store = None if data is None else ReleaseStore(data.path)
+            agents = build(settings, extensions, observers=observers, deployed=store.read() if store else ())
             live = LiveSettings(settings, load, agents if isinstance(agents, WorkerAgents) else None)
-            deployments = deployments_of(agents, live, data)
+            deployments = deployments_of(agents, live, store)
             app = create_host_app(
                 agents,
                 settings,
@@ -133,19 +136,19 @@ def serve(
     leave_abandoned_tools()
 
 
-def deployments_of(agents: AgentService, live: LiveSettings, data: DataDirectory | None) -> Deployments | str:
+def deployments_of(agents: AgentService, live: LiveSettings, store: ReleaseStore | None) -> Deployments | str:
     """Return the deployments of a host, which then start its releases, or why it has none."""
     if not isinstance(agents, WorkerAgents):
         return 'nothing can be deployed on this host: all agents run in its own process ([agents] isolation = "none")'
-    if data is None:
+    if store is None:
         return "nothing can be deployed on this host: it has no data directory, and its log says why"
 
     def allowed(agent_id: str) -> bool:
         settings = live.current
         return settings.agents.allows(agent_id) and settings.for_agent(agent_id).enabled
 
-    environments = Environments(data.path, agents.order)
-    deployments = Deployments(ReleaseStore(data.path), environments, agents, allowed=allowed)
+    environments = Environments(store.data_dir, agents.order)
+    deployments = Deployments(store, environments, agents, allowed=allowed)
     agents.start_releases = deployments.start
     return deployments
 

@@ -48,7 +48,7 @@ async def receive_package(body: AsyncIterator[bytes], filename: str, folder: Pat
         await _store(body, path)
         if filename.endswith(".whl"):
             return WheelFile(path)
-        return await asyncio.to_thread(_unpack, path, folder / "source")
+        return await asyncio.to_thread(_unpack, path, folder / filename.removesuffix(ARCHIVE))
     except OSError as error:
         raise _refused(f"the upload cannot be stored: {error.strerror or type(error).__name__}") from error
 
@@ -97,7 +97,7 @@ def _refused(message: str) -> DeployRefused:
 def new_folder(parent: Path) -> Path:
     """Create a folder for an upload. Blocks; raises `OSError`."""
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=parent))
+    return Path(tempfile.mkdtemp(dir=parent.absolute()))
 
 
 def remove_folder(folder: Path) -> None:

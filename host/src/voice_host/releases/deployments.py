@@ -306,8 +306,8 @@ class Deployments:
                 launched.append((name, alias))
             leaving = ", ".join(_group(*each) for each in sorted(agent.running - record.routing.groups))
             with step(progress, "route") as outcome:
+                outcome.detail = _difference(agent.routing, record.routing)
                 await to_the_end(self._commit(agent, record))
-                outcome.detail = f"production: {in_words(record.routing.traffic)}"
                 if leaving:
                     outcome.detail += f"; {leaving} finishes its calls and leaves"
         except BaseException:
@@ -395,6 +395,14 @@ def _routed(routing: Routing, name: str, alias: str, percent: int | None) -> Rou
         )
     except ValueError as error:
         raise ChangeRefused(str(error), "leave --percent out") from error
+
+
+def _difference(before: Routing, after: Routing) -> str:
+    """Return in words what a change of the routing does: `production: 1.3 90 %, 1.4 10 %`, `staging: 1.4`."""
+    changed = {alias: name for alias, name in after.aliases.items() if before.aliases.get(alias) != name}
+    gone = [f"{alias}: removed" for alias in before.aliases if alias not in after.aliases]
+    production = [f"production: {in_words(after.traffic)}"] if after.traffic != before.traffic else []
+    return ", ".join([*production, *(f"{alias}: {name}" for alias, name in changed.items()), *gone])
 
 
 def _group(name: str, alias: str) -> str:

@@ -40,7 +40,7 @@ class SourceFolder:
     path: Path
 
     def __str__(self) -> str:
-        return str(self.path)
+        return self.path.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ class ReleaseStore:
     """
 
     def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
         self.folder = data_dir / RELEASES
         self.uploads = data_dir / UPLOADS
 

@@ -70,6 +70,7 @@ def build(
     observers: Observers,
     strict: bool = False,
     restarts: RestartLimits = RestartLimits(),  # noqa: B008 - it is frozen
+    deployed: Collection[str] = (),
 ) -> WorkerAgents:
     """Return the installed and allowed agents, each to run in worker processes. Runs none of their code.
 
@@ -79,11 +80,12 @@ def build(
         observers: notified of every session.
         strict: whether every broken agent prevents the start, not only a required one.
         restarts: how persistently workers that ended are started again.
+        deployed: the agents of which releases are deployed.
 
     Raises:
         CannotServe: an agent that is required or selected is not installed or not allowed.
     """
-    agents, why_empty = allowed_agents(settings)
+    agents, why_empty = allowed_agents(settings, deployed)
     return WorkerAgents(settings, extensions, agents, why_empty, observers=observers, strict=strict, restarts=restarts)
 
 
@@ -369,6 +371,7 @@ class WorkerAgents:
 
     def report_broken(self, report: AgentReport) -> None:
         """List an agent as broken: see `ReleaseFleet`."""
+        report = report.model_copy(update={"required": report.id in self._settings.agents.required})
         self._base[report.id] = self._reports[report.id] = report
 
     async def restart(self, agent_id: str) -> None:
