@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -34,12 +34,19 @@ DEADLINE_S = 60.0
 class Process:
     """A host in a process of its own, its output read as it comes."""
 
-    def __init__(self, *arguments: str, cwd: Path, command: Sequence[str] = ("-m", "voice_host")) -> None:
-        environ = {k: v for k, v in os.environ.items() if not k.startswith(("VOICE_HOST_", "ASSEMBLYAI_"))}
+    def __init__(
+        self,
+        *arguments: str,
+        cwd: Path,
+        command: Sequence[str] = ("-m", "voice_host"),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start it. `environ` is added to the variables."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("VOICE_HOST_", "ASSEMBLYAI_"))}
         self._popen = subprocess.Popen(
             [sys.executable, *command, *arguments],
             cwd=cwd,
-            env=environ,
+            env={**kept, **(environ or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -120,9 +127,12 @@ def told(call: ClientConnection) -> list[tuple[str, bool]]:
 
 
 @contextmanager
-def host_with_a_call(folder: Path, *, drain_timeout_s: float) -> Iterator[tuple[Process, int, ClientConnection]]:
+def host_with_a_call(
+    folder: Path, *, drain_timeout_s: float, isolation: str = "process"
+) -> Iterator[tuple[Process, int, ClientConnection]]:
     port = free_port()
-    (folder / "voice-host.toml").write_text(f"[server]\ndrain_timeout_s = {drain_timeout_s}\n", encoding="utf-8")
+    settings = f"[server]\ndrain_timeout_s = {drain_timeout_s}\n[agents]\nisolation = {isolation!r}\n"
+    (folder / "voice-host.toml").write_text(settings, encoding="utf-8")
     with process("serve", "--port", str(port), "--agents", "front-desk", cwd=folder) as host:
         host.until("No language model is configured")
         with connect(f"ws://127.0.0.1:{port}/agents/front-desk/session?token=topsecret") as call:
@@ -131,10 +141,10 @@ def host_with_a_call(folder: Path, *, drain_timeout_s: float) -> Iterator[tuple[
 
 
 @pytest.mark.fault("process: SIGTERM, SIGINT or SIGHUP")
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(("name", "isolation"), [("SIGTERM", "process"), ("SIGHUP", "none")])
 @pytest.mark.usefixtures("embedded_speech")
-def test_a_signal_ends_calls_in_order_and_the_process_with_zero(tmp_path: Path, name: str) -> None:
-    with host_with_a_call(tmp_path, drain_timeout_s=0.5) as (host, port, call):
+def test_a_signal_ends_calls_in_order_and_the_process_with_zero(tmp_path: Path, name: str, isolation: str) -> None:
+    with host_with_a_call(tmp_path, drain_timeout_s=0.5, isolation=isolation) as (host, port, call):
         assert host.output.count("embedded") >= 2
         assert json.loads(get(port, "/agents"))[0]["status"] == "ready"
         assert refused(port, "evil.example") == 400

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import signal
 import socket
 import threading
@@ -71,6 +72,7 @@ class HostServer(uvicorn.Server):
         self._data = data
         self._logs = logs
         self._reload = reload
+        self._terminals = [descriptor for descriptor in range(3) if os.isatty(descriptor)]
         self._signals = 0
         self._draining: asyncio.Task[None] | None = None
 
@@ -124,7 +126,10 @@ class HostServer(uvicorn.Server):
             self.should_exit = self.force_exit = True
 
     def _handle_reload(self, sig: int, frame: FrameType | None) -> None:
-        """SIGHUP: read the settings again, if they can be."""
+        """SIGHUP: read the settings again; but if the terminal was closed, drain."""
+        if self._terminals and not any(map(os.isatty, self._terminals)):
+            self.handle_exit(sig, frame)
+            return
         asyncio.get_running_loop().call_soon_threadsafe(self._begin_reload)
 
     def _begin_reload(self) -> None:

@@ -69,7 +69,7 @@ class ServerSettings(BaseModel):
     drain_timeout_s: float = Field(
         default=30.0,
         ge=0,
-        description="How long calls may continue after SIGTERM, SIGINT or SIGHUP. A second signal ends them at once.",
+        description="How long calls may continue after SIGTERM or SIGINT. A second signal ends them at once.",
     )
     start_timeout_s: float = Field(
         default=30.0, gt=0, description="Time limit of `on_startup` of an agent or an extension's observer."
