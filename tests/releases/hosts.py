@@ -99,12 +99,7 @@ async def deploying(
         settings: the file.
         installed: the code of agents that are installed beside the host, by id.
     """
-    (folder / "voice-host.toml").write_text(settings, encoding="utf-8")
-    data = folder / "voice-host-data"
-    if not data.exists():
-        data.mkdir(mode=0o700)
-        cache.mkdir(exist_ok=True)
-        (data / "cache").symlink_to(cache)
+    _prepare(folder, cache, settings)
     async with AssemblyAISimulator(api_key="stt-key") as stt, OrpheusSimulator(ms_per_word=30) as tts:
         environ = {
             "PYTHONPATH": str(folder),
@@ -124,6 +119,15 @@ async def deploying(
                 yield DeployHost(folder, port, process, environ)
             finally:
                 await asyncio.to_thread(process.close)
+
+
+def _prepare(folder: Path, cache: Path, settings: str) -> None:
+    (folder / "voice-host.toml").write_text(settings, encoding="utf-8")
+    data = folder / "voice-host-data"
+    if not data.exists():
+        data.mkdir(mode=0o700)
+        cache.mkdir(exist_ok=True)
+        (data / "cache").symlink_to(cache)
 
 
 def _install(plugins: PluginFolder, installed: Mapping[str, str]) -> None:
