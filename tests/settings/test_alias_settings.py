@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.settings.conftest import Load
-from voice_host.settings import SettingsError, known_secrets, list_settings
+from voice_host.settings import MissingSetting, SettingsError, known_secrets, list_settings, plugin_table
+from voice_host.settings.transfer import received_settings, settings_to_send
 
 STAGING = "VOICE_HOST_AGENT__NIGHT_DESK__ALIAS__STAGING__SETTINGS__"
 TEXT = """
@@ -78,3 +79,24 @@ def test_mistakes_are_named(load: Load, text: str, message: str) -> None:
 def test_a_variable_that_names_no_key_of_an_alias_is_refused(load: Load, end: str) -> None:
     with pytest.raises(SettingsError, match="there is no such variable"):
         load(**{f"VOICE_HOST_AGENT__A__{end}": "1"})
+
+
+def test_a_worker_gets_the_settings_of_its_alias_with_their_sources_and_no_others(load: Load) -> None:
+    settings = load(TEXT, STAGING_TOKEN="of-staging")
+    staging, production = settings.under("night-desk", "staging"), settings.under("night-desk", "production")
+    for under, own, other in ((staging, "of-staging", "of-production"), (production, "of-production", "of-staging")):
+        received = received_settings(settings_to_send(under, "night-desk"), {})
+        assert known_secrets(received) == {own}
+        assert other not in str(settings_to_send(under, "night-desk"))
+        assert received.came_from(*received.table_of("night-desk"), "crm_token").kind == "file"
+    assert staging.table_of("night-desk") == ("agent", "night-desk", "alias", "staging", "settings")
+    assert production.table_of("night-desk") == ("agent", "night-desk", "settings")
+
+
+def test_what_an_alias_lacks_is_missing_in_its_own_table(load: Load) -> None:
+    settings = load(TEXT, STAGING_TOKEN="of-staging").under("night-desk", "staging")
+    table = plugin_table(settings.table_of("night-desk"), settings.for_agent("night-desk").settings)
+    with pytest.raises(MissingSetting) as missing:
+        table["region"]
+    assert str(missing.value) == "[agent.night-desk.alias.staging.settings] has no key 'region'"
+    assert f"{STAGING}REGION" in missing.value.hint

@@ -89,7 +89,7 @@ async def _check(
         return report
     assert isinstance(outcome, DiscoveredAgent)
     with time_limit(limit_s):
-        loaded = load_agent(outcome, settings.for_agent(outcome.id).settings)
+        loaded = load_agent(outcome, settings.for_agent(outcome.id).settings, table=settings.table_of(outcome.id))
     if isinstance(loaded, BrokenAgent):
         return report_of(loaded, settings)
     return await _lifecycle(loaded, settings, extensions)

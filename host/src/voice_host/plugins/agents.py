@@ -16,13 +16,16 @@ from voice_host.plugins.lifecycle import load_plugin, load_warnings, run_callbac
 from voice_host.plugins.phases import BrokenAgent, DisabledAgent, DiscoveredAgent, LoadedAgent, Phase
 from voice_host.plugins.validate import tool_warnings, valid_callbacks, valid_config
 from voice_host.settings import AskedKeys, Settings, plugin_table, secret_texts
+from voice_host.settings.provenance import KeyPath
 from voice_host.tenancy import attributed_to
 from voice_host_sdk import LifecycleCallbacks
 
 _NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 
-def load_agent(discovered: DiscoveredAgent, settings: Mapping[str, Any] = _NO_SETTINGS) -> LoadedAgent | BrokenAgent:
+def load_agent(
+    discovered: DiscoveredAgent, settings: Mapping[str, Any] = _NO_SETTINGS, *, table: KeyPath | None = None
+) -> LoadedAgent | BrokenAgent:
     """Import an agent and get its configuration from its hooks. Never raises for what the agent does.
 
     The agent's code runs in the calling thread without a time limit, because what it creates on import (a database
@@ -31,11 +34,12 @@ def load_agent(discovered: DiscoveredAgent, settings: Mapping[str, Any] = _NO_SE
     Args:
         discovered: an agent that the allow-list contains.
         settings: the agent's own settings, secrets resolved. The hooks see them read-only.
+        table: the path of their table, for messages; default: `[agent.<id>.settings]`.
     """
 
     def configure(manager: pluggy.PluginManager, import_ms: float) -> LoadedAgent:
         asked = AskedKeys()
-        own = plugin_table(("agent", discovered.id, "settings"), settings, asked)
+        own = plugin_table(table or ("agent", discovered.id, "settings"), settings, asked)
         config = ask(manager, "agent_config", own, valid_config)
         has_callbacks = has_hook(manager, "lifecycle_callbacks")
         return LoadedAgent(
@@ -73,7 +77,7 @@ def load_if_enabled(agent: DiscoveredAgent, settings: Settings) -> LoadedAgent |
     if agent.environment is not None:
         hint = 'it needs a worker process: `voice-host serve` on Linux with [agents] isolation = "process"'
         return BrokenAgent(agent, Phase.COMPATIBLE, f"it is installed in {agent.environment}", hint)
-    return load_agent(agent, settings.for_agent(agent.id).settings)
+    return load_agent(agent, settings.for_agent(agent.id).settings, table=settings.table_of(agent.id))
 
 
 def disabled(agent: DiscoveredAgent, settings: Settings) -> DisabledAgent | None:

@@ -50,7 +50,7 @@ def absent_agents(settings: Settings, installed: Collection[str]) -> list[Absent
 
 def unread_settings(agent: LoadedAgent, settings: Settings) -> list[str]:
     """Return a warning for each of an agent's own settings that it has not read: it may be misspelt."""
-    path = ("agent", agent.id, "settings")
+    path = settings.table_of(agent.id)
     return [
         f"{settings.came_from(*key).where(key)}: the agent has not read it so far; {meant}"
         for key, meant in agent.asked.unread(path, settings.for_agent(agent.id).settings)

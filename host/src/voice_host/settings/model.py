@@ -340,6 +340,7 @@ class Settings(Tables):
         keys: keys and addresses of language models.
         speech_options: the options of each built-in speech service, from its variables, by the service's name.
         path: the settings file, or None.
+        alias: the alias whose settings are those of the agents, in a worker process; see `under`.
         provenance: the source of each value that is not a default, by path.
         warnings: settings that no longer have any effect.
     """
@@ -349,6 +350,7 @@ class Settings(Tables):
         default_factory=empty_table
     )
     path: Path | None = None
+    alias: str = PRODUCTION
     provenance: Mapping[KeyPath, Provenance] = Field(default_factory=empty_table, repr=False)
     warnings: tuple[Problem, ...] = ()
 
@@ -377,17 +379,22 @@ class Settings(Tables):
     def under(self, agent_id: str, alias: str) -> Settings:
         """Return the settings for the workers of an agent's releases that are called by an alias.
 
-        They contain the agent's own settings under this alias as `[agent.<id>.settings]`, and those of no other alias.
+        They have the agent's own settings under this alias, and those of no other one.
         """
-        table, own = ("agent", agent_id, "settings"), ("agent", agent_id, "alias", alias, "settings")
-        sources: dict[KeyPath, Provenance] = {}
-        for path, source in self.provenance.items():
-            if alias != PRODUCTION and path[:5] == own:
-                sources[(*table, *path[5:])] = source
-            elif path[:3] != ("agent", agent_id, "alias") and (alias == PRODUCTION or path[:3] != table):
-                sources[path] = source
+        settings = self.model_copy(update={"alias": alias})
+        own, others = settings.table_of(agent_id), {("agent", agent_id, "settings"), ("agent", agent_id, "alias")}
+        sources = {
+            path: source
+            for path, source in self.provenance.items()
+            if path[: len(own)] == own or path[:3] not in others
+        }
         agents = read_only({**self.agent, agent_id: self.for_agent(agent_id).under(alias)})
-        return self.model_copy(update={"agent": agents, "provenance": sources})
+        return settings.model_copy(update={"agent": agents, "provenance": sources})
+
+    def table_of(self, agent_id: str) -> KeyPath:
+        """Return the path of the table of an agent's own settings."""
+        under = () if self.alias == PRODUCTION else ("alias", self.alias)
+        return ("agent", agent_id, *under, "settings")
 
     def environment_of(self, agent_id: str) -> Path | None:
         """Return the absolute path of an agent's environment, relative to the settings file; None: the host's own."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from voice_host.settings.model import ModelKeys, Settings, Tables
+from voice_host.settings.model import PRODUCTION, ModelKeys, Settings, Tables
 from voice_host.settings.provenance import KeyPath, Provenance
 from voice_host.settings.secrets import SecretText
 from voice_host.settings.services import built_in_services
@@ -54,7 +54,12 @@ def settings_to_send(settings: Settings, agent_id: str, extensions: Collection[s
         for path, source in settings.provenance.items()
         if is_sent(path)
     ]
-    return {"tables": values, "sources": sources, "path": None if settings.path is None else str(settings.path)}
+    return {
+        "tables": values,
+        "alias": settings.alias,
+        "sources": sources,
+        "path": None if settings.path is None else str(settings.path),
+    }
 
 
 def keys_to_send(settings: Settings) -> dict[str, str]:
@@ -85,6 +90,7 @@ def received_settings(sent: Mapping[str, Any], keys: Mapping[str, str]) -> Setti
         keys=options(ModelKeys),
         speech_options={each.name: options(each.options) for each in built_in_services()},
         path=Path(path) if (path := sent.get("path")) else None,
+        alias=sent.get("alias", PRODUCTION),
         provenance={tuple(path): Provenance(*source) for path, source in sent.get("sources", ())},
     )
 
