@@ -14,6 +14,7 @@ from voice_host.releases.agent_releases import KEPT_RELEASES
 from voice_host.releases.deployments import Busy, ChangeRefused, Unknown
 from voice_host.releases.package import PackageRequirement
 from voice_host.releases.steps import DeployRefused, Step
+from voice_host.supervisor.release_fleet import ReleaseFailed
 
 P = "production"
 
@@ -346,6 +347,18 @@ async def test_a_release_that_is_broken_at_the_start_takes_nothing_down(host: Ho
     assert again.groups() == {("1.1", P)}
     await again.deployments.rollback("night-desk")
     assert again.traffic() == {"1.0": 90, "1.1": 10}
+
+
+async def test_what_did_not_start_with_the_host_can_be_tried_again(host: Host, tmp_path: Path) -> None:
+    await host.deployments.deploy(package("2.0", "day-desk"))
+    again = Host(tmp_path)
+    again.fleet.broken.add("2.0")
+    await again.deployments.start({})
+    with pytest.raises(ReleaseFailed, match="on_startup raised OSError"):
+        await again.deployments.start_again("day-desk")
+    again.fleet.broken.clear()
+    await again.deployments.start_again("day-desk")
+    assert again.traffic("day-desk") == {"2.0": 100}
 
 
 async def test_a_damaged_routing_is_kept_and_the_agent_not_changed(host: Host, tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def deployments_of(agents: AgentService, live: LiveSettings, store: ReleaseStore
 
     environments = Environments(store.data_dir, agents.order)
     deployments = Deployments(store, environments, agents, allowed=allowed)
-    agents.start_releases = deployments.start
+    agents.start_releases, agents.start_again = deployments.start, deployments.start_again
     return deployments
 
 

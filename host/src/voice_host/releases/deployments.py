@@ -94,25 +94,43 @@ class Deployments:
             for problem in agent.problems:
                 log.error("release_unusable", agent_id=agent_id, problem=problem)
         await self._environments.clean()
+        for agent in self._agents.values():
+            agent.down = set(agent.routing.groups)
         await asyncio.gather(*(self._start(agent) for agent in self._agents.values() if self._allowed(agent.id)))
 
-    async def _start(self, agent: AgentReleases) -> None:
-        reports: dict[tuple[str, str], AgentReport] = {}
+    async def start_again(self, agent_id: str) -> None:
+        """Try again to start what did not start with the host.
+
+        Raises:
+            KeyError: there is no such agent.
+            ReleaseFailed: nothing of it starts.
+            ChangeRefused: it is being changed.
+        """
+        with self._changing(agent_id, "it is being restarted") as agent:
+            if (report := await self._start(agent)) is not None:
+                raise ReleaseFailed(report)
+
+    async def _start(self, agent: AgentReleases) -> AgentReport | None:
+        """Start the groups that are down, and route calls to those that run. Returns why none does, if so."""
+        reports: list[AgentReport] = []
 
         async def launch(group: tuple[str, str]) -> None:
             name, alias = group
             try:
                 await self._fleet.launch(agent.releases[name], alias)
             except ReleaseFailed as failed:
-                agent.down.add(group)
-                reports[group] = failed.report
+                reports.append(failed.report)
                 log.error("release_broken", agent_id=agent.id, release=name, alias=alias, error=str(failed.report))
+            else:
+                agent.down.discard(group)
 
-        await asyncio.gather(*map(launch, sorted(agent.routing.groups)))
+        await asyncio.gather(*map(launch, sorted(agent.down)))
         if agent.running:
             self._fleet.route(agent.id, without_groups(agent.routing, agent.down))
-        elif (report := agent.broken(reports.values())) is not None:
+            return None
+        if (report := agent.broken(reports)) is not None:
             self._fleet.report_broken(report)
+        return report
 
     async def stop(self) -> None:
         """Undo the deployments under way, and stop waiting for releases that leave: the fleet ends their workers."""

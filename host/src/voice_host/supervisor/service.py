@@ -132,6 +132,7 @@ class WorkerAgents:
         self._calls = WorkerCalls(self)
         self._sessions: SessionTable | None = None
         self.start_releases: StartReleases = self._start_installed
+        self.start_again: Callable[[str], Awaitable[None]] = self._start_installed_again
 
     # --- start and stop -----------------------------------------------------------------------------------------------
 
@@ -234,6 +235,11 @@ class WorkerAgents:
 
     def _groups_of(self, agent_id: str) -> list[Group]:
         return [group for key, group in self._groups.items() if key[0] == agent_id]
+
+    def _routed(self, agent_id: str) -> list[Group]:
+        """Return the groups to which calls are routed, without those that only finish their calls."""
+        routed = self._routing.get(agent_id, Routing()).groups
+        return [group for group in self._groups_of(agent_id) if (group.release.name, group.alias) in routed]
 
     def _refresh(self, agent_id: str) -> None:
         """Update the report of an agent: that of the release with most traffic, with all releases."""
@@ -378,13 +384,17 @@ class WorkerAgents:
         """Replace all workers of an agent: see `ReleaseFleet`."""
         if agent_id not in self._reports:
             raise KeyError(agent_id)
-        for group in self._groups_of(agent_id):
+        for group in self._routed(agent_id):
+            group.size = self._settings.for_agent(agent_id).workers
             await group.renew()
-        if not self._groups_of(agent_id):
-            release = self._installed(agent_id)
-            await self.launch(release)
-            self._routing.setdefault(agent_id, Routing(traffic={release.name: 100}))
+        if not self._routed(agent_id):
+            await self.start_again(agent_id)
         self._refresh(agent_id)
+
+    async def _start_installed_again(self, agent_id: str) -> None:
+        release = self._installed(agent_id)
+        await self.launch(release)
+        self.route(agent_id, Routing(traffic={release.name: 100}))
 
     def _installed(self, agent_id: str) -> Release:
         found = next(agent for agent in self._agents if agent.id == agent_id)
@@ -394,10 +404,10 @@ class WorkerAgents:
 
     async def reload(self, settings: Settings) -> None:
         """Use new settings: see `ReleaseFleet`."""
-        before, self._settings = self._settings, settings
+        self._settings = settings
         failures = []
-        for agent_id in list(self._reports):
-            if _sent(before, agent_id) == _sent(settings, agent_id):
+        for agent_id, report in list(self._reports.items()):
+            if report.status != "broken" and not any(map(self._is_outdated, self._routed(agent_id))):
                 continue
             try:
                 await self.restart(agent_id)
@@ -405,6 +415,12 @@ class WorkerAgents:
                 failures.append(failed)
         if failures:
             raise failures[0]
+
+    def _is_outdated(self, group: Group) -> bool:
+        """Whether new workers of a group would be given other settings or keys than those that it has."""
+        numbers = range(1, self._settings.for_agent(group.release.agent_id).workers + 1)
+        orders = [self.order(group.release, group.alias, number) for number in numbers]
+        return sorted((worker.order for worker in group.workers), key=lambda order: order.number) != orders
 
     # --- WorkerEvents -------------------------------------------------------------------------------------------------
 
@@ -449,7 +465,3 @@ def _measured(pids: Collection[int]) -> dict[int, tuple[float, int]]:
             memory_bytes = own_memory_bytes(pid)
             found[pid] = of_process.cpu_s, of_process.rss_bytes if memory_bytes is None else memory_bytes
     return found
-
-
-def _sent(settings: Settings, agent_id: str) -> object:
-    return settings_to_send(settings, agent_id), keys_for(settings, agent_id), variables_for(settings, agent_id)
