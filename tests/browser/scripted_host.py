@@ -67,6 +67,11 @@ class ScriptedCall:
         self.closed_with: int | None = None
 
     @property
+    def address(self) -> str:
+        """The agent in the path of the call: `front-desk`, `front-desk@staging`."""
+        return str(self._websocket.path_params["agent_id"])
+
+    @property
     def resumes(self) -> str | None:
         """The token with which the page comes back, if it does."""
         return self._websocket.query_params.get("resume")

@@ -35,6 +35,20 @@ async def test_agents_are_listed_and_the_broken_one_says_why(page: Page, host: S
     assert await broken.get_by_role("radio").is_disabled()
 
 
+@pytest.mark.parametrize("place", ["?agent=front-desk@staging", "#front-desk%40staging"])
+async def test_a_release_is_opened_by_its_address(page: Page, host: ScriptedHost, place: str) -> None:
+    await page.goto(f"{host.url}{place}")
+    await expect(page.get_by_role("heading", name="Front desk @staging")).to_be_visible()
+    await expect(page.get_by_role("radio", name="Front desk @staging")).to_be_checked()
+    await type_message(page, "Hello")
+    assert (await host.call()).address == "front-desk@staging"
+
+
+async def test_the_address_of_a_release_of_no_agent_is_explained(page: Page, host: ScriptedHost) -> None:
+    await page.goto(f"{host.url}?agent=back-desk@staging")
+    await expect(page.get_by_text("There is no agent “back-desk@staging” on this host.")).to_be_visible()
+
+
 async def test_demo_providers_are_named_and_their_limits_told(page: Page, host: ScriptedHost) -> None:
     await page.goto(host.url)
     await expect(page.locator("#providers")).to_contain_text("Speech-to-text")
