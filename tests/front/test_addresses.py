@@ -35,6 +35,7 @@ def test_the_targets_of_an_agent_are_its_aliases_and_running_releases() -> None:
     releases = (
         ReleaseReport(name="1.3", version="1.3", traffic=100, status="ready"),
         ReleaseReport(name="1.4", version="1.4", aliases=("staging", "canary"), status="ready"),
+        ReleaseReport(name="1.2", version="1.2", status="retiring"),
     )
     assert targets_of(AgentReport(id="a", status="ready", releases=releases)) == {"1.3", "1.4", "staging", "canary"}
     assert targets_of(AgentReport(id="a", status="ready", version="1.2.3")) == {"1.2.3"}

@@ -62,10 +62,10 @@ class Process:
             self._lines.put(line)
         self._lines.put(None)
 
-    def until(self, text: str) -> None:
-        """Read the output until it holds `text`."""
+    def until(self, text: str, count: int = 1) -> None:
+        """Read the output until it holds `text` so often."""
         end = time.monotonic() + DEADLINE_S
-        while text not in self.output:
+        while self.output.count(text) < count:
             line = self._lines.get(timeout=max(0.0, end - time.monotonic()))
             assert line is not None, self.output
             self.output += line

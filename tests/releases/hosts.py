@@ -81,6 +81,10 @@ class DeployHost:
         assert done.code == 0, f"{arguments}: {done}"
         return done
 
+    async def logged(self, event: str, count: int) -> None:
+        """Wait until the host has logged an event so often."""
+        await asyncio.to_thread(self.process.until, event, count)
+
     async def releases(self, agent: str) -> dict[str, Any]:
         """Return the releases of an agent by name."""
         found = (await self.done("releases", agent, "--json")).json

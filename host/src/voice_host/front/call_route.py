@@ -44,9 +44,10 @@ def add_call_route(
 
 
 def targets_of(agent: AgentReport) -> set[str]:
-    """Return what may follow the `@` in the address of an agent: its aliases, and its releases that run."""
+    """Return what may follow the `@` in the address of an agent: its aliases, and its releases that take calls."""
     aliases = {alias for release in agent.releases for alias in release.aliases}
-    return aliases | ({release.name for release in agent.releases} or {agent.version or ""})
+    names = {each.name for each in agent.releases if each.traffic or each.aliases or each.status != "retiring"}
+    return aliases | (names if agent.releases else {agent.version or ""})
 
 
 class _CallRoute:

@@ -15,7 +15,8 @@ def release_for(lease: Lease, routing: Routing, home: tuple[str, str] | None = N
     """Return the name of the release and the alias whose settings it has; None: the call's target does not exist.
 
     Production's calls are split by the traffic, so that all calls of one caller go to the same release, also after a
-    small change of the split. Callers who are not authenticated are split by session.
+    small change of the split. Callers who are not authenticated are split by session. A release that is called
+    by its name and is not in production has the settings of the alias that names it.
 
     Args:
         home: where the session of the call was, which must be restored. It stays there if that still takes calls.
@@ -26,7 +27,9 @@ def release_for(lease: Lease, routing: Routing, home: tuple[str, str] | None = N
     if target is not None and target != PRODUCTION:
         if (name := routing.aliases.get(target)) is not None:
             return name, target
-        return (target, PRODUCTION) if target[:1].isdigit() else None
+        if target in routing.traffic:
+            return target, PRODUCTION
+        return next(((name, alias) for alias, name in sorted(routing.aliases.items()) if name == target), None)
     total = sum(routing.traffic.values())
     if not total:
         return None
