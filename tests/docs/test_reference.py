@@ -28,7 +28,8 @@ from voice_host.front.exposition import release_metrics
 from voice_host.observability import metrics
 from voice_host.plugins import Phase
 from voice_host.plugins.kinds import AGENT
-from voice_host.settings.model import AgentSettings, Tables
+from voice_host.settings.agent import AgentSettings
+from voice_host.settings.model import Tables
 from voice_host.settings.variables import NAMED, leaf_paths, service_variables, variable_name
 from voice_host_sdk import AgentConfig, LifecycleCallbacks, STTConfig, TTSConfig, TurnConfig
 from voice_host_sdk.agent_config import SilenceConfig

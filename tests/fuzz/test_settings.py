@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tests.fuzz.profile import inputs
 from tests.fuzz.toml import SECRET, SECRET_FILE, SECRET_VARIABLE, files, keys_of, names, texts, written
 from voice_host.settings import Entry, SettingsError, list_settings, load_settings
-from voice_host.settings.model import AgentSettings, Tables
+from voice_host.settings.agent import AgentSettings
+from voice_host.settings.model import Tables
 from voice_host.settings.provenance import free_keys
 from voice_host.settings.secrets import looks_secret
 from voice_host.settings.variables import leaf_paths, service_variables, variable_name

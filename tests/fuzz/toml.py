@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from voice_host.settings.model import AgentSettings, AuthSettings, Tables
+from voice_host.settings.agent import AgentSettings
+from voice_host.settings.model import AuthSettings, Tables
 
 SECRET = "PLANTED-secret-9f2c"
 """What `SECRET_VARIABLE` and `SECRET_FILE` hold: it must not come out anywhere."""

@@ -65,6 +65,7 @@ async def test_staging_has_its_own_settings_and_new_ones_reach_new_calls_alone(
         async with calling(host.address("night-desk@staging")) as caller:
             staging = await told(caller)
         assert staging["settings"] == {"crm_token": "of-staging"}
+        assert "CRM_TOKEN" not in staging["variables"]
         assert await settings_of(host, "night-desk@canary") == {}, "without a table, an alias has none"
 
         async with calling(host.address("night-desk")) as held:

@@ -46,6 +46,15 @@ def test_variables_reach_the_settings_of_an_alias(load: Load) -> None:
     assert settings.for_agent("night-desk").settings["crm_token"] == "of-production"
 
 
+def test_an_alias_gets_the_variables_that_are_named_for_it_alone(load: Load) -> None:
+    text = f"{TEXT}[agent.night-desk.alias.canary]\npass_env = ['OF_CANARY']\n"
+    environ = {"STAGING_TOKEN": "x", "VOICE_HOST_AGENT__NIGHT_DESK__PASS_ENV": "CRM_*"}
+    environ["VOICE_HOST_AGENT__NIGHT_DESK__ALIAS__STAGING__PASS_ENV"] = "OF_STAGING"
+    agent = load(text, **environ).for_agent("night-desk")
+    found = {alias: agent.under(alias).pass_env for alias in ("production", "staging", "canary", "other")}
+    assert found == {"production": ("CRM_*",), "staging": ("OF_STAGING",), "canary": ("OF_CANARY",), "other": ()}
+
+
 def test_a_hyphen_of_an_alias_is_an_underscore_in_variables(load: Load) -> None:
     environ = {"VOICE_HOST_AGENT__A__ALIAS__EU_WEST__SETTINGS__X": "1"}
     assert dict(load(**environ).for_agent("a").under("eu-west").settings) == {"x": "1"}
@@ -54,7 +63,9 @@ def test_a_hyphen_of_an_alias_is_an_underscore_in_variables(load: Load) -> None:
 def test_secrets_of_an_alias_are_known_and_not_shown(load: Load, tmp_path: Path) -> None:
     settings = load(TEXT, STAGING_TOKEN="of-staging")
     assert "of-staging" in known_secrets(settings)
-    [entry] = [each for each in list_settings(settings) if each.key.startswith("agent.night-desk.alias")]
+    [entry] = [
+        each for each in list_settings(settings) if each.key.startswith("agent.night-desk.alias.staging.settings")
+    ]
     assert entry.key == "agent.night-desk.alias.staging.settings.crm_token"
     assert entry.value == "********"
     assert str(entry.came_from) == "file voice-host.toml (env STAGING_TOKEN)"

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from tests.settings.conftest import Load
 from voice_host.settings import SettingsError, variable_name
-from voice_host.settings.model import AgentSettings, Tables
+from voice_host.settings.agent import AgentSettings
+from voice_host.settings.model import Tables
 
 KeyPath = tuple[str, ...]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voice_host.settings.model import PRODUCTION
+from voice_host.settings.agent import PRODUCTION
 
 
 def split_address(address: str) -> tuple[str, str | None]:

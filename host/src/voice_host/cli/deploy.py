@@ -19,7 +19,7 @@ from voice_host.cli.exit_codes import FAILED
 from voice_host.cli.host_client import HostError, RunningHost, of_running_host
 from voice_host.cli.output import JsonOption, fail, print_json, print_line
 from voice_host.observability.printable import printable
-from voice_host.settings.model import PRODUCTION
+from voice_host.settings.agent import PRODUCTION
 
 LEFT_OUT = ("__pycache__", "node_modules", "build", "dist", "venv", "voice-host-data")
 """Folders that are not part of an agent's source; nor are environments, and what begins with a dot (`.git`, `.env`)."""

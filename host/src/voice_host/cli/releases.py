@@ -11,7 +11,7 @@ from rich.text import Text
 
 from voice_host.cli.host_client import RunningHost, of_running_host
 from voice_host.cli.output import JsonOption, fail, print_json, print_line, print_table, waiting
-from voice_host.settings.model import PRODUCTION
+from voice_host.settings.agent import PRODUCTION
 
 AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="The id of the agent.")]
 

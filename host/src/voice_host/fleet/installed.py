@@ -53,3 +53,10 @@ def installed_release(agent: DiscoveredAgent) -> Release:
         sdk_requirement=agent.sdk_requirement,
         environment=agent.environment,
     )
+
+
+def agent_of(release: Release) -> DiscoveredAgent:
+    """Return the agent of a release, as it was discovered."""
+    return DiscoveredAgent(
+        release.agent_id, release.distribution, release.version, release.entry_point, release.sdk_requirement
+    )

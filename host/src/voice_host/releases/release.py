@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from voice_host.settings.agent import PRODUCTION
 from voice_host.settings.field_types import AgentId, AliasName
-from voice_host.settings.model import PRODUCTION
 
 __all__ = ["PRODUCTION", "AliasName", "Release", "ReleaseName", "Routing"]
 

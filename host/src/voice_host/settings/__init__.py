@@ -1,5 +1,6 @@
 """The settings of a host: from the file, environment variables and options."""
 
+from voice_host.settings.agent import AgentSettings
 from voice_host.settings.environment import DOTENV_FILE, environment_for_children, process_environment
 from voice_host.settings.errors import Problem, SettingsError, did_you_mean, meant_instead, suggestion
 from voice_host.settings.explain import FieldProblem, explain
@@ -8,7 +9,6 @@ from voice_host.settings.limits import LimitsSettings
 from voice_host.settings.listing import Entry, known_secrets, list_settings
 from voice_host.settings.load import DEFAULT_FILE, load_settings
 from voice_host.settings.model import (
-    AgentSettings,
     AgentsSettings,
     AuthSettings,
     ExtensionsSettings,

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from voice_host.settings.model import PRODUCTION, ModelKeys, Settings, Tables
+from voice_host.settings.agent import PRODUCTION
+from voice_host.settings.model import ModelKeys, Settings, Tables
 from voice_host.settings.provenance import KeyPath, Provenance
 from voice_host.settings.secrets import SecretText
 from voice_host.settings.services import built_in_services

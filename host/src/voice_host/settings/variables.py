@@ -13,9 +13,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from voice_host.settings.agent import AgentSettings
 from voice_host.settings.environment import Environment
 from voice_host.settings.errors import Problem, did_you_mean, suggestion
-from voice_host.settings.model import AgentSettings, ModelKeys, Tables
+from voice_host.settings.model import ModelKeys, Tables
 from voice_host.settings.provenance import KeyPath
 from voice_host.settings.retired import RETIRED
 from voice_host.settings.secrets import NOT_UTF8, is_utf8
@@ -123,6 +124,8 @@ class VariableReader:
                 return ("agent", agent_id, "settings", *keys)
             case ["ALIAS", alias, "SETTINGS", *keys] if alias and keys:
                 return ("agent", agent_id, "alias", alias.lower().replace("_", "-"), "settings", *keys)
+            case ["ALIAS", alias, "PASS_ENV"] if alias:
+                return ("agent", agent_id, "alias", alias.lower().replace("_", "-"), "pass_env")
         return None
 
     def _meant(self, name: str) -> str:

@@ -12,7 +12,7 @@ from voice_host.admission import Lease
 from voice_host.auth.principal import key_of
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.connection import ClientConnection
-from voice_host.fleet.installed import allowed_agents, installed_release
+from voice_host.fleet.installed import agent_of, allowed_agents, installed_release
 from voice_host.fleet.report import AgentReport, report_of
 from voice_host.fleet.service import CannotServe, FleetReport, RequiredAgentBroken, State, log_report
 from voice_host.observability import metrics
@@ -38,7 +38,7 @@ from voice_host.supervisor.sessions import SessionTable
 from voice_host.supervisor.spawn import CannotSpawn, Spawner, WorkerProcess
 from voice_host.supervisor.speech_process import SpeechProcess
 from voice_host.supervisor.traffic import release_for
-from voice_host.supervisor.vitals import own_memory_bytes, vitals
+from voice_host.supervisor.vitals import measured
 from voice_host.supervisor.watch import Ending
 from voice_host.supervisor.worker import Worker
 from voice_host.workers.confinement import CannotConfine
@@ -221,7 +221,7 @@ class WorkerAgents:
 
     async def measure(self) -> None:
         workers = list(self._workers())
-        found = await asyncio.to_thread(_measured, [worker.process.pid for worker in workers])
+        found = await asyncio.to_thread(measured, [worker.process.pid for worker in workers])
         for worker in workers:
             if worker.status != "ended" and worker.process.pid in found:
                 worker.measured(*found[worker.process.pid])
@@ -310,14 +310,9 @@ class WorkerAgents:
                 order = self.order(release, alias, number)
                 process = await self._spawner.spawn(release.python, own.launcher, order.confinement)
             except (CannotSpawn, CannotConfine) as error:
-                found = DiscoveredAgent(
-                    release.agent_id,
-                    release.distribution,
-                    release.version,
-                    release.entry_point,
-                    release.sdk_requirement,
-                )
-                raise ReleaseFailed(report_of(BrokenAgent(found, Phase.ALLOWED, str(error)), self._settings)) from error
+                raise ReleaseFailed(
+                    report_of(BrokenAgent(agent_of(release), Phase.ALLOWED, str(error)), self._settings)
+                ) from error
             worker = self._worker(order, process)
             try:
                 report = await worker.started(IMPORT_TIMEOUT_S + self._settings.server.start_timeout_s)
@@ -347,14 +342,15 @@ class WorkerAgents:
     def order(self, release: Release, alias: str = PRODUCTION, number: int = 1) -> Order:
         """Return what a worker is given: the settings and keys of its agent under an alias."""
         agent_id = release.agent_id
-        wanted, variables = confinement_of(self._settings, release)
+        settings = self._settings.under(agent_id, alias)
+        wanted, variables = confinement_of(settings, release)
         return Order(
             release=release,
             alias=alias,
             number=number,
-            settings=settings_to_send(self._settings.under(agent_id, alias), agent_id, self._speech_extensions),
-            keys=keys_for(self._settings, agent_id),
-            variables=variables_for(self._settings, agent_id) | variables,
+            settings=settings_to_send(settings, agent_id, self._speech_extensions),
+            keys=keys_for(settings, agent_id),
+            variables=variables_for(settings, agent_id) | variables,
             confinement=wanted,
             observed=self._has_observers,
             speech_socket=self._speech.socket_path,
@@ -455,13 +451,3 @@ class WorkerAgents:
         if group.is_empty:
             del self._groups[worker.agent_id, order.release.name, order.alias]
         self._refresh(worker.agent_id)
-
-
-def _measured(pids: Collection[int]) -> dict[int, tuple[float, int]]:
-    """Return the CPU time in seconds and the memory in bytes of processes. Takes some 0.3 ms for each."""
-    found = {}
-    for pid in pids:
-        if (of_process := vitals(pid)) is not None:
-            memory_bytes = own_memory_bytes(pid)
-            found[pid] = of_process.cpu_s, of_process.rss_bytes if memory_bytes is None else memory_bytes
-    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,3 +63,13 @@ def cpu_wait_s(pid: int) -> float:
         return int((PROC / str(pid) / "schedstat").read_text().split()[1]) / 1e9
     except (OSError, IndexError, ValueError):
         return 0.0
+
+
+def measured(pids: Collection[int]) -> dict[int, tuple[float, int]]:
+    """Return the CPU time in seconds and the memory in bytes of processes. Takes some 0.3 ms for each."""
+    found = {}
+    for pid in pids:
+        if (of_process := vitals(pid)) is not None:
+            memory_bytes = own_memory_bytes(pid)
+            found[pid] = of_process.cpu_s, of_process.rss_bytes if memory_bytes is None else memory_bytes
+    return found

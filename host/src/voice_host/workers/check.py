@@ -16,6 +16,7 @@ import threading
 from typing import BinaryIO, NoReturn
 
 from voice_host.fleet.check import check_agents
+from voice_host.fleet.installed import agent_of
 from voice_host.fleet.report import AgentReport
 from voice_host.plugins import BrokenAgent, DiscoveredAgent, Phase, discover_agents
 from voice_host.releases.release import Release
@@ -65,10 +66,9 @@ def check(order: Order, *, limit_s: float) -> AgentReport:
 def _find(release: Release) -> DiscoveredAgent | BrokenAgent:
     found = next((agent for agent in discover_agents() if agent.id == release.agent_id), None)
     if found is None:
-        missing = DiscoveredAgent(
-            release.agent_id, release.distribution, release.version, release.entry_point, release.sdk_requirement
+        return BrokenAgent(
+            agent_of(release), Phase.DISCOVERED, f"it is not installed in {sys.prefix}", "install it there"
         )
-        return BrokenAgent(missing, Phase.DISCOVERED, f"it is not installed in {sys.prefix}", "install it there")
     return found
 
 
