@@ -18,7 +18,7 @@ from voice_host.fleet.service import CannotServe, FleetReport, RequiredAgentBrok
 from voice_host.observability import metrics
 from voice_host.observability.figures import Figures
 from voice_host.observability.logs import get_logger
-from voice_host.plugins import HOST_EXTENSION, BrokenAgent, DiscoveredAgent, Extensions, Phase, disabled
+from voice_host.plugins import BrokenAgent, DiscoveredAgent, Extensions, Phase, disabled
 from voice_host.releases.release import PRODUCTION, Release, Routing
 from voice_host.sessions.checkpoint import Checkpoint
 from voice_host.sessions.observers import Observers
@@ -113,12 +113,8 @@ class WorkerAgents:
         self._why_empty = why_empty
         self._observers = observers
         self._strict = strict
-        self._speech_extensions = tuple(
-            each.id
-            for each in extensions.loaded
-            if each.id != HOST_EXTENSION and (each.speech_to_text or each.text_to_speech)
-        )
-        self._has_observers = any(each.observer is not None for each in extensions.loaded)
+        self._speech_extensions = extensions.with_speech
+        self._has_observers = bool(extensions.observers)
         self._spawner = Spawner()
         self._speech = SpeechProcess(settings.server)
         self._starting = asyncio.Semaphore(STARTS_AT_ONCE)
