@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from voice_host.supervisor.spawn import CannotSpawn, Spawner, WorkerProcess
+from voice_host.supervisor.spawn import UNKNOWN_EXIT, CannotSpawn, Spawner, WorkerProcess
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="workers are processes of Linux"),
@@ -38,7 +38,7 @@ async def test_a_zygote_that_is_gone_is_replaced_once() -> None:
             worker = await spawner.spawn(None)
             os.kill(await asyncio.to_thread(parent_of, worker.pid), signal.SIGKILL)
             worker.ends.channel.close()
-            assert await worker.exited == -1, "nobody knows how it ended"
+            assert await worker.exited == UNKNOWN_EXIT
             os.close(worker.ends.stdout)
             os.close(worker.ends.stderr)
             others = await asyncio.gather(*(spawner.spawn(None) for _ in range(3)))
