@@ -23,6 +23,7 @@ TOGETHER = ("tests/browser", "tests/packaging")
 
 FIRST = (
     *TOGETHER,
+    "tests/releases/test_environments.py",
     "tests/docs/test_tutorial.py",
     "tests/scaffold",
     "tests/dev",

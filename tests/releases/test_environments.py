@@ -253,6 +253,11 @@ async def test_an_unreachable_index_is_named_without_its_password(
     assert error.hint.startswith("a package index cannot be reached")
     assert "pass-of-the-index" not in f"{error.message} {error.hint} {deployer.steps}"
 
+    address = "not-there @ http://someone:pass-of-the-agent@127.0.0.1:9/not_there-1.0-py3-none-any.whl"
+    error = await deployer.refused(address)
+    assert "pass-of-the-agent" not in f"{error.message} {error.hint} {deployer.steps}"
+    assert "127.0.0.1:9/not_there-1.0" in error.message
+
 
 @pytest.mark.usefixtures("unchecked")
 async def test_an_id_of_another_distribution_is_refused(deployer: Deployer, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ def test_a_wheel_a_folder_and_a_requirement_are_told_apart(tmp_path: Path) -> No
     assert read_package("my-agent==1.4", tmp_path) == PackageRequirement("my-agent==1.4")
     at_url = "my-agent @ https://example.com/my_agent-1.0-py3-none-any.whl"
     assert read_package(at_url, tmp_path) == PackageRequirement(at_url)
+    secret = PackageRequirement(at_url.replace("https://", "https://me:secret@"))
+    assert "secret" not in f"{secret} {secret!r}"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from voice_host.releases.package import (
 )
 from voice_host.releases.release import PRODUCTION, Release
 from voice_host.releases.steps import DeployRefused, Progress, ignore, step
-from voice_host.releases.uv import Uv
+from voice_host.releases.uv import Uv, without_credentials
 from voice_host.settings import colliding_ids
 from voice_host.tasks import to_the_end
 from voice_host.workers.messages import Order
@@ -276,8 +276,9 @@ class _Target:
 
     @property
     def name(self) -> str:
-        """What people call it: a wheel by the name of its file."""
-        return Path(self.requirement).name if self.requirement.endswith(".whl") else self.requirement
+        """What people call it: a wheel by the name of its file, an address without its password."""
+        path = Path(self.requirement)
+        return path.name if path.is_absolute() else without_credentials(self.requirement)
 
 
 async def _build_wheel(uv: Uv, source: SourceFolder, folder: Path) -> Path:

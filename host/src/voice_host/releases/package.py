@@ -6,7 +6,7 @@ import platform
 import re
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import importlib_metadata
@@ -16,6 +16,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from voice_host.plugins import BrokenAgent, DiscoveredAgent, discover_agents, sdk_mismatch
 from voice_host.releases.steps import DeployRefused
+from voice_host.releases.uv import without_credentials
 from voice_host.settings import did_you_mean
 from voice_host_sdk import ENTRY_POINT_GROUP
 
@@ -45,12 +46,15 @@ class SourceFolder:
 
 @dataclass(frozen=True, slots=True)
 class PackageRequirement:
-    """A requirement such as `my-agent==1.4`, which uv finds in the indexes that it is configured for."""
+    """A requirement such as `my-agent==1.4`, which uv finds in the indexes that it is configured for.
 
-    text: str
+    As a text for people it is without the password that its address may contain.
+    """
+
+    text: str = field(repr=False)
 
     def __str__(self) -> str:
-        return self.text
+        return without_credentials(self.text)
 
 
 AgentPackage = WheelFile | SourceFolder | PackageRequirement
@@ -76,7 +80,7 @@ def read_package(what: str, folder: Path) -> AgentPackage:
     if path.is_file():
         return WheelFile(path.resolve())
     if " @ " not in what and re.search(r"[/\\]|\.whl$", what):
-        raise DeployRefused(f"there is no file or folder {what}", _WHAT, phase=_PHASE)
+        raise DeployRefused(f"there is no file or folder {without_credentials(what)}", _WHAT, phase=_PHASE)
     return PackageRequirement(required_name(what)[1])
 
 
@@ -89,7 +93,8 @@ def required_name(text: str) -> tuple[str, str]:
     try:
         return Requirement(text).name, text.strip()
     except InvalidRequirement:
-        raise DeployRefused(f"{text!r} is neither a file nor a requirement", _WHAT, phase=_PHASE) from None
+        shown = without_credentials(text)
+        raise DeployRefused(f"{shown!r} is neither a file nor a requirement", _WHAT, phase=_PHASE) from None
 
 
 # --- a wheel, before it is installed --------------------------------------------------------------------------------
