@@ -365,6 +365,27 @@ async def test_a_cancelled_deployment_ends_its_processes_and_leaves_nothing(depl
         os.kill(int(begun.read_text()), 0)
 
 
+@pytest.mark.usefixtures("unchecked")
+async def test_a_deployment_that_is_cancelled_at_the_very_end_leaves_nothing(
+    deployer: Deployer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        """Move a folder, and cancel the deployment before it knows."""
+        done = moved(path, target)
+        if path.name == "release":
+            loop.call_soon_threadsafe(task.cancel)
+        return done
+
+    monkeypatch.setattr(Path, "replace", replace)
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(deployer.build(make_wheel(tmp_path, "hello")))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert deployer.files() == set()
+
+
 async def test_what_a_killed_host_leaves_is_removed_at_the_next_start(deployer: Deployer, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     wheel = make_wheel(tmp_path, "hello", code=SLEEPS.format(str(begun)))

@@ -113,7 +113,7 @@ class Environments:
                 report = await self.check(release.model_copy(update={"environment": environment}), alias)
                 _require_ready(report, environment)
                 outcome.detail = "; ".join((f"{found.id} passed every phase", *report.warnings))
-                await to_the_end(asyncio.to_thread(self._keep, release, environment.parent))
+                await self._keep(release, environment.parent)
         return release
 
     async def check(self, release: Release, alias: str = PRODUCTION, *, limit_s: float = 60.0) -> AgentReport:
@@ -147,7 +147,7 @@ class Environments:
         try:
             with self._lock():
                 return await to_the_end(asyncio.to_thread(self._clean))
-        except Timeout:
+        except (Timeout, OSError):
             return []
 
     # --- the steps of building --------------------------------------------------------------------------------------
@@ -217,6 +217,14 @@ class Environments:
             created=datetime.now(UTC),
         )
 
+    async def _keep(self, release: Release, built: Path) -> None:
+        """Move a release to its place. If this is cancelled, it is gone."""
+        try:
+            await to_the_end(asyncio.to_thread(self._move, release, built))
+        except BaseException:
+            await self.remove(release)
+            raise
+
     # --- on the disk; all of these block ----------------------------------------------------------------------------
 
     def _own_wheels(self) -> list[Path]:
@@ -225,8 +233,7 @@ class Environments:
         except CannotBuildWheel as error:
             raise DeployRefused(f"no wheel of what runs here can be built: {error}", phase="prepare") from error
 
-    def _keep(self, release: Release, built: Path) -> None:
-        """Move a release to its place."""
+    def _move(self, release: Release, built: Path) -> None:
         (built / RELEASE_FILE).write_text(release.model_dump_json(indent=2) + "\n", encoding="utf-8")
         place = self._releases / release.agent_id / release.name
         place.parent.mkdir(mode=0o700, exist_ok=True)
@@ -236,14 +243,17 @@ class Environments:
         if folder.exists():
             doomed = Path(tempfile.mkdtemp(dir=self._releases, prefix=_REMOVED))
             folder.replace(doomed / folder.name)
-            shutil.rmtree(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)  # the next start, or the next deployment, removes the rest
         with suppress(OSError):  # other releases are left, or the routing
             folder.parent.rmdir()
 
     def _clean(self) -> list[Path]:
         """Remove what is not needed any more. The lock is held, so that nobody builds."""
         removed = self._remove_leftovers()
-        wheels = self._own_wheels()
+        try:
+            wheels = self._own_wheels()
+        except (OSError, DeployRefused):  # the next deployment says why
+            return removed
         kept = {self._bases / base_name(wheels), wheels[0].parent}
         outdated = [path for folder in (self._bases, self._wheels) for path in _inside(folder) if path not in kept]
         for path in outdated:
