@@ -104,17 +104,17 @@ def test_secrets_of_the_settings_are_taken_out_of_every_line(
     form: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "host.toml"
-    file.write_text('[agent.desk.settings]\ncrm_token = "token-4711"\ncrm = { env = "CRM" }\n', encoding="utf-8")
-    settings = load_settings(file, {"ASSEMBLYAI_API_KEY": "key-4711", "CRM": "crm-4711"})
+    file.write_text('[agent.desk.settings]\ncrm_token = "token-4711x"\ncrm = { env = "CRM" }\n', encoding="utf-8")
+    settings = load_settings(file, {"ASSEMBLYAI_API_KEY": "key-4711x", "CRM": "crm-4711x"})
     configure_logging(form, "info", messages=True, secrets=known_secrets(settings))
     plugin = logging.getLogger("an_agents_own")
-    plugin.warning("logged in with token-4711 and %s", "crm-4711")
+    plugin.warning("logged in with token-4711x and %s", "crm-4711x")
     try:
-        raise RuntimeError("refused: key-4711")
+        raise RuntimeError("refused: key-4711x")
     except RuntimeError:
         plugin.exception("failed")
     written = written_log(capsys)
-    assert "4711" not in written
+    assert "4711x" not in written
     assert "refused: ********" in written
     assert form == "text" or json.loads(written.splitlines()[0])["event"] == "logged in with ******** and ********"
 
