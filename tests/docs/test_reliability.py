@@ -18,6 +18,7 @@ AREAS = {
     "Caller": "caller",
     "Plugin": "plugin",
     "Process": "process",
+    "Worker": "worker",
 }
 """Headings of the matrix, and what the names of their faults begin with."""
 

@@ -204,6 +204,13 @@ def let_it_fail(call: ClientConnection) -> None:
             call.recv(DEADLINE_S)
 
 
+@pytest.mark.fault(
+    "worker: exits",
+    "worker: crashes",
+    "worker: holds the GIL or blocks its event loop",
+    "worker: uses too much memory",
+    "worker: sends garbage or floods the host",
+)
 @pytest.mark.parametrize("fail", FAILURES)
 def test_a_failure_ends_the_calls_of_its_own_worker_alone(host: Host, bystander: Bystander, fail: str) -> None:
     agent_id = fail.replace("_", "-")
@@ -236,6 +243,7 @@ def test_a_failure_ends_the_calls_of_its_own_worker_alone(host: Host, bystander:
     assert described["status"] == "ready"
 
 
+@pytest.mark.fault("worker: leaves processes behind")
 def test_processes_that_a_worker_left_behind_end_with_it(host: Host) -> None:
     """After the failure above."""
     children = json.loads((host.folder / "children").read_text(encoding="utf-8"))
@@ -246,6 +254,7 @@ def test_processes_that_a_worker_left_behind_end_with_it(host: Host) -> None:
     assert [child for child in children if is_running(child)] == []
 
 
+@pytest.mark.fault("worker: allocates too much at once")
 def test_memory_that_is_allocated_at_once_is_refused(host: Host, bystander: Bystander) -> None:
     with bystander.undisturbed(), host.call("allocate", fail="allocate") as call:
         pid = greeting(call)["pid"]
@@ -254,6 +263,7 @@ def test_memory_that_is_allocated_at_once_is_refused(host: Host, bystander: Byst
         assert is_running(pid)
 
 
+@pytest.mark.fault("worker: prints without end")
 def test_a_worker_that_prints_for_ever_disturbs_nobody(host: Host, bystander: Bystander) -> None:
     with host.call("print-for-ever", fail="print_for_ever") as call:
         pid = greeting(call)["pid"]

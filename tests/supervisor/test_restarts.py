@@ -59,6 +59,7 @@ def until(condition: Any) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.fault("worker: fails again and again")
 def test_an_agent_that_fails_again_and_again_is_broken(tmp_path: Path) -> None:
     agents = {"sick": SICK, "telling": TELLING}
     with serving(tmp_path, "", agents, command=("-c", IMPATIENT)) as host, host.call("telling") as other:
@@ -102,6 +103,7 @@ def test_a_restart_by_hand_drops_no_call(tmp_path: Path) -> None:
         assert "there is no agent 'nobody'" in refused.stderr
 
 
+@pytest.mark.fault("worker: refuses to stop")
 def test_a_worker_that_refuses_to_stop_is_ended(tmp_path: Path) -> None:
     settings = "[server]\ndrain_timeout_s = 0\nstop_timeout_s = 1\n[agent.sick]\nhang_s = 600\n"
     (tmp_path / "refuse-to-stop").touch()
@@ -115,6 +117,7 @@ def test_a_worker_that_refuses_to_stop_is_ended(tmp_path: Path) -> None:
         assert "in on_shutdown" in host.process.output
 
 
+@pytest.mark.fault("worker: the zygote ends")
 def test_workers_survive_the_zygote_and_are_started_by_another_one(tmp_path: Path) -> None:
     with serving(tmp_path) as host:
         with host.call() as call:
@@ -133,6 +136,7 @@ def test_workers_survive_the_zygote_and_are_started_by_another_one(tmp_path: Pat
         assert re.search("worker_ended.*an unknown exit code", host.process.output)
 
 
+@pytest.mark.fault("worker: ends before it has answered")
 def test_a_caller_who_was_not_answered_gets_another_worker(tmp_path: Path) -> None:
     with serving(tmp_path, "[agent.telling]\nhang_s = 600\n") as host:
         with host.call() as call:
@@ -171,6 +175,7 @@ class Started:
         pass
 
 
+@pytest.mark.fault("worker: no process or memory for a new one")
 async def test_a_machine_without_room_for_a_process_is_no_failure_of_the_agent() -> None:
     attempts = 0
 
