@@ -88,10 +88,14 @@ def _hangs(worker: Watched, hang: HangDetector, now_s: float) -> Ending | None:
 
 
 class _MemoryLimit:
-    """Compares a worker's own memory with its limit. RSS, which is cheap to read, includes what the zygote shares."""
+    """Compares a worker's own memory with its limit. RSS, which is cheap to read, includes what the zygote shares.
+
+    Where its own memory cannot be read, because the front is not run by root, that is what its RSS has grown by.
+    """
 
     def __init__(self, memory_mb: int | None) -> None:
         self._memory_mb = memory_mb
+        self._first_bytes: int | None = None
         self._seen_bytes = 0
         self._checks = 0
 
@@ -99,13 +103,17 @@ class _MemoryLimit:
         if self._memory_mb is None:
             return None
         self._checks += 1
-        seen = vitals(worker.pid)
-        if seen is None or seen.rss_bytes <= self._memory_mb * MB:
+        if (seen := vitals(worker.pid)) is None:
+            return None
+        if self._first_bytes is None:
+            self._first_bytes = seen.rss_bytes
+        if seen.rss_bytes <= self._memory_mb * MB:
             return None
         if seen.rss_bytes <= self._seen_bytes and self._checks % LOOK_CLOSELY_EVERY:
             return None
         self._seen_bytes = seen.rss_bytes
-        own = own_memory_bytes(worker.pid)
-        if own is None or own <= self._memory_mb * MB:
+        if (own := own_memory_bytes(worker.pid)) is None:  # only root may read it of another process like this
+            own = seen.rss_bytes - self._first_bytes
+        if own <= self._memory_mb * MB:
             return None
         return Ending("memory", f"it used {own // MB} MB of memory, and memory_mb is {self._memory_mb}")
