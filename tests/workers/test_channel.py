@@ -85,18 +85,20 @@ def test_order_is_kept_and_sockets_stay_with_their_messages(run: Run) -> None:
         pipes = [os.pipe() for _ in range(50)]
         for number, (reads, _) in enumerate(pipes):
             assert pair.front.send(Drain(timeout_s=number), b"x" * 10_000)
-            assert pair.front.send(TakeCall(call=number, lease=lease()), descriptors=[reads])
+            assert pair.front.send(TakeCall(call=number, lease=lease()), descriptors=[reads, reads])
             os.close(reads)  # the channel has a copy, even of what waits
         assert pair.front.queued_bytes, "more than the socket takes at once"
         pair.begin_to_read()
         for number, (_, writes) in enumerate(pipes):
             assert (await pair.received.get())[0] == Drain(timeout_s=number)
-            message, _, [descriptor] = await pair.received.get()
+            message, _, [descriptor, second] = await pair.received.get()
             assert isinstance(message, TakeCall)
             assert message.call == number
-            os.write(writes, b"%d" % number)
-            assert os.read(descriptor, 10) == b"%d" % number
+            os.write(writes, b"%02d,%02d" % (number, number))
+            assert os.read(descriptor, 3) == b"%02d," % number
+            assert os.read(second, 3) == b"%02d" % number
             os.close(descriptor)
+            os.close(second)
             os.close(writes)
         assert pair.front.queued_bytes == 0
         pair.front.close()
