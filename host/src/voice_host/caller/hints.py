@@ -16,6 +16,7 @@ _RUNNING_HOST = {
     CloseCode.AGENT_BROKEN: "`voice-host check {agent_id}` on that host says why",
     CloseCode.COULD_NOT_START: "its log says why",
     CloseCode.INTERNAL_ERROR: "its log says why",
+    CloseCode.COME_BACK: "call again in a moment; its log says why the agent is being restarted",
 }
 _OWN_HOST = {
     CloseCode.COULD_NOT_START: "run `voice-host serve` and call it with --url: its log says why",
