@@ -20,6 +20,7 @@ from voice_host.front.process import HostServer
 from voice_host.observability.logs import configure_logging
 from voice_host.plugins import load_agents
 from voice_host.settings import Settings, load_settings
+from voice_host.tenancy import CodeOwners, watching
 from voice_host.tenancy.event_loop import run_in_event_loop
 
 AGENT = """
@@ -77,7 +78,8 @@ async def serve(parent: Parent, agents: AgentService, settings: Settings, obey: 
         server = HostServer(create_host_app(agents, settings), agents, settings)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         parent.tell({"told": "ready", "port": listener.getsockname()[1], "path": "/agents/benchmark/session"})
-        await parent.obey(command)
+        async with watching(CodeOwners({}), settings.server.loop_blocked_ms):
+            await parent.obey(command)
         server.should_exit = True
         await serving
     finally:

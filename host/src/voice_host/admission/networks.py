@@ -18,6 +18,7 @@ SUBSCRIBERS_PER_SITE = 4
 """The limit of a /48 as a multiple of that of a /64. It may be a company, or the customers of a small provider."""
 
 
+@lru_cache(maxsize=4096)
 def network_of(host: str | None) -> Network | None:
     """Return the network that counts as one address: an IPv4 address, or the /64 of an IPv6 address.
 
