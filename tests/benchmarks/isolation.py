@@ -19,7 +19,7 @@ from tests.benchmarks.stages import Stages
 ONE_PROCESS, WORKER, TWO_WORKERS = "host", "workers", "two_workers"
 ARRIVALS = 60
 LATENCY_S = 10.0
-TALK_S, SETTLE_S, CALLS = 15.0, 5.0, 20
+TALK_S, SETTLE_S, CALLS = 15.0, 5.0, 10
 IDLE_S = 5.0
 RESTARTS = 12
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+
 import pytest
 
 from tests.benchmarks import workload
 from tests.benchmarks.marked_audio import Mark, MarkReader, marked
 from tests.benchmarks.playback import Playback
+from tests.benchmarks.process_tree import descendants, used
 from tests.benchmarks.services.delays import Delays
 
 
@@ -77,3 +82,16 @@ def test_the_recogniser_asks_for_50_ms_and_only_what_is_beyond_counts() -> None:
     for frame in range(900):  # 120 ms at once
         delays.add(sent_s=0.02 * frame, now_s=0.02 * (frame // 6 * 6 + 5))
     assert delays.summary()["beyond_ms"] == pytest.approx(30)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_a_process_and_those_it_started_use_is_seen() -> None:
+    program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'sum(range(3 * 10**7)); input()'])"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as parent:
+        while sum(used(pid).cpu_s for pid in descendants(parent.pid)) < 0.05:
+            time.sleep(0.02)
+        both = list(descendants(parent.pid))
+        assert len(both) == 2
+        assert all(used(pid, memory=True).pss_kb >= used(pid, memory=True).private_kb > 0 for pid in both)
+        parent.communicate(b"\n")
+    assert used(both[1]).rss_kb == 0
