@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.loops import Run, run
 from voice_host.call.events import ReplyText
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Audio, Opening, Typed
@@ -22,7 +23,14 @@ from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.clients.voice_host_v1 import VoiceHostV1
 
+__all__ = ["run"]
+
 END_OF_HEAD = b"\r\n\r\n"
+
+HEAD = (
+    b"GET /agents/a/session?name=Ada HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 
 HandOver = Callable[[socket.socket, bytes], Awaitable[None]]
 """Gets an accepted socket, and the request that was read from it."""
@@ -108,12 +116,8 @@ async def test_what_came_behind_the_request_is_not_lost() -> None:
     worker = Worker()
     async with asyncio.timeout(20):
         ours, theirs = socket.socketpair()
-        head = (
-            b"GET /agents/a/session?name=Ada HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        )
         typed = b'{"type": "text", "text": "early"}'
-        await worker.adopt(theirs, head + bytes([0x81, 0x80 | len(typed), 0, 0, 0, 0]) + typed)
+        await worker.adopt(theirs, HEAD + bytes([0x81, 0x80 | len(typed), 0, 0, 0, 0]) + typed)
         ours.setblocking(False)
         loop, got = asyncio.get_running_loop(), b""
         while b'"text": "early"' not in got:
@@ -122,6 +126,37 @@ async def test_what_came_behind_the_request_is_not_lost() -> None:
         ours.close()
         await worker.adopter.aclose()
     assert worker.ends == [Disconnected(on_purpose=False)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sockets are duplicated on Unix alone")
+def test_the_connection_ends_although_another_process_has_its_socket(run: Run) -> None:
+    """The front keeps a duplicate until the call is over, and a call may be over later than its connection."""
+
+    async def check() -> None:
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+
+        async def serve(transport: AsgiWebSocket) -> None:
+            await transport.accept(None)
+            while not isinstance(await transport.receive(), Disconnected):
+                pass
+            await over.wait()
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        with listener, socket.create_connection(listener.getsockname()) as client:
+            accepted, _ = listener.accept()
+            client.setblocking(False)
+            adopter = SocketAdopter(ws_ping_interval=None)
+            with accepted.dup():
+                assert await adopter.adopt(HandedOver(accepted, HEAD, None, "ws"), serve)
+                async with asyncio.timeout(20):
+                    assert (await loop.sock_recv(client, 4096)).startswith(b"HTTP/1.1 101 ")
+                    await loop.sock_sendall(client, bytes([0x88, 0x82, 0, 0, 0, 0]) + (1000).to_bytes(2))
+                    assert await loop.sock_recv(client, 4096) == bytes([0x88, 2]) + (1000).to_bytes(2)
+                    assert await loop.sock_recv(client, 4096) == b""
+            over.set()
+            await adopter.aclose()
+
+    run(check())
 
 
 @pytest.mark.real_time
