@@ -50,6 +50,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,  # a group of its own, to which a test can send a signal as a terminal does
         )
         self.output = ""
         self._lines: queue.Queue[str | None] = queue.Queue()

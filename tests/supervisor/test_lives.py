@@ -75,6 +75,17 @@ def test_signals_to_a_worker_end_no_call(tmp_path: Path) -> None:
         assert ask(call) == pid
 
 
+def test_ctrl_c_lets_calls_go_on_within_the_drain_timeout(tmp_path: Path) -> None:
+    """A terminal sends it to the whole group: the front and the zygote, and the workers, if they were in it."""
+    with serving(tmp_path, "[server]\ndrain_timeout_s = 600\n") as host, host.call() as call:
+        pid = greeting(call)["pid"]
+        os.killpg(host.process.pid, signal.SIGINT)
+        assert message(call, "error")["code"] == "draining"
+        assert ask(call) == pid
+        call.close()
+        assert host.process.ended() == 0
+
+
 def test_a_worker_whose_front_is_gone_ends_its_calls_in_order_and_leaves(tmp_path: Path) -> None:
     with serving(tmp_path, "[server]\ndrain_timeout_s = 600\n") as host, host.call() as call:
         pid = greeting(call)["pid"]
