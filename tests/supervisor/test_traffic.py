@@ -62,3 +62,11 @@ def test_a_target(target: str, found: tuple[str, str] | None) -> None:
 def test_nothing_in_production() -> None:
     assert release_for(lease(), Routing(aliases={"staging": "1.5"})) is None
     assert release_for(lease(), Routing(traffic={"1.3": 0, "1.4": 100})) == ("1.4", PRODUCTION)
+
+
+def test_a_session_is_restored_where_it_was_as_long_as_that_takes_calls() -> None:
+    routing = Routing(traffic={"1.4": 100, "1.3": 0}, aliases={"staging": "1.5"})
+    assert release_for(lease(), routing, ("1.4", PRODUCTION)) == ("1.4", PRODUCTION)
+    assert release_for(lease(), routing, ("1.5", "staging")) == ("1.5", "staging")
+    assert release_for(lease(), routing, ("1.3", PRODUCTION)) == ("1.4", PRODUCTION)
+    assert release_for(lease(), routing, ("1.4", "staging")) == ("1.4", PRODUCTION)
