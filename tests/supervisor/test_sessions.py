@@ -22,7 +22,7 @@ GRACE_S = 30.0
 
 def worker() -> Any:
     order = SimpleNamespace(release=SimpleNamespace(name="1.0"), alias="production")
-    return SimpleNamespace(order=order, status="ready")
+    return SimpleNamespace(order=order, status="ready", log_fields={"agent_id": "desk"})
 
 
 class Table(SessionTable):
@@ -116,6 +116,24 @@ async def test_who_does_not_come_back_in_time_has_left() -> None:
     assert len(table) == 0
     with pytest.raises(ResumeRefused):
         table.state(token, worker())
+
+
+async def test_a_session_that_ends_worker_after_worker_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    table, at = Table(), worker()
+    token = table.begin("s", at)
+    table.checkpoint(at, "s", complete("1"))
+    for restored in (True, False, True):  # or the worker was lost before it had restored the session
+        table.worker_lost(at)
+        at = worker()
+        assert table.state(token, at)
+        if restored:
+            table.begin("s", at)
+    table.worker_lost(at)
+    with pytest.raises(ResumeRefused):
+        table.state(token, worker())
+    assert "session_given_up" in caplog.text
+    await asyncio.sleep(2 * GRACE_S)
+    assert not table.ended, "nor is it restored for its last callback"
 
 
 async def test_a_session_that_has_ended_is_not_restored() -> None:

@@ -8,16 +8,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from voice_host.admission import Lease
+from voice_host.observability.logs import get_logger
 from voice_host.sessions.checkpoint import Checkpoint, SavedState
 from voice_host.sessions.refusals import ResumeRefused
 from voice_host.sessions.resume_token import digest_of, is_caller, session_of
 from voice_host.supervisor.worker import Worker
 from voice_host_sdk import Caller
 
+log = get_logger(__name__)
+
 MAX_STATES_BYTES = 256 * 1024 * 1024
 """Limit of all checkpoints: some 4,000 sessions of 20 turns. Beyond it, those that have not changed for longest are
 dropped, until their callers connect again: those sessions end with their workers."""
 
+
+MAX_LOSSES = 3
+"""Workers that a session may lose. After that it is not restored any more: it may be what ends them, and an agent whose
+workers fail again and again is taken out of service."""
 
 TIMER_MARGIN_S = 0.1
 """So that a timer does not fire a rounding error too early."""
@@ -36,6 +43,7 @@ class Entry:
         state_at_s: when the newest checkpoint came.
         lost_at_s: when its worker was lost.
         restoring: the worker that was last asked to restore it.
+        losses: how many of its workers were lost.
     """
 
     lease: Lease
@@ -46,6 +54,7 @@ class Entry:
     state_at_s: float = 0.0
     lost_at_s: float | None = None
     restoring: Worker | None = None
+    losses: int = 0
 
     @property
     def holder(self) -> Worker | None:
@@ -125,10 +134,14 @@ class SessionTable:
     def worker_lost(self, worker: Worker) -> None:
         """Let the sessions of a lost worker wait for their callers; those that cannot be restored end."""
         for session_id, entry in list(self._entries.items()):
-            if entry.worker is not worker:
+            if worker not in (entry.worker, entry.restoring):
                 continue
-            if entry.state is not None and entry.digest is not None and self._grace_s > 0:
-                entry.worker = None
+            entry.losses += 1
+            if entry.losses > MAX_LOSSES:
+                log.warning("session_given_up", **worker.log_fields, session_id=session_id, losses=entry.losses)
+                self.end(session_id)
+            elif entry.state is not None and entry.digest is not None and self._grace_s > 0:
+                entry.worker = entry.restoring = None
                 self._wait_for_caller(entry)
             else:
                 self.end(session_id)
