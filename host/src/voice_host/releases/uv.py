@@ -42,7 +42,7 @@ _HINTS = (
         DISK_FULL,
     ),
     (
-        r"os error 13\b|os error 30\b|Permission denied|Read-only file system",
+        r"os error 13\b|os error 30\b|Permission denied|Read-only file system|initialize cache",
         "uv must be able to write its cache: set UV_CACHE_DIR to a folder that the host may write",
     ),
     (
