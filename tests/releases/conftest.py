@@ -36,13 +36,15 @@ class Deployer:
     data_dir: Path
     variables: dict[str, str] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
+    extensions: tuple[str, ...] = ()
 
     @property
     def environments(self) -> Environments:
-        return Environments(self.data_dir, self.order)
+        return Environments(self.data_dir, self.order, self.extensions)
 
     def order(self, release: Release, alias: str) -> Order:
-        return order_for(release, load_settings(environ=self.variables))
+        settings = load_settings(environ=self.variables)
+        return order_for(release, settings, settings.extensions.allow or ())
 
     async def build(self, what: str | Path, agent_id: str | None = None, *, known: tuple[Release, ...] = ()) -> Release:
         package: AgentPackage = read_package(str(what), Path("/"))

@@ -17,7 +17,9 @@ import pytest
 
 from tests.releases.conftest import Deployer, until
 from tests.releases.wheels import HELLO, make_wheel
-from voice_host.fleet.report import AgentReport
+from tests.sample_plugins import PluginFolder
+from tests.supervisor.hosts import QUIET
+from voice_host.fleet.report import AgentReport, Providers
 from voice_host.plugins import read_environment
 from voice_host.plugins.environment import site_packages
 from voice_host.plugins.requirements import installed_version
@@ -158,6 +160,22 @@ async def test_the_check_has_the_agent_s_settings_and_nobody_else_s(deployer: De
     assert told["settings"] == {"seen": str(seen)}
     assert not {"PYTHONPATH", "VIRTUAL_ENV"} & told["variables"].keys()
     assert "of-another-agent" not in seen.read_text()
+
+
+async def test_every_environment_gets_the_extensions_whose_speech_services_the_host_uses(
+    deployer: Deployer, tmp_path: Path, plugins: PluginFolder
+) -> None:
+    plugins.install_extension("quiet", QUIET, distribution="quiet-speech", requires=())
+    (plugins.path / "quiet_speech-1.2.3.dist-info" / "WHEEL").write_text("Wheel-Version: 1.0\nTag: py3-none-any\n")
+    deployer.extensions = ("quiet-speech",)
+    deployer.variables = {
+        "VOICE_HOST_PROVIDERS__SPEECH_TO_TEXT": "quiet",
+        "VOICE_HOST_PROVIDERS__TEXT_TO_SPEECH": "quiet",
+        "VOICE_HOST_EXTENSIONS__ALLOW": "quiet",
+    }
+    release = await deployer.build(make_wheel(tmp_path, "hello"))
+    report = await deployer.environments.check(release)
+    assert (report.providers, report.warnings) == (Providers(stt="quiet", tts="quiet", model="demo"), ())
 
 
 # --- the check ------------------------------------------------------------------------------------------------------

@@ -118,7 +118,8 @@ async def _check(
         report = unchecked(agent, settings, required=ids is not None or agent.id in settings.agents.required)
         if report is None and isinstance(agent, DiscoveredAgent):
             release = installed_release(agent)
-            report = await check_in_environment(release, order_for(release, settings), limit_s=limit_s)
+            order = order_for(release, settings, [extension.id for extension in extensions.with_speech])
+            report = await check_in_environment(release, order, limit_s=limit_s)
         assert report is not None
         reports.append(report.model_copy(update={"id": each.name}))
     return sorted(reports, key=lambda report: report.id)

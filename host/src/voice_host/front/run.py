@@ -99,7 +99,7 @@ def serve(
             store = None if data is None else ReleaseStore(data.path)
             agents = build(settings, extensions, observers=observers, deployed=store.read() if store else ())
             live = LiveSettings(settings, load, agents if isinstance(agents, WorkerAgents) else None)
-            deployments = deployments_of(agents, live, store)
+            deployments = deployments_of(agents, live, store, extensions)
             app = create_host_app(
                 agents,
                 settings,
@@ -136,7 +136,9 @@ def serve(
     leave_abandoned_tools()
 
 
-def deployments_of(agents: AgentService, live: LiveSettings, store: ReleaseStore | None) -> Deployments | str:
+def deployments_of(
+    agents: AgentService, live: LiveSettings, store: ReleaseStore | None, extensions: Extensions
+) -> Deployments | str:
     """Return the deployments of a host, which then start its releases, or why it has none."""
     if not isinstance(agents, WorkerAgents):
         return 'nothing can be deployed on this host: all agents run in its own process ([agents] isolation = "none")'
@@ -147,7 +149,8 @@ def deployments_of(agents: AgentService, live: LiveSettings, store: ReleaseStore
         settings = live.current
         return settings.agents.allows(agent_id) and settings.for_agent(agent_id).enabled
 
-    environments = Environments(store.data_dir, agents.order)
+    speech = [each.discovered.distribution for each in extensions.with_speech]
+    environments = Environments(store.data_dir, agents.order, speech)
     deployments = Deployments(store, environments, agents, allowed=allowed)
     agents.start_releases, agents.start_again = deployments.start, deployments.start_again
     return deployments

@@ -81,10 +81,10 @@ class Extensions:
         return {each.id: each.observer for each in self.loaded if each.observer is not None}
 
     @property
-    def with_speech(self) -> tuple[str, ...]:
-        """The names of the extensions that offer speech services, without the host's own."""
-        own = (each for each in self.loaded if each.id != HOST_EXTENSION)
-        return tuple(each.id for each in own if each.speech_to_text or each.text_to_speech)
+    def with_speech(self) -> tuple[LoadedExtension, ...]:
+        """The extensions that offer speech services, without the host's own. Workers load them, too."""
+        others = (each for each in self.loaded if each.id != HOST_EXTENSION)
+        return tuple(each for each in others if each.speech_to_text or each.text_to_speech)
 
 
 # --- loading ------------------------------------------------------------------------------------------------------

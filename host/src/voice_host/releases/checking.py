@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,15 @@ all of which have their own limits. It bounds what those cannot interrupt."""
 _MAX_TRACE_CHARS = 10_000
 
 
-def order_for(release: Release, settings: Settings) -> Order:
-    """Return what a worker of a release gets, with the settings of production."""
+def order_for(release: Release, settings: Settings, extensions: Collection[str] = ()) -> Order:
+    """Return what a worker of a release gets, with the settings of production.
+
+    Args:
+        extensions: the names of those that workers load, too.
+    """
     return Order(
         release=release,
-        settings=settings_to_send(settings, release.agent_id),
+        settings=settings_to_send(settings, release.agent_id, extensions),
         keys=keys_for(settings, release.agent_id),
         variables=variables_for(settings, release.agent_id),
     )

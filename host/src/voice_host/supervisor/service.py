@@ -113,7 +113,7 @@ class WorkerAgents:
         self._why_empty = why_empty
         self._observers = observers
         self._strict = strict
-        self._speech_extensions = extensions.with_speech
+        self._speech_extensions = tuple(each.id for each in extensions.with_speech)
         self._has_observers = bool(extensions.observers)
         self._spawner = Spawner()
         self._speech = SpeechProcess(settings.server)
