@@ -35,7 +35,7 @@ from voice_host.plugins import (
 from voice_host.plugins.installing import installer
 from voice_host.releases.checking import check_in_environment, order_for
 from voice_host.releases.discovery import ListedAgent, list_agents
-from voice_host.settings import Settings
+from voice_host.settings import Settings, built_in_services
 
 SHOWN = {
     *("id", "kind", "distribution", "version", "phase", "status"),
@@ -119,10 +119,18 @@ async def _check(
         if report is None and isinstance(agent, DiscoveredAgent):
             release = installed_release(agent)
             order = order_for(release, settings, [extension.id for extension in extensions.with_speech])
-            report = await check_in_environment(release, order, limit_s=limit_s)
+            report = _with_speech_of_the_host(await check_in_environment(release, order, limit_s=limit_s))
         assert report is not None
         reports.append(report.model_copy(update={"id": each.name}))
     return sorted(reports, key=lambda report: report.id)
+
+
+def _with_speech_of_the_host(report: AgentReport) -> AgentReport:
+    """Leave out that speech models are missing in an environment, if a process of the host has them for its workers."""
+    if any(each.process is not None and each.process.problem() is not None for each in built_in_services()):
+        return report
+    warnings = tuple(warning for warning in report.warnings if warning != report.speech_problem)
+    return report.model_copy(update={"warnings": warnings})
 
 
 def _required_but_absent(absent: Sequence[AbsentAgent]) -> list[AgentReport]:
