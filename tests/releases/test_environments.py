@@ -419,7 +419,7 @@ async def test_what_a_killed_host_leaves_is_removed_at_the_next_start(deployer: 
     await host.wait()
     [left] = (deployer.data_dir / RELEASES).glob(".building-*")
     removed = await deployer.environments.clean()
-    assert removed == [left]
+    assert left in removed
     assert deployer.files() == set()
     await deployer.build(make_wheel(tmp_path, "hello", code=HELLO))  # the lock is free
 
@@ -438,6 +438,7 @@ async def test_a_release_is_removed_as_a_whole(deployer: Deployer, tmp_path: Pat
 
 async def test_caches_of_other_versions_of_the_host_are_removed(deployer: Deployer) -> None:
     cache = deployer.data_dir / "cache"
+    await deployer.environments.clean()
     present = set(cache.glob("*/*"))
     old = [cache / "environments" / "0123", cache / "wheels" / "4567"]
     for folder in old:
