@@ -78,6 +78,11 @@ async def test_what_needs_a_restart_is_named_and_stays(host: Host) -> None:
     assert host.last.limits.max_calls == 500
 
 
+async def test_keys_of_an_agent_that_need_a_restart_are_named(host: Host) -> None:
+    host.write(TEXT + "[agent.x]\nenvironment = 'env'\n[agent.day-desk]\nenabled = false\n")
+    assert (await host.live.reload()).needs_restart == ("agent.day-desk.enabled", "agent.x.environment")
+
+
 async def test_invalid_settings_change_nothing(host: Host) -> None:
     before = host.live.current
     host.write("[agent.night-desk]\nmax_calls = 0\nwrong = 1\n")

@@ -356,6 +356,8 @@ async def test_what_did_not_start_with_the_host_can_be_tried_again(host: Host, t
     await again.deployments.start({})
     with pytest.raises(ReleaseFailed, match="on_startup raised OSError"):
         await again.deployments.start_again("day-desk")
+    with pytest.raises(ReleaseFailed, match="there is no agent 'night-disk'"):
+        await again.deployments.start_again("night-disk")
     again.fleet.broken.clear()
     await again.deployments.start_again("day-desk")
     assert again.traffic("day-desk") == {"2.0": 100}

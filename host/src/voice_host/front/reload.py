@@ -21,6 +21,9 @@ FIXED = ("server", "auth", "agents", "data", "extensions", "extension", "limits"
 """The tables that only a restart puts into effect: the port, limits and extensions of the front, and which agents there
 are."""
 
+FIXED_OF_AGENT = ("enabled", "environment")
+"""The keys of `[agent.<id>]` of which the same holds."""
+
 Load = Callable[[], Settings]
 """Reads the settings as `voice-host serve` has read them. Blocks; raises `SettingsError`."""
 
@@ -110,7 +113,12 @@ def _changed_keys(before: Settings, after: Settings) -> list[str]:
             changed += [f"{name}.{key}" for key in type(old).model_fields if getattr(old, key) != getattr(new, key)]
         elif old != new:
             changed.append(name)
-    return changed
+    return changed + [
+        f"agent.{agent_id}.{key}"
+        for agent_id in sorted({*before.agent, *after.agent})
+        for key in FIXED_OF_AGENT
+        if getattr(before.for_agent(agent_id), key) != getattr(after.for_agent(agent_id), key)
+    ]
 
 
 def add_reload_route(app: FastAPI, live: LiveSettings, authorization: Authorization) -> None:

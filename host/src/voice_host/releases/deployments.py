@@ -102,13 +102,15 @@ class Deployments:
         """Try again to start what did not start with the host.
 
         Raises:
-            KeyError: there is no such agent.
-            ReleaseFailed: nothing of it starts.
-            ChangeRefused: it is being changed.
+            ReleaseFailed: nothing of it starts, or it is just being changed.
         """
-        with self._changing(agent_id, "it is being restarted") as agent:
-            if (report := await self._start(agent)) is not None:
-                raise ReleaseFailed(report)
+        try:
+            with self._changing(agent_id, "it is being restarted") as agent:
+                report = await self._start(agent)
+        except ChangeRefused as refused:
+            report = AgentReport(id=agent_id, status="broken", error=refused.message, hint=refused.hint)
+        if report is not None:
+            raise ReleaseFailed(report)
 
     async def _start(self, agent: AgentReleases) -> AgentReport | None:
         """Start the groups that are down, and route calls to those that run. Returns why none does, if so."""

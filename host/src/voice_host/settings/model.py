@@ -294,8 +294,12 @@ class Settings(Tables):
             for path, source in self.provenance.items()
             if path[: len(own)] == own or path[:3] not in others
         }
-        agents = read_only({**self.agent, agent_id: self.for_agent(agent_id).under(alias)})
-        return settings.model_copy(update={"agent": agents, "provenance": sources})
+        settings = settings.with_agent(agent_id, self.for_agent(agent_id).under(alias))
+        return settings.model_copy(update={"provenance": sources})
+
+    def with_agent(self, agent_id: str, own: AgentSettings) -> Settings:
+        """Return the settings with others for one agent."""
+        return self.model_copy(update={"agent": read_only({**self.agent, agent_id: own})})
 
     def table_of(self, agent_id: str) -> KeyPath:
         """Return the path of the table of an agent's own settings."""

@@ -138,7 +138,8 @@ class WorkerAgents:
             self._base[agent.id] = self._reports[agent.id] = report_of(self._unable(agent) or agent, self._settings)
         able = [agent for agent in self._agents if isinstance(agent, DiscoveredAgent) and not self._unable(agent)]
         try:
-            await self._spawner.start()
+            if able:
+                await self._spawner.start()
             await self._speech.open()
         except CannotSpawn as error:
             hint = 'see the errors above; [agents] isolation = "none" runs all agents in one process'
@@ -164,8 +165,8 @@ class WorkerAgents:
             await self.launch(release)
         except ReleaseFailed as failed:
             self.report_broken(failed.report)
-            return
-        self.route(release.agent_id, Routing(traffic={release.name: 100}))
+        else:
+            self.route(release.agent_id, Routing(traffic={release.name: 100}))
 
     async def drain(self, timeout_s: float = 0) -> None:
         if self._state in ("draining", "stopped"):
@@ -321,12 +322,11 @@ class WorkerAgents:
 
     def _worker(self, order: Order, process: WorkerProcess) -> Worker:
         agent_id = order.release.agent_id
-        if agent_id not in self._line_limits:
-            self._line_limits[agent_id] = LineLimit(agent_id)
+        limit = self._line_limits.setdefault(agent_id, LineLimit(agent_id))
         figures = self.figures.of_worker(agent_id, order.release.name)
         own = self._settings.for_agent(agent_id)
-        leave_timeout_s = 2 * self._settings.server.stop_timeout_s + LEAVE_TIMEOUT_S
-        return Worker(order, process, self, figures, self._line_limits[agent_id], own, leave_timeout_s)
+        leave_s = 2 * self._settings.server.stop_timeout_s + LEAVE_TIMEOUT_S
+        return Worker(order, process, self, figures, limit, own, leave_s)
 
     def _group_changed(self, agent_id: str) -> None:
         """A worker was started again, or a group has given up."""
@@ -369,8 +369,8 @@ class WorkerAgents:
 
     def report_broken(self, report: AgentReport) -> None:
         """List an agent as broken: see `ReleaseFleet`."""
-        report = report.model_copy(update={"required": report.id in self._settings.agents.required})
-        self._base[report.id] = self._reports[report.id] = report
+        self._base[report.id] = report
+        self._refresh(report.id)
 
     async def restart(self, agent_id: str) -> None:
         """Replace all workers of an agent: see `ReleaseFleet`."""
@@ -380,31 +380,29 @@ class WorkerAgents:
             group.size = self._settings.for_agent(agent_id).workers
             await group.renew()
         if not self._routed(agent_id):
+            if any(agent.id == agent_id and isinstance(agent, BrokenAgent) for agent in self._agents):
+                raise ReleaseFailed(self._reports[agent_id])
             await self.start_again(agent_id)
         self._refresh(agent_id)
 
     async def _start_installed_again(self, agent_id: str) -> None:
-        release = self._installed(agent_id)
-        await self.launch(release)
+        found = {agent.id: agent for agent in self._agents if isinstance(agent, DiscoveredAgent)}
+        await self.launch(release := installed_release(found[agent_id]))
         self.route(agent_id, Routing(traffic={release.name: 100}))
-
-    def _installed(self, agent_id: str) -> Release:
-        found = next(agent for agent in self._agents if agent.id == agent_id)
-        if isinstance(found, BrokenAgent):
-            raise ReleaseFailed(self._reports[agent_id])
-        return installed_release(found)
 
     async def reload(self, settings: Settings) -> None:
         """Use new settings: see `ReleaseFleet`."""
-        self._settings = settings
+        before, self._settings = self._settings, settings
         failures = []
         for agent_id, report in list(self._reports.items()):
-            if report.status != "broken" and not any(map(self._is_outdated, self._routed(agent_id))):
+            was_broken = report.status == "broken"  # and may start with the new settings
+            if not was_broken and not any(map(self._is_outdated, self._routed(agent_id))):
                 continue
             try:
                 await self.restart(agent_id)
             except ReleaseFailed as failed:
-                failures.append(failed)
+                failures += [] if was_broken else [failed]
+                self._settings = self._settings.with_agent(agent_id, before.for_agent(agent_id))
         if failures:
             raise failures[0]
 
