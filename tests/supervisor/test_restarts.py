@@ -99,7 +99,7 @@ def test_a_restart_by_hand_drops_no_call(tmp_path: Path) -> None:
         call.close()
         until(lambda: not is_running(pid))
         refused = voice_host(host, "restart", "nobody")
-        assert refused.returncode == 1
+        assert refused.returncode == 2
         assert "there is no agent 'nobody'" in refused.stderr
 
 
