@@ -47,7 +47,7 @@ STEPS = [
     {"kind": "step", "step": {"name": "install", "state": "started", "detail": "night-desk 1.4.0"}},
     {"kind": "step", "step": {"name": "install", "state": "done", "detail": "night-desk 1.4.0", "seconds": 1.25}},
 ]
-DEPLOYED = {"kind": "deployed", "release": {"agent_id": "night-desk", "name": "1.4.0"}}
+DEPLOYED = {"kind": "deployed", "release": {"agent_id": "night-desk", "name": "1.4.0"}, "rollback": True}
 FAILED = {"kind": "failed", "error": "it was not imported", "hint": "declare crm", "phase": "imported"}
 
 
@@ -183,13 +183,19 @@ def test_a_requirement_is_deployed_step_by_step(run: Run, host: Asked) -> None:
     host.answers([*STEPS, DEPLOYED])
     deployed = run("deploy", "night-desk==1.4.0", "--percent", "10", "--agent", "night-desk", "--url", host.url)
     assert deployed.exit_code == 0, deployed.output
-    assert deployed.stdout.startswith("Deployed night-desk 1.4.0. It gets 10 % of the new calls;")
+    said = "Deployed night-desk 1.4.0. It gets 10 % of the new calls."
+    assert deployed.stdout == f"{said} `voice-host rollback night-desk` goes back.\n"
+    host.answers([*STEPS, DEPLOYED | {"rollback": False}])
+    first = run("deploy", "night-desk==1.4.0", "--percent", "10", "--agent", "night-desk", "--url", host.url)
+    assert first.stdout == f"{said}\n"
+    host.requests.pop()
     assert "ok       1.3 s  install    night-desk 1.4.0" in deployed.stderr.replace("1.2 s", "1.3 s")
     [(method, path, body)] = host.requests
     assert (method, body) == ("POST", b"")
     assert path.startswith("/deployments?")
     assert {"agent=night-desk", "to=production", "percent=10"} <= set(path.partition("?")[2].split("&"))
-    assert json.loads(run("deploy", "night-desk==1.4.0", "--json", "--url", host.url).stdout) == DEPLOYED["release"]
+    as_json = run("deploy", "night-desk==1.4.0", "--json", "--url", host.url)
+    assert json.loads(as_json.stdout) == DEPLOYED["release"]
 
 
 def test_why_a_deployment_failed_and_that_nothing_has_changed(run: Run, host: Asked) -> None:

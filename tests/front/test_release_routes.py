@@ -112,6 +112,7 @@ async def test_a_key_for_one_agent_deploys_that_one_alone(tmp_path: Path, host: 
     async with served(tmp_path, host.deployments) as http:
         lines = await deployed(http, own, requirement="day-desk==2.0")
         assert lines[-1]["release"]["agent_id"] == "day-desk"
+        assert lines[-1]["rollback"] is False, "it is the first"
         answer = await http.post("/deployments", params={"requirement": "day-desk==2.1"}, headers=two)
         assert (answer.status_code, "name one" in answer.json()["detail"]) == (422, True)
 
@@ -131,7 +132,7 @@ async def test_a_release_is_deployed_step_by_step_and_the_calls_are_moved(tmp_pa
             *(("start", "started"), ("start", "done")),
             *(("route", "started"), ("route", "done")),
         ]
-        assert (last["kind"], last["release"]["name"]) == ("deployed", "1.1")
+        assert (last["kind"], last["release"]["name"], last["rollback"]) == ("deployed", "1.1", True)
         listed = (await http.get("/agents/night-desk/releases", headers=key)).json()
         assert [(each["name"], each["traffic"], each["rollback"]) for each in listed] == [
             ("1.0", 90, True),

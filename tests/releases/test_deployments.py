@@ -371,7 +371,9 @@ async def test_a_damaged_routing_is_kept_and_the_agent_not_changed(host: Host, t
     again = await restarted(tmp_path)
     assert again.groups("day-desk") == {("2.0", P)}
     assert not again.groups(), "it is unknown which release should answer"
-    assert "routing.json cannot be used" in str(again.fleet.reported["night-desk"])
+    reported = again.fleet.reported["night-desk"]
+    assert "routing.json cannot be used" in str(reported)
+    assert (reported.distribution, reported.version) == ("night-desk", "1.1")
     for change in (again.deployments.promote("night-desk", "1.1"), again.deployments.deploy(package("1.2"))):
         with pytest.raises(ChangeRefused, match=r"routing\.json cannot be used: it is not JSON; restore it from"):
             await change

@@ -78,7 +78,8 @@ async def deploy(
         print_line(f"Deployed {of} {name}. Call it as {of}@{to}; `voice-host promote {of} {to}` puts it in production.")
     else:
         share = "all" if percent is None else f"{percent} % of the"
-        print_line(f"Deployed {of} {name}. It gets {share} new calls; `voice-host rollback {of}` goes back.")
+        back = f" `voice-host rollback {of}` goes back." if last.get("rollback") else ""
+        print_line(f"Deployed {of} {name}. It gets {share} new calls.{back}")
 
 
 def _hint(last: Mapping[str, Any]) -> str:

@@ -49,6 +49,7 @@ class ProgressLine(BaseModel):
     kind: Literal["step", "deployed", "failed"]
     step: Step | None = None
     release: Release | None = Field(default=None, description="What was deployed.")
+    rollback: bool | None = Field(default=None, description="Whether `rollback` would lead back.")
     error: str | None = Field(default=None, description="Why nothing has changed.")
     hint: str | None = Field(default=None, description="What to do about it.")
     phase: str | None = Field(default=None, description="The step that failed.")
@@ -186,7 +187,7 @@ class _ReleaseRoutes:
             lines.put_nowait(ProgressLine(kind="step", step=step))
 
         work = deployments.begin(package, agent, alias=to, percent=percent, progress=report)
-        work.add_done_callback(lambda done: lines.put_nowait(_last_line(done)))
+        work.add_done_callback(lambda done: lines.put_nowait(_last_line(done, deployments)))
         if folder is not None:
             work.add_done_callback(lambda _: in_background(asyncio.to_thread(remove_folder, folder), "remove-upload"))
         first = await lines.get()
@@ -224,13 +225,15 @@ def _text(line: ProgressLine) -> str:
     return line.model_dump_json(exclude_none=True) + "\n"
 
 
-def _last_line(work: asyncio.Task[Release]) -> ProgressLine:
+def _last_line(work: asyncio.Task[Release], deployments: Deployments) -> ProgressLine:
     """Return what came of a deployment."""
     if work.cancelled():
         return ProgressLine(kind="failed", error="the deployment was cancelled", phase="cancelled")
     match work.exception():
         case None:
-            return ProgressLine(kind="deployed", release=work.result())
+            release = work.result()
+            back = any(each.rollback for each in deployments.listing({}, release.agent_id))
+            return ProgressLine(kind="deployed", release=release, rollback=back)
         case DeployRefused() as refused:
             phase = str(refused.report.phase) if refused.report else refused.phase
             return ProgressLine(kind="failed", error=refused.message, hint=refused.hint, phase=phase)

@@ -59,9 +59,16 @@ class AgentReleases:
         """
         if self.damaged is None:
             return next(iter(reports), None)
-        hint = "restart the host afterwards"
+        latest = max(self.releases.values(), key=_deployed, default=None)
         return AgentReport(
-            id=self.id, status="broken", title=self.id, phase=Phase.ALLOWED, error=self.damaged, hint=hint
+            id=self.id,
+            status="broken",
+            title=self.id,
+            distribution=latest.distribution if latest else None,
+            version=latest.version if latest else None,
+            phase=Phase.DISCOVERED,
+            error=self.damaged,
+            hint="restart the host afterwards",
         )
 
     def is_routed(self, name: str) -> bool:
