@@ -309,6 +309,13 @@ async def test_releases_and_routing_survive_a_restart(host: Host, tmp_path: Path
     assert again.traffic() == {"1.0": 100}
 
 
+async def test_what_was_uploaded_and_not_deployed_is_gone_after_a_restart(host: Host, tmp_path: Path) -> None:
+    left = host.deployments.uploads / "interrupted" / "a-1-py3-none-any.whl"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x")
+    assert not (await restarted(tmp_path)).deployments.uploads.exists()
+
+
 async def test_an_installed_agent_that_was_replaced_does_not_come_back_with_a_restart(
     host: Host, tmp_path: Path
 ) -> None:

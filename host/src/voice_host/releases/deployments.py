@@ -87,6 +87,7 @@ class Deployments:
         Args:
             installed: the releases that are installed beside the host, by agent.
         """
+        await asyncio.to_thread(self._store.clear_uploads)
         stored = await asyncio.to_thread(self._store.read)
         for agent_id in sorted({*stored, *installed}):
             agent = releases_at_start(agent_id, stored.get(agent_id, StoredAgent()), installed.get(agent_id))

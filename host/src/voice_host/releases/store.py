@@ -114,8 +114,7 @@ class ReleaseStore:
         self.uploads = data_dir / UPLOADS
 
     def read(self) -> dict[str, StoredAgent]:
-        """Return what is stored of each agent. Uploads that were not deployed are removed, and nothing else changed."""
-        shutil.rmtree(self.uploads, ignore_errors=True)
+        """Return what is stored of each agent. Nothing is changed."""
         if not self.folder.is_dir():
             return {}
         return {
@@ -123,6 +122,10 @@ class ReleaseStore:
             for folder in sorted(self.folder.iterdir())
             if folder.is_dir() and not folder.name.startswith(".")
         }
+
+    def clear_uploads(self) -> None:
+        """Remove what was uploaded to a host that was stopped meanwhile."""
+        shutil.rmtree(self.uploads, ignore_errors=True)
 
     def write(self, agent_id: str, routing: StoredRouting) -> None:
         """Replace the routing of an agent, atomically."""
