@@ -23,10 +23,12 @@ from voice_host.fleet.report import AgentReport, Providers
 from voice_host.plugins import read_environment
 from voice_host.plugins.environment import site_packages
 from voice_host.plugins.requirements import installed_version
-from voice_host.releases.environments import RELEASES
+from voice_host.releases.environments import RELEASES, Environments
 from voice_host.releases.package import WheelFile
 from voice_host.releases.release import Release
 from voice_host.releases.steps import DeployRefused, Step
+from voice_host.supervisor.release_fleet import ReleaseFailed
+from voice_host.workers.messages import Order
 
 pytestmark = [pytest.mark.real_time, pytest.mark.packaging, pytest.mark.timeout(300)]
 
@@ -451,3 +453,12 @@ def test_a_step_is_plain_data() -> None:
     step = Step(name="check", state="done", detail="x", seconds=1.5)
     assert Step.model_validate_json(step.model_dump_json()) == step
     assert str(WheelFile(Path("/a/b.whl"))) == "b.whl"
+
+
+async def test_a_release_that_no_worker_could_be_started_for_does_not_pass_the_check(tmp_path: Path) -> None:
+    def order(release: Release, alias: str) -> Order:
+        raise ReleaseFailed(AgentReport(id=release.agent_id, status="broken", error="there is no system user 'gone'"))
+
+    release = Release(agent_id="desk", name="1", distribution="desk", version="1", entry_point="desk")
+    report = await Environments(tmp_path, order).check(release)
+    assert (report.status, report.error) == ("broken", "there is no system user 'gone'")

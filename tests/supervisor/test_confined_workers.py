@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -18,6 +19,8 @@ from websockets.sync.client import ClientConnection
 
 from tests.front.test_authorization import key_for
 from tests.supervisor.hosts import PROVIDERS, TELLING, Host, greeting, serving
+from voice_host.cli.host_client import HostError, reach
+from voice_host.settings import load_settings
 from voice_host.workers.confinement import landlock_version
 
 if sys.platform != "linux":
@@ -152,6 +155,7 @@ class Watched:
 
     host: Host
     key: str
+    file: Path
 
     def call(self, agent_id: str) -> ClientConnection:
         return self.host.call(agent_id, {"authorization": f"Bearer {self.key}"})
@@ -192,7 +196,7 @@ def watched() -> Iterator[Watched]:
         environ = {"CRM_TOKEN": SECRET, "OPENAI_API_KEY": "openai", "SOME_KEY": "mine"}
         options = ("--config", str(private / "voice-host.toml"))
         with serving(installed, "", AGENTS, *options, **environ) as host:
-            yield Watched(host, key)
+            yield Watched(host, key, private / "voice-host.toml")
 
 
 def test_a_worker_has_only_the_variables_that_its_agent_needs(watched: Watched) -> None:
@@ -283,3 +287,20 @@ def test_a_variable_that_a_worker_does_not_get_is_named(watched: Watched) -> Non
     assert "KeyError: 'CRM_TOKEN'" in report["error"]
     assert "pass_env" in report["hint"]
     assert '{ env = "CRM_TOKEN" }' in report["hint"]
+
+
+def test_settings_that_cannot_be_met_are_told_on_reload_and_change_nothing(watched: Watched) -> None:
+    before = watched.file.read_text(encoding="utf-8")
+    settings = load_settings(watched.file, {"CRM_TOKEN": SECRET})
+
+    async def reload() -> None:
+        async with reach(settings) as host:
+            await host.ask("POST", "/reload")
+
+    try:
+        watched.file.write_text(before.replace("[agent.plain]", '[agent.plain]\nuser = "gone"'), encoding="utf-8")
+        with pytest.raises(HostError, match="there is no system user 'gone'; it continues with its former settings"):
+            asyncio.run(reload())
+    finally:
+        watched.file.write_text(before, encoding="utf-8")
+    assert watched.seen_by("plain")["environ"]["SOME_KEY"] == "mine"

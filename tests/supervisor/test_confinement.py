@@ -109,3 +109,18 @@ def test_landlock_is_for_the_environment_and_the_paths_that_are_named(folder: Pa
     assert str(settings.data_dir) in wanted.except_for
     temporary = Path(variables["TMPDIR"]).stat()
     assert (temporary.st_mode & 0o777, temporary.st_uid) == (0o700, os.geteuid())
+
+
+@needs_root
+def test_a_python_that_the_user_may_not_run_is_an_error(folder: Path) -> None:
+    private = folder / "private"
+    private.mkdir(mode=0o700)
+    (private / "python3").touch(mode=0o755)
+    environment = folder / "env"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin/python").symlink_to(private / "python3")
+    settings = settings_in(folder, 'user = "nobody"')
+    with pytest.raises(CannotConfine, match=r"'nobody' may not run .*private/python3: install a Python"):
+        confinement_of(settings, release(environment))
+    private.chmod(0o755)
+    confinement_of(settings, release(environment))

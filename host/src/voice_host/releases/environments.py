@@ -34,6 +34,7 @@ from voice_host.releases.release import PRODUCTION, Release
 from voice_host.releases.steps import DeployRefused, Progress, ignore, step
 from voice_host.releases.uv import Uv, without_credentials
 from voice_host.settings import colliding_ids
+from voice_host.supervisor.release_fleet import ReleaseFailed
 from voice_host.tasks import to_the_end
 from voice_host.workers.messages import Order
 
@@ -122,7 +123,11 @@ class Environments:
         Args:
             limit_s: seconds that the import and the hooks of the agent may take.
         """
-        return await check_in_environment(release, self._make_order(release, alias), limit_s=limit_s)
+        try:
+            order = self._make_order(release, alias)
+        except ReleaseFailed as failed:
+            return failed.report
+        return await check_in_environment(release, order, limit_s=limit_s)
 
     async def remove(self, release: Release) -> None:
         """Remove a deployed release's folder, `release.json` included. It must not run. Missing is not an error.

@@ -70,6 +70,7 @@ def confinement_of(settings: Settings, release: Release) -> tuple[Confinement, d
     if own.user is not None and (account := account_of(own.user)).uid != os.geteuid():
         wanted = Confinement(uid=account.uid, gid=account.gid, groups=account.groups)
         variables = {"HOME": account.home, "USER": account.name, "LOGNAME": account.name}
+        _check_python(account, release)
         _let_in(account, release, settings.data_dir)
         _check_closed(account, settings)
     if not (settings.agents.landlock if own.landlock is None else own.landlock):
@@ -83,6 +84,20 @@ def confinement_of(settings: Settings, release: Release) -> tuple[Confinement, d
         wanted.uid, wanted.gid, wanted.groups, landlock=True, read=read, write=write, except_for=_secret_files(settings)
     )
     return closed, {**variables, "TMPDIR": temporary}
+
+
+def _check_python(account: Account, release: Release) -> None:
+    """Check that a user can start the Python of a release's environment.
+
+    Raises:
+        CannotConfine: it cannot.
+    """
+    if release.python is None:
+        return  # its worker is forked from a process that has started
+    python = release.python.resolve()
+    if python.exists() and not all(_may(account, path, 1) for path in (python, *python.parents)):
+        hint = "install a Python that every user may run, such as the system's, and run the host with it"
+        raise CannotConfine(f"its user {account.name!r} may not run {python}: {hint}")
 
 
 def _check_closed(account: Account, settings: Settings) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from voice_host.fleet.report import AgentReport
+from voice_host.fleet.installed import agent_of
+from voice_host.fleet.report import AgentReport, report_of
+from voice_host.plugins import BrokenAgent, Phase
 from voice_host.releases.release import PRODUCTION, Release, Routing
 from voice_host.settings import Settings
 
@@ -15,6 +17,11 @@ class ReleaseFailed(Exception):
     def __init__(self, report: AgentReport) -> None:
         super().__init__(str(report))
         self.report = report
+
+
+def not_spawned(release: Release, error: Exception, settings: Settings) -> ReleaseFailed:
+    """Return the failure of a release for which no process can be started."""
+    return ReleaseFailed(report_of(BrokenAgent(agent_of(release), Phase.ALLOWED, str(error)), settings))
 
 
 class ReleaseFleet(Protocol):

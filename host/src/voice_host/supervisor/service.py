@@ -12,13 +12,13 @@ from voice_host.admission import Lease
 from voice_host.auth.principal import key_of
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.connection import ClientConnection
-from voice_host.fleet.installed import agent_of, allowed_agents, installed_release
+from voice_host.fleet.installed import allowed_agents, installed_release
 from voice_host.fleet.report import AgentReport, report_of
 from voice_host.fleet.service import CannotServe, FleetReport, RequiredAgentBroken, State, log_report
 from voice_host.observability import metrics
 from voice_host.observability.figures import Figures
 from voice_host.observability.logs import get_logger
-from voice_host.plugins import BrokenAgent, DiscoveredAgent, Extensions, Phase, disabled
+from voice_host.plugins import BrokenAgent, DiscoveredAgent, Extensions, disabled
 from voice_host.releases.release import PRODUCTION, Release, Routing
 from voice_host.sessions.checkpoint import Checkpoint
 from voice_host.sessions.observers import Observers
@@ -31,7 +31,7 @@ from voice_host.supervisor.environment import keys_for, variables_for, with_hint
 from voice_host.supervisor.group import Group
 from voice_host.supervisor.observed import pass_on
 from voice_host.supervisor.output import LineLimit
-from voice_host.supervisor.release_fleet import ReleaseFailed
+from voice_host.supervisor.release_fleet import ReleaseFailed, not_spawned
 from voice_host.supervisor.release_report import release_report, share
 from voice_host.supervisor.restart_policy import RestartLimits
 from voice_host.supervisor.sessions import SessionTable
@@ -303,13 +303,11 @@ class WorkerAgents:
     async def _start_worker(self, release: Release, alias: str, number: int) -> Worker:
         async with self._starting:
             own = self._settings.for_agent(release.agent_id)
+            order = self.order(release, alias, number)
             try:
-                order = self.order(release, alias, number)
                 process = await self._spawner.spawn(release.python, own.launcher, order.confinement)
-            except (CannotSpawn, CannotConfine) as error:
-                raise ReleaseFailed(
-                    report_of(BrokenAgent(agent_of(release), Phase.ALLOWED, str(error)), self._settings)
-                ) from error
+            except CannotSpawn as error:
+                raise not_spawned(release, error, self._settings) from error
             worker = self._worker(order, process)
             try:
                 report = await worker.started(IMPORT_TIMEOUT_S + self._settings.server.start_timeout_s)
@@ -336,10 +334,13 @@ class WorkerAgents:
             log_report(FleetReport(agents={agent_id: self._reports[agent_id]}))
 
     def order(self, release: Release, alias: str = PRODUCTION, number: int = 1) -> Order:
-        """Return what a worker is given: the settings and keys of its agent under an alias."""
+        """Return what a worker is given: what its agent gets under an alias. Raises `ReleaseFailed` if it cannot be."""
         agent_id = release.agent_id
         settings = self._settings.under(agent_id, alias)
-        wanted, variables = confinement_of(settings, release)
+        try:
+            wanted, variables = confinement_of(settings, release)
+        except CannotConfine as error:
+            raise not_spawned(release, error, self._settings) from error
         return Order(
             release=release,
             alias=alias,
@@ -396,10 +397,9 @@ class WorkerAgents:
         failures = []
         for agent_id, report in list(self._reports.items()):
             was_broken = report.status == "broken"  # and may start with the new settings
-            if not was_broken and not any(map(self._is_outdated, self._routed(agent_id))):
-                continue
             try:
-                await self.restart(agent_id)
+                if was_broken or any(map(self._is_outdated, self._routed(agent_id))):
+                    await self.restart(agent_id)
             except ReleaseFailed as failed:
                 failures += [] if was_broken else [failed]
                 self._settings = self._settings.with_agent(agent_id, before.for_agent(agent_id))
