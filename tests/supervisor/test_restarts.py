@@ -211,9 +211,25 @@ async def test_an_agent_that_no_longer_starts_is_broken_for_the_reason_why() -> 
     assert desk.broken is not None
     assert "the last one: the database is gone" in str(desk.broken.error)
     assert desk.broken.where == "desk.py:3"
-    assert not desk.is_empty  # it is reported as broken until somebody restarts or removes it
+    assert not desk.is_empty, "it is reported as broken until somebody restarts or removes it"
 
     attempts = -10
     await desk.renew()
     assert desk.broken is None
     assert desk.report is Started.report
+
+
+async def test_an_agent_that_was_given_up_can_be_removed() -> None:
+    attempts = 0
+
+    async def start(*_: object) -> Any:
+        nonlocal attempts
+        attempts += 1
+        if attempts > 1:
+            raise ReleaseFailed(AgentReport(id="desk", status="broken", error="the database is gone"))
+        return Started()
+
+    desk = await restarted(start)
+    assert desk.broken is not None
+    desk.retire()
+    assert desk.is_empty

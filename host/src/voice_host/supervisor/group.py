@@ -193,13 +193,17 @@ class Group:
                 "speech_notices": None,
             }
         )
-        self.retire()
+        self._let_go()
         self._changed()
 
     # --- end --------------------------------------------------------------------------------------------------------
 
     def retire(self) -> None:
-        """Let all workers end with their last sessions, and start none again."""
+        """Let all workers end with their last sessions, and start none again. It is not reported as broken any more."""
+        self.broken = None
+        self._let_go()
+
+    def _let_go(self) -> None:
         self.stop_restarting()
         for worker in self.workers:
             worker.retire()

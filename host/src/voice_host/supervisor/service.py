@@ -364,6 +364,8 @@ class WorkerAgents:
         if (group := self._groups.get((agent_id, name, alias))) is None:
             return  # its workers have ended by themselves
         group.retire()
+        if group.is_empty:  # it was broken, or its workers had all just ended
+            del self._groups[agent_id, name, alias]
         self._refresh(agent_id)
         if leaving := [worker.process.exited for worker in group.retiring]:
             await asyncio.wait(leaving)
