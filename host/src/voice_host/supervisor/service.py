@@ -432,18 +432,17 @@ class WorkerAgents:
     def changed(self, worker: Worker) -> None:
         self._changed.add(worker.agent_id)
 
-    def ended(self, worker: Worker, ending: Ending, where: str | None) -> None:
+    def ended(self, worker: Worker, ending: Ending) -> None:
         self.table.worker_lost(worker)
         order = worker.order
         if (group := self._groups.get((worker.agent_id, order.release.name, order.alias))) is None:
             return
         served = group.remove(worker) and self._state in ("starting", "ready")
         if served or worker.calls or ending.reason not in ("exit", "start"):
-            fields = {"reason": ending.reason, "error": ending.words, "calls": len(worker.calls)}
-            log.error("worker_ended", **worker.log_fields, **fields, **({} if where is None else {"where": where}))
+            log.error("worker_ended", **worker.log_fields, **ending.log_fields, calls=len(worker.calls))
             metrics.WORKERS_ENDED.labels(worker.agent_id, ending.reason).inc()
         if served:
-            group.restart(order.number, ending.words, where)
+            group.restart(order.number, ending.words, ending.where)
         if group.is_empty:
             del self._groups[worker.agent_id, order.release.name, order.alias]
         self._refresh(worker.agent_id)

@@ -22,10 +22,18 @@ class Ending(NamedTuple):
     Attributes:
         reason: for metrics. `exit` and `signal`: by itself; the others: the front has ended it.
         words: for operators.
+        where: the lines of the agent's code, if known.
     """
 
     reason: Literal["exit", "signal", "start", "hang", "memory", "channel", "stop"]
     words: str
+    where: str | None = None
+
+    @property
+    def log_fields(self) -> dict[str, str]:
+        """The fields of a log line about it."""
+        found = {"reason": self.reason, "error": self.words, "where": self.where}
+        return {name: text for name, text in found.items() if text}
 
 
 class Watched(Protocol):

@@ -89,8 +89,8 @@ class WorkerEvents(Protocol):
     def changed(self, worker: Worker) -> None:
         """The worker's status, report or number of calls has changed."""
 
-    def ended(self, worker: Worker, ending: Ending, where: str | None) -> None:
-        """The process has ended, and its calls are lost. `where`: the line of the agent's code, if known."""
+    def ended(self, worker: Worker, ending: Ending) -> None:
+        """The process has ended, and its calls are lost."""
 
 
 @dataclass(eq=False, slots=True)
@@ -418,7 +418,7 @@ class Worker:
         self.status = "ended"
         ending = self._ending or Ending("exit" if code >= 0 else "signal", f"it ended with {describe_exit(code)}")
         self._set_started(self._broken(f"{ending.words} while it started", None, self._crash.where))
-        self._events.ended(self, ending, self._crash.where)
+        self._events.ended(self, ending._replace(where=self._crash.where))
         for call in self.calls.values():
             self._end_call(call, over=False)
         self.calls.clear()
