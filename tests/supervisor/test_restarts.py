@@ -103,6 +103,22 @@ def test_a_restart_by_hand_drops_no_call(tmp_path: Path) -> None:
         assert "there is no agent 'nobody'" in refused.stderr
 
 
+def test_a_worker_that_was_started_afresh_is_watched_the_same(tmp_path: Path) -> None:
+    """As those of agents in environments of their own are: no zygote reports its end."""
+    settings = '[sessions]\nresume_grace_s = 0\n[agent.sick]\nhang_s = 1\nlauncher = ["env"]\n'
+    with serving(tmp_path, settings, {"sick": SICK}) as host:
+        with host.call("sick", fail="hold_the_gil") as call:
+            pid = greeting(call)["pid"]
+            with pytest.raises(ConnectionClosed):
+                ask(call)
+            assert call.close_code == CloseCode.INTERNAL_ERROR
+        with host.call("sick") as again:
+            assert greeting(again)["pid"] != pid
+        assert not is_running(pid)
+        host.process.until("worker_restarted")
+        assert re.search("worker_ended.*in hold_the_gil", host.process.output)
+
+
 @pytest.mark.fault("worker: refuses to stop")
 def test_a_worker_that_refuses_to_stop_is_ended(tmp_path: Path) -> None:
     settings = "[server]\ndrain_timeout_s = 0\nstop_timeout_s = 1\n[agent.sick]\nhang_s = 600\n"

@@ -103,7 +103,7 @@ class WorkerCalls:
                     break
             worker = await self._worker_in_time(lease, opening.resume_token is not None)
         code, reason = self._farewell(lease, caller)
-        log.warning("call_lost", agent_id=lease.agent_id, session_id=lease.session_id, code=int(code))
+        log.warning("call_interrupted", agent_id=lease.agent_id, session_id=lease.session_id, code=int(code))
         await caller.refuse(code, reason)
 
     def end_lost(self, entry: Entry) -> None:
