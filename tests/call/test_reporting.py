@@ -51,6 +51,7 @@ MAY_COUNT = (
     "sessions",
     "front",
     "fleet",
+    "supervisor",
     "speech",
     "models",
     "clients/transport",

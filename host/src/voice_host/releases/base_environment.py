@@ -51,7 +51,7 @@ async def base_environment(uv: Uv, wheels: Sequence[Path], folder: Path, progres
         DeployRefused: it cannot be built.
         OSError: the folder cannot be written.
     """
-    base = folder / base_name(wheels)
+    base = folder / await asyncio.to_thread(base_name, wheels)  # it reads the metadata of all packages
     if base.is_dir():
         return base
     with step(progress, "base", "the host and its dependencies, once for this version of the host") as outcome:
@@ -75,7 +75,8 @@ async def _build(uv: Uv, wheels: Sequence[Path], folder: Path) -> None:
     await uv("venv", "--relocatable", "--python", sys.executable, environment, folder=folder.parent, phase="base")
     install = ("pip", "install", "--compile-bytecode", "--python", environment / "bin" / "python")
     pins = folder / "pins.txt"
-    pins.write_text("".join(f"{name}=={version}\n" for name, version in _pins().items()), encoding="utf-8")
+    pinned = await asyncio.to_thread(_pins)
+    pins.write_text("".join(f"{name}=={version}\n" for name, version in pinned.items()), encoding="utf-8")
     attempts: tuple[tuple[str | Path, ...], ...] = (
         ("--offline", "--constraints", pins, *_parts()),  # if uv has installed the host, it still has everything
         ("--constraints", pins, *_parts()),

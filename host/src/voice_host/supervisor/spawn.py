@@ -320,7 +320,7 @@ def _zygote_process() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", "voice_host.workers.zygote", str(theirs.fileno())],
+            [sys.executable, "-P", "-m", "voice_host.workers.zygote", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             env=base_environment(),
