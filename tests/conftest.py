@@ -20,6 +20,9 @@ from tests.fuzz import profile
 from tests.groups import TestModule, needs_speech
 from tests.loopback_time import LoopbackLoop, run_sync, wrap_future
 from voice_host.observability.transcript_log import log_transcripts
+from voice_host.settings import built_in_services
+
+built_in_services()  # reads the specs of speech services, for the same reason
 
 profile.register()
 
