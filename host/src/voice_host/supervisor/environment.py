@@ -18,7 +18,7 @@ BASE = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "HOSTNAME", "VIRTUAL_ENV"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
-    *("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"),
+    *("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "PYDANTIC_DISABLE_PLUGINS"),
 )
 """Variables that every worker gets, with those that begin with one of `BASE_PREFIXES`."""
 
