@@ -33,6 +33,7 @@ from voice_host.speech.embedded.stt.recogniser import LocalRecogniser
 from voice_host.speech.embedded.tts.spoken_text import LONGEST_PIECE
 from voice_host.speech.embedded.tts.synthesiser import WAITING_PER_THREAD as SENTENCES_PER_THREAD
 from voice_host.speech.embedded.tts.synthesiser import LocalSynthesiser
+from voice_host.tasks import in_background
 from voice_host_sdk import ProviderError
 
 log = get_logger(__name__)
@@ -127,7 +128,7 @@ class SpeechServer:
         """Serve connections until cancelled, or until there has been none for `idle_s`."""
         self._idle_s = idle_s
         self._watch_idleness()
-        server = await asyncio.start_unix_server(self._connected, sock=listening, limit=_READ_AHEAD_BYTES)
+        server = await asyncio.start_unix_server(self._accepted, sock=listening, limit=_READ_AHEAD_BYTES)
         try:
             await self._idle.wait()
         finally:
@@ -141,6 +142,10 @@ class SpeechServer:
         return self._agents.keys()
 
     # --- connections ------------------------------------------------------------------------------------------------
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # In a task of its own: asyncio 3.11 prints an error if one that it has made for a connection is cancelled.
+        in_background(self._connected(reader, writer), "speech-connection")
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
