@@ -1,7 +1,7 @@
 """`uv run python -m tests.benchmarks.isolation [--rounds N]`: what it costs to run agents in processes of their own.
 
 The host with its agent in the same process, in a worker, and in two, in turn; the ratios are of the same round.
-The front and its workers share a core. Linux only; four minutes with three rounds.
+The front and its workers share a core. Linux only; eight minutes with three rounds.
 """
 
 from __future__ import annotations

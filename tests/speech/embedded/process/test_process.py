@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.markdown import ROOT
 from tests.speech.embedded.speech import clip
 from voice_host.settings import SpeechProcessSpec, built_in_services, load_settings
 from voice_host.speech.embedded.process.client import RemoteRecogniser, RemoteSynthesiser
 from voice_host.speech.embedded.tts.synthesiser import LocalSynthesiser
 from voice_host.speech.host_process import SpeechAddress
 from voice_host.supervisor.speech_process import SpeechProcess
+from voice_host.workers.confinement import landlock_version
 from voice_host_sdk import ProviderError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are processes on Linux alone")
@@ -105,6 +107,23 @@ async def test_two_workers_share_it(process: SpeechProcess) -> None:
         workers.append(await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE))
     heard = [(await worker.communicate())[0].decode().strip() for worker in workers]
     assert heard == [f"{ASKED} onnxruntime: False"] * 2
+
+
+@pytest.mark.skipif(landlock_version() == 0, reason="this kernel has no Landlock")
+async def test_a_worker_that_may_open_no_files_of_the_host_uses_it(process: SpeechProcess) -> None:
+    """The folder of the socket is none of those that it may read."""
+    program = """
+import asyncio, sys
+from voice_host.workers.confinement import Confinement, confine
+confine(Confinement(landlock=True, read=tuple(sys.argv[4:])))
+from tests.speech.embedded.process.worker import run
+asyncio.run(run(*sys.argv[1:4]))
+"""
+    worker = address(process)
+    readable = [*sys.path, str(ROOT), sys.prefix, sys.base_prefix, "/usr", "/lib", "/proc", "/sys", "/etc", "/dev"]
+    arguments = (sys.executable, "-c", program, worker.path, worker.agent_id, worker.key, *readable)
+    confined = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
+    assert (await confined.communicate())[0].decode().strip() == f"{ASKED} onnxruntime: False"
 
 
 async def test_what_is_in_progress_when_it_dies_fails_and_the_next_request_brings_it_back(
