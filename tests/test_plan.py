@@ -113,7 +113,7 @@ def test_the_signatures_are_the_plans() -> None:
     ]
     assert set(manager[len(agent) + 3 :]) == {
         *("config", "callbacks", "runtime", "observers", "resume_grace_s", "max_parked"),
-        *("callback_timeout_s", "close_timeout_s", "clock"),
+        *("callback_timeout_s", "close_timeout_s", "clock", "listener"),
     }
     assert inspect.signature(voice_host.VoiceAgentManager).parameters["ttl_seconds"].default == 3600
     assert inspect.iscoroutinefunction(voice_host.VoiceAgentManager.active_sessions)

@@ -96,12 +96,14 @@ async def running(
     model: str | None = "demo",
     authenticators: Mapping[str, Authenticator] | None = None,
     logs: AgentLogs | None = None,
+    deployments: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Running]:
     """Run the agents that `allow` names.
 
     Args:
         logs: has the lines about them.
+        deployments: why there are none; None: there are no routes for them either.
         environ: added to the variables; an empty one counts as unset.
     """
     file = folder / "voice-host.toml"
@@ -142,6 +144,7 @@ async def running(
                         admission=admission,
                         extensions=extensions,
                         logs=logs,
+                        deployments=deployments,
                     )
                     async with serving(app, lifespan="off", **connection_options(settings)) as address:
                         yield Running(agents, admission, settings, address, stt, tts)

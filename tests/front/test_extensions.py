@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 from tests.calls.client import calling
 from tests.docs.markdown import rows, section
 from tests.front.hosting import COUNTING, installed, running
+from voice_host.observability.agent_logs import AgentLogs
 from voice_host.plugins import ExtensionsBroken
 from voice_host.testing import in_virtual_time
 
@@ -200,7 +201,7 @@ async def test_no_route_of_the_host_can_be_replaced(tmp_path: Path, method: str,
     with installed(tmp_path) as plugins:
         plugins.install_extension("status", ROUTES.replace('app.get("/status/{kind}")', adding))
         with pytest.raises(ExtensionsBroken, match="which is the host's own"):
-            async with running(tmp_path):
+            async with running(tmp_path, logs=AgentLogs(), deployments="none in this test"):
                 pass
 
 

