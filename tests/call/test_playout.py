@@ -258,6 +258,15 @@ def test_what_is_said_beside_a_reply_is_not_heard_of_it() -> None:
     assert heard.at(300) == "We open at nine."
 
 
+def test_a_filler_that_the_voice_times_is_not_heard_of_the_reply_while_it_is_spoken() -> None:
+    heard = HeardText()
+    heard.begin(SpokenClause("We open. ", complete=True))
+    heard.add_audio(100)
+    heard.begin(SpokenClause(""))
+    heard.add_audio(300, (WordTiming("One", 0, 90), WordTiming("moment.", 100, 290)))
+    assert heard.at(250) == heard.reached(250) == "We open."
+
+
 def test_a_clause_may_grow_while_it_is_spoken() -> None:
     heard = HeardText()
     heard.begin(clause := SpokenClause("We open"))

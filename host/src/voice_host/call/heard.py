@@ -132,7 +132,7 @@ def _words_played(
     begun if `partly`.
     """
     played_ms = min(played_ms, clause.end_ms) - clause.start_ms
-    if played_ms <= 0:
+    if played_ms <= 0 or not words:  # a filler has no words of the model, though its voice may time them
         return 0
     letters = [_letters(word.text) for word in words]
     ends = [*accumulate(map(len, letters))]
