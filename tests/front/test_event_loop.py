@@ -35,7 +35,20 @@ def test_a_stray_exit_of_a_task_or_a_callback_ends_nothing(kind: type[BaseExcept
     assert seen == ["after the task", "after the callbacks"]
 
 
-@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, ValueError])
+@pytest.mark.fault("plugin: stops the event loop")
+def test_stopping_the_event_loop_ends_nothing() -> None:
+    seen: list[str] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0.01)
+        seen.append("after the stop")
+
+    run_in_event_loop(main())
+    assert seen == ["after the stop"]
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, ValueError, RuntimeError])
 def test_what_the_main_coroutine_raises_is_raised(kind: type[BaseException]) -> None:
     async def main() -> None:
         raise kind

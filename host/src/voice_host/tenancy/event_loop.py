@@ -23,7 +23,8 @@ def run_in_event_loop(main: Coroutine[Any, Any, None]) -> None:
     """Run the main coroutine to its end, as `asyncio.run` does. Only Ctrl-C ends it earlier.
 
     A task that raises `SystemExit` or `KeyboardInterrupt` stops the event loop. The host catches these where it awaits
-    a plugin's code, but cannot in tasks and callbacks that a plugin creates itself, so it continues.
+    a plugin's code, but cannot in tasks and callbacks that a plugin creates itself, so it continues. So it does when a
+    plugin calls `stop()` of the event loop.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         loop = runner.get_loop()
@@ -40,6 +41,10 @@ def run_in_event_loop(main: Coroutine[Any, Any, None]) -> None:
                     if work.done() or ctrl_c.presses:
                         raise
                     log.error("stray_exit_ignored", error=type(stray).__name__, exc_info=stray)
+                except RuntimeError:  # the event loop was stopped, or `main` has raised it
+                    if work.done():
+                        raise
+                    log.error("stray_stop_ignored", hint="a plugin has stopped the event loop: it must not")
 
 
 class _CtrlC:
