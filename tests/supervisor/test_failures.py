@@ -98,6 +98,14 @@ def flood():
     text = b'{"kind": "beat", "number": 1, "calls": 0, "parked": 0}'
     write_to_the_channel((len(text).to_bytes(4) + bytes(5) + text) * 1000, 1000)
 
+def use_up_descriptors():
+    kept = globals().setdefault("KEPT", [])
+    try:
+        while True:
+            kept.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        return
+
 def print_for_ever():
     while True:
         os.write(1, b"x" * 1000 + b"\\n")
@@ -135,6 +143,9 @@ FAILURES = {
     "flood": ("channel", "it sent too much to the host", None),
 }
 """By what the tool does: the reason, the words, and the function that the log names."""
+
+OTHERS = ("print_for_ever", "allocate", "use_up_descriptors")
+"""What else a tool does."""
 
 QUICK = "hang_s = 1\nmemory_mb = 128\n"
 
@@ -198,7 +209,7 @@ class Bystander:
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """A host with a healthy agent, and a sick one for each failure. Lost calls cannot be resumed."""
-    agents = {"telling": TELLING} | {name.replace("_", "-"): SICK for name in (*FAILURES, "print_for_ever", "allocate")}
+    agents = {"telling": TELLING} | {name.replace("_", "-"): SICK for name in (*FAILURES, *OTHERS)}
     tables = "".join(f"[agent.{agent}]\n{QUICK}" for agent in agents if agent != "telling")
     settings = f"[sessions]\nresume_grace_s = 0\n{tables}"
     with serving(tmp_path_factory.mktemp("failures"), settings, agents) as running:
@@ -278,6 +289,23 @@ def test_memory_that_is_allocated_at_once_is_refused(host: Host, bystander: Byst
         call.send(json.dumps({"type": "text", "text": "What are your opening hours on Friday?"}))
         message(call, "chat")  # what the model makes of a tool that failed
         assert is_running(pid)
+
+
+@pytest.mark.fault("worker: uses up the file descriptors")
+def test_a_worker_without_descriptors_for_calls_is_replaced_at_once(host: Host, bystander: Bystander) -> None:
+    with bystander.undisturbed(), host.call("use-up-descriptors", fail="use_up_descriptors") as call:
+        pid = greeting(call)["pid"]
+        ask(call)
+        host.process.output = ""
+        with host.call("use-up-descriptors") as other:
+            assert greeting(other)["pid"] != pid
+        with suppress(ConnectionClosed):
+            while True:
+                call.recv(DEADLINE_S)
+        assert (call.close_code, call.close_reason) == (1011, "the agent has failed, and the call is lost")
+    host.process.until("worker_restarted")
+    logged = next(line for line in host.process.output.splitlines() if "worker_ended" in line)
+    assert "reason=exit" in logged
 
 
 @pytest.mark.fault("worker: prints without end")

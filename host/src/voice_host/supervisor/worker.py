@@ -28,7 +28,7 @@ from voice_host.supervisor.spawn import UNKNOWN_EXIT, WorkerProcess
 from voice_host.supervisor.vitals import vitals
 from voice_host.supervisor.watch import Ending, watch
 from voice_host.tasks import in_background
-from voice_host.workers.channel import MAX_QUEUED_BYTES, Channel
+from voice_host.workers.channel import ENDED, MAX_QUEUED_BYTES, Channel
 from voice_host.workers.messages import (
     PROTOCOL,
     TO_FRONT,
@@ -398,7 +398,7 @@ class Worker:
     def _channel_lost(self, reason: str) -> None:
         """It closes the channel when it leaves. If it has sent something invalid, it is ended."""
         self._channel_ended.set()
-        if reason != "it has ended":
+        if reason != ENDED:
             self.end(Ending("channel", f"it sent something invalid to the host: {reason}"))
 
     async def _live(self, watching: Coroutine[Any, Any, None]) -> None:

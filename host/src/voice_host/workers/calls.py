@@ -25,6 +25,8 @@ from voice_host.settings import Settings
 from voice_host.tasks import in_background, report_unhandled
 from voice_host.tenancy import AgentThreads, CodeOwners, watching
 from voice_host.tenancy.garbage import spare_calls_from_full_collections
+from voice_host.workers.channel import ENDED
+from voice_host.workers.ending import end_process
 from voice_host.workers.link import Link
 from voice_host.workers.messages import (
     Beat,
@@ -141,6 +143,9 @@ class WorkerCalls:
                 log.warning("unexpected_message", kind=message.kind)
 
     def _front_lost(self, reason: str) -> None:
+        if reason != ENDED:  # the front is there, but the agent has used up the descriptors: calls go on elsewhere
+            log.error("worker_failed", error=f"it cannot read what the host sends: {reason}")
+            end_process(1)
         log.warning("front_lost", reason=reason, calls=self._agents.connected)
         self._drain(self._settings.server.drain_timeout_s)
 

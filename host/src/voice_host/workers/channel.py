@@ -93,6 +93,10 @@ def _parsed(parser: TypeAdapter[_Message], text: bytes) -> _Message:
         raise ChannelError(f"invalid message: {'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from None
 
 
+ENDED = "it has ended"
+"""Why a channel was lost if the peer has closed it."""
+
+
 class Channel(Generic[_Message]):
     """One end of the channel. Belongs to one event loop.
 
@@ -100,8 +104,8 @@ class Channel(Generic[_Message]):
         sock: one of a pair of Unix stream sockets. The channel owns it.
         parser: of the messages that this end receives.
         receive: called with each message, its payload, and its file descriptors, which it then owns.
-        lost: called once, when the peer is gone or has sent something invalid; not after `close`. Its argument is the
-            reason.
+        lost: called once, when the peer is gone or what it has sent cannot be used; not after `close`. Its argument is
+            the reason: `ENDED`, or what is wrong.
         descriptors: whether the peer may send file descriptors. Otherwise the system closes what it sends.
     """
 
@@ -207,7 +211,7 @@ class Channel(Generic[_Message]):
         except OSError:
             data = b""
         if not data:
-            self._lose("it has ended")
+            self._lose(ENDED)
             return
         self._read += data
         try:

@@ -5,8 +5,6 @@ Started as `python -m voice_host.workers.main DESCRIPTOR`, with one end of the c
 
 from __future__ import annotations
 
-import gc
-import logging
 import os
 import signal
 import socket
@@ -34,6 +32,7 @@ from voice_host.tenancy.printed import printing_into_the_log
 from voice_host.workers.calls import WorkerCalls
 from voice_host.workers.channel import ChannelError, receive_first
 from voice_host.workers.confinement import CannotConfine, close_others, confine, make_undumpable
+from voice_host.workers.ending import end_process
 from voice_host.workers.limits import adopt_orphans, limit_memory, prepare_to_crash
 from voice_host.workers.link import Link
 from voice_host.workers.messages import PROTOCOL, TO_WORKER, Order
@@ -147,7 +146,7 @@ def _broken(release: Release, error: str, hint: str | None = None) -> AgentRepor
 
 
 def run_and_exit(channel: socket.socket, *, forked: bool = True) -> None:
-    """Run a worker, and end the process at once, without waiting for threads of the agent."""
+    """Run a worker, and end the process."""
     code = 1
     try:
         main(channel, forked=forked)
@@ -155,11 +154,7 @@ def run_and_exit(channel: socket.socket, *, forked: bool = True) -> None:
     except BaseException:
         log.error("worker_failed", exc_info=True)
     finally:
-        gc.disable()
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        end_process(code)
 
 
 if __name__ == "__main__":
