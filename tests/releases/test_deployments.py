@@ -356,6 +356,35 @@ async def test_a_release_that_is_broken_at_the_start_takes_nothing_down(host: Ho
     assert again.traffic() == {"1.0": 90, "1.1": 10}
 
 
+async def test_what_does_not_start_does_not_keep_the_agent_from_being_changed(host: Host, tmp_path: Path) -> None:
+    await host.deployments.deploy(package("1.1"), alias="staging")
+    await host.deployments.deploy(package("1.2"), alias="canary")
+    again = Host(tmp_path)
+    again.fleet.broken.update({"1.0", "1.1"})
+    await again.deployments.start({"night-desk": release("1.0", deployed=False)})
+    assert again.groups() == {("1.2", "canary")}
+    statuses = {each.name: each.status for each in again.deployments.listing({})}
+    assert statuses == {"1.0": "broken", "1.1": "broken", "1.2": "stopped"}, "nobody reports 1.2 here"
+    await again.deployments.deploy(package("1.3"))
+    assert again.groups() == {("1.3", P), ("1.2", "canary")}
+    assert again.fleet.routings["night-desk"].aliases == {"canary": "1.2"}
+    with pytest.raises(DeployRefused):
+        await again.deployments.set_alias("night-desk", "staging", "1.1")
+    again.fleet.broken.clear()
+    await again.deployments.start_again("night-desk")
+    assert again.groups() == {("1.3", P), ("1.2", "canary"), ("1.1", "staging")}
+
+
+async def test_an_agent_of_which_nothing_starts_can_be_changed(host: Host, tmp_path: Path) -> None:
+    await host.deployments.deploy(package("1.1"), alias="staging")
+    again = Host(tmp_path)
+    again.fleet.broken.update({"1.0", "1.1"})
+    await again.deployments.start({"night-desk": release("1.0", deployed=False)})
+    await again.deployments.remove_alias("night-desk", "staging")
+    await again.deployments.deploy(package("1.2"))
+    assert again.groups() == {("1.2", P)}
+
+
 async def test_what_did_not_start_with_the_host_can_be_tried_again(host: Host, tmp_path: Path) -> None:
     await host.deployments.deploy(package("2.0", "day-desk"))
     again = Host(tmp_path)

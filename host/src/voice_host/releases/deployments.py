@@ -159,7 +159,8 @@ class Deployments:
         found: list[ListedRelease] = []
         for agent in agents:
             running = {each.name: each for each in reports[agent.id].releases} if agent.id in reports else {}
-            found += listed_releases(agent.releases.values(), agent.record, running)
+            down = {name for name, _ in agent.down}
+            found += listed_releases(agent.releases.values(), agent.record, running, down)
         return found
 
     def _agent(self, agent_id: str) -> AgentReleases:
@@ -215,7 +216,7 @@ class Deployments:
                     stack.enter_context(self._changing(release.agent_id, change, new=True))
                 agent = self._agent(release.agent_id)
                 agent.releases[release.name] = release
-                await self._route(agent, _routed(agent.routing, release.name, alias, percent), progress)
+                await self._route(agent, alias, _routed(agent.routing, release.name, alias, percent), progress)
             except BaseException:
                 if agent is None or not agent.is_routed(release.name):
                     await to_the_end(self._discard(release))
@@ -240,7 +241,7 @@ class Deployments:
             if (total := sum(traffic.values())) != 100:
                 raise ChangeRefused(f"the shares add up to {total} %, not 100 %", SHARES)
             routing = Routing(traffic=dict(traffic), aliases=agent.routing.aliases)
-            await self._route(agent, routing, progress)
+            await self._route(agent, PRODUCTION, routing, progress)
         log.info("traffic_changed", agent_id=agent_id, traffic=dict(traffic))
         return routing
 
@@ -259,7 +260,7 @@ class Deployments:
                     f"the traffic of {agent_id} was not changed, or what it was before is removed",
                     f"`voice-host releases {agent_id}` lists its releases, and `voice-host promote` chooses one",
                 )
-            await self._put(agent, record, progress)
+            await self._put(agent, PRODUCTION, record, progress)
         log.info("rolled_back", agent_id=agent_id, traffic=dict(record.routing.traffic))
         return record.routing
 
@@ -270,7 +271,7 @@ class Deployments:
         with self._changing(agent_id, "its aliases are being changed") as agent:
             release = _release(agent, agent.routing.aliases.get(what, what))
             routing = _routed(agent.routing, release.name, alias, None)
-            await self._route(agent, routing, progress)
+            await self._route(agent, alias, routing, progress)
         log.info("alias_changed", agent_id=agent_id, alias=alias, release=release.name)
         return routing
 
@@ -280,7 +281,7 @@ class Deployments:
             if alias not in agent.routing.aliases:
                 raise Unknown(f"{agent_id} has no alias {alias!r}", did_you_mean(alias, agent.routing.aliases))
             aliases = {other: name for other, name in agent.routing.aliases.items() if other != alias}
-            await self._route(agent, Routing(traffic=agent.routing.traffic, aliases=aliases), ignore)
+            await self._route(agent, alias, Routing(traffic=agent.routing.traffic, aliases=aliases), ignore)
         log.info("alias_removed", agent_id=agent_id, alias=alias)
 
     async def remove(self, agent_id: str, name: str) -> None:
@@ -314,21 +315,26 @@ class Deployments:
             if not agent.releases:
                 del self._agents[agent_id]
 
-    async def _route(self, agent: AgentReleases, routing: Routing, progress: Progress) -> None:
-        await self._put(agent, agent.record.changed(routing), progress)
+    async def _route(self, agent: AgentReleases, alias: str, routing: Routing, progress: Progress) -> None:
+        await self._put(agent, alias, agent.record.changed(routing), progress)
 
-    async def _put(self, agent: AgentReleases, record: StoredRouting, progress: Progress) -> None:
-        """Put a record into effect: start the groups that it needs, store it, and route calls by it."""
+    async def _put(self, agent: AgentReleases, alias: str, record: StoredRouting, progress: Progress) -> None:
+        """Put a record into effect: start the groups that it needs, store it, and route calls by it.
+
+        Groups of other aliases than the one that changes, which did not start with the host, stay down: otherwise an
+        agent could not be changed any more.
+        """
         launched: list[tuple[str, str]] = []
         try:
-            for name, alias in sorted(record.routing.groups - agent.running):
-                with step(progress, "start", _group(name, alias)):
-                    await self._launch(agent.releases[name], alias)
-                launched.append((name, alias))
+            for group in sorted(record.routing.groups - agent.running):
+                if group[1] == alias:
+                    with step(progress, "start", _group(*group)):
+                        await self._launch(agent.releases[group[0]], alias)
+                    launched.append(group)
             leaving = ", ".join(_group(*each) for each in sorted(agent.running - record.routing.groups))
             with step(progress, "route") as outcome:
                 outcome.detail = _difference(agent.routing, record.routing)
-                await to_the_end(self._commit(agent, record))
+                await to_the_end(self._commit(agent, alias, record))
                 if leaving:
                     outcome.detail += f"; {leaving} finishes its calls and leaves"
         except BaseException:
@@ -344,11 +350,13 @@ class Deployments:
             message = str(report).removesuffix(f"; {report.hint}")
             raise DeployRefused(message, report.hint, phase="start", report=report) from failed
 
-    async def _commit(self, agent: AgentReleases, record: StoredRouting) -> None:
-        unneeded = agent.running - record.routing.groups
+    async def _commit(self, agent: AgentReleases, alias: str, record: StoredRouting) -> None:
+        running = agent.running
         await self._store_record(agent, record)
-        agent.down.clear()
-        self._fleet.route(agent.id, record.routing)
+        unneeded = running - record.routing.groups
+        agent.down &= {group for group in record.routing.groups if group[1] != alias}
+        if running or agent.running:  # otherwise it stays broken
+            self._fleet.route(agent.id, without_groups(record.routing, agent.down))
         for group in sorted(unneeded):
             self._let_leave(agent, group)
 
