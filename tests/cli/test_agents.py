@@ -55,6 +55,7 @@ def test_agents_of_other_environments_and_deployed_releases_are_listed(run: Run,
     make_environment(deployed / "hello" / "1.4" / "env").install("hello", "raise SystemExit", version="1.4")
     make_environment(deployed / ".building-x" / "release" / "env").install("unfinished")
     shutil.rmtree(deployed / "hello" / "1.4" / "env" / "bin")
+    (deployed / "hello" / "1.5").mkdir()
     here = {"VOICE_HOST_AGENT__APART__ENVIRONMENT": "env"}
     rows = json.loads(run("agents", "--json", **here).stdout)
     found = {(row["id"], row["version"], row["release"], row["environment"]) for row in rows}
@@ -63,7 +64,8 @@ def test_agents_of_other_environments_and_deployed_releases_are_listed(run: Run,
         ("hello", "1.0", None, None),
         ("hello", None, "1.4", str(deployed / "hello" / "1.4" / "env")),
     }
-    assert "has no interpreter" in rows[-1]["error"]
+    assert "has no interpreter" in rows[-2]["error"]
+    assert (rows[-1]["release"], rows[-1]["error"]) == ("1.5", f"{deployed / 'hello' / '1.5' / 'env'} does not exist")
 
     lines = run("agents", **here).stdout.splitlines()
     assert lines[0].split()[:6] == ["id", "distribution", "version", "release", "environment", "allowed"]

@@ -42,7 +42,6 @@ def list_agents(settings: Settings) -> list[ListedAgent]:
 
 
 def _deployed(data_dir: Path) -> Iterator[ListedAgent]:
-    for environment in sorted((data_dir / RELEASES).glob(f"*/*/{ENVIRONMENT}")):
-        release = environment.parent
+    for release in sorted((data_dir / RELEASES).glob("*/*/")):
         if not release.parent.name.startswith("."):  # one is being built, or removed
-            yield ListedAgent(agent_in(environment, release.parent.name), release.name)
+            yield ListedAgent(agent_in(release / ENVIRONMENT, release.parent.name), release.name)

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from voice_host.fleet.installed import agent_of
 from voice_host.fleet.report import AgentReport, report_of
-from voice_host.plugins import BrokenAgent, Phase
+from voice_host.plugins import BrokenAgent, NoEnvironment, Phase
+from voice_host.plugins.environment import site_packages
 from voice_host.releases.release import PRODUCTION, Release, Routing
 from voice_host.settings import Settings
 
@@ -22,6 +23,22 @@ class ReleaseFailed(Exception):
 def not_spawned(release: Release, error: Exception, settings: Settings) -> ReleaseFailed:
     """Return the failure of a release for which no process can be started."""
     return ReleaseFailed(report_of(BrokenAgent(agent_of(release), Phase.ALLOWED, str(error)), settings))
+
+
+def require_environment(release: Release, settings: Settings) -> None:
+    """Make sure that a release's own environment can be run. Blocks.
+
+    Raises:
+        ReleaseFailed: it is gone, or its interpreter is.
+    """
+    if release.environment is None:
+        return
+    try:
+        site_packages(release.environment)
+    except NoEnvironment as error:
+        hint = error.hint if release.created is None else "deploy the agent again: the host builds another environment"
+        broken = BrokenAgent(agent_of(release), Phase.DISCOVERED, str(error), hint)
+        raise ReleaseFailed(report_of(broken, settings)) from error
 
 
 class ReleaseFleet(Protocol):

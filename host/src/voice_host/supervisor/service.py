@@ -31,7 +31,7 @@ from voice_host.supervisor.environment import keys_for, variables_for, with_hint
 from voice_host.supervisor.group import Group
 from voice_host.supervisor.observed import pass_on
 from voice_host.supervisor.output import LineLimit
-from voice_host.supervisor.release_fleet import ReleaseFailed, not_spawned
+from voice_host.supervisor.release_fleet import ReleaseFailed, not_spawned, require_environment
 from voice_host.supervisor.release_report import release_report, share
 from voice_host.supervisor.restart_policy import RestartLimits
 from voice_host.supervisor.sessions import SessionTable
@@ -304,6 +304,7 @@ class WorkerAgents:
         async with self._starting:
             own = self._settings.for_agent(release.agent_id)
             order = self.order(release, alias, number)
+            await asyncio.to_thread(require_environment, release, self._settings)
             try:
                 process = await self._spawner.spawn(release.python, own.launcher, order.confinement)
             except CannotSpawn as error:
