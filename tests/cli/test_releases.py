@@ -57,6 +57,7 @@ class Asked:
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, bytes]] = []
         self.answer: tuple[int, bytes] = (200, b"")
+        self.cut = 0  # bytes of the answer that are announced and not sent
         self.url = ""
 
     def answers(self, body: Any, status: int = 200) -> None:
@@ -73,7 +74,8 @@ def answering() -> Iterator[Asked]:
             asked.requests.append((self.command, self.path, self._body()))
             status, body = asked.answer
             self.send_response(status)
-            self.send_header("content-length", str(len(body)))
+            self.send_header("content-length", str(len(body) + asked.cut))
+            self.send_header("connection", "close")
             self.end_headers()
             self.wfile.write(body)
 
@@ -179,6 +181,14 @@ def test_what_the_host_refuses_is_printed_with_its_hint(run: Run, host: Asked, s
     assert "error: night-desk cannot be changed now\n  next: try again when that is over\n" in refused.stderr
 
 
+def test_a_value_that_the_host_does_not_accept_is_named_in_words(run: Run, host: Asked) -> None:
+    problem = {"type": "value_error", "loc": ["path", "alias"], "msg": "Value error, 'We!rd' is not an alias"}
+    host.answer = (422, json.dumps({"detail": [problem]}).encode())
+    result = run("promote", "night-desk", "1.3.0", "--to", "We!rd", "--url", host.url)
+    assert result.exit_code == 1
+    assert result.stderr.strip() == "error: alias: 'We!rd' is not an alias"
+
+
 def test_a_requirement_is_deployed_step_by_step(run: Run, host: Asked) -> None:
     host.answers([*STEPS, DEPLOYED])
     deployed = run("deploy", "night-desk==1.4.0", "--percent", "10", "--agent", "night-desk", "--url", host.url)
@@ -209,6 +219,9 @@ def test_a_host_that_stops_in_the_middle(run: Run, host: Asked) -> None:
     host.answers(STEPS)
     failed = run("deploy", "night-desk==1.4.0", "--url", host.url)
     assert (failed.exit_code, "the host stopped before the deployment was over" in failed.stderr) == (1, True)
+    host.cut = 10
+    failed = run("deploy", "night-desk==1.4.0", "--url", host.url)
+    assert f"error: the connection to {host.url} broke off in the middle of the answer\n" in failed.stderr
 
 
 def test_a_wheel_is_sent_as_it_is(run: Run, host: Asked, plugins: PluginFolder) -> None:
@@ -225,7 +238,7 @@ def test_of_a_folder_its_source_is_sent_and_no_secrets(run: Run, host: Asked, pl
     host.answers([DEPLOYED])
     folder = plugins.path / "night desk"
     for name in (
-        *("pyproject.toml", ".gitignore", "src/night_desk/__init__.py", "src/night_desk/data/rooms.json"),
+        *("pyproject.toml", ".gitignore", "src/night_desk/__init__.py", "src/night_desk/build/rooms.json"),
         *(".env", ".git/config", ".venv/pyvenv.cfg", "env/pyvenv.cfg", "env/lib/x.py", "dist/old.whl"),
         *("src/night_desk/__pycache__/x.pyc", "night_desk.egg-info/PKG-INFO", "node_modules/x/index.js"),
     ):
@@ -236,7 +249,7 @@ def test_of_a_folder_its_source_is_sent_and_no_secrets(run: Run, host: Asked, pl
     assert "filename=night-desk.tar.gz" in path
     with tarfile.open(fileobj=io.BytesIO(body)) as archive:
         files = {member.name.removeprefix("./") for member in archive if member.isfile()}
-    assert files == {"pyproject.toml", ".gitignore", "src/night_desk/__init__.py", "src/night_desk/data/rooms.json"}
+    assert files == {"pyproject.toml", ".gitignore", "src/night_desk/__init__.py", "src/night_desk/build/rooms.json"}
 
 
 @pytest.mark.parametrize("what", ["./nowhere", "nowhere.whl", "no requirement"])

@@ -21,8 +21,11 @@ from voice_host.cli.output import JsonOption, fail, print_json, print_line
 from voice_host.observability.printable import printable
 from voice_host.settings.agent import PRODUCTION
 
-LEFT_OUT = ("__pycache__", "node_modules", "build", "dist", "venv", "voice-host-data")
+LEFT_OUT = ("__pycache__", "node_modules")
 """Folders that are not part of an agent's source; nor are environments, and what begins with a dot (`.git`, `.env`)."""
+
+LEFT_OUT_ABOVE = ("build", "dist", "voice-host-data")
+"""Folders beside `pyproject.toml` that are not; in a package these are names like others."""
 
 KEPT = (".gitignore",)
 """Build tools read it."""
@@ -123,7 +126,8 @@ def _pack(folder: Path, archive: IO[bytes]) -> None:
         name = Path(member.name).name
         hidden = name.startswith(".") and member.name != "." and name not in KEPT
         environment = member.isdir() and (folder / member.name / "pyvenv.cfg").exists()
-        left_out = hidden or environment or (member.isdir() and (name in LEFT_OUT or name.endswith(".egg-info")))
+        by_name = name in LEFT_OUT or name.endswith(".egg-info") or member.name.removeprefix("./") in LEFT_OUT_ABOVE
+        left_out = hidden or environment or (member.isdir() and by_name)
         return None if left_out else member
 
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:

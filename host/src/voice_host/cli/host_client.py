@@ -132,6 +132,9 @@ class RunningHost:
             raise self._unreachable(error) from error
         except TimeoutError as error:
             raise HostError(f"{self.where} did not answer in time", "its log may say why") from error
+        except aiohttp.ClientPayloadError as error:
+            hint = "if the host was stopped, run the command again when it is back"
+            raise HostError(f"the connection to {self.where} broke off in the middle of the answer", hint) from error
         except aiohttp.ClientError as error:
             hint = "if the host was stopped, run the command again when it is back"
             raise HostError(f"the connection to {self.where} broke off: {error}", hint) from error
@@ -144,7 +147,7 @@ class RunningHost:
             return self._no_host(status)
         if status in (401, 403):
             hint = f"give an API key with the scope that is needed with --token, or in {TOKEN_VARIABLE}"
-        return HostError(detail if isinstance(detail, str) else json.dumps(detail), hint, status=status)
+        return HostError(detail if isinstance(detail, str) else _invalid(detail), hint, status=status)
 
     def _no_host(self, status: int | None = None) -> HostError:
         what = f"answers with status {status}" if status else "gives an answer"
@@ -271,6 +274,14 @@ def _operator_token(settings: Settings) -> str:
         return path.read_text(encoding="ascii").strip()
     except OSError as error:
         raise _not_here(str(path.absolute()), error) from error
+
+
+def _invalid(problems: Any) -> str:
+    """Return in words what FastAPI found wrong with the values of a request."""
+    try:
+        return "; ".join(f"{each['loc'][-1]}: {each['msg'].removeprefix('Value error, ')}" for each in problems)
+    except (TypeError, LookupError, AttributeError):
+        return json.dumps(problems)
 
 
 def _not_here(path: str, error: OSError) -> HostError:
