@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from tests.releases.fakes import Host, release
+from tests.test_logs import written_log
+from voice_host.observability.logs import configure_logging
 from voice_host.releases.agent_releases import KEPT_RELEASES
 from voice_host.releases.deployments import Busy, ChangeRefused, Unknown
 from voice_host.releases.package import PackageRequirement
@@ -260,7 +263,10 @@ async def test_two_deployments_of_an_agent_that_only_their_packages_name(host: H
 
 
 @pytest.mark.parametrize("moment", ["build", "launch"])
-async def test_a_cancelled_deployment_is_undone(host: Host, moment: str) -> None:
+async def test_a_cancelled_deployment_is_undone(
+    host: Host, moment: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("json", "info")
     waits, begun = {
         "build": (host.environments.may_build, host.environments.building),
         "launch": (host.fleet.may_launch, host.fleet.launching),
@@ -274,9 +280,20 @@ async def test_a_cancelled_deployment_is_undone(host: Host, moment: str) -> None
         await deploying
     assert host.groups() == {("1.0", P)}
     assert not host.folders
+    assert "deployment_cancelled" in written_log(capsys)
     waits.set()
     await host.deployments.deploy(package("1.1"))
     assert host.traffic() == {"1.1": 100}
+
+
+async def test_the_log_says_why_a_deployment_failed(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json", "info")
+    host.environments.broken = True
+    with pytest.raises(DeployRefused):
+        await host.deployments.begin(package("1.1"))
+    [line] = map(json.loads, written_log(capsys).splitlines())
+    assert (line["event"], line["package"]) == ("deployment_failed", "night-desk==1.1")
+    assert line["error"] == "it was not imported: No module named 'crm'"
 
 
 async def test_a_deployment_cancelled_while_its_routing_is_stored_takes_effect(host: Host) -> None:

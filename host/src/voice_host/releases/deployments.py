@@ -177,7 +177,15 @@ class Deployments:
         """
         task = asyncio.create_task(self.deploy(package, agent_id, **options), name=f"deploy-{package}")
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+
+        def ended(task: asyncio.Task[Release]) -> None:
+            self._background.discard(task)
+            if task.cancelled():
+                log.warning("deployment_cancelled", package=str(package), agent_id=agent_id)
+            elif isinstance(error := task.exception(), (DeployRefused, ChangeRefused)):
+                log.warning("deployment_failed", package=str(package), agent_id=agent_id, error=error.message)
+
+        task.add_done_callback(ended)
         return task
 
     async def deploy(
