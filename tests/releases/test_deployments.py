@@ -263,9 +263,7 @@ async def test_two_deployments_of_an_agent_that_only_their_packages_name(host: H
 
 
 @pytest.mark.parametrize("moment", ["build", "launch"])
-async def test_a_cancelled_deployment_is_undone(
-    host: Host, moment: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_cancelled_deployment_is_undone(host: Host, moment: str, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("json", "info")
     waits, begun = {
         "build": (host.environments.may_build, host.environments.building),
