@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -24,37 +23,23 @@ from voice_host.sessions.checkpoint import Checkpoint
 from voice_host.sessions.observers import Observers
 from voice_host.sessions.refusals import ShuttingDown
 from voice_host.settings import Settings
-from voice_host.settings.transfer import settings_to_send
 from voice_host.supervisor.calls import WorkerCalls
-from voice_host.supervisor.confinement import confinement_of
-from voice_host.supervisor.environment import keys_for, variables_for, with_hint
 from voice_host.supervisor.group import Group
 from voice_host.supervisor.observed import pass_on
-from voice_host.supervisor.output import LineLimit
-from voice_host.supervisor.release_fleet import ReleaseFailed, not_spawned, require_environment
+from voice_host.supervisor.release_fleet import ReleaseFailed
 from voice_host.supervisor.release_report import release_report, share
 from voice_host.supervisor.restart_policy import RestartLimits
 from voice_host.supervisor.sessions import SessionTable
-from voice_host.supervisor.spawn import CannotSpawn, Spawner, WorkerProcess
-from voice_host.supervisor.speech_process import SpeechProcess
+from voice_host.supervisor.spawn import CannotSpawn
 from voice_host.supervisor.traffic import release_for
 from voice_host.supervisor.vitals import measured
 from voice_host.supervisor.watch import Ending
 from voice_host.supervisor.worker import Worker
-from voice_host.workers.confinement import CannotConfine
+from voice_host.supervisor.worker_starts import LEAVE_TIMEOUT_S, WorkerStarts
 from voice_host.workers.messages import Observed, Order
 from voice_host_sdk import Caller
 
 log = get_logger(__name__)
-
-STARTS_AT_ONCE = max(2, os.cpu_count() or 2)
-"""Workers that start at the same time. More would only share the cores, and each takes memory while it imports."""
-
-IMPORT_TIMEOUT_S = 60.0
-"""Time limit for a worker's process and the import of its agent, in addition to that of `on_startup`."""
-
-LEAVE_TIMEOUT_S = 5.0
-"""How long a worker may take to leave after its calls and callbacks are over, before it is killed."""
 
 StartReleases = Callable[[Mapping[str, Release]], Awaitable[None]]
 """Starts all releases that get calls, and routes the calls, given the installed releases by agent."""
@@ -108,17 +93,11 @@ class WorkerAgents:
     ) -> None:
         self.figures = Figures()
         self._restarts = restarts
-        self._settings = settings
         self._agents = agents
         self._why_empty = why_empty
         self._observers = observers
         self._strict = strict
-        self._speech_extensions = tuple(each.id for each in extensions.with_speech)
-        self._has_observers = bool(extensions.observers)
-        self._spawner = Spawner()
-        self._speech = SpeechProcess(settings.server)
-        self._starting = asyncio.Semaphore(STARTS_AT_ONCE)
-        self._line_limits: dict[str, LineLimit] = {}
+        self._starts = WorkerStarts(settings, extensions, self, self.figures)
         self._groups: dict[_Key, Group] = {}
         self._routing: dict[str, Routing] = {}
         self._base: dict[str, AgentReport] = {}  # without the releases
@@ -130,6 +109,10 @@ class WorkerAgents:
         self.start_releases: StartReleases = self._start_installed
         self.start_again: Callable[[str], Awaitable[None]] = self._start_installed_again
 
+    @property
+    def _settings(self) -> Settings:
+        return self._starts.settings
+
     # --- start and stop -----------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -138,9 +121,7 @@ class WorkerAgents:
             self._base[agent.id] = self._reports[agent.id] = report_of(self._unable(agent) or agent, self._settings)
         able = [agent for agent in self._agents if isinstance(agent, DiscoveredAgent) and not self._unable(agent)]
         try:
-            if able:
-                await self._spawner.start()
-            await self._speech.open()
+            await self._starts.open(zygote=bool(able))
         except CannotSpawn as error:
             hint = 'see the errors above; [agents] isolation = "none" runs all agents in one process'
             raise CannotServe(f"no worker process can be started: {error}", hint) from error
@@ -177,7 +158,7 @@ class WorkerAgents:
         workers = list(self._workers())
         for worker in workers:
             worker.drain(timeout_s)
-        await self._ended(workers, timeout_s + 2 * self._settings.server.stop_timeout_s + LEAVE_TIMEOUT_S)
+        await self._ended(workers, timeout_s + self._starts.leave_timeout_s)
 
     def hurry(self) -> None:
         for worker in self._workers():
@@ -189,8 +170,7 @@ class WorkerAgents:
         await self.drain()
         self._state = "stopped"
         await self._ended(list(self._workers()), 0)
-        await self._spawner.aclose()
-        await self._speech.aclose()
+        await self._starts.aclose()
 
     async def _ended(self, workers: Sequence[Worker], timeout_s: float) -> None:
         """Wait until workers have left; kill those that do not in time."""
@@ -290,7 +270,7 @@ class WorkerAgents:
         """Start the workers of a release: see `ReleaseFleet`."""
         own = self._settings.for_agent(release.agent_id)
         changed = partial(self._group_changed, release.agent_id)
-        group = Group(release, alias, own.workers, self._start_worker, changed, self._restarts)
+        group = Group(release, alias, own.workers, self._starts.start, changed, self._restarts)
         key = (release.agent_id, release.name, alias)
         report = await group.start()
         if (former := self._groups.get(key)) is not None:  # it still finishes its calls
@@ -300,32 +280,9 @@ class WorkerAgents:
         self._refresh(release.agent_id)
         return report
 
-    async def _start_worker(self, release: Release, alias: str, number: int) -> Worker:
-        async with self._starting:
-            own = self._settings.for_agent(release.agent_id)
-            order = self.order(release, alias, number)
-            await asyncio.to_thread(require_environment, release, self._settings)
-            try:
-                process = await self._spawner.spawn(release.python, own.launcher, order.confinement)
-            except CannotSpawn as error:
-                raise not_spawned(release, error, self._settings) from error
-            worker = self._worker(order, process)
-            try:
-                report = await worker.started(IMPORT_TIMEOUT_S + self._settings.server.start_timeout_s)
-            except asyncio.CancelledError:
-                worker.kill()
-                raise
-        if report.status != "ready":
-            raise ReleaseFailed(with_hint(report, order.variables))
-        return worker
-
-    def _worker(self, order: Order, process: WorkerProcess) -> Worker:
-        agent_id = order.release.agent_id
-        limit = self._line_limits.setdefault(agent_id, LineLimit(agent_id))
-        figures = self.figures.of_worker(agent_id, order.release.name)
-        own = self._settings.for_agent(agent_id)
-        leave_s = 2 * self._settings.server.stop_timeout_s + LEAVE_TIMEOUT_S
-        return Worker(order, process, self, figures, limit, own, leave_s)
+    def order(self, release: Release, alias: str = PRODUCTION) -> Order:
+        """Return what a worker of a release is given under an alias. Raises `ReleaseFailed` if it cannot be started."""
+        return self._starts.order(release, alias)
 
     def _group_changed(self, agent_id: str) -> None:
         """A worker was started again, or a group has given up."""
@@ -333,27 +290,6 @@ class WorkerAgents:
         self._refresh(agent_id)
         if self._reports[agent_id].status == "broken" != was:
             log_report(FleetReport(agents={agent_id: self._reports[agent_id]}))
-
-    def order(self, release: Release, alias: str = PRODUCTION, number: int = 1) -> Order:
-        """Return what a worker is given: what its agent gets under an alias. Raises `ReleaseFailed` if it cannot be."""
-        agent_id = release.agent_id
-        settings = self._settings.under(agent_id, alias)
-        try:
-            wanted, variables = confinement_of(settings, release)
-        except CannotConfine as error:
-            raise not_spawned(release, error, self._settings) from error
-        return Order(
-            release=release,
-            alias=alias,
-            number=number,
-            settings=settings_to_send(settings, agent_id, self._speech_extensions),
-            keys=keys_for(settings, agent_id),
-            variables=variables_for(settings, agent_id) | variables,
-            confinement=wanted,
-            observed=self._has_observers,
-            speech_socket=self._speech.socket_path,
-            speech_key=self._speech.key_for(agent_id),
-        )
 
     def route(self, agent_id: str, routing: Routing) -> None:
         """Send new calls of an agent by a new routing: see `ReleaseFleet`."""
@@ -396,7 +332,7 @@ class WorkerAgents:
 
     async def reload(self, settings: Settings) -> None:
         """Use new settings: see `ReleaseFleet`."""
-        before, self._settings = self._settings, settings
+        before, self._starts.settings = self._settings, settings
         failures = []
         for agent_id, report in list(self._reports.items()):
             was_broken = report.status == "broken"  # and may start with the new settings
@@ -405,14 +341,14 @@ class WorkerAgents:
                     await self.restart(agent_id)
             except ReleaseFailed as failed:
                 failures += [] if was_broken else [failed]
-                self._settings = self._settings.with_agent(agent_id, before.for_agent(agent_id))
+                self._starts.settings = self._settings.with_agent(agent_id, before.for_agent(agent_id))
         if failures:
             raise failures[0]
 
     def _is_outdated(self, group: Group) -> bool:
         """Whether new workers of a group would be given other settings or keys than those that it has."""
         numbers = range(1, self._settings.for_agent(group.release.agent_id).workers + 1)
-        orders = [self.order(group.release, group.alias, number) for number in numbers]
+        orders = [self._starts.order(group.release, group.alias, number) for number in numbers]
         return sorted((worker.order for worker in group.workers), key=lambda order: order.number) != orders
 
     # --- WorkerEvents -------------------------------------------------------------------------------------------------
