@@ -95,6 +95,15 @@ async def test_each_needs_a_key_for_deploying_also_without_authentication(
     assert host.groups() == before
 
 
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, body in CHANGES if body])
+async def test_a_body_is_read_after_the_key_and_is_limited(tmp_path: Path, host: Host, method: str, path: str) -> None:
+    key = bearer(key_for(tmp_path, "deploy"))
+    async with served(tmp_path, host.deployments) as http:
+        assert (await http.request(method, path, content="{")).status_code == 401
+        assert (await http.request(method, path, content="{", headers=key)).status_code == 422
+        assert (await http.request(method, path, content=b" " * 20_000, headers=key)).status_code == 413
+
+
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
 async def test_a_key_for_other_agents_changes_nothing(
     tmp_path: Path, host: Host, method: str, path: str, body: Any

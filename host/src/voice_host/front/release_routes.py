@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from voice_host.fleet.service import AgentService
 from voice_host.front.authorization import Authorization, origin_of
+from voice_host.front.bodies import json_body, receive_json
 from voice_host.front.routes import refusals
 from voice_host.front.uploads import UploadTooLarge, new_folder, receive_package, remove_folder
 from voice_host.observability.logs import get_logger
@@ -41,6 +42,10 @@ class Choice(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     release: str = Field(min_length=1, max_length=200, description="The name of a release, or an alias of one.")
+
+
+_CHOICE = TypeAdapter(Choice)
+_TRAFFIC = TypeAdapter(dict[str, int])
 
 
 class ProgressLine(BaseModel):
@@ -76,10 +81,12 @@ def add_release_routes(
     app.get("/deployments", **options)(routes.list_all)
     app.get(f"{of_one}/releases", **options)(routes.list_one)
     app.delete(f"{of_one}/releases/{{name}}", status_code=204, **options)(routes.remove)
-    app.put(f"{of_one}/traffic", **options)(routes.set_traffic)
-    app.post(f"{of_one}/promote", **options)(routes.promote)
+    chooses = {**options, "openapi_extra": OPERATOR | json_body(_CHOICE)}
+    splits = {**options, "openapi_extra": OPERATOR | json_body(_TRAFFIC)}
+    app.put(f"{of_one}/traffic", **splits)(routes.set_traffic)
+    app.post(f"{of_one}/promote", **chooses)(routes.promote)
     app.post(f"{of_one}/rollback", **options)(routes.roll_back)
-    app.put(f"{of_one}/aliases/{{alias}}", **options)(routes.set_alias)
+    app.put(f"{of_one}/aliases/{{alias}}", **chooses)(routes.set_alias)
     app.delete(f"{of_one}/aliases/{{alias}}", status_code=204, **options)(routes.remove_alias)
     app.add_exception_handler(ChangeRefused, _answer_refused)
     app.add_exception_handler(DeployRefused, _answer_refused)
@@ -118,15 +125,17 @@ class _ReleaseRoutes:
         await self._authorization.operator(request, "deploy", agent_id=agent_id)
         return self._listing(agent_id)
 
-    async def set_traffic(self, request: Request, agent_id: str, traffic: dict[str, int]) -> list[ListedRelease]:
+    async def set_traffic(self, request: Request, agent_id: str) -> list[ListedRelease]:
         """Split production's calls between releases: percentages by name, which add up to 100."""
         await self._authorization.operator(request, "deploy", agent_id=agent_id)
+        traffic = await receive_json(request, _TRAFFIC)
         await self._deployments.set_traffic(agent_id, traffic)
         return self._listing(agent_id)
 
-    async def promote(self, request: Request, agent_id: str, choice: Choice) -> list[ListedRelease]:
+    async def promote(self, request: Request, agent_id: str) -> list[ListedRelease]:
         """Send all of production's calls to one release."""
         await self._authorization.operator(request, "deploy", agent_id=agent_id)
+        choice = await receive_json(request, _CHOICE)
         await self._deployments.promote(agent_id, choice.release)
         return self._listing(agent_id)
 
@@ -136,9 +145,10 @@ class _ReleaseRoutes:
         await self._deployments.rollback(agent_id)
         return self._listing(agent_id)
 
-    async def set_alias(self, request: Request, agent_id: str, alias: AliasName, choice: Choice) -> list[ListedRelease]:
+    async def set_alias(self, request: Request, agent_id: str, alias: AliasName) -> list[ListedRelease]:
         """Let an alias name a release."""
         await self._authorization.operator(request, "deploy", agent_id=agent_id)
+        choice = await receive_json(request, _CHOICE)
         await self._deployments.set_alias(agent_id, alias, choice.release)
         return self._listing(agent_id)
 

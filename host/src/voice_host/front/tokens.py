@@ -12,9 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 from voice_host.auth.addresses import agent_address, split_address
 from voice_host.fleet.service import AgentService
 from voice_host.front.authorization import Authorization, origin_of
+from voice_host.front.bodies import receive_body, refused_body
 from voice_host.front.call_route import targets_of
 from voice_host.front.routes import OPTIONAL_AUTH, refusals
-from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 from voice_host.settings import explain
 
@@ -23,7 +23,6 @@ log = get_logger(__name__)
 DEFAULT_TTL_S = 300
 """A browser calls within seconds; the rest is for slow users, and for granting access to the microphone."""
 
-MAX_BODY_BYTES = 16384
 MAX_METADATA_BYTES = 2048
 """Size as ASCII JSON, as it is in the token. A longer token would not fit into a header."""
 
@@ -87,10 +86,10 @@ def add_token_route(app: FastAPI, agents: AgentService, authorization: Authoriza
             raise HTTPException(404, f"there is no agent {agent_id!r}")
         if target is not None and target not in targets_of(agent):
             raise HTTPException(404, f"{agent_id} has no release or alias {target!r}")
-        wanted = _parsed(await _body(request))
+        wanted = _parsed(await receive_body(request))
         ttl_s = min(DEFAULT_TTL_S, tokens.max_ttl_s) if wanted.ttl_s is None else wanted.ttl_s
         if ttl_s > tokens.max_ttl_s:
-            raise _refusal(422, f"ttl_s: must be from 1 to {tokens.max_ttl_s}, not {ttl_s}")
+            raise refused_body(422, f"ttl_s: must be from 1 to {tokens.max_ttl_s}, not {ttl_s}")
         text, made = tokens.mint(
             agent_id,
             ttl_s=ttl_s,
@@ -119,20 +118,6 @@ def add_token_route(app: FastAPI, agents: AgentService, authorization: Authoriza
         )
 
 
-def _refusal(status: int, reason: str) -> HTTPException:
-    metrics.REQUESTS_REFUSED.labels(str(status), "body").inc()
-    return HTTPException(status, reason)
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise _refusal(413, f"the body is longer than {MAX_BODY_BYTES} bytes")
-    return bytes(body)
-
-
 def _parsed(body: bytes) -> TokenRequest:
     if not body:
         return TokenRequest()
@@ -140,5 +125,5 @@ def _parsed(body: bytes) -> TokenRequest:
         return TokenRequest.model_validate_json(body)
     except ValidationError as error:
         if any(details["loc"] == () for details in error.errors(include_url=False)):
-            raise _refusal(422, "the body must be a JSON object") from None
-        raise _refusal(422, "; ".join(str(problem) for problem in explain(error, TokenRequest))) from None
+            raise refused_body(422, "the body must be a JSON object") from None
+        raise refused_body(422, "; ".join(str(problem) for problem in explain(error, TokenRequest))) from None
