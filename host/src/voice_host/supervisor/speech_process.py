@@ -28,7 +28,7 @@ RESTART_MAX_S = 30.0
 STEADY_S = 60.0
 """A process that lived so long counts as working."""
 STOP_TIMEOUT_S = 2.0
-"""It ends at once when its input ends; one that does not is killed."""
+"""It ends at once when it is told to; one that does not is killed."""
 
 _SOCKET = "speech.sock"
 _BACKLOG = 1024
@@ -41,8 +41,8 @@ class SpeechProcess:
     The process gets the listening socket, as from systemd or inetd. So a connection is never refused while the process
     starts, and after its death the next connection brings it back: it waits in the socket, which stays with the front.
 
-    The process has a group of its own and only what it needs of the environment. It ends with the host, however that
-    ends, or by itself when no worker is connected.
+    The process has a group of its own and only what it needs of the environment. It ends with the host, or by itself
+    when no worker is connected. If the host is killed, it serves the workers until they have left.
 
     Args:
         spec: what to start; default: that of the built-in services.
@@ -169,8 +169,9 @@ class SpeechProcess:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End a process by ending its input, or else kill it with all that it started."""
+    """Tell a process to end, or else kill it with all that it started."""
     assert process.stdin is not None
+    process.stdin.write(b"end\n")
     process.stdin.close()
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):

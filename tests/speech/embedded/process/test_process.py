@@ -143,7 +143,7 @@ async def test_what_is_in_progress_when_it_dies_fails_and_the_next_request_bring
     assert process.pid not in (None, first)
 
 
-async def test_it_ends_with_a_host_that_is_killed(tmp_path: Path) -> None:
+async def test_when_the_host_is_killed_it_ends_with_its_last_worker() -> None:
     program = """
 import asyncio
 from tests.speech.embedded.process.test_process import RemoteRecogniser, address, process_of_the_host
@@ -151,17 +151,25 @@ from tests.speech.embedded.process.test_process import RemoteRecogniser, address
 async def main():
     process = process_of_the_host()
     await process.open()
-    await RemoteRecogniser(address(process)).warm()
-    print(process.pid, flush=True)
+    where = address(process)
+    await RemoteRecogniser(where).warm()
+    print(process.pid, where.path, where.agent_id, where.key, flush=True)
     await asyncio.sleep(600)
 
 asyncio.run(main())
 """
     host = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
     assert host.stdout is not None
-    pid = int(await host.stdout.readline())
-    gone = asyncio.create_task(ended(pid))
+    pid, *where = (await host.stdout.readline()).decode().split()
+    gone = asyncio.create_task(ended(int(pid)))
+    worker = RemoteRecogniser(SpeechAddress(*where))
+    await worker.warm()
+    host_gone = asyncio.create_task(ended(host.pid))
     host.kill()
+    await host_gone
+    assert await worker.recognise(WEATHER) == ASKED
+    assert not gone.done()
+    await worker.aclose()
     await gone
     await host.wait()
 

@@ -1,7 +1,8 @@
 """The host's speech process: `python -P -m voice_host.speech.embedded.process FD LOG_FORMAT LOG_LEVEL`.
 
 The front starts it. FD is a Unix socket that listens. Standard input brings the secret of the workers' keys, a line of
-hexadecimal digits, and ends with the host: then this process ends, too.
+hexadecimal digits, and another line when this process is to end. If it ends without one, the front was killed. Its
+workers then let their callers finish, and this process ends with the last of them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from voice_host.workers.confinement import make_undumpable
 
 IDLE_S = 60.0
 """Without a worker for so long it ends, and gives its memory back. The front starts it again for the next worker."""
+
+LAST_CALLS_S = 300.0
+"""How long it serves workers of a front that was killed, at most. They leave after `server.drain_timeout_s`."""
 
 
 def main() -> None:
@@ -44,17 +48,20 @@ def _ignored(*_: object) -> None:
 
 async def _serve(server: SpeechServer, listening: socket.socket) -> None:
     serving = asyncio.create_task(server.serve(listening, idle_s=IDLE_S))
-    host_ended = asyncio.create_task(_end_of_input())
-    await asyncio.wait((serving, host_ended), return_when=asyncio.FIRST_COMPLETED)
+    front_ended = asyncio.create_task(_told_to_end())
+    await asyncio.wait((serving, front_ended), return_when=asyncio.FIRST_COMPLETED)
+    if front_ended.done() and not front_ended.result():
+        server.end_when_unused()
+        await asyncio.wait((serving,), timeout=LAST_CALLS_S)
     if serving.done():
         serving.result()
 
 
-async def _end_of_input() -> None:
+async def _told_to_end() -> bool:
+    """Wait for the end of the front, or of this process. Returns whether this process is to end."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while await reader.read(1024):
-        pass
+    return bool(await reader.readline())
 
 
 if __name__ == "__main__":

@@ -136,6 +136,11 @@ class SpeechServer:
             await self._recogniser.aclose()
             await self._synthesiser.aclose()
 
+    def end_when_unused(self) -> None:
+        """Let `serve` return as soon as no worker is connected."""
+        self._idle_s = 0.0
+        self._watch_idleness()
+
     @property
     def agents(self) -> Collection[str]:
         """The agents whose workers are connected."""
