@@ -134,16 +134,23 @@ class WorkerCalls:
 
     async def _worker_in_time(self, lease: Lease, resumes: bool) -> Worker | None:
         """Return the worker for a call. While workers are started again, wait for one, `RESTART_WAIT_S` at most."""
+        worker, may_come = self._worker_now(lease, resumes)
+        if not may_come:  # nearly always, and a timeout would cost each call some CPU
+            return worker
         try:
             async with asyncio.timeout(RESTART_WAIT_S):
-                while True:
-                    entry = self._fleet.table.get(lease.session_id) if resumes else None
-                    worker = self._worker_for(lease, entry)
-                    if worker is not None or not self._is_restarting(lease, entry):
-                        return worker
+                while may_come:
                     await self._news.wait()
+                    worker, may_come = self._worker_now(lease, resumes)
+                return worker
         except TimeoutError:
             return None
+
+    def _worker_now(self, lease: Lease, resumes: bool) -> tuple[Worker | None, bool]:
+        """Return the worker for a call; None: none takes it now. And whether there may be one soon, if there is none."""
+        entry = self._fleet.table.get(lease.session_id) if resumes else None
+        worker = self._worker_for(lease, entry)
+        return worker, worker is None and self._is_restarting(lease, entry)
 
     def _is_restarting(self, lease: Lease, entry: Entry | None) -> bool:
         """Whether a call that no worker takes now may be taken soon."""
