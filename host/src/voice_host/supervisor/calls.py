@@ -147,7 +147,7 @@ class WorkerCalls:
             return None
 
     def _worker_now(self, lease: Lease, resumes: bool) -> tuple[Worker | None, bool]:
-        """Return the worker for a call; None: none takes it now. And whether there may be one soon, if there is none."""
+        """Return the worker that takes a call now, if there is one, and otherwise whether one may take it soon."""
         entry = self._fleet.table.get(lease.session_id) if resumes else None
         worker = self._worker_for(lease, entry)
         return worker, worker is None and self._is_restarting(lease, entry)
