@@ -99,7 +99,10 @@ def test_the_calls_of_a_revoked_key_end_where_that_is_asked_for(tmp_path: Path) 
     with process("serve", "--port", str(port), "--agents", "front-desk", cwd=tmp_path) as host, ExitStack() as calls:
         host.until('"event": "serving"')
         credentials = {"kept": kept, "leaked": leaked, "retired": retired, "token": token_from(port, leaked)}
-        connected = {who: calls.enter_context(connect(f"{url}?token={text}")) for who, text in credentials.items()}
+        connected = {
+            who: calls.enter_context(connect(f"{url}?token={text}", max_queue=None))
+            for who, text in credentials.items()
+        }
         for call in connected.values():
             assert json.loads(call.recv(20))["type"] == "ready"
         file = KeyFile(tmp_path / "keys.json")

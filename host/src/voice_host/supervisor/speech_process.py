@@ -171,8 +171,9 @@ class SpeechProcess:
 async def _end(process: asyncio.subprocess.Process) -> None:
     """Tell a process to end, or else kill it with all that it started."""
     assert process.stdin is not None
-    process.stdin.write(b"end\n")
-    process.stdin.close()
+    with suppress(OSError, RuntimeError):  # it has ended; the RuntimeError is uvloop's
+        process.stdin.write(b"end\n")
+        process.stdin.close()
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):
             await process.wait()

@@ -31,7 +31,7 @@ LEAVE_TIMEOUT_S = 5.0
 
 
 class WorkerStarts:
-    """Starts workers, a few at a time, and owns what they share: the zygote and the process for embedded speech.
+    """Starts workers, a few at a time, and owns what they share: the zygote and the speech process.
 
     Args:
         settings: the platform's settings.
