@@ -265,7 +265,8 @@ async def test_a_requirement_that_needs_another_sdk_is_explained(deployer: Deplo
 async def test_an_unreachable_index_is_named_without_its_password(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://someone:pass-of-the-index@127.0.0.1:9/simple")
+    nobody = "127.0.0.1:9"
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://someone:pass-of-the-index@{nobody}")
     error = await deployer.refused("not-there==1.0")
     assert "127.0.0.1:9" in error.message
     assert "Connection refused" in error.message

@@ -71,13 +71,13 @@ async def test_uv_s_reason_comes_with_a_hint_and_in_a_scrubbed_environment(
     use(program, monkeypatch)
     monkeypatch.setenv("OPENAI_API_KEY", "the-platform-s")
     monkeypatch.setenv("UV_PROJECT_ENVIRONMENT", "elsewhere")
-    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://example.com/simple")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "the-index-of-the-host")
     with pytest.raises(DeployRefused) as refused:
         await Uv()("pip", "install", folder=tmp_path, phase="install")
     assert (refused.value.message, refused.value.phase) == (said, "install")
     assert refused.value.hint is None if hint is None else hint in str(refused.value.hint)
     seen = dict(line.split("=", 1) for line in (tmp_path / "environment").read_text().splitlines())
-    assert seen["UV_DEFAULT_INDEX"] == "https://example.com/simple"
+    assert seen["UV_DEFAULT_INDEX"] == "the-index-of-the-host"
     assert not {"OPENAI_API_KEY", "UV_PROJECT_ENVIRONMENT"} & seen.keys()
 
 
