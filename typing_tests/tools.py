@@ -52,7 +52,7 @@ async def use(session: Session) -> None:
     await book(session)  # type: ignore[call-arg]
     session.say("Hello.")  # type: ignore[unused-coroutine]
     await session.say(7)  # type: ignore[arg-type]
-    await session.transfer("+49 30 1234")  # type: ignore[attr-defined]
+    await session.divert("+49 30 1234")  # type: ignore[attr-defined]
     session.metadata["name"] = "Kim"  # type: ignore[index]
 
 

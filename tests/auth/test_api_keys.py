@@ -160,7 +160,7 @@ def test_a_key_for_everything_is_not_limited_to_agents() -> None:
 
 
 def test_without_authentication_nobody_may_deploy_or_read_logs() -> None:
-    assert {scope for scope in SCOPES if not ANYBODY.may(scope)} == {"deploy", "logs", "admin"}
+    assert {scope for scope in SCOPES if not ANYBODY.may(scope)} == {"deploy", "logs", "dial", "admin"}
 
 
 @pytest.mark.parametrize("harm", ["unlink", "spoil"])

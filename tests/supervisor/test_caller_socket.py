@@ -62,7 +62,7 @@ async def handed_over() -> AsyncIterator[tuple[CallerSocket, Worker, asyncio.Tas
         request = b""
         while not request.endswith(b"\r\n\r\n"):
             request += await loop.sock_recv(accepted, 4096)
-        caller = CallerSocket(accepted.dup(), request)
+        caller = CallerSocket(accepted.dup(), request, SUBPROTOCOL)
         shared = StreamPosition(caller.hand_over())
         accepted.setblocking(True)
         worker = Worker(accepted, shared, request)

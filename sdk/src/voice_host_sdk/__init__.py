@@ -10,6 +10,7 @@ from voice_host_sdk.agent_config import (
     tool_name,
 )
 from voice_host_sdk.callbacks import LifecycleCallbacks
+from voice_host_sdk.channel import CallAnswer, Channel, ChannelError
 from voice_host_sdk.extensions import (
     EXTENSION_ENTRY_POINT_GROUP,
     EXTENSION_NAME_PATTERN,
@@ -54,7 +55,10 @@ __all__ = [
     "AgentConfig",
     "AgentReply",
     "Authenticator",
+    "CallAnswer",
     "Caller",
+    "Channel",
+    "ChannelError",
     "Connection",
     "Denied",
     "LifecycleCallbacks",

@@ -6,6 +6,7 @@ import difflib
 from typing import Any
 
 from voice_host_sdk.agent_config import AgentConfig
+from voice_host_sdk.channel import CallAnswer
 from voice_host_sdk.session import AgentReply, Session, SessionEnd, SessionError, ToolCall, UserTurn
 
 
@@ -63,6 +64,19 @@ class LifecycleCallbacks:
 
     async def on_tool_call(self, session: Session, call: ToolCall) -> None:
         """A tool ran."""
+
+    async def on_dtmf(self, session: Session, digit: str) -> None:
+        """The caller pressed a telephone key: 0 to 9, `*` or `#`. New in 1.1.
+
+        Also called for digits that `Session.collect_digits` takes.
+        """
+
+    async def on_answered(self, session: Session, answer: CallAnswer) -> None:
+        """The carrier found out who answered an outbound call: a person or a machine. New in 1.1.
+
+        Only if the call was made with answering-machine detection. It takes some seconds, during which the agent and
+        whoever answered may speak already.
+        """
 
     async def on_error(self, session: Session, error: SessionError) -> None:
         """Something went wrong; the call may go on."""

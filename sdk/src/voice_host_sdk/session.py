@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from voice_host_sdk.channel import Channel, ChannelError
+
 EndReason = Literal["goodbye", "ended", "lost", "expired", "removed", "shutdown", "failed"]
 
 
@@ -38,14 +40,22 @@ class Session(ABC):
         caller: the authenticated caller, or None.
         metadata: what the client sent when it connected. Untrusted.
         state: for the plugin's own use; lives as long as the session.
+        channel: how the caller is connected. New in 1.1.
     """
 
     def __init__(
-        self, session_id: str, agent_id: str, *, caller: Caller | None = None, metadata: Mapping[str, Any] | None = None
+        self,
+        session_id: str,
+        agent_id: str,
+        *,
+        caller: Caller | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        channel: Channel | None = None,
     ) -> None:
         self.id = session_id
         self.agent_id = agent_id
         self.caller = caller
+        self.channel = channel or Channel()
         self.metadata: Mapping[str, Any] = MappingProxyType(dict(metadata or {}))
         self.state: dict[str, Any] = {}
 
@@ -56,6 +66,48 @@ class Session(ABC):
     @abstractmethod
     async def end(self, reason: str = "") -> None:
         """End the call once the current speech has been played. Returns at once."""
+
+    async def collect_digits(
+        self, count: int | None = None, *, finish: str = "#", timeout_s: float = 10.0, between_s: float = 4.0
+    ) -> str:
+        """Wait for the caller to press telephone keys, and return them without the finishing key. New in 1.1.
+
+        Args:
+            count: how many digits; None: as many as the caller presses.
+            finish: the key that ends the input; empty: none does.
+            timeout_s: how long to wait for the first digit, after the agent has finished speaking.
+            between_s: how long to wait for each further digit.
+
+        Returns:
+            the digits pressed so far, perhaps fewer than `count`; empty if there was none.
+
+        Raises:
+            ChannelError: the caller has no telephone.
+        """
+        raise ChannelError(f"digits can only be collected on a telephone call, and this is {self.channel.name!r}")
+
+    async def transfer(self, to: str) -> None:
+        """Connect the caller to another number, once the current speech has been played. New in 1.1.
+
+        The session ends when the carrier has taken the call over.
+
+        Args:
+            to: the number in E.164 form (`+15550100`), or a `sip:` address where the carrier supports that.
+
+        Raises:
+            ValueError: `to` is neither.
+            ChannelError: the channel cannot transfer calls, or the carrier refused.
+        """
+        raise ChannelError(f"only telephone calls can be transferred, and this is {self.channel.name!r}")
+
+    async def send_digits(self, digits: str) -> None:
+        """Play telephone keys into the call: 0 to 9, `*`, `#`, and `w` for a pause of 0.5 s. New in 1.1.
+
+        Raises:
+            ValueError: other characters, or none.
+            ChannelError: the channel cannot send digits, or the carrier refused.
+        """
+        raise ChannelError(f"digits can only be sent on a telephone call, and this is {self.channel.name!r}")
 
 
 @dataclass(frozen=True, slots=True)

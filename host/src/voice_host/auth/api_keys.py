@@ -13,13 +13,15 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from voice_host.settings.field_types import AgentId
 
-Scope = Literal["calls", "tokens", "metrics", "deploy", "logs", "admin"]
-SCOPES: tuple[Scope, ...] = ("calls", "tokens", "metrics", "deploy", "logs", "admin")
+Scope = Literal["calls", "tokens", "metrics", "deploy", "logs", "dial", "admin"]
+SCOPES: tuple[Scope, ...] = ("calls", "tokens", "metrics", "deploy", "logs", "dial", "admin")
 """The scopes of a key: making calls, minting call tokens, reading the host's status and metrics, changing which
-releases of agents run, reading the agents' logs, and `admin`, which is all of them for all agents."""
+releases of agents run, reading the agents' logs, making telephone calls, and `admin`, which is all of
+them for all agents."""
 
 OPEN_SCOPES: tuple[Scope, ...] = ("calls", "tokens", "metrics")
-"""What every client may do if authentication is off. The other scopes always need a key: deploying is running code."""
+"""What every client may do if authentication is off. The other scopes always need a key: deploying is running code, and
+telephone calls cost money."""
 
 DEFAULT_SCOPES: tuple[Scope, ...] = ("calls", "tokens")
 

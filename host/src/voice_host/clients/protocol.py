@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from voice_host.call.events import CallEvent
+from voice_host_sdk import Channel
 
 Frame = str | bytes
 """A WebSocket message: text or binary."""
@@ -28,10 +29,17 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The call can begin: the client's `metadata`, and a resume token if it continues a call."""
+    """The call can begin.
+
+    Attributes:
+        metadata: of the client; of the call token and the carrier, where the front makes the opening.
+        resume_token: if the client continues a call.
+        channel: how the caller is connected; None: the front does not know more than the protocol.
+    """
 
     metadata: Mapping[str, Any] = field(default_factory=dict)
     resume_token: str | None = None
+    channel: Channel | None = None
 
 
 @dataclass(frozen=True, slots=True)

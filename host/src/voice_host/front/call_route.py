@@ -13,11 +13,12 @@ from voice_host.auth.addresses import split_address
 from voice_host.auth.authentication import Authentication
 from voice_host.auth.origins import origin_allowed
 from voice_host.auth.principal import AuthFailure, Principal
+from voice_host.clients.choice import ProtocolChoice
 from voice_host.clients.close_codes import CloseCode, code_for, fit_reason
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection
-from voice_host.clients.voice_host_v1 import VoiceHostV1, chosen_subprotocol
+from voice_host.clients.voice_host_v1 import chosen_subprotocol
 from voice_host.fleet.report import AgentReport
 from voice_host.fleet.service import AgentService
 from voice_host.front.authorization import connection_of, origin_of
@@ -78,7 +79,7 @@ class _CallRoute:
                 return
             opening = Opening(principal.metadata, ws.query_params.get("resume"))
             timeout_s = self._live.current.limits.send_timeout_s
-            client = ClientConnection(AsgiWebSocket(ws), VoiceHostV1(), send_timeout_s=timeout_s)
+            client = ClientConnection(AsgiWebSocket(ws), ProtocolChoice(), send_timeout_s=timeout_s)
             await self._agents.take(client, lease, opening)
         finally:
             self._admission.give_back(lease)

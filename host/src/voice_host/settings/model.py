@@ -28,6 +28,7 @@ from voice_host.settings.field_types import (
     split_list,
 )
 from voice_host.settings.limits import LimitsSettings
+from voice_host.settings.phone import PhoneSettings
 from voice_host.settings.provenance import DEFAULT, KeyPath, Provenance
 from voice_host.settings.resilience import ResilienceSettings
 from voice_host.settings.services import (
@@ -230,6 +231,7 @@ class Tables(BaseModel):
     agents: AgentsSettings = AgentsSettings()
     agent: Annotated[Mapping[AgentId, AgentSettings], AfterValidator(read_only)] = Field(default_factory=empty_table)
     data: DataSettings = DataSettings()
+    phone: PhoneSettings = Field(default_factory=PhoneSettings)
     extensions: ExtensionsSettings = ExtensionsSettings()
     extension: Annotated[Mapping[ExtensionName, Mapping[str, Any]], AfterValidator(read_only)] = Field(
         default_factory=empty_table, description="The extension's own settings, passed to its hooks."

@@ -21,7 +21,6 @@ from websockets.server import ServerProtocol
 
 from voice_host.clients.close_codes import CloseCode, fit_reason
 from voice_host.clients.transport.stream_position import StreamPosition
-from voice_host.clients.voice_host_v1 import chosen_subprotocol
 
 CLOSE_TIMEOUT_S = 5.0
 """How long a caller may take to read the close frame and to close its end."""
@@ -59,13 +58,15 @@ class CallerSocket:
     Args:
         duplicate: of the socket. Closed by `close` and `let_go`.
         request: the head of the upgrade request.
+        subprotocol: the WebSocket subprotocol to accept; None: none.
 
     Attributes:
         request: see above. Set it to nothing once the worker has answered.
     """
 
-    def __init__(self, duplicate: socket.socket, request: bytes) -> None:
+    def __init__(self, duplicate: socket.socket, request: bytes, subprotocol: str | None = None) -> None:
         self.request = request
+        self._subprotocol = subprotocol
         self._socket = duplicate
         self._position: StreamPosition | None = None
         self._at_handover = _given_to_system(duplicate)
@@ -119,7 +120,7 @@ class CallerSocket:
         frame = close_frame(code, reason)
         try:
             if answered is Answered.NOTHING and self.request:
-                await self._send(handshake(self.request) + frame)
+                await self._send(handshake(self.request, self._subprotocol) + frame)
             elif answered is Answered.WHOLE_FRAMES:
                 await self._send(frame)
         finally:
@@ -161,13 +162,14 @@ def close_frame(code: CloseCode, reason: str) -> bytes:
     return WebSocketFrame(Opcode.CLOSE, Close(code, fit_reason(reason)).serialize()).serialize(mask=False)
 
 
-def handshake(request: bytes) -> bytes:
+def handshake(request: bytes, subprotocol: str | None = None) -> bytes:
     """Return the answer to an upgrade request: 101, or the refusal of a request that is none.
 
     Args:
         request: the head of the request, with its empty line.
+        subprotocol: the one to accept; None: none.
     """
-    server = ServerProtocol(select_subprotocol=lambda _, offered: chosen_subprotocol(offered))  # type: ignore[arg-type, return-value]
+    server = ServerProtocol(select_subprotocol=lambda _, __: subprotocol)  # type: ignore[arg-type, return-value]
     server.receive_data(request)
     for event in server.events_received():
         if isinstance(event, Request):

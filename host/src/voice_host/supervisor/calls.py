@@ -6,6 +6,7 @@ import asyncio
 from typing import Protocol
 
 from voice_host.admission import Lease
+from voice_host.clients.choice import ProtocolChoice
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport import CannotHandOver, ConnectionLost, HandedOver
@@ -77,14 +78,20 @@ class WorkerCalls:
             log.error("call_not_handed_over", agent_id=lease.agent_id, error=str(error))
             await _refuse(connection, lease, CloseCode.INTERNAL_ERROR, "the server cannot take this call")
             return
-        caller = CallerSocket(accepted.socket, accepted.request)
+        caller = CallerSocket(accepted.socket, accepted.request, connection.subprotocol)
         try:
-            await self._serve(accepted, caller, lease, opening, worker)
+            await self._serve(accepted, connection.choice, caller, lease, opening, worker)
         finally:
             caller.let_go()
 
     async def _serve(
-        self, accepted: HandedOver, caller: CallerSocket, lease: Lease, opening: Opening, worker: Worker | None
+        self,
+        accepted: HandedOver,
+        choice: ProtocolChoice,
+        caller: CallerSocket,
+        lease: Lease,
+        opening: Opening,
+        worker: Worker | None,
     ) -> None:
         """Let a worker serve a call. If it is lost before it has answered, another one gets the call."""
         for _ in range(MAX_HANDOVERS):
@@ -92,7 +99,7 @@ class WorkerCalls:
                 break
             try:
                 state = self._state_for(lease, opening, worker)
-                call = worker.take(accepted, caller, lease, opening.metadata, state)
+                call = worker.take(accepted, caller, lease, opening, choice, state)
             except OSError as error:
                 log.error("call_not_handed_over", agent_id=lease.agent_id, error=str(error))
                 break

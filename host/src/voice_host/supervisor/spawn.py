@@ -336,3 +336,13 @@ def _when_exited(pid: int, process: WorkerProcess) -> None:
         process.set_exited(UNKNOWN_EXIT)
         return
     _when_readable(descriptor, lambda: process.set_exited(UNKNOWN_EXIT))
+
+
+def describe_exit(code: int) -> str:
+    """Return an exit code in words: `exit code 1`, or the name of the signal that ended the process."""
+    if code >= 0:
+        return "an unknown exit code" if code == UNKNOWN_EXIT else f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

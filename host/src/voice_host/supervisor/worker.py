@@ -6,13 +6,15 @@ import asyncio
 import itertools
 import os
 import signal
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from voice_host.admission import Lease
 from voice_host.admission.rates import TokenBucket
+from voice_host.clients.choice import ProtocolChoice
+from voice_host.clients.protocol import Opening
 from voice_host.clients.transport import HandedOver
 from voice_host.fleet.report import AgentReport, WorkerReport
 from voice_host.observability.figures import WorkerFigures
@@ -24,7 +26,7 @@ from voice_host.settings import AgentSettings
 from voice_host.supervisor.caller_socket import CallerSocket
 from voice_host.supervisor.crash_stack import CrashStack
 from voice_host.supervisor.output import LineLimit, WorkerOutput
-from voice_host.supervisor.spawn import UNKNOWN_EXIT, WorkerProcess
+from voice_host.supervisor.spawn import WorkerProcess, describe_exit
 from voice_host.supervisor.vitals import vitals
 from voice_host.supervisor.watch import Ending, watch
 from voice_host.tasks import in_background
@@ -232,7 +234,8 @@ class Worker:
         accepted: HandedOver,
         caller: CallerSocket,
         lease: Lease,
-        metadata: Mapping[str, Any],
+        opening: Opening,
+        choice: ProtocolChoice,
         state: tuple[bytes, float] = _NO_STATE,
     ) -> Call | None:
         """Give it a call. Returns None if it is gone, or does not read: then nothing was done.
@@ -241,7 +244,8 @@ class Worker:
             accepted: the client's connection, which stays the caller's.
             caller: of that connection.
             lease: the admission.
-            metadata: of the call token.
+            opening: what the front knows about the call.
+            choice: the client's protocol.
             state: the `ResumeState` to restore the session from, and its age in seconds; empty: none.
 
         Raises:
@@ -254,7 +258,9 @@ class Worker:
             client=accepted.client,
             scheme=accepted.scheme,
             lease=lease,
-            metadata=metadata,
+            metadata=opening.metadata,
+            channel=opening.channel,
+            protocol=choice,
             state_bytes=len(data),
             state_age_s=age_s,
         )
@@ -438,13 +444,3 @@ class Worker:
             hint=hint,
             where=where,
         )
-
-
-def describe_exit(code: int) -> str:
-    """Return an exit code in words: `exit code 1`, or the name of the signal that ended the process."""
-    if code >= 0:
-        return "an unknown exit code" if code == UNKNOWN_EXIT else f"exit code {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"

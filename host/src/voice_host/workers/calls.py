@@ -13,7 +13,6 @@ from voice_host.clients.transport.adopted import SocketAdopter
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.clients.transport.stream_position import StreamPosition
-from voice_host.clients.voice_host_v1 import VoiceHostV1
 from voice_host.fleet.local import LocalAgents
 from voice_host.fleet.report import AgentReport
 from voice_host.observability.figures import ChangedSamples
@@ -191,9 +190,9 @@ class WorkerCalls:
             self._over(message)
 
     async def _serve(self, message: TakeCall, saved: SavedSession | None, transport: AsgiWebSocket) -> None:
-        client = ClientConnection(transport, VoiceHostV1(), send_timeout_s=self._settings.limits.send_timeout_s)
+        client = ClientConnection(transport, message.protocol, send_timeout_s=self._settings.limits.send_timeout_s)
         try:
-            await self._agents.take(client, message.lease, Opening(message.metadata, None), saved)
+            await self._agents.take(client, message.lease, Opening(message.metadata, channel=message.channel), saved)
         finally:
             self._over(message)
 

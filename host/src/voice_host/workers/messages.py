@@ -12,9 +12,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from voice_host.admission import Lease
+from voice_host.clients.choice import ProtocolChoice
 from voice_host.fleet.report import AgentReport
 from voice_host.releases.release import PRODUCTION, Release
 from voice_host.workers.confinement import Confinement
+from voice_host_sdk import CallAnswer, Channel
 
 PROTOCOL = 1
 """Version of the messages. Front and worker may come from different versions of `voice-host`, and must agree on it."""
@@ -68,7 +70,9 @@ class TakeCall(Message):
         client: address and port of the client; the front has read the proxy's headers.
         scheme: `ws` or `wss`.
         lease: the admission.
-        metadata: of the call token; it takes precedence over the client's.
+        metadata: of the call token or the carrier; it takes precedence over the client's.
+        channel: how the caller is connected; None: as the protocol says.
+        protocol: what the client speaks.
         state_bytes: size of the `ResumeState`; 0: none.
         state_age_s: time since that state was made.
     """
@@ -79,6 +83,8 @@ class TakeCall(Message):
     scheme: Literal["ws", "wss"] = "ws"
     lease: Lease
     metadata: Mapping[str, Any] = Field(default_factory=dict, repr=False)
+    channel: Channel | None = None
+    protocol: ProtocolChoice = ProtocolChoice()
     state_bytes: int = 0
     state_age_s: float = 0.0
 
@@ -118,6 +124,23 @@ class EndLost(Message):
 
     kind: Literal["end_lost"] = "end_lost"
     state_age_s: float
+
+
+class ControlResult(Message):
+    """The outcome of a `ControlCall`. `error`: why the carrier did not do it; None: it did."""
+
+    kind: Literal["control_result"] = "control_result"
+    call: int
+    number: int
+    error: str | None = None
+
+
+class CallAnswered(Message):
+    """The carrier has found out who answered an outbound call."""
+
+    kind: Literal["call_answered"] = "call_answered"
+    session_id: str
+    answer: CallAnswer
 
 
 class Ping(Message):
@@ -160,6 +183,21 @@ class CallOver(Message):
     kind: Literal["call_over"] = "call_over"
     call: int
     parked: bool
+
+
+class ControlCall(Message):
+    """Ask the carrier of a telephone call to do something. Answered with `ControlResult`.
+
+    Attributes:
+        number: of the request, among those of the worker.
+        argument: the number to transfer to, or the digits to send.
+    """
+
+    kind: Literal["control_call"] = "control_call"
+    call: int
+    number: int
+    action: Literal["transfer", "send_digits"]
+    argument: str = Field(max_length=256)
 
 
 class Checkpoint(Message):
@@ -209,9 +247,12 @@ class Observed(Message):
     records: tuple[Mapping[str, Any], ...] = ()
 
 
-ToWorker = Annotated[Order | TakeCall | Retire | Drain | Hurry | Revoke | EndLost | Ping, Field(discriminator="kind")]
+ToWorker = Annotated[
+    Order | TakeCall | Retire | Drain | Hurry | Revoke | EndLost | ControlResult | CallAnswered | Ping,
+    Field(discriminator="kind"),
+]
 ToFront = Annotated[
-    Started | Reported | Connected | CallOver | Checkpoint | SessionOver | Beat | Figures | Observed,
+    Started | Reported | Connected | CallOver | ControlCall | Checkpoint | SessionOver | Beat | Figures | Observed,
     Field(discriminator="kind"),
 ]
 

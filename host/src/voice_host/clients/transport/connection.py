@@ -8,6 +8,7 @@ from typing import Protocol
 
 from voice_host.call.events import CallEvent
 from voice_host.clients.audio import decoder, encoder
+from voice_host.clients.choice import ProtocolChoice, protocol_of
 from voice_host.clients.close_codes import CloseCode, fit_reason
 from voice_host.clients.protocol import (
     Answer,
@@ -54,14 +55,20 @@ class ClientConnection:
 
     Args:
         transport: not accepted yet.
-        protocol: the client's.
+        protocol: the client's, or which one it is.
         send_timeout_s: a client that accepts no frame for this long counts as lost. Pings alone do not detect a socket
             whose buffer is full.
+
+    Attributes:
+        choice: which protocol it is, to hand the connection over.
     """
 
-    def __init__(self, transport: Transport, protocol: ClientProtocol, *, send_timeout_s: float) -> None:
+    def __init__(
+        self, transport: Transport, protocol: ClientProtocol | ProtocolChoice, *, send_timeout_s: float
+    ) -> None:
+        self.choice = protocol if isinstance(protocol, ProtocolChoice) else ProtocolChoice()
         self._transport = transport
-        self._protocol = protocol
+        self._protocol = protocol_of(protocol) if isinstance(protocol, ProtocolChoice) else protocol
         self._send_timeout_s = send_timeout_s
         self._lock = asyncio.Lock()
         self._gone = False
@@ -87,10 +94,15 @@ class ClientConnection:
 
     # --- the beginning --------------------------------------------------------------------------------------------
 
+    @property
+    def subprotocol(self) -> str | None:
+        """The WebSocket subprotocol to accept, of those that the client offers; None: none."""
+        return self._protocol.subprotocol(self._transport.subprotocols)
+
     async def accept(self) -> None:
         """Accept the connection."""
         try:
-            await self._transport.accept(self._protocol.subprotocol(self._transport.subprotocols))
+            await self._transport.accept(self.subprotocol)
         except ConnectionLost:
             self._gone = True
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
-from voice_host.auth.credentials import TOKEN_PARAMETER, TOKEN_SUBPROTOCOL
+from voice_host.auth.credentials import TOKEN_PARAMETER
+from voice_host.clients.choice import SUBPROTOCOLS
 
 _SUBPROTOCOLS = b"sec-websocket-protocol"
 
@@ -40,7 +41,7 @@ def _header_lines(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[bytes]:
     for name, value in headers:
         if name.lower() == _SUBPROTOCOLS:
             offered = [each.strip() for each in value.split(b",")]
-            value = b", ".join(each for each in offered if not each.startswith(TOKEN_SUBPROTOCOL.encode()))
+            value = b", ".join(each for each in offered if each.decode("latin-1") in SUBPROTOCOLS)
             if value:
                 yield name + b": " + value
         elif name.lower() in _KEPT:

@@ -1,0 +1,1 @@
+"""Telephone calls, seen from the front: carriers' webhooks, signatures and REST APIs, and the calls under way."""

@@ -1,0 +1,100 @@
+"""`[phone]`: telephone numbers, and the carriers that connect their calls. The front's own: workers do not get it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+
+from voice_host.settings.field_types import TABLE, Globs, HttpUrl, empty_table, read_only
+
+
+def _e164(text: str) -> str:
+    if re.fullmatch(r"\+[1-9]\d{1,14}", text) is None:
+        raise ValueError(f"{text!r} is not a telephone number in E.164 form, such as +15550100")
+    return text
+
+
+PhoneNumber = Annotated[str, AfterValidator(_e164)]
+"""A telephone number in E.164 form: `+`, the country code, the number, without spaces."""
+
+
+class NumberSettings(BaseModel):
+    """A number, or `"<agent>"` for short.
+
+    Attributes:
+        agent: the agent that answers: an id, or `<id>@<alias or version>`.
+        carrier: whose number it is; None: the only carrier that is set up.
+    """
+
+    model_config = TABLE
+
+    agent: str = Field(min_length=1, description="Who answers: an agent's id, or <id>@<alias or version>.")
+    carrier: str | None = Field(default=None, description="Whose number it is; None: the only carrier that is set up.")
+
+
+def _number(value: Any) -> Any:
+    return {"agent": value} if isinstance(value, str) else value
+
+
+class TwilioSettings(BaseModel):
+    """`[phone.twilio]`: the account."""
+
+    model_config = TABLE
+
+    account_sid: str = Field(pattern=r"^AC[0-9a-fA-F]{32}$")
+    auth_token: SecretStr = Field(description="Checks signatures, and is the password of the REST API.")
+    api_url: HttpUrl = "https://api.twilio.com"
+
+
+class TelnyxSettings(BaseModel):
+    """`[phone.telnyx]`: the account."""
+
+    model_config = TABLE
+
+    api_key: SecretStr
+    public_key: str = Field(description="The key with which webhooks are signed: Base64 of 32 bytes.")
+    connection_id: str | None = Field(default=None, description="For outbound calls: the Call Control application.")
+    api_url: HttpUrl = "https://api.telnyx.com"
+
+
+class VonageSettings(BaseModel):
+    """`[phone.vonage]`: the application."""
+
+    model_config = TABLE
+
+    application_id: str
+    private_key: SecretStr = Field(description="PEM, for the REST API.")
+    signature_secret: SecretStr = Field(description="Checks signatures of webhooks.")
+    api_url: HttpUrl = "https://api.nexmo.com"
+
+
+class OutboundSettings(BaseModel):
+    """`[phone.outbound]`: calls that the host makes. Off unless both are set."""
+
+    model_config = TABLE
+
+    allow: Globs = Field(default=(), description="Numbers that may be called, e.g. +49* or +15550100. Empty: none.")
+    max_attempts_per_hour: int = Field(default=0, ge=0, description="Limit of all attempts together. 0: none are made.")
+    max_call_s: int = Field(default=900, ge=10, le=14400, description="Time limit of an outbound call.")
+
+
+class PhoneSettings(BaseModel):
+    """`[phone]`."""
+
+    model_config = TABLE
+
+    public_url: HttpUrl | None = Field(
+        default=None,
+        description="The address at which carriers reach this host, e.g. https://voice.example.com. Signatures are "
+        "computed over it.",
+    )
+    numbers: Annotated[
+        Mapping[PhoneNumber, Annotated[NumberSettings, BeforeValidator(_number)]], AfterValidator(read_only)
+    ] = Field(default_factory=empty_table, description="Which agent answers which number.")
+    twilio: TwilioSettings | None = None
+    telnyx: TelnyxSettings | None = None
+    vonage: VonageSettings | None = None
+    outbound: OutboundSettings = OutboundSettings()
