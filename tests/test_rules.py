@@ -15,7 +15,9 @@ FRONT = (
     "admission",
     "supervisor",
     "releases",
+    "phone",
     "workers/messages.py",
+    "fleet/availability.py",
     "fleet/service.py",
     "fleet/report.py",
 )

@@ -11,8 +11,8 @@ from tests.calls.client import calling
 from tests.front.test_authorization import TOML, bearer, key_for
 from tests.front.test_who_may_call import guarded, refused, token_of
 from voice_host.auth.addresses import agent_address, split_address
+from voice_host.fleet.availability import targets_of
 from voice_host.fleet.report import AgentReport, ReleaseReport
-from voice_host.front.call_route import targets_of
 
 
 @pytest.mark.parametrize(

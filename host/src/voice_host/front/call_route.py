@@ -19,7 +19,7 @@ from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.clients.voice_host_v1 import chosen_subprotocol
-from voice_host.fleet.report import AgentReport
+from voice_host.fleet.availability import why_unavailable
 from voice_host.fleet.service import AgentService
 from voice_host.front.authorization import connection_of, origin_of
 from voice_host.front.reload import LiveSettings
@@ -42,13 +42,6 @@ def add_call_route(
     """Add the route. A Starlette route, because FastAPI's would resolve dependencies for each call."""
     route = _CallRoute(agents, live, authentication, admission)
     app.router.routes.append(WebSocketRoute("/agents/{agent_id}/session", route.answer))
-
-
-def targets_of(agent: AgentReport) -> set[str]:
-    """Return what may follow the `@` in the address of an agent: its aliases, and its releases that take calls."""
-    aliases = {alias for release in agent.releases for alias in release.aliases}
-    names = {each.name for each in agent.releases if each.traffic or each.aliases or each.status != "retiring"}
-    return aliases | (names if agent.releases else {agent.version or ""})
 
 
 class _CallRoute:
@@ -102,20 +95,11 @@ class _CallRoute:
         return _Refused(CloseCode.OVER_A_LIMIT, found.reason, found)
 
     def _unavailable(self, agent_id: str, target: str | None, principal: Principal) -> _Refused | None:
-        report = self._agents.report
-        agent = report.agents.get(agent_id)
-        if agent is None:
-            return _Refused(CloseCode.NO_SUCH_AGENT, f"there is no agent {agent_id!r}", principal)
-        if target is not None and target not in targets_of(agent):
-            return _Refused(CloseCode.NO_SUCH_AGENT, f"{agent_id} has no release or alias {target!r}", principal)
-        if agent.status == "disabled":
-            return _Refused(CloseCode.AGENT_BROKEN, "the agent is switched off", principal)
-        if agent.status == "broken":
-            phase = f" ({agent.phase})" if principal.may("metrics") else ""
-            return _Refused(CloseCode.AGENT_BROKEN, f"the agent is broken{phase}", principal)
-        if report.state != "ready":
-            return _Refused(CloseCode.DRAINING, "the server is shutting down", principal)
-        return None
+        found = why_unavailable(self._agents.report, agent_id, target)
+        if found is None:
+            return None
+        phase = f" ({found.phase})" if found.phase and principal.may("metrics") else ""
+        return _Refused(found.code, found.reason + phase, principal)
 
     async def _lease(self, ws: WebSocket, agent_id: str, target: str | None, principal: Principal) -> Lease | _Refused:
         """Admit the call under its session id: a new one, or the one in the resume token."""

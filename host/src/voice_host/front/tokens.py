@@ -10,10 +10,10 @@ from fastapi import FastAPI, HTTPException, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, WithJsonSchema
 
 from voice_host.auth.addresses import agent_address, split_address
+from voice_host.fleet.availability import targets_of
 from voice_host.fleet.service import AgentService
 from voice_host.front.authorization import Authorization, origin_of
 from voice_host.front.bodies import receive_body, refused_body
-from voice_host.front.call_route import targets_of
 from voice_host.front.routes import OPTIONAL_AUTH, refusals
 from voice_host.observability.logs import get_logger
 from voice_host.settings import explain
