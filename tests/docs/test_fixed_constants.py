@@ -16,6 +16,7 @@ ROOMS = (
     "fleet",
     "front",
     "models",
+    "phone",
     "sessions",
     "speech",
     "turns",

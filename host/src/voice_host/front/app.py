@@ -21,6 +21,7 @@ from voice_host.front.middleware import (
     SameSiteSockets,
     SecurityHeaders,
 )
+from voice_host.front.phone_routes import add_phone_routes
 from voice_host.front.release_routes import add_release_routes
 from voice_host.front.reload import LiveSettings, add_reload_route
 from voice_host.front.restart_route import add_restart_route
@@ -28,9 +29,15 @@ from voice_host.front.routes import add_routes
 from voice_host.front.talk_page import add_talk_page
 from voice_host.front.tokens import add_token_route
 from voice_host.observability.agent_logs import AgentLogs
+from voice_host.phone.service import PhoneService
 from voice_host.plugins import Extensions
 from voice_host.releases.deployments import Deployments
 from voice_host.settings import Settings
+
+
+def host_admission(live: LiveSettings) -> Admission:
+    """Return the limits of the calls of a host."""
+    return Admission(live.current.limits, lambda agent_id: live.current.for_agent(agent_id).max_calls)
 
 
 def create_host_app(
@@ -45,6 +52,7 @@ def create_host_app(
     tracebacks: bool = False,
     live: LiveSettings | None = None,
     deployments: Deployments | str | None = None,
+    phone: PhoneService | None = None,
 ) -> FastAPI:
     """Return the application in front of `agents`. The caller starts and stops them.
 
@@ -60,13 +68,14 @@ def create_host_app(
         tracebacks: whether `GET /agents` includes tracebacks of broken agents; only for `voice-host dev`.
         live: the settings, if they can be read again.
         deployments: the releases of the agents; a text: why this host has none; None: there are no routes for them.
+        phone: takes telephone calls, with the same `admission`; None: there are none. The caller closes it.
 
     Raises:
         ExtensionsBroken: the routes of an extension cannot be added.
     """
     authentication = authentication or Authentication()
     live = live or LiveSettings(settings)
-    admission = admission or Admission(settings.limits, lambda agent_id: live.current.for_agent(agent_id).max_calls)
+    admission = admission or host_admission(live)
     authorization = Authorization(authentication)
     allowed_origins = settings.server.allowed_origins
     app = FastAPI(title="voice-host", docs_url=None, redoc_url=None, openapi_url=None)
@@ -86,6 +95,8 @@ def create_host_app(
     add_restart_route(app, agents, authorization)
     add_token_route(app, agents, authorization)
     add_call_route(app, agents, live, authentication, admission)
+    if phone is not None:
+        add_phone_routes(app, phone, agents, live)
     if deployments is not None:
         add_release_routes(app, agents, deployments, authorization)
         add_reload_route(app, live, authorization)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
@@ -19,7 +20,7 @@ from voice_host.auth.authentication import Authentication, build_authentication
 from voice_host.auth.key_file import KeyFileError
 from voice_host.auth.key_ring import RECHECK_S, KeyRing
 from voice_host.fleet.service import AgentService, CannotServe, log_report
-from voice_host.front.app import create_host_app
+from voice_host.front.app import create_host_app, host_admission
 from voice_host.front.banner import print_banner
 from voice_host.front.connections import raise_descriptor_limit
 from voice_host.front.data_directory import open_data_directory
@@ -32,6 +33,8 @@ from voice_host.observability.agent_logs import AgentLogs
 from voice_host.observability.logs import allow_loggers, configure_logging, get_logger
 from voice_host.observability.recent import STEP_S
 from voice_host.observability.transcript_log import log_transcripts
+from voice_host.phone.calls import PhoneCalls
+from voice_host.phone.service import PhoneService
 from voice_host.plugins import BrokenAgent, BrokenExtension, Extensions, discover_agents, discover_extensions
 from voice_host.releases.deployments import Deployments
 from voice_host.releases.environments import Environments
@@ -100,15 +103,19 @@ def serve(
             agents = build(settings, extensions, observers=observers, deployed=store.read() if store else ())
             live = LiveSettings(settings, load, agents if isinstance(agents, WorkerAgents) else None)
             deployments = deployments_of(agents, live, store, extensions)
+            admission = host_admission(live)
+            phone = PhoneService(settings.phone, PhoneCalls(agents, admission, lambda: live.current.phone))
             app = create_host_app(
                 agents,
                 settings,
                 authentication=authentication,
+                admission=admission,
                 extensions=extensions,
                 allowed_hosts=allowed_hosts(settings),
                 logs=logs,
                 live=live,
                 deployments=deployments,
+                phone=phone,
             )
             access = who_may_call(authentication, server.host)
             started = partial(_say_started, settings, agents, listener, console, access)
@@ -131,6 +138,7 @@ def serve(
                     if isinstance(deployments, Deployments):
                         await deployments.stop()
                     await agents.stop()
+                    await phone.aclose()
 
             run_in_event_loop(run())
     leave_abandoned_tools()
@@ -216,7 +224,10 @@ def allowed_hosts(settings: Settings) -> tuple[str, ...]:
     """Return the names that requests may have in their `Host` header."""
     if settings.server.allowed_hosts is not None:
         return settings.server.allowed_hosts
-    return LOOPBACK_NAMES if is_loopback(settings.server.host) else ("*",)
+    if not is_loopback(settings.server.host):
+        return ("*",)
+    public = urlsplit(settings.phone.public_url or "").hostname  # carriers come through a proxy or a tunnel
+    return (*LOOPBACK_NAMES, public) if public else LOOPBACK_NAMES
 
 
 async def serve_agents(

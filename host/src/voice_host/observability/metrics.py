@@ -65,6 +65,12 @@ REQUESTS_REFUSED = _counter(
 LIMITS_EXCEEDED = _counter(
     "voice_host_limits_exceeded", "Calls, frames and messages over a limit, by its setting.", ["agent", "limit"]
 )
+PHONE_CALLS = _counter("voice_host_phone_calls", "Telephone calls that are over.", ["carrier", "direction", "outcome"])
+PHONE_REFUSED = _counter(
+    "voice_host_phone_refused",
+    "Requests of telephone carriers that did not lead to a call, by reason.",
+    ["carrier", "reason"],
+)
 CALLS_ENDED = _counter("voice_host_calls_ended", "Sessions ended, by reason.", ["agent", "reason"])
 CALLS_RESUMED = _counter("voice_host_calls_resumed", "Lost calls that were resumed.", ["agent"])
 SESSIONS_RESTORED = _counter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -16,6 +17,10 @@ from voice_host_sdk import Channel
 Detection = Literal["off", "person", "message_end"]
 """Answering-machine detection: none; whether a person or a machine answered; for a machine, also when it records."""
 
+Occasion = Literal["unavailable", "busy", "unknown_number", "failed"]
+"""On which occasion a caller hears a sentence of the platform: the agent is broken, switched off, or the host shuts
+down; a limit is reached; no agent answers the number; the call has failed."""
+
 
 class CarrierError(Exception):
     """The carrier refused a request, or cannot be reached. The message has no key and can be shown to operators.
@@ -29,25 +34,46 @@ class CarrierError(Exception):
         self.status = status
 
 
-@dataclass(slots=True)
-class PhoneCall:
-    """A telephone call that the host takes or makes.
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What a caller hears instead of an agent.
 
     Attributes:
-        lease: the admission, under the session id of the call; given back by the front when the call is over.
+        text: spoken by the carrier.
+        language: of the text, such as `en-US`.
+        audio_url: a recording that is played instead; None: there is none.
+    """
+
+    text: str
+    language: str
+    audio_url: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class PhoneCall:
+    """A telephone call that the host takes or makes. Made and ended by `PhoneCalls`.
+
+    Attributes:
+        lease: the admission, under the session id of the call; given back when the call is over.
         channel: carrier, direction, numbers, the carrier's id of the call.
-        metadata: for `Session.metadata`.
         stream_token: unguessable; part of the address of the media stream, and good for one connection.
-        status: `ringing`, `answered`, `streaming`, `over`.
+        metadata: for `Session.metadata`.
+        status: `ringing`; `answered`: an outbound call was answered; `streaming`: it is connected to the agent; `over`.
         outcome: why an outbound call did not come about, or how a call ended; empty until then.
+        transferred: whether the agent has handed the caller over to another number.
+        farewell: what the caller is told after the stream has ended; None: nothing.
+        ended: set when the call is over.
     """
 
     lease: Lease
     channel: Channel
-    stream_token: str
+    stream_token: str = field(repr=False)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     status: Literal["ringing", "answered", "streaming", "over"] = "ringing"
     outcome: str = ""
+    transferred: bool = False
+    farewell: Sentence | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +125,12 @@ class Carrier(Protocol):
 
     async def hang_up(self, call_id: str) -> None:
         """End a call. That it is over already is no error."""
+
+    async def say_and_hang_up(self, call: PhoneCall, sentence: Sentence) -> None:
+        """Tell the caller of a call that has failed a sentence, and hang up. That it is over already is no error.
+
+        Does nothing where the carrier asks by webhook what comes after the stream, which is told `PhoneCall.farewell`.
+        """
 
     async def transfer(self, call_id: str, to: str) -> None:
         """Connect a call to another number or SIP address."""

@@ -17,6 +17,7 @@ from voice_host.settings.model import (
     ServerSettings,
     Settings,
 )
+from voice_host.settings.phone import PhoneSettings
 from voice_host.settings.plugin_table import AskedKeys, MissingSetting, plugin_table
 from voice_host.settings.provenance import Provenance
 from voice_host.settings.resilience import ResilienceSettings
@@ -50,6 +51,7 @@ __all__ = [
     "LimitsSettings",
     "MissingSetting",
     "ModelKeys",
+    "PhoneSettings",
     "Problem",
     "Provenance",
     "ProvidersSettings",

@@ -81,6 +81,43 @@ class OutboundSettings(BaseModel):
     max_call_s: int = Field(default=900, ge=10, le=14400, description="Time limit of an outbound call.")
 
 
+class SentenceSettings(BaseModel):
+    """`[phone.sentences]`: what callers hear who reach no agent, spoken by the carrier's own voice."""
+
+    model_config = TABLE
+
+    language: str = Field(
+        default="en-US", pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", description="Of the sentences: en-US, de-DE and so on."
+    )
+    unavailable: str = Field(
+        default="Sorry, nobody can take your call at the moment. Please call again later.",
+        min_length=1,
+        max_length=500,
+        description="The agent is broken or switched off, or the host is shutting down.",
+    )
+    busy: str = Field(
+        default="Sorry, all lines are busy. Please call again in a few minutes.",
+        min_length=1,
+        max_length=500,
+        description="A limit is reached.",
+    )
+    unknown_number: str = Field(
+        default="Sorry, this number is not in service.",
+        min_length=1,
+        max_length=500,
+        description="No agent answers the number that was called.",
+    )
+    failed: str = Field(
+        default="Sorry, something went wrong. Please call again.",
+        min_length=1,
+        max_length=500,
+        description="A call has failed.",
+    )
+    audio_url: HttpUrl | None = Field(
+        default=None, description="A recording that the carrier fetches and plays instead of any of these sentences."
+    )
+
+
 class PhoneSettings(BaseModel):
     """`[phone]`."""
 
@@ -97,4 +134,5 @@ class PhoneSettings(BaseModel):
     twilio: TwilioSettings | None = None
     telnyx: TelnyxSettings | None = None
     vonage: VonageSettings | None = None
+    sentences: SentenceSettings = SentenceSettings()
     outbound: OutboundSettings = OutboundSettings()

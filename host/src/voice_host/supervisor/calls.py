@@ -80,7 +80,7 @@ class WorkerCalls:
             return
         caller = CallerSocket(accepted.socket, accepted.request, connection.subprotocol)
         try:
-            await self._serve(accepted, connection.choice, caller, lease, opening, worker)
+            connection.close_code = await self._serve(accepted, connection.choice, caller, lease, opening, worker)
         finally:
             caller.let_go()
 
@@ -92,8 +92,11 @@ class WorkerCalls:
         lease: Lease,
         opening: Opening,
         worker: Worker | None,
-    ) -> None:
-        """Let a worker serve a call. If it is lost before it has answered, another one gets the call."""
+    ) -> CloseCode | None:
+        """Let a worker serve a call. If it is lost before it has answered, another one gets the call.
+
+        Returns the code with which the connection was closed; None: the client is gone.
+        """
         for _ in range(MAX_HANDOVERS):
             if worker is None:
                 break
@@ -105,13 +108,14 @@ class WorkerCalls:
                 break
             if call is not None:
                 if await call.over:
-                    return
+                    return call.close_code
                 if caller.answered is not Answered.NOTHING:
                     break
             worker = await self._worker_in_time(lease, opening.resume_token is not None)
         code, reason = self._farewell(lease, caller)
         log.warning("call_interrupted", agent_id=lease.agent_id, session_id=lease.session_id, code=int(code))
         await caller.refuse(code, reason)
+        return code
 
     def end_lost(self, entry: Entry) -> None:
         """Let a worker end a session of a lost one whose caller did not come back, for its last callback."""

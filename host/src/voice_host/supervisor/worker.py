@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 from voice_host.admission import Lease
 from voice_host.admission.rates import TokenBucket
 from voice_host.clients.choice import ProtocolChoice
+from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport import HandedOver
 from voice_host.fleet.report import AgentReport, WorkerReport
@@ -104,12 +105,14 @@ class Call:
         lease: the admission.
         caller: the caller's connection.
         over: done when the call is over; False: the worker was lost before.
+        close_code: with which the worker closed the connection.
     """
 
     number: int
     lease: Lease
     caller: CallerSocket
     over: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    close_code: CloseCode | None = None
 
 
 class Worker:
@@ -368,8 +371,9 @@ class Worker:
                 if (call := self.calls.get(number)) is not None:
                     call.caller.request = b""  # it was answered
                     self._events.session_connected(self, call.lease, digest)
-            case CallOver(call=number, parked=parked):
+            case CallOver(call=number, parked=parked, close_code=close_code):
                 if (call := self.calls.pop(number, None)) is not None:
+                    call.close_code = close_code
                     self._end_call(call, over=True)
                     others = {other.lease.session_id for other in self.calls.values()}
                     if not parked and call.lease.session_id not in others:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Sequence
 from functools import partial
 
+from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport import HandedOver
 from voice_host.clients.transport.adopted import SocketAdopter
@@ -194,14 +195,14 @@ class WorkerCalls:
         try:
             await self._agents.take(client, message.lease, Opening(message.metadata, channel=message.channel), saved)
         finally:
-            self._over(message)
+            self._over(message, client.close_code)
 
-    def _over(self, message: TakeCall) -> None:
+    def _over(self, message: TakeCall, close_code: CloseCode | None = None) -> None:
         session_id = message.lease.session_id
         if self._link.calls.get(session_id) == message.call:
             del self._link.calls[session_id]
         session = None if self._manager is None else self._manager.session(session_id)
         parked = session is not None and session.parked_at is not None
-        self._link.send(CallOver(call=message.call, parked=parked))
+        self._link.send(CallOver(call=message.call, parked=parked, close_code=close_code))
         self._report()
         self._leave_if_done()

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from voice_host.admission import Lease
 from voice_host.clients.choice import ProtocolChoice
+from voice_host.clients.close_codes import CloseCode
 from voice_host.fleet.report import AgentReport
 from voice_host.releases.release import PRODUCTION, Release
 from voice_host.workers.confinement import Confinement
@@ -178,11 +179,17 @@ class Connected(Message):
 
 
 class CallOver(Message):
-    """A call's connection has ended. `parked`: its session waits for the caller."""
+    """A call's connection has ended.
+
+    Attributes:
+        parked: its session waits for the caller.
+        close_code: of `ClientConnection`.
+    """
 
     kind: Literal["call_over"] = "call_over"
     call: int
     parked: bool
+    close_code: CloseCode | None = None
 
 
 class ControlCall(Message):

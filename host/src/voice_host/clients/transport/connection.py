@@ -61,12 +61,15 @@ class ClientConnection:
 
     Attributes:
         choice: which protocol it is, to hand the connection over.
+        close_code: with which code the host closed the connection, also if another process did; None: it did not,
+            since the client is gone.
     """
 
     def __init__(
         self, transport: Transport, protocol: ClientProtocol | ProtocolChoice, *, send_timeout_s: float
     ) -> None:
         self.choice = protocol if isinstance(protocol, ProtocolChoice) else ProtocolChoice()
+        self.close_code: CloseCode | None = None
         self._transport = transport
         self._protocol = protocol_of(protocol) if isinstance(protocol, ProtocolChoice) else protocol
         self._send_timeout_s = send_timeout_s
@@ -208,6 +211,7 @@ class ClientConnection:
             if self._gone:
                 return
             self._gone = True
+            self.close_code = code
             try:
                 async with asyncio.timeout(self._send_timeout_s):
                     await self._transport.close(code, fit_reason(reason))

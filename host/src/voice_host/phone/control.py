@@ -1,0 +1,36 @@
+"""`PhoneControl`: what an agent asks of the carrier in one call."""
+
+from __future__ import annotations
+
+from voice_host.clients.call_control import CallControlFailed
+from voice_host.phone.carrier import Carrier, CarrierError, PhoneCall
+
+
+class PhoneControl:
+    """The `CallControl` of one call."""
+
+    def __init__(self, carrier: Carrier, call: PhoneCall) -> None:
+        self._carrier = carrier
+        self._call = call
+
+    async def transfer(self, to: str) -> None:
+        """Connect the caller to another number. The carrier ends our stream."""
+        call_id = self._call_id()
+        self._call.transferred = True  # before the carrier does it, since it ends our stream at once
+        try:
+            await self._carrier.transfer(call_id, to)
+        except CarrierError as error:
+            self._call.transferred = False
+            raise CallControlFailed(str(error)) from error
+
+    async def send_digits(self, digits: str) -> None:
+        """Play telephone keys into the call."""
+        try:
+            await self._carrier.send_digits(self._call_id(), digits)
+        except CarrierError as error:
+            raise CallControlFailed(str(error)) from error
+
+    def _call_id(self) -> str:
+        if self._call.channel.call_id is None or self._call.status == "over":
+            raise CallControlFailed("the call is over")
+        return self._call.channel.call_id
