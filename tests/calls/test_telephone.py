@@ -29,7 +29,9 @@ from voice_host.sessions.resume_token import new_session_id
 from voice_host.settings import LimitsSettings, Settings
 from voice_host.speech.select import SpeechProviders
 from voice_host.testing import ScriptedModel
-from voice_host_sdk import AgentConfig, AgentReply, Caller, LifecycleCallbacks, Session, UserTurn
+from voice_host_sdk import AgentConfig, AgentReply, Caller, Channel, LifecycleCallbacks, Session, UserTurn
+
+CHANNEL = Channel("acme", "phone", "outbound", "+15550199", "+15550100", "C1")
 
 
 class TelephoneHandler(VoiceSessionHandler):
@@ -41,11 +43,13 @@ class TelephoneHandler(VoiceSessionHandler):
 class Callbacks(LifecycleCallbacks):
     def __init__(self) -> None:
         self.metadata: dict[str, Any] = {}
+        self.channel: Channel | None = None
         self.turns: list[UserTurn] = []
         self.replies: list[AgentReply] = []
 
     async def on_session_created(self, session: Session) -> None:
         self.metadata = dict(session.metadata)
+        self.channel = session.channel
 
     async def on_user_turn(self, session: Session, turn: UserTurn) -> None:
         self.turns.append(turn)
@@ -76,6 +80,7 @@ async def test_a_whole_conversation_by_telephone_with_an_interruption() -> None:
             await carrier.until(lambda _: carrier.closed is not None, 10)
             assert carrier.closed == (1000, "")
     assert callbacks.metadata == {"from": "+15550100"}
+    assert callbacks.channel == Channel("carrier", "phone", from_number="+15550100")
     assert [turn.text for turn in callbacks.turns] == ["Count to ten", "Wait a moment please", "Thank you, bye"]
     assert [(reply.heard, reply.interrupted) for reply in callbacks.replies[:2]] == [
         ("One two three", True),
@@ -110,7 +115,7 @@ async def test_a_route_of_the_front_takes_calls_of_another_protocol(agents: Loca
         assert isinstance(lease, Lease)
         try:
             client = ClientConnection(AsgiWebSocket(ws), TelephoneProtocol(), send_timeout_s=5)
-            await agents.take(client, lease, Opening({"account": "A1"}))
+            await agents.take(client, lease, Opening({"account": "A1"}, channel=CHANNEL))
         finally:
             admission.give_back(lease)
 
@@ -123,6 +128,7 @@ async def test_a_route_of_the_front_takes_calls_of_another_protocol(agents: Loca
             await carrier.until(lambda _: carrier.closed is not None, 10)
         await agents.stop()
     assert callbacks.metadata == {"from": "+15550100", "account": "A1"}
+    assert callbacks.channel == CHANNEL
     assert [reply.text for reply in callbacks.replies] == ["Hello there."]
     assert admission.calls == 0
 

@@ -34,6 +34,7 @@ from voice_host.clients.protocol import (
     Opening,
     Played,
 )
+from voice_host_sdk import Channel
 
 BYTES_PER_MS = 8
 """8,000 samples a second, one byte each."""
@@ -101,7 +102,8 @@ class TelephoneProtocol:
             return (Malformed("this is no frame of the carrier"),)
         if isinstance(message, Start) and self._stream is None:
             self._stream = message.stream
-            return (Opening(message.parameters),)
+            channel = Channel("carrier", "phone", from_number=message.parameters.get("from"))
+            return (Opening(message.parameters, channel=channel),)
         if message.stream != self._stream:
             return (Malformed("this stream was not started"),)
         match message:

@@ -10,6 +10,7 @@ import pytest
 from tests.clients.telephone import TelephoneProtocol
 from voice_host.call.events import Heard, ReplyCut
 from voice_host.clients.protocol import Audio, ClientEvent, Dtmf, Goodbye, Handshake, Malformed, Opening, Played
+from voice_host_sdk import Channel
 
 
 def frame(event: str, stream: str = "S1", **fields: Any) -> str:
@@ -19,7 +20,8 @@ def frame(event: str, stream: str = "S1", **fields: Any) -> str:
 def started() -> TelephoneProtocol:
     protocol = TelephoneProtocol()
     assert protocol.connected(Handshake()) == ()
-    assert protocol.receive(frame("start", parameters={"from": "+15550100"})) == (Opening({"from": "+15550100"}),)
+    opening = Opening({"from": "+15550100"}, channel=Channel("carrier", "phone", from_number="+15550100"))
+    assert protocol.receive(frame("start", parameters={"from": "+15550100"})) == (opening,)
     return protocol
 
 

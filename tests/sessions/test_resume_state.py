@@ -22,7 +22,7 @@ from voice_host.sessions.resume_state import (
     state_to_keep,
 )
 from voice_host.turns.snapshot import SilenceSnapshot, TurnSnapshot
-from voice_host_sdk import Caller
+from voice_host_sdk import Caller, Channel
 
 SILENCE = SilenceSnapshot(start_s=0.5, last_heard_s=20.25, quiet_since_s=21.0, nudges=1, nudging=True)
 STATE = ResumeState(
@@ -46,6 +46,13 @@ def test_it_comes_back_as_it_went() -> None:
     assert again == STATE
     assert again.caller is not None
     assert again.caller.claims == {"role": "guest"}
+
+
+def test_the_channel_is_kept() -> None:
+    channel = Channel("twilio", "phone", "outbound", "+15550100", "+15550199", "CA1")
+    kept = STATE.model_copy(update={"channel": channel})
+    assert ResumeState.from_bytes(kept.to_bytes()).channel == channel
+    assert STATE.channel == Channel()
 
 
 def test_this_version_writes_and_reads_what_it_always_has() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from voice_host_sdk.callbacks import refuse_unknown_callbacks
+from voice_host_sdk.channel import Channel
 from voice_host_sdk.session import AgentReply, Caller, SessionEnd, SessionError, ToolCall, UserTurn
 
 
@@ -17,11 +18,13 @@ class ObservedSession:
         agent_id: the agent.
         session_id: unique for the life of the process.
         caller: the authenticated caller, or None.
+        channel: how the caller is connected. New in 1.1.
     """
 
     agent_id: str
     session_id: str
     caller: Caller | None = None
+    channel: Channel = field(default_factory=Channel)
 
 
 class SessionObserver:

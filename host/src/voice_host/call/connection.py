@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from voice_host.call.events import CallOver
 from voice_host.call.report import CallReporter
@@ -33,14 +31,15 @@ async def session_for(
     manager: VoiceAgentManager,
     session_id: str,
     caller: Caller | None,
-    metadata: Mapping[str, Any] | None = None,
+    known: Opening,
     saved: SavedSession | None = None,
 ) -> tuple[ManagedSession, bool]:
     """Return the session of a connection, and whether it is resumed.
 
     Args:
+        opening: what the client sent.
         session_id: the id for a new session. A resumed one is named by its token.
-        metadata: takes precedence over what the client sent: a caller can't change what a call token says.
+        known: what the platform knows of the call. It takes precedence: a caller can't change what a call token says.
         saved: the session to resume, if the process that had it was lost.
 
     Raises:
@@ -50,7 +49,9 @@ async def session_for(
         if saved is not None:
             await restore_saved(manager, saved, opening.resume_token, caller)
         return await manager.resume(opening.resume_token, caller=caller), True
-    await manager.get_or_create(session_id, caller=caller, metadata={**opening.metadata, **(metadata or {})})
+    metadata = {**opening.metadata, **known.metadata}
+    channel = known.channel or opening.channel
+    await manager.get_or_create(session_id, caller=caller, metadata=metadata, channel=channel)
     begun = manager.session(session_id)
     if begun is None:  # created just before the shutdown
         raise ShuttingDown("the server is shutting down")

@@ -27,6 +27,7 @@ from voice_host.call.reply_runner import answer_turn, relay_speech, speak_text
 from voice_host.call.report import CallReporter
 from voice_host.call.suspension import Suspension
 from voice_host.clients.close_codes import CloseCode, code_for
+from voice_host.clients.protocol import Opening
 from voice_host.clients.transport import Disconnected
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection, OpeningFailed
@@ -51,6 +52,7 @@ from voice_host.turns.events import ConnectionResumed, Interruption, SpeechReque
 from voice_host_sdk import (
     AgentConfig,
     Caller,
+    Channel,
     ProviderError,
     SpeechToTextStream,
     TextToSpeechStream,
@@ -143,6 +145,7 @@ class VoiceSessionHandler:
         session_id: str | None = None,
         caller: Caller | None = None,
         metadata: Mapping[str, Any] | None = None,
+        channel: Channel | None = None,
         saved: SavedSession | None = None,
         ws: WebSocket | None = None,
     ) -> None:
@@ -153,6 +156,7 @@ class VoiceSessionHandler:
             session_id: the id for a new session; default: a random one.
             caller: as authenticated by the platform.
             metadata: what the platform knows about the call. Takes precedence over what the client sends.
+            channel: how the caller is connected. Takes precedence over what the client's protocol says.
             saved: the session to resume, if the process that had it was lost.
             ws: passed to `_client_loop`, which is only called if this is given.
         """
@@ -162,7 +166,12 @@ class VoiceSessionHandler:
             if isinstance(opening, Disconnected):
                 return
             session, resumed = await session_for(
-                opening, self._manager, session_id or new_session_id(), caller, metadata, saved
+                opening,
+                self._manager,
+                session_id or new_session_id(),
+                caller,
+                Opening(metadata or {}, channel=channel),
+                saved,
             )
         except OpeningFailed as failure:
             code = CloseCode.COULD_NOT_START if failure.limit is None else CloseCode.OVER_A_LIMIT

@@ -221,7 +221,12 @@ class LocalAgents:
     ) -> None:
         """As in `AgentService`. `saved`: the session to resume, if the process that had it was lost."""
         await self._serving[lease.agent_id].handler.take(
-            connection, session_id=lease.session_id, caller=lease.caller, metadata=opening.metadata, saved=saved
+            connection,
+            session_id=lease.session_id,
+            caller=lease.caller,
+            metadata=opening.metadata,
+            channel=opening.channel,
+            saved=saved,
         )
 
     def revoke(self, key_ids: Collection[str]) -> None:

@@ -60,7 +60,7 @@ class CallbackRunner:
         self._callbacks = callbacks
         self._session = session
         self._observers = observers
-        self._observed = ObservedSession(session.agent_id, session.id, session.caller)
+        self._observed = ObservedSession(session.agent_id, session.id, session.caller, session.channel)
         self._timeout_s = timeout_s
         self._open = False
         self.on_idle: Callable[[], None] = _ignored

@@ -86,7 +86,9 @@ class SessionFactory:
             history = from_plain(state.history)
         except ValueError as error:
             raise ResumeStateError(f"the history of the resume state cannot be read: {error}") from None
-        live = LiveSession(state.session_id, agent_id, caller=state.caller, metadata=state.metadata)
+        live = LiveSession(
+            state.session_id, agent_id, caller=state.caller, metadata=state.metadata, channel=state.channel
+        )
         live.state.update(state.state)
         session = await self.make(live)
         session.agent.memory[:] = history

@@ -9,7 +9,7 @@ from voice_host.conversation.turn import active_turn
 from voice_host.observability.logs import get_logger
 from voice_host.plain_data import valid_unicode
 from voice_host.sessions.resume_state import PendingRequest
-from voice_host_sdk import Caller, Session
+from voice_host_sdk import Caller, Channel, Session
 
 log = get_logger(__name__)
 
@@ -30,9 +30,15 @@ class LiveSession(Session):
     """A session that speaks through its current connection."""
 
     def __init__(
-        self, session_id: str, agent_id: str, *, caller: Caller | None = None, metadata: Mapping[str, Any] | None = None
+        self,
+        session_id: str,
+        agent_id: str,
+        *,
+        caller: Caller | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        channel: Channel | None = None,
     ) -> None:
-        super().__init__(session_id, agent_id, caller=caller, metadata=metadata)
+        super().__init__(session_id, agent_id, caller=caller, metadata=metadata, channel=channel)
         self._line: Line | None = None
         self._pending: list[PendingRequest] = []
         self._end_parked: Callable[[str], object] | None = None

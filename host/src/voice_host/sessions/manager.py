@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from voice_host.clock import now_s
@@ -27,7 +27,7 @@ from voice_host.sessions.session import Connection, ManagedSession
 from voice_host.sessions.sweeper import Sweeper
 from voice_host.settings import AgentsSettings, ServerSettings
 from voice_host.tasks import in_background
-from voice_host_sdk import AgentConfig, Caller, LifecycleCallbacks, STTConfig, TTSConfig
+from voice_host_sdk import AgentConfig, Caller, Channel, LifecycleCallbacks, STTConfig, TTSConfig
 from voice_host_sdk.session import EndReason
 
 log = get_logger(__name__)
@@ -197,7 +197,12 @@ class VoiceAgentManager:
     # --- sessions begin -------------------------------------------------------------------------------------------
 
     async def get_or_create(
-        self, session_id: str, *, caller: Caller | None = None, metadata: Mapping[str, Any] | None = None
+        self,
+        session_id: str,
+        *,
+        caller: Caller | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        channel: Channel | None = None,
     ) -> VoiceAgent:
         """Return the conversation of that id; create it if there is none.
 
@@ -209,19 +214,17 @@ class VoiceAgentManager:
                 session.touch(self._clock())
                 return session.agent
             await self._until_ended(session_id)
-            return await self._create(session_id, caller, metadata)
-
-    async def _create(self, session_id: str, caller: Caller | None, metadata: Mapping[str, Any] | None) -> VoiceAgent:
-        session = await self._factory.make(LiveSession(session_id, self.agent_id, caller=caller, metadata=metadata))
-        self._keep(session)
-        session.begin()
-        if (on_created := self._on_created) is not None:
-            try:
-                await self._run("on_session_created", lambda: on_created(session_id, session.agent))
-            except asyncio.CancelledError:
-                await self.remove(session_id, "failed")  # nobody will use it
-                raise
-        return session.agent
+            live = LiveSession(session_id, self.agent_id, caller=caller, metadata=metadata, channel=channel)
+            session = await self._factory.make(live)
+            self._keep(session)
+            session.begin()
+            if (on_created := self._on_created) is not None:
+                try:
+                    await self._run("on_session_created", lambda: on_created(session_id, session.agent))
+                except asyncio.CancelledError:
+                    await self.remove(session_id, "failed")  # nobody will use it
+                    raise
+            return session.agent
 
     def _keep(self, session: ManagedSession) -> None:
         if self._parking.closed:
@@ -406,9 +409,7 @@ class VoiceAgentManager:
         for session in self._sessions.values():
             if session.connection is not None:
                 session.connection.warn("draining", f"The server shuts down within {timeout_s:.0f} seconds.")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._emptied.wait()
+        await self._emptied_within(timeout_s)
 
     def hurry(self) -> None:
         """Make `drain` return at once."""
@@ -425,8 +426,8 @@ class VoiceAgentManager:
         for connection in connected:
             connection.drop("shutdown")
         await self._end_unconnected()
-        if connected and self._sessions:
-            await self._wait_until_empty()
+        if connected and self._sessions and not await self._emptied_within(self._close_timeout_s):
+            log.warning("calls_did_not_end", agent_id=self.agent_id, calls=len(self._sessions))
         for session_id in list(self._sessions):
             await self.remove(session_id, "shutdown")
         if self._ending:
@@ -438,12 +439,12 @@ class VoiceAgentManager:
         for session_id in [id_ for id_, session in self._sessions.items() if session.connection is None]:
             await self.remove(session_id, "shutdown")
 
-    async def _wait_until_empty(self) -> None:
+    async def _emptied_within(self, timeout_s: float) -> bool:
         try:
-            async with asyncio.timeout(self._close_timeout_s):
-                await self._emptied.wait()
+            async with asyncio.timeout(timeout_s):
+                return await self._emptied.wait()
         except TimeoutError:
-            log.warning("calls_did_not_end", agent_id=self.agent_id, calls=len(self._sessions))
+            return False
 
     async def _run(self, name: str, call: Callable[[], Awaitable[None]]) -> None:
         await run_callback(self.agent_id, name, call, self._callback_timeout_s)

@@ -11,7 +11,7 @@ from pydantic_core import from_json, to_json
 
 from voice_host.plain_data import json_part
 from voice_host.turns.snapshot import TurnSnapshot
-from voice_host_sdk import Caller
+from voice_host_sdk import Caller, Channel
 
 VERSION = 1
 """Version of the format. Increased by every change that older hosts cannot read."""
@@ -32,6 +32,10 @@ class ResumeStateError(Exception):
 
 class ResumeStateTooLarge(ResumeStateError):
     """A `ResumeState`, or the `Session.state` in it, exceeds its limit."""
+
+
+_APP = Channel()
+"""Not written, so that hosts that do not know channels can read the state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,8 @@ class ResumeState(BaseModel):
 
     Attributes:
         version: of this format.
-        session_id, agent_id, caller, metadata: as in `Session`; of claims and metadata, the entries that are JSON.
+        session_id, agent_id, caller, metadata, channel: as in `Session`; of claims and metadata, the entries that are
+            JSON.
         state: the entries of `Session.state` that are JSON.
         history: the messages, as pydantic-ai serialises them.
         call: the state of the last call; None: there was none.
@@ -82,6 +87,7 @@ class ResumeState(BaseModel):
     agent_id: str
     caller: Caller | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
+    channel: Channel = Field(default=_APP, exclude_if=lambda channel: channel == _APP)
     state: dict[str, Any] = Field(default_factory=dict)
     history: list[dict[str, Any]] = Field(default_factory=list)
     call: SuspendedCall | None = None

@@ -229,6 +229,7 @@ class ManagedSession:
             agent_id=self.live.agent_id,
             caller=plain_caller(self.live.caller),
             metadata=json_part(self.live.metadata),
+            channel=self.live.channel,
             state=state_to_keep(self.live.state),
             call=call,
             pending=self.live.pending,

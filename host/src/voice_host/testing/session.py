@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from voice_host_sdk import Caller, Session
+from voice_host_sdk import Caller, Channel, Session
 
 
 class TestSession(Session):
@@ -16,6 +16,7 @@ class TestSession(Session):
         agent_id: the agent's id.
         caller: the caller as authenticated by the platform.
         metadata: sent by the client.
+        channel: how the caller is connected; default: a page or program.
 
     Attributes:
         said: the arguments of `say`.
@@ -31,8 +32,9 @@ class TestSession(Session):
         *,
         caller: Caller | None = None,
         metadata: Mapping[str, Any] | None = None,
+        channel: Channel | None = None,
     ) -> None:
-        super().__init__(session_id, agent_id, caller=caller, metadata=metadata)
+        super().__init__(session_id, agent_id, caller=caller, metadata=metadata, channel=channel)
         self.said: list[str] = []
         self.ended: list[str] = []
 

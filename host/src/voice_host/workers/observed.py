@@ -28,6 +28,7 @@ class RemoteObservers:
             "agent_id": session.agent_id,
             "session_id": session.session_id,
             "caller": None if caller is None else _plain(caller),
+            "channel": _plain(session.channel),
         }
         self._send(Observed(event=event, session=about, records=tuple(map(_plain, records))))
 
