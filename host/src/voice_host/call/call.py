@@ -21,6 +21,7 @@ from voice_host.call.prepared_turn import PreparedTurn, TurnPreparation
 from voice_host.call.reply import Reply
 from voice_host.call.report import CallReporter
 from voice_host.call.snapshot import snapshot
+from voice_host.clients.call_control import CallControl
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.clock import now_s
@@ -29,7 +30,15 @@ from voice_host.sessions.session import CallSnapshot, ManagedSession
 from voice_host.tasks import forget_frames
 from voice_host.turns import events as turns
 from voice_host.turns.engine import TurnEngine, TurnState
-from voice_host_sdk import ProviderError, SpeechEnded, SpeechEvent, SpeechStarted, TextToSpeechStream, Transcript
+from voice_host_sdk import (
+    CallAnswer,
+    ProviderError,
+    SpeechEnded,
+    SpeechEvent,
+    SpeechStarted,
+    TextToSpeechStream,
+    Transcript,
+)
 from voice_host_sdk.session import EndReason
 
 PROGRESS_INTERVAL_S = 2.0
@@ -72,6 +81,8 @@ class Call:
     playout_buffer_s: float
     """How much of a reply's speech is buffered before it is sent."""
     echo: EchoGuard
+    control: CallControl | None = None
+    """The carrier's side of a telephone call; None: it cannot be transferred, or sent digits."""
     voice: TextToSpeechStream | None = None
     """None: text-to-speech is not available, and replies are text only."""
     reply: Reply | None = None
@@ -300,6 +311,13 @@ class Call:
 
     def _history_is_complete(self) -> bool:
         return self.reply is None or self.reply.task is None or self.reply.task.done()
+
+    # --- what the carrier reports -------------------------------------------------------------------------------------
+
+    def answered(self, answer: CallAnswer) -> None:
+        """Report who answered an outbound call."""
+        if not self._closed:
+            self.reporter.note(events.Answered(answer))
 
     # --- problems -----------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from voice_host_sdk import CallAnswer
 from voice_host_sdk.session import EndReason
 
 ReplyKind = Literal["spoken", "typed", "own"]
@@ -240,6 +241,20 @@ class VoiceFailedOver:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """The caller pressed a telephone key. It may be part of a PIN: it goes to the agent, and nowhere else."""
+
+    digit: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The carrier found out who answered an outbound call."""
+
+    answer: CallAnswer
+
+
+@dataclass(frozen=True, slots=True)
 class CallOver:
     """The call ended; the connection is closed after this. `detail` is safe to show to the caller."""
 
@@ -274,5 +289,7 @@ CallEvent = (
     | ReplayDropped
     | FinalMissing
     | VoiceFailedOver
+    | KeyPressed
+    | Answered
     | CallOver
 )

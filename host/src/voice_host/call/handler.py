@@ -26,6 +26,7 @@ from voice_host.call.reply import Reply
 from voice_host.call.reply_runner import answer_turn, relay_speech, speak_text
 from voice_host.call.report import CallReporter
 from voice_host.call.suspension import Suspension
+from voice_host.clients.call_control import CallAnswers, CallControl
 from voice_host.clients.close_codes import CloseCode, code_for
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport import Disconnected
@@ -146,6 +147,8 @@ class VoiceSessionHandler:
         caller: Caller | None = None,
         metadata: Mapping[str, Any] | None = None,
         channel: Channel | None = None,
+        control: CallControl | None = None,
+        answers: CallAnswers | None = None,
         saved: SavedSession | None = None,
         ws: WebSocket | None = None,
     ) -> None:
@@ -157,6 +160,8 @@ class VoiceSessionHandler:
             caller: as authenticated by the platform.
             metadata: what the platform knows about the call. Takes precedence over what the client sends.
             channel: how the caller is connected. Takes precedence over what the client's protocol says.
+            control: the carrier's side of a telephone call; None: it cannot be transferred, or sent digits.
+            answers: who answers an outbound call, as far as the carrier finds out.
             saved: the session to resume, if the process that had it was lost.
             ws: passed to `_client_loop`, which is only called if this is given.
         """
@@ -185,6 +190,9 @@ class VoiceSessionHandler:
         reporter = CallReporter(session, client)
         try:
             async with self._open(client, reporter, session, resumed) as call:
+                call.control = control
+                if answers is not None:
+                    answers.connect(call.answered)
                 end = await self._run(call, ws, resumed)
         except Exception as error:  # noqa: BLE001 - `crashed` logs it
             reporter.crashed(error)

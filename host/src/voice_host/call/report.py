@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from voice_host.call.events import (
     AnswerBrokenOff,
+    Answered,
     CallerSpeechEnded,
     CallerSpeechStarted,
     CallEvent,
@@ -14,6 +15,7 @@ from voice_host.call.events import (
     ConversationReset,
     FinalMissing,
     Heard,
+    KeyPressed,
     LimitExceeded,
     MicrophoneDropped,
     Problem,
@@ -97,6 +99,13 @@ class CallReporter:
                 metrics.ANSWERS_BROKEN_OFF.labels(self._agent_id, reason).inc()
             case ReplyOver():
                 self._reply_over(event)
+            case KeyPressed(digit):
+                metrics.KEYS_PRESSED.labels(self._agent_id).inc()
+                self._callbacks.dtmf(digit)
+            case Answered(answer):
+                metrics.CALLS_ANSWERED.labels(self._agent_id, answer.by).inc()
+                log.info("call_answered", agent_id=self._agent_id, session_id=self._session.id, by=answer.by)
+                self._callbacks.answered(answer)
             case Problem(code, message, fatal):
                 metrics.ERRORS.labels(self._agent_id, code).inc()
                 self._warn("call_error", code=code, fatal=fatal)

@@ -3,7 +3,7 @@ has it; a worker process asks the front."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Protocol
 
 from voice_host_sdk import CallAnswer
@@ -31,12 +31,27 @@ class CallControl(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The carrier has found out who answered an outbound call."""
-
-    answer: CallAnswer
+MAX_WAITING = 8
+"""Answers that wait for the session of their call. Carriers report one or two."""
 
 
-ChannelNews = Answered
-"""What a carrier reports about a call beside its audio."""
+class CallAnswers:
+    """Who answered an outbound call, from the carrier to the call, which may not have begun yet."""
+
+    def __init__(self) -> None:
+        self._waiting: list[CallAnswer] = []
+        self._take: Callable[[CallAnswer], None] | None = None
+
+    def put(self, answer: CallAnswer) -> None:
+        """Pass an answer on, or keep it until `connect`."""
+        if self._take is not None:
+            self._take(answer)
+        elif len(self._waiting) < MAX_WAITING:
+            self._waiting.append(answer)
+
+    def connect(self, take: Callable[[CallAnswer], None]) -> None:
+        """Pass answers to `take` from now on, those first that have waited."""
+        self._take = take
+        waiting, self._waiting = self._waiting, []
+        for answer in waiting:
+            take(answer)

@@ -11,6 +11,7 @@ from typing import Any
 from voice_host.admission import Lease, call_limits
 from voice_host.auth.principal import key_of
 from voice_host.call.handler import VoiceSessionHandler
+from voice_host.clients.call_control import CallAnswers, CallControl
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.conversation.history import build_schema
@@ -40,7 +41,7 @@ from voice_host.sessions.saved_session import SavedSession
 from voice_host.settings import Settings, service_limitations
 from voice_host.speech.select import SpeechProviders, SpeechServices, speech_services_from_environment, voice_warnings
 from voice_host.tasks import in_background
-from voice_host_sdk import Caller
+from voice_host_sdk import CallAnswer, Caller
 
 log = get_logger(__name__)
 
@@ -143,6 +144,7 @@ class LocalAgents:
         self._report = FleetReport()
         self._preparing: asyncio.Task[None] | None = None
         self._ending: set[str] = set()
+        self._answers: dict[str, CallAnswers] = {}
 
     def add(self, outcomes: Sequence[LoadedAgent | BrokenAgent], why_empty: str | None = None) -> None:
         """Add agents for `start` to start. `why_empty`: the message to the operator if there are none."""
@@ -217,17 +219,33 @@ class LocalAgents:
         self._serving[agent_id].manager.check_resume(token, caller)
 
     async def take(
-        self, connection: ClientConnection, lease: Lease, opening: Opening, saved: SavedSession | None = None
+        self,
+        connection: ClientConnection,
+        lease: Lease,
+        opening: Opening,
+        control: CallControl | None = None,
+        saved: SavedSession | None = None,
     ) -> None:
         """As in `AgentService`. `saved`: the session to resume, if the process that had it was lost."""
-        await self._serving[lease.agent_id].handler.take(
-            connection,
-            session_id=lease.session_id,
-            caller=lease.caller,
-            metadata=opening.metadata,
-            channel=opening.channel,
-            saved=saved,
-        )
+        answers = self._answers[lease.session_id] = CallAnswers()
+        try:
+            await self._serving[lease.agent_id].handler.take(
+                connection,
+                session_id=lease.session_id,
+                caller=lease.caller,
+                metadata=opening.metadata,
+                channel=opening.channel,
+                control=control,
+                answers=answers,
+                saved=saved,
+            )
+        finally:
+            if self._answers[lease.session_id] is answers:  # else a newer connection has taken the session over
+                del self._answers[lease.session_id]
+
+    def call_answered(self, session_id: str, answer: CallAnswer) -> None:
+        if (answers := self._answers.get(session_id)) is not None:
+            answers.put(answer)
 
     def revoke(self, key_ids: Collection[str]) -> None:
         ending: set[str] = set()

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from voice_host.admission import Lease
+from voice_host.clients.call_control import CallControl
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.fleet.report import AgentReport
 from voice_host.observability.figures import Figures
 from voice_host.observability.logs import get_logger
-from voice_host_sdk import Caller
+from voice_host_sdk import CallAnswer, Caller
 
 log = get_logger(__name__)
 
@@ -92,14 +93,23 @@ class AgentService(Protocol):
             SessionRefused: it is not.
         """
 
-    async def take(self, connection: ClientConnection, lease: Lease, opening: Opening) -> None:
+    async def take(
+        self, connection: ClientConnection, lease: Lease, opening: Opening, control: CallControl | None = None
+    ) -> None:
         """Run a call, from accepting its connection to closing it. Returns when all of its work has ended.
 
         Args:
             connection: the client's transport and protocol; not accepted yet.
             lease: the agent, the caller and the session id.
             opening: what the front knows about the call: metadata of the call token, which takes precedence over the
-                client's, and a resume token that was checked.
+                client's; how the caller is connected; and a resume token that was checked.
+            control: the carrier's side of a telephone call; None: it cannot be transferred, or sent digits.
+        """
+
+    def call_answered(self, session_id: str, answer: CallAnswer) -> None:
+        """Tell the agent of a call that was given to `take` who has answered it. Returns at once.
+
+        If its session has not begun yet, it is told when it has. Nothing happens if there is no such call.
         """
 
     def revoke(self, key_ids: Collection[str]) -> None:

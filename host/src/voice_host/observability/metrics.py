@@ -85,6 +85,10 @@ ANSWERS_BROKEN_OFF = _counter(
     "Answers of models that were cut by a content filter or a length limit.",
     ["agent", "reason"],
 )
+KEYS_PRESSED = _counter("voice_host_keys_pressed", "Telephone keys that callers pressed.", ["agent"])
+CALLS_ANSWERED = _counter(
+    "voice_host_calls_answered", "Outbound calls, by who answered, as far as carriers found out.", ["agent", "by"]
+)
 ERRORS = _counter("voice_host_errors", "Errors reported to callers, by code.", ["agent", "code"])
 TOOL_CALLS = _counter("voice_host_tool_calls", "Tools run.", ["agent", "ok"])
 TOOL_TIMEOUTS = _counter("voice_host_tool_timeouts", "Tools stopped at their time limit.", ["agent", "tool"])

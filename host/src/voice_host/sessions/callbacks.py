@@ -15,6 +15,7 @@ from voice_host.tasks import in_background
 from voice_host.tenancy import attributed_to, isolated
 from voice_host_sdk import (
     AgentReply,
+    CallAnswer,
     LifecycleCallbacks,
     ObservedSession,
     Session,
@@ -95,6 +96,12 @@ class CallbackRunner:
     def error(self, error: SessionError) -> None:
         self._report("on_error", error)
 
+    def dtmf(self, digit: str) -> None:
+        self._call("on_dtmf", digit)
+
+    def answered(self, answer: CallAnswer) -> None:
+        self._call("on_answered", answer)
+
     async def destroyed(self, end: SessionEnd) -> None:
         """Run what is queued, then `on_session_destroyed` as the last callback."""
         if not self._open:
@@ -121,6 +128,12 @@ class CallbackRunner:
         if not self._open:
             return
         self._observers.notify(name, self._observed, *records)
+        self._call(name, *records)
+
+    def _call(self, name: str, *records: object) -> None:
+        """Queue a callback of the agent, of which observers are not notified."""
+        if not self._open:
+            return
         if len(self._queue) < QUEUE_LENGTH:
             # Looked up when it is called, since a property may raise.
             self._run(name, lambda: getattr(self._callbacks, name)(self._session, *records))

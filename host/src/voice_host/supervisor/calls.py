@@ -6,13 +6,14 @@ import asyncio
 from typing import Protocol
 
 from voice_host.admission import Lease
-from voice_host.clients.choice import ProtocolChoice
+from voice_host.clients.call_control import CallControl
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Opening
-from voice_host.clients.transport import CannotHandOver, ConnectionLost, HandedOver
+from voice_host.clients.transport import CannotHandOver, ConnectionLost
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.observability.logs import get_logger
 from voice_host.sessions.refusals import report_refusal
+from voice_host.supervisor.call_table import NO_STATE, IncomingCall
 from voice_host.supervisor.caller_socket import Answered, CallerSocket
 from voice_host.supervisor.group import Group
 from voice_host.supervisor.sessions import Entry, SessionTable
@@ -63,7 +64,9 @@ class WorkerCalls:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-    async def take(self, connection: ClientConnection, lease: Lease, opening: Opening) -> None:
+    async def take(
+        self, connection: ClientConnection, lease: Lease, opening: Opening, control: CallControl | None = None
+    ) -> None:
         """Run a call: see `AgentService`."""
         resumes = opening.resume_token is not None
         worker = await self._worker_in_time(lease, resumes)
@@ -80,29 +83,23 @@ class WorkerCalls:
             return
         caller = CallerSocket(accepted.socket, accepted.request, connection.subprotocol)
         try:
-            connection.close_code = await self._serve(accepted, connection.choice, caller, lease, opening, worker)
+            incoming = IncomingCall(accepted, caller, lease, opening, connection.choice, control)
+            connection.close_code = await self._serve(incoming, worker)
         finally:
             caller.let_go()
 
-    async def _serve(
-        self,
-        accepted: HandedOver,
-        choice: ProtocolChoice,
-        caller: CallerSocket,
-        lease: Lease,
-        opening: Opening,
-        worker: Worker | None,
-    ) -> CloseCode | None:
+    async def _serve(self, incoming: IncomingCall, worker: Worker | None) -> CloseCode | None:
         """Let a worker serve a call. If it is lost before it has answered, another one gets the call.
 
         Returns the code with which the connection was closed; None: the client is gone.
         """
+        caller, lease, opening = incoming.caller, incoming.lease, incoming.opening
         for _ in range(MAX_HANDOVERS):
             if worker is None:
                 break
             try:
                 state = self._state_for(lease, opening, worker)
-                call = worker.take(accepted, caller, lease, opening, choice, state)
+                call = worker.table.take(incoming, state)
             except OSError as error:
                 log.error("call_not_handed_over", agent_id=lease.agent_id, error=str(error))
                 break
@@ -129,7 +126,7 @@ class WorkerCalls:
     def _state_for(self, lease: Lease, opening: Opening, worker: Worker) -> tuple[bytes, float]:
         """Return the state from which a worker restores the session of a call, and its age; empty: it need not."""
         entry = self._fleet.table.get(lease.session_id) if opening.resume_token is not None else None
-        return (b"", 0.0) if entry is None else self._fleet.table.restore(entry, worker)
+        return NO_STATE if entry is None else self._fleet.table.restore(entry, worker)
 
     def _farewell(self, lease: Lease, caller: CallerSocket) -> tuple[CloseCode, str]:
         """Return what to tell a caller whose worker was lost."""

@@ -125,7 +125,7 @@ class Group:
     def least_loaded(self) -> Worker | None:
         """Return the worker for a new call; None: none takes calls."""
         ready = [worker for worker in self.workers if worker.status == "ready" and worker.takes_calls]
-        return min(ready, key=lambda worker: len(worker.calls), default=None)
+        return min(ready, key=lambda worker: len(worker.table.calls), default=None)
 
     # --- workers that ended -----------------------------------------------------------------------------------------
 

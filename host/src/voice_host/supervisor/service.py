@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from voice_host.admission import Lease
 from voice_host.auth.principal import key_of
+from voice_host.clients.call_control import CallControl
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.fleet.installed import allowed_agents, installed_release
@@ -37,7 +38,7 @@ from voice_host.supervisor.watch import Ending
 from voice_host.supervisor.worker import Worker
 from voice_host.supervisor.worker_starts import LEAVE_TIMEOUT_S, WorkerStarts
 from voice_host.workers.messages import Observed, Order
-from voice_host_sdk import Caller
+from voice_host_sdk import CallAnswer, Caller
 
 log = get_logger(__name__)
 
@@ -194,7 +195,7 @@ class WorkerAgents:
 
     @property
     def connected(self) -> int:
-        return sum(len(worker.calls) for worker in self._workers())
+        return sum(len(worker.table.calls) for worker in self._workers())
 
     async def measure(self) -> None:
         workers = list(self._workers())
@@ -237,8 +238,14 @@ class WorkerAgents:
             raise ShuttingDown("the server is shutting down")
         self.table.opened_by(agent_id, token, caller)
 
-    async def take(self, connection: ClientConnection, lease: Lease, opening: Opening) -> None:
-        await self._calls.take(connection, lease, opening)
+    async def take(
+        self, connection: ClientConnection, lease: Lease, opening: Opening, control: CallControl | None = None
+    ) -> None:
+        await self._calls.take(connection, lease, opening, control)
+
+    def call_answered(self, session_id: str, answer: CallAnswer) -> None:
+        for worker in self._workers():
+            worker.table.answered(session_id, answer)
 
     @property
     def serves(self) -> bool:
@@ -375,8 +382,8 @@ class WorkerAgents:
         if (group := self._groups.get((worker.agent_id, order.release.name, order.alias))) is None:
             return
         served = group.remove(worker) and self._state in ("starting", "ready")
-        if served or worker.calls or ending.reason not in ("exit", "start"):
-            log.error("worker_ended", **worker.log_fields, **ending.log_fields, calls=len(worker.calls))
+        if served or worker.table.calls or ending.reason not in ("exit", "start"):
+            log.error("worker_ended", **worker.log_fields, **ending.log_fields, calls=len(worker.table.calls))
             metrics.WORKERS_ENDED.labels(worker.agent_id, ending.reason).inc()
         if served:
             group.restart(order.number, ending.words, ending.where)

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
 import signal
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from voice_host.admission import Lease
 from voice_host.admission.rates import TokenBucket
-from voice_host.clients.choice import ProtocolChoice
-from voice_host.clients.close_codes import CloseCode
-from voice_host.clients.protocol import Opening
-from voice_host.clients.transport import HandedOver
 from voice_host.fleet.report import AgentReport, WorkerReport
 from voice_host.observability.figures import WorkerFigures
 from voice_host.observability.logs import get_logger
@@ -24,7 +17,7 @@ from voice_host.plugins import Phase
 from voice_host.releases.release import PRODUCTION
 from voice_host.sessions import checkpoint as sessions
 from voice_host.settings import AgentSettings
-from voice_host.supervisor.caller_socket import CallerSocket
+from voice_host.supervisor.call_table import CallTable
 from voice_host.supervisor.crash_stack import CrashStack
 from voice_host.supervisor.output import LineLimit, WorkerOutput
 from voice_host.supervisor.spawn import WorkerProcess, describe_exit
@@ -39,6 +32,7 @@ from voice_host.workers.messages import (
     CallOver,
     Checkpoint,
     Connected,
+    ControlCall,
     Drain,
     EndLost,
     Figures,
@@ -51,7 +45,6 @@ from voice_host.workers.messages import (
     Revoke,
     SessionOver,
     Started,
-    TakeCall,
     ToFront,
 )
 
@@ -70,8 +63,6 @@ BYTES_BURST = 128 * 1024 * 1024
 
 LAST_MESSAGES_S = 1.0
 """How long the messages of a worker that has ended are read. They are there already, on a machine that is not busy."""
-
-_NO_STATE = (b"", 0.0)
 
 
 class WorkerEvents(Protocol):
@@ -96,25 +87,6 @@ class WorkerEvents(Protocol):
         """The process has ended, and its calls are lost."""
 
 
-@dataclass(eq=False, slots=True)
-class Call:
-    """A call that a worker has.
-
-    Attributes:
-        number: among the calls of its worker.
-        lease: the admission.
-        caller: the caller's connection.
-        over: done when the call is over; False: the worker was lost before.
-        close_code: with which the worker closed the connection.
-    """
-
-    number: int
-    lease: Lease
-    caller: CallerSocket
-    over: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    close_code: CloseCode | None = None
-
-
 class Worker:
     """A worker process. Created once its process runs; `started` tells the outcome.
 
@@ -132,8 +104,7 @@ class Worker:
         memory_bytes: memory that it shares with no other process, as of the last `measured`.
         status: `starting`, `ready`, `retiring`, or `ended`.
         report: of its agent, once it has started.
-        calls: by number.
-        sessions: ids of the sessions that it has, connected or parked.
+        table: its calls and sessions.
     """
 
     def __init__(
@@ -150,13 +121,10 @@ class Worker:
         self.process = process
         self.status: Literal["starting", "ready", "retiring", "ended"] = "starting"
         self.report: AgentReport | None = None
-        self.calls: dict[int, Call] = {}
-        self.sessions: set[str] = set()
         self.memory_bytes = 0
         self._cpu_s = 0.0
         self._events = events
         self._figures = figures
-        self._numbers = itertools.count(1)
         self._loop = asyncio.get_running_loop()
         self._began_s = self._loop.time()
         self._started: asyncio.Future[AgentReport] = self._loop.create_future()
@@ -166,6 +134,7 @@ class Worker:
         self._pinged = self._beat = 0
         self._ending: Ending | None = None
         self._channel: Channel[ToFront] = Channel(process.ends.channel, TO_FRONT, self._receive, self._channel_lost)
+        self.table = CallTable(self, events, self._channel)
         self._crash = CrashStack(order.release.entry_point)
         self._output = WorkerOutput(process.ends.stdout, process.ends.stderr, self.log_fields, limit, self._crash.take)
         watching = watch(self, own, leave_timeout_s)
@@ -204,8 +173,8 @@ class Worker:
             alias=self.order.alias,
             pid=self.process.pid,
             status="retiring" if self.status == "ended" else self.status,
-            calls=len(self.calls),
-            parked=len(self.sessions - {call.lease.session_id for call in self.calls.values()}),
+            calls=len(self.table.calls),
+            parked=self.table.parked,
             memory_bytes=self.memory_bytes,
             cpu_s=self._cpu_s,
             up_s=round(self._loop.time() - self._began_s, 1),
@@ -229,59 +198,6 @@ class Worker:
             await self.process.exited
             self._output.finish()
             return self._broken(error, "see what it does on import", self._crash.where)
-
-    # --- calls ------------------------------------------------------------------------------------------------------
-
-    def take(
-        self,
-        accepted: HandedOver,
-        caller: CallerSocket,
-        lease: Lease,
-        opening: Opening,
-        choice: ProtocolChoice,
-        state: tuple[bytes, float] = _NO_STATE,
-    ) -> Call | None:
-        """Give it a call. Returns None if it is gone, or does not read: then nothing was done.
-
-        Args:
-            accepted: the client's connection, which stays the caller's.
-            caller: of that connection.
-            lease: the admission.
-            opening: what the front knows about the call.
-            choice: the client's protocol.
-            state: the `ResumeState` to restore the session from, and its age in seconds; empty: none.
-
-        Raises:
-            OSError: there are no more file descriptors.
-        """
-        number = next(self._numbers)
-        data, age_s = state
-        message = TakeCall(
-            call=number,
-            client=accepted.client,
-            scheme=accepted.scheme,
-            lease=lease,
-            metadata=opening.metadata,
-            channel=opening.channel,
-            protocol=choice,
-            state_bytes=len(data),
-            state_age_s=age_s,
-        )
-        position = caller.hand_over()
-        try:
-            descriptors = (accepted.socket.fileno(), position)
-            if not self._channel.send(message, data + accepted.request, descriptors=descriptors):
-                return None
-        finally:
-            os.close(position)
-        call = self.calls[number] = Call(number, lease, caller)
-        self.sessions.add(lease.session_id)
-        self._events.changed(self)
-        return call
-
-    def _end_call(self, call: Call, *, over: bool) -> None:
-        if not call.over.done():
-            call.over.set_result(over)
 
     # --- what the front wants ---------------------------------------------------------------------------------------
 
@@ -343,7 +259,7 @@ class Worker:
     def should_have_left(self) -> bool:
         """Whether nothing keeps it: it is broken, retires without sessions, or has closed its end of the channel."""
         broken = self.status == "starting" and self._started.done()
-        done = self.status == "retiring" and not self.calls and not self.sessions
+        done = self.status == "retiring" and not self.table.calls and not self.table.sessions
         return broken or done or self._channel_ended.is_set()
 
     def ping(self) -> None:
@@ -367,26 +283,8 @@ class Worker:
             case Reported(report=report):
                 self.report = report.model_copy(update={"id": self.agent_id})
                 self._events.changed(self)
-            case Connected(call=number, token_digest=digest):
-                if (call := self.calls.get(number)) is not None:
-                    call.caller.request = b""  # it was answered
-                    self._events.session_connected(self, call.lease, digest)
-            case CallOver(call=number, parked=parked, close_code=close_code):
-                if (call := self.calls.pop(number, None)) is not None:
-                    call.close_code = close_code
-                    self._end_call(call, over=True)
-                    others = {other.lease.session_id for other in self.calls.values()}
-                    if not parked and call.lease.session_id not in others:
-                        self.sessions.discard(call.lease.session_id)
-                    self._events.changed(self)
-            case Checkpoint(session_id=session_id, dropped=dropped, kept=kept):
-                if session_id in self.sessions:
-                    changed = sessions.Checkpoint.from_payload(payload, dropped=dropped, kept=kept) if payload else None
-                    self._events.checkpoint(self, session_id, changed)
-            case SessionOver(session_id=session_id):
-                if session_id in self.sessions:
-                    self.sessions.discard(session_id)
-                    self._events.session_over(self, session_id)
+            case Connected() | CallOver() | ControlCall() | Checkpoint() | SessionOver():
+                self.table.receive(message, payload)
             case Observed():
                 self._events.observed(self, message)
             case Figures(samples=samples):
@@ -429,9 +327,7 @@ class Worker:
         ending = self._ending or Ending("exit" if code >= 0 else "signal", f"it ended with {describe_exit(code)}")
         self._set_started(self._broken(f"{ending.words} while it started", None, self._crash.where))
         self._events.ended(self, ending._replace(where=self._crash.where))
-        for call in self.calls.values():
-            self._end_call(call, over=False)
-        self.calls.clear()
+        self.table.lost()
 
     def _broken(self, error: str, hint: str | None, where: str | None = None) -> AgentReport:
         release = self.order.release

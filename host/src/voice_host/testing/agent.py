@@ -139,7 +139,7 @@ class TestAgent:
         timeout_s = LimitsSettings().send_timeout_s
         client = ClientConnection(AsgiWebSocket(ws), VoiceHostV1(), send_timeout_s=timeout_s)
         saved = self._worker.saved.of_token(ws.query_params.get("resume"))
-        await self._worker.agents.take(client, lease, Opening(), saved)
+        await self._worker.agents.take(client, lease, Opening(), saved=saved)
 
 
 class _EarsOfCall:

@@ -25,12 +25,15 @@ from voice_host.settings import Settings
 from voice_host.tasks import in_background, report_unhandled
 from voice_host.tenancy import AgentThreads, CodeOwners, watching
 from voice_host.tenancy.garbage import spare_calls_from_full_collections
+from voice_host.workers.call_control import FrontRequests
 from voice_host.workers.channel import ENDED
 from voice_host.workers.ending import end_process
 from voice_host.workers.link import Link
 from voice_host.workers.messages import (
     Beat,
+    CallAnswered,
     CallOver,
+    ControlResult,
     Drain,
     EndLost,
     Figures,
@@ -66,6 +69,7 @@ class WorkerCalls:
         self._settings = settings
         self._agents = agents
         self._link = link
+        self._requests = FrontRequests(link.send)
         self._leave = asyncio.Event()
         self._figures = ChangedSamples()
         self._retiring = False
@@ -135,6 +139,10 @@ class WorkerCalls:
             case EndLost(state_age_s=age_s):
                 if (manager := self._manager) is not None:
                     in_background(end_lost(manager, SavedSession(payload, age_s)), "end-lost", of=self._agent_id)
+            case ControlResult():
+                self._requests.receive(message)
+            case CallAnswered(session_id=session_id, answer=answer):
+                self._agents.call_answered(session_id, answer)
             case Ping(number=number):
                 manager = self._manager
                 calls, parked = (0, 0) if manager is None else (manager.connected_calls, manager.parked_sessions)
@@ -146,6 +154,7 @@ class WorkerCalls:
         if reason != ENDED:  # the front is there, but the agent has used up the descriptors: calls go on elsewhere
             log.error("worker_failed", error=f"it cannot read what the host sends: {reason}")
             end_process(1)
+        self._requests.front_lost()
         log.warning("front_lost", reason=reason, calls=self._agents.connected)
         self._drain(self._settings.server.drain_timeout_s)
 
@@ -192,8 +201,10 @@ class WorkerCalls:
 
     async def _serve(self, message: TakeCall, saved: SavedSession | None, transport: AsgiWebSocket) -> None:
         client = ClientConnection(transport, message.protocol, send_timeout_s=self._settings.limits.send_timeout_s)
+        control = self._requests.control(message.call) if message.controlled else None
+        opening = Opening(message.metadata, channel=message.channel)
         try:
-            await self._agents.take(client, message.lease, Opening(message.metadata, channel=message.channel), saved)
+            await self._agents.take(client, message.lease, opening, control, saved)
         finally:
             self._over(message, client.close_code)
 

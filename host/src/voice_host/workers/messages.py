@@ -74,6 +74,7 @@ class TakeCall(Message):
         metadata: of the call token or the carrier; it takes precedence over the client's.
         channel: how the caller is connected; None: as the protocol says.
         protocol: what the client speaks.
+        controlled: whether the call has a carrier, which `ControlCall` reaches.
         state_bytes: size of the `ResumeState`; 0: none.
         state_age_s: time since that state was made.
     """
@@ -86,6 +87,7 @@ class TakeCall(Message):
     metadata: Mapping[str, Any] = Field(default_factory=dict, repr=False)
     channel: Channel | None = None
     protocol: ProtocolChoice = ProtocolChoice()
+    controlled: bool = False
     state_bytes: int = 0
     state_age_s: float = 0.0
 
