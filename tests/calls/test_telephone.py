@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import pytest
 from fastapi import WebSocket
@@ -19,7 +20,7 @@ from tests.clients.telephone import TelephoneProtocol
 from tests.speech.added.chirp.adapter import ChirpSpeechToText, ChirpTextToSpeech
 from voice_host import VoiceSessionHandler
 from voice_host.admission import Admission, Lease
-from voice_host.clients.protocol import Opening
+from voice_host.clients.protocol import ClientEvent, Frame, Malformed, Opening
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.fleet.local import LocalAgents, build
@@ -90,6 +91,30 @@ async def test_a_whole_conversation_by_telephone_with_an_interruption() -> None:
     assert carrier.clears[0] == pytest.approx(1.05, abs=0.1)
     [cut] = [message for message in s.llm.requests[1].messages if message["role"] == "assistant"]
     assert cut["content"] == "One two three [interrupted by the caller]"
+
+
+class Silent(TelephoneProtocol):
+    """Takes note of the frames that it has parsed, and has an event for none."""
+
+    parsed: ClassVar[list[Frame]] = []
+
+    def receive(self, frame: Frame) -> Sequence[ClientEvent]:
+        self.parsed.append(frame)
+        return [event for event in super().receive(frame) if not isinstance(event, Malformed)]
+
+
+class SilentHandler(VoiceSessionHandler):
+    async def handle(self, ws: WebSocket, *, caller: Caller | None = None, metadata: Any = None) -> None:
+        await self.take(ClientConnection(AsgiWebSocket(ws), Silent(), send_timeout_s=5))
+
+
+async def test_a_frame_without_an_event_is_parsed_once() -> None:
+    """A protocol may keep what it was told, such as a packet that came too early."""
+    async with studio(handler_class=SilentHandler) as s, telephone(s.url) as carrier:
+        await carrier.send("ring")
+        await carrier.send("stop")
+        await carrier.until(lambda _: carrier.closed is not None, 10)
+    assert [json.loads(frame)["event"] for frame in Silent.parsed] == ["start", "ring", "stop"]
 
 
 @pytest.fixture

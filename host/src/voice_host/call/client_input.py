@@ -52,7 +52,7 @@ async def _read(call: Call, guard: ClientGuard, frame: Frame) -> list[ClientEven
     if violation := guard.message(frame):
         await call.over_limit(violation)
         return []
-    return events or call.client.read(frame)
+    return events if may_be_audio else call.client.read(frame)
 
 
 class _Microphone:
