@@ -119,6 +119,7 @@ def test_the_result_of_a_tool_is_not_told() -> None:
 
 
 UNTOLD: list[events.CallEvent] = [
+    events.Refused(4401, "a key or a call token is needed"),
     events.CallerSpeechStarted(),
     events.CallerSpeechEnded(),
     events.ToolFinished("i", "n", {}, True, "42", 1.5, late=True),

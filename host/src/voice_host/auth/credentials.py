@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from voice_host_sdk.extensions import Connection
 
 TOKEN_SUBPROTOCOL = "voice-host.token."
 """Prefix of a token offered as a subprotocol, since browsers cannot set headers for a WebSocket. Never echoed."""
+
+OPENAI_SUBPROTOCOL = "openai-insecure-api-key."
+"""The same, as clients of the OpenAI Realtime API send it."""
 
 TOKEN_PARAMETER = "token"
 
@@ -23,12 +26,21 @@ def secrets_of(connection: Connection) -> list[str]:
     return [text for text in (*_credentials(connection), *whole) if text]
 
 
+def offered_tokens(subprotocols: Iterable[str]) -> list[str]:
+    """Return the keys and tokens among the subprotocols that a client offers."""
+    return [
+        name.removeprefix(prefix)
+        for name in subprotocols
+        for prefix in (TOKEN_SUBPROTOCOL, OPENAI_SUBPROTOCOL)
+        if name.startswith(prefix)
+    ]
+
+
 def _credentials(connection: Connection) -> Iterator[str]:
     scheme, _, credential = connection.headers.get("authorization", "").strip().partition(" ")
-    offered = (name for name in connection.subprotocols if name.startswith(TOKEN_SUBPROTOCOL))
     found = [
         credential if scheme.lower() == "bearer" else "",
-        *(name.removeprefix(TOKEN_SUBPROTOCOL) for name in offered),
+        *offered_tokens(connection.subprotocols),
         connection.query.get(TOKEN_PARAMETER, ""),
     ]
     for text in found:

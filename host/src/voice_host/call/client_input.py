@@ -7,7 +7,7 @@ import itertools
 
 from voice_host.admission import ClientGuard
 from voice_host.call.call import Call
-from voice_host.call.events import LimitExceeded, MicrophoneDropped
+from voice_host.call.events import LimitExceeded, MicrophoneDropped, Problem
 from voice_host.clients.protocol import (
     Answer,
     Audio,
@@ -97,7 +97,10 @@ async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: 
                 call.reply.report_played(played_ms, paused=paused)
         case Answer(frames):
             await call.client.send(frames)
-        case Malformed(message):
+        case Malformed(message, ()):
             await call.report("bad_message", message)
+        case Malformed(message, answer):
+            call.reporter.note(Problem("bad_message", message))
+            await call.client.send(answer)
         case Goodbye():
             call.end("goodbye")

@@ -63,7 +63,7 @@ async def refuse(
 ) -> None:
     """Close a connection that gets no session. `limit`: the setting whose limit it is over."""
     report_refusal(agent_id, code, reason, limit=limit)
-    await client.close(code, reason)
+    await client.refuse(code, reason)
 
 
 async def say_goodbye(client: ClientConnection, reporter: CallReporter, end: CallEnd) -> None:

@@ -19,6 +19,14 @@ an interrupted reply)."""
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """The call does not begin, and the connection is closed with `code`. `reason` is safe to show."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The call begins.
 
@@ -263,7 +271,8 @@ class CallOver:
 
 
 CallEvent = (
-    Ready
+    Refused
+    | Ready
     | CallerSpeechStarted
     | CallerSpeechEnded
     | Heard

@@ -22,6 +22,7 @@ from voice_host.call.events import (
     Ready,
     RecogniserLost,
     ReplayDropped,
+    Refused,
     ReplyBegun,
     ReplyComplete,
     ReplyCut,
@@ -87,6 +88,7 @@ class CallReporter:
                 | ToolStarted()
                 | ConversationReset()
                 | CallOver()
+                | Refused()
             ):
                 pass  # only the client is told
             case Ready(resumed=resumed):

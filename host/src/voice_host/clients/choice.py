@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from voice_host.clients import telnyx, voice_host_v1
+from voice_host.clients import openai_realtime, telnyx, voice_host_v1
 from voice_host.clients.protocol import ClientProtocol
 
 
@@ -28,10 +28,11 @@ class ProtocolChoice(BaseModel):
 PROTOCOLS: Mapping[str, Callable[[Mapping[str, Any]], ClientProtocol]] = {
     voice_host_v1.SUBPROTOCOL: lambda _: voice_host_v1.VoiceHostV1(),
     telnyx.NAME: telnyx.TelnyxProtocol.from_options,
+    openai_realtime.NAME: openai_realtime.OpenAIRealtime,
 }
 """The client protocols, by name. Each is created from the options of a `ProtocolChoice`."""
 
-SUBPROTOCOLS = frozenset({voice_host_v1.SUBPROTOCOL})
+SUBPROTOCOLS = frozenset({voice_host_v1.SUBPROTOCOL, openai_realtime.SUBPROTOCOL})
 """The WebSocket subprotocols of all of them. What else a client offers may be a credential."""
 
 

@@ -96,9 +96,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """The client violated the protocol. `message` is safe to send to the client."""
+    """The client violated the protocol. `message` is safe to send to the client.
+
+    Attributes:
+        answer: the frames that tell the client, if the protocol has more to say than the message.
+    """
 
     message: str
+    answer: Sequence[Frame] = ()
 
 
 ClientEvent = Opening | Audio | Typed | Stop | Reset | Played | Dtmf | Goodbye | Answer | Malformed

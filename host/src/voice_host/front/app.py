@@ -11,6 +11,7 @@ from voice_host.auth.authentication import Authentication
 from voice_host.fleet.service import AgentService
 from voice_host.front.authorization import Authorization
 from voice_host.front.call_route import add_call_route
+from voice_host.front.calls import Calls
 from voice_host.front.extensions import add_extension_routes
 from voice_host.front.log_route import add_log_route
 from voice_host.front.middleware import (
@@ -22,6 +23,7 @@ from voice_host.front.middleware import (
     SecurityHeaders,
 )
 from voice_host.front.phone_routes import add_phone_routes
+from voice_host.front.realtime_route import add_realtime_route
 from voice_host.front.release_routes import add_release_routes
 from voice_host.front.reload import LiveSettings, add_reload_route
 from voice_host.front.restart_route import add_restart_route
@@ -94,9 +96,11 @@ def create_host_app(
         add_log_route(app, agents, logs, authorization)
     add_restart_route(app, agents, authorization)
     add_token_route(app, agents, authorization)
-    add_call_route(app, agents, live, authentication, admission)
     if phone is not None:
         add_phone_routes(app, phone, agents, live)
+    calls = Calls(agents, live, authentication, admission)
+    add_call_route(app, calls)
+    add_realtime_route(app, calls)
     if deployments is not None:
         add_release_routes(app, agents, deployments, authorization)
         add_reload_route(app, live, authorization)

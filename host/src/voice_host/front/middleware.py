@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from voice_host.auth.credentials import TOKEN_PARAMETER, TOKEN_SUBPROTOCOL
+from voice_host.auth.credentials import TOKEN_PARAMETER, offered_tokens
 from voice_host.auth.origins import origin_allowed, without_default_port
 from voice_host.front.authorization import OPERATOR_TOKEN, report_refused_request
 from voice_host.tenancy import contained
@@ -33,7 +33,7 @@ SECURITY_HEADERS = {
 
 
 _PUBLIC = re.compile(r"/agents(/[^/]+/tokens)?/?")
-_CALL = re.compile(r"/agents/[^/]+/session")
+_CALL = re.compile(r"/agents/[^/]+/session|/v1/realtime")
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[0-9.]+))(?::[0-9]{1,5})?")
 
 _PASSED = "voice_host.host_name"
@@ -168,7 +168,7 @@ def _doubled(scope: Scope) -> str | None:
         return "Authorization header"
     if len(connection.query_params.getlist(TOKEN_PARAMETER)) > 1:
         return f"{TOKEN_PARAMETER} parameter"
-    if sum(name.startswith(TOKEN_SUBPROTOCOL) for name in scope.get("subprotocols", ())) > 1:
+    if len(offered_tokens(scope.get("subprotocols", ()))) > 1:
         return "token subprotocol"
     return None
 

@@ -181,4 +181,4 @@ async def _refuse(connection: ClientConnection, lease: Lease, code: CloseCode, r
     """Accept a connection that no worker takes, and close it with a code, which a browser could not see otherwise."""
     report_refusal(lease.agent_id, code, reason)
     await connection.accept()
-    await connection.close(code, reason)
+    await connection.refuse(code, reason)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from voice_host.call.events import CallEvent
+from voice_host.call.events import CallEvent, Refused
 from voice_host.clients.audio import decoder, encoder
 from voice_host.clients.choice import ProtocolChoice, protocol_of
 from voice_host.clients.close_codes import CloseCode, fit_reason
@@ -152,7 +152,7 @@ class ClientConnection:
                 match event:
                     case Answer(frames):
                         await self.send(frames)
-                    case Malformed(message):
+                    case Malformed(message=message):
                         raise OpeningFailed(message)
                     case Goodbye():
                         return Disconnected(on_purpose=True)
@@ -203,6 +203,11 @@ class ClientConnection:
                 self.on_stalled()
             except ConnectionLost:
                 self._gone = True
+
+    async def refuse(self, code: CloseCode, reason: str) -> None:
+        """Tell the client that the call does not begin, and close."""
+        await self.tell(Refused(code, reason))
+        await self.close(code, reason)
 
     async def close(self, code: CloseCode, reason: str = "") -> None:
         """Close with a code and a reason. Does nothing if the client is gone."""

@@ -1,0 +1,162 @@
+"""The session as the client sees it: what it asks for, and what is in effect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from voice_host.clients.openai_realtime.client_events import EventError
+from voice_host.clients.protocol import AudioFormat
+
+PCM_HZ = 24000
+"""The only rate of `audio/pcm` in this protocol."""
+
+FORMATS: Mapping[str, AudioFormat] = {
+    "audio/pcm": AudioFormat("pcm16", PCM_HZ, in_text=True),
+    "audio/pcmu": AudioFormat("mulaw", 8000, in_text=True),
+    "audio/pcma": AudioFormat("alaw", 8000, in_text=True),
+}
+"""The audio formats, by their names in the protocol."""
+
+
+class Session:
+    """The settings of one session. What the agent owns is not the client's to change.
+
+    Attributes:
+        manual: the client decides when a turn ends (`turn_detection: null`).
+        text_only: the client wants text and no speech.
+    """
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self.id = ""
+        self.manual = False
+        self.text_only = False
+        self._input = "audio/pcm"
+        self._output = "audio/pcm"
+        self._tracing: Any = None
+
+    @property
+    def microphone(self) -> AudioFormat:
+        """The format of the audio that the client sends."""
+        return FORMATS[self._input]
+
+    @property
+    def speaker(self) -> AudioFormat:
+        """The format of the audio that the client plays."""
+        return FORMATS[self._output]
+
+    def update(self, asked: Mapping[str, Any], *, formats_fixed: bool) -> list[EventError]:
+        """Take over what the client may decide. Returns what to tell it about the rest.
+
+        Args:
+            asked: the `session` of a `session.update`.
+            formats_fixed: audio has flowed, so that its formats can no longer change.
+
+        Raises:
+            EventError: a field has an invalid value. Nothing was changed.
+        """
+        if asked.get("type", "realtime") != "realtime":
+            raise EventError("Only sessions of type realtime are served.", "invalid_value", "session.type")
+        given, taken = _objects(asked, "audio", "input"), _objects(asked, "audio", "output")
+        formats = (_format(given, "input") or self._input, _format(taken, "output") or self._output)
+        if formats_fixed and formats != (self._input, self._output):
+            message = "The audio formats can be chosen before the first audio only."
+            raise EventError(message, "invalid_value", "session.audio", malformed=False)
+        text_only = _text_only(asked.get("output_modalities"), self.text_only)
+        manual = _manual(given["turn_detection"]) if "turn_detection" in given else self.manual
+        self._input, self._output = formats
+        self.text_only, self.manual = text_only, manual
+        self._tracing = None
+        if asked.get("tools"):
+            message = "The tools are the agent's, and run on the server: a client cannot bring its own."
+            return [EventError(message, "invalid_value", "session.tools", malformed=False)]
+        return []
+
+    def effective(self, expires_at: int | None = None) -> dict[str, Any]:
+        """Return the session in effect, as `session.created` and `session.updated` tell it."""
+        return {
+            "type": "realtime",
+            "object": "realtime.session",
+            "id": self.id,
+            "model": self.model,
+            "output_modalities": ["text" if self.text_only else "audio"],
+            "instructions": "",
+            "tools": [],
+            "tool_choice": "auto",
+            "max_output_tokens": "inf",
+            "tracing": None,
+            "truncation": "auto",
+            "prompt": None,
+            "expires_at": expires_at,
+            "include": None,
+            "audio": {
+                "input": {
+                    "format": _described(self._input),
+                    "transcription": {"model": self.model, "language": None, "prompt": None},
+                    "noise_reduction": None,
+                    "turn_detection": None if self.manual else dict(TURN_DETECTION),
+                },
+                "output": {"format": _described(self._output), "voice": self.model, "speed": 1.0},
+            },
+        }
+
+
+TURN_DETECTION = {
+    "type": "semantic_vad",
+    "eagerness": "auto",
+    "create_response": True,
+    "interrupt_response": True,
+}
+"""The host decides by its own rules when a turn is over; this is what comes closest to them."""
+
+
+def _described(name: str) -> dict[str, Any]:
+    return {"type": name, "rate": PCM_HZ} if name == "audio/pcm" else {"type": name}
+
+
+def _objects(asked: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """Return a nested object; an empty one if it is not given."""
+    where, found = "session", asked
+    for name in path:
+        where = f"{where}.{name}"
+        inner = found.get(name)
+        if inner is None:
+            return {}
+        if not isinstance(inner, Mapping):
+            raise EventError(f"{where} must be an object.", "invalid_value", where)
+        found = inner
+    return found
+
+
+def _format(side: Mapping[str, Any], name: str) -> str | None:
+    where = f"session.audio.{name}.format"
+    asked = side.get("format")
+    if asked is None:
+        return None
+    kind = asked.get("type", "audio/pcm") if isinstance(asked, Mapping) else None
+    if not isinstance(kind, str) or kind not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise EventError(f"{where} must be an object whose type is one of {known}.", "invalid_value", where)
+    if kind == "audio/pcm" and asked.get("rate", PCM_HZ) != PCM_HZ:
+        raise EventError(f"audio/pcm has a rate of {PCM_HZ}.", "invalid_value", f"{where}.rate")
+    return kind
+
+
+def _text_only(asked: Any, before: bool) -> bool:
+    if asked is None:
+        return before
+    if asked not in (["audio"], ["text"], ["text", "audio"], ["audio", "text"]):
+        message = 'output_modalities must be ["audio"] or ["text"].'
+        raise EventError(message, "invalid_value", "session.output_modalities")
+    return bool(asked == ["text"])
+
+
+def _manual(asked: Any) -> bool:
+    if asked is None:
+        return True
+    kind = asked.get("type") if isinstance(asked, Mapping) else None
+    if kind not in ("server_vad", "semantic_vad"):
+        where = "session.audio.input.turn_detection"
+        raise EventError("turn_detection must be server_vad, semantic_vad or null.", "invalid_value", where)
+    return False
