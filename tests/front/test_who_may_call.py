@@ -273,6 +273,7 @@ async def test_two_keys_or_tokens_in_one_place_are_refused(tmp_path: Path) -> No
     async with guarded(tmp_path) as r:
         twice = [("Authorization", f"Bearer {key}"), ("authorization", "Bearer other")]
         offered = [Subprotocol(f"voice-host.token.{token}") for token in (key, "other")]
+        as_openai = [offered[0], Subprotocol("openai-insecure-api-key.other")]
         async with httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
             answer = await http.get("/metrics", headers=twice)
             assert (answer.status_code, answer.json()["detail"]) == (400, "more than one Authorization header was sent")
@@ -284,6 +285,7 @@ async def test_two_keys_or_tokens_in_one_place_are_refused(tmp_path: Path) -> No
             (url, {"additional_headers": twice}),
             (f"{url}?token={key}&token=other", {}),
             (url, {"subprotocols": offered}),
+            (url, {"subprotocols": as_openai}),
         ]
         for address, options in attempts:
             with pytest.raises(InvalidStatus) as refusal:
@@ -383,6 +385,8 @@ async def test_pages_of_sites_that_are_named_may_call(tmp_path: Path, origin: st
             readable = (await http.get("/agents")).headers.get("access-control-allow-origin")
             named = origin is not None and origin.islower() and "{host}" not in origin and code is None
             assert readable == (spelled if named else None)  # browsers spell origins in lower case
+            secret = await http.post("/v1/realtime/client_secrets", json={})
+            assert secret.headers.get("access-control-allow-origin") == readable
             assert "access-control-allow-origin" not in (await http.get("/ready")).headers
 
 

@@ -17,6 +17,9 @@ from voice_host.auth.addresses import agent_address, split_address
 ALGORITHM = "HS256"
 ISSUER = AUDIENCE = "voice-host"
 
+CLIENT_SECRET_PREFIX = "ek_"
+"""Put before a token for clients of OpenAI Realtime: in a browser they refuse a credential without it."""
+
 MIN_SECRET_BYTES = 32
 """RFC 7518, 3.2: a key for HS256 must have at least the 256 bits of its hash."""
 
@@ -116,11 +119,12 @@ class CallTokens:
         return jwt.encode(claims | made_by, self._secret, algorithm=ALGORITHM), made
 
     def read(self, text: str) -> CallToken:
-        """Verify a token, and return its contents.
+        """Verify a token, with or without `CLIENT_SECRET_PREFIX`, and return its contents.
 
         Raises:
             BadToken: it is forged, expired, used up, or not a call token.
         """
+        text = text.removeprefix(CLIENT_SECRET_PREFIX)
         if len(text) > MAX_TOKEN_CHARACTERS:
             raise BadToken("this is not a call token: it is too long")
         try:

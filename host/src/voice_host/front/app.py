@@ -12,6 +12,7 @@ from voice_host.fleet.service import AgentService
 from voice_host.front.authorization import Authorization
 from voice_host.front.call_route import add_call_route
 from voice_host.front.calls import Calls
+from voice_host.front.client_secrets import add_client_secret_route
 from voice_host.front.extensions import add_extension_routes
 from voice_host.front.log_route import add_log_route
 from voice_host.front.middleware import (
@@ -98,6 +99,7 @@ def create_host_app(
     add_token_route(app, agents, authorization)
     if phone is not None:
         add_phone_routes(app, phone, agents, live)
+    add_client_secret_route(app, agents, authorization)
     calls = Calls(agents, live, authentication, admission)
     add_call_route(app, calls)
     add_realtime_route(app, calls)

@@ -21,17 +21,17 @@ def refused_body(status: int, reason: str) -> HTTPException:
     return HTTPException(status, reason)
 
 
-async def receive_body(request: Request) -> bytes:
+async def receive_body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     """Return the body.
 
     Raises:
-        HTTPException: it is longer than `MAX_BODY_BYTES`.
+        HTTPException: it is longer than `max_bytes`.
     """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise refused_body(413, f"the body is longer than {MAX_BODY_BYTES} bytes")
+        if len(body) > max_bytes:
+            raise refused_body(413, f"the body is longer than {max_bytes} bytes")
     return bytes(body)
 
 
@@ -52,4 +52,16 @@ async def receive_json(request: Request, parser: TypeAdapter[_Parsed]) -> _Parse
 def json_body(parser: TypeAdapter[Any]) -> dict[str, Any]:
     """Return the description of such a body for the OpenAPI document."""
     schema = parser.json_schema()
-    return {"requestBody": {"content": {"application/json": {"schema": schema}}, "required": True}}
+    inlined = _inlined(schema, schema.pop("$defs", {}))
+    return {"requestBody": {"content": {"application/json": {"schema": inlined}}, "required": True}}
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    """Replace references to definitions by these: FastAPI adds only those of its own parameters to the document."""
+    if isinstance(schema, list):
+        return [_inlined(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if (reference := schema.get("$ref")) is not None:
+        return _inlined(definitions[reference.removeprefix("#/$defs/")], definitions)
+    return {name: _inlined(part, definitions) for name, part in schema.items()}

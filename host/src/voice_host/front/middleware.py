@@ -32,7 +32,7 @@ SECURITY_HEADERS = {
 }
 
 
-_PUBLIC = re.compile(r"/agents(/[^/]+/tokens)?/?")
+_PUBLIC = re.compile(r"/agents(/[^/]+/tokens)?/?|/v1/realtime/client_secrets")
 _CALL = re.compile(r"/agents/[^/]+/session|/v1/realtime")
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[0-9.]+))(?::[0-9]{1,5})?")
 

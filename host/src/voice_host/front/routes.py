@@ -74,6 +74,7 @@ ListedAgent = create_model(
 """The part of an `AgentReport` that `GET /agents` shows, with the agent's figures."""
 
 _REFUSALS = {
+    400: "The body is invalid.",
     401: "There is no valid key or token.",
     403: "The key or token does not allow this.",
     404: "There is no such agent, or this host makes no call tokens.",

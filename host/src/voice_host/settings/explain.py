@@ -131,6 +131,8 @@ def _words(node: dict[str, Any], root: dict[str, Any]) -> str:
     node = _resolved(node, root)
     if "enum" in node:
         return "one of " + ", ".join(str(value) for value in node["enum"])
+    if "const" in node:
+        return repr(node["const"])
     if "pattern" in node:
         return f"text that matches {node['pattern']}"
     kind = _KINDS.get(str(node.get("type")), str(node.get("type", "valid")))
