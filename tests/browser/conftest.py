@@ -5,13 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,12 +13,10 @@ import pytest_asyncio
 
 from tests.browser.fake_microphone import padded_recording
 from tests.browser.scripted_host import ScriptedHost, agent, serving
-from tests.ports import free_port
+from tests.real_host import real_host
 
 if TYPE_CHECKING:  # tests/groups.py
     from playwright.async_api import Browser, BrowserContext, Page
-
-READY_WITHIN_S = 60.0
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -110,38 +102,6 @@ async def host() -> AsyncIterator[ScriptedHost]:
 
 @pytest.fixture(scope="module")
 def real_host_url(tmp_path_factory: pytest.TempPathFactory, embedded_speech: None) -> Iterator[str]:
-    """The real host in a process of its own, without any API key, as `voice-host serve` starts it."""
-    folder = tmp_path_factory.mktemp("host")
-    port = free_port()
-    command = [sys.executable, "-m", "voice_host", "serve", "--port", str(port), "--agents", "front-desk"]
-    kept = {"PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV", "PYTHON_DOTENV_DISABLED"}
-    environment = {name: value for name, value in os.environ.items() if name in kept}
-    log = folder / "host.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        _wait_until_ready(f"http://127.0.0.1:{port}", process, log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            pytest.fail(f"the host ended with {process.returncode}:\n{log.read_text()}")
-        try:
-            with urllib.request.urlopen(f"{url}/ready", timeout=2):
-                return
-        except urllib.error.HTTPError as not_yet:
-            not_yet.close()
-        except OSError:
-            pass  # it does not listen yet
-        time.sleep(0.1)
-    pytest.fail(f"the host was not ready within {READY_WITHIN_S} s:\n{log.read_text()}")
+    """The real host in a process of its own."""
+    with real_host(tmp_path_factory.mktemp("host")) as url:
+        yield url
