@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 PAGE = Path(str(files("voice_host") / "page"))
+CLIENT = Path(str(files("voice_host") / "browser"))
 DEADLINE_S = 15.0
 TTS_SAMPLE_RATE = 24000
 
@@ -165,6 +166,7 @@ class ScriptedHost:
                 Route("/agents", self._list),
                 WebSocketRoute("/agents/{agent_id}/session", self._session),
                 Mount("/page", StaticFiles(directory=PAGE)),
+                Mount("/", StaticFiles(directory=CLIENT)),
             ]
         )
 

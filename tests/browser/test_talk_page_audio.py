@@ -305,7 +305,7 @@ async def test_late_audio_is_waited_for_and_counted_as_a_gap(page: Page, host: S
 
 
 RESAMPLE = """async ([from, to, hertz, chunk]) => {
-  const { Resampler } = await import("/page/resampler.js");
+  const { Resampler } = await import("/client/resampler.js");
   const input = Float32Array.from({ length: from }, (_, i) => Math.sin((2 * Math.PI * hertz * i) / from));
   const resampler = new Resampler(from, to);
   const output = [];

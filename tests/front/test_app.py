@@ -150,6 +150,22 @@ async def test_the_talk_page_and_its_files_are_served(tmp_path: Path) -> None:
         assert (await http.get("/agents")).json() == []
 
 
+async def test_pages_of_any_site_may_load_the_client(tmp_path: Path) -> None:
+    async with running(tmp_path, allow="nobody") as r, httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
+        for path in ("/client.js", "/client/call.js", "/client/capture-worklet.js", "/client.d.ts"):
+            answer = await http.get(path, headers={"origin": "https://shop.example.com"})
+            assert answer.status_code == 200
+            kind = "text/plain" if path.endswith(".ts") else "text/javascript"
+            assert answer.headers["content-type"].startswith(kind)
+            assert answer.headers["access-control-allow-origin"] == "*"
+            assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+            known = await http.get(path, headers={"if-none-match": answer.headers["etag"]})
+            assert (known.status_code, known.content) == (304, b"")
+            assert known.headers["access-control-allow-origin"] == "*"
+        for path in ("/client/", "/client/nothing.js", "/client/../front/app.py", "/client/%2e%2e/client.js"):
+            assert (await http.get(path)).status_code == 404
+
+
 async def test_an_agent_chooses_its_voice_by_name_and_the_platform_has_the_last_word(tmp_path: Path) -> None:
     code = HELLO.replace('AgentConfig(title="Hello",', 'AgentConfig(title="Hello", text_to_speech="assemblyai",')
     with installed(tmp_path) as plugins:

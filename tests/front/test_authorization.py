@@ -87,7 +87,8 @@ async def test_a_route_shows_to_each_what_the_table_says(guarded: Guarded, row: 
     elif who == "key with it":
         wanted = frozenset({min(wanted)})  # one of them is enough
     credential = await guarded.credential(who, wanted)
-    method, path = what.replace("{id}", "hello").replace("/page/...", "/page/talk.js").split("`")[1].split()
+    method, path = what.split("`")[1].replace("{id}", "hello").split()
+    path = {"/page/...": "/page/talk.js", "/client/...": "/client/call.js"}.get(path, path)
     if method == "WS":
         async with calling(guarded.running.session("hello"), additional_headers=bearer(credential)) as caller:
             if expected == "call":
@@ -155,6 +156,7 @@ async def test_the_platform_decides_about_page_and_list(tmp_path: Path) -> None:
             async with httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
                 assert (await http.get("/")).status_code == 404
                 assert (await http.get("/page/talk.js")).status_code == 404
+                assert (await http.get("/client.js")).status_code == 200
                 answer = await http.get("/agents")
                 assert [agent["id"] for agent in answer.json()] == ["ill", "open"]
                 assert "db.internal" not in answer.text

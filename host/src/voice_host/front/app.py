@@ -10,6 +10,7 @@ from voice_host.admission import Admission
 from voice_host.auth.authentication import Authentication
 from voice_host.fleet.service import AgentService
 from voice_host.front.authorization import Authorization
+from voice_host.front.browser_client import add_browser_client
 from voice_host.front.call_route import add_call_route
 from voice_host.front.calls import Calls
 from voice_host.front.client_secrets import add_client_secret_route
@@ -90,6 +91,7 @@ def create_host_app(
     app.add_middleware(SameSiteSockets, allowed=allowed_origins)
     app.add_middleware(AllowedHosts, allowed_hosts=list(allowed_hosts))
     app.add_middleware(SecurityHeaders)
+    add_browser_client(app)
     if settings.auth.page == "open":
         add_talk_page(app)
     add_routes(app, agents, settings, authorization, tracebacks=tracebacks)

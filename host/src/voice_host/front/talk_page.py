@@ -6,9 +6,8 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
-from fastapi.staticfiles import StaticFiles
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from voice_host.front.static_files import FilesWithHeaders
 
 FOLDER = Path(__file__).parent.parent / "page"
 
@@ -27,28 +26,9 @@ HEADERS = {
 
 
 def add_talk_page(app: FastAPI) -> None:
-    """Add the page's routes to an application."""
-    app.mount("/page", _WithHeaders(StaticFiles(directory=FOLDER, check_dir=False)), name="page")
+    """Add the page's routes to an application. It needs those of the client, too: see `add_browser_client`."""
+    app.mount("/page", FilesWithHeaders(FOLDER, HEADERS), name="page")
 
     @app.get("/", include_in_schema=False)
     async def talk_page() -> FileResponse:
         return FileResponse(FOLDER / "index.html", headers=HEADERS)
-
-
-class _WithHeaders:
-    """Adds the page's headers to all responses of an application."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
-                if str(scope["path"]).endswith(".js"):
-                    # The system's MIME registry may map `.js` to a type that browsers do not run.
-                    headers["content-type"] = "text/javascript; charset=utf-8"
-            await send(message)
-
-        await self._app(scope, receive, with_headers)

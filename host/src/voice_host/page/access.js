@@ -6,13 +6,13 @@ const USABLE = /^[A-Za-z0-9._~-]+$/; // the characters of keys and tokens, which
 /** The host requires a valid key or token. The message is the one from the host, if there is any. */
 export class AccessDenied extends Error {}
 
-let credential = stored();
+let pasted = stored();
 
 /** Uses a pasted key or token. Returns false if it cannot be one. */
-export function useCredential(pasted) {
-  const text = pasted.trim();
+export function useCredential(input) {
+  const text = input.trim();
   if (!USABLE.test(text)) return false;
-  credential = text;
+  pasted = text;
   try {
     sessionStorage.setItem(STORAGE_KEY, text);
   } catch {
@@ -23,12 +23,12 @@ export function useCredential(pasted) {
 
 /** The headers for HTTP requests. */
 export function accessHeaders() {
-  return credential === null ? {} : { authorization: `Bearer ${credential}` };
+  return pasted === null ? {} : { authorization: `Bearer ${pasted}` };
 }
 
-/** The subprotocols for WebSockets, since browsers cannot set headers there. The host never echoes them. */
-export function accessSubprotocols() {
-  return credential === null ? [] : [`voice-host.token.${credential}`];
+/** The key or token for a call, or null. */
+export function credential() {
+  return pasted;
 }
 
 /** The reason that the host gave for refusing a request, or an empty string. */

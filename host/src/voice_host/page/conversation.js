@@ -1,137 +1,75 @@
-// One call: connects the protocol, the microphone, the speaker and the transcript.
+// One call of the talk page: shows what happens in it in the transcript.
 
-import { createAudioContext, noAudioReason, prepareAudioContext } from "./audio-context.js";
-import { Call, sessionUrl } from "./call.js";
-import { Microphone } from "./microphone.js";
-import { Speaker } from "./speaker.js";
+import { connect } from "../client.js";
+import { credential } from "./access.js";
 import {
-  AUDIO_MESSAGES,
   CONNECTED_AGAIN,
   CONNECTION_LOST,
-  MICROPHONE_GONE,
-  needsCredential,
   closeMessage,
-  isHostGone,
   isDraining,
-  microphoneMessage,
+  isHostGone,
+  needsCredential,
+  problemMessage,
 } from "./messages.js";
 
 export class Conversation {
-  #agent;
+  #call;
   #transcript;
   #view;
-  #context = null;
-  #call = null;
-  #microphone = null;
-  #speaker = null;
-  #ready = null; // the last `ready` message
-  #thinking = false;
-  #ended = false;
-  #unsent = []; // turns typed before the host was ready
-  #resumeToken; // of the call before the page was reloaded, until it is resumed
-  #noAudioReason = noAudioReason(); // see AUDIO_MESSAGES; null if this call has audio
-  #isBlocked = false; // the browser allows audio only after a click or key press
-  #audibleReply = null; // the reply that is or was last played
-  #stoppedReply; // the reply that the caller stopped by button, until the host confirms it
-
-  /** "off", "opening", "on" or "muted". */
-  microphoneState = "off";
 
   /**
-   * `view` has `changed()`, `level(0..1)`, `problem(text)` and, once and last, `ended({ text, failed, hostGone, draining,
-   * credentialNeeded })`. `resumeToken` resumes the call of an earlier page.
+   * Opens the call. Do this directly in a click or key press, or browsers may block audio. `view` has `changed()`,
+   * `level(0..1)`, `problem(text)` and, once and last, `ended({ text, failed, hostGone, draining, credentialNeeded })`.
+   * `microphone`: true, false or "muted". `resumeToken` resumes the call of an earlier page.
    */
-  constructor(agent, transcript, view, resumeToken = null) {
-    this.#resumeToken = resumeToken;
-    this.#agent = agent;
+  constructor(agent, transcript, view, { microphone, resumeToken = null }) {
     this.#transcript = transcript;
     this.#view = view;
+    this.#call = connect({ agent: agent.id, getToken: credential, microphone, resumeToken });
+    this.#show();
+    this.#call.on("state", (state) => state !== "ended" && view.changed());
+    this.#call.on("microphone", () => {
+      view.level(0);
+      view.changed();
+    });
+    this.#call.on("level", (level) => view.level(level));
+    this.#call.on("ended", (end) => this.#onEnded(end));
   }
 
   /** "blocked", "connecting", "reconnecting", "listening", "thinking" or "speaking". */
   get phase() {
-    if (this.#isBlocked) return "blocked";
-    if (this.#call?.isLost) return "reconnecting";
-    if (!this.#call?.isReady) return "connecting";
-    if (this.#speaker?.facts.playing) return "speaking";
-    return this.#thinking ? "thinking" : "listening";
+    return this.#call.state;
+  }
+
+  /** "off", "opening", "on" or "muted". */
+  get microphoneState() {
+    return this.#call.microphone;
   }
 
   /** For tests and debugging; see talk.js. */
   get facts() {
-    return {
-      speaker: this.#speaker?.facts ?? null,
-      microphoneFrames: this.#microphone?.frames ?? 0,
-      droppedFrames: this.#call?.droppedFrames ?? 0,
-    };
+    return this.#call.stats;
   }
 
   /** What the page needs to resume this call after a reload; null if it cannot be resumed. */
   get resumable() {
-    const token = this.#call ? this.#call.resumeToken : this.#resumeToken;
-    return token === null ? null : { token, microphone: this.microphoneState, unsent: [...this.#unsent] };
-  }
-
-  /** Opens the call. Call it directly from a click or key press, or browsers may block audio. */
-  async start() {
-    // Before the call, so that the speaker is ready for the greeting.
-    await this.#startAudio();
-    if (this.#ended) return;
-    const handlers = {
-      message: (message) => this.#onMessage(message),
-      audio: (reply, pcm) => this.#onAudio(reply, pcm),
-      lost: () => this.#onLost(),
-      closed: (code, reason, wasLost) =>
-        this.#end({
-          ...closeMessage(code, reason, wasLost),
-          hostGone: isHostGone(code) || wasLost,
-          draining: isDraining(code),
-          credentialNeeded: needsCredential(code, wasLost),
-        }),
-    };
-    this.#call = new Call(sessionUrl(this.#agent.id), handlers, this.#resumeToken);
-    this.#view.changed();
-  }
-
-  /** Opens the microphone after the call was started. `muted`: it sends silence at first. */
-  async openMicrophone({ muted = false } = {}) {
-    if (this.microphoneState !== "off") return;
-    if (this.#noAudioReason) return void this.#view.problem(AUDIO_MESSAGES[this.#noAudioReason]);
-    this.#setMicrophone("opening");
-    try {
-      const microphone = await Microphone.open();
-      if (this.#ended || this.#noAudioReason) return void microphone.close();
-      microphone.muted = muted;
-      this.#microphone = microphone;
-      this.#setMicrophone(muted ? "muted" : "on");
-      this.#startMicrophone();
-    } catch (error) {
-      if (this.#ended) return;
-      this.#setMicrophone("off");
-      this.#view.problem(microphoneMessage(error));
-    }
+    const { resumeToken: token, microphone, unsent } = this.#call;
+    return token === null ? null : { token, microphone, unsent };
   }
 
   toggleMicrophone() {
-    if (!this.#microphone) return void this.openMicrophone();
-    this.#microphone.muted = !this.#microphone.muted;
-    this.#setMicrophone(this.#microphone.muted ? "muted" : "on");
+    if (this.#call.microphone === "on") this.#call.mute();
+    else this.#call.unmute();
   }
 
   say(text) {
     this.#transcript.typed(text);
-    if (this.#call?.isReady) this.#call.sendText(text);
-    else this.#unsent.push(text);
+    this.#call.say(text);
   }
 
   /** Stops the reply at once, without waiting for the host. */
   stopSpeaking() {
-    if (this.#speaker?.facts.playing) {
-      this.#stoppedReply = this.#audibleReply;
-      this.#speaker.drop();
-    }
-    this.#call.cancel();
-    this.#view.changed();
+    this.#call.stopSpeaking();
   }
 
   reset() {
@@ -139,184 +77,56 @@ export class Conversation {
   }
 
   hangUp() {
-    if (this.#call) this.#call.hangUp();
-    else this.#end({ text: "You hung up.", failed: false });
+    this.#call.hangUp();
   }
 
-  #onMessage(message) {
-    const reply = message.reply ?? null;
+  #show() {
     const transcript = this.#transcript;
-    switch (message.type) {
-      case "ready":
-        this.#onReady(message);
-        break;
-      case "greeting":
-        transcript.greeting(reply, message.text);
-        break;
-      case "transcript":
-        // Only partials: the complete turn comes as `turn`.
-        if (!message.final) transcript.partial(message.text);
-        break;
-      case "turn":
-        transcript.turn(message.text);
-        this.#think();
-        break;
-      case "thinking":
-        this.#think();
-        break;
-      case "tool_call":
-        transcript.toolCall(reply, message.id, message.name, message.arguments);
-        break;
-      case "tool_result":
-        transcript.toolResult(message.id, message.name, message.ok === true);
-        break;
-      case "reply_delta":
-        transcript.replyDelta(reply, message.text);
-        break;
-      case "chat":
-        transcript.replyWhole(reply, message.text, message.steps);
-        if (!this.#speaker) this.#stopThinking();
-        break;
-      case "tts_done":
-        this.#stoppedReply = undefined;
-        this.#speaker?.end(reply);
-        this.#stopThinking();
-        break;
-      case "hold":
-        this.#speaker?.hold(reply);
-        break;
-      case "unhold":
-        this.#speaker?.release(reply);
-        break;
-      case "cancelled":
-        this.#stoppedReply = undefined;
-        this.#speaker?.drop();
-        transcript.cut(reply, message.heard ?? "");
-        this.#stopThinking();
-        break;
-      case "metrics":
-        transcript.latency(reply, message.stages_ms ?? {});
-        break;
-      case "reset":
-        this.#speaker?.drop();
-        this.#stopThinking();
-        transcript.clear();
-        break;
-      case "error":
-        // A fatal error closes the call, and the close says why.
-        if (!message.fatal) transcript.note(message.message, "error");
-        this.#stopThinking();
-        break;
-      default: // `pong`, or a message of a later protocol
-    }
-    if (!this.#ended) this.#view.changed();
-  }
-
-  /** Resets the state of the connection. The transcript, the microphone and the speaker stay. */
-  #onLost() {
-    this.#stoppedReply = undefined;
-    this.#speaker?.drop();
-    this.#stopThinking();
-    this.#transcript.endCall();
-    this.#transcript.note(CONNECTION_LOST);
-    this.#view.changed();
-  }
-
-  #onReady(message) {
-    const isFirst = this.#ready === null;
-    this.#ready = message;
-    if (isFirst) this.#begin(message);
-    if (message.resumed || !isFirst) this.#transcript.note(CONNECTED_AGAIN);
-    for (const text of this.#unsent.splice(0)) this.#call.sendText(text);
-  }
-
-  #begin(message) {
-    if (this.#context) {
-      this.#speaker = new Speaker(this.#context, message.tts_sample_rate, {
-        started: (reply) => this.#onAudible(reply),
-        played: (reply, playedMs, held) => this.#call.reportPlayback(reply, playedMs, held),
-        finished: () => this.#view.changed(),
+    const shown = {
+      ready: ({ resumed }) => resumed && transcript.note(CONNECTED_AGAIN),
+      lost: () => {
+        transcript.endCall();
+        transcript.note(CONNECTION_LOST);
+      },
+      greeting: ({ reply, text }) => transcript.greeting(reply, text),
+      // Only partials: the complete turn comes as `turn`.
+      transcript: ({ text, final }) => final || transcript.partial(text),
+      turn: ({ text }) => {
+        transcript.turn(text);
+        transcript.thinking(true);
+      },
+      thinking: (isThinking) => transcript.thinking(isThinking),
+      toolCall: ({ reply, id, name, arguments: given }) => transcript.toolCall(reply, id, name, given),
+      toolResult: ({ id, name, ok }) => transcript.toolResult(id, name, ok),
+      replyDelta: ({ reply, text }) => transcript.replyDelta(reply, text),
+      reply: ({ reply, text, steps }) => transcript.replyWhole(reply, text, steps),
+      replyPlayed: () => {},
+      interrupted: ({ reply, heard }) => transcript.cut(reply, heard),
+      metrics: ({ reply, stagesMs }) => transcript.latency(reply, stagesMs),
+      reset: () => transcript.clear(),
+      error: (error) => this.#onError(error),
+    };
+    for (const [event, show] of Object.entries(shown)) {
+      this.#call.on(event, (detail) => {
+        show(detail);
+        this.#view.changed();
       });
     }
-    this.#startMicrophone();
   }
 
-  #onAudio(reply, pcm) {
-    if (this.#stoppedReply === undefined || reply !== this.#stoppedReply) this.#speaker?.play(reply, pcm);
+  #onError(error) {
+    if (!error.isOfHost) this.#view.problem(problemMessage(error));
+    else if (!error.isFatal) this.#transcript.note(error.message, "error");
   }
 
-  #onAudible(reply) {
-    this.#audibleReply = reply;
-    this.#stopThinking();
-    this.#view.changed();
-  }
-
-  #startMicrophone() {
-    if (!this.#ready || !this.#microphone) return;
-    this.#microphone.start(this.#context, this.#ready.sample_rate, {
-      frame: (pcm, level) => {
-        this.#call.sendAudio(pcm);
-        this.#view.level(level);
-      },
-      lost: () => {
-        this.#closeMicrophone();
-        this.#view.problem(MICROPHONE_GONE);
-      },
-    });
-  }
-
-  async #startAudio() {
-    try {
-      if (!this.#noAudioReason) this.#context = createAudioContext();
-      this.#view.changed();
-      if (this.#context) await prepareAudioContext(this.#context, () => this.#setBlocked(true));
-    } catch {
-      this.#noAudioReason = "failed";
-    }
-    this.#setBlocked(false);
-    if (this.#ended || !this.#noAudioReason) return;
-    this.#context?.close();
-    this.#context = null;
-    this.#closeMicrophone();
-    this.#view.problem(AUDIO_MESSAGES[this.#noAudioReason]);
-  }
-
-  #setBlocked(isBlocked) {
-    this.#isBlocked = isBlocked;
-    if (!this.#ended) this.#view.changed();
-  }
-
-  #closeMicrophone() {
-    this.#microphone?.close();
-    this.#microphone = null;
-    this.#setMicrophone("off");
-  }
-
-  #setMicrophone(state) {
-    this.microphoneState = state;
-    this.#view.level(0);
-    this.#view.changed();
-  }
-
-  #think() {
-    this.#stoppedReply = undefined;
-    this.#thinking = true;
-    this.#transcript.thinking(true);
-  }
-
-  #stopThinking() {
-    this.#thinking = false;
-    this.#transcript.thinking(false);
-  }
-
-  #end(result) {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#microphone?.close();
-    this.#speaker?.close();
-    this.#context?.close();
+  #onEnded({ code, reason, wasLost }) {
     this.#transcript.endCall();
     this.#view.level(0);
-    this.#view.ended(result);
+    this.#view.ended({
+      ...closeMessage(code, reason, wasLost),
+      hostGone: isHostGone(code) || wasLost,
+      draining: isDraining(code),
+      credentialNeeded: needsCredential(code, wasLost),
+    });
   }
 }

@@ -80,35 +80,12 @@ export const RESTARTED = "The host was restarted.";
 
 export const HOST_SILENT = "The host does not answer. Is it still running?";
 
-/** Why a call has neither audio nor a microphone, and what to do; see `noAudioReason` in audio-context.js. */
-export const AUDIO_MESSAGES = {
-  insecure:
-    "Browsers allow sound and the microphone only to pages served over HTTPS, or from this computer as http://localhost. " +
-    "Open the page that way to speak. Here you can type, and read the replies.",
-  unsupported:
-    "This browser cannot record or play a call. Use a current Chrome, Edge, Firefox or Safari to speak. " +
-    "Here you can type, and read the replies.",
-  failed:
-    "The browser could not start its sound. Check this computer’s sound output, hang up and call again. " +
-    "Until then you can type, and read the replies.",
-};
+const NEEDS_MICROPHONE = "Then press “Use microphone”. Or type your message.";
+const HAS_MICROPHONE = "microphone_replaced";
 
-export const MICROPHONE_GONE =
-  "The microphone was disconnected. Plug it in and press “Use microphone”, or type your message.";
-
-const TRY_AGAIN = "then press “Use microphone”. Or type your message.";
-
-/** Why there is no microphone and what to do, from the error of `getUserMedia`. */
-export function microphoneMessage(error) {
-  const words = {
-    NotAllowedError:
-      "This page is not allowed to use the microphone. Allow it at the icon beside the page’s address, and in the " +
-      `privacy settings of your system; ${TRY_AGAIN}`,
-    NotFoundError: `No microphone was found. Plug one in, ${TRY_AGAIN}`,
-    NotReadableError: `The microphone cannot be used, perhaps because another program uses it. Close that, ${TRY_AGAIN}`,
-    SecurityError: AUDIO_MESSAGES.insecure,
-  };
-  return words[error.name] ?? `The microphone could not be opened. Check that it works elsewhere, ${TRY_AGAIN}`;
+/** What to show for a problem with sound or microphone, an `error` of the client. */
+export function problemMessage({ code, message }) {
+  return code.startsWith("microphone_") && code !== HAS_MICROPHONE ? `${message} ${NEEDS_MICROPHONE}` : message;
 }
 
 /**

@@ -3,7 +3,7 @@
 // It is stored when the page unloads, and removed when it loads. So a tab that is duplicated during a call gets no token,
 // and a call that ended leaves none behind. It is used once, and only after a reload, not in a reopened tab.
 
-import { RECONNECT_WITHIN_MS } from "./reconnect.js";
+import { RECONNECT_WITHIN_MS } from "../client/reconnect.js";
 
 const STORAGE_KEY = "voice-host.call";
 

@@ -213,10 +213,9 @@ function startCall({ withMicrophone, muted = false, token = null }) {
     problem: (text) => showProblem(text),
     ended: (result) => endCall(result, withMicrophone),
   };
-  const started = new Conversation(agent, transcript, view, token);
+  const microphone = withMicrophone && muted ? "muted" : withMicrophone;
+  const started = new Conversation(agent, transcript, view, { microphone, resumeToken: token });
   conversation = started;
-  void started.start();
-  if (withMicrophone) void started.openMicrophone({ muted });
   showState();
   return started;
 }

@@ -4,8 +4,8 @@ const FRAME_S = 0.02;
 
 export class Microphone {
   #stream;
-  #source;
-  #node;
+  #source = null;
+  #node = null;
 
   /** Frames sent so far; for tests and debugging. */
   frames = 0;
@@ -14,11 +14,21 @@ export class Microphone {
     this.#stream = stream;
   }
 
-  /** Asks the browser for the microphone. Rejects with the browser's error, see `microphoneMessage` in messages.js. */
-  static async open() {
+  /**
+   * Asks the browser for a microphone. `device` is an id, or null for the browser's choice; another one may be opened instead
+   * unless `exact`. Rejects with the browser's error, see `microphoneError` in errors.js.
+   */
+  static async open(device = null, { exact = false } = {}) {
     if (!navigator.mediaDevices) throw new DOMException("not a secure context", "SecurityError");
     const audio = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+    if (device !== null) audio.deviceId = { [exact ? "exact" : "ideal"]: device };
     return new Microphone(await navigator.mediaDevices.getUserMedia({ audio }));
+  }
+
+  /** The device in use: `{ id, label }`. */
+  get device() {
+    const track = this.#stream.getAudioTracks()[0];
+    return { id: track.getSettings().deviceId ?? "", label: track.label };
   }
 
   /**
@@ -37,7 +47,9 @@ export class Microphone {
       this.frames += 1;
       handlers.frame(data.pcm, data.level);
     };
-    this.#stream.getAudioTracks()[0].onended = handlers.lost;
+    const track = this.#stream.getAudioTracks()[0];
+    track.onended = handlers.lost;
+    if (track.readyState === "ended") queueMicrotask(handlers.lost); // disconnected before the call was ready
     this.#source.connect(this.#node);
   }
 

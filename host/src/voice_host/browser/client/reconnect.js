@@ -18,18 +18,29 @@ export class Reconnection {
   #since = Date.now();
   #wait = FIRST_WAIT_MS;
   #timer = null;
+  #attempt = null; // to be made when the timer fires
 
   /** Calls `attempt` after a delay. Returns false if it is too late, or if `code` says that retrying is useless. */
   schedule(code, attempt) {
     if (!(LOST.has(code) || BUSY.has(code))) return false;
     if (Date.now() - this.#since + this.#wait > RECONNECT_WITHIN_MS) return false;
     // With jitter: pages that lost their host together should not return together.
-    this.#timer = setTimeout(attempt, this.#wait * (0.75 + Math.random() / 2));
+    this.#attempt = attempt;
+    this.#timer = setTimeout(() => this.hurry(), this.#wait * (0.75 + Math.random() / 2));
     this.#wait = Math.min(2 * this.#wait, MAX_WAIT_MS);
     return true;
   }
 
+  /** Makes the scheduled attempt now. Without one it does nothing. */
+  hurry() {
+    clearTimeout(this.#timer);
+    const attempt = this.#attempt;
+    this.#attempt = null;
+    attempt?.();
+  }
+
   stop() {
     clearTimeout(this.#timer);
+    this.#attempt = null;
   }
 }

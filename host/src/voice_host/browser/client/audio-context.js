@@ -3,10 +3,10 @@
 const BLOCKED_AFTER_MS = 500; // a context that is allowed to run starts within a few ms
 const GESTURES = ["click", "keydown"];
 
-/** Why this page cannot use audio: "insecure" or "unsupported"; null if it can. */
+/** Why this page cannot use audio: "audio_insecure" or "audio_unsupported"; null if it can. */
 export function noAudioReason() {
-  if (!window.isSecureContext) return "insecure"; // worklets exist only over HTTPS, or on localhost
-  return "AudioWorkletNode" in window ? null : "unsupported";
+  if (!globalThis.isSecureContext) return "audio_insecure"; // worklets exist only over HTTPS, or on localhost
+  return "AudioWorkletNode" in globalThis ? null : "audio_unsupported";
 }
 
 /** Creates the context. Call it directly from a click or key press, or browsers keep it silent. */
@@ -23,9 +23,28 @@ export async function prepareAudioContext(context, blocked) {
     context.audioWorklet.addModule(new URL("capture-worklet.js", import.meta.url)),
     context.audioWorklet.addModule(new URL("playback-worklet.js", import.meta.url)),
   ]);
+  await running(context, blocked);
+}
+
+/**
+ * Starts the context again whenever the system stops it during a call, as phones do for a telephone call. Where that needs a
+ * user gesture, `blocked(true)` is called, and `blocked(false)` once it runs.
+ */
+export function keepRunning(context, blocked) {
+  let isResuming = false;
+  context.onstatechange = async () => {
+    if (isResuming || context.state === "running" || context.state === "closed") return;
+    isResuming = true;
+    await running(context, () => blocked(true)).catch(() => {}); // it was closed meanwhile
+    isResuming = false;
+    blocked(false);
+  };
+}
+
+async function running(context, blocked) {
   const resume = () => void context.resume().catch(() => {}); // rejects if the context is closed meanwhile
   const timer = setTimeout(blocked, BLOCKED_AFTER_MS);
-  for (const gesture of GESTURES) addEventListener(gesture, resume);
+  for (const gesture of GESTURES) addEventListener(gesture, resume, true);
   try {
     await context.resume();
   } finally {

@@ -1,19 +1,23 @@
 // The client side of the call protocol (version 1): a WebSocket in, messages out. It knows nothing of the page or audio.
 // A call outlives its connection: after a loss it is resumed over a new one, with the token of the last `ready`.
 
-import { accessSubprotocols } from "./access.js";
 import { Reconnection, isLost } from "./reconnect.js";
 
+const PROTOCOL = "voice-host.v1";
 const PING_INTERVAL_MS = 10_000;
 const RECEIVE_TIMEOUT_MS = 25_000; // without any message, even a pong, the connection is half-open
+const PROBE_TIMEOUT_MS = 5_000; // after a change of network: a connection that does not answer a ping for this long is dead
 const READY_TIMEOUT_MS = 20_000;
 const MAX_BACKLOG_S = 1; // of microphone audio that has not been sent yet; beyond it frames are dropped
 const CLOSE_AND_RESUME = 4000; // a close without a code would end the call if it still reached the host
+const NETWORK_EVENTS = ["online", "offline"];
+const USABLE = /^[A-Za-z0-9._~-]+$/; // the characters of keys and tokens
 const OPENS_REPLY = new Set(["greeting", "reply_delta", "chat"]);
 
-export class Call {
+export class Connection {
   #url;
-  #socket;
+  #credential;
+  #socket = null; // null between connections, and while the credential is fetched
   #handlers;
   #ready = null;
   #token = null; // resumes this call on the next connection; null if it cannot be resumed
@@ -22,23 +26,28 @@ export class Call {
   #lastDone = -Infinity; // the newest id whose audio is complete
   #lastReceived = Date.now();
   #readyTimer = null;
+  #probeTimer = null;
   #pingTimer;
+  #networkChanged = () => this.#probe();
 
   /** Microphone frames dropped because the network was too slow. */
   droppedFrames = 0;
 
   /**
-   * Opens a call, or resumes the one of `token`. `handlers` has `message(message)` for JSON messages,
+   * Opens a call, or resumes the one of `token`. `credential()` returns the API key or call token, or null for none, or a
+   * promise of it; it is asked for each connection. `handlers` has `message(message)` for JSON messages,
    * `audio(reply, arrayBuffer)`, `lost()` when the connection broke and is being restored (another `ready` or the end
-   * follows), and, once and last, `closed(code, reason, wasLost)`.
+   * follows), and, once and last, `closed(code, reason, wasLost)` or `refused(error)` with what `credential` threw.
    */
-  constructor(url, handlers, token = null) {
+  constructor(url, credential, handlers, token = null) {
     this.#url = url;
+    this.#credential = credential;
     this.#handlers = handlers;
     this.#token = token;
     this.#reconnection = token === null ? null : new Reconnection();
     this.#pingTimer = setInterval(() => this.#keepAlive(), PING_INTERVAL_MS);
-    this.#open(token === null ? url : withToken(url, token));
+    for (const event of NETWORK_EVENTS) addEventListener(event, this.#networkChanged);
+    void this.#open();
   }
 
   /** Resumes this call on a new connection; null if it cannot be resumed. It is a credential for one use. */
@@ -55,7 +64,7 @@ export class Call {
   }
 
   sendAudio(pcm) {
-    if (!this.#ready || this.#socket.readyState !== WebSocket.OPEN) return;
+    if (!this.#ready || this.#socket?.readyState !== WebSocket.OPEN) return;
     const limit = MAX_BACKLOG_S * this.#ready.sample_rate * Int16Array.BYTES_PER_ELEMENT;
     if (this.#socket.bufferedAmount > limit) this.droppedFrames += 1;
     else this.#socket.send(pcm);
@@ -78,21 +87,43 @@ export class Call {
   }
 
   hangUp() {
-    this.#socket.close(1000);
+    this.#socket?.close(1000);
     this.#end(1000, "");
   }
 
-  #open(url) {
-    this.#socket = new WebSocket(url, ["voice-host.v1", ...accessSubprotocols()]);
+  async #open() {
+    this.#lastReceived = Date.now();
+    this.#readyTimer = setTimeout(() => this.#ready ?? this.#giveUp(), READY_TIMEOUT_MS);
+    const attempt = this.#readyTimer;
+    const isOver = () => this.#handlers === null || attempt !== this.#readyTimer; // ended, or given up
+    let protocols;
+    try {
+      protocols = subprotocols(await this.#credential());
+    } catch (error) {
+      if (!isOver()) this.#onNoCredential(error);
+      return;
+    }
+    if (isOver()) return;
+    try {
+      this.#socket = new WebSocket(this.#token === null ? this.#url : withToken(this.#url, this.#token), protocols);
+    } catch (error) {
+      // Browsers throw where a page served over HTTPS calls a host without it.
+      this.#onClose(1006, error.message);
+      return;
+    }
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onmessage = ({ data }) => this.#onMessage(data);
     this.#socket.onclose = ({ code, reason }) => this.#onClose(code, reason);
-    this.#lastReceived = Date.now();
-    this.#readyTimer = setTimeout(() => this.#ready ?? this.#giveUp(), READY_TIMEOUT_MS);
+  }
+
+  #onNoCredential(error) {
+    // While the network is away, the page's own server cannot be reached either.
+    if (this.#reconnection) this.#onClose(1006, "");
+    else this.#end(1000, "", error);
   }
 
   #send(message) {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 
   #onMessage(data) {
@@ -142,9 +173,20 @@ export class Call {
     else this.#send({ type: "ping" });
   }
 
+  /** Finds out at once whether the connection survived a change of network, and retries one that did not. */
+  #probe() {
+    if (this.#ready === null) return navigator.onLine ? this.#reconnection?.hurry() : undefined;
+    this.#send({ type: "ping" });
+    const before = this.#lastReceived;
+    clearTimeout(this.#probeTimer);
+    this.#probeTimer = setTimeout(() => {
+      if (this.#ready !== null && this.#lastReceived === before) this.#giveUp();
+    }, PROBE_TIMEOUT_MS);
+  }
+
   #giveUp() {
     // A half-open connection would take a minute to close.
-    this.#socket.close(CLOSE_AND_RESUME);
+    this.#socket?.close(CLOSE_AND_RESUME);
     this.#onClose(1006, "");
   }
 
@@ -153,38 +195,42 @@ export class Call {
     const reconnection = this.#reconnection ?? (this.#ready && this.#token && isLost(code) ? new Reconnection() : null);
     const first = this.#reconnection === null;
     this.#ready = null;
-    if (!reconnection?.schedule(code, () => this.#open(withToken(this.#url, this.#token)))) return this.#end(code, reason);
+    if (!reconnection?.schedule(code, () => void this.#open())) return this.#end(code, reason);
     this.#reconnection = reconnection;
     this.#forgetReplies();
     if (first) this.#handlers.lost();
   }
 
   #detachSocket() {
-    this.#socket.onmessage = this.#socket.onclose = null;
+    if (this.#socket) this.#socket.onmessage = this.#socket.onclose = null;
+    this.#socket = null;
     clearTimeout(this.#readyTimer);
+    clearTimeout(this.#probeTimer);
+    this.#readyTimer = null;
   }
 
-  #end(code, reason) {
+  #end(code, reason, refusal = null) {
     if (this.#handlers === null) return;
-    const { closed } = this.#handlers;
+    const { closed, refused } = this.#handlers;
     this.#handlers = null;
     this.#detachSocket();
     this.#reconnection?.stop();
     clearInterval(this.#pingTimer);
-    closed(code, reason, this.#reconnection !== null);
+    for (const event of NETWORK_EVENTS) removeEventListener(event, this.#networkChanged);
+    if (refusal) refused(refusal);
+    else closed(code, reason, this.#reconnection !== null);
   }
+}
+
+/** Browsers cannot set headers on a WebSocket, so the token is a subprotocol. The host never echoes it. */
+function subprotocols(credential) {
+  if (credential === null || credential === undefined) return [PROTOCOL];
+  if (typeof credential === "string" && USABLE.test(credential)) return [PROTOCOL, `voice-host.token.${credential}`];
+  throw new TypeError("a token must be a string of letters, digits, dots, hyphens and underscores");
 }
 
 function withToken(address, token) {
   const url = new URL(address);
   url.searchParams.set("resume", token);
-  return url.href;
-}
-
-/** The address of an agent's session on the host that served this page. */
-export function sessionUrl(agentId) {
-  const url = new URL(`agents/${encodeURIComponent(agentId)}/session`, document.baseURI);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  url.hash = "";
   return url.href;
 }
