@@ -25,7 +25,8 @@ from tests.caller.test_wav import wav
 from tests.front.hosting import COUNTING, installed, running
 from tests.loopback_time import LoopbackLoop
 from voice_host.call.latency import STAGES
-from voice_host.caller.client import CallerClient, CallFailed, place_call
+from voice_host.caller.client import CallerClient, place_call
+from voice_host.caller.line import CallFailed
 from voice_host.caller.plan import InvalidCall, parameter, session_url
 from voice_host.caller.report import HEADINGS, CallReport
 from voice_host.caller.wav import read_wav, write_wav

@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from voice_host.caller.client import CallerClient, CallFailed, place_call
+from voice_host.caller.client import CallerClient, place_call
 from voice_host.caller.coming_back import COME_BACK_WITHIN_S, is_lost, waits_s, with_token, worth_another_try
+from voice_host.caller.line import CallFailed
 
 
 @dataclass(eq=False)

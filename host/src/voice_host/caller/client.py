@@ -1,4 +1,4 @@
-"""A scripted caller: it plays audio or types, waits for the agent's answers, and hangs up."""
+"""A line that speaks the host's own call protocol, and resumes the call if its connection is lost."""
 
 from __future__ import annotations
 
@@ -13,46 +13,23 @@ from websockets.typing import Subprotocol
 
 from voice_host.caller.coming_back import COME_BACK_WITHIN_S, is_lost, waits_s, with_token, worth_another_try
 from voice_host.caller.hints import describe_failure
+from voice_host.caller.line import (
+    ANSWER_TIMEOUT_S,
+    GREETING_WAIT_S,
+    REACTION_S,
+    CallFailed,
+    Line,
+    Script,
+    hold_call,
+)
 from voice_host.caller.loudspeaker import Loudspeaker
 from voice_host.clients.voice_host_v1 import SUBPROTOCOL
-
-FRAME_MS = 20
-"""About as much as a browser's microphone sends at a time."""
-
-GREETING_WAIT_S = 1.0
-"""An agent with a greeting begins at once. If nothing has come by then, the caller speaks first."""
-
-REACTION_S = 0.5
-"""How long a caller takes after the agent's last word. An agent that hangs up has done so by then."""
-
-ANSWER_TIMEOUT_S = 30.0
-
-RECOGNITION_TIMEOUT_S = 10.0
-"""From the end of the audio. It is followed by silence, in which recognisers end a turn within a few seconds."""
-
-LINGER_S = 1.5
-"""How long the caller waits after a reply before hanging up: another turn may still be on its way."""
-
 
 Dial = Callable[[str | None], Awaitable[ClientConnection]]
 
 
-class CallFailed(Exception):
-    """The call was refused, broke off, or got no answer. The message says why.
-
-    Attributes:
-        hint: what to do about it, if known.
-        close_code: the close code of the host, if it closed the call.
-    """
-
-    def __init__(self, message: str, hint: str | None = None, *, close_code: int | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
-        self.close_code = close_code
-
-
-class CallerClient:
-    """One call, from the caller's end. If the connection is lost, the call is resumed over a new one.
+class CallerClient(Line):
+    """One call over the call protocol. If the connection is lost, the call is resumed over a new one.
 
     Args:
         dial: connects to the session's endpoint, with a resume token or None.
@@ -68,29 +45,27 @@ class CallerClient:
         on_message: Callable[[dict[str, Any]], None],
         on_lost: Callable[[str], None],
     ) -> None:
+        super().__init__(on_message)
         self._dial = dial
         self._ws = ws
-        self._on_message = on_message
         self._on_lost = on_lost
-        self._changed = asyncio.Condition()
-        self._turns = 0
-        self._answered = 0
-        self._replying = False
         self._may_reply_until_s: float | None = None
         self._loudspeaker = Loudspeaker()
         self.ready: dict[str, Any] = {}
 
     @property
+    def sample_rate(self) -> int:
+        return int(self.ready["sample_rate"])
+
+    @property
     def speech(self) -> bytes:
-        """What was heard of the agent, PCM16 mono at `ready["tts_sample_rate"]`."""
         return self._loudspeaker.played
 
-    async def listen(self) -> None:
-        """Receive until the call ends.
+    @property
+    def speech_rate(self) -> int:
+        return int(self.ready["tts_sample_rate"])
 
-        Raises:
-            CallFailed: the connection was lost and the call could not be resumed, or it was closed with an error.
-        """
+    async def listen(self) -> None:
         while True:
             try:
                 await self._receive_all()
@@ -101,7 +76,6 @@ class CallerClient:
             await self._come_back()
 
     async def aclose(self) -> None:
-        """Hang up."""
         await self._ws.close()
 
     async def _receive_all(self) -> None:
@@ -159,13 +133,9 @@ class CallerClient:
     def _wake(self) -> None:
         self._waking = asyncio.create_task(self._notify(), name="resumed")
 
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
     @property
     def _quiet(self) -> bool:
-        """Whether the agent makes no reply. A call that was resumed may begin with one."""
+        """Whether no reply is under way. A call that was resumed may begin with one."""
         until_s = self._may_reply_until_s
         return not self._replying and (until_s is None or asyncio.get_running_loop().time() >= until_s)
 
@@ -216,33 +186,16 @@ class CallerClient:
     # --- what a script calls ----------------------------------------------------------------------------------------
 
     async def wait_until_ready(self) -> None:
-        """Wait for `ready`, and for the end of the greeting if there is one."""
         await self._until(lambda: bool(self.ready), ANSWER_TIMEOUT_S, "the host accepted the call but sent nothing")
-        try:
-            async with asyncio.timeout(GREETING_WAIT_S), self._changed:
-                await self._changed.wait_for(lambda: self._replying)
-        except TimeoutError:
+        if not await self._happens(lambda: self._replying, GREETING_WAIT_S):
             return
         await self._until(lambda: self._quiet, ANSWER_TIMEOUT_S, "the greeting did not end")
         await self._hear_to_the_end()
 
-    async def play(self, pcm: bytes) -> None:
-        """Send PCM16 mono at `ready["sample_rate"]` in real time."""
-        size = self.ready["sample_rate"] * 2 * FRAME_MS // 1000
-        loop = asyncio.get_running_loop()
-        due_s = loop.time()
-        for start in range(0, len(pcm), size):
-            await self._send(pcm[start : start + size])
-            due_s += FRAME_MS / 1000
-            await asyncio.sleep(max(0.0, due_s - loop.time()))
-
-    async def play_silence(self) -> None:
-        """Send silence until cancelled, as an open microphone does."""
-        while True:
-            await self.play(bytes(self.ready["sample_rate"] * 2))
+    async def send_audio(self, pcm: bytes) -> None:
+        await self._send(pcm)
 
     async def type(self, text: str) -> None:
-        """Send a typed turn and wait for the end of the answer."""
         turns = self._turns + 1
         while self._turns < turns:  # again if the connection was lost before the host had taken it
             over = await self._send(json.dumps({"type": "text", "text": text}))
@@ -254,45 +207,14 @@ class CallerClient:
         self._answered = turns
         await self._hear_to_the_end()
 
-    async def wait_for_answer(self, what: str = "the audio") -> None:
-        """Wait until the turn was answered and nothing more follows.
-
-        Args:
-            what: what was played, for the message.
-
-        Raises:
-            CallFailed: nothing was recognised, or there was no answer.
-        """
-        try:
-            async with asyncio.timeout(RECOGNITION_TIMEOUT_S), self._changed:
-                await self._changed.wait_for(lambda: self._turns > self._answered)
-        except TimeoutError:
-            hint = "does it contain speech that is loud enough? otherwise use --text"
-            raise CallFailed(f"nothing was recognised in {what}", hint) from None
-        while True:
-            await self._until(lambda: self._quiet, ANSWER_TIMEOUT_S, "no answer came")
-            try:
-                async with asyncio.timeout(LINGER_S), self._changed:
-                    await self._changed.wait_for(lambda: self._replying)
-            except TimeoutError:
-                self._answered = self._turns
-                return
-
     async def _hear_to_the_end(self) -> None:
         await self._loudspeaker.finished()
         await asyncio.sleep(REACTION_S)
 
-    async def _until(self, condition: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
-        try:
-            async with asyncio.timeout(timeout_s), self._changed:
-                await self._changed.wait_for(condition)
-        except TimeoutError:
-            raise CallFailed(f"{otherwise} within {timeout_s:g} s") from None
-
 
 async def place_call(
     url: str,
-    script: Callable[[CallerClient], Awaitable[None]],
+    script: Script,
     on_message: Callable[[dict[str, Any]], None],
     on_lost: Callable[[str], None] = lambda _: None,
     *,
@@ -323,26 +245,5 @@ async def place_call(
         # Without the query, which may contain secrets.
         raise CallFailed(f"{url.partition('?')[0]} cannot be called: {words}", hint) from error
     client = CallerClient(dial, ws, on_message, on_lost)
-    try:
-        await _talk(client, script)
-    finally:
-        await client.aclose()
+    await hold_call(client, script)
     return client
-
-
-async def _talk(client: CallerClient, script: Callable[[CallerClient], Awaitable[None]]) -> None:
-    """Run a script until it or the call ends."""
-    listening = asyncio.ensure_future(client.listen())
-    talking = asyncio.ensure_future(script(client))
-    try:
-        await asyncio.wait({listening, talking}, return_when=asyncio.FIRST_COMPLETED)
-        if talking.done() and isinstance(talking.exception(), ConnectionClosed):
-            await asyncio.wait({listening})  # it raises how the call ended
-    finally:
-        for task in (listening, talking):
-            task.cancel()
-        await asyncio.wait({listening, talking})
-    if not listening.cancelled():
-        listening.result()
-    elif not talking.cancelled():
-        talking.result()

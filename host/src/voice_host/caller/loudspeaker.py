@@ -31,6 +31,24 @@ class Loudspeaker:
         self._advance()
         return bytes(self._played)
 
+    @property
+    def is_playing(self) -> bool:
+        """Whether there is audio that has not been played."""
+        self._advance()
+        return bool(self._queue)
+
+    @property
+    def played_ms(self) -> float:
+        """How much of the present reply has been played."""
+        self._advance()
+        return 1000 * max(0, len(self._played) - self._reply_began) / self._bytes_per_s
+
+    @property
+    def backlog_s(self) -> float:
+        """How long it will take to play what is queued."""
+        self._advance()
+        return len(self._queue) / self._bytes_per_s
+
     def start(self, sample_rate: int) -> None:
         """Set the sample rate, in Hz."""
         self._bytes_per_s = sample_rate * 2
@@ -49,9 +67,9 @@ class Loudspeaker:
 
     def hold(self) -> float:
         """Pause at once and return how much of the reply has been played, in ms."""
-        self._advance()
+        played_ms = self.played_ms
         self._held = True
-        return 1000 * max(0, len(self._played) - self._reply_began) / self._bytes_per_s
+        return played_ms
 
     def release(self) -> None:
         """Continue where it was paused."""

@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager, contextmanager
 from rich.console import Console
 from rich.text import Text
 
-from voice_host.caller.client import CallerClient, CallFailed, place_call
+from voice_host.caller.client import place_call
 from voice_host.caller.hints import hint_for_close
+from voice_host.caller.line import CallFailed, Line
 from voice_host.caller.plan import CallPlan
 from voice_host.caller.report import CallReport
-from voice_host.caller.wav import CannotSave, Recording, write_wav
+from voice_host.caller.wav import CannotSave, write_wav
 from voice_host.fleet.local import LocalAgents, build
 from voice_host.fleet.service import CannotServe
 from voice_host.front.app import create_host_app
@@ -54,43 +55,31 @@ async def _call(settings: Settings, plan: CallPlan) -> None:
     report = CallReport(Console(highlight=False))
     pending = [*map(repr, plan.texts), *(str(recording.path) for recording in plan.recordings)]
 
-    async def script(client: CallerClient) -> None:
-        await client.wait_until_ready()
+    async def script(line: Line) -> None:
+        await line.wait_until_ready()
         for text in plan.texts:
             del pending[0]
-            await client.type(text)
+            await line.type(text)
         for recording in plan.recordings:
             del pending[0]
-            await _play(recording, client)
+            # In a thread, because the host may run in this process, and resampling a long recording would block it.
+            await line.say(await asyncio.to_thread(recording.at, line.sample_rate), str(recording.path))
 
     if plan.url is not None:
-        client = await place_call(plan.address(), script, report.take, report.lost, token=plan.token)
+        line = await place_call(plan.address(), script, report.take, report.lost, token=plan.token)
     else:
         async with _own_host(settings, plan.agent_id) as address:
-            client = await place_call(plan.address(address), script, report.take, report.lost)
+            line = await place_call(plan.address(address), script, report.take, report.lost)
     report.latencies()
     if plan.save is not None:
         try:
-            write_wav(plan.save, client.speech, client.ready["tts_sample_rate"])
+            write_wav(plan.save, line.speech, line.speech_rate)
         except CannotSave as error:  # a full disk: all else was seen to before the call
             raise CallFailed(str(error)) from error
-        seconds = len(client.speech) / 2 / client.ready["tts_sample_rate"]
+        seconds = len(line.speech) / 2 / line.speech_rate
         Console().print(f"\n{seconds:.1f} s of the agent's speech saved to {plan.save}", highlight=False)
     if pending:
         raise CallFailed(f"the agent hung up before this was said: {', '.join(pending)}")
-
-
-async def _play(recording: Recording, client: CallerClient) -> None:
-    """Play a recording and wait for the answer."""
-    # In a thread, because the host may run in this process, and resampling a long recording would block it.
-    await client.play(await asyncio.to_thread(recording.at, client.ready["sample_rate"]))
-    silence = asyncio.create_task(client.play_silence())
-    try:
-        await client.wait_for_answer(str(recording.path))
-    finally:
-        silence.cancel()
-        # It may have failed on a closed connection: `listen` raises the better error.
-        await asyncio.gather(silence, return_exceptions=True)
 
 
 @asynccontextmanager

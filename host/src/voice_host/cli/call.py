@@ -67,7 +67,7 @@ def call(
 
 def _call(settings: Settings, plan: CallPlan) -> None:
     # Imported lazily: it loads the web framework and the agent runtime.
-    from voice_host.caller.client import CallFailed
+    from voice_host.caller.line import CallFailed
     from voice_host.caller.run import call as run
 
     with host_errors():
