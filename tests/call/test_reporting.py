@@ -51,6 +51,7 @@ MAY_COUNT = (
     "sessions",
     "front",
     "fleet",
+    "phone",
     "supervisor",
     "speech",
     "models",

@@ -21,6 +21,7 @@ from voice_host.clients.protocol import (
     Typed,
 )
 from voice_host.clients.voice_host_v1 import VoiceHostV1
+from voice_host_sdk import CallAnswer
 
 READ: list[tuple[str | bytes, ClientEvent]] = [
     (b"\1\2\3", Audio(b"\1\2\3")),
@@ -132,6 +133,8 @@ UNTOLD: list[events.CallEvent] = [
     events.ReplayDropped(3),
     events.FinalMissing(),
     events.VoiceFailedOver("tts_closed"),
+    events.KeyPressed("5"),
+    events.Answered(CallAnswer("human")),
     events.CallOver("ended", "bye"),
 ]
 

@@ -90,9 +90,12 @@ async def test_a_route_shows_to_each_what_the_table_says(guarded: Guarded, row: 
     method, path = what.split("`")[1].replace("{id}", "hello").split()
     path = {"/page/...": "/page/talk.js", "/client/...": "/client/call.js"}.get(path, path)
     if method == "WS":
-        async with calling(guarded.running.session("hello"), additional_headers=bearer(credential)) as caller:
+        realtime = path == "/v1/realtime"
+        address = guarded.running.session("hello")
+        address = f"ws://{guarded.running.address}{path}?model=hello" if realtime else address
+        async with calling(address, additional_headers=bearer(credential)) as caller:
             if expected == "call":
-                await caller.expect("ready")
+                await caller.expect("session.created" if realtime else "ready")
             else:
                 assert (await caller.ended())[0] == int(expected)
         return
