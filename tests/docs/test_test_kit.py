@@ -31,11 +31,20 @@ def test_every_public_name_has_its_entry() -> None:
 
 
 def test_a_call() -> None:
-    attributes = {"ears", "voice"}
+    attributes = {"ears", "voice", "carrier"}
     public = {name for name in dir(testing.TestCall) if not name.startswith("_")} - NOT_FOR_TESTS
     records = {"CallEnd", "Reply", "SeenCallback"} | documented("`Reply`") | documented("`CallEnd`")
+    records |= {"TestCarrier"} | documented("`TestCarrier`")
     assert documented("`TestCall`") - records - documented("`SeenCallback`") <= public | attributes
     assert documented("`TestCall`") >= public | attributes
+
+
+def test_a_carrier() -> None:
+    used_by_the_host = {"transfer", "send_digits", "connect"}
+    public = {name for name in vars(testing.TestCarrier) if not name.startswith("_")} | vars(
+        testing.TestCarrier()
+    ).keys()
+    assert documented("`TestCarrier`") == {name for name in public if not name.startswith("_")} - used_by_the_host
 
 
 @pytest.mark.parametrize("record", [testing.Reply, testing.SeenCallback, testing.Asked])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,12 +16,12 @@ from voice_host.call.echo import EchoGuard
 from voice_host.call.events import ReplyKind
 from voice_host.call.latency import Stages
 from voice_host.call.microphone import MicrophoneBuffer
+from voice_host.call.phone_line import PhoneLine
 from voice_host.call.playout import Playout
 from voice_host.call.prepared_turn import PreparedTurn, TurnPreparation
 from voice_host.call.reply import Reply
 from voice_host.call.report import CallReporter
-from voice_host.call.snapshot import snapshot
-from voice_host.clients.call_control import CallControl
+from voice_host.call.snapshot import outlives_the_call, snapshot
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.clock import now_s
@@ -31,7 +31,6 @@ from voice_host.tasks import forget_frames
 from voice_host.turns import events as turns
 from voice_host.turns.engine import TurnEngine, TurnState
 from voice_host_sdk import (
-    CallAnswer,
     ProviderError,
     SpeechEnded,
     SpeechEvent,
@@ -81,8 +80,6 @@ class Call:
     playout_buffer_s: float
     """How much of a reply's speech is buffered before it is sent."""
     echo: EchoGuard
-    control: CallControl | None = None
-    """The carrier's side of a telephone call; None: it cannot be transferred, or sent digits."""
     voice: TextToSpeechStream | None = None
     """None: text-to-speech is not available, and replies are text only."""
     reply: Reply | None = None
@@ -91,6 +88,8 @@ class Call:
     """The last reply before the caller reset the conversation."""
     preparation: TurnPreparation = field(init=False)
     """Prepares the caller's next turn."""
+    phone: PhoneLine = field(init=False)
+    """What there is beside speech, if the caller has a telephone."""
     _paused: Reply | None = None
     """The reply whose playback the client was told to pause (`ReplyHeld`)."""
     _speech_ended_at_s: float | None = None
@@ -107,6 +106,7 @@ class Call:
 
     def __post_init__(self) -> None:
         self.preparation = TurnPreparation(self.agent, self.spawn, self._history_is_complete)
+        self.phone = PhoneLine(self)
 
     @property
     def session_id(self) -> str:
@@ -153,8 +153,14 @@ class Call:
                 await self._perform(action)
             await self._report_pause()
             self.arm_timer()
-        if _outlives_the_call(event, actions):
+        if outlives_the_call(event, actions):
             self.session.checkpoint_soon()
+
+    async def settled(self) -> None:
+        """Return when what was asked for before, such as `say`, has been passed to the turn engine."""
+        await asyncio.sleep(0)  # its task waits for the lock by then
+        async with self._turn_lock:
+            pass
 
     async def _perform(self, action: turns.TurnAction) -> None:
         match action:
@@ -312,13 +318,6 @@ class Call:
     def _history_is_complete(self) -> bool:
         return self.reply is None or self.reply.task is None or self.reply.task.done()
 
-    # --- what the carrier reports -------------------------------------------------------------------------------------
-
-    def answered(self, answer: CallAnswer) -> None:
-        """Report who answered an outbound call."""
-        if not self._closed:
-            self.reporter.note(events.Answered(answer))
-
     # --- problems -----------------------------------------------------------------------------------------------------
 
     async def report(self, code: str, message: str, *, fatal: bool = False) -> None:
@@ -363,6 +362,7 @@ class Call:
     def cancel_tasks(self) -> None:
         """Cancel all spawned tasks."""
         self._closed = True
+        self.phone.close()
         if self._timer is not None:
             self._timer.cancel()
         self._stop_noting()
@@ -373,7 +373,7 @@ class Call:
         """Let go of what refers back to the call, which nothing else may use any more once its tasks have ended."""
         self.reply = self._paused = None
         self._unsettled = []
-        del self.preparation
+        del self.preparation, self.phone
 
     def arm_timer(self) -> None:
         """Set the timer for the turn engine's next deadline."""
@@ -432,19 +432,3 @@ class Call:
 
     async def hang_up(self, reason: str) -> None:
         self._dispatch_later(turns.HangUpRequested(reason))
-
-
-def _outlives_the_call(event: turns.TurnEvent, actions: Sequence[turns.TurnAction]) -> bool:
-    """Whether an event may have changed what is kept if the process is lost."""
-    match event:
-        case (
-            turns.CallerSpeechStarted()
-            | turns.CallerSpeechEnded()
-            | turns.PartialTranscript()
-            | turns.ReplyAudible()
-            | turns.TimePassed()
-        ):
-            passing = (turns.HoldPlayout, turns.UnholdPlayout, turns.Speculate, turns.DropSpeculation)
-            return not all(isinstance(action, passing) for action in actions)
-        case _:
-            return True

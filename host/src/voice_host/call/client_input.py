@@ -12,6 +12,7 @@ from voice_host.clients.protocol import (
     Answer,
     Audio,
     ClientEvent,
+    Dtmf,
     Frame,
     Goodbye,
     Malformed,
@@ -34,7 +35,7 @@ async def read_client(call: Call, guard: ClientGuard) -> None:
     for number in itertools.count(1):
         frame = await call.client.receive()
         if isinstance(frame, Disconnected):
-            call.end("goodbye" if frame.on_purpose else "lost")
+            call.phone.hung_up("goodbye" if frame.on_purpose else "lost")
             return
         for event in await _read(call, guard, frame):
             await _take(call, guard, microphone, event)
@@ -102,5 +103,7 @@ async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: 
         case Malformed(message, answer):
             call.reporter.note(Problem("bad_message", message))
             await call.client.send(answer)
+        case Dtmf(key):
+            await call.phone.press(key)
         case Goodbye():
-            call.end("goodbye")
+            call.phone.hung_up("goodbye")

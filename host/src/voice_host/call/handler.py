@@ -190,9 +190,9 @@ class VoiceSessionHandler:
         reporter = CallReporter(session, client)
         try:
             async with self._open(client, reporter, session, resumed) as call:
-                call.control = control
+                call.phone.control = control
                 if answers is not None:
-                    answers.connect(call.answered)
+                    answers.connect(call.phone.answered)
                 end = await self._run(call, ws, resumed)
         except Exception as error:  # noqa: BLE001 - `crashed` logs it
             reporter.crashed(error)

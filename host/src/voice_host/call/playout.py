@@ -65,6 +65,7 @@ class Playout:
         self._buffered = 0
         self._sending = 0  # bytes of the frame that is being sent
         self._skipped = 0  # bytes skipped while it is being sent
+        self._hushed = 0  # bytes dropped by `hush` while it is being sent
         self._complete = False
         self.held = False
         """Whether sending is paused."""
@@ -144,9 +145,11 @@ class Playout:
             self._skip_late()
         finally:
             self._sending = 0
-            if self._skipped:
-                skipped_ms, self._skipped = self._ms(self._skipped), 0
-                self._heard.skip(*self._clock.skip(skipped_ms))
+            skipped_ms, hushed_ms = self._ms(self._skipped), self._ms(self._hushed)
+            self._skipped = self._hushed = 0
+            if skipped_ms or hushed_ms:
+                self._heard.skip(*self._clock.skip(skipped_ms + hushed_ms))
+            if skipped_ms:
                 self._on_skipped(skipped_ms / 1000)
 
     def _skip_late(self) -> None:
@@ -199,6 +202,16 @@ class Playout:
             self._clock.start_waiting(self._now_ms())
         self._changed.set()
 
+    def hush(self) -> None:
+        """Drop what is buffered. What is written from now on is sent."""
+        dropped, self._buffered = self._buffered, 0
+        self._buffer.clear()
+        if self._sending:
+            self._hushed += dropped  # it follows the frame that is being sent
+        elif dropped:
+            self._heard.skip(*self._clock.skip(self._ms(dropped)))
+        self._room.set()
+
     def stop(self) -> None:
         """Drop what is buffered, and send nothing more."""
         self._stopped = True
@@ -243,9 +256,14 @@ class Playout:
         """As `reached`, for a client that was lost."""
         return self._heard.reached(self._confirmed_position_ms)
 
-    def delivered(self) -> str | None:
-        """Return the text that was sent, once the playout is over; None: nothing was skipped."""
-        return self._heard.at(math.inf) if self._clock.skipped_ms else None
+    def delivered(self) -> str:
+        """Return the text that was sent, once the playout is over."""
+        return self._heard.at(math.inf)
+
+    @property
+    def skipped(self) -> bool:
+        """Whether some speech was not sent."""
+        return self._clock.skipped_ms > 0
 
     @property
     def _position_ms(self) -> float:

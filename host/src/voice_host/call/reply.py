@@ -12,7 +12,7 @@ from voice_host.call.heard import unheard
 from voice_host.call.latency import Stages
 from voice_host.call.playout import Playout
 from voice_host.clock import now_s
-from voice_host.conversation.history import CUT_MARK, SKIPPED_MARK, kept_messages, spoken
+from voice_host.conversation.history import CUT_MARK, HUSH_MARK, SKIPPED_MARK, kept_messages, spoken
 from voice_host.conversation.turn import AgentTurn
 
 TEXT_QUEUE_LENGTH = 2048
@@ -27,6 +27,17 @@ class Filler:
     """A phrase to cover silence, such as "one moment". Not part of the reply's text or of the history."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """The text before it is not spoken any more. `number`: how often the reply was hushed with this."""
+
+    number: int
+
+
+QueuedText = str | Filler | Hush | None
+"""What is to be spoken; None ends it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,13 +61,17 @@ class Reply:
     """The text up to the position where it was cut. Differs from `heard` if speech was skipped."""
     text_came_s: float = field(default_factory=now_s)
     """When text was last added."""
-    speech_queue: asyncio.Queue[str | Filler | None] = field(default_factory=lambda: asyncio.Queue(TEXT_QUEUE_LENGTH))
-    """The text to be spoken; None ends it."""
+    speech_queue: asyncio.Queue[QueuedText] = field(default_factory=lambda: asyncio.Queue(TEXT_QUEUE_LENGTH))
+    """The text to be spoken."""
     task: asyncio.Task[None] | None = None
     settled: bool = False
     """Whether the history has it, or need not have it."""
     running: bool = False
     """False while it waits for the previous reply. Cutting it then only marks it, so that its turn is remembered."""
+    voicing: int = 0
+    """Utterances of the voice that are under way."""
+    hushes: int = 0
+    """How often it was hushed: clauses that began before the last time are not spoken on."""
     _was_held: bool = False
     _played_at_onset_ms: float | None = None
     """How much had been played when the caller first began to speak over it; None: nobody has, or it was measured."""
@@ -91,6 +106,24 @@ class Reply:
     async def end_text(self) -> None:
         """No more text follows."""
         await self.speech_queue.put(None)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether there is text or speech that the caller has not heard yet."""
+        return not self.speech_queue.empty() or self.voicing > 0 or self.playout.busy
+
+    def hush(self) -> None:
+        """Leave the rest of the text so far unspoken. The reply goes on with the text that follows."""
+        if not self.speaks:
+            return
+        self.hushes += 1
+        ended = False
+        while not self.speech_queue.empty():
+            ended = self.speech_queue.get_nowait() is None or ended
+        self.speech_queue.put_nowait(Hush(self.hushes))
+        if ended:
+            self.speech_queue.put_nowait(None)
+        self.playout.hush()
 
     # --- what was heard -------------------------------------------------------------------------------------------
 
@@ -135,8 +168,9 @@ class Reply:
         """Return the text for the history (None: all of it), and the mark that says why it is shorter."""
         if self.heard is not None:
             return self.heard, CUT_MARK
-        delivered = self.playout.delivered()
-        return None if delivered is None else " ".join(delivered.split()), SKIPPED_MARK
+        mark = HUSH_MARK if self.hushes else SKIPPED_MARK
+        shortened = self.hushes or self.playout.skipped
+        return " ".join(self.playout.delivered().split()) if shortened else None, mark
 
     # --- its end --------------------------------------------------------------------------------------------------
 

@@ -102,7 +102,7 @@ async def _generate(call: Call, reply: Reply, turn: AgentTurn, run: Callable[[On
         whether the model finished its reply.
     """
     finished = True
-    filler = asyncio.create_task(_cover_silence(reply, call.agent.config.silence), name=f"filler-{reply.id}")
+    filler = asyncio.create_task(_cover_silence(call, reply, call.agent.config.silence), name=f"filler-{reply.id}")
     try:
         await run(partial(_on_agent_event, call, reply))
         if not turn.text.strip() and not turn.outcomes:
@@ -125,7 +125,7 @@ async def _generate(call: Call, reply: Reply, turn: AgentTurn, run: Callable[[On
     return finished
 
 
-async def _cover_silence(reply: Reply, config: SilenceConfig) -> None:
+async def _cover_silence(call: Call, reply: Reply, config: SilenceConfig) -> None:
     """Speak fillers, in turn, while no text has come from the model for a while."""
     if config.filler_after_s is None:
         return
@@ -136,8 +136,8 @@ async def _cover_silence(reply: Reply, config: SilenceConfig) -> None:
             silent_at_s = max(since_s, reply.text_came_s) + config.filler_after_s
             if (left_s := silent_at_s - now_s()) > 0:
                 await asyncio.sleep(left_s)
-            elif reply.playout.busy or reply.playout.held:
-                since_s = now_s()  # earlier text is still being spoken, or the caller speaks
+            elif reply.playout.busy or reply.playout.held or call.phone.collecting:
+                since_s = now_s()  # earlier text is still being spoken, or the caller speaks or presses keys
             else:
                 break
         await reply.fill(filler)

@@ -152,6 +152,10 @@ class CallReporter:
         """Log an error in the host that ends the call. The caller is told no details."""
         log.error("call_failed", agent_id=self._agent_id, session_id=self._session.id, exc_info=error)
 
+    def request_failed(self, error: Exception) -> None:
+        """Log an error in a request to the carrier of a telephone call. The agent is told no details."""
+        log.error("carrier_request_failed", agent_id=self._agent_id, session_id=self._session.id, exc_info=error)
+
     def _turn_taken(self, turn: UserTurn) -> None:
         metrics.TURNS.labels(self._agent_id, "typed" if turn.typed else "spoken").inc()
         self._session.count_turn()

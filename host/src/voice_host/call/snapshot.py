@@ -9,6 +9,7 @@ from pydantic_ai.messages import ModelMessage
 from voice_host.call.reply import Reply
 from voice_host.sessions.resume_state import SuspendedCall
 from voice_host.sessions.session import CallSnapshot
+from voice_host.turns import events as turns
 from voice_host.turns.engine import TurnEngine
 
 
@@ -46,3 +47,20 @@ def must_be_answered(reply: Reply, text_complete: bool, heard: str | None) -> bo
     """
     tools_began = reply.turn is not None and reply.turn.tools_began
     return bool(reply.asked) and not text_complete and not heard and not tools_began
+
+
+def outlives_the_call(event: turns.TurnEvent, actions: Sequence[turns.TurnAction]) -> bool:
+    """Whether an event may have changed what is kept if the process is lost."""
+    match event:
+        case (
+            turns.CallerSpeechStarted()
+            | turns.CallerSpeechEnded()
+            | turns.PartialTranscript()
+            | turns.KeyPressed()
+            | turns.ReplyAudible()
+            | turns.TimePassed()
+        ):
+            passing = (turns.HoldPlayout, turns.UnholdPlayout, turns.Speculate, turns.DropSpeculation)
+            return not all(isinstance(action, passing) for action in actions)
+        case _:
+            return True

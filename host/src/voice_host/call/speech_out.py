@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from voice_host.call.heard import SpokenClause
-from voice_host.call.reply import Filler, Reply
+from voice_host.call.reply import Filler, Hush, QueuedText, Reply
 from voice_host.text import ClauseWording, SpokenPiece, SpokenStream
 from voice_host_sdk import ProviderError, TextToSpeechStream, Utterance
 
@@ -27,6 +27,8 @@ class _Speaking:
 
     utterance: Utterance
     clause: SpokenClause = field(default_factory=SpokenClause)
+    hushes: int = 0
+    """How often the reply had been hushed before its text."""
 
 
 class SpeechOut:
@@ -53,6 +55,7 @@ class SpeechOut:
         self._free = asyncio.Semaphore(UTTERANCES_AHEAD)
         self._speaking: asyncio.Queue[_Speaking | None] = asyncio.Queue()  # bounded by the semaphore
         self._current: _Speaking | None = None
+        self._hushes = 0  # before the text that is being read
         self._unspoken = ""  # text that is not spoken, such as an emoji; becomes part of the next clause
 
     async def run(self) -> None:
@@ -62,6 +65,9 @@ class SpeechOut:
             async for piece in pieces(self._reply.speech_queue, self._wording):
                 if isinstance(piece, Filler):
                     await self._fill(piece.text)
+                elif isinstance(piece, Hush):
+                    await self._finish()
+                    self._hushes, self._unspoken = piece.number, ""
                 else:
                     await self._write(piece)
             self._speaking.put_nowait(None)
@@ -69,6 +75,8 @@ class SpeechOut:
     # --- text to the voice ------------------------------------------------------------------------------------------
 
     async def _write(self, piece: SpokenPiece) -> None:
+        if self._hushes != self._reply.hushes:
+            return
         if piece.spoken.strip() and self._current is None:
             self._current = await self._begin(self._unspoken)
             self._unspoken = ""
@@ -91,11 +99,13 @@ class SpeechOut:
     async def _begin(self, text: str) -> _Speaking | None:
         if self._voice is None:
             return None
+        self._reply.voicing += 1
         await self._free.acquire()
         self._reply.stages.reach("first_clause")
         try:
-            speaking = _Speaking(await self._voice.utterance(), SpokenClause(text))
+            speaking = _Speaking(await self._voice.utterance(), SpokenClause(text), self._hushes)
         except ProviderError as error:
+            self._reply.voicing -= 1
             self._free.release()
             self._voice = None  # it was retried already: the rest of this reply is text only
             await self._on_error(error)
@@ -126,6 +136,7 @@ class SpeechOut:
                 except ProviderError as error:
                     await self._failed(error)
                 finally:
+                    self._reply.voicing -= 1
                     await speaking.utterance.aclose()
                     self._free.release()
         finally:
@@ -134,8 +145,12 @@ class SpeechOut:
                     await left.utterance.aclose()
 
     async def _play(self, speaking: _Speaking) -> None:
+        if speaking.hushes != self._reply.hushes:
+            return
         self._reply.playout.begin_clause(speaking.clause)
         async for audio in speaking.utterance:
+            if speaking.hushes != self._reply.hushes:
+                return
             self._reply.stages.reach("first_audio_in")
             await self._reply.playout.write(audio)
         speaking.clause.complete = True
@@ -147,8 +162,8 @@ class SpeechOut:
 
 
 async def pieces(
-    texts: asyncio.Queue[str | Filler | None], wording: ClauseWording
-) -> AsyncIterator[SpokenPiece | Filler]:
+    texts: asyncio.Queue[QueuedText], wording: ClauseWording
+) -> AsyncIterator[SpokenPiece | Filler | Hush]:
     """Split the text into pieces to be spoken, as early as possible. None ends it."""
     stream = SpokenStream(wording)
     pause = _PauseTimer(texts)
@@ -164,6 +179,9 @@ async def pieces(
                     yield piece
                 if stream.pending:
                     pause.set()
+            elif isinstance(text, Hush):
+                stream = SpokenStream(wording)
+                yield text
             else:
                 for piece in stream.flush():
                     yield piece
@@ -180,7 +198,7 @@ class _PauseTimer:
     Words only move the due time; a timer that fires too early is set again. So there is not a timer for each word.
     """
 
-    def __init__(self, texts: asyncio.Queue[str | Filler | None]) -> None:
+    def __init__(self, texts: asyncio.Queue[QueuedText]) -> None:
         self._texts = texts
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None

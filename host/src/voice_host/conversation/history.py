@@ -30,6 +30,9 @@ CUT_MARK = " [interrupted by the caller]"
 SKIPPED_MARK = " [the caller's line lost what is marked […]]"
 """The same for a reply of which parts were skipped, because the caller's network was too slow."""
 
+HUSH_MARK = " [the caller pressed keys instead of hearing all of it]"
+"""The same for a reply that went on silently when the caller pressed a telephone key."""
+
 FAULT_MARK = " [broke off]"
 """The same for a reply that the model did not finish."""
 

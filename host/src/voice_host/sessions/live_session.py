@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
-from voice_host.conversation.turn import active_turn
+from voice_host.conversation.turn import AgentTurn, active_turn
 from voice_host.observability.logs import get_logger
 from voice_host.plain_data import valid_unicode
+from voice_host.sessions.phone_requests import DigitsWanted, checked_digits, checked_number
 from voice_host.sessions.resume_state import PendingRequest
-from voice_host_sdk import Caller, Channel, Session
+from voice_host.tenancy import not_counted
+from voice_host_sdk import Caller, Channel, ChannelError, Session
 
 log = get_logger(__name__)
 
@@ -18,8 +22,33 @@ MAX_PENDING = 8
 session is parked. Further ones are dropped."""
 
 
+CONNECT_TIMEOUT_S = 10.0
+"""How long a callback that runs before the call has begun waits for it. It takes some milliseconds."""
+
+STALE = "the reply that this was asked for was interrupted, so nothing was done"
+
+
+class Phone(Protocol):
+    """A telephone call, beside speech. All but `spoken` raise `ChannelError`."""
+
+    async def spoken(self) -> None:
+        """Wait until the agent has finished speaking."""
+
+    async def collect_digits(self, wanted: DigitsWanted, is_wanted: Callable[[], bool]) -> str:
+        """Wait for digits, while `is_wanted`."""
+
+    async def transfer(self, to: str) -> None:
+        """Transfer the call, which ends."""
+
+    async def send_digits(self, digits: str) -> None:
+        """Send digits into the call."""
+
+
 class Line(Protocol):
     """The connection of a session, as far as tools and callbacks may use it."""
+
+    @property
+    def phone(self) -> Phone: ...
 
     async def say(self, text: str) -> None: ...
 
@@ -40,6 +69,7 @@ class LiveSession(Session):
     ) -> None:
         super().__init__(session_id, agent_id, caller=caller, metadata=metadata, channel=channel)
         self._line: Line | None = None
+        self._attached = asyncio.Event()  # it is, or was, connected
         self._pending: list[PendingRequest] = []
         self._end_parked: Callable[[str], object] | None = None
         self.on_pending: Callable[[], None] = _ignored
@@ -53,6 +83,7 @@ class LiveSession(Session):
     async def attach(self, line: Line) -> None:
         """Connect the session to a line, and perform the pending requests."""
         self._line = line
+        self._attached.set()
         self._end_parked = None
         pending, self._pending = self._pending, []
         for request in pending:
@@ -65,6 +96,7 @@ class LiveSession(Session):
     def park(self, end: Callable[[str], object], pending: Iterable[PendingRequest] = ()) -> None:
         """Keep what `say` is given until the caller comes back, and let `Session.end` call `end` at once."""
         self._line = None
+        self._attached.set()
         self._pending += pending
         self._end_parked = end
         for request in self._pending:
@@ -86,6 +118,46 @@ class LiveSession(Session):
         else:
             await self._request(PendingRequest("end", reason))
 
+    # --- telephone calls --------------------------------------------------------------------------------------------
+
+    async def collect_digits(
+        self, count: int | None = None, *, finish: str = "#", timeout_s: float = 10.0, between_s: float = 4.0
+    ) -> str:
+        if self.channel.kind != "phone":
+            return await super().collect_digits(count)
+        wanted = DigitsWanted(count, finish, timeout_s, between_s)
+        with not_counted():  # else a tool would need a time limit for the slowest of callers
+            phone = await self._phone("collect_digits")
+            return await phone.collect_digits(wanted, _still_alive(active_turn.get()))
+
+    async def transfer(self, to: str) -> None:
+        if self.channel.kind != "phone":
+            await super().transfer(to)
+        checked_number(to)
+        with not_counted():
+            phone = await self._phone("transfer")
+            await phone.spoken()
+        await (await self._phone("transfer")).transfer(to)
+
+    async def send_digits(self, digits: str) -> None:
+        if self.channel.kind != "phone":
+            await super().send_digits(digits)
+        checked_digits(digits)
+        await (await self._phone("send_digits")).send_digits(digits)
+
+    async def _phone(self, action: str) -> Phone:
+        """Return the telephone that is connected. Raises `ChannelError` if there is none, or the tool is stale."""
+        if not self._may_act(action):
+            raise ChannelError(STALE)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._attached.wait()
+        if self._line is None:
+            raise ChannelError("the caller is not connected")
+        return self._line.phone
+
+    # ----------------------------------------------------------------------------------------------------------------
+
     async def _request(self, request: PendingRequest) -> None:
         if self._line is not None:
             await _perform(request, self._line)
@@ -100,6 +172,10 @@ class LiveSession(Session):
             return True
         log.info("stale_session_action_ignored", action=action, session_id=self.id, agent_id=self.agent_id)
         return False
+
+
+def _still_alive(turn: AgentTurn | None) -> Callable[[], bool]:
+    return lambda: turn is None or turn.alive
 
 
 def _ignored() -> None:

@@ -8,7 +8,9 @@ host calls plugins only through `isolated` or `contained`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from voice_host.observability.logs import get_logger
@@ -19,6 +21,9 @@ _Result = TypeVar("_Result")
 
 STOP_TIMEOUT_S = 2.0
 """How long to wait for cancelled code to stop."""
+
+PAUSED_CHECK_S = 0.05
+"""How often it is checked whether a paused time limit goes on, when it is nearly over."""
 
 _left_behind: set[asyncio.Task[Any]] = set()
 """Tasks that did not stop. The event loop holds only weak references to them."""
@@ -50,6 +55,65 @@ def type_of(error: BaseException) -> str:
     return type(raised_by(error)).__name__
 
 
+class _TimeLimit:
+    """The time that a plugin's code may take. Time for which it is paused does not count."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._until_s = self._clock() + limit_s
+        self._pauses = 0
+        self._paused_at_s = 0.0
+
+    @property
+    def left_s(self) -> float:
+        """How much is left."""
+        now_s = self._clock()
+        return self._until_s - (self._paused_at_s if self._pauses else now_s)
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is paused."""
+        return self._pauses > 0
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Pause it."""
+        if not self._pauses:
+            self._paused_at_s = self._clock()
+        self._pauses += 1
+        try:
+            yield
+        finally:
+            self._pauses -= 1
+            if not self._pauses:
+                self._until_s += self._clock() - self._paused_at_s
+
+
+_time_limit: ContextVar[_TimeLimit | None] = ContextVar("time_limit", default=None)
+
+
+def not_counted() -> AbstractContextManager[None]:
+    """Return a context in which the time limit of the plugin's code that the current task runs does not go on.
+
+    For waiting for a person. Tasks that the code has started count as the code itself.
+    """
+    limit = _time_limit.get()
+    return nullcontext() if limit is None else limit.pause()
+
+
+async def _ended(task: asyncio.Task[Any], limit: _TimeLimit | None) -> bool:
+    """Wait for a plugin's code. Returns False if it took longer than its limit."""
+    if limit is None:
+        await asyncio.wait([task])
+        return True
+    while limit.paused or limit.left_s > 0:
+        timeout_s = max(limit.left_s, PAUSED_CHECK_S) if limit.paused else limit.left_s
+        done, _ = await asyncio.wait([task], timeout=timeout_s)
+        if done:
+            return True
+    return task.done()
+
+
 async def isolated(call: Callable[[], Awaitable[_Result]], *, name: str, timeout_s: float | None = None) -> _Result:
     """Await a plugin's code in a task of its own, so that it cannot cancel the host's.
 
@@ -64,13 +128,18 @@ async def isolated(call: Callable[[], Awaitable[_Result]], *, name: str, timeout
         PluginError: it raised a `BaseException` that is not an `Exception`, or cancelled itself.
         Exception: what it raised.
     """
-    task = asyncio.create_task(contained(call), name=name)
+    limit = None if timeout_s is None else _TimeLimit(timeout_s)
+    token = _time_limit.set(limit)
     try:
-        done, _ = await asyncio.wait([task], timeout=timeout_s)
+        task = asyncio.create_task(contained(call), name=name)
+    finally:
+        _time_limit.reset(token)
+    try:
+        ended = await _ended(task, limit)
     except asyncio.CancelledError:
         await stop(task)
         raise
-    if not done:
+    if not ended:
         await stop(task)
         raise PluginTimeout(f"{name} took longer than {timeout_s:g} s")
     if task.cancelled():

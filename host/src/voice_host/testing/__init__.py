@@ -6,6 +6,7 @@ The fixtures for pytest are in `voice_host.testing.fixtures`.
 from voice_host.testing.agent import CallOptions, ModelSource, TestAgent, call_agent, serve_agent
 from voice_host.testing.call import TestCall
 from voice_host.testing.model import Asked, CallTool, Fail, Say, ScriptedModel, Think
+from voice_host.testing.phone import TestCarrier
 from voice_host.testing.recorder import SeenCallback
 from voice_host.testing.reply import CallEnd, Reply
 from voice_host.testing.session import TestSession
@@ -27,6 +28,7 @@ __all__ = [
     "SeenCallback",
     "TestAgent",
     "TestCall",
+    "TestCarrier",
     "TestSession",
     "Think",
     "VirtualTimeUp",

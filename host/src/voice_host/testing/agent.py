@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, TypedDict, Unpack
 
 from pydantic_ai.models import Model
@@ -22,6 +23,7 @@ from voice_host.speech.select import SpeechProviders
 from voice_host.testing.call import TestCall, dialled
 from voice_host.testing.ears import ScriptedEars
 from voice_host.testing.model import ScriptedModel
+from voice_host.testing.phone import KeyedProtocol, TestCarrier
 from voice_host.testing.sources import AgentSource, load
 from voice_host.testing.virtual_time import VirtualLoop
 from voice_host.testing.voice import MS_PER_WORD, ScriptedVoice
@@ -29,6 +31,7 @@ from voice_host.testing.worker import SavedSessions, TestWorker
 from voice_host_sdk import (
     AgentConfig,
     Caller,
+    Channel,
     LifecycleCallbacks,
     SpeechToTextStream,
     STTConfig,
@@ -53,12 +56,15 @@ class CallOptions(TypedDict, total=False):
         caller: the caller as authenticated by the platform.
         hear_greeting: whether to wait for the end of the greeting. Default: True.
         ms_per_word: how fast the agent speaks. Default: 300.
+        channel: how the caller is connected, e.g. `Channel("test", "phone", to_number="+15550100")` for a telephone,
+            whose keys the caller can press. Default: a page or program.
     """
 
     metadata: Mapping[str, str] | None
     caller: Caller | None
     hear_greeting: bool
     ms_per_word: int
+    channel: Channel
 
 
 class TestAgent:
@@ -120,9 +126,13 @@ class TestAgent:
             AssertionError: on exit, if the model's script ran out, or a callback failed that the test did not check.
         """
         ears, voice = ScriptedEars(), ScriptedVoice(options.get("ms_per_word", MS_PER_WORD))
-        call = TestCall(ears, voice, self._trouble, self.lose_worker)
+        channel = options.get("channel") or Channel()
+        carrier = TestCarrier() if channel.kind == "phone" else None
+        call = TestCall(ears, voice, self._trouble, self.lose_worker, carrier)
         self.calls.append(call)
-        call.dial(self._take, options.get("metadata") or {}, options.get("caller"))
+        if carrier is not None:
+            carrier.connect(lambda answer: self._worker.agents.call_answered(call.session.id, answer))
+        call.dial(partial(self._take, channel, carrier), options.get("metadata") or {}, options.get("caller"))
         try:
             try:
                 await call.pick_up(hear_greeting=options.get("hear_greeting", True))
@@ -134,12 +144,13 @@ class TestAgent:
             error.add_note(f"The call to {self.id}:\n{call.transcript}")
             raise
 
-    async def _take(self, ws: WebSocket, caller: Caller | None) -> None:
+    async def _take(self, channel: Channel, carrier: TestCarrier | None, ws: WebSocket, caller: Caller | None) -> None:
         lease = Lease(new_session_id(), self.id, caller, len(self.calls))
         timeout_s = LimitsSettings().send_timeout_s
-        client = ClientConnection(AsgiWebSocket(ws), VoiceHostV1(), send_timeout_s=timeout_s)
+        protocol = VoiceHostV1() if carrier is None else KeyedProtocol()
+        client = ClientConnection(AsgiWebSocket(ws), protocol, send_timeout_s=timeout_s)
         saved = self._worker.saved.of_token(ws.query_params.get("resume"))
-        await self._worker.agents.take(client, lease, Opening(), saved=saved)
+        await self._worker.agents.take(client, lease, Opening(channel=channel), carrier, saved)
 
 
 class _EarsOfCall:

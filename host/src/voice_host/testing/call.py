@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 from voice_host.testing.call_view import CallView
 from voice_host.testing.ears import ScriptedEars
 from voice_host.testing.memory_socket import MemorySocket
+from voice_host.testing.phone import TestCarrier, key_message
 from voice_host.testing.recorder import opening
 from voice_host.testing.reply import CallEnd, Reply
 from voice_host.testing.speech import Speech, cough, speech
@@ -40,6 +41,7 @@ class TestCall(CallView):
     Attributes:
         ears: the scripted recogniser.
         voice: the scripted voice.
+        carrier: of a telephone call; None: the caller has no telephone.
     """
 
     __test__ = False
@@ -50,8 +52,10 @@ class TestCall(CallView):
         voice: ScriptedVoice,
         trouble: list[str],
         lose_worker: Callable[[], Awaitable[None]] | None = None,
+        carrier: TestCarrier | None = None,
     ) -> None:
         super().__init__()
+        self.carrier = carrier
         self.ears = ears
         self.voice = voice
         self._trouble = trouble
@@ -168,6 +172,23 @@ class TestCall(CallView):
     async def wait(self, seconds: float) -> None:
         """Be silent for some time."""
         await asyncio.sleep(seconds)
+
+    async def press(self, keys: str, *, at_s: float | None = None, every_s: float = 0.2) -> None:
+        """Press telephone keys. The call must be one of a telephone.
+
+        Args:
+            keys: 0 to 9, `*` and `#`.
+            at_s: when to begin, in seconds since the call began; None: now.
+            every_s: time from one key to the next.
+
+        Raises:
+            ValueError: `at_s` has passed.
+        """
+        assert self.carrier is not None, 'call with channel=Channel("test", "phone")'
+        await self._at(at_s)
+        for number, key in enumerate(keys):
+            await asyncio.sleep(every_s if number else 0)
+            await self.send(key_message(key))
 
     async def press_stop(self) -> None:
         """Press the stop button."""

@@ -27,6 +27,7 @@ from voice_host.turns.events import (
     HangUpRequested,
     HoldPlayout,
     Interruption,
+    KeyPressed,
     PartialTranscript,
     ReplyAudible,
     ReplyEnded,
@@ -180,6 +181,9 @@ class TurnEngine:
                 return self._partial(text, confidence, now_s)
             case TurnFinished(text, typed):
                 return self._turn(text, typed, now_s)
+            case KeyPressed():
+                self._silence.caller_active(now_s)
+                return []
             case StopRequested():
                 self._silence.caller_active(now_s)
                 return self._stop(now_s)

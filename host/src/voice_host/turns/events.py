@@ -44,6 +44,11 @@ class StopRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """The caller pressed a telephone key."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResetRequested:
     """The caller asked to forget the conversation."""
 
@@ -112,6 +117,7 @@ TurnEvent = (
     | PartialTranscript
     | TurnFinished
     | StopRequested
+    | KeyPressed
     | ResetRequested
     | SpeechRequested
     | HangUpRequested
