@@ -15,6 +15,7 @@ GROUPS = {
     "playwright": "browser",
     "ruff": "lint",
     "schemathesis": "fuzz",
+    "telnyx": "clients",
 }
 """The dependency group of each in pyproject.toml that a plain `uv run` leaves out."""
 

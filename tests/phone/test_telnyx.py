@@ -1,0 +1,232 @@
+"""Whole calls over Telnyx, with its strict simulator: what it refuses, it refuses here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.phone.phone_host import NUMBER, PhoneHost, phone_host
+from tests.simulators.telnyx import TelnyxLine, TelnyxSimulator
+from voice_host.clients.audio import decoder, encoder
+from voice_host.clients.protocol import AudioFormat, Encoding
+from voice_host.settings import LimitsSettings
+from voice_host_sdk import AgentConfig, Channel
+
+CALLER = "+15550199"
+
+
+@asynccontextmanager
+async def telnyx_host(
+    *says: str, codec: str = "PCMU", **options: Any
+) -> AsyncIterator[tuple[PhoneHost, TelnyxSimulator]]:
+    async with TelnyxSimulator() as telnyx:
+        account = {
+            "api_key": telnyx.api_key,
+            "public_key": telnyx.public_key,
+            "connection_id": telnyx.connection_id,
+            "api_url": telnyx.url,
+            "codec": codec,
+        }
+        async with phone_host({"telnyx": account}, *says, **options) as host:
+            telnyx.address = host.address
+            yield host, telnyx
+
+
+async def over(host: PhoneHost, line: TelnyxLine) -> None:
+    """Wait until the host knows that a call is over."""
+    call = host.phone.calls.find("telnyx", line.id)
+    assert call is not None
+    async with asyncio.timeout(10):
+        await call.ended.wait()
+
+
+async def test_a_whole_conversation_with_an_interruption() -> None:
+    says = ["One two three four five six seven eight nine ten.", "Fine, I stop here.", "Goodbye."]
+    async with telnyx_host(*says) as (host, telnyx), telnyx.call(NUMBER, CALLER, codec="PCMA") as line:
+        ears = await host.stt.connected()
+        await line.say(b"\xd5" * 1600)
+        await ears.final("Count to ten")
+        await line.speaker.hear_for(1.05)  # three words and a half
+        await ears.final("Wait a moment please")
+        await line.until(lambda _: len(line.speaker.clears) == 1)
+        await line.speaker.hear_for(1.15)
+        await host.heard.until(lambda heard: len(heard.replies) == 2)
+        await ears.final("Thank you, bye")
+        await line.speaker.hear_for(0.2)
+        await line.hang_up()
+        await host.heard.until(lambda heard: heard.ends == ["goodbye"])
+        [session] = host.heard.sessions
+        assert session.channel == Channel("telnyx", "phone", "inbound", CALLER, NUMBER, line.id)
+        assert session.metadata["from"] == CALLER
+        assert [turn.text for turn in host.heard.turns] == ["Count to ten", "Wait a moment please", "Thank you, bye"]
+        assert [(reply.heard, reply.interrupted) for reply in host.heard.replies[:2]] == [
+            ("One two three", True),
+            ("Fine, I stop here.", False),
+        ]
+        assert line.errors == []
+        await over(host, line)
+        assert host.admission.calls == 0
+    # That the call is over already is no error.
+    assert all("90018" in why for _, why in telnyx.refusals)
+    assert {status for _, status in telnyx.webhooks} == {200}
+
+
+@pytest.mark.parametrize(("caller", "agent"), [("PCMA", "PCMU"), ("PCMU", "PCMA")])
+async def test_each_direction_has_its_own_codec(caller: str, agent: str) -> None:
+    encodings: dict[str, Encoding] = {"PCMU": "mulaw", "PCMA": "alaw"}
+    async with (
+        telnyx_host(config=AgentConfig(greeting="Hello there."), codec=agent) as (host, telnyx),
+        telnyx.call(NUMBER, codec=caller) as line,
+    ):
+        ears = await host.stt.connected()
+        tone = [8000, -8000] * 4000
+        pcm = b"".join(sample.to_bytes(2, "little", signed=True) for sample in tone)
+        await line.say(encoder(8000, AudioFormat(encodings[caller], 8000))(pcm))
+        await line.speaker.hear_for(0.4)
+        heard = decoder(AudioFormat(encodings[agent], 8000), 8000)(bytes(line.speaker.heard))
+        assert loudness(heard) < 20_000  # in the wrong codec, speech is noise as loud as can be
+        await ears.final("Enough")
+    assert telnyx.lines[0].errors == []
+
+
+def loudness(pcm: bytes) -> float:
+    samples = [int.from_bytes(pcm[at : at + 2], "little", signed=True) for at in range(0, len(pcm), 2)]
+    return sorted(abs(sample) for sample in samples)[len(samples) * 9 // 10]
+
+
+async def test_the_agent_hangs_up() -> None:
+    async with telnyx_host(config=AgentConfig(greeting="Goodbye.")) as (host, telnyx), telnyx.call(NUMBER) as line:
+        await line.speaker.hear_for(0.2)
+        await host.heard.sessions[0].end("done")
+        await line.until(lambda _: line.over)
+        assert host.heard.ends == ["ended"]
+    assert telnyx.refusals == []
+
+
+async def test_a_stream_that_ends_without_stop_is_a_failed_call_whose_caller_hears_words() -> None:
+    async with telnyx_host(config=AgentConfig(greeting="Hello there.")) as (host, telnyx), telnyx.call(NUMBER) as line:
+        await line.speaker.hear_for(0.2)
+        await line.lose()
+        await line.until(lambda _: line.over)
+        assert line.spoken == ["Sorry, something went wrong. Please call again."]
+        await over(host, line)
+        assert host.admission.calls == 0
+
+
+async def test_a_caller_over_a_limit_hears_words() -> None:
+    limits = LimitsSettings(max_calls=1)
+    async with telnyx_host(limits=limits) as (host, telnyx), telnyx.call(NUMBER) as first:
+        await host.stt.connected()
+        async with telnyx.call(NUMBER, "+15550111") as second:
+            await second.until(lambda _: second.over)
+            assert second.spoken == ["Sorry, all lines are busy. Please call again in a few minutes."]
+        assert not second.stream_opened
+        assert not first.over
+
+
+async def test_a_number_that_no_agent_answers() -> None:
+    async with telnyx_host() as (host, telnyx), telnyx.call("+15550177") as line:
+        await line.until(lambda _: line.over)
+        assert line.spoken == ["Sorry, this number is not in service."]
+        assert host.heard.sessions == []
+
+
+async def test_a_recording_is_played_instead_of_a_sentence() -> None:
+    url = "https://voice.example.com/sorry.wav"
+    async with (
+        telnyx_host(sentences={"audio_url": url}) as (_, telnyx),
+        telnyx.call("+15550177") as line,
+    ):
+        await line.until(lambda _: line.over)
+        assert line.spoken == []
+        assert line.done == [("playback_start", url)]
+
+
+async def test_webhooks_that_are_repeated_do_nothing_twice() -> None:
+    async with telnyx_host(config=AgentConfig(greeting="Hello there.")) as (host, telnyx):
+        telnyx.repeat_webhooks = 3
+        async with telnyx.call(NUMBER) as line, telnyx.call("+15550177") as unknown:
+            await line.speaker.hear_for(0.2)
+            await unknown.until(lambda _: unknown.over)
+            await line.webhook("call.initiated", state="parked")
+            assert list(line.commands.values()) == ["answer"]
+            assert list(unknown.commands.values()) == ["answer", "speak", "hangup"]
+            assert len(host.heard.sessions) == 1
+
+
+async def test_a_webhook_that_telnyx_did_not_sign_is_refused() -> None:
+    async with telnyx_host() as (host, telnyx), TelnyxSimulator() as impostor:
+        body = json.dumps({"data": {"event_type": "call.initiated", "payload": {"call_control_id": "v3:x"}}}).encode()
+        forged = impostor.signed(body)
+        old = telnyx.signed(body, at_s=0)
+        changed = telnyx.signed(body + b" ")
+        for headers in (forged, old, changed, {"content-type": "application/json"}):
+            assert (await telnyx.deliver("call.initiated", body, headers)).status_code == 403
+        assert (await telnyx.deliver("call.initiated", b" " * 100_000, forged)).status_code == 413
+        assert host.admission.calls == 0
+
+
+async def test_a_signed_webhook_about_something_else_is_accepted() -> None:
+    async with telnyx_host() as (_, telnyx):
+        for body in (b'{"data": {"event_type": "message.received", "payload": {}}}', b"[]", b"{"):
+            assert (await telnyx.deliver("other", body, telnyx.signed(body))).status_code == 200
+
+
+async def test_a_stream_without_its_token_is_refused_before_it_is_accepted() -> None:
+    async with telnyx_host() as (host, telnyx):
+        telnyx.stream_token = "guessed"  # what Telnyx would send if somebody else had asked for the stream
+        async with telnyx.call(NUMBER) as line:
+            await line.until(lambda _: line.stream_refused is not None)
+            assert line.stream_refused == 403
+            await line.until(lambda _: line.over)
+            assert line.spoken == ["Sorry, something went wrong. Please call again."]
+        assert host.heard.sessions == []
+
+
+async def test_a_second_stream_for_a_call_is_refused() -> None:
+    async with telnyx_host(config=AgentConfig(greeting="Hello there.")) as (_, telnyx), telnyx.call(NUMBER) as line:
+        await line.speaker.hear_for(0.1)
+        assert await line.open_second_stream() == 403
+        await line.speaker.hear_for(0.1)
+
+
+async def test_audio_in_a_codec_that_was_not_asked_for_fails_with_words() -> None:
+    async with telnyx_host() as (host, telnyx), telnyx.call(NUMBER, codec="G722") as line:
+        await line.until(lambda _: line.over)
+        assert line.spoken == ["Sorry, something went wrong. Please call again."]
+        assert host.heard.sessions == []
+
+
+async def test_bad_frames_do_not_end_the_call() -> None:
+    async with telnyx_host("Fine.") as (host, telnyx), telnyx.call(NUMBER) as line:
+        ears = await host.stt.connected()
+        for raw in ("{", b"\0", '{"event": "sing"}', '{"event": "media", "stream_id": "other", "media": {}}'):
+            await line.send_raw(raw)
+        await ears.final("Are you there")
+        await line.speaker.hear_for(0.2)
+        assert line.errors == []
+
+
+async def test_a_caller_who_hangs_up_before_the_call_is_answered() -> None:
+    async with telnyx_host() as (host, telnyx):
+        telnyx.hang_up_first = True
+        async with telnyx.call(NUMBER) as line:
+            await over(host, line)
+            assert host.admission.calls == 0
+        assert host.heard.sessions == []
+
+
+async def test_control_of_a_call() -> None:
+    async with telnyx_host(config=AgentConfig(greeting="Hello there.")) as (host, telnyx), telnyx.call(NUMBER) as line:
+        await line.speaker.hear_for(0.1)
+        carrier = host.phone.carriers["telnyx"]
+        await carrier.send_digits(line.id, "12#")
+        await carrier.transfer(line.id, "+15550155")
+        assert line.done == [("send_dtmf", "12#"), ("transfer", "+15550155")]
+        await line.hang_up()
+        await carrier.hang_up(line.id)  # no error, although it is over
