@@ -15,6 +15,7 @@ from voice_host.call.connection import CallEnd
 from voice_host.call.echo import EchoGuard
 from voice_host.call.events import ReplyKind
 from voice_host.call.latency import Stages
+from voice_host.call.manual_turn import ManualTurn
 from voice_host.call.microphone import MicrophoneBuffer
 from voice_host.call.phone_line import PhoneLine
 from voice_host.call.playout import Playout
@@ -86,6 +87,10 @@ class Call:
     """The current reply, or the last one."""
     forgotten: int = 0
     """The last reply before the caller reset the conversation."""
+    speech_wanted: bool = True
+    """Whether replies are spoken; otherwise they are text only, as the client wants it."""
+    manual: ManualTurn = field(init=False)
+    """The caller's turns, if the client decides when they end."""
     preparation: TurnPreparation = field(init=False)
     """Prepares the caller's next turn."""
     phone: PhoneLine = field(init=False)
@@ -96,7 +101,7 @@ class Call:
     _next_kind: ReplyKind = "own"
     _turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the actions of one event are performed, so that those of two events never interleave."""
-    _unsettled: list[Reply] = field(default_factory=list)
+    unsettled: list[Reply] = field(default_factory=list)
     """Replies whose task has not ended."""
     _progress: asyncio.TimerHandle | None = None
     _timer: asyncio.TimerHandle | None = None
@@ -105,6 +110,7 @@ class Call:
     _children: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.manual = ManualTurn(self.reporter.tell, self.dispatch, self.microphone.end_turn)
         self.preparation = TurnPreparation(self.agent, self.spawn, self._history_is_complete)
         self.phone = PhoneLine(self)
 
@@ -131,6 +137,9 @@ class Call:
             await self._hear_caller(heard)
 
     async def _hear_caller(self, event: SpeechEvent) -> None:
+        if self.manual.on:
+            self.manual.take(event)
+            return
         match event:
             case SpeechStarted():
                 self._speech_ended_at_s = None
@@ -224,7 +233,7 @@ class Call:
     def _start_reply(self, reply_id: int, make: MakeReply, *, asked: str = "") -> None:
         """Start a reply in its own task, after the previous reply. `asked`: the caller's turn that it answers."""
         previous, self.reply = self.reply, self._new_reply(reply_id, asked)
-        self._unsettled.append(self.reply)
+        self.unsettled.append(self.reply)
         if previous is not None:
             self.echo.said(previous.audible())
         self.reply.task = self.spawn(self._run_reply(self.reply, previous, make), f"reply-{reply_id}")
@@ -287,7 +296,7 @@ class Call:
 
     def _reply_ended(self, reply: Reply, _: asyncio.Task[None]) -> None:
         reply.playout.close()
-        self._unsettled = [other for other in self._unsettled if other is not reply]
+        self.unsettled = [other for other in self.unsettled if other is not reply]
         self.session.checkpoint_soon()
         if reply is self.reply:
             self._stop_noting()
@@ -301,14 +310,6 @@ class Call:
             self.reporter.note(events.SayDropped())
             return
         await self.reporter.tell(events.ReplyText(reply.id, text), reply)
-
-    async def cut_reply(self, by: turns.Interruption) -> None:
-        """Cut the current reply. Once the client has been told, no audio or text of it follows."""
-        if (reply := self.reply) is None:
-            return
-        heard = reply.cut()
-        await self.reporter.tell(reply.over(f"cancelled_by_{by}"))
-        await self.reporter.tell(events.ReplyCut(reply.id, heard))
 
     def _prepare(self) -> None:
         """While no reply is in progress, prepare the next turn, except for the caller's words."""
@@ -372,8 +373,8 @@ class Call:
     def close(self) -> None:
         """Let go of what refers back to the call, which nothing else may use any more once its tasks have ended."""
         self.reply = self._paused = None
-        self._unsettled = []
-        del self.preparation, self.phone
+        self.unsettled = []
+        del self.preparation, self.manual, self.phone
 
     def arm_timer(self) -> None:
         """Set the timer for the turn engine's next deadline."""
@@ -409,7 +410,7 @@ class Call:
         return self._closed
 
     def snapshot(self) -> CallSnapshot:
-        unsettled = [reply for reply in self._unsettled if not reply.settled]
+        unsettled = [reply for reply in self.unsettled if not reply.settled]
         return snapshot(self.engine, unsettled, self.reply, forgotten=self.forgotten, origin_s=self.session.created_at)
 
     def drop(self, reason: EndReason) -> None:

@@ -7,18 +7,24 @@ import itertools
 
 from voice_host.admission import ClientGuard
 from voice_host.call.call import Call
+from voice_host.call.cut import take_report
 from voice_host.call.events import LimitExceeded, MicrophoneDropped, Problem
 from voice_host.clients.protocol import (
     Answer,
     Audio,
     ClientEvent,
+    Commit,
+    Discard,
     Dtmf,
     Frame,
     Goodbye,
     Malformed,
     Played,
     Reset,
+    Respond,
+    SpeechWanted,
     Stop,
+    TurnMode,
     Typed,
 )
 from voice_host.clients.transport import Disconnected
@@ -93,9 +99,21 @@ async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: 
             await call.dispatch(turns.StopRequested())
         case Reset():
             await call.dispatch(turns.ResetRequested())
-        case Played(reply, played_ms, paused):
-            if call.reply is not None and call.reply.id == reply:
-                call.reply.report_played(played_ms, paused=paused)
+        case Played():
+            await take_report(call, event)
+        case TurnMode(manual):
+            call.manual.on = manual
+        case Commit():
+            if call.manual.on:
+                call.spawn(call.manual.commit(), "commit")
+            else:
+                call.microphone.end_turn()
+        case Discard():
+            call.manual.discard()
+        case Respond(text):
+            await call.manual.respond(text)
+        case SpeechWanted(wanted):
+            call.speech_wanted = wanted
         case Answer(frames):
             await call.client.send(frames)
         case Malformed(message, ()):

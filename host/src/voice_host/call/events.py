@@ -64,6 +64,13 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnCommitted:
+    """A turn that the client has ended was recognised. `text` is empty if there were no words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnTaken:
     """The caller finished a turn, which will be answered."""
 
@@ -171,6 +178,7 @@ class ReplyOver:
         how: `completed`, or `cancelled_by_` and the cause.
         heard: the part of `text` that was audible.
         stages_ms: when it reached its stages (`voice_host.call.latency`).
+        input_tokens, output_tokens: of the model; 0 if its service did not tell.
     """
 
     reply: int
@@ -180,6 +188,8 @@ class ReplyOver:
     heard: str
     interrupted: bool
     stages_ms: Mapping[str, float] = field(default_factory=dict)
+    input_tokens: int = 0
+    output_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +286,7 @@ CallEvent = (
     | CallerSpeechStarted
     | CallerSpeechEnded
     | Heard
+    | TurnCommitted
     | TurnTaken
     | ReplyBegun
     | ReplyText

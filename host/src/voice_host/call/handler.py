@@ -16,6 +16,7 @@ from voice_host.call import events
 from voice_host.call.call import Call, CallSteps
 from voice_host.call.client_input import read_client
 from voice_host.call.connection import CallEnd, refuse, say_goodbye, session_for
+from voice_host.call.cut import cut_reply
 from voice_host.call.echo import EchoGuard
 from voice_host.call.failover_tts import FailoverVoice
 from voice_host.call.listening import STT_LOST_PHRASE, STT_RECOVERED_PHRASE, Listening
@@ -279,6 +280,7 @@ class VoiceSessionHandler:
             await call.dispatch(ConnectionResumed(before.unheard, before.unanswered))
             call.session.suspended = None
         elif not resumed and call.agent.greeting.strip():
+            await call.client.configured()
             await call.dispatch(SpeechRequested(call.agent.greeting, greeting=True))
         await call.session.live.attach(call)
         return await call.over
@@ -337,7 +339,7 @@ class VoiceSessionHandler:
 
     async def _cancel_inflight(self, call: Call, by: Interruption) -> None:
         """Cut the current reply, and tell the client."""
-        await call.cut_reply(by)
+        await cut_reply(call, by)
 
     # --------------------------------------------------------------------------------------------------------------
 

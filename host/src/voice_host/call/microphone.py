@@ -72,6 +72,12 @@ class MicrophoneBuffer:
         if self._size >= self._piece:
             self._flush()
 
+    def end_turn(self) -> None:
+        """Pass on the silence that ends a turn, without waiting for it: the client says that the turn is over."""
+        if self._consumer is not None:
+            self._add(bytes(int(self._tail_s * self._sample_rate) * 2))
+            self._flush()
+
     def close(self) -> None:
         """Stop passing audio on; it is kept again instead. Idempotent."""
         self._consumer = None

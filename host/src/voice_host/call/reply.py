@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pydantic_ai.messages import ModelMessage
@@ -17,6 +18,10 @@ from voice_host.conversation.turn import AgentTurn
 
 TEXT_QUEUE_LENGTH = 2048
 """Pieces of text queued for the voice, some 1500 words. When the queue is full, the model waits for the voice."""
+
+REPORT_TIMEOUT_S = 0.3
+"""How long a client that was told to stop may take to tell what it played. That is a round trip; without the report,
+what was heard is estimated. The next turn is answered meanwhile only if the caller has gone on speaking."""
 
 OVERLAP_WORDS = 3
 """Words that are repeated when an interrupted reply is resumed, as people do."""
@@ -72,6 +77,9 @@ class Reply:
     """Utterances of the voice that are under way."""
     hushes: int = 0
     """How often it was hushed: clauses that began before the last time are not spoken on."""
+    report_follows: bool = False
+    """It was cut, and the client will tell how much it played."""
+    _reported: asyncio.Event = field(default_factory=asyncio.Event)
     _was_held: bool = False
     _played_at_onset_ms: float | None = None
     """How much had been played when the caller first began to speak over it; None: nobody has, or it was measured."""
@@ -143,6 +151,20 @@ class Reply:
             self.stages.correct("barge_in_to_silence", max(0.0, played_ms - self._played_at_onset_ms))
             self._played_at_onset_ms = None
 
+    def stopped_at(self, played_ms: float) -> None:
+        """Take the client's last report: it has stopped there. Replaces what was estimated when the reply was cut."""
+        self.playout.stopped_at(played_ms)
+        if not self.alive and not self._reported.is_set():
+            self.heard, self.reached = self.audible(), self.playout.reached()
+        self._reported.set()
+
+    async def reported(self) -> None:
+        """Wait for the client's last report, if one follows, for `REPORT_TIMEOUT_S` from now at most."""
+        if self.report_follows:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REPORT_TIMEOUT_S):
+                    await self._reported.wait()
+
     def audible(self) -> str:
         """Return the text that has been audible so far, with single spaces."""
         return " ".join(self.playout.heard().split())
@@ -174,9 +196,14 @@ class Reply:
 
     # --- its end --------------------------------------------------------------------------------------------------
 
-    def cut(self) -> str:
-        """Stop the reply: nothing of it is sent from now on. Returns the text that was heard."""
+    def cut(self, *, report_follows: bool = False) -> str:
+        """Stop the reply: nothing of it is sent from now on. Returns the text that was heard.
+
+        Args:
+            report_follows: whether the client will tell how much it played (`stopped_at`).
+        """
         self.alive = False
+        self.report_follows = report_follows and self.playout.begun and not self._reported.is_set()
         if self.turn is not None:
             self.turn.alive = False
         self.heard, self.reached = self.audible(), self.playout.reached()
@@ -194,6 +221,7 @@ class Reply:
         """Return the event for the end of the reply. `how`: `completed`, or `cancelled_by_` and the cause."""
         text = self.text.strip()
         heard, _ = self.remembered()
+        read, written = (0, 0) if self.turn is None else self.turn.tokens
         return ReplyOver(
             self.id,
             self.kind,
@@ -202,4 +230,6 @@ class Reply:
             heard=text if heard is None else heard,
             interrupted=self.heard is not None,
             stages_ms=self.stages.in_ms(),
+            input_tokens=read,
+            output_tokens=written,
         )

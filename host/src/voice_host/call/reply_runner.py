@@ -50,10 +50,13 @@ async def answer_turn(call: Call, text: str, prepared: PreparedTurn | None, repl
                 reply.stages.reach("model_request")
                 finished = await _generate(call, reply, turn, run)
     finally:
-        if prepared is not None:
-            await prepared.drop()
-        if reply.id > call.forgotten:
-            await call.agent.end_turn(turn, *reply.remembered(), failed=not finished)
+        try:
+            if prepared is not None:
+                await prepared.drop()
+            await reply.reported()
+        finally:
+            if reply.id > call.forgotten:
+                await call.agent.end_turn(turn, *reply.remembered(), failed=not finished)
         reply.settled = True
         for late in turn.unreported():
             _note_late_tool(call, late)
@@ -71,8 +74,11 @@ async def speak_text(call: Call, text: str, greeting: bool, reply: Reply, relay:
     try:
         await relay(call, reply)
     finally:
-        if reply.id > call.forgotten:
-            call.agent.remember_spoken(text, *reply.remembered())
+        try:
+            await reply.reported()
+        finally:
+            if reply.id > call.forgotten:
+                call.agent.remember_spoken(text, *reply.remembered())
         reply.settled = True
 
 
@@ -86,7 +92,7 @@ async def relay_speech(call: Call, reply: Reply, wording: ClauseWording) -> None
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(reply.playout.run(), name=f"playout-{reply.id}")
-        await SpeechOut(call.voice, reply, wording, on_error).run()
+        await SpeechOut(call.voice if call.speech_wanted else None, reply, wording, on_error).run()
         reply.playout.complete()
     await call.reporter.tell(events.SpeechSent(reply.id), reply)
     await reply.playout.played()

@@ -35,6 +35,7 @@ from voice_host.call.events import (
     SpeechSkipped,
     ToolFinished,
     ToolStarted,
+    TurnCommitted,
     TurnTaken,
     VoiceFailedOver,
 )
@@ -88,6 +89,7 @@ class CallReporter:
                 | ToolStarted()
                 | ConversationReset()
                 | CallOver()
+                | TurnCommitted()
                 | Refused()
             ):
                 pass  # only the client is told

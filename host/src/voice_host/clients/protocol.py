@@ -35,11 +35,17 @@ class Opening:
         metadata: of the client; of the call token and the carrier, where the front makes the opening.
         resume_token: if the client continues a call.
         channel: how the caller is connected; None: the front does not know more than the protocol.
+        reports_after_cut: the client tells how much of a reply it played only after the reply was cut (`Played` with
+            `stopped`), so that the call has to wait for that.
+        configures: the client may choose its audio formats with its first message (`Configured`), so that the agent
+            should not speak before.
     """
 
     metadata: Mapping[str, Any] = field(default_factory=dict)
     resume_token: str | None = None
     channel: Channel | None = None
+    reports_after_cut: bool = False
+    configures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +74,17 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """How much of a reply's audio has been played. `paused`: playback is paused until `ReplyReleased`."""
+    """How much of a reply's audio has been played.
+
+    Attributes:
+        paused: playback is paused until `ReplyReleased`.
+        stopped: playback has ended there, and the rest will not be played.
+    """
 
     reply: int
     played_ms: float
     paused: bool = False
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,42 @@ class Dtmf:
     """A telephone key was pressed: 0 to 9, * or #."""
 
     digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """The client has chosen its audio formats, or begins without: the agent may speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechWanted:
+    """Whether the client wants replies to be spoken, from the next one on. Without, they are text only."""
+
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMode:
+    """Who decides when a spoken turn ends. `manual`: the client, with `Commit`; otherwise the host."""
+
+    manual: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """All audio of a spoken turn was sent. In manual mode, it is not answered before `Respond`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Forget what was said since the last `Commit`. Only in manual mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """Answer the committed turns, which `text` was typed before. Only in manual mode."""
+
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +154,24 @@ class Malformed:
     answer: Sequence[Frame] = ()
 
 
-ClientEvent = Opening | Audio | Typed | Stop | Reset | Played | Dtmf | Goodbye | Answer | Malformed
+ClientEvent = (
+    Opening
+    | Audio
+    | Typed
+    | Stop
+    | Reset
+    | Played
+    | Dtmf
+    | Configured
+    | SpeechWanted
+    | TurnMode
+    | Commit
+    | Discard
+    | Respond
+    | Goodbye
+    | Answer
+    | Malformed
+)
 
 # --- the protocol -----------------------------------------------------------------------------------------------------
 
@@ -130,7 +195,7 @@ class AudioFormat:
 
 
 class ClientProtocol(Protocol):
-    """The protocol of one connection."""
+    """The protocol of one connection. Its audio formats may change with a frame of the client."""
 
     @property
     def microphone(self) -> AudioFormat:

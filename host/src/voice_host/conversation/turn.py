@@ -261,6 +261,13 @@ class AgentTurn:
         if not task.cancelled() and task.exception() is None:
             self.note_finished(work, task.result())
 
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """How many tokens the model has read and written, as far as its service has told."""
+        messages = self._messages if self._current is None else self._current.new_messages()
+        used = [message.usage for message in messages if isinstance(message, ModelResponse)]
+        return sum(each.input_tokens for each in used), sum(each.output_tokens for each in used)
+
     # --- afterwards -------------------------------------------------------------------------------------------------
 
     def unreported(self) -> list[ToolFinished]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 
-@dataclass(frozen=True, slots=True)
 class EventError(Exception):
     """A client event that cannot be carried out, as the `error` event reports it.
 
@@ -21,11 +19,21 @@ class EventError(Exception):
         malformed: whether the event violates the protocol, and not only comes at the wrong time.
     """
 
-    message: str
-    code: str
-    param: str | None = None
-    event_id: str | None = None
-    malformed: bool = True
+    def __init__(
+        self,
+        message: str,
+        code: str,
+        param: str | None = None,
+        event_id: str | None = None,
+        *,
+        malformed: bool = True,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.param = param
+        self.event_id = event_id
+        self.malformed = malformed
 
 
 class _Event(BaseModel):

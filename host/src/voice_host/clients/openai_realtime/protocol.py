@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from voice_host.call import events as call
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.openai_realtime import client_events as client
+from voice_host.clients.openai_realtime.caller_turn import CallerTurns
 from voice_host.clients.openai_realtime.client_events import EventError
-from voice_host.clients.openai_realtime.items import Conversation, ConversationItem, Message, Response
+from voice_host.clients.openai_realtime.conversation import Conversation, Item
+from voice_host.clients.openai_realtime.responses import Cause, Responses
+from voice_host.clients.openai_realtime.server_events import Event, EventMaker, frames
 from voice_host.clients.openai_realtime.session import Session
 from voice_host.clients.protocol import (
     Answer,
     Audio,
     AudioFormat,
     ClientEvent,
+    Commit,
+    Configured,
+    Discard,
     Frame,
     Handshake,
     Malformed,
     Opening,
+    Played,
+    Respond,
+    SpeechWanted,
     Stop,
+    TurnMode,
     Typed,
 )
 
@@ -32,25 +39,30 @@ NAME = "openai.realtime"
 
 SUBPROTOCOL = "realtime"
 
+MAX_PENDING = 64
+"""How many typed items may wait for a `response.create`."""
+
+_NOT_METADATA = {"model", "token"}
+
 
 class OpenAIRealtime:
     """One session of the OpenAI Realtime API (`ClientProtocol`).
 
     Args:
-        options: `model`: the address of the agent; `expires_at`: when the call has to end, in seconds since 1970.
+        options: `model`: the address of the agent; `expires_at`: when the session has to end, in seconds since 1970.
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self._session = Session(str(options.get("model", "")))
-        self._expires_at: int | None = options.get("expires_at")
-        self._prefix = secrets.token_hex(6)
-        self._made = 0
-        self._conversation = Conversation()
-        self._pending: list[str] = []
-        self._response: Response | None = None
-        self._heard_bytes = 0
-        self._turn_item: str | None = None
-        self._onset_ms = 0
+        self._events = EventMaker()
+        self._session = Session(str(options.get("model", "")), options.get("expires_at"))
+        self._conversation = Conversation(self._events)
+        self._turns = CallerTurns(self._events, self._conversation)
+        self._responses = Responses(self._events, self._conversation, self._session)
+        self._configured = False
+        self._pending: list[str] = []  # typed, and not answered yet
+        self._commits = 0  # committed by the client, and not answered yet
+        self._asked: client.ResponseCreate | None = None  # until its response begins
+        self._cancelled = False  # the client has cancelled the response
 
     @property
     def microphone(self) -> AudioFormat:
@@ -66,261 +78,241 @@ class OpenAIRealtime:
 
     def connected(self, handshake: Handshake) -> Sequence[ClientEvent]:
         """Return the `Opening`: the address says which agent is called."""
-        known = {name: value for name, value in handshake.query.items() if name not in ("model", "token")}
-        return (Opening(known),)
+        metadata = {name: value for name, value in handshake.query.items() if name not in _NOT_METADATA}
+        return (Opening(metadata, reports_after_cut=True, configures=True),)
 
     # --- from the client ------------------------------------------------------------------------------------------
 
     def receive(self, frame: Frame) -> Sequence[ClientEvent]:
-        """Parse an event of the client."""
+        """Parse an event of the client. A mistake in it is answered with an `error`."""
+        event = None
         try:
-            return self._take(client.parse(frame))
+            event = client.parse(frame)
+            taken = self._take(event)
         except EventError as error:
-            return (self._mistake(error),)
+            answer = frames([self._events.mistake(error, event.event_id if event is not None else None)])
+            return [Malformed(error.message, answer) if error.malformed else Answer(answer)]
+        if not self._configured:
+            self._configured = True
+            return [*taken, Configured()]
+        return taken
 
-    def _mistake(self, error: EventError) -> ClientEvent:
-        told = self._error("invalid_request_error", error.code, error.message, error.param, error.event_id)
-        return Malformed(error.message, self._frames(told)) if error.malformed else Answer(self._frames(told))
-
-    def _take(self, event: client.ClientMessage) -> Sequence[ClientEvent]:
+    def _take(self, event: client.ClientMessage) -> list[ClientEvent]:
         match event:
             case client.AudioAppend(audio=audio):
-                self._heard_bytes += len(audio)
-                return (Audio(audio),)
-            case client.SessionUpdate(session=asked):
-                self._session.update(asked, formats_fixed=False)
-                return (Answer(self._frames(self._event("session.updated", session=self._session.effective()))),)
-            case client.ItemCreate(item=item):
-                text = "".join(part.text or "" for part in item.content)
-                self._pending.append(text)
-                made = ConversationItem(item.id or self._id("item"), "user", "input_text", text)
-                return (Answer(self._frames(*self._added(made))),)
-            case client.ResponseCreate():
-                text, self._pending = "\n".join(self._pending), []
-                return (Typed(text),)
-            case client.ResponseCancel():
-                return (Stop(),)
+                self._turns.received(audio, self.microphone)
+                return [Audio(audio)]
+            case client.SessionUpdate():
+                return self._update(event)
+            case client.AudioCommit():
+                return self._commit()
+            case client.AudioClear():
+                return [Discard(), _answer(self._turns.clear())]
+            case client.ItemCreate():
+                return [_answer(self._conversation.add_complete(self._typed(event)))]
             case client.ItemRetrieve(item_id=item_id):
-                found = self._conversation.get(item_id)
-                if found is None:
-                    raise EventError("There is no such item.", "item_not_found", "item_id", event.event_id)
-                retrieved = self._event("conversation.item.retrieved", item=found.described())
-                return (Answer(self._frames(retrieved)),)
-        return ()
+                if (found := self._conversation.get(item_id)) is None:
+                    raise EventError("There is no such item.", "item_not_found", "item_id")
+                return [_answer([self._events.make("conversation.item.retrieved", item=found.described())])]
+            case client.ItemTruncate(item_id=item_id, audio_end_ms=end_ms):
+                response = self._responses.truncate(event)
+                name = "conversation.item.truncated"
+                told = self._events.make(name, item_id=item_id, content_index=0, audio_end_ms=end_ms)
+                self._cancelled = self._cancelled or response.active
+                return [Played(response.reply, end_ms, stopped=True), _answer([told])]
+            case client.ResponseCreate():
+                return self._respond(event)
+            case client.ResponseCancel(response_id=response_id):
+                active = self._responses.active
+                if active is None or response_id not in (None, active.id):
+                    message = "There is no active response to cancel."
+                    raise EventError(message, "response_cancel_not_active", malformed=False)
+                self._cancelled = True
+                return [Stop()]
+            case _:
+                raise EventError(f"{event.type} is not supported.", "unsupported_event", "type")
+
+    def _update(self, event: client.SessionUpdate) -> list[ClientEvent]:
+        before = (self._session.manual, self._session.text_only)
+        refused = self._session.update(event.session)
+        changed: list[ClientEvent] = []
+        if self._session.manual != before[0]:
+            changed.append(TurnMode(self._session.manual))
+        if self._session.text_only != before[1]:
+            changed.append(SpeechWanted(not self._session.text_only))
+        updated = self._events.make("session.updated", session=self._session.effective())
+        if refused is None:
+            return [*changed, _answer([updated])]
+        answer = frames([updated, self._events.mistake(refused, event.event_id)])
+        return [*changed, Malformed(refused.message, answer)]
+
+    def _commit(self) -> list[ClientEvent]:
+        if self._turns.empty:
+            message = "There is no audio to commit."
+            raise EventError(message, "input_audio_buffer_commit_empty", malformed=False)
+        if not self._session.manual:
+            return [Commit()]  # the client is told when the turn has ended
+        self._commits += 1
+        return [_answer(self._turns.committed()), Commit()]
+
+    def _typed(self, event: client.ItemCreate) -> Item:
+        """Return the item that the client adds, if it is a typed message of the caller."""
+        item = event.item
+        if item.type != "message" or item.role != "user" or any(part.type != "input_text" for part in item.content):
+            message = "Only messages of the user with input_text can be added."
+            raise EventError(message, "unsupported_item", "item")
+        if event.previous_item_id not in (None, self._conversation.last_id):
+            raise EventError("Items can be added at the end only.", "unsupported_insertion", "previous_item_id")
+        if item.id is not None and self._conversation.get(item.id) is not None:
+            raise EventError("There is an item with this id.", "invalid_value", "item.id")
+        text = "".join(part.text or "" for part in item.content)
+        if not text.strip():
+            raise EventError("The item has no text.", "missing_required_parameter", "item.content")
+        if len(self._pending) >= MAX_PENDING:
+            message = f"{MAX_PENDING} items wait for an answer: send response.create."
+            raise EventError(message, "too_many_items", "item")
+        self._pending.append(text)
+        return Item(item.id or self._events.id("item"), "user", "input_text", text)
+
+    def _respond(self, event: client.ResponseCreate) -> list[ClientEvent]:
+        if self._responses.active is not None or self._asked is not None:
+            message = "The conversation already has an active response in progress."
+            raise EventError(message, "conversation_already_has_active_response", malformed=False)
+        metadata = _metadata(event.response or {})
+        if not self._pending and not self._commits:
+            message = "There is nothing to answer: add an item or commit audio first."
+            raise EventError(message, "nothing_to_answer", malformed=False)
+        self._asked, self._responses.next_metadata = event, metadata
+        text, self._pending = "\n".join(self._pending), []
+        spoken, self._commits = self._commits > 0, 0
+        return [Respond(text) if spoken else Typed(text)]
 
     # --- to the client --------------------------------------------------------------------------------------------
 
     def tell(self, event: call.CallEvent) -> Sequence[Frame]:
         """Return the events that report an event of the call."""
-        return self._frames(*self._told(event))
+        return frames(self._told(event))
 
     def speech(self, reply: int, data: bytes) -> Sequence[Frame]:
         """Return a piece of speech."""
-        opening = self._respond(reply)
-        response = self._response
-        if response is None or response.text_only:
-            return self._frames(*opening)
-        response.sent_bytes += len(data)
-        delta = self._part_event("response.output_audio.delta", response, delta=base64.b64encode(data).decode())
-        return self._frames(*opening, delta)
+        begun = self._begin(reply)
+        silent = [] if self._responses.audible else self._turns.tell_stopped()
+        return frames([*silent, *begun, *self._responses.speech(data)])
 
-    def _told(self, event: call.CallEvent) -> list[Message]:
+    def _told(self, event: call.CallEvent) -> list[Event]:
         match event:
             case call.Ready(session_id=session_id):
                 self._session.id = f"sess_{session_id}"
-                return [self._event("session.created", session=self._session.effective(self._expires_at))]
+                return [self._events.make("session.created", session=self._session.effective())]
             case call.CallerSpeechStarted():
-                return self._speech_started()
+                return self._turns.started(tell=not self._responses.audible)
             case call.CallerSpeechEnded():
-                return self._speech_stopped()
+                return self._turns.stopped()
             case call.TurnTaken(text, typed):
-                return [] if typed else self._turn_taken(text)
-            case call.ReplyBegun(reply):
-                return self._respond(reply)
-            case call.ReplyText(reply, text):
-                return [*self._respond(reply), *self._text(text)]
-            case call.ReplyComplete(reply, text):
-                opening = self._respond(reply)
-                response = self._response
-                return [*opening, *([] if response is None or response.transcript else self._text(text))]
-            case call.SpeechSent():
-                return self._parts_done()
-            case call.ReplyCut():
-                return self._response_done("cancelled")
-            case call.ReplyOver(how="completed"):
-                return self._response_done("completed")
+                return [] if typed or self._session.manual else self._turns.taken(text)
+            case call.TurnCommitted(text):
+                return self._turns.transcribed(text)
             case call.Refused(code, reason):
                 kind = "server_error" if code in _OURS else "invalid_request_error"
-                return [self._error(kind, _REFUSALS.get(code, "refused"), reason)]
+                return [self._events.error(_REFUSALS.get(code, "refused"), reason, kind=kind)]
             case call.Problem(code, message):
-                return [self._error("server_error", code, message)]
+                return [self._problem(code, message)]
+            case call.CallOver(reason) if reason in _FINAL:
+                return [self._events.error(*_FINAL[reason], kind="server_error")]
+        return self._of_reply(event)
+
+    def _of_reply(self, event: call.CallEvent) -> list[Event]:
+        match event:
+            case call.ReplyBegun(reply):
+                return self._begin(reply)
+            case call.ReplyText(reply, text):
+                return [*self._begin(reply), *self._responses.text(text)]
+            case call.ReplyComplete(reply, text):
+                return [*self._begin(reply), *self._responses.whole_text(text)]
+            case call.SpeechSent():
+                return self._responses.parts_done()
+            case call.ReplyOver(reply, how="completed"):
+                done = self._responses.completed(event.input_tokens, event.output_tokens)
+                return [*done, *self._turns.tell_pending()]
+            case call.ReplyOver(reply, heard=heard):
+                self._responses.heard(reply, heard)
+            case call.ReplyCut(reply, heard):
+                return self._cut(reply, heard)
         return []
 
-    # --- the caller's turn ----------------------------------------------------------------------------------------
+    def _begin(self, reply: int) -> list[Event]:
+        begun = self._responses.begin(reply)
+        if begun:
+            self._asked = None
+        return begun
 
-    @property
-    def _buffer_ms(self) -> int:
-        """How much audio the client has sent."""
-        per_ms = self.microphone.sample_rate or 0
-        return self._heard_bytes * 1000 // (per_ms * (2 if self.microphone.encoding == "pcm16" else 1))
+    def _cut(self, reply: int, heard: str) -> list[Event]:
+        # A response that the client has asked for is told to it, even if it was cut before it began.
+        begun = self._begin(reply) if self._asked is not None else []
+        by_client, self._cancelled = self._cancelled, False
+        started = self._turns.tell_started() if self._responses.audible and not by_client else []
+        cause: Cause = "client_cancelled" if by_client else "turn_detected"
+        return [*begun, *started, *self._responses.cancelled(cause, heard)]
 
-    def _speech_started(self) -> list[Message]:
-        if self._turn_item is None:
-            self._turn_item, self._onset_ms = self._id("item"), self._buffer_ms
-        return [
-            self._event("input_audio_buffer.speech_started", audio_start_ms=self._buffer_ms, item_id=self._turn_item)
-        ]
+    def _problem(self, code: str, message: str) -> Event:
+        event_id = None
+        if code in _UNANSWERED and self._asked is not None:
+            event_id, self._asked = self._asked.event_id, None
+        if code in _UNANSWERED:
+            return self._events.error(_UNANSWERED[code], message, event_id=event_id)
+        return self._events.error(code, message, kind="server_error")
 
-    def _speech_stopped(self) -> list[Message]:
-        if self._turn_item is None:
-            return []
-        return [self._event("input_audio_buffer.speech_stopped", audio_end_ms=self._buffer_ms, item_id=self._turn_item)]
 
-    def _turn_taken(self, text: str) -> list[Message]:
-        before = [] if self._turn_item is not None else [*self._speech_started(), *self._speech_stopped()]
-        item_id, self._turn_item = self._turn_item or self._id("item"), None
-        committed = self._event(
-            "input_audio_buffer.committed", item_id=item_id, previous_item_id=self._conversation.last_id
-        )
-        item = ConversationItem(item_id, "user", "input_audio")
-        events = [*before, committed, *self._added(item)]
-        item.text = text
-        name = "conversation.item.input_audio_transcription"
-        usage = {"type": "duration", "seconds": (self._buffer_ms - self._onset_ms) / 1000}
-        return [
-            *events,
-            self._event(f"{name}.delta", item_id=item_id, content_index=0, delta=text),
-            self._event(f"{name}.completed", item_id=item_id, content_index=0, transcript=text, usage=usage),
-        ]
+def _answer(events: Sequence[Event]) -> Answer:
+    return Answer(frames(events))
 
-    def _added(self, item: ConversationItem) -> list[Message]:
-        before = self._conversation.add(item)
-        return [
-            self._event(f"conversation.item.{what}", previous_item_id=before, item=item.described())
-            for what in ("added", "done")
-        ]
 
-    # --- responses ------------------------------------------------------------------------------------------------
+_AS_IT_IS: Mapping[str, tuple[Any, ...]] = {
+    "conversation": (None, "auto"),
+    "output_modalities": (None, ["audio"], ["text"]),
+    "instructions": (None, ""),
+    "tools": (None, []),
+    "tool_choice": (None, "auto"),
+}
+"""What a `response.create` may say beside `metadata`: what is so anyway."""
 
-    def _respond(self, reply: int) -> list[Message]:
-        """Begin a response, unless it has begun."""
-        if self._response is not None and self._response.reply == reply:
-            return []
-        kind = "output_text" if self._session.text_only else "output_audio"
-        item = ConversationItem(self._id("item"), "assistant", kind, status="in_progress")
-        response = self._response = Response(reply, self._id("resp"), item)
-        response.before = self._conversation.add(item)
-        part = {"type": "text", "text": ""} if response.text_only else {"type": "audio", "transcript": ""}
-        return [
-            self._event("response.created", response=self._described(response, "in_progress")),
-            self._item_event("response.output_item.added", response, empty=True),
-            self._event("conversation.item.added", previous_item_id=response.before, item=item.described(empty=True)),
-            self._part_event("response.content_part.added", response, part=part),
-        ]
 
-    def _text(self, text: str) -> list[Message]:
-        if (response := self._response) is None or not response.active:
-            return []
-        response.transcript += text
-        name = "response.output_text.delta" if response.text_only else "response.output_audio_transcript.delta"
-        return [self._part_event(name, response, delta=text)]
+def _metadata(asked: Mapping[str, Any]) -> Any:
+    """Return the metadata of a `response.create`.
 
-    def _parts_done(self) -> list[Message]:
-        response = self._response
-        if response is None or not response.active or response.parts_done:
-            return []
-        response.parts_done = True
-        text = response.transcript
-        if response.text_only:
-            return [
-                self._part_event("response.output_text.done", response, text=text),
-                self._part_event("response.content_part.done", response, part={"type": "text", "text": text}),
-            ]
-        return [
-            self._part_event("response.output_audio.done", response),
-            self._part_event("response.output_audio_transcript.done", response, transcript=text),
-            self._part_event("response.content_part.done", response, part={"type": "audio", "transcript": text}),
-        ]
+    Raises:
+        EventError: it asks for a response that is different from others.
+    """
+    for name, value in asked.items():
+        if name != "metadata" and value not in _AS_IT_IS.get(name, (None,)):
+            message = f"A response cannot have {name[:64]} of its own: the agent decides."
+            raise EventError(message, "unsupported_response_override", f"response.{name[:64]}")
+    metadata = asked.get("metadata")
+    if metadata is not None and not isinstance(metadata, dict):
+        raise EventError("metadata must be an object.", "invalid_value", "response.metadata")
+    return metadata
 
-    def _response_done(self, status: str) -> list[Message]:
-        response = self._response
-        if response is None or not response.active:
-            return []
-        parts = self._parts_done()
-        response.active = False
-        response.item.status = "completed" if status == "completed" else "incomplete"
-        response.item.text = response.transcript
-        item = response.item.described()
-        return [
-            *parts,
-            self._event("conversation.item.done", previous_item_id=response.before, item=item),
-            self._item_event("response.output_item.done", response),
-            self._event("response.done", response=self._described(response, status)),
-        ]
 
-    def _described(self, response: Response, status: str) -> Message:
-        details = {"type": "cancelled", "reason": "turn_detected"} if status == "cancelled" else None
-        return {
-            "object": "realtime.response",
-            "id": response.id,
-            "status": status,
-            "status_details": details,
-            "output": [] if status == "in_progress" else [response.item.described()],
-            "conversation_id": f"conv_{self._prefix}",
-            "output_modalities": ["text" if response.text_only else "audio"],
-            "max_output_tokens": "inf",
-            "audio": {"output": self._session.effective()["audio"]["output"]},
-            "usage": None if status == "in_progress" else _usage(),
-            "metadata": response.metadata,
-        }
+_UNANSWERED: Mapping[str, str] = {"over_limit": "rate_limit_exceeded", "nothing_heard": "nothing_heard"}
+"""Problems because of which a `response.create` may get no response, and the codes of their errors."""
 
-    # --- events ---------------------------------------------------------------------------------------------------
-
-    def _part_event(self, kind: str, response: Response, **fields: Any) -> Message:
-        ids = {"response_id": response.id, "item_id": response.item.id, "output_index": 0, "content_index": 0}
-        return self._event(kind, **ids, **fields)
-
-    def _item_event(self, kind: str, response: Response, *, empty: bool = False) -> Message:
-        return self._event(kind, response_id=response.id, output_index=0, item=response.item.described(empty=empty))
-
-    def _event(self, kind: str, **fields: Any) -> Message:
-        return {"type": kind, "event_id": self._id("event"), **fields}
-
-    def _error(
-        self, kind: str, code: str, message: str, param: str | None = None, event_id: str | None = None
-    ) -> Message:
-        error = {"type": kind, "code": code, "message": message, "param": param, "event_id": event_id}
-        return self._event("error", error=error)
-
-    def _frames(self, *events: Message) -> list[Frame]:
-        return [json.dumps(event) for event in events]
-
-    def _id(self, kind: str) -> str:
-        self._made += 1
-        return f"{kind}_{self._prefix}{self._made:06x}"
-
+_FINAL: Mapping[str, tuple[str, str]] = {
+    "shutdown": ("server_shutting_down", "The server is shutting down."),
+    "failed": ("internal_error", "Something went wrong on our side."),
+}
+"""Code and message of the error at the end of a call, by the reason of its end. Other reasons have none."""
 
 _REFUSALS: Mapping[int, str] = {
     CloseCode.NOT_AUTHORISED: "invalid_api_key",
     CloseCode.ORIGIN_NOT_ALLOWED: "origin_not_allowed",
     CloseCode.NO_SUCH_AGENT: "model_not_found",
     CloseCode.OVER_A_LIMIT: "rate_limit_exceeded",
-    CloseCode.COULD_NOT_START: "invalid_request",
+    CloseCode.COULD_NOT_START: "session_refused",
     CloseCode.AGENT_BROKEN: "agent_unavailable",
     CloseCode.DRAINING: "server_shutting_down",
     CloseCode.COME_BACK: "agent_restarting",
+    CloseCode.INTERNAL_ERROR: "internal_error",
 }
 """The error code of a call that does not begin, by its close code."""
 
 _OURS = {CloseCode.AGENT_BROKEN, CloseCode.DRAINING, CloseCode.COME_BACK, CloseCode.INTERNAL_ERROR}
-
-
-def _usage() -> Message:
-    nothing = {"text_tokens": 0, "audio_tokens": 0, "cached_tokens": 0}
-    return {
-        "total_tokens": 0,
-        "input_tokens": 0,
-        "output_tokens": 0,
-        "input_token_details": nothing,
-        "output_token_details": {"text_tokens": 0, "audio_tokens": 0},
-    }

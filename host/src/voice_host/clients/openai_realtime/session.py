@@ -22,19 +22,24 @@ FORMATS: Mapping[str, AudioFormat] = {
 class Session:
     """The settings of one session. What the agent owns is not the client's to change.
 
+    Args:
+        model: the address of the agent, in the place of a model.
+        expires_at: when the session has to end, in seconds since 1970; None: not known.
+
     Attributes:
+        id: set when the session begins.
         manual: the client decides when a turn ends (`turn_detection: null`).
         text_only: the client wants text and no speech.
     """
 
-    def __init__(self, model: str) -> None:
-        self.model = model
+    def __init__(self, model: str, expires_at: int | None = None) -> None:
         self.id = ""
         self.manual = False
         self.text_only = False
+        self._model = model
+        self._expires_at = expires_at
         self._input = "audio/pcm"
         self._output = "audio/pcm"
-        self._tracing: Any = None
 
     @property
     def microphone(self) -> AudioFormat:
@@ -46,40 +51,42 @@ class Session:
         """The format of the audio that the client plays."""
         return FORMATS[self._output]
 
-    def update(self, asked: Mapping[str, Any], *, formats_fixed: bool) -> list[EventError]:
-        """Take over what the client may decide. Returns what to tell it about the rest.
+    def update(self, asked: Mapping[str, Any]) -> EventError | None:
+        """Take over what the client may decide; the rest stays as it is, which is no error.
 
         Args:
             asked: the `session` of a `session.update`.
-            formats_fixed: audio has flowed, so that its formats can no longer change.
+
+        Returns:
+            what the client has to be told beside the effective session.
 
         Raises:
             EventError: a field has an invalid value. Nothing was changed.
         """
         if asked.get("type", "realtime") != "realtime":
             raise EventError("Only sessions of type realtime are served.", "invalid_value", "session.type")
-        given, taken = _objects(asked, "audio", "input"), _objects(asked, "audio", "output")
+        given, taken = _object(asked, "audio", "input"), _object(asked, "audio", "output")
         formats = (_format(given, "input") or self._input, _format(taken, "output") or self._output)
-        if formats_fixed and formats != (self._input, self._output):
-            message = "The audio formats can be chosen before the first audio only."
-            raise EventError(message, "invalid_value", "session.audio", malformed=False)
         text_only = _text_only(asked.get("output_modalities"), self.text_only)
         manual = _manual(given["turn_detection"]) if "turn_detection" in given else self.manual
         self._input, self._output = formats
         self.text_only, self.manual = text_only, manual
-        self._tracing = None
         if asked.get("tools"):
             message = "The tools are the agent's, and run on the server: a client cannot bring its own."
-            return [EventError(message, "invalid_value", "session.tools", malformed=False)]
-        return []
+            return EventError(message, "invalid_value", "session.tools")
+        return None
 
-    def effective(self, expires_at: int | None = None) -> dict[str, Any]:
+    def output(self) -> dict[str, Any]:
+        """Return how the agent sounds, as responses tell it."""
+        return {"format": _described(self._output), "voice": self._model}
+
+    def effective(self) -> dict[str, Any]:
         """Return the session in effect, as `session.created` and `session.updated` tell it."""
         return {
             "type": "realtime",
             "object": "realtime.session",
             "id": self.id,
-            "model": self.model,
+            "model": self._model,
             "output_modalities": ["text" if self.text_only else "audio"],
             "instructions": "",
             "tools": [],
@@ -88,16 +95,16 @@ class Session:
             "tracing": None,
             "truncation": "auto",
             "prompt": None,
-            "expires_at": expires_at,
+            "expires_at": self._expires_at,
             "include": None,
             "audio": {
                 "input": {
                     "format": _described(self._input),
-                    "transcription": {"model": self.model, "language": None, "prompt": None},
+                    "transcription": {"model": self._model, "language": None, "prompt": None},
                     "noise_reduction": None,
                     "turn_detection": None if self.manual else dict(TURN_DETECTION),
                 },
-                "output": {"format": _described(self._output), "voice": self.model, "speed": 1.0},
+                "output": {**self.output(), "speed": 1.0},
             },
         }
 
@@ -115,7 +122,7 @@ def _described(name: str) -> dict[str, Any]:
     return {"type": name, "rate": PCM_HZ} if name == "audio/pcm" else {"type": name}
 
 
-def _objects(asked: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+def _object(asked: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
     """Return a nested object; an empty one if it is not given."""
     where, found = "session", asked
     for name in path:

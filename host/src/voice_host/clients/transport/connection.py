@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from voice_host.call.events import CallEvent, Refused
@@ -16,6 +17,7 @@ from voice_host.clients.protocol import (
     AudioFormat,
     ClientEvent,
     ClientProtocol,
+    Configured,
     Frame,
     Goodbye,
     Handshake,
@@ -26,6 +28,10 @@ from voice_host.clients.transport import ConnectionLost, Disconnected, HandedOve
 
 OPENING_TIMEOUT_S = 10.0
 """Time limit for the message with which a client opens a call. Carriers take less than 1 s."""
+
+CONFIGURED_TIMEOUT_S = 0.5
+"""How long the agent waits with its first words for a client that may choose its audio formats first. Clients do so at
+once: this is for a round trip and a slow client."""
 
 MAX_OPENING_FRAMES = 64
 """How many frames a client may send before that message. Carriers send one."""
@@ -63,6 +69,7 @@ class ClientConnection:
         choice: which protocol it is, to hand the connection over.
         close_code: with which code the host closed the connection, also if another process did; None: it did not,
             since the client is gone.
+        reports_after_cut: whether the client tells what it played of a reply after the reply was cut.
     """
 
     def __init__(
@@ -75,6 +82,10 @@ class ClientConnection:
         self._send_timeout_s = send_timeout_s
         self._lock = asyncio.Lock()
         self._gone = False
+        self._configured = asyncio.Event()
+        self._rates: tuple[int, int] | None = None
+        self._formats = (self._protocol.microphone, self._protocol.speaker)
+        self.reports_after_cut = False
         self._decode: Callable[[bytes], bytes] = bytes
         self._encode: Callable[[bytes], bytes] = bytes
         self.on_stalled: Callable[[], None] = _ignore
@@ -129,13 +140,25 @@ class ClientConnection:
         """
         if self._transport.query_size > max_bytes:
             raise OpeningFailed("the query is too long", limit="max_metadata_bytes")
-        if (opening := _opening(self._protocol.connected(self.handshake))) is not None:
-            return opening
-        try:
-            async with asyncio.timeout(OPENING_TIMEOUT_S):
-                return await self._introduced(max_bytes)
-        except TimeoutError:
-            raise OpeningFailed("the client did not introduce itself in time") from None
+        if (opening := _opening(self._protocol.connected(self.handshake))) is None:
+            try:
+                async with asyncio.timeout(OPENING_TIMEOUT_S):
+                    introduced = await self._introduced(max_bytes)
+            except TimeoutError:
+                raise OpeningFailed("the client did not introduce itself in time") from None
+            if isinstance(introduced, Disconnected):
+                return introduced
+            opening = introduced
+        self.reports_after_cut = opening.reports_after_cut
+        if not opening.configures:
+            self._configured.set()
+        return opening
+
+    async def configured(self) -> None:
+        """Wait until the client has chosen its audio formats, if its protocol has that, or does not do so in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CONFIGURED_TIMEOUT_S):
+                await self._configured.wait()
 
     async def _introduced(self, max_bytes: int) -> Opening | Disconnected:
         for _ in range(MAX_OPENING_FRAMES):
@@ -160,18 +183,29 @@ class ClientConnection:
 
     async def use_rates(self, *, microphone_hz: int, speech_hz: int) -> None:
         """Convert between the client's audio formats and the agent's sample rates from now on."""
-        if self._protocol.microphone == self._protocol.speaker == AudioFormat():
+        self._rates = (microphone_hz, speech_hz)
+        if self._formats == (AudioFormat(), AudioFormat()):
             return
         # In a thread: the first resampler imports numpy and soxr, the first G.711 codec computes its tables.
-        self._decode, self._encode = await asyncio.to_thread(
-            lambda: (decoder(self._protocol.microphone, microphone_hz), encoder(speech_hz, self._protocol.speaker))
-        )
+        await asyncio.to_thread(self._convert, microphone_hz, speech_hz)
+
+    def _convert(self, microphone_hz: int, speech_hz: int) -> None:
+        microphone, speaker = self._formats
+        self._decode, self._encode = decoder(microphone, microphone_hz), encoder(speech_hz, speaker)
+
+    def _follow_formats(self) -> None:
+        """Convert from now on to the formats that the client has chosen."""
+        formats = (self._protocol.microphone, self._protocol.speaker)
+        if formats != self._formats:
+            self._formats = formats
+            if self._rates is not None:
+                self._convert(*self._rates)
 
     # --- to the client --------------------------------------------------------------------------------------------
 
     async def tell(self, event: CallEvent, sender: Sender | None = None) -> None:
         """Report an event to the client, unless `sender` is cancelled before it is sent."""
-        if not self._gone:
+        if self._is_wanted(sender):
             await self.send(self._protocol.tell(event), sender)
 
     async def speak(self, reply: int, pcm: bytes, sender: Sender) -> None:
@@ -234,10 +268,11 @@ class ClientConnection:
 
     def read(self, frame: Frame) -> list[ClientEvent]:
         """Return the events in a frame; audio as PCM16 at the agent's sample rate."""
-        return [
-            Audio(self._decode(event.data)) if isinstance(event, Audio) else event
-            for event in self._protocol.receive(frame)
-        ]
+        received = self._protocol.receive(frame)
+        self._follow_formats()
+        if not self._configured.is_set() and any(isinstance(event, Configured) for event in received):
+            self._configured.set()
+        return [Audio(self._decode(event.data)) if isinstance(event, Audio) else event for event in received]
 
     def divert_audio(self, take: Callable[[bytes, int], None]) -> None:
         """Pass audio to `take` as it arrives, if the server supports it and binary frames hold nothing but audio.

@@ -1,0 +1,335 @@
+"""Whole calls of clients of the OpenAI Realtime API."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from fastapi import WebSocket
+from websockets.asyncio.client import connect
+
+from tests.calls.studio import studio
+from tests.clients.realtime_client import realtime
+from voice_host import VoiceSessionHandler
+from voice_host.clients.openai_realtime import OpenAIRealtime
+from voice_host.clients.transport.asgi import AsgiWebSocket
+from voice_host.clients.transport.connection import ClientConnection
+from voice_host_sdk import AgentConfig, AgentReply, Caller, LifecycleCallbacks, Session, SessionError, UserTurn, tool
+
+
+class RealtimeHandler(VoiceSessionHandler):
+    async def handle(self, ws: WebSocket, *, caller: Caller | None = None, metadata: Any = None) -> None:
+        protocol = OpenAIRealtime({"model": "desk", "expires_at": 1800000000})
+        await self.take(ClientConnection(AsgiWebSocket(ws), protocol, send_timeout_s=5), caller=caller)
+
+
+class Callbacks(LifecycleCallbacks):
+    def __init__(self) -> None:
+        self.turns: list[UserTurn] = []
+        self.replies: list[AgentReply] = []
+        self.errors: list[SessionError] = []
+
+    async def on_user_turn(self, session: Session, turn: UserTurn) -> None:
+        self.turns.append(turn)
+
+    async def on_agent_reply(self, session: Session, reply: AgentReply) -> None:
+        self.replies.append(reply)
+
+    async def on_error(self, session: Session, error: SessionError) -> None:
+        self.errors.append(error)
+
+
+@tool
+async def opening_hours(day: str) -> str:
+    """Tell the opening hours of a day."""
+    return f"On {day} we open at nine."
+
+
+def desk(**options: Any) -> Any:
+    return studio(handler_class=RealtimeHandler, **{"ms_per_word": 300, **options})
+
+
+TURN = [
+    "input_audio_buffer.speech_started",
+    "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.committed",
+    "conversation.item.added",
+    "conversation.item.done",
+    "conversation.item.input_audio_transcription.delta",
+    "conversation.item.input_audio_transcription.completed",
+]
+BEGUN = [
+    "response.created",
+    "response.output_item.added",
+    "conversation.item.added",
+    "response.content_part.added",
+]
+SPOKEN = [
+    "response.output_audio.done",
+    "response.output_audio_transcript.done",
+    "response.content_part.done",
+    "conversation.item.done",
+    "response.output_item.done",
+    "response.done",
+]
+
+
+async def test_a_greeting_and_a_spoken_turn_in_the_recorded_order() -> None:
+    callbacks = Callbacks()
+    async with desk(config=AgentConfig(greeting="Hello there."), callbacks=callbacks) as s:
+        s.llm.reply("It is noon.")
+        async with realtime(s.url) as client:
+            done = await client.came("response.done")
+            assert done["response"]["status"] == "completed"
+            assert done["response"]["output"][0]["content"] == [{"type": "output_audio", "transcript": "Hello there."}]
+            ears = await s.stt.connected()
+            await client.say()
+            await ears.final("What time is it?")
+            done = await client.came("response.done", 2)
+    kinds = [kind for kind in client.reader.kinds if not kind.endswith((".output_audio.delta", "transcript.delta"))]
+    assert kinds == ["session.created", "session.updated", *BEGUN, *SPOKEN, *TURN, *BEGUN, *SPOKEN]
+    usage = done["response"]["usage"]
+    assert usage["input_tokens"] > 0
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+    [heard] = client.reader.of("conversation.item.input_audio_transcription.completed")
+    assert heard["transcript"] == "What time is it?"
+    assert heard["usage"] == {"type": "duration", "seconds": pytest.approx(0.1)}
+    assert [turn.text for turn in callbacks.turns] == ["What time is it?"]
+    assert client.closed == (1000, "")
+
+
+async def test_an_interruption_is_told_once_decided_and_what_was_heard_is_exact() -> None:
+    callbacks = Callbacks()
+    async with desk(callbacks=callbacks) as s:
+        s.llm.reply("One two three four five six seven eight nine ten.")
+        s.llm.reply("Fine, I stop here.")
+        async with realtime(s.url) as client:
+            ears = await s.stt.connected()
+            await client.say()
+            await ears.final("Count to ten")
+            await client.hear_for(1050)  # three words and a half
+            await ears.speech_started()
+            await asyncio.sleep(0.05)
+            assert len(client.reader.of("input_audio_buffer.speech_started")) == 1  # the first turn's
+            await ears.final("Wait a moment please")
+            cut = await client.came("response.done")
+            await client.came("response.done", 2)
+            [(item, played_ms)] = client.truncated
+            [truncated] = client.reader.of("conversation.item.truncated")
+            assert (truncated["item_id"], truncated["audio_end_ms"]) == (item, played_ms)
+            await client.send("conversation.item.retrieve", item_id=item)
+            retrieved = await client.came("conversation.item.retrieved")
+    assert cut["response"]["status"] == "cancelled"
+    assert cut["response"]["status_details"] == {"type": "cancelled", "reason": "turn_detected"}
+    assert cut["response"]["output"][0]["status"] == "incomplete"
+    assert client.reader.kinds.index("input_audio_buffer.speech_started") < client.reader.kinds.index("response.done")
+    words = " ".join(["One", "two", "three", "four", "five", "six"][: played_ms // 300])
+    assert [(reply.heard, reply.interrupted) for reply in callbacks.replies] == [
+        (words, True),
+        ("Fine, I stop here.", False),
+    ]
+    assert retrieved["item"]["content"] == [{"type": "output_audio", "transcript": words}]
+    [kept] = [message for message in s.llm.requests[-1].messages if message["role"] == "assistant"]
+    assert kept["content"] == f"{words} [interrupted by the caller]"
+
+
+async def test_what_a_client_played_after_a_long_buffer_replaces_the_estimate() -> None:
+    callbacks = Callbacks()
+    async with desk(callbacks=callbacks) as s:
+        s.llm.reply("One two three four five six seven eight nine ten.")
+        s.llm.reply("Fine.")
+        async with realtime(s.url, truncates=False) as client:
+            ears = await s.stt.connected()
+            await client.say()
+            await ears.final("Count to ten")
+            await client.hear_for(1600)
+            item = client.item
+            await ears.final("Wait a moment please")
+            await client.came("input_audio_buffer.speech_started", 2)
+            # Its loudspeaker is a second late.
+            await client.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=650)
+            await client.came("response.done", 2)
+    assert callbacks.replies[0].heard == "One two"
+    [kept] = [message for message in s.llm.requests[-1].messages if message["role"] == "assistant"]
+    assert kept["content"] == "One two [interrupted by the caller]"
+
+
+async def test_without_a_report_what_was_heard_is_estimated() -> None:
+    callbacks = Callbacks()
+    async with desk(callbacks=callbacks) as s:
+        s.llm.reply("One two three four five six seven eight nine ten.")
+        s.llm.reply("Fine.")
+        async with realtime(s.url, truncates=False) as client:
+            ears = await s.stt.connected()
+            await client.say()
+            await ears.final("Count to ten")
+            await client.hear_for(1050)
+            await ears.final("Wait a moment please")
+            await client.came("response.done", 2)
+    assert callbacks.replies[0].heard == "One two three"
+
+
+async def test_a_client_that_stops_playing_stops_the_agent() -> None:
+    callbacks = Callbacks()
+    async with desk(callbacks=callbacks) as s:
+        s.llm.reply("One two three four five six seven eight nine ten.")
+        s.llm.reply("Fine.")
+        async with realtime(s.url) as client:
+            ears = await s.stt.connected()
+            await client.say()
+            await ears.final("Count to ten")
+            await client.hear_for(1050)
+            await client.stop_playing()
+            await client.send("response.cancel")
+            done = await client.came("response.done")
+            error = await client.came("error")
+            await client.type("Are you there?")
+            await client.came("response.done", 2)
+    assert done["response"]["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
+    assert error["error"]["code"] == "response_cancel_not_active"
+    assert callbacks.replies[0].heard == "One two three"
+    assert len(client.reader.of("input_audio_buffer.speech_started")) == 1
+    assert callbacks.errors == []  # a cancel that comes too late is no fault
+
+
+async def test_a_response_is_cancelled() -> None:
+    callbacks = Callbacks()
+    async with desk(callbacks=callbacks) as s:
+        s.llm.reply("One two three four five six seven eight nine ten.")
+        async with realtime(s.url) as client:
+            await client.type("Count to ten")
+            created = await client.came("response.created")
+            await client.hear_for(650)
+            await client.send("response.cancel", response_id="resp_other", event_id="e1")
+            error = await client.came("error")
+            await client.send("response.cancel", response_id=created["response"]["id"])
+            done = await client.came("response.done")
+            await client.stop_playing()  # after the cancel, as the JavaScript client does
+            await client.until(lambda _: bool(callbacks.replies), 5)
+    assert (error["error"]["code"], error["error"]["event_id"]) == ("response_cancel_not_active", "e1")
+    assert done["response"]["status_details"]["reason"] == "client_cancelled"
+    assert callbacks.replies[0].heard == "One two"
+
+
+async def test_typed_turns_are_answered_when_a_response_is_asked_for() -> None:
+    callbacks = Callbacks()
+    async with desk(callbacks=callbacks) as s:
+        s.llm.reply("Both are possible.")
+        async with realtime(s.url) as client:
+            for text in ("Can I pay by card?", "And in cash?"):
+                item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+                await client.send("conversation.item.create", item=item)
+            await client.came("conversation.item.done", 2)
+            await asyncio.sleep(1)
+            assert callbacks.turns == []
+            await client.send("response.create", response={"metadata": {"topic": "paying"}})
+            await client.send("response.create", event_id="twice")
+            created = await client.came("response.created")
+            done = await client.came("response.done")
+            await client.send("response.create", event_id="nothing")
+            await client.came("error", 2)
+    assert [(turn.text, turn.typed) for turn in callbacks.turns] == [("Can I pay by card?\nAnd in cash?", True)]
+    assert created["response"]["metadata"] == {"topic": "paying"}
+    assert done["response"]["output"][0]["content"][0]["transcript"] == "Both are possible."
+    assert [(error["error"]["code"], error["error"]["event_id"]) for error in client.reader.of("error")] == [
+        ("conversation_already_has_active_response", "twice"),
+        ("nothing_to_answer", "nothing"),
+    ]
+
+
+async def test_a_client_that_wants_text_gets_text() -> None:
+    async with desk(config=AgentConfig(greeting="Hello there.")) as s:
+        s.llm.reply("It is noon.")
+        async with realtime(s.url, output_modalities=["text"]) as client:
+            await client.came("response.done")
+            await client.type("What time is it?")
+            done = await client.came("response.done", 2)
+    assert done["response"]["output"][0]["content"] == [{"type": "output_text", "text": "It is noon."}]
+    assert done["response"]["output_modalities"] == ["text"]
+    assert client.reader.of("response.output_audio.delta") == []
+    assert [event["text"] for event in client.reader.of("response.output_text.done")] == ["Hello there.", "It is noon."]
+
+
+async def test_tools_run_on_the_host_and_are_not_shown() -> None:
+    async with desk(config=AgentConfig(tools=[opening_hours])) as s:
+        s.llm.call_tool("opening_hours", {"day": "Friday"})
+        s.llm.reply("We open at nine.")
+        async with realtime(s.url) as client:
+            await client.type("When do you open on Friday?")
+            done = await client.came("response.done")
+    assert done["response"]["output"][0]["content"][0]["transcript"] == "We open at nine."
+    assert "function_call" not in str(client.reader.events)
+    assert len(client.reader.of("response.created")) == 1
+
+
+async def test_the_client_decides_when_a_turn_ends() -> None:
+    callbacks = Callbacks()
+    async with desk(callbacks=callbacks) as s:
+        s.llm.reply("It is noon.")
+        async with realtime(s.url, audio={"input": {"turn_detection": None}}) as client:
+            updated = await client.came("session.updated")
+            assert updated["session"]["audio"]["input"]["turn_detection"] is None
+            ears = await s.stt.connected()
+            await client.say()
+            await ears.final("What time is it")
+            await asyncio.sleep(1)
+            await ears.speech_started()
+            await client.say()
+            await client.send("input_audio_buffer.commit")
+            await client.send("response.create")
+            await client.came("conversation.item.added")
+            assert callbacks.turns == []
+            await ears.final("in Berlin?")
+            await client.came("response.done")
+            await client.send("input_audio_buffer.commit", event_id="c2")
+            error = await client.came("error")
+    [heard] = client.reader.of("conversation.item.input_audio_transcription.completed")
+    assert heard["transcript"] == "What time is it in Berlin?"
+    assert [(turn.text, turn.typed) for turn in callbacks.turns] == [("What time is it in Berlin?", False)]
+    assert client.reader.of("input_audio_buffer.speech_started") == []
+    assert (error["error"]["code"], error["error"]["event_id"]) == ("input_audio_buffer_commit_empty", "c2")
+
+
+async def test_nothing_said_before_a_commit_is_an_error_and_no_turn() -> None:
+    callbacks = Callbacks()
+    async with desk(callbacks=callbacks) as s, realtime(s.url, audio={"input": {"turn_detection": None}}) as client:
+        ears = await s.stt.connected()
+        await client.say()
+        await ears.final("Scratch that")
+        await asyncio.sleep(0.1)
+        await client.send("input_audio_buffer.clear")
+        await client.came("input_audio_buffer.cleared")
+        await client.say()
+        await client.send("input_audio_buffer.commit")
+        await client.send("response.create", event_id="r1")
+        error = await client.came("error")
+        completed = await client.came("conversation.item.input_audio_transcription.completed")
+    assert completed["transcript"] == ""
+    assert (error["error"]["code"], error["error"]["event_id"]) == ("nothing_heard", "r1")
+    assert callbacks.turns == []
+
+
+@pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])
+async def test_telephone_audio_both_ways_from_the_greeting_on(kind: str) -> None:
+    audio = {"input": {"format": {"type": kind}}, "output": {"format": {"type": kind}}}
+    async with desk(config=AgentConfig(greeting="Hello there.")) as s, realtime(s.url, audio=audio) as client:
+        updated = await client.came("session.updated")
+        await client.came("response.done")
+        ears = await s.stt.connected()
+        for _ in range(10):
+            await client.say(b"\xff" * 800)
+        await asyncio.sleep(1)
+        assert len(ears.audio) >= 2 * 900 * 16  # at 16 kHz
+    assert updated["session"]["audio"]["output"]["format"] == {"type": kind}
+    [item] = client.reader.pcm_ms
+    assert 500 < client.reader.pcm_ms[item] * 48 / 8 <= 610  # two words, at 8 bytes a millisecond
+
+
+async def test_a_greeting_does_not_wait_long_for_a_client_that_asks_for_nothing() -> None:
+    async with desk(config=AgentConfig(greeting="Hello there.")) as s, connect(s.url, compression=None) as ws:
+        kinds = []
+        async with asyncio.timeout(3):
+            while not kinds or kinds[-1] != '"response.done"':
+                kinds.append(str(await ws.recv()).split(":")[1].split(",")[0])
+    assert kinds[:2] == ['"session.created"', '"response.created"']
