@@ -12,6 +12,7 @@ from voice_host.speech.embedded.requirements import MODULES, speech_problem
 GROUPS = {
     "assemblyai": "clients",
     "mypy": "lint",
+    "openai-agents": "clients",
     "playwright": "browser",
     "ruff": "lint",
     "schemathesis": "fuzz",
@@ -20,9 +21,13 @@ GROUPS = {
 """The dependency group of each in pyproject.toml that a plain `uv run` leaves out."""
 
 
+IMPORTED_AS = {"openai-agents": "agents"}
+"""The module of each that is named otherwise."""
+
+
 def needs(package: str) -> None:
     """Skip what is being run or collected unless `package` is installed. In continuous integration, fail."""
-    if find_spec(package) is None:
+    if find_spec(IMPORTED_AS.get(package, package)) is None:
         _lack(f"{package} is not installed: `uv run --group {GROUPS[package]} pytest` runs this, too")
 
 
@@ -53,6 +58,7 @@ class TestModule(pytest.Module):
         if failure is not None:
             cause = failure.__cause__
             missing = (cause.name or "").partition(".")[0] if isinstance(cause, ModuleNotFoundError) else ""
+            missing = next((package for package, module in IMPORTED_AS.items() if module == missing), missing)
             if missing in GROUPS:
                 needs(missing)
             elif missing in MODULES:

@@ -24,20 +24,20 @@ def snapshot(
         forgotten: the last reply before the caller reset the conversation.
         origin_s: the beginning of the session.
     """
-    turns = engine.snapshot(origin_s)
+    state = engine.snapshot(origin_s)
     messages: list[ModelMessage] = []
     for earlier in unsettled:
         if earlier is not reply and earlier.id > forgotten:
             messages += earlier.messages_so_far()
     if reply is None or reply.id <= forgotten:
-        return CallSnapshot(SuspendedCall(turns), messages)
+        return CallSnapshot(SuspendedCall(state), messages)
     if reply.alive and must_be_answered(reply, engine.text_complete, reply.audible()):
-        return CallSnapshot(SuspendedCall(turns, unanswered=reply.asked), messages)
+        return CallSnapshot(SuspendedCall(state, unanswered=reply.asked), messages)
     if reply in unsettled:
         messages += reply.messages_so_far()
     current = reply.id == engine.reply  # or else the next reply is about to begin
     unheard = reply.rest() if current and engine.unfinished else ""
-    return CallSnapshot(SuspendedCall(turns, unheard=unheard), messages)
+    return CallSnapshot(SuspendedCall(state, unheard=unheard), messages)
 
 
 def must_be_answered(reply: Reply, text_complete: bool, heard: str | None) -> bool:

@@ -15,6 +15,9 @@ from voice_host.front.calls import Calls
 
 PATH = "/v1/realtime"
 
+BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
+"""With it, browsers asked for the beta of the API."""
+
 SESSION_S = 3600
 """For `expires_at`: how long a session lasts at most in this protocol."""
 
@@ -37,9 +40,8 @@ def add_realtime_route(app: FastAPI, calls: Calls) -> None:
 def _not_served(ws: WebSocket) -> tuple[CloseCode, str] | None:
     """Return why a request is none for a session of this protocol."""
     query = ws.query_params
-    if ws.headers.get("openai-beta") is not None:
-        reason = "the beta of the Realtime API is not served: leave out the header OpenAI-Beta"
-        return CloseCode.COULD_NOT_START, reason
+    if "realtime" in ws.headers.get("openai-beta", "") or BETA_SUBPROTOCOL in ws.scope.get("subprotocols", ()):
+        return CloseCode.COULD_NOT_START, "the beta of the Realtime API is not served: leave out OpenAI-Beta"
     if "call_id" in query:
         return CloseCode.COULD_NOT_START, "there are no calls to attach to: leave out call_id"
     if query.get("intent") == "transcription":
