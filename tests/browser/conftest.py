@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from tests.browser.customer_site import CustomerSite
 from tests.browser.fake_microphone import padded_recording
-from tests.browser.scripted_host import ScriptedHost, agent, serving
+from tests.browser.scripted_host import ScriptedHost, agent, serving, serving_app
 from tests.real_host import real_host
 
 if TYPE_CHECKING:  # tests/groups.py
@@ -98,6 +99,15 @@ async def host() -> AsyncIterator[ScriptedHost]:
     async with serving(scripted):
         yield scripted
     assert scripted.failures == []
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def site() -> AsyncIterator[CustomerSite]:
+    """A web site of another origin than the host's."""
+    customer = CustomerSite()
+    async with serving_app(customer.app) as port:
+        customer.url = f"http://localhost:{port}"
+        yield customer
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,10 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from voice_host.front import browser_client
+from voice_host.front.static_files import FilesWithHeaders
+
 PAGE = Path(str(files("voice_host") / "page"))
-CLIENT = Path(str(files("voice_host") / "browser"))
 DEADLINE_S = 15.0
 TTS_SAMPLE_RATE = 24000
 
@@ -71,6 +73,11 @@ class ScriptedCall:
     def address(self) -> str:
         """The agent in the path of the call: `front-desk`, `front-desk@staging`."""
         return str(self._websocket.path_params["agent_id"])
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of its query."""
+        return dict(self._websocket.query_params)
 
     @property
     def resumes(self) -> str | None:
@@ -166,7 +173,7 @@ class ScriptedHost:
                 Route("/agents", self._list),
                 WebSocketRoute("/agents/{agent_id}/session", self._session),
                 Mount("/page", StaticFiles(directory=PAGE)),
-                Mount("/", StaticFiles(directory=CLIENT)),
+                Mount("/", FilesWithHeaders(browser_client.FOLDER, browser_client.HEADERS)),
             ]
         )
 
@@ -227,17 +234,23 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(host: ScriptedHost) -> AsyncIterator[ScriptedHost]:
-    """Run the host in the current loop on a free port of the loopback interface."""
-    config = uvicorn.Config(host.app, port=0, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)
+async def serving_app(app: Starlette) -> AsyncIterator[int]:
+    """Run an application in the current loop on a free port of the loopback interface, and yield the port."""
+    config = uvicorn.Config(app, port=0, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)
     server = _Server(config)
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve())
         await server.listening.wait()
-        port = server.servers[0].sockets[0].getsockname()[1]
-        host.url = f"http://127.0.0.1:{port}"
-        host.port = port
         try:
-            yield host
+            yield server.servers[0].sockets[0].getsockname()[1]
         finally:
             server.should_exit = True
+
+
+@asynccontextmanager
+async def serving(host: ScriptedHost) -> AsyncIterator[ScriptedHost]:
+    """Run the host."""
+    async with serving_app(host.app) as port:
+        host.url = f"http://127.0.0.1:{port}"
+        host.port = port
+        yield host

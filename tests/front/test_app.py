@@ -152,7 +152,7 @@ async def test_the_talk_page_and_its_files_are_served(tmp_path: Path) -> None:
 
 async def test_pages_of_any_site_may_load_the_client(tmp_path: Path) -> None:
     async with running(tmp_path, allow="nobody") as r, httpx2.AsyncClient(base_url=f"http://{r.address}") as http:
-        for path in ("/client.js", "/client/call.js", "/client/capture-worklet.js", "/client.d.ts"):
+        for path in ("/client.js", "/client/call.js", "/client/capture-worklet.js", "/client.d.ts", "/widget.js"):
             answer = await http.get(path, headers={"origin": "https://shop.example.com"})
             assert answer.status_code == 200
             kind = "text/plain" if path.endswith(".ts") else "text/javascript"

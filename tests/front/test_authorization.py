@@ -58,6 +58,9 @@ def key_for(folder: Path, *scopes: Scope, agents: tuple[str, ...] | None = None,
     return text
 
 
+FILE_IN = {"/page/...": "talk.js", "/client/...": "call.js", "/widget/...": "log.js"}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guarded]:
     folder = tmp_path_factory.mktemp("guarded")
@@ -88,7 +91,7 @@ async def test_a_route_shows_to_each_what_the_table_says(guarded: Guarded, row: 
         wanted = frozenset({min(wanted)})  # one of them is enough
     credential = await guarded.credential(who, wanted)
     method, path = what.split("`")[1].replace("{id}", "hello").split()
-    path = {"/page/...": "/page/talk.js", "/client/...": "/client/call.js"}.get(path, path)
+    path = path.replace("...", FILE_IN.get(path, ""))
     if method == "WS":
         realtime = path == "/v1/realtime"
         address = guarded.running.session("hello")

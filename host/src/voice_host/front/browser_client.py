@@ -1,4 +1,4 @@
-"""The client for browsers: `/client.js`, `/widget.js`, and the modules that they load from `/client/`."""
+"""The client for browsers, `/client.js`, and the widget, `/widget.js`, with the modules that they load."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ HEADERS = {
 def add_browser_client(app: FastAPI) -> None:
     """Add the routes to an application."""
     files = FilesWithHeaders(FOLDER, HEADERS)
-    app.mount("/client", FilesWithHeaders(FOLDER / "client", HEADERS), name="client")
+    for folder in ("client", "widget"):
+        app.mount(f"/{folder}", FilesWithHeaders(FOLDER / folder, HEADERS), name=folder)
 
     def serve(name: str) -> None:
         @app.get(f"/{name}", include_in_schema=False)
         async def serve_file(request: Request) -> Response:
             return await files.get_response(name, request.scope)
 
-    for name in ("client.js", "client.d.ts"):
+    for name in ("client.js", "client.d.ts", "widget.js"):
         serve(name)

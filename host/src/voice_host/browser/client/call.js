@@ -171,7 +171,7 @@ export class Call {
       audio: (reply, pcm) => this.#onAudio(reply, pcm),
       lost: () => this.#onLost(),
       closed: (code, reason, wasLost) => this.#finish(endOf(code, reason, { wasReady: this.#ready !== null, wasLost })),
-      refused: (error) => this.#finish(ownEnd("token_failed", String(error?.message ?? error))),
+      refused: (error) => this.#finish(ownEnd(navigator.onLine ? "token_failed" : "unreachable", String(error?.message ?? error))),
     };
     const { address, getToken, resumeToken } = this.#options;
     this.#connection = new Connection(address, getToken, handlers, resumeToken);

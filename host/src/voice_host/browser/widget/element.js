@@ -1,0 +1,230 @@
+// <voice-agent>: one agent that people can talk to and type to.
+
+import { connect } from "../client.js";
+import { TEXTS } from "./texts.js";
+import { fetchToken } from "./token.js";
+import { View } from "./view.js";
+
+const PROPERTIES = ["getToken", "metadata", "texts"];
+
+/** Why a call failed, for the developer of the page: people who use it cannot do anything about these. */
+const SETUP_HINTS = {
+  origin_not_allowed: () => `add ${location.origin} to allowed_origins in the host's settings`,
+  not_authorised: () => "the host wants a call token: set the attribute token-url, or the property getToken",
+  token_failed: () => "the page's own server gave no token",
+  no_such_agent: () => "check the attribute agent",
+};
+
+export class VoiceAgent extends HTMLElement {
+  static observedAttributes = ["agent", "host", "label", "placement"];
+
+  #view;
+  #call = null;
+  #isOpen = false;
+  #getToken = null;
+  #metadata = {};
+  #texts = TEXTS;
+
+  constructor() {
+    super();
+    const texts = () => this.#texts;
+    this.#view = new View(this.attachShadow({ mode: "open" }), texts, {
+      open: () => this.open(),
+      close: () => this.close(),
+      talk: () => this.#talk(),
+      stop: () => this.#call?.stopSpeaking(),
+      hangUp: () => this.hangUp(),
+      say: (text) => this.say(text),
+    });
+    // Set by the page before this script was loaded.
+    for (const name of PROPERTIES.filter((property) => Object.hasOwn(this, property))) {
+      const value = this[name];
+      delete this[name];
+      this[name] = value;
+    }
+    this.#show();
+  }
+
+  /** The call under way, see docs/reference/client-js.md; null if there is none. */
+  get call() {
+    return this.#call;
+  }
+
+  /** A function that returns a call token, or a promise of it. It wins over the attribute `token-url`. */
+  get getToken() {
+    return this.#getToken;
+  }
+
+  set getToken(getToken) {
+    this.#getToken = getToken;
+  }
+
+  /** Becomes `Session.metadata` of the next call. */
+  get metadata() {
+    return this.#metadata;
+  }
+
+  set metadata(metadata) {
+    this.#metadata = metadata ?? {};
+  }
+
+  /** Words to show instead of the English ones, see texts.js; for messages, by the code of the problem or the end. */
+  get texts() {
+    return this.#texts;
+  }
+
+  set texts(texts) {
+    this.#texts = { ...TEXTS, ...texts };
+    this.#show();
+  }
+
+  /** Begins a call, unless there is one. Do this directly in a click or key press, or browsers may block the sound. */
+  start({ microphone = true } = {}) {
+    if (this.#call) return;
+    this.#view.problem(null);
+    try {
+      this.#call = connect({
+        agent: this.getAttribute("agent") ?? "",
+        host: this.getAttribute("host") ?? undefined,
+        getToken: () => this.#token(),
+        metadata: this.#metadata,
+        microphone,
+      });
+    } catch (error) {
+      console.error(`<voice-agent>: ${error.message}`);
+      this.#view.problem(this.#texts.notSetUp);
+      return;
+    }
+    this.#follow(this.#call);
+    this.#show();
+    this.dispatchEvent(new CustomEvent("callstart", { detail: this.#call, bubbles: true, composed: true }));
+  }
+
+  /** Sends a typed turn, in a new call if there is none. */
+  say(text) {
+    if (!this.#call) this.start({ microphone: false });
+    if (!this.#call) return;
+    this.#view.log.typed(text);
+    this.#call.say(text);
+    this.#show();
+  }
+
+  hangUp() {
+    this.#call?.hangUp();
+  }
+
+  /** Opens the panel of a widget in the corner of the page. */
+  open() {
+    this.#isOpen = true;
+    this.#show();
+    this.#view.focusPanel();
+  }
+
+  /** Closes the panel. A call goes on. */
+  close() {
+    if (this.#isInline || !this.#isOpen) return;
+    this.#isOpen = false;
+    this.#show();
+    this.#view.focusLauncher();
+  }
+
+  attributeChangedCallback(name, before, after) {
+    if (before === after) return;
+    if (name === "agent" || name === "host") {
+      this.hangUp();
+      this.#view.log.clear();
+      this.#view.problem(null);
+    }
+    this.#show();
+  }
+
+  disconnectedCallback() {
+    // An element that is only moved is connected again at once.
+    queueMicrotask(() => this.isConnected || this.hangUp());
+  }
+
+  get #isInline() {
+    return this.getAttribute("placement") === "inline";
+  }
+
+  #show() {
+    const isSetUp = Boolean(this.getAttribute("agent"));
+    this.#view.show({
+      state: this.#call?.state ?? "idle",
+      microphone: this.#call?.microphone ?? "off",
+      label: this.getAttribute("label") || this.#texts.label,
+      isInline: this.#isInline,
+      isOpen: this.#isInline || this.#isOpen,
+      isSetUp,
+    });
+  }
+
+  #talk() {
+    if (!this.#call) this.start();
+    else if (this.#call.state === "blocked") return; // any click unblocks it
+    else if (this.#call.microphone === "on") this.#call.mute();
+    else this.#call.unmute();
+  }
+
+  async #token() {
+    if (this.#getToken) return await this.#getToken();
+    const address = this.getAttribute("token-url");
+    return address === null ? null : await fetchToken(address);
+  }
+
+  #follow(call) {
+    const { log } = this.#view;
+    const shown = {
+      ready: ({ resumed }) => resumed && log.note(this.#texts.resumed),
+      lost: () => log.endCall(),
+      microphone: (state) => {
+        this.#view.level(0);
+        if (state === "on") this.#view.problem(null);
+      },
+      greeting: ({ reply, text }) => log.reply(reply, text),
+      transcript: ({ text, final }) => final || log.partial(text),
+      turn: ({ text }) => log.turn(text),
+      replyDelta: ({ reply, text }) => log.replyDelta(reply, text),
+      reply: ({ reply, text }) => log.reply(reply, text),
+      interrupted: ({ reply, heard }) => log.interrupted(reply, heard),
+      reset: () => log.clear(),
+      error: (error) => this.#onError(error),
+      state: () => {},
+    };
+    for (const [event, show] of Object.entries(shown)) {
+      call.on(event, (detail) => {
+        show(detail);
+        if (event !== "state" || detail !== "ended") this.#show();
+      });
+    }
+    call.on("level", (level) => this.#view.level(level));
+    call.on("ended", (end) => this.#onEnded(end));
+  }
+
+  #onError({ code, message, isOfHost, isFatal }) {
+    if (isFatal) return; // `ended` follows
+    const text = this.#texts[code] ?? message;
+    if (isOfHost || code === "microphone_replaced") this.#view.log.note(text);
+    else if (code.startsWith("microphone_")) this.#showProblem(`${text} ${this.#texts.thenUseMicrophone}`);
+    else this.#showProblem(text);
+  }
+
+  #showProblem(text) {
+    this.#view.problem(text);
+    this.#isOpen = true; // it says what to do
+  }
+
+  #onEnded(end) {
+    this.#call = null;
+    const text = this.#texts[end.cause] ?? end.message;
+    this.#view.log.endCall();
+    this.#view.level(0);
+    if (end.failed) this.#showProblem(text);
+    else this.#view.log.note(text);
+    if (end.cause in SETUP_HINTS) {
+      console.error(`<voice-agent>: ${SETUP_HINTS[end.cause]()}${end.reason && ` (${end.reason})`}`);
+    }
+    this.#show();
+    this.dispatchEvent(new CustomEvent("callend", { detail: end, bubbles: true, composed: true }));
+  }
+}

@@ -1,0 +1,309 @@
+// The look of the widget. A constructed style sheet: a Content Security Policy does not block it.
+
+const CSS = `
+:host {
+  all: initial;
+  --accent: var(--voice-agent-accent, #0f766e);
+  --on-accent: var(--voice-agent-on-accent, #ffffff);
+  --background: var(--voice-agent-background, #ffffff);
+  --text: var(--voice-agent-text, #16201f);
+  --soft: var(--voice-agent-soft, #5a6766);
+  --line: var(--voice-agent-line, #dbe1e1);
+  --bubble: var(--voice-agent-bubble, #eef1f1);
+  --bad: var(--voice-agent-bad, #b42318);
+  --bad-background: var(--voice-agent-bad-background, #fdecea);
+  --focus: var(--voice-agent-focus, #2563eb);
+  --radius: var(--voice-agent-radius, 14px);
+  display: block;
+  box-sizing: border-box;
+  max-width: 100%;
+  width: var(--voice-agent-width, 22rem);
+  color: var(--text);
+  color-scheme: light;
+  font: var(--voice-agent-font, 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif);
+  overflow-wrap: anywhere;
+}
+
+:host([hidden]) {
+  display: none;
+}
+
+:host([theme="dark"]) {
+  --accent: var(--voice-agent-accent, #2dd4bf);
+  --on-accent: var(--voice-agent-on-accent, #06231f);
+  --background: var(--voice-agent-background, #161e1d);
+  --text: var(--voice-agent-text, #e8eeed);
+  --soft: var(--voice-agent-soft, #9aabaa);
+  --line: var(--voice-agent-line, #2a3534);
+  --bubble: var(--voice-agent-bubble, #212b2a);
+  --bad: var(--voice-agent-bad, #ff9a8f);
+  --bad-background: var(--voice-agent-bad-background, #3b1a17);
+  --focus: var(--voice-agent-focus, #7db1ff);
+  color-scheme: dark;
+}
+
+:host(:not([placement="inline"])) {
+  position: fixed;
+  inset-block-end: var(--voice-agent-inset, 1rem);
+  inset-inline-end: var(--voice-agent-inset, 1rem);
+  z-index: var(--voice-agent-z-index, 1000);
+  max-width: calc(100vw - 2 * var(--voice-agent-inset, 1rem));
+  display: flex;
+  flex-direction: column-reverse;
+  align-items: flex-end;
+  gap: 0.75rem;
+  pointer-events: none;
+}
+
+:host(:not([placement="inline"])[hidden]) {
+  display: none;
+}
+
+* {
+  box-sizing: border-box;
+  margin: 0;
+  pointer-events: auto;
+}
+
+[hidden] {
+  display: none !important;
+}
+
+:focus-visible {
+  outline: 3px solid var(--focus);
+  outline-offset: 2px;
+}
+
+button,
+input {
+  font: inherit;
+  color: inherit;
+  border-radius: calc(var(--radius) * 0.7);
+  min-height: 2.75rem;
+}
+
+button {
+  display: inline-flex;
+  align-items: center;
+  justify-content: center;
+  gap: 0.5rem;
+  padding: 0.4rem 0.9rem;
+  border: 1px solid var(--line);
+  background: transparent;
+  cursor: pointer;
+}
+
+button:disabled,
+input:disabled {
+  opacity: 0.55;
+  cursor: default;
+}
+
+svg {
+  width: 1.25rem;
+  height: 1.25rem;
+  flex: none;
+  fill: none;
+  stroke: currentColor;
+  stroke-width: 2;
+  stroke-linecap: round;
+  stroke-linejoin: round;
+}
+
+.launcher,
+.talk {
+  background: var(--accent);
+  border-color: var(--accent);
+  color: var(--on-accent);
+  font-weight: 600;
+}
+
+.launcher {
+  min-height: 3.25rem;
+  padding-inline: 1.25rem;
+  border-radius: 999px;
+  box-shadow: 0 4px 16px rgb(0 0 0 / 25%);
+}
+
+.launcher:not([data-state="idle"])::after {
+  content: "";
+  width: 0.6rem;
+  height: 0.6rem;
+  border-radius: 50%;
+  background: currentColor;
+}
+
+.panel {
+  display: flex;
+  flex-direction: column;
+  width: 100%;
+  max-height: var(--voice-agent-height, min(32rem, calc(100dvh - 7rem)));
+  background: var(--background);
+  border: 1px solid var(--line);
+  border-radius: var(--radius);
+  overflow: hidden;
+}
+
+:host(:not([placement="inline"])) .panel {
+  box-shadow: 0 8px 32px rgb(0 0 0 / 25%);
+}
+
+.header {
+  display: flex;
+  align-items: center;
+  justify-content: space-between;
+  gap: 0.5rem;
+  padding: 0.75rem 1rem;
+  border-block-end: 1px solid var(--line);
+}
+
+.title {
+  font-weight: 600;
+}
+
+.close {
+  border: none;
+  padding: 0.4rem;
+  min-width: 2.75rem;
+}
+
+.scroller {
+  flex: 1 1 auto;
+  min-height: 8rem;
+  overflow-y: auto;
+  padding: 1rem;
+}
+
+.scroller:focus-visible {
+  outline-offset: -3px;
+}
+
+.intro,
+.note .bubble {
+  color: var(--soft);
+  font-size: 0.9em;
+  text-align: center;
+}
+
+ol {
+  list-style: none;
+  padding: 0;
+  display: flex;
+  flex-direction: column;
+  gap: 0.5rem;
+}
+
+.bubble {
+  width: fit-content;
+  max-width: 88%;
+  padding: 0.45rem 0.8rem;
+  border-radius: var(--radius);
+  background: var(--bubble);
+  white-space: pre-line;
+}
+
+.user .bubble {
+  margin-inline-start: auto;
+  background: var(--accent);
+  color: var(--on-accent);
+}
+
+.partial .bubble {
+  opacity: 0.75;
+  font-style: italic;
+}
+
+.note .bubble {
+  margin-inline: auto;
+  background: none;
+}
+
+.agent .bubble:empty {
+  display: none;
+}
+
+.problem {
+  margin: 0 1rem 0.5rem;
+  padding: 0.6rem 0.8rem;
+  border: 1px solid var(--bad);
+  border-radius: calc(var(--radius) * 0.7);
+  background: var(--bad-background);
+  color: var(--bad);
+  font-size: 0.9em;
+}
+
+.status {
+  padding: 0.25rem 1rem;
+  color: var(--soft);
+  font-size: 0.9em;
+  text-align: center;
+}
+
+.buttons {
+  display: flex;
+  flex-wrap: wrap;
+  justify-content: center;
+  gap: 0.5rem;
+  padding: 0.25rem 1rem 0.75rem;
+}
+
+.talk {
+  flex: 1 1 auto;
+}
+
+[data-microphone="on"] .talk {
+  box-shadow: 0 0 0 calc(var(--level, 0) * 0.4rem) color-mix(in srgb, var(--accent) 35%, transparent);
+  transition: box-shadow 80ms linear;
+}
+
+form {
+  display: flex;
+  gap: 0.5rem;
+  padding: 0.75rem 1rem 1rem;
+  border-block-start: 1px solid var(--line);
+}
+
+input {
+  flex: 1 1 auto;
+  min-width: 0;
+  padding: 0.4rem 0.8rem;
+  border: 1px solid var(--soft);
+  background: var(--background);
+}
+
+input::placeholder {
+  color: var(--soft);
+  opacity: 1;
+}
+
+.for-screen-readers {
+  position: absolute;
+  width: 1px;
+  height: 1px;
+  overflow: hidden;
+  clip-path: inset(50%);
+  white-space: nowrap;
+}
+
+@media (prefers-reduced-motion: reduce) {
+  [data-microphone="on"] .talk {
+    box-shadow: none;
+    transition: none;
+  }
+}
+`;
+
+/** The rules for `theme="dark"`, which also hold without the attribute `theme` where the person's system is dark. */
+const DARK = /:host\(\[theme="dark"\]\) (\{[^}]*\})/.exec(CSS)[1];
+const AUTO_DARK = `@media (prefers-color-scheme: dark) { :host(:not([theme])) ${DARK} }`;
+
+let made = null;
+
+/** The style sheet, one for all widgets of a page. */
+export function sheet() {
+  if (made === null) {
+    made = new CSSStyleSheet();
+    made.replaceSync(CSS + AUTO_DARK);
+  }
+  return made;
+}

@@ -1,0 +1,318 @@
+"""The widget on a page of another origin: it calls, shows the call, and says what to do when something fails."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.browser.customer_site import CustomerSite
+from tests.browser.scripted_host import ScriptedCall, ScriptedHost, tone
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
+
+NOBODY = "ws://127.0.0.1:9"  # an address where nobody listens
+INLINE = '<voice-agent agent="front-desk" placement="inline"></voice-agent>'
+
+
+async def chatting(call: ScriptedCall) -> None:
+    """Confirm and answer each typed turn."""
+    await call.ready()
+    number = 0
+    while True:
+        said = (await call.message("text"))["text"]
+        number += 1
+        await call.send("turn", text=said)
+        await call.send("reply_delta", reply=number, text="You said ")
+        await call.send("chat", reply=number, text=f"You said {said}", steps=[])
+        await call.send("tts_done", reply=number)
+
+
+async def type_message(widget: Page | Locator, text: str) -> None:
+    await widget.get_by_label("Message").fill(text)
+    await widget.get_by_label("Message").press("Enter")
+
+
+async def test_a_button_in_the_corner_opens_a_call_by_keyboard(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    host.script = chatting
+    await page.goto(site.show(host.url, '<voice-agent agent="front-desk" label="Ask the shop"></voice-agent>'))
+    launcher = page.get_by_role("button", name="Ask the shop")
+    await expect(launcher).to_have_attribute("aria-expanded", "false")
+    assert host.calls == []
+    await launcher.press("Enter")
+    await expect(page.get_by_role("region", name="Ask the shop")).to_be_visible()
+    await expect(page.get_by_role("button", name="Start talking")).to_be_focused()
+    await type_message(page, "Hello")
+    await expect(page.locator(".agent .bubble")).to_have_text("You said Hello")
+    await expect(page.locator(".user .bubble")).to_have_text("Hello")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("region", name="Ask the shop")).to_be_hidden()
+    await expect(launcher).to_be_focused()
+    assert (await host.call()).closed_with is None, "closing the panel does not end the call"
+    await launcher.press("Enter")
+    await page.get_by_role("button", name="Hang up").click()
+    await expect(page.locator(".note")).to_have_text("You hung up.")
+    await expect(page.get_by_role("button", name="Start talking")).to_be_focused()
+    await (await host.call()).wait_for(lambda: host.calls[0].closed_with == 1000)
+    assert await page.get_by_role("alert").count() == 0
+
+
+async def test_a_spoken_call_is_heard_shown_and_interrupted(page: Page, host: ScriptedHost, site: CustomerSite) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.send("greeting", reply=1, text="Welcome to the shop.")
+        await call.speak(tone(20.0))
+        await call.wait_for(lambda: len(call.audio) > 16000)
+        await call.send("transcript", text="What’s the", final=False)
+        await call.message("cancel")
+        await call.send("cancelled", reply=1, heard="Welcome to")
+        await call.send("transcript", text="What’s the weather like?", final=True)
+        await call.send("turn", text="What’s the weather like?")
+        await call.send("thinking")
+
+    host.script = script
+    await page.goto(site.show(host.url, INLINE))
+    await page.get_by_role("button", name="Start talking").click()
+    await expect(page.locator(".status")).to_have_text("Speaking")
+    await expect(page.locator(".partial .bubble")).to_have_text("What’s the")
+    await page.get_by_role("button", name="Stop speaking").click()
+    await expect(page.locator(".agent .bubble")).to_have_text("Welcome to …")
+    await expect(page.locator(".user .bubble")).to_have_text("What’s the weather like?")
+    await expect(page.locator(".status")).to_have_text("Thinking …")
+    call = await host.call()
+    assert set(call.audio_frames) == {640}
+    await page.get_by_role("button", name="Mute", exact=True).click()
+    await expect(page.get_by_role("button", name="Unmute")).to_be_visible()
+
+
+async def test_the_page_decides_words_metadata_and_token_before_and_after_the_script_is_there(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    host.script = chatting
+    script = """
+        const widget = document.querySelector("voice-agent");
+        widget.texts = { start: "Gespräch beginnen", send: "Senden" };
+        widget.metadata = { table: 7 };
+        widget.getToken = async () => "token-of-the-page";
+        const events = (window.events = []);
+        document.addEventListener("callstart", ({ detail }) => {
+          detail.on("turn", ({ text }) => events.push(text));
+        });
+        document.addEventListener("callend", ({ detail }) => events.push(detail.cause));
+        await import("HOST/widget.js");
+        document.body.append(document.createElement("voice-agent"));
+    """
+    address = site.show(host.url, INLINE, script)
+    site.body = INLINE  # the script loads the widget later
+    await page.goto(address)
+    await expect(page.get_by_role("button", name="Gespräch beginnen")).to_be_visible()
+    await type_message(page.locator("voice-agent").first, "Hello")
+    await expect(page.locator(".agent .bubble")).to_have_text("You said Hello")
+    assert host.subprotocols == ["voice-host.v1", "voice-host.token.token-of-the-page"]
+    assert (await host.call()).parameters == {"table": "7"}
+    await page.get_by_role("button", name="Hang up").click()
+    await expect(page.locator(".note")).to_have_count(1)
+    assert await page.evaluate("events") == ["Hello", "hung_up"]
+
+
+async def test_widgets_call_independently_and_end_with_their_element(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    host.script = chatting
+    body = "".join(f'<voice-agent id="{name}" agent="{name}" placement="inline"></voice-agent>' for name in "ab")
+    await page.goto(site.show(host.url, body))
+    first, second = page.locator("#a"), page.locator("#b")
+    await type_message(first, "one")
+    await expect(first.locator(".agent .bubble")).to_have_text("You said one")
+    await type_message(second, "two")
+    await expect(second.locator(".agent .bubble")).to_have_text("You said two")
+    assert [call.address for call in host.calls] == ["a", "b"]
+    await page.evaluate("document.body.prepend(document.querySelector('#b'))")  # it is only moved
+    await type_message(second, "three")
+    await expect(second.locator(".agent .bubble").last).to_have_text("You said three")
+    await page.evaluate("document.querySelector('#a').remove()")
+    await host.calls[0].wait_for(lambda: host.calls[0].closed_with == 1000)
+    assert host.calls[1].closed_with is None
+    await page.evaluate("document.querySelector('#b').setAttribute('agent', 'c')")
+    await host.calls[1].wait_for(lambda: host.calls[1].closed_with == 1000)
+    await expect(second.locator(".bubble")).to_have_count(0)
+    await type_message(second, "four")
+    await expect(second.locator(".agent .bubble")).to_have_text("You said four")
+    assert host.calls[2].address == "c"
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "hint"),
+    [
+        (4401, "There is no permission to call", "set the attribute token-url"),
+        (4403, "does not take calls from this site", "add http://localhost:"),
+        (4404, "has no such agent", "check the attribute agent"),
+        (4429, "All lines are busy. Try again", ""),
+        (4500, "could not be started. Try again", ""),
+        (4503, "cannot take calls at the moment", ""),
+        (4504, "is restarting. Try again", ""),
+        (1011, "ended because of an error. Try again", ""),
+    ],
+)
+async def test_a_call_that_is_refused_says_what_to_do(
+    page: Page, host: ScriptedHost, site: CustomerSite, code: int, words: str, hint: str
+) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.close(code, "for a reason")
+
+    host.script = script
+    logged: list[str] = []
+    page.on("console", lambda line: logged.append(line.text))
+    await page.goto(site.show(host.url))
+    await page.get_by_role("button", name="Talk to us").click()
+    await page.get_by_role("button", name="Start talking").click()
+    await expect(page.get_by_role("alert")).to_contain_text(words)
+    assert await page.get_by_role("button", name="Start talking").is_enabled()
+    hints = [text for text in logged if text.startswith("<voice-agent>")]
+    assert bool(hint) == bool(hints)
+    assert hint in "".join(hints)
+
+
+async def test_a_host_that_cannot_be_reached_is_told_of(page: Page, host: ScriptedHost, site: CustomerSite) -> None:
+    body = f'<voice-agent agent="front-desk" host="{NOBODY}" placement="inline"></voice-agent>'
+    site.also_allowed = NOBODY
+    await page.goto(site.show(host.url, body))
+    await page.get_by_role("button", name="Start talking").click()
+    await expect(page.get_by_role("alert")).to_contain_text("cannot be reached. Check your internet connection")
+
+
+async def test_a_page_without_an_agent_or_a_token_is_told(page: Page, host: ScriptedHost, site: CustomerSite) -> None:
+    body = '<voice-agent agent="front-desk" token-url="/voice-token" placement="inline"></voice-agent>'
+    logged: list[str] = []
+    page.on("console", lambda line: logged.append(line.text))
+    await page.goto(site.show(host.url, body))
+    await page.get_by_role("button", name="Start talking").click()
+    await expect(page.get_by_role("alert")).to_contain_text("could not get a call token. Try again")
+    assert any("/voice-token answered 401" in line for line in logged)
+    assert host.calls == []
+    await page.evaluate("document.querySelector('voice-agent').removeAttribute('agent')")
+    await expect(page.get_by_role("button", name="Start talking")).to_be_disabled()
+    await page.evaluate("document.querySelector('voice-agent').start()")
+    await expect(page.get_by_role("alert")).to_contain_text("needs the attribute “agent”")
+
+
+async def test_a_microphone_that_is_refused_leaves_a_call_by_keyboard(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    host.script = chatting
+    await page.add_init_script(
+        "window.real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
+        "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError'); }"
+    )
+    await page.goto(site.show(host.url, INLINE))
+    await page.get_by_role("button", name="Start talking").click()
+    await expect(page.get_by_role("alert")).to_contain_text("not allowed to use the microphone. Allow it")
+    await expect(page.get_by_role("alert")).to_contain_text("Then press “Use microphone”. Or type your message.")
+    await type_message(page, "Hello")
+    await expect(page.locator(".agent .bubble")).to_have_text("You said Hello")
+    await page.evaluate("() => void (navigator.mediaDevices.getUserMedia = window.real)")
+    await page.get_by_role("button", name="Use microphone").click()
+    await expect(page.get_by_role("button", name="Mute", exact=True)).to_be_visible()
+    await expect(page.get_by_role("alert")).to_be_hidden()
+    await (await host.call()).wait_for(lambda: len(host.calls[0].audio) > 3200)
+
+
+CATCHING = """
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (constraints) => (window.stream = await open(constraints));
+window.unplug = () => {
+  const [track] = window.stream.getAudioTracks();
+  track.stop();
+  track.dispatchEvent(new Event("ended")); // which `stop` alone does not cause
+};
+"""
+
+
+async def test_a_microphone_that_goes_away_is_replaced_or_told_of(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    host.script = chatting
+    await page.add_init_script(CATCHING)
+    await page.goto(site.show(host.url, INLINE))
+    await page.get_by_role("button", name="Start talking").click()
+    call = await host.call()
+    await call.wait_for(lambda: len(call.audio) > 3200)
+    before = await page.evaluate("window.unplug(), window.stream.id")
+    await expect(page.locator(".note")).to_have_text("The microphone was disconnected. Another one is used now.")
+    assert await page.evaluate("window.stream.id") != before
+    received = len(call.audio)
+    await call.wait_for(lambda: len(call.audio) > received + 3200)
+    await page.evaluate("navigator.mediaDevices.enumerateDevices = async () => [], window.unplug()")
+    await expect(page.get_by_role("alert")).to_contain_text("The microphone was disconnected. Plug it in.")
+    await type_message(page, "Hello")
+    await expect(page.locator(".agent .bubble")).to_have_text("You said Hello")
+    assert await page.get_by_role("button", name="Use microphone").is_visible()
+
+
+async def test_sound_that_the_browser_blocks_begins_with_the_next_click(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    host.script = chatting
+    await page.add_init_script("""
+        const resume = AudioContext.prototype.resume;
+        let allow;
+        const allowed = new Promise((resolve) => (allow = resolve));
+        addEventListener("click", allow, true);
+        AudioContext.prototype.resume = async function () { await allowed; await resume.call(this); };
+    """)
+    await page.goto(site.show(host.url, INLINE, "document.querySelector('voice-agent').start({ microphone: false });"))
+    await expect(page.locator(".status")).to_have_text("Click anywhere or press a key to go on with the call")
+    assert host.calls == []
+    await page.get_by_role("heading", name="Shop").click()
+    await expect(page.locator(".status")).to_have_text("Your turn: type, or use the microphone")
+
+
+async def test_pages_style_the_widget_and_the_system_chooses_dark(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    script = """
+        const sheet = new CSSStyleSheet();
+        sheet.replaceSync(`* { display: none } html, body, voice-agent { display: block }
+          voice-agent { --voice-agent-accent: rgb(1, 2, 3) } voice-agent::part(talk) { border-width: 7px }`);
+        document.adoptedStyleSheets = [sheet];
+    """
+    await page.goto(site.show(host.url, INLINE, script))
+    talk, panel = page.locator(".talk"), page.locator(".panel")
+    await expect(talk).to_have_css("background-color", "rgb(1, 2, 3)")
+    await expect(talk).to_have_css("border-width", "7px")
+    await expect(panel).to_have_css("background-color", "rgb(255, 255, 255)")
+    await page.emulate_media(color_scheme="dark")
+    await expect(panel).to_have_css("background-color", "rgb(22, 30, 29)")
+    await page.evaluate("document.querySelector('voice-agent').setAttribute('theme', 'light')")
+    await expect(panel).to_have_css("background-color", "rgb(255, 255, 255)")
+
+
+TREE = """() => {
+  const root = document.querySelector("voice-agent").shadowRoot;
+  return [...root.querySelectorAll("button, input")].filter((element) => !element.hidden).map((element) => ({
+    name: element.ariaLabel || element.textContent || (element.labels?.[0].textContent ?? ""),
+    height: element.getBoundingClientRect().height,
+  }));
+}"""
+
+
+async def test_every_control_has_a_name_and_is_large_enough_to_touch(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.send("thinking")
+
+    host.script = script
+    await page.set_viewport_size({"width": 320, "height": 560})
+    await page.goto(site.show(host.url))
+    await page.get_by_role("button", name="Talk to us").click()
+    await page.get_by_role("button", name="Start talking").click()
+    await expect(page.get_by_role("button", name="Stop speaking")).to_be_visible()
+    controls = await page.evaluate(TREE)
+    assert len(controls) == 7, json.dumps(controls)
+    assert [control for control in controls if not control["name"] or control["height"] < 44] == []
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
