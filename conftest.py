@@ -18,8 +18,8 @@ import example_agent_plugin  # noqa: F401
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-TOGETHER = ("tests/browser", "tests/packaging")
-"""Folders whose tests share what is dear to make, a Chromium or an environment, and so run in one process."""
+TOGETHER = ("tests/browser", "tests/openai_clients", "tests/packaging")
+"""Folders whose tests share what is dear to make, a Chromium, a host or an environment, and so run in one process."""
 
 FIRST = (
     *TOGETHER,

@@ -16,10 +16,7 @@ from voice_host.caller.wav import read_wav
 
 RECORDING = Path(__file__).parents[1] / "data" / "whats_the_weather_like.wav"
 
-RESTAURANT = (
-    "The Copper Spoon, by the river, under the old bridge, where we have cooked for our guests for more than a "
-    "hundred years, with a garden, a terrace, and the best view of the harbour in the whole city"
-)
+RESTAURANT = "The Copper Spoon, by the river, under the old bridge, with a garden, a terrace, and a view of the harbour"
 
 GREETING = f"Hello, this is {RESTAURANT}. How can I help you?"
 
