@@ -195,6 +195,17 @@ def test_a_request_without_subprotocols_gets_no_empty_header() -> None:
     assert upgrade_request(scope) == b"GET /x HTTP/1.1\r\nhost: h\r\n\r\n"
 
 
+def test_a_worker_gets_no_key_of_a_client_of_openai_realtime() -> None:
+    offered = b"realtime, openai-insecure-api-key.vh_a, openai-agents-sdk.0.20.0"
+    scope = {
+        "query_string": b"model=desk&token=vh_b",
+        "raw_path": b"/v1/realtime",
+        "headers": [(b"authorization", b"Bearer vh_c"), (b"sec-websocket-protocol", offered)],
+    }
+    head = b"GET /v1/realtime?model=desk HTTP/1.1\r\nsec-websocket-protocol: realtime\r\n\r\n"
+    assert upgrade_request(scope) == head
+
+
 @asynccontextmanager
 async def _client(host: Front) -> AsyncIterator[socket.socket]:
     client = await host.client()
