@@ -84,11 +84,17 @@ class ScriptedCall:
         """The token with which the page comes back, if it does."""
         return self._websocket.query_params.get("resume")
 
-    async def ready(self, resume_token: str | None = None) -> None:
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The query of the call: what the agent gets as metadata."""
+        return dict(self._websocket.query_params)
+
+    async def ready(self, resume_token: str | None = None, *, agent_version: str | None = "1.0.0") -> None:
         """Send `ready`, as the first message of every call. Without a token a lost call cannot be gone on with."""
         await self.send(
             "ready", sample_rate=16000, tts_sample_rate=TTS_SAMPLE_RATE, session_id="s1", agent="front-desk",
             protocol=1, resume_token=resume_token, resumed=self.resumes is not None,
+            agent_version=agent_version,
         )  # fmt: skip
 
     async def send(self, kind: str, **fields: Any) -> None:

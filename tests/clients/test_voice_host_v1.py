@@ -77,8 +77,14 @@ READY = {
     "protocol": 1,
 }
 TOLD: list[tuple[events.CallEvent, dict[str, Any]]] = [
-    (events.Ready("s", "a", 16000, 24000, "t", True), READY | {"resume_token": "t", "resumed": True}),
-    (events.Ready("s", "a", 16000, 24000), READY | {"resume_token": None, "resumed": False}),
+    (
+        events.Ready("s", "a", 16000, 24000, "t", True, "1.2.0"),
+        READY | {"resume_token": "t", "resumed": True, "agent_version": "1.2.0"},
+    ),
+    (
+        events.Ready("s", "a", 16000, 24000),
+        READY | {"resume_token": None, "resumed": False, "agent_version": None},
+    ),
     (events.Heard("Hel", False), {"type": "transcript", "text": "Hel", "final": False}),
     (events.TurnTaken("Hello", typed=False), {"type": "turn", "text": "Hello"}),
     (events.ReplyBegun(1), {"type": "thinking"}),

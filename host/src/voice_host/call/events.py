@@ -35,6 +35,7 @@ class Ready:
         speech_hz: sample rate of what it says.
         resume_token: resumes the session after a lost connection; None: sessions are not resumed.
         resumed: whether this call resumes a session.
+        agent_version: of the agent's package, the release that answers; None: it comes from no package.
     """
 
     session_id: str
@@ -43,6 +44,7 @@ class Ready:
     speech_hz: int
     resume_token: str | None = None
     resumed: bool = False
+    agent_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

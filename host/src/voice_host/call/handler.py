@@ -76,6 +76,7 @@ class VoiceSessionHandler:
         speech: the speech services; default: those that the environment configures, closed by `aclose()`.
         limits: of each call; default: `LimitsSettings()`.
         resilience: timeouts and retries; default: the environment's, if the services are.
+        agent_version: of the agent's package, for clients; None: it comes from no package.
     """
 
     def __init__(
@@ -87,8 +88,10 @@ class VoiceSessionHandler:
         speech: SpeechProviders | None = None,
         limits: LimitsSettings | None = None,
         resilience: ResilienceSettings | None = None,
+        agent_version: str | None = None,
     ) -> None:
         self._manager = agent_manager
+        self._agent_version = agent_version
         self._limits = limits or LimitsSettings()
         own = cleaner is None or type(cleaner) is VoiceCleaner or cleaner is normalize_voice_text
         self._custom_cleaner = None if own or cleaner is None else CustomCleaner(cleaner)
@@ -257,6 +260,7 @@ class VoiceSessionHandler:
             speech_hz=session.agent.tts_config.sample_rate,
             resume_token=self._manager.resume_token(session.id),
             resumed=resumed,
+            agent_version=self._agent_version,
         )
 
     def _engine(self, session: ManagedSession) -> TurnEngine:

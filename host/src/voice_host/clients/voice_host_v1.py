@@ -216,4 +216,5 @@ def _ready(event: call.Ready) -> Message:
         "protocol": PROTOCOL_VERSION,
         "resume_token": event.resume_token,
         "resumed": event.resumed,
+        "agent_version": event.agent_version,
     }

@@ -188,7 +188,7 @@ class LocalAgents:
             callback_timeout_s=settings.agents.callback_timeout_s,
             close_timeout_s=settings.server.stop_timeout_s,
         )
-        serving = _Serving(manager, self._handler(manager, prepared.speech), loaded, prepared.runtime)
+        serving = _Serving(manager, self._handler(manager, prepared.speech, loaded), loaded, prepared.runtime)
         self._serving[loaded.id] = serving
         warnings = (*loaded.warnings, *prepared.warnings, *unread_settings(loaded, settings))
         return report_of(loaded, settings, **_ready(serving), warnings=warnings)
@@ -208,10 +208,16 @@ class LocalAgents:
         )
         self._set_state("starting")
 
-    def _handler(self, manager: VoiceAgentManager, speech: SpeechProviders) -> VoiceSessionHandler:
-        limits = call_limits(self._settings, manager.agent_id)
-        resilience = self._settings.resilience
-        return VoiceSessionHandler(agent_manager=manager, speech=speech, limits=limits, resilience=resilience)
+    def _handler(
+        self, manager: VoiceAgentManager, speech: SpeechProviders, loaded: LoadedAgent | None = None
+    ) -> VoiceSessionHandler:
+        return VoiceSessionHandler(
+            agent_manager=manager,
+            speech=speech,
+            limits=call_limits(self._settings, manager.agent_id),
+            resilience=self._settings.resilience,
+            agent_version=(loaded.discovered.version or None) if loaded is not None else None,
+        )
 
     # --- calls ------------------------------------------------------------------------------------------------------
 

@@ -52,12 +52,13 @@ export class Controls {
     agents.disabled = !outside; // one call at a time
   }
 
-  /** `level`: of the microphone, from 0 to 1 (root mean square). */
+  /** `level`: of the microphone, from 0 to 1 (root mean square). Returns what is shown for it, from 0 to 1. */
   level(level) {
     // Speech lies between about -50 and -10 dB: a linear meter would hardly move.
     const decibels = 20 * Math.log10(Math.max(level, 1e-5));
     const shown = Math.max(0, Math.min(1, (decibels + 55) / 45));
     this.#page.talk.style.setProperty("--level", shown.toFixed(2));
+    return shown;
   }
 }
 

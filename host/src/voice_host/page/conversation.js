@@ -14,21 +14,28 @@ import {
 
 export class Conversation {
   #call;
+  #log;
+  #ready = null; // the last `ready` message
   #transcript;
   #view;
 
   /**
    * Opens the call. Do this directly in a click or key press, or browsers may block audio. `view` has `changed()`,
-   * `level(0..1)`, `problem(text)` and, once and last, `ended({ text, failed, hostGone, draining, credentialNeeded })`.
-   * `microphone`: true, false or "muted". `resumeToken` resumes the call of an earlier page.
+   * `level(0..1)`, `microphoneOpened()`, `problem(text)` and, once and last, `ended({ text, failed, hostGone, draining, credentialNeeded })`.
+   * `options` are those of `connect`: `microphone`, `inputDevice`, `outputDevice`, `metadata`, and `resumeToken`, which
+   * resumes the call of an earlier page. `details` has what the panel shows: `log` and `waterfall`.
    */
-  constructor(agent, transcript, view, { microphone, resumeToken = null }) {
+  constructor(agent, transcript, view, details, options) {
     this.#transcript = transcript;
     this.#view = view;
-    this.#call = connect({ agent: agent.id, getToken: credential, microphone, resumeToken });
+    this.#log = details.log;
+    this.#call = connect({ agent: agent.id, getToken: credential, ...options });
     this.#show();
+    this.#logEvents();
+    this.#call.on("metrics", ({ reply, stagesMs }) => details.waterfall.add(reply, stagesMs));
     this.#call.on("state", (state) => state !== "ended" && view.changed());
-    this.#call.on("microphone", () => {
+    this.#call.on("microphone", (state) => {
+      if (state === "on" || state === "muted") view.microphoneOpened();
       view.level(0);
       view.changed();
     });
@@ -44,6 +51,29 @@ export class Conversation {
   /** "off", "opening", "on" or "muted". */
   get microphoneState() {
     return this.#call.microphone;
+  }
+
+  /** The session's id, or null. */
+  get sessionId() {
+    return this.#call.sessionId;
+  }
+
+  /** The version of the agent's package that answers, or null. */
+  get agentVersion() {
+    return this.#ready?.agent_version ?? null;
+  }
+
+  /** The microphone in use, or null. */
+  get inputDevice() {
+    return this.#call.inputDevice;
+  }
+
+  chooseMicrophone(id) {
+    return this.#call.chooseMicrophone(id);
+  }
+
+  chooseSpeaker(id) {
+    return this.#call.chooseSpeaker(id);
   }
 
   /** For tests and debugging; see talk.js. */
@@ -64,15 +94,18 @@ export class Conversation {
 
   say(text) {
     this.#transcript.typed(text);
+    this.#log.add("page", "text", { text });
     this.#call.say(text);
   }
 
   /** Stops the reply at once, without waiting for the host. */
   stopSpeaking() {
+    this.#log.add("page", "cancel");
     this.#call.stopSpeaking();
   }
 
   reset() {
+    this.#log.add("page", "reset");
     this.#call.reset();
   }
 
@@ -112,6 +145,22 @@ export class Conversation {
         this.#view.changed();
       });
     }
+  }
+
+  #logEvents() {
+    const log = this.#log;
+    this.#call.on("message", (message) => {
+      const { type, ...detail } = message;
+      if (type === "ready") this.#ready = message;
+      if ("resume_token" in detail) detail.resume_token = detail.resume_token === null ? null : "(secret)";
+      if (type !== "pong") log.add("host", type, detail);
+    });
+    this.#call.on("microphone", (state) => log.add("browser", "microphone", { state }));
+    this.#call.on("replyAudible", (detail) => log.add("browser", "audible", detail));
+    this.#call.on("replyPlayed", (detail) => log.add("browser", "played", detail));
+    this.#call.on("lost", () => log.add("browser", "connection lost"));
+    this.#call.on("error", (error) => error.isOfHost || log.add("browser", "problem", { code: error.code }));
+    this.#call.on("ended", ({ cause, code, reason }) => log.add("browser", "ended", { cause, code, reason }));
   }
 
   #onError(error) {

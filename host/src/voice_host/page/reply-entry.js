@@ -16,7 +16,7 @@ export class ReplyEntry {
   #footnote = element("p", { className: "footnote", hidden: true });
   #heard = null;
   #latency = null; // ms
-  #chips = []; // { name, details, state }
+  #chips = []; // { name, given, state, took }: see #addChip
 
   isGreeting = false;
 
@@ -49,10 +49,16 @@ export class ReplyEntry {
     return { text: this.#text, heard: this.#heard, latency: this.#latency, tools: this.#chips };
   }
 
+  /** The entry for a file: see export.js. */
+  get exported() {
+    const tools = this.#chips.map(({ name, given, state, took }) => ({ name, arguments: given, outcome: state, took_ms: took }));
+    return { text: this.#text, heard: this.#heard, first_sound_ms: this.#latency, tools };
+  }
+
   /** Recreates a `saved` entry. It no longer belongs to a call. */
   static restored({ text, heard, latency, tools }) {
     const entry = new ReplyEntry(null);
-    for (const { name, details, state } of tools) entry.#addChip(name, details).mark(state);
+    for (const { name, given, state, took } of tools) entry.#addChip(name, given).mark(state, took);
     entry.finish(text, []);
     if (latency !== null) entry.setLatency(latency);
     if (heard !== null) entry.cut(heard);
@@ -72,9 +78,10 @@ export class ReplyEntry {
 
   /** Adds a chip for a tool call and returns a function that marks its outcome. */
   addTool(name, toolArguments) {
-    const chip = this.#addChip(name, describeArguments(toolArguments));
+    const chip = this.#addChip(name, toolArguments);
+    const began = performance.now();
     chip.mark("running");
-    return (ok) => chip.mark(ok ? "ok" : "failed");
+    return (ok) => chip.mark(ok ? "ok" : "failed", Math.round(performance.now() - began));
   }
 
   /** Marks the reply as cut off; `heard` is the part that was heard. */
@@ -113,21 +120,32 @@ export class ReplyEntry {
     return this.#unheard.textContent.trim() ? "cut off, the rest was not heard" : "cut off at the end";
   }
 
-  #addChip(name, details = "") {
-    const chip = element("li", { className: "chip" }, element("span", { className: "tool-name", textContent: name }));
+  /** `given`: the arguments, or null if they are not known. */
+  #addChip(name, given = null) {
+    const head = [element("span", { className: "tool-name", textContent: name })];
+    const details = describeArguments(given);
     if (details) {
       const shown = details.length > MAX_ARGUMENT_CHARS ? `${details.slice(0, MAX_ARGUMENT_CHARS)}…` : details;
-      chip.append(element("span", { className: "arguments", textContent: shown, title: details }));
+      head.push(element("span", { className: "arguments", textContent: shown }));
+    }
+    const outcome = element("span", { className: "outcome" });
+    head.push(outcome);
+    const chip = element("li", { className: "chip" });
+    if (details) {
+      const whole = element("pre", { textContent: JSON.stringify(given, null, 2) });
+      chip.append(element("details", {}, element("summary", {}, ...head), whole));
+    } else {
+      chip.append(...head);
     }
     this.#tools.hidden = false;
     this.#tools.append(chip);
-    const saved = { name, details, state: null };
+    const saved = { name, given, state: null, took: null };
     this.#chips.push(saved);
-    const outcome = element("span", { className: "outcome" });
-    const mark = (state) => {
+    const mark = (state, took = null) => {
       if (state === null) return; // the outcome is unknown
-      saved.state = chip.dataset.state = outcome.textContent = state;
-      chip.append(outcome);
+      Object.assign(saved, { state, took });
+      chip.dataset.state = state;
+      outcome.textContent = took === null ? state : `${state}, ${took} ms`;
     };
     return { mark };
   }

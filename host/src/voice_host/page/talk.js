@@ -4,7 +4,9 @@ import { AccessDenied, useCredential } from "./access.js";
 import { agentInAddress, loadAgents, markChosen, rememberInAddress, showAgents, withRelease } from "./agents.js";
 import { Controls } from "./controls.js";
 import { Conversation } from "./conversation.js";
+import { Details } from "./details.js";
 import { element } from "./dom.js";
+import { Shortcuts } from "./keyboard.js";
 import { foldNotices, showNotices } from "./notices.js";
 import { storeForReload, takeStored } from "./reload.js";
 import { untilSuccessorAnswers, untilReplaced } from "./restarts.js";
@@ -39,9 +41,14 @@ const page = {
   form: byId("type"),
   message: byId("message"),
   send: byId("send"),
+  shortcutsDialog: byId("shortcuts"),
+  shortcutList: byId("shortcut-list"),
+  shortcutsOn: byId("shortcuts-on"),
+  shortcutsClose: byId("shortcuts-close"),
 };
 const controls = new Controls(page);
 const transcript = new Transcript(byId("transcript"), byId("announcer"));
+const details = new Details(transcript, () => conversation, showProblem);
 
 let agents = [];
 let agent = null; // the chosen one, if it can be called
@@ -197,6 +204,7 @@ function say(text) {
 
 function showState() {
   controls.show(conversation, agent, transcript, isRestarting);
+  details.show(agent);
 }
 
 /**
@@ -209,12 +217,17 @@ function startCall({ withMicrophone, muted = false, token = null }) {
   foldNotices(page.notices);
   const view = {
     changed: showState,
-    level: (level) => controls.level(level),
+    level: (level) => details.level(controls.level(level)),
+    microphoneOpened: () => details.microphoneOpened(),
     problem: (text) => showProblem(text),
     ended: (result) => endCall(result, withMicrophone),
   };
   const microphone = withMicrophone && muted ? "muted" : withMicrophone;
-  const started = new Conversation(agent, transcript, view, { microphone, resumeToken: token });
+  const started = new Conversation(agent, transcript, view, details, {
+    ...details.begin(agent),
+    microphone,
+    resumeToken: token,
+  });
   conversation = started;
   showState();
   return started;
@@ -299,6 +312,21 @@ page.form.addEventListener("submit", (event) => {
   page.message.value = "";
   say(text);
 });
+const shortcuts = new Shortcuts(page, {
+  talk: () => press(page.talk),
+  stop: () => press(page.stop),
+  hangUp: () => press(page.hangUp),
+  reset: () => press(page.reset),
+  message: () => page.message.focus(),
+  panel: () => details.panel.toggle(),
+});
+byId("shortcuts-open").addEventListener("click", () => shortcuts.showHelp());
+
+/** Presses a button, as far as it can be pressed now. */
+function press(button) {
+  if (button.checkVisibility({ visibilityProperty: true })) button.click();
+}
+
 window.addEventListener("pagehide", () => {
   const call = conversation?.resumable;
   if (call) storeForReload({ ...call, agent: agent.id, transcript: transcript.saved(call.unsent) });

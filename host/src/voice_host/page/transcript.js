@@ -20,7 +20,8 @@ export class Transcript {
   #following = true; // scroll to the end as the transcript grows
   #followed = {}; // the heights of the scroller and its content at the last scroll
   #runningTools = new Map(); // id, or name without one -> function that marks the outcome
-  #saves = new WeakMap(); // element -> function that returns its data
+  #saves = new WeakMap(); // element -> function that returns its data for a reload
+  #exports = new WeakMap(); // element -> function that returns its data for a file
 
   /** Announced to screen readers as the speaker of replies. */
   agentTitle = "Agent";
@@ -59,15 +60,17 @@ export class Transcript {
     return kept.map((entry) => this.#saves.get(entry)());
   }
 
+  /** The transcript for a file, oldest entry first: `{ role, at, ... }`. */
+  get exported() {
+    return [...this.#list.children].filter((entry) => this.#exports.has(entry)).map((entry) => this.#exports.get(entry)());
+  }
+
   /** Restores what `saved` returned before the page was reloaded. */
   restore(saved) {
-    for (const { user, note, kind, reply } of saved) {
-      if (user !== undefined) this.#addUser(user);
-      else if (note !== undefined) this.#addNote(note, kind);
-      else {
-        const entry = ReplyEntry.restored(reply);
-        this.#add(entry.element, () => ({ reply: entry.saved }));
-      }
+    for (const { user, note, kind, reply, at } of saved) {
+      if (user !== undefined) this.#addUser(user, at);
+      else if (note !== undefined) this.#addNote(note, kind, at);
+      else this.#addReply(ReplyEntry.restored(reply), at);
     }
     this.endCall();
   }
@@ -183,7 +186,7 @@ export class Transcript {
     const adopts = this.#current?.reply === null && !this.#current.isOver;
     const entry = adopts ? this.#current : new ReplyEntry(reply);
     entry.reply = reply;
-    if (!adopts) this.#add(entry.element, () => ({ reply: entry.saved }));
+    if (!adopts) this.#addReply(entry);
     if (reply !== null) this.#replies.set(reply, entry);
     this.#current = entry;
     this.#lastUser = null;
@@ -204,22 +207,42 @@ export class Transcript {
     return last !== null && !this.#typed.includes(last) && text.startsWith(last.text);
   }
 
-  #addUser(text) {
+  #addReply(entry, at = now()) {
+    this.#add(
+      entry.element,
+      () => ({ reply: entry.saved, at }),
+      () => ({ role: "agent", at, ...entry.exported }),
+    );
+  }
+
+  #addUser(text, at = now()) {
     const bubble = element("p", { className: "bubble", dir: "auto", textContent: text });
     const user = { bubble, text };
-    this.#add(element("li", { className: "entry user" }, bubble), () => ({ user: user.text }));
+    this.#add(
+      element("li", { className: "entry user" }, bubble),
+      () => ({ user: user.text, at }),
+      () => ({ role: "caller", at, text: user.text }),
+    );
     this.#lastUser = user;
     this.#current = null;
   }
 
-  #addNote(text, kind) {
+  #addNote(text, kind, at = now()) {
     const item = element("li", { className: `note ${kind}`, dir: "auto", textContent: text });
-    this.#add(item, () => ({ note: text, kind }));
+    this.#add(
+      item,
+      () => ({ note: text, kind, at }),
+      () => ({ role: "page", at, text }),
+    );
   }
 
-  /** `save` returns the data with which `restore` recreates the entry; without it the entry is temporary. */
-  #add(entry, save = null) {
+  /**
+   * `save` returns the data with which `restore` recreates the entry, `exported` the data for a file; without them the
+   * entry is temporary.
+   */
+  #add(entry, save = null, exported = null) {
     if (save) this.#saves.set(entry, save);
+    if (exported) this.#exports.set(entry, exported);
     // The partial transcript stays at the end.
     const before = entry !== this.#partial && this.#partial.isConnected ? this.#partial : null;
     this.#list.insertBefore(entry, before);
@@ -238,4 +261,8 @@ export class Transcript {
     this.#announcer.append(element("p", { textContent: text }));
     while (this.#announcer.childElementCount > MAX_ANNOUNCEMENTS) this.#announcer.firstChild.remove();
   }
+}
+
+function now() {
+  return new Date().toISOString();
 }
