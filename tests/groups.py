@@ -58,7 +58,6 @@ class TestModule(pytest.Module):
         if failure is not None:
             cause = failure.__cause__
             missing = (cause.name or "").partition(".")[0] if isinstance(cause, ModuleNotFoundError) else ""
-            missing = next((package for package, module in IMPORTED_AS.items() if module == missing), missing)
             if missing in GROUPS:
                 needs(missing)
             elif missing in MODULES:

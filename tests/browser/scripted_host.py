@@ -84,11 +84,6 @@ class ScriptedCall:
         """The token with which the page comes back, if it does."""
         return self._websocket.query_params.get("resume")
 
-    @property
-    def parameters(self) -> dict[str, str]:
-        """The query of the call: what the agent gets as metadata."""
-        return dict(self._websocket.query_params)
-
     async def ready(self, resume_token: str | None = None, *, agent_version: str | None = "1.0.0") -> None:
         """Send `ready`, as the first message of every call. Without a token a lost call cannot be gone on with."""
         await self.send(
