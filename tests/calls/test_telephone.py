@@ -76,7 +76,7 @@ async def test_a_whole_conversation_by_telephone_with_an_interruption() -> None:
             await carrier.hear_for(1.15)
             await asyncio.sleep(0.2)  # the four words of the next reply are over
             await ears.final("Thank you, bye")
-            await carrier.hear_for(0.3)
+            await carrier.hear_for(0.25)  # of one word of 0.3 s
             await carrier.send("stop")
             await carrier.until(lambda _: carrier.closed is not None, 10)
             assert carrier.closed == (1000, "")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -10,7 +13,8 @@ from typing import Any, cast
 import pytest
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from voice_host.call.events import ReplyCut, ReplyText
+from tests.clients.telephone import TelephoneProtocol
+from voice_host.call.events import ReplyCut, ReplyText, SpeechSent
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Audio, Frame, Opening
 from voice_host.clients.transport import ConnectionLost, Disconnected
@@ -205,3 +209,41 @@ async def test_a_lost_connection_is_lost_while_it_is_accepted_too() -> None:
     await connection.accept()
     await connection.tell(ReplyText(1, "one"))
     assert client.got == []
+
+
+async def test_all_of_a_reply_is_sent_and_nothing_of_one_that_was_cut() -> None:
+    client, connection = await telephoning()
+    loud = struct.pack("<h", 8000) * 2400  # 0.1 s
+    for _ in range(10):
+        await connection.speak(1, loud, Reply())
+    await connection.tell(SpeechSent(1))
+    assert len(played(client)) == 8000
+
+    await connection.speak(2, loud, Reply())
+    await connection.tell(ReplyCut(2, ""))
+    client.got.clear()
+    await connection.speak(3, bytes(4800), Reply())
+    await connection.tell(SpeechSent(3))
+    assert played(client) == b"\xff" * 800  # silence
+
+
+async def test_the_end_of_a_reply_that_was_cut_is_not_sent() -> None:
+    client, connection = await telephoning()
+    await connection.speak(1, bytes(4800), Reply())
+    sent = len(played(client))
+    await connection.tell(SpeechSent(1), Reply(alive=False))
+    assert len(played(client)) == sent < 800
+
+
+async def telephoning() -> tuple[Client, ClientConnection]:
+    client, telephone = Client(), TelephoneProtocol()
+    client.open.set()
+    telephone.receive('{"event": "start", "stream": "S1"}')
+    connection = ClientConnection(client, telephone, send_timeout_s=5)
+    await connection.use_rates(microphone_hz=16000, speech_hz=24000)
+    return client, connection
+
+
+def played(client: Client) -> bytes:
+    frames = [json.loads(frame) for frame in client.got]
+    return b"".join(base64.b64decode(frame["payload"]) for frame in frames if frame["event"] == "media")

@@ -3,29 +3,110 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, Protocol
+
+ZERO_CROSSINGS = 24
+"""Half the length of the low-pass filter, in samples of the lower rate: 3 ms at 8 kHz, which is the delay."""
+
+PASSED = 0.925
+"""Where the filter halves the amplitude, as a part of half the lower rate. At 8 kHz it passes what telephones do, up to
+3.4 kHz, and attenuates by 60 dB and more from 4 kHz on."""
+
+KAISER_BETA = 6.2
+"""Of the filter's window: a stop band of -65 dB. The quantisation noise of mu-law is at -38 dB."""
+
+
+class _Stream(Protocol):
+    """Converts numpy arrays of 16-bit samples."""
+
+    def convert(self, samples: Any, *, last: bool) -> Any: ...
+
+    def clear(self) -> None: ...
 
 
 class Resampler:
     """Converts a stream of PCM16 mono, little-endian, from `from_hz` to `to_hz`. Pieces may split a sample.
 
-    The first instance with different rates imports soxr and numpy. That is slow: create it in a thread.
+    If one rate is a multiple of the other, 3 ms are kept back at most. Otherwise soxr converts, and keeps back
+    up to 115 ms.
+
+    The first instance with different rates imports numpy, and soxr where it is needed. That is slow: create it in a
+    thread.
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
         self._odd = b""
-        self._stream: Any = None
+        self._stream: _Stream | None = None
         if from_hz != to_hz:
             self._numpy: Any = importlib.import_module("numpy")
-            soxr: Any = importlib.import_module("soxr")
-            self._stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="int16")
+            whole = from_hz % to_hz == 0 or to_hz % from_hz == 0
+            self._stream = (_Filter if whole else _Soxr)(from_hz, to_hz)
 
     def resample(self, pcm: bytes, *, last: bool = False) -> bytes:
-        """Return the converted audio. The filter keeps back a few ms; with `last`, all that is left is returned."""
+        """Return the converted audio. With `last`, also what was kept back, and then another stream may begin."""
         pcm = self._odd + pcm
         whole = len(pcm) - len(pcm) % 2
-        pcm, self._odd = pcm[:whole], pcm[whole:]
+        pcm, self._odd = pcm[:whole], b"" if last else pcm[whole:]
         if self._stream is None:
             return pcm
-        resampled = self._stream.resample_chunk(self._numpy.frombuffer(pcm, dtype="<i2"), last=last)
-        return bytes(resampled.astype("<i2", copy=False).tobytes())
+        converted = self._stream.convert(self._numpy.frombuffer(pcm, dtype="<i2"), last=last)
+        if last:
+            self._stream.clear()
+        return bytes(converted.astype("<i2", copy=False).tobytes())
+
+    def reset(self) -> None:
+        """Drop what was kept back: another stream begins."""
+        self._odd = b""
+        if self._stream is not None:
+            self._stream.clear()
+
+
+class _Filter:
+    """A linear-phase low-pass filter, between rates of which one is a multiple of the other.
+
+    soxr converts whole blocks, and keeps back up to 115 ms. That is heard in a call.
+    """
+
+    def __init__(self, from_hz: int, to_hz: int) -> None:
+        self._numpy: Any = importlib.import_module("numpy")
+        self._up, self._step = max(1, to_hz // from_hz), max(1, from_hz // to_hz)
+        # One row for each sample that is put out at a time. All of them see the same samples of the input.
+        ahead = ZERO_CROSSINGS * self._step
+        row, column = self._numpy.mgrid[: self._up, : 2 * ahead + 1]
+        distance = (row / self._up - (column - ahead)) / self._step  # in samples of the lower rate
+        window = self._numpy.i0(
+            KAISER_BETA * self._numpy.sqrt(self._numpy.clip(1 - (distance / ZERO_CROSSINGS) ** 2, 0, None))
+        )
+        window[abs(distance) > ZERO_CROSSINGS] = 0
+        filtered = self._numpy.sinc(PASSED * distance) * window
+        self._weights = (filtered / filtered.sum(axis=1, keepdims=True)).astype("f4")
+        self._ahead = ahead
+        self.clear()
+
+    def clear(self) -> None:
+        self._kept = self._numpy.zeros(self._ahead, dtype="f4")
+
+    def convert(self, samples: Any, *, last: bool) -> Any:
+        np, size = self._numpy, 2 * self._ahead + 1
+        parts = [self._kept, samples, np.zeros(self._ahead)] if last else [self._kept, samples]
+        kept = np.concatenate(parts, dtype="f4")
+        count = max(0, (len(kept) - size) // self._step + 1)
+        self._kept = kept[count * self._step :]
+        seen = np.ndarray((count, size), "f4", kept, strides=(4 * self._step, 4))
+        converted = np.einsum("ij,kj->ik", seen, self._weights).ravel()  # not BLAS, which would use threads
+        np.clip(np.rint(converted, out=converted), -32768, 32767, out=converted)
+        return converted.astype("i2")
+
+
+class _Soxr:
+    """soxr, between any two rates."""
+
+    def __init__(self, from_hz: int, to_hz: int) -> None:
+        soxr: Any = importlib.import_module("soxr")
+        self._stream: Any = soxr.ResampleStream(from_hz, to_hz, 1, dtype="int16")
+
+    def clear(self) -> None:
+        self._stream.clear()
+
+    def convert(self, samples: Any, *, last: bool) -> Any:
+        return self._stream.resample_chunk(samples.astype("int16", copy=False), last=last)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import struct
-from array import array
+import importlib
 from collections.abc import Callable
 from functools import cache
-from sys import byteorder
+from typing import Any
 
 from voice_host.clients.protocol import AudioFormat, Encoding
 from voice_host.resampler import Resampler
@@ -22,14 +21,29 @@ def decoder(audio_format: AudioFormat, to_hz: int) -> Callable[[bytes], bytes]:
     return lambda data: resampler.resample(decode(data))
 
 
-def encoder(from_hz: int, audio_format: AudioFormat) -> Callable[[bytes], bytes]:
-    """Return a function that converts PCM16 at `from_hz` to a client's audio, in pieces of whole samples."""
-    encode = _ENCODERS[audio_format.encoding]
-    to_hz = audio_format.sample_rate or from_hz
-    if from_hz == to_hz:
-        return encode
-    resampler = Resampler(from_hz, to_hz)
-    return lambda pcm: encode(resampler.resample(pcm))
+class SpeechEncoder:
+    """Converts the agent's speech, PCM16 at `from_hz` in pieces of whole samples, to a client's audio.
+
+    Args:
+        from_hz: the agent's sample rate.
+        audio_format: what the client plays.
+    """
+
+    def __init__(self, from_hz: int, audio_format: AudioFormat) -> None:
+        self._compress = _ENCODERS[audio_format.encoding]
+        self._resampler = Resampler(from_hz, audio_format.sample_rate or from_hz)
+
+    def encode(self, pcm: bytes) -> bytes:
+        """Convert the next piece of a reply, of which `Resampler` keeps some ms back."""
+        return self._compress(self._resampler.resample(pcm))
+
+    def end(self) -> bytes:
+        """Return what was kept back of a reply that is complete. Another one may follow."""
+        return self._compress(self._resampler.resample(b"", last=True))
+
+    def reset(self) -> None:
+        """Drop what was kept back of a reply that was cut."""
+        self._resampler.reset()
 
 
 def _unchanged(data: bytes) -> bytes:
@@ -55,9 +69,10 @@ def _alaw_sample(code: int) -> int:
 
 
 @cache
-def _samples(sample_of: Callable[[int], int]) -> tuple[bytes, ...]:
-    """Return the PCM16 sample of each of the 256 codes."""
-    return tuple(struct.pack("<h", sample_of(code)) for code in range(256))
+def _sample_bytes(sample_of: Callable[[int], int]) -> tuple[bytes, bytes]:
+    """Return the low and the high byte of the PCM16 sample of each of the 256 codes."""
+    samples = [sample_of(code) & 0xFFFF for code in range(256)]
+    return bytes(sample & 0xFF for sample in samples), bytes(sample >> 8 for sample in samples)
 
 
 @cache
@@ -74,16 +89,16 @@ def _codes(sample_of: Callable[[int], int]) -> bytes:
 
 
 def _expand(data: bytes, sample_of: Callable[[int], int]) -> bytes:
-    samples = _samples(sample_of)
-    return b"".join([samples[code] for code in data])
+    low, high = _sample_bytes(sample_of)
+    pcm = bytearray(2 * len(data))
+    pcm[::2], pcm[1::2] = data.translate(low), data.translate(high)
+    return bytes(pcm)
 
 
 def _compress(pcm: bytes, sample_of: Callable[[int], int]) -> bytes:
-    codes = _codes(sample_of)
-    samples = array("h", pcm)
-    if byteorder == "big":
-        samples.byteswap()
-    return bytes([codes[sample >> 2 & 0x3FFF] for sample in samples])
+    numpy: Any = importlib.import_module("numpy")  # the front has none, and converts nothing
+    codes = numpy.frombuffer(_codes(sample_of), dtype="u1")
+    return bytes(codes[(numpy.frombuffer(pcm, dtype="<i2") >> 2) & 0x3FFF].tobytes())
 
 
 _DECODERS: dict[Encoding, Callable[[bytes], bytes]] = {

@@ -215,7 +215,16 @@ class ClientProtocol(Protocol):
         """Parse a frame from the client. Messages of unknown types yield no event."""
 
     def tell(self, event: CallEvent) -> Sequence[Frame]:
-        """Return the frames that report an event to the client; none if the protocol has no message for it."""
+        """Return the frames that report an event to the client; none if the protocol has no message for it.
+
+        `SpeechSent` follows the last piece of a reply's speech, unless it is cut: a protocol with frames of a fixed
+        length sends the last one then, padded.
+        """
 
     def speech(self, reply: int, data: bytes) -> Sequence[Frame]:
-        """Return the frames that carry a piece of a reply's speech. `data` is in the format of `speaker`."""
+        """Return the frames that carry a piece of a reply's speech, of any length.
+
+        Args:
+            reply: the reply; another number than before begins another one.
+            data: in the format of `speaker`.
+        """

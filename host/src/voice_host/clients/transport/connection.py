@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from voice_host.call.events import CallEvent, Refused
-from voice_host.clients.audio import decoder, encoder
+from voice_host.call.events import CallEvent, Refused, SpeechSent
+from voice_host.clients.audio import SpeechEncoder, decoder
 from voice_host.clients.choice import ProtocolChoice, protocol_of
 from voice_host.clients.close_codes import CloseCode, fit_reason
 from voice_host.clients.protocol import (
@@ -87,7 +87,8 @@ class ClientConnection:
         self._formats = (self._protocol.microphone, self._protocol.speaker)
         self.reports_after_cut = False
         self._decode: Callable[[bytes], bytes] = bytes
-        self._encode: Callable[[bytes], bytes] = bytes
+        self._encoder: SpeechEncoder | None = None
+        self._speaking = 0  # the reply whose speech was sent last
         self.on_stalled: Callable[[], None] = _ignore
         """Called when the client has accepted nothing for `send_timeout_s`."""
 
@@ -186,12 +187,12 @@ class ClientConnection:
         self._rates = (microphone_hz, speech_hz)
         if self._formats == (AudioFormat(), AudioFormat()):
             return
-        # In a thread: the first resampler imports numpy and soxr, the first G.711 codec computes its tables.
+        # In a thread: the first resampler imports numpy, the first G.711 codec computes its tables.
         await asyncio.to_thread(self._convert, microphone_hz, speech_hz)
 
     def _convert(self, microphone_hz: int, speech_hz: int) -> None:
         microphone, speaker = self._formats
-        self._decode, self._encode = decoder(microphone, microphone_hz), encoder(speech_hz, speaker)
+        self._decode, self._encoder = decoder(microphone, microphone_hz), _encoder(speech_hz, speaker)
 
     def _follow_formats(self) -> None:
         """Convert from now on to the formats that the client has chosen."""
@@ -205,13 +206,27 @@ class ClientConnection:
 
     async def tell(self, event: CallEvent, sender: Sender | None = None) -> None:
         """Report an event to the client, unless `sender` is cancelled before it is sent."""
-        if self._is_wanted(sender):
-            await self.send(self._protocol.tell(event), sender)
+        if not self._is_wanted(sender):
+            return
+        if isinstance(event, SpeechSent) and (rest := self._rest_of(event.reply)):
+            await self.send(self._protocol.speech(event.reply, rest), sender)
+        await self.send(self._protocol.tell(event), sender)
+
+    def _rest_of(self, reply: int) -> bytes:
+        """Return what the encoder has kept back of a reply that is complete."""
+        return b"" if self._encoder is None or reply != self._speaking else self._encoder.end()
 
     async def speak(self, reply: int, pcm: bytes, sender: Sender) -> None:
         """Send speech, PCM16 at the agent's sample rate, unless `sender` is cancelled before it is sent."""
-        if not self._gone and sender.alive:
-            await self.send(self._protocol.speech(reply, self._encode(pcm)), sender)
+        if self._gone or not sender.alive:
+            return
+        if self._encoder is not None:
+            if reply != self._speaking:
+                self._encoder.reset()  # the reply before may have been cut
+            pcm = self._encoder.encode(pcm)
+        self._speaking = reply
+        if pcm:
+            await self.send(self._protocol.speech(reply, pcm), sender)
 
     async def send(self, frames: Sequence[Frame], sender: Sender | None = None) -> None:
         """Send frames, unless `sender` is cancelled before they are sent."""
@@ -281,6 +296,11 @@ class ClientConnection:
         """
         if not self._protocol.microphone.in_text:
             self._transport.divert_binary(lambda frame: take(self._decode(frame), len(frame)))
+
+
+def _encoder(speech_hz: int, speaker: AudioFormat) -> SpeechEncoder | None:
+    same = speaker.encoding == "pcm16" and speaker.sample_rate in (None, speech_hz)
+    return None if same else SpeechEncoder(speech_hz, speaker)
 
 
 def _ignore() -> None:
