@@ -17,6 +17,7 @@ GROUPS = {
     "ruff": "lint",
     "schemathesis": "fuzz",
     "telnyx": "clients",
+    "twilio": "clients",
 }
 """The dependency group of each in pyproject.toml that a plain `uv run` leaves out, by the name it is imported by."""
 

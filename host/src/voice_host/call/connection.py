@@ -74,4 +74,4 @@ async def say_goodbye(client: ClientConnection, reporter: CallReporter, end: Cal
     elif end.reason == "failed":
         await client.close(CloseCode.INTERNAL_ERROR, end.detail)
     else:
-        await client.close(end.code or CloseCode.ENDED, end.detail)
+        await client.close(end.code or CloseCode.ENDED, end.detail, lost=end.reason == "lost")

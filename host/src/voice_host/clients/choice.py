@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from voice_host.clients import openai_realtime, telnyx, voice_host_v1
+from voice_host.clients import openai_realtime, telnyx, twilio, voice_host_v1
 from voice_host.clients.protocol import ClientProtocol
 
 
@@ -29,6 +29,7 @@ PROTOCOLS: Mapping[str, Callable[[Mapping[str, Any]], ClientProtocol]] = {
     voice_host_v1.SUBPROTOCOL: lambda _: voice_host_v1.VoiceHostV1(),
     telnyx.NAME: telnyx.TelnyxProtocol.from_options,
     openai_realtime.NAME: openai_realtime.OpenAIRealtime,
+    twilio.NAME: twilio.TwilioProtocol.from_options,
 }
 """The client protocols, by name. Each is created from the options of a `ProtocolChoice`."""
 

@@ -13,6 +13,7 @@ from voice_host.fleet.service import AgentService
 from voice_host.front.authorization import report_refused_request
 from voice_host.front.reload import LiveSettings
 from voice_host.observability import metrics
+from voice_host.phone.control import PhoneControl
 from voice_host.phone.service import PhoneService
 
 
@@ -49,8 +50,9 @@ class _StreamRoute:
             return
         timeout_s = self._live.current.limits.send_timeout_s
         client = ClientConnection(AsgiWebSocket(ws), carrier.protocol(call), send_timeout_s=timeout_s)
+        opening = Opening(call.metadata, channel=call.channel)
         try:
-            await self._agents.take(client, call.lease, Opening(call.metadata, channel=call.channel))
+            await self._agents.take(client, call.lease, opening, PhoneControl(carrier, call))
         finally:
             self._phone.stream_ended(call, client.close_code)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from voice_host.clients.call_control import CallControlFailed
 from voice_host.phone.carrier import Carrier, CarrierError, PhoneCall
+
+_DESTINATION = re.compile(r"\+[1-9]\d{1,14}|sips?:[A-Za-z0-9_.!~*'()&=+$,;?/%:\[\]@-]{1,240}")
 
 
 class PhoneControl:
@@ -16,6 +20,8 @@ class PhoneControl:
     async def transfer(self, to: str) -> None:
         """Connect the caller to another number. The carrier ends our stream."""
         call_id = self._call_id()
+        if _DESTINATION.fullmatch(to) is None:
+            raise CallControlFailed(f"{to[:80]!r} is neither a telephone number, such as +15550100, nor a SIP address")
         self._call.transferred = True  # before the carrier does it, since it ends our stream at once
         try:
             await self._carrier.transfer(call_id, to)

@@ -250,7 +250,7 @@ class VoiceAgentManager:
             session.disconnect(self._clock())
             if not connection.lost:
                 session.key.revoke()
-            elif self._parking.allowed and self._sessions.get(session_id) is session:
+            elif self._parking.keeps(session) and self._sessions.get(session_id) is session:
                 self._parking.park(session)
                 session.checkpoint_now()
 

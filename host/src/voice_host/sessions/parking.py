@@ -13,7 +13,7 @@ from voice_host.sessions.refusals import ResumeRefused, SessionRefused, Shutting
 from voice_host.sessions.resume_state import PendingRequest
 from voice_host.sessions.resume_token import session_of
 from voice_host.sessions.session import ManagedSession
-from voice_host_sdk import Caller
+from voice_host_sdk import Caller, Channel
 from voice_host_sdk.session import EndReason
 
 log = get_logger(__name__)
@@ -58,6 +58,10 @@ class Parking:
         """Whether a session may be parked now."""
         return self._grace_s > 0 and not self.closed
 
+    def keeps(self, session: ManagedSession) -> bool:
+        """Whether a session waits for its caller after the connection was lost."""
+        return self.allowed and _can_come_back(session)
+
     @property
     def count(self) -> int:
         """How many sessions are parked."""
@@ -87,7 +91,7 @@ class Parking:
 
     def resume_token(self, session: ManagedSession) -> str | None:
         """Return a new token for the session's caller to come back with; None: sessions are not resumed."""
-        return session.key.rotate(session.id) if self._grace_s > 0 else None
+        return session.key.rotate(session.id) if self._grace_s > 0 and _can_come_back(session) else None
 
     async def resume(self, token: str, caller: Caller | None) -> ManagedSession:
         """Return the session of a resume token, once its last connection is closed. The token is used up.
@@ -152,3 +156,8 @@ def session_to_drop(parked: Sequence[ManagedSession]) -> ManagedSession:
 def _identity(session: ManagedSession) -> Hashable:
     caller = session.live.caller
     return None if caller is None else (caller.issuer, caller.identity)
+
+
+def _can_come_back(session: ManagedSession) -> bool:
+    """Whether the caller can come back with a resume token, for which only the host's own protocol has a place."""
+    return session.live.channel.name == Channel().name

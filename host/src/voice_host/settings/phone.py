@@ -57,6 +57,9 @@ class TwilioSettings(BaseModel):
 
     account_sid: str = Field(pattern=r"^AC[0-9a-fA-F]{32}$")
     auth_token: SecretStr = Field(description="Checks signatures, and is the password of the REST API.")
+    shared_key: SecretStr | None = Field(
+        default=None, description="Checks signatures with HMAC-SHA256, if webhooks are set up for them."
+    )
     api_url: HttpUrl = "https://api.twilio.com"
 
 

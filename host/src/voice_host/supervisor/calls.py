@@ -91,7 +91,7 @@ class WorkerCalls:
     async def _serve(self, incoming: IncomingCall, worker: Worker | None) -> CloseCode | None:
         """Let a worker serve a call. If it is lost before it has answered, another one gets the call.
 
-        Returns the code with which the connection was closed; None: the client is gone.
+        Returns `ClientConnection.close_code`.
         """
         caller, lease, opening = incoming.caller, incoming.lease, incoming.opening
         for _ in range(MAX_HANDOVERS):

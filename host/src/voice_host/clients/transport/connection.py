@@ -67,8 +67,8 @@ class ClientConnection:
 
     Attributes:
         choice: which protocol it is, to hand the connection over.
-        close_code: with which code the host closed the connection, also if another process did; None: it did not,
-            since the client is gone.
+        close_code: with which code the host has ended the connection, also if another process did; None: it was lost
+            before.
         reports_after_cut: whether the client tells what it played of a reply after the reply was cut.
     """
 
@@ -258,14 +258,14 @@ class ClientConnection:
         await self.tell(Refused(code, reason))
         await self.close(code, reason)
 
-    async def close(self, code: CloseCode, reason: str = "") -> None:
-        """Close with a code and a reason. Does nothing if the client is gone."""
+    async def close(self, code: CloseCode, reason: str = "", *, lost: bool = False) -> None:
+        """Close with a code and a reason, unless the client is gone. `lost`: that is why the call ended."""
+        self.close_code = None if lost else code
         async with self._lock:
             self.on_stalled = _ignore  # it refers to the call, which refers to this
             if self._gone:
                 return
             self._gone = True
-            self.close_code = code
             try:
                 async with asyncio.timeout(self._send_timeout_s):
                     await self._transport.close(code, fit_reason(reason))
