@@ -85,6 +85,7 @@ class Dial:
         stream_url: where the carrier connects the audio once somebody answers.
         status_url: where it reports progress, and who answered.
         ring_s: how long to let it ring.
+        max_call_s: time limit of the call once it is answered, for carriers that enforce one. The host does, too.
         detection: answering-machine detection.
     """
 
@@ -93,6 +94,7 @@ class Dial:
     stream_url: str
     status_url: str
     ring_s: int = 30
+    max_call_s: int = 900
     detection: Detection = "off"
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
-from voice_host.settings.field_types import TABLE, Globs, HttpUrl, empty_table, read_only
+from voice_host.settings.field_types import TABLE, HttpUrl, empty_table, read_only, split_list
 
 
 def _e164(text: str) -> str:
@@ -18,8 +18,25 @@ def _e164(text: str) -> str:
     return text
 
 
+def _destination(text: str) -> str:
+    if re.fullmatch(r"\+[1-9]\d{1,14}|\+[1-9]\d{0,13}\*", text):
+        return text
+    if re.fullmatch(r"\+?\*", text):
+        raise ValueError(f"{text!r} would allow every number in the world: name the countries, such as +49*")
+    raise ValueError(
+        f"{text!r} is neither a telephone number in E.164 form, such as +15550100, nor the beginning of one with a * "
+        "at its end, such as +49*"
+    )
+
+
 PhoneNumber = Annotated[str, AfterValidator(_e164)]
 """A telephone number in E.164 form: `+`, the country code, the number, without spaces."""
+
+Destinations = Annotated[tuple[Annotated[str, AfterValidator(_destination)], ...], BeforeValidator(split_list)]
+"""Numbers, and beginnings of numbers followed by `*`; in a variable they are separated by commas."""
+
+LONGEST_CALL_S = 14400
+"""Time limit of outbound calls that no setting exceeds: four hours, after which Twilio ends a call, too."""
 
 
 class NumberSettings(BaseModel):
@@ -91,13 +108,34 @@ class VonageSettings(BaseModel):
 
 
 class OutboundSettings(BaseModel):
-    """`[phone.outbound]`: calls that the host makes. Off unless both are set."""
+    """`[phone.outbound]`: calls that the host makes. Off unless `allow` and `max_attempts_per_hour` are set."""
 
     model_config = TABLE
 
-    allow: Globs = Field(default=(), description="Numbers that may be called, e.g. +49* or +15550100. Empty: none.")
-    max_attempts_per_hour: int = Field(default=0, ge=0, description="Limit of all attempts together. 0: none are made.")
-    max_call_s: int = Field(default=900, ge=10, le=14400, description="Time limit of an outbound call.")
+    allow: Destinations = Field(
+        default=(),
+        description="Numbers that may be called: whole ones, and beginnings such as +49*, which allow ordinary numbers "
+        "only. Empty: none.",
+    )
+    max_attempts_per_hour: int = Field(
+        default=0, ge=0, le=100_000, description="Limit of all attempts together, in any 60 minutes. 0: none are made."
+    )
+    max_attempts_per_number: int = Field(
+        default=3, ge=1, le=1000, description="Limit of the attempts to reach one number, in any 60 minutes."
+    )
+    max_call_s: int = Field(default=900, ge=10, le=LONGEST_CALL_S, description="Time limit of an outbound call.")
+
+    @property
+    def why_off(self) -> str | None:
+        """What is missing for calls to be made; None: nothing."""
+        missing = [
+            name
+            for name, value in (("allow", self.allow), ("max_attempts_per_hour", self.max_attempts_per_hour))
+            if not value
+        ]
+        if not missing:
+            return None
+        return f"this host makes no calls: {' and '.join(f'phone.outbound.{name}' for name in missing)} must be set"
 
 
 class SentenceSettings(BaseModel):
