@@ -14,6 +14,7 @@ from voice_host.cli.check import check
 from voice_host.cli.config import config
 from voice_host.cli.deploy import deploy
 from voice_host.cli.dev import dev
+from voice_host.cli.dial import dial
 from voice_host.cli.exit_codes import INTERRUPTED
 from voice_host.cli.keys import keys
 from voice_host.cli.logs import logs
@@ -54,7 +55,7 @@ app = typer.Typer(
 )
 
 _DEPLOYING = (deploy, releases, promote, rollback, traffic, remove)
-for _command in (serve, agents, top, logs, restart, check, config, call, new, dev, *_DEPLOYING, reload):
+for _command in (serve, agents, top, logs, restart, check, config, call, dial, new, dev, *_DEPLOYING, reload):
     app.command(epilog=_EPILOG)(_command)
 app.add_typer(keys, epilog=_EPILOG)
 
