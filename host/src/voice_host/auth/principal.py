@@ -90,12 +90,12 @@ class AuthFailure:
 
 
 def key_of(caller: Caller | None) -> str | None:
-    """Return the id of a caller's API key, or of the key that made the caller's call token."""
+    """Return the id of a caller's API key, or of the key that made the call token or dialled the caller's number."""
     if caller is None:
         return None
     match caller.claims.get("kind"):
         case "api_key":
             return caller.identity
-        case "call_token":
+        case "call_token" | "dialled":
             return caller.claims.get("key")
     return None

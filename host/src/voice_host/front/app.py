@@ -14,6 +14,7 @@ from voice_host.front.browser_client import add_browser_client
 from voice_host.front.call_route import add_call_route
 from voice_host.front.calls import Calls
 from voice_host.front.client_secrets import add_client_secret_route
+from voice_host.front.dial_routes import add_dial_routes
 from voice_host.front.extensions import add_extension_routes
 from voice_host.front.log_route import add_log_route
 from voice_host.front.middleware import (
@@ -101,6 +102,7 @@ def create_host_app(
     add_token_route(app, agents, authorization)
     if phone is not None:
         add_phone_routes(app, phone, agents, live)
+        add_dial_routes(app, agents, phone.outbound, authorization)
     add_client_secret_route(app, agents, authorization)
     calls = Calls(agents, live, authentication, admission)
     add_call_route(app, calls)

@@ -20,12 +20,15 @@ from voice_host.phone.carrier import Occasion, PhoneCall, Sentence
 from voice_host.sessions.refusals import report_refusal
 from voice_host.sessions.resume_token import new_session_id
 from voice_host.settings import PhoneSettings
-from voice_host_sdk import Caller, Channel
+from voice_host_sdk import CallAnswer, Caller, Channel
 
 log = get_logger(__name__)
 
 CONNECT_TIMEOUT_S = 20.0
 """How long the media stream of an answered call may take to connect. Carriers need about a second."""
+
+NOT_CONNECTED = "the carrier opened no media stream: can it reach phone.public_url?"
+"""The reason of an outbound call about which nothing was heard."""
 
 MAX_OVER = 1000
 """How many calls are remembered after their end, for carriers that ask what comes next, and for their status."""
@@ -64,6 +67,16 @@ class PhoneCalls:
         self._tokens: dict[str, PhoneCall] = {}  # unused, by stream token
         self._ids: dict[tuple[str, str], PhoneCall] = {}  # by carrier and the carrier's id
         self._deadlines: dict[str, asyncio.TimerHandle] = {}  # by session id
+
+    @property
+    def settings(self) -> PhoneSettings:
+        """The present settings."""
+        return self._settings()
+
+    @property
+    def taken(self) -> bool:
+        """Whether calls are taken: not while the host starts or shuts down."""
+        return self._agents.report.state == "ready"
 
     # --- addresses and words ----------------------------------------------------------------------------------------
 
@@ -150,8 +163,20 @@ class PhoneCalls:
             return None
         del self._tokens[token]
         self._deadlines.pop(call.lease.session_id).cancel()
+        self.answered(call)
         call.status = "streaming"
         return call
+
+    def answered(self, call: PhoneCall) -> None:
+        """Note that an outbound call was answered. Idempotent, and without effect if it is over."""
+        if call.status == "ringing":
+            call.status, call.answered_s = "answered", asyncio.get_running_loop().time()
+            call.picked_up.set()
+
+    def judged(self, call: PhoneCall, answer: CallAnswer) -> None:
+        """Note who answered an outbound call, and tell the agent. Carriers may judge twice."""
+        if call.status != "over":
+            call.answer = answer
 
     def find(self, carrier: str, call_id: str) -> PhoneCall | None:
         """Return the call with a carrier's id, also one that was over lately."""
@@ -161,15 +186,17 @@ class PhoneCalls:
         """Return the call of a session, also one that was over lately."""
         return self._calls.get(session_id) or self._over.get(session_id)
 
-    def end(self, call: PhoneCall, outcome: str) -> None:
+    def end(self, call: PhoneCall, outcome: str, reason: str = "") -> None:
         """Note that a call is over, and give its lease back. Idempotent.
 
         Args:
             outcome: a label of a metric, so one of few words.
+            reason: more about it, for the operator.
         """
         if call.status == "over":
             return
-        call.status, call.outcome = "over", outcome
+        call.status, call.outcome, call.reason = "over", outcome, reason
+        call.ended_s = asyncio.get_running_loop().time()
         self._tokens.pop(call.stream_token, None)
         if (deadline := self._deadlines.pop(call.lease.session_id, None)) is not None:
             deadline.cancel()
@@ -180,13 +207,17 @@ class PhoneCalls:
         while len(self._over) > MAX_OVER:
             _, oldest = self._over.popitem(last=False)
             self._ids.pop((oldest.channel.name, oldest.channel.call_id or ""), None)
+        call.picked_up.set()
         call.ended.set()
 
     def _not_connected(self, call: PhoneCall) -> None:
         metrics.PHONE_REFUSED.labels(call.channel.name, "not_connected").inc()
         fields = _log_fields(call.channel)
         log.warning("phone_stream_missing", agent_id=call.lease.agent_id, session_id=call.lease.session_id, **fields)
-        self.end(call, "unanswered")
+        if call.channel.direction == "outbound":
+            self.end(call, "failed", NOT_CONNECTED)
+        else:
+            self.end(call, "unanswered")
 
     def _refuse(self, channel: Channel, refused: Refused, kind: str, agent_id: str = "") -> Refused:
         metrics.PHONE_REFUSED.labels(channel.name, kind).inc()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from fastapi import APIRouter
@@ -12,7 +13,7 @@ from starlette.requests import HTTPConnection
 
 from voice_host.admission import Lease
 from voice_host.clients.choice import ProtocolChoice
-from voice_host_sdk import Channel
+from voice_host_sdk import CallAnswer, Channel
 
 Detection = Literal["off", "person", "message_end"]
 """Answering-machine detection: none; whether a person or a machine answered; for a machine, also when it records."""
@@ -62,7 +63,12 @@ class PhoneCall:
         outcome: why an outbound call did not come about, or how a call ended; empty until then.
         transferred: whether the agent has handed the caller over to another number.
         farewell: what the caller is told after the stream has ended; None: nothing.
-        ended: set when the call is over.
+        reason: more about the outcome, for the operator; may be empty.
+        answer: who answered an outbound call, as far as the carrier has judged.
+        created: when it began. The times that follow are those of the event loop, in seconds.
+        created_s, answered_s, ended_s: when it began, was answered, and was over; None: not yet.
+        picked_up: set when it is answered, or over.
+        ended: set when it is over.
     """
 
     lease: Lease
@@ -73,7 +79,21 @@ class PhoneCall:
     outcome: str = ""
     transferred: bool = False
     farewell: Sentence | None = None
+    reason: str = ""
+    answer: CallAnswer | None = None
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    created_s: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    answered_s: float | None = None
+    ended_s: float | None = None
+    picked_up: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds since it was answered, until its end; None: it was not answered."""
+        if self.answered_s is None:
+            return None
+        return (asyncio.get_running_loop().time() if self.ended_s is None else self.ended_s) - self.answered_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +103,8 @@ class Dial:
     Attributes:
         to_number, from_number: E.164.
         stream_url: where the carrier connects the audio once somebody answers.
-        status_url: where it reports progress, and who answered.
+        status_url: where it reports progress, and who answered: see `PhoneCalls.answered`, `judged` and `end`. Its last
+            part is the id of the session.
         ring_s: how long to let it ring.
         max_call_s: time limit of the call once it is answered, for carriers that enforce one. The host does, too.
         detection: answering-machine detection.

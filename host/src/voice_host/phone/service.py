@@ -11,6 +11,7 @@ from voice_host.observability.logs import get_logger
 from voice_host.phone import telnyx, twilio
 from voice_host.phone.calls import PhoneCalls
 from voice_host.phone.carrier import Carrier, CarrierError, Occasion, PhoneCall
+from voice_host.phone.outbound import OutboundCalls
 from voice_host.settings import PhoneSettings
 from voice_host.tasks import in_background
 
@@ -50,12 +51,14 @@ class PhoneService:
     Attributes:
         calls: see above.
         carriers: by name.
+        outbound: the calls that the host makes.
     """
 
     def __init__(self, settings: PhoneSettings, calls: PhoneCalls) -> None:
         self.calls = calls
         made = {name: make(settings, calls) for name, make in CARRIERS.items()}
         self.carriers: Mapping[str, Carrier] = {name: each for name, each in made.items() if each is not None}
+        self.outbound = OutboundCalls(self.carriers, calls)
         self._requests: set[asyncio.Task[None]] = set()
 
     def stream_ended(self, call: PhoneCall, close_code: CloseCode | None) -> None:
@@ -88,7 +91,8 @@ class PhoneService:
             log.warning("phone_call_not_hung_up", carrier=carrier.name, session_id=session_id, error=str(error))
 
     async def aclose(self) -> None:
-        """Finish the requests that end calls, and release the carriers' connections. Idempotent."""
+        """Hang up what rings, finish the requests that end calls, and release the carriers' connections. Idempotent."""
+        await self.outbound.aclose()
         if self._requests:
             _, late = await asyncio.wait(self._requests, timeout=LAST_REQUESTS_S)
             for task in late:
