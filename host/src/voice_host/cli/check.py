@@ -22,8 +22,10 @@ from voice_host.cli.output import (
     say_warning,
     settings_or_exit,
 )
+from voice_host.cli.phone_check import phone_as_data, print_phone
 from voice_host.fleet.installed import installed_release
 from voice_host.fleet.report import AgentReport, Status
+from voice_host.phone.checking import PhoneCheck, check_phone
 from voice_host.plugins import (
     AbsentAgent,
     DiscoveredAgent,
@@ -59,7 +61,8 @@ def check(
     """Take agents through every phase of their start and stop, and report what fails.
 
     It imports the agents and the platform's extensions and runs their code, `on_startup` and `on_shutdown` included.
-    The exit code is 1 if any of them is broken.
+    It also looks at the settings of telephone calls, and prints what to enter at the carriers. The exit code is 1 if
+    any agent or extension is broken, or calls cannot be taken.
 
     Examples:
 
@@ -84,19 +87,28 @@ def check(
     if ids:  # of the extensions, only broken ones matter then: they keep all agents from running
         extensions = [report for report in extensions if report.status == "broken"]
     reports += _required_but_absent(absent) if not ids else []
+    phone = PhoneCheck() if ids else check_phone(settings.phone, _answering(listed, settings))
     if as_json:
-        print_json([_as_data(report) for report in [*extensions, *reports]])
+        found = [_as_data(report) for report in [*extensions, *reports]]
+        print_json(found if phone.empty else [*found, phone_as_data(phone)])
     else:
         _print(extensions, "extension")
         _print(reports, "id")
+        print_phone(phone)
     for agent in absent:
         (say_error if agent.required else say_warning)(str(agent))
     if not reports:
         fail("no agents are installed, so nothing was checked", f"install one with `{installer()} NAME`", FAILED)
     if all(report.status == "not allowed" for report in reports):
         fail(nothing_to_run(settings, len(installed)), "without `allow`, all installed agents run", FAILED)
-    if any(report.status == "broken" for report in [*extensions, *reports]):
+    if phone.problems or any(report.status == "broken" for report in [*extensions, *reports]):
         raise typer.Exit(FAILED)
+
+
+def _answering(listed: Sequence[ListedAgent], settings: Settings) -> list[str]:
+    """Return the agents that may answer telephone calls."""
+    ids = dict.fromkeys(each.agent.id for each in listed)
+    return [agent_id for agent_id in ids if settings.agents.allows(agent_id)]
 
 
 async def _check(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 from voice_host.cli.output import ConfigOption, JsonOption, print_json, print_table, settings_or_exit
+from voice_host.cli.phone_check import say_phone_problems
+from voice_host.phone.checking import check_phone
 from voice_host.settings import list_settings
 
 
@@ -39,6 +41,7 @@ def config(as_json: JsonOption = False, config: ConfigOption = None) -> None:
         print_table(
             ["key", "value", "from"], ([entry.key, _text(entry.value), str(entry.came_from)] for entry in entries)
         )
+    say_phone_problems(check_phone(settings.phone))
 
 
 def _text(value: object) -> str:

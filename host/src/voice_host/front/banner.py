@@ -13,6 +13,7 @@ from voice_host.fleet.report import AgentReport, ReleaseReport
 from voice_host.fleet.service import FleetReport
 from voice_host.observability.logs import MAX_TRACE_CHARS
 from voice_host.observability.printable import printable
+from voice_host.phone.checking import PhoneCheck
 
 DEMO_MODEL_NOTICE = (
     "No language model is configured for {agents}: answers are found by matching words. "
@@ -27,6 +28,7 @@ def print_banner(
     console: Console,
     access: str | None = None,
     *,
+    phone: PhoneCheck | None = None,
     advice: str | None = None,
     tracebacks: bool = False,
 ) -> None:
@@ -34,11 +36,14 @@ def print_banner(
 
     Args:
         access: a note about who may call.
+        phone: what was found in the settings of telephone calls.
         advice, tracebacks: as for `print_broken`.
     """
     console.print(Text.assemble("Talk to your agents at ", (url, "bold cyan"), "   (Ctrl-C stops the host)\n"))
     if access:
         console.print(Text(f"{access}\n", "yellow"))
+    if phone is not None and not phone.empty:
+        _print_phone(phone, console)
     if report.why_empty:
         console.print(Text(report.why_empty))
         return
@@ -54,6 +59,14 @@ def print_banner(
         console.print(Text(f"\n{notice}", "yellow"))
     if demo := [agent_id for agent_id, providers in used.items() if providers.model == "demo"]:
         console.print(Text(DEMO_MODEL_NOTICE.format(agents=", ".join(demo)), "yellow"))
+
+
+def _print_phone(phone: PhoneCheck, console: Console) -> None:
+    for webhook, address in phone.webhooks:
+        console.print(Text.assemble(f"Webhook for {webhook.carrier.capitalize()}: ", (address, "cyan")))
+    for problem in phone.problems:
+        console.print(Text(f"Telephone calls: {problem}", "yellow"))
+    console.print()
 
 
 def _table(agents: Collection[AgentReport]) -> Table:

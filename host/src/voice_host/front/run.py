@@ -34,6 +34,7 @@ from voice_host.observability.logs import allow_loggers, configure_logging, get_
 from voice_host.observability.recent import STEP_S
 from voice_host.observability.transcript_log import log_transcripts
 from voice_host.phone.calls import PhoneCalls
+from voice_host.phone.checking import check_phone
 from voice_host.phone.service import PhoneService
 from voice_host.plugins import BrokenAgent, BrokenExtension, Extensions, discover_agents, discover_extensions
 from voice_host.releases.deployments import Deployments
@@ -170,10 +171,15 @@ def _say_started(
     host = settings.server.host
     name = "localhost" if host == "127.0.0.1" else f"[{host}]" if ":" in host else host
     url = f"http://{name}:{listener.getsockname()[1]}"
+    phone = check_phone(settings.phone, agents.report.agents)
     if settings.server.log_format == "json":
-        log.info("serving", url=url, agents=[listed(agent) for agent in agents.report.agents.values()], access=access)
+        webhooks = {"webhooks": [address for _, address in phone.webhooks]} if phone.webhooks else {}
+        found = [listed(agent) for agent in agents.report.agents.values()]
+        log.info("serving", url=url, agents=found, access=access, **webhooks)
+        for problem in phone.problems:
+            log.warning("phone_settings", problem=problem)
     else:
-        print_banner(agents.report, url, console, access)
+        print_banner(agents.report, url, console, access, phone=phone)
 
 
 def plugin_entry_points() -> set[str]:

@@ -1,0 +1,171 @@
+"""What can be checked of `[phone]` without a carrier, and where it is told."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.cli.conftest import Run, plugins, run
+from voice_host.fleet.service import FleetReport
+from voice_host.front.banner import print_banner
+from voice_host.phone.checking import PhoneCheck, check_phone
+from voice_host.settings import load_settings
+
+__all__ = ["plugins", "run"]
+
+TWILIO = """
+[phone.twilio]
+account_sid = "AC00000000000000000000000000000000"
+auth_token = "0123456789abcdef0123456789abcdef"
+"""
+TELNYX = f"""
+[phone.telnyx]
+api_key = "KEY0123456789_abc"
+public_key = "{base64.b64encode(bytes(32)).decode()}"
+"""
+VONAGE = """
+[phone.vonage]
+application_id = "00000000-0000-4000-8000-000000000000"
+private_key = "-----BEGIN PRIVATE KEY-----"
+signature_secret = "s"
+"""
+URL = 'public_url = "https://voice.example.com"\n'
+NUMBER = '[phone.numbers]\n"+15550100" = "front-desk"\n'
+GOOD = f"[phone]\n{URL}{NUMBER}{TWILIO}"
+OUTBOUND = '[phone.outbound]\nallow = ["+49*"]\nmax_attempts_per_hour = 20\n'
+
+
+def checked(folder: Path, toml: str, agents: tuple[str, ...] | None = ("front-desk", "night-desk")) -> PhoneCheck:
+    file = folder / "voice-host.toml"
+    file.write_text(toml, encoding="utf-8")
+    return check_phone(load_settings(file, {}).phone, agents)
+
+
+def test_settings_that_are_right(tmp_path: Path) -> None:
+    found = checked(tmp_path, GOOD + OUTBOUND)
+    assert (found.problems, found.warnings) == ((), ())
+    assert [(webhook.carrier, address) for webhook, address in found.webhooks] == [
+        ("twilio", "https://voice.example.com/phone/twilio/voice")
+    ]
+    assert "is unknown" in str(found.note)
+
+
+def test_a_host_without_telephone_calls(tmp_path: Path) -> None:
+    assert checked(tmp_path, "").empty
+    assert not checked(tmp_path, NUMBER).empty
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://voice.example.com", "begins with http://"),
+        ("https://localhost", "names localhost, which carriers cannot reach"),
+        ("https://192.168.1.7:8443", "names 192.168.1.7, which carriers cannot reach"),
+        ("https://[::1]", "names ::1, which carriers cannot reach"),
+        ("https://voice-host", "names voice-host, which carriers cannot reach"),
+        ("https://studio.local", "names studio.local, which carriers cannot reach"),
+        ("https://voice.example.com?key=1", "has more than a host and a path"),
+        ("https://[voice", "is not an address such as"),
+        ("https://voice.example.com:port", "is not an address such as"),
+    ],
+)
+def test_an_address_that_carriers_cannot_use(tmp_path: Path, url: str, problem: str) -> None:
+    [found] = checked(tmp_path, GOOD.replace("https://voice.example.com", url)).problems
+    assert problem in found
+
+
+def test_no_address(tmp_path: Path) -> None:
+    found = checked(tmp_path, GOOD.replace(URL, ""))
+    assert ["phone.public_url is not set" in problem for problem in found.problems] == [True]
+    assert (found.webhooks, found.note) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("toml", "problems"),
+    [
+        (GOOD.replace('"front-desk"', '"frnt-desk@staging"'), ["no agent 'frnt-desk'", "did you mean 'front-desk'?"]),
+        (f"[phone]\n{URL}{NUMBER}", ["no carrier is set up"]),
+        (GOOD + TELNYX, ["phone.numbers.+15550100 does not say whose number it is, and twilio and telnyx are set up"]),
+        (
+            GOOD.replace('"front-desk"', '{ agent = "front-desk", carrier = "vonage" }'),
+            ["the carrier 'vonage' is not set up in [phone.vonage]; set up are twilio"],
+        ),
+        (
+            GOOD + TELNYX.replace("AAAA", "A"),
+            ["does not say whose", "phone.telnyx.public_key is not Base64 of 32 bytes"],
+        ),
+        (GOOD.replace(TWILIO, VONAGE.replace("-----BEGIN", "")), ["phone.vonage.private_key is not a private key"]),
+        (GOOD.replace(TWILIO, TELNYX) + OUTBOUND, ["phone.telnyx.connection_id is not set"]),
+        (f"[phone]\n{URL}{OUTBOUND}{TWILIO}", ["there is no number to call from"]),
+    ],
+)
+def test_what_keeps_calls_from_being_taken_or_made(tmp_path: Path, toml: str, problems: list[str]) -> None:
+    found = " ".join(checked(tmp_path, toml).problems)
+    assert [problem for problem in problems if problem not in found] == []
+
+
+@pytest.mark.parametrize(
+    ("toml", "warning"),
+    [
+        (GOOD.replace("0123456789abcdef", "short"), "phone.twilio.auth_token does not look like one"),
+        (GOOD.replace(TWILIO, TELNYX.replace("KEY0", "0")), "phone.telnyx.api_key does not look like one"),
+        (GOOD.replace(TWILIO, VONAGE.replace("-4000", "")), "phone.vonage.application_id does not look like one"),
+        (GOOD.replace("+15550100", "+999555"), "phone.numbers.+999555 has no known country code"),
+        (f"[phone]\n{URL}{TWILIO}", "no agent answers a call"),
+        (GOOD + OUTBOUND.replace("+49*", "+1*"), "25 countries"),
+        (GOOD + OUTBOUND.replace("max_attempts_per_hour = 20", ""), "phone.outbound.max_attempts_per_hour must be set"),
+    ],
+)
+def test_what_may_not_be_meant(tmp_path: Path, toml: str, warning: str) -> None:
+    found = checked(tmp_path, toml)
+    assert found.problems == ()
+    assert [warning in each for each in found.warnings] == [True]
+
+
+def test_no_secret_is_told(tmp_path: Path) -> None:
+    secrets = ("wrong-token", "wrong-key", "wrong-pem")
+    toml = (
+        GOOD
+        + TELNYX.replace("KEY0123456789_abc", secrets[1])
+        + VONAGE.replace("-----BEGIN PRIVATE KEY-----", secrets[2])
+    )
+    found = checked(tmp_path, toml.replace("0123456789abcdef0123456789abcdef", secrets[0]))
+    assert [secret for secret in secrets if secret in repr(found)] == []
+
+
+@pytest.mark.usefixtures("embedded_speech")
+def test_check_prints_the_addresses_to_copy(run: Run) -> None:
+    Path("voice-host.toml").write_text(GOOD + '[agents]\nallow = ["front-desk"]\n', encoding="utf-8")
+    shown = run("check")
+    assert shown.exit_code == 0, shown.output
+    assert "  https://voice.example.com/phone/twilio/voice" in shown.stdout.splitlines()
+    assert "Whether carriers can reach https://voice.example.com from outside is unknown" in shown.stdout
+    wrong = GOOD.replace("https:", "http:") + '[agents]\nallow = ["front-desk"]\n'
+    Path("voice-host.toml").write_text(wrong, encoding="utf-8")
+    shown = run("check", "--json")
+    assert shown.exit_code == 1
+    assert "error:" not in shown.stderr
+    [phone] = [each for each in json.loads(shown.stdout) if each["kind"] == "phone"]
+    assert (phone["status"], "http://" in phone["error"]) == ("broken", True)
+
+
+def test_config_tells_of_problems(run: Run) -> None:
+    Path("voice-host.toml").write_text(GOOD.replace("https:", "http:"), encoding="utf-8")
+    shown = run("config")
+    assert shown.exit_code == 0
+    assert "error: phone.public_url begins with http://" in shown.stderr
+    assert "0123456789abcdef" not in shown.output
+
+
+def test_the_start_of_the_host_tells_of_addresses_and_problems(tmp_path: Path) -> None:
+    printed = io.StringIO()
+    phone = checked(tmp_path, GOOD + TELNYX)
+    print_banner(FleetReport("ready"), "http://localhost:8000", Console(file=printed, width=200), phone=phone)
+    lines = printed.getvalue().splitlines()
+    assert "Webhook for Twilio: https://voice.example.com/phone/twilio/voice" in lines
+    assert any(line.startswith("Telephone calls: phone.numbers.+15550100 does not say") for line in lines)
