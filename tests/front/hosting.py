@@ -20,6 +20,8 @@ from voice_host.front.app import create_host_app
 from voice_host.front.connections import connection_options
 from voice_host.front.extensions import running_extensions
 from voice_host.observability.agent_logs import AgentLogs
+from voice_host.phone.calls import PhoneCalls
+from voice_host.phone.service import PhoneService
 from voice_host.plugins import load_agents
 from voice_host.sessions.observers import Observers
 from voice_host.settings import Settings, load_settings
@@ -145,6 +147,7 @@ async def running(
                         extensions=extensions,
                         logs=logs,
                         deployments=deployments,
+                        phone=PhoneService(settings.phone, PhoneCalls(agents, admission, lambda: settings.phone)),
                     )
                     async with serving(app, lifespan="off", **connection_options(settings)) as address:
                         yield Running(agents, admission, settings, address, stt, tts)

@@ -36,9 +36,13 @@ CHECKS = (
 )
 
 OPERATIONS = [
+    "DELETE /agents/{agent_id}/calls/{call_id}",
     "GET /agents",
+    "GET /agents/{agent_id}/calls",
+    "GET /agents/{agent_id}/calls/{call_id}",
     "GET /health",
     "GET /ready",
+    "POST /agents/{agent_id}/calls",
     "POST /agents/{agent_id}/restart",
     "POST /agents/{agent_id}/tokens",
     "POST /v1/realtime/client_secrets",

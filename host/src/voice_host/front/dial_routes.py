@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Header, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from voice_host.auth.addresses import split_address
 from voice_host.auth.principal import key_of
@@ -16,6 +16,7 @@ from voice_host.front.authorization import Authorization, origin_of
 from voice_host.front.bodies import json_body, receive_json
 from voice_host.front.release_routes import OPERATOR
 from voice_host.front.routes import refusals
+from voice_host.front.tokens import Metadata
 from voice_host.observability.logs import get_logger
 from voice_host.phone.carrier import CarrierError, Detection, PhoneCall
 from voice_host.phone.outbound import DialOrder, DialRefused, OutboundCalls
@@ -33,7 +34,7 @@ class DialRequest(BaseModel):
     from_: PhoneNumber | None = Field(
         default=None, alias="from", description="One of the agent's numbers. Default: its only one."
     )
-    metadata: dict[str, JsonValue] = Field(default_factory=dict, description="For Session.metadata.")
+    metadata: Metadata = Field(default_factory=dict, description="For Session.metadata.")
     ring_s: int = Field(default=30, ge=5, le=120, description="How long to let it ring.")
     max_call_s: int | None = Field(
         default=None,

@@ -49,6 +49,9 @@ def _encodable(text: str) -> str:
 _ANY_OBJECT = WithJsonSchema({"type": "object", "additionalProperties": True})
 """A schema without references, which pydantic's own has, to definitions that the OpenAPI document lacks."""
 
+Metadata = Annotated[dict[str, JsonValue], AfterValidator(_small), _ANY_OBJECT]
+"""What clients give for `Session.metadata`."""
+
 
 class TokenRequest(BaseModel):
     """The body of the request. All fields are optional, and so is the body."""
@@ -59,7 +62,7 @@ class TokenRequest(BaseModel):
     subject: Annotated[str, AfterValidator(_encodable)] | None = Field(
         default=None, min_length=1, max_length=MAX_SUBJECT
     )
-    metadata: Annotated[dict[str, JsonValue], AfterValidator(_small), _ANY_OBJECT] = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict)
     single_use: bool = False
 
 
