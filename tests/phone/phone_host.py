@@ -12,18 +12,19 @@ from tests.simulators.assemblyai import AssemblyAISimulator
 from tests.simulators.orpheus import OrpheusSimulator
 from tests.simulators.waiting import Observable
 from voice_host.admission import Admission
+from voice_host.auth.authentication import build_authentication
 from voice_host.fleet.local import LocalAgents, build
 from voice_host.front.app import create_host_app
 from voice_host.models import ResolvedModel
 from voice_host.phone.calls import PhoneCalls
 from voice_host.phone.service import PhoneService
 from voice_host.plugins import DiscoveredAgent, LoadedAgent
-from voice_host.settings import LimitsSettings, PhoneSettings, Settings
+from voice_host.settings import AuthSettings, LimitsSettings, PhoneSettings, Settings
 from voice_host.speech.assemblyai.stt import AssemblyAISpeechToText
 from voice_host.speech.orpheus.adapter import OrpheusTextToSpeech
 from voice_host.speech.select import SpeechProviders
 from voice_host.testing import ScriptedModel
-from voice_host_sdk import AgentConfig, AgentReply, LifecycleCallbacks, Session, SessionEnd, UserTurn
+from voice_host_sdk import AgentConfig, AgentReply, CallAnswer, LifecycleCallbacks, Session, SessionEnd, UserTurn
 
 PUBLIC_URL = "https://voice.example.com"
 NUMBER = "+15550100"
@@ -38,6 +39,7 @@ class Heard(Observable, LifecycleCallbacks):
         self.turns: list[UserTurn] = []
         self.replies: list[AgentReply] = []
         self.digits: list[str] = []
+        self.answers: list[CallAnswer] = []
         self.ends: list[str] = []
 
     async def on_session_created(self, session: Session) -> None:
@@ -54,6 +56,10 @@ class Heard(Observable, LifecycleCallbacks):
 
     async def on_dtmf(self, session: Session, digit: str) -> None:
         self.digits.append(digit)
+        self.changed()
+
+    async def on_answered(self, session: Session, answer: CallAnswer) -> None:
+        self.answers.append(answer)
         self.changed()
 
     async def on_session_destroyed(self, session: Session, end: SessionEnd) -> None:
@@ -80,12 +86,14 @@ async def phone_host(
     *says: str,
     config: AgentConfig | None = None,
     limits: LimitsSettings | None = None,
+    auth: AuthSettings | None = None,
     **phone: Any,
 ) -> AsyncIterator[PhoneHost]:
     """Serve the agent at `NUMBER`. Each of its replies is what `says` has next, at 300 ms a word.
 
     Args:
         carriers: tables of `[phone]`, such as `telnyx`.
+        auth: API keys; default: none are needed.
         phone: other settings of `[phone]`.
     """
     heard, model = Heard(), ScriptedModel(*says)
@@ -99,6 +107,7 @@ async def phone_host(
                 {"public_url": PUBLIC_URL, "numbers": {NUMBER: "desk"}, **carriers, **phone}
             ),
             limits=limits or LimitsSettings(),
+            auth=auth or AuthSettings(),
         )
         speech = SpeechProviders(
             AssemblyAISpeechToText("stt-key", url=stt.url), OrpheusTextToSpeech("tts-key", url=tts.url)
@@ -108,7 +117,8 @@ async def phone_host(
         service = PhoneService(settings.phone, PhoneCalls(agents, admission, lambda: settings.phone))
         await agents.start()
         try:
-            app = create_host_app(agents, settings, admission=admission, phone=service)
+            authentication = build_authentication(settings)
+            app = create_host_app(agents, settings, authentication=authentication, admission=admission, phone=service)
             async with serving(app, lifespan="off") as address:
                 yield PhoneHost(address, stt, agents, service, admission, heard, model)
                 await agents.drain(0)

@@ -311,6 +311,18 @@ class TelnyxLine(Observable):
         await self.webhook("call.answered")
         self._open_stream()
 
+    async def ends_as(self, cause: str) -> None:
+        """Nobody answers an outbound call."""
+        self.over = True
+        self.changed()
+        await self.webhook("call.hangup", hangup_cause=cause, hangup_source="callee")
+
+    async def judge(self, event: str, result: str) -> None:
+        """Report who answered."""
+        assert self.dialled is not None
+        assert self.dialled.answering_machine_detection != "disabled"
+        await self.webhook(event, result=result)
+
     # --- the carrier --------------------------------------------------------------------------------------------------
 
     async def obey(self, action: str, fields: Command) -> None:

@@ -160,7 +160,7 @@ class TwilioSimulator(Observable):
             return self._refuse(request, 400, *why)
         given = dict(fields)
         line = Line(self, given["To"], given["From"], "outbound-api", {})
-        line.asked = fields
+        line.asked, line.status = fields, "queued"
         self.lines.append(line)
         self.changed()
         return JSONResponse({"sid": line.id, "status": "queued"}, 201)
@@ -268,6 +268,46 @@ class Line(Observable):
         assert self._ws is not None
         self._ws.transport.abort()
 
+    # --- whom the host calls ------------------------------------------------------------------------------------------
+
+    async def rings(self) -> None:
+        """It rings."""
+        self.status = "ringing"
+        await self._report("ringing")
+
+    async def answer(self, *, stream: bool = True) -> None:
+        """Somebody answers. `stream`: the audio is connected at once."""
+        self.status = "in-progress"
+        await self._report("answered")
+        if stream:
+            self.connect()
+
+    def connect(self) -> None:
+        """Do what the host has said to do when somebody answers."""
+        self.start(self.perform(verbs(dict(self.asked)["Twiml"])))
+
+    async def ends_as(self, status: str, **more: str) -> None:
+        """Nobody answers. `more`: further fields of the webhook."""
+        self.status = status
+        self.changed()
+        await self._report("completed", **more)
+
+    async def judge(self, answered_by: str) -> None:
+        """Report who answered."""
+        asked = dict(self.asked)
+        assert asked["AsyncAmd"] == "true"
+        assert answered_by.startswith("machine_end") <= (asked["MachineDetection"] == "DetectMessageEnd")
+        fields = {"CallSid": self.id, "AccountSid": self.twilio.account_sid, "AnsweredBy": answered_by}
+        await self.twilio.post(asked["AsyncAmdStatusCallback"], [*fields.items(), ("MachineDetectionDuration", "2500")])
+
+    async def _report_end(self) -> None:
+        with suppress(httpx2.TransportError):  # the host is gone
+            await self._report("completed")
+
+    async def _report(self, event: str, **more: str) -> None:
+        if ("StatusCallbackEvent", event) in self.asked:
+            await self.twilio.post(dict(self.asked)["StatusCallback"], [*self.fields, *more.items()])
+
     # --- the call ---------------------------------------------------------------------------------------------------
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -286,6 +326,8 @@ class Line(Observable):
             self.status, self.ended_by = "completed", who
             self.cancel()
             self.changed()
+            if self._direction != "inbound":
+                self.twilio.run(self._report_end())
 
     async def fetch(self, url: str) -> None:
         """Ask the host what to do, and do it."""

@@ -149,6 +149,15 @@ CREATES = {
     "AsyncAmd",
     "AsyncAmdStatusCallback",
 }
+VALUES = {
+    "Timeout": r"\d{1,3}",
+    "TimeLimit": r"\d{1,5}",
+    "StatusCallback": r"https://\S+",
+    "StatusCallbackEvent": "initiated|ringing|answered|completed",
+    "MachineDetection": "Enable|DetectMessageEnd",
+    "AsyncAmd": "true|false",
+    "AsyncAmdStatusCallback": r"https://\S+",
+}
 _E164 = re.compile(r"\+[1-9]\d{1,14}")
 
 
@@ -177,6 +186,11 @@ def why_not_created(fields: Sequence[tuple[str, str]], numbers: set[str]) -> tup
         return 21211, "the 'To' number is not a valid phone number"
     if given.get("From") not in numbers:
         return 21210, "the 'From' number is not verified for this account"
+    for name, value in fields:
+        if (allowed := VALUES.get(name)) is not None and re.fullmatch(allowed, value) is None:
+            return 20001, f"invalid {name}: {value}"
+    if not 5 <= int(given.get("Timeout", 60)) <= 600 or not 0 < int(given.get("TimeLimit", 14400)) <= 14400:
+        return 20001, "invalid Timeout or TimeLimit"
     if ("Twiml" in given) == ("Url" in given):
         return 21205, "either Url or Twiml is required"
     if "Twiml" in given:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
+
 from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
@@ -51,6 +54,9 @@ class _StreamRoute:
         timeout_s = self._live.current.limits.send_timeout_s
         client = ClientConnection(AsgiWebSocket(ws), carrier.protocol(call), send_timeout_s=timeout_s)
         opening = Opening(call.metadata, channel=call.channel)
+        # Called when `take` has begun, which from then on keeps answers until there is a session.
+        tell = partial(self._agents.call_answered, call.lease.session_id)
+        asyncio.get_running_loop().call_soon(call.answers.connect, tell)
         try:
             await self._agents.take(client, call.lease, opening, PhoneControl(carrier, call))
         finally:

@@ -177,6 +177,7 @@ class PhoneCalls:
         """Note who answered an outbound call, and tell the agent. Carriers may judge twice."""
         if call.status != "over":
             call.answer = answer
+            call.answers.put(answer)
 
     def find(self, carrier: str, call_id: str) -> PhoneCall | None:
         """Return the call with a carrier's id, also one that was over lately."""

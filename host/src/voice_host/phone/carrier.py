@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import HTTPConnection
 
 from voice_host.admission import Lease
+from voice_host.clients.call_control import CallAnswers
 from voice_host.clients.choice import ProtocolChoice
 from voice_host_sdk import CallAnswer, Channel
 
@@ -65,6 +66,7 @@ class PhoneCall:
         farewell: what the caller is told after the stream has ended; None: nothing.
         reason: more about the outcome, for the operator; may be empty.
         answer: who answered an outbound call, as far as the carrier has judged.
+        answers: the same for the agent, kept until its session begins.
         created: when it began. The times that follow are those of the event loop, in seconds.
         created_s, answered_s, ended_s: when it began, was answered, and was over; None: not yet.
         picked_up: set when it is answered, or over.
@@ -81,6 +83,7 @@ class PhoneCall:
     farewell: Sentence | None = None
     reason: str = ""
     answer: CallAnswer | None = None
+    answers: CallAnswers = field(default_factory=CallAnswers, repr=False)
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     created_s: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     answered_s: float | None = None

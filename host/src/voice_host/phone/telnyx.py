@@ -24,7 +24,7 @@ from voice_host.phone.webhooks import receive_body, refuse_webhook
 from voice_host.settings import PhoneSettings
 from voice_host.settings.phone import TelnyxSettings
 from voice_host.tasks import in_background
-from voice_host_sdk import Channel
+from voice_host_sdk import CallAnswer, Channel
 
 log = get_logger(__name__)
 
@@ -59,13 +59,14 @@ _ANSWERS: Mapping[str, Literal["human", "machine", "machine_end", "fax", "unknow
 """Who answered, by the results of Telnyx' detection. `not_sure` and `silence` are unknown."""
 
 _OUTCOMES: Mapping[str, str] = {
+    "normal_clearing": "completed",
+    "originator_cancel": "cancelled",
     "user_busy": "busy",
-    "timeout": "no answer",
-    "no_answer": "no answer",
-    "call_rejected": "rejected",
-    "not_found": "no such number",
+    "call_rejected": "busy",
+    "timeout": "no-answer",
+    "no_answer": "no-answer",
 }
-"""Why a call ended before its stream connected, by Telnyx' hangup causes."""
+"""Outcomes of outbound calls, by Telnyx' hangup causes. Anything else has failed."""
 
 
 class _Payload(BaseModel):
@@ -171,13 +172,28 @@ class TelnyxCarrier:
         if call is None or call.status == "over":
             return
         match event:
-            case "call.answered" if call.status == "ringing" and call.channel.direction == "outbound":
-                call.status = "answered"
+            case "call.answered" if call.channel.direction == "outbound":
+                self._calls.answered(call)
+            case (
+                "call.machine.detection.ended"
+                | "call.machine.greeting.ended"
+                | "call.machine.premium.detection.ended"
+                | "call.machine.premium.greeting.ended"
+            ):
+                self._calls.judged(call, CallAnswer(_ANSWERS.get(payload.result, "unknown"), payload.result))
             case "call.hangup" if call.status != "streaming":  # otherwise the stream tells
-                self._calls.end(call, "unanswered")
+                self._hung_up(call, payload.hangup_cause)
             case "streaming.failed" if call.status != "streaming":
                 self._calls.end(call, "failed")
                 self._in_background(self.say_and_hang_up(call, self._calls.sentence("failed")), call_id)
+
+    def _hung_up(self, call: PhoneCall, cause: str) -> None:
+        if call.channel.direction == "inbound":
+            self._calls.end(call, "unanswered")
+            return
+        outcome = _OUTCOMES.get(cause, "failed")
+        reason = f"the carrier could not connect the call ({cause.replace('_', ' ')})"
+        self._calls.end(call, outcome, reason if outcome == "failed" else "")
 
     def _is_new(self, call_id: str) -> bool:
         """Whether a call was not seen before. Telnyx repeats webhooks that it believes were not received."""
@@ -237,7 +253,8 @@ class TelnyxCarrier:
             "from": dial.from_number,
             "timeout_secs": max(5, dial.ring_s),
             "answering_machine_detection": _DETECTIONS[dial.detection],
-            "webhook_url": dial.status_url,
+            "time_limit_secs": max(30, dial.max_call_s),  # less is not accepted
+            "webhook_url": self._calls.url(f"/phone/{NAME}{WEBHOOK_PATH}"),
             **self._streaming(dial.stream_url),
         }
         answer = await self._send("/v2/calls", body)

@@ -7,6 +7,7 @@ import base64
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter
@@ -24,7 +25,7 @@ from voice_host.phone.twilio_signature import Secrets, why_not_signed
 from voice_host.phone.webhooks import receive_body, refuse_webhook
 from voice_host.settings import PhoneSettings
 from voice_host.settings.phone import TwilioSettings
-from voice_host_sdk import Channel
+from voice_host_sdk import CallAnswer, Channel
 
 log = get_logger(__name__)
 
@@ -49,15 +50,21 @@ _OVER = frozenset({20404, 21220})
 _DETECTIONS: Mapping[Detection, str] = MappingProxyType({"person": "Enable", "message_end": "DetectMessageEnd"})
 
 _FINAL: Mapping[str, str] = MappingProxyType(
+    {"busy": "busy", "no-answer": "no-answer", "canceled": "cancelled", "failed": "failed", "completed": "completed"}
+)
+"""Outcomes of outbound calls, by Twilio's status."""
+
+_ANSWERS: Mapping[str, Literal["human", "machine", "machine_end", "fax"]] = MappingProxyType(
     {
-        "busy": "busy",
-        "no-answer": "unanswered",
-        "canceled": "cancelled",
-        "failed": "failed",
-        "completed": "unanswered",
+        "human": "human",
+        "machine_start": "machine",
+        "machine_end_beep": "machine_end",
+        "machine_end_silence": "machine_end",
+        "machine_end_other": "machine_end",
+        "fax": "fax",
     }
 )
-"""Outcomes of calls that ended before their stream has connected, by Twilio's status."""
+"""Who answered, as Twilio judges. Anything else is unknown."""
 
 
 class TwilioCarrier:
@@ -127,14 +134,23 @@ class TwilioCarrier:
         return _answer(twiml.hang_up() if call.farewell is None else twiml.say_and_hang_up(call.farewell))
 
     async def _progress(self, request: Request) -> Response:
-        """The status of a call has changed. While a stream is connected, the stream tells of its end."""
+        """The status of an outbound call has changed, or Twilio has found out who answered it."""
         form = await self._form(request)
         if isinstance(form, Response):
             return form
         call = self._calls.of_session(request.path_params["session_id"])
-        outcome = _FINAL.get(form["CallStatus"])
-        if call is not None and outcome is not None and call.status in ("ringing", "answered"):
-            self._calls.end(call, outcome)
+        if call is None or call.channel.call_id not in (None, form["CallSid"]):
+            return Response(status_code=204)
+        if answered_by := form["AnsweredBy"][:50]:
+            self._calls.judged(call, CallAnswer(_ANSWERS.get(answered_by, "unknown"), answered_by))
+        status = form["CallStatus"]
+        if status == "in-progress":
+            self._calls.answered(call)
+        # While a stream is connected, the stream tells of the end.
+        elif status in _FINAL and call.status in ("ringing", "answered"):
+            sip = form["SipResponseCode"]
+            reason = f"the carrier could not connect the call{f' (SIP {sip})' if sip.isdigit() else ''}"
+            self._calls.end(call, _FINAL[status], reason if status == "failed" else "")
         return Response(status_code=204)
 
     async def _stream_status(self, request: Request) -> Response:
@@ -179,6 +195,7 @@ class TwilioCarrier:
             ("From", dial.from_number),
             ("Twiml", self._connect(dial.stream_url)),
             ("Timeout", str(dial.ring_s)),
+            ("TimeLimit", str(dial.max_call_s)),
             ("StatusCallback", dial.status_url),
             *(("StatusCallbackEvent", event) for event in ("ringing", "answered", "completed")),
         ]

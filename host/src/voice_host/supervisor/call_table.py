@@ -48,6 +48,7 @@ class IncomingCall:
         opening: what the front knows about the call.
         choice: the client's protocol.
         control: the carrier's side of a telephone call, used at the worker's request; None: it has none.
+        answers: who answered, passed on once the call has got its session.
     """
 
     accepted: HandedOver
@@ -56,6 +57,7 @@ class IncomingCall:
     opening: Opening
     choice: ProtocolChoice
     control: CallControl | None = None
+    answers: CallAnswers = field(default_factory=CallAnswers)
 
 
 @dataclass(eq=False, slots=True)
@@ -144,17 +146,10 @@ class CallTable:
                 return None
         finally:
             os.close(position)
-        call = self.calls[number] = Call(number, lease, incoming.caller, incoming.control)
+        call = self.calls[number] = Call(number, lease, incoming.caller, incoming.control, answers=incoming.answers)
         self.sessions.add(lease.session_id)
         self._events.changed(self._worker)
         return call
-
-    def answered(self, session_id: str, answer: CallAnswer) -> None:
-        """Tell the newest call of a session who answered, at once or when it has got its session."""
-        for call in reversed(self.calls.values()):
-            if call.lease.session_id == session_id:
-                call.answers.put(answer)
-                return
 
     def receive(self, message: CallMessage, payload: bytes) -> None:
         """Take what the worker reports about its calls and sessions. Those that it does not have are ignored."""

@@ -6,7 +6,7 @@ import asyncio
 from typing import Protocol
 
 from voice_host.admission import Lease
-from voice_host.clients.call_control import CallControl
+from voice_host.clients.call_control import CallAnswers, CallControl
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport import CannotHandOver, ConnectionLost
@@ -18,6 +18,7 @@ from voice_host.supervisor.caller_socket import Answered, CallerSocket
 from voice_host.supervisor.group import Group
 from voice_host.supervisor.sessions import Entry, SessionTable
 from voice_host.supervisor.worker import Worker
+from voice_host_sdk import CallAnswer
 
 log = get_logger(__name__)
 
@@ -58,6 +59,7 @@ class WorkerCalls:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._news = asyncio.Event()  # replaced when it is set
+        self._answers: dict[str, CallAnswers] = {}  # of the calls given to `take`, by session id
 
     def workers_changed(self) -> None:
         """Workers have become ready, or none will: calls that wait look again."""
@@ -68,6 +70,26 @@ class WorkerCalls:
         self, connection: ClientConnection, lease: Lease, opening: Opening, control: CallControl | None = None
     ) -> None:
         """Run a call: see `AgentService`."""
+        answers = self._answers[lease.session_id] = CallAnswers()
+        try:
+            await self._take(connection, lease, opening, control, answers)
+        finally:
+            if self._answers[lease.session_id] is answers:  # else a newer connection has taken the session over
+                del self._answers[lease.session_id]
+
+    def answered(self, session_id: str, answer: CallAnswer) -> None:
+        """Tell the agent of a call who has answered it: see `AgentService.call_answered`."""
+        if (answers := self._answers.get(session_id)) is not None:
+            answers.put(answer)
+
+    async def _take(
+        self,
+        connection: ClientConnection,
+        lease: Lease,
+        opening: Opening,
+        control: CallControl | None,
+        answers: CallAnswers,
+    ) -> None:
         resumes = opening.resume_token is not None
         worker = await self._worker_in_time(lease, resumes)
         if worker is None:
@@ -83,7 +105,7 @@ class WorkerCalls:
             return
         caller = CallerSocket(accepted.socket, accepted.request, connection.subprotocol)
         try:
-            incoming = IncomingCall(accepted, caller, lease, opening, connection.choice, control)
+            incoming = IncomingCall(accepted, caller, lease, opening, connection.choice, control, answers)
             connection.close_code = await self._serve(incoming, worker)
         finally:
             caller.let_go()

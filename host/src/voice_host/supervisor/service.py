@@ -244,8 +244,7 @@ class WorkerAgents:
         await self._calls.take(connection, lease, opening, control)
 
     def call_answered(self, session_id: str, answer: CallAnswer) -> None:
-        for worker in self._workers():
-            worker.table.answered(session_id, answer)
+        self._calls.answered(session_id, answer)
 
     @property
     def serves(self) -> bool:
