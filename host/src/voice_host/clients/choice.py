@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from voice_host.clients import openai_realtime, telnyx, twilio, voice_host_v1
+from voice_host.clients import openai_realtime, telnyx, twilio, voice_host_v1, vonage
 from voice_host.clients.protocol import ClientProtocol
 
 
@@ -28,6 +28,7 @@ class ProtocolChoice(BaseModel):
 PROTOCOLS: Mapping[str, Callable[[Mapping[str, Any]], ClientProtocol]] = {
     voice_host_v1.SUBPROTOCOL: lambda _: voice_host_v1.VoiceHostV1(),
     telnyx.NAME: telnyx.TelnyxProtocol.from_options,
+    vonage.NAME: vonage.from_options,
     openai_realtime.NAME: openai_realtime.OpenAIRealtime,
     twilio.NAME: twilio.TwilioProtocol.from_options,
 }

@@ -28,8 +28,8 @@ from voice_host.clients.protocol import (
     Handshake,
     Malformed,
     Opening,
-    Played,
 )
+from voice_host.clients.spoken_audio import SpokenAudio
 
 NAME = "telnyx"
 
@@ -97,7 +97,7 @@ class _Dtmf(BaseModel):
 
 
 class _MarkDetails(BaseModel):
-    name: str = Field(pattern=r"^\d{1,9}:\d{1,12}$")
+    name: str = Field(max_length=100)
 
 
 class _Mark(BaseModel):
@@ -143,14 +143,7 @@ class TelnyxProtocol:
         self._in = CODECS[codec]
         self._stream: str | None = None
         self._jitter = JitterBuffer(_BYTES_PER_MS, self._in.silence)
-        self._reply = 0
-        """Whose audio was sent last."""
-        self._sent_bytes = 0
-        """How much of it."""
-        self._rest = b""
-        """The end of it, too short to be sent."""
-        self._cut = 0
-        """The last reply that was cut: its marks come back because of `clear`, and not because they were played."""
+        self._spoken = SpokenAudio(MIN_MEDIA_BYTES, _BYTES_PER_MS, self._out.silence)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> TelnyxProtocol:
@@ -233,9 +226,12 @@ class TelnyxProtocol:
             return (Malformed("the payload is not Base64"),)
         return (Audio(self._jitter.put(media.chunk, media.timestamp, payload)),)
 
-    def _played(self, name: str) -> Sequence[ClientEvent]:
-        reply, played_bytes = map(int, name.split(":"))
-        return (Played(reply, played_bytes / _BYTES_PER_MS),) if reply > self._cut else ()
+    def _played(self, mark: str) -> Sequence[ClientEvent]:
+        try:
+            played = self._spoken.played(mark)
+        except ValueError:
+            return (Malformed("Telnyx returned a mark that it was not sent"),)
+        return () if played is None else (played,)
 
     # --- to the carrier ---------------------------------------------------------------------------------------------
 
@@ -243,25 +239,17 @@ class TelnyxProtocol:
         """Return `clear` for a reply that is cut, and the rest of the speech of one that has been spoken."""
         match event:
             case ReplyCut(reply):
-                self._cut = max(self._cut, reply)
-                self._rest = b""
+                self._spoken.cut(reply)
                 return ('{"event":"clear"}',)
-            case SpeechSent(reply) if reply == self._reply and self._rest:
-                rest, self._rest = self._rest, b""
-                return self._frames(rest)
+            case SpeechSent(reply) if packet := self._spoken.finish(reply):
+                return self._frames(packet)
         return ()
 
     def speech(self, reply: int, data: bytes) -> Sequence[Frame]:
         """Return `media`, and a `mark` that comes back when it has been played. What is too short waits for more."""
-        if reply != self._reply:
-            self._reply, self._sent_bytes, self._rest = reply, 0, b""
-        data = self._rest + data
-        size = len(data) - len(data) % MIN_MEDIA_BYTES
-        self._rest = data[size:]
-        return self._frames(data[:size]) if size else ()
+        packets = self._spoken.add(reply, data)
+        return self._frames(packets) if packets else ()
 
-    def _frames(self, data: bytes) -> Sequence[Frame]:
-        self._sent_bytes += len(data)
-        payload = base64.b64encode(data + self._out.silence * (-len(data) % MIN_MEDIA_BYTES)).decode()
-        media = json.dumps({"event": "media", "media": {"payload": payload}})
-        return media, json.dumps({"event": "mark", "mark": {"name": f"{self._reply}:{self._sent_bytes}"}})
+    def _frames(self, audio: bytes) -> Sequence[Frame]:
+        media = json.dumps({"event": "media", "media": {"payload": base64.b64encode(audio).decode()}})
+        return media, json.dumps({"event": "mark", "mark": {"name": self._spoken.mark}})

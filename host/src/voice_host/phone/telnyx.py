@@ -88,11 +88,7 @@ class _Webhook(BaseModel):
 
 
 class TelnyxCarrier:
-    """The account of `[phone.telnyx]` (`Carrier`).
-
-    Raises:
-        ValueError: the public key is not one.
-    """
+    """The account of `[phone.telnyx]` (`Carrier`)."""
 
     name = NAME
     detections: frozenset[Detection] = frozenset({"off", "person", "message_end"})

@@ -14,22 +14,24 @@ TOLERANCE_S = 300
 """How old a webhook may be, so that a recorded one is of no use later. As in Telnyx' own libraries."""
 
 
-def public_key(text: str) -> Ed25519PublicKey:
-    """Return the key that the portal shows.
+def public_key(text: str) -> Ed25519PublicKey | None:
+    """Return the key that the portal shows; None: the text is not Base64 of 32 bytes."""
+    try:
+        return Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))
+    except ValueError:
+        return None
 
-    Raises:
-        ValueError: it is not Base64 of 32 bytes.
-    """
-    return Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))
 
-
-def why_not_signed(key: Ed25519PublicKey, headers: Mapping[str, str], body: bytes) -> str | None:
+def why_not_signed(key: Ed25519PublicKey | None, headers: Mapping[str, str], body: bytes) -> str | None:
     """Check the signature of a webhook. Returns why it is not valid; None: it is.
 
     Args:
+        key: of `public_key`.
         headers: of the request, whose names are not case-sensitive.
         body: of the request, unchanged.
     """
+    if key is None:
+        return "phone.telnyx.public_key is not Base64 of 32 bytes"
     timestamp = headers.get("telnyx-timestamp", "")
     signature = headers.get("telnyx-signature-ed25519", "")
     if not timestamp or not signature:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -57,16 +56,6 @@ def _number(value: Any) -> Any:
     return {"agent": value} if isinstance(value, str) else value
 
 
-def _ed25519_key(text: str) -> str:
-    try:
-        size = len(base64.b64decode(text, validate=True))
-    except ValueError:
-        size = 0
-    if size != 32:
-        raise ValueError("this is no Ed25519 key: copy the public key from the account's settings at the carrier")
-    return text
-
-
 class TwilioSettings(BaseModel):
     """`[phone.twilio]`: the account."""
 
@@ -86,9 +75,7 @@ class TelnyxSettings(BaseModel):
     model_config = TABLE
 
     api_key: SecretStr
-    public_key: Annotated[str, AfterValidator(_ed25519_key)] = Field(
-        description="The key with which webhooks are signed: Base64 of 32 bytes."
-    )
+    public_key: str = Field(description="The key with which webhooks are signed: Base64 of 32 bytes.")
     connection_id: str | None = Field(default=None, description="For outbound calls: the Call Control application.")
     codec: Literal["PCMU", "PCMA"] = Field(
         default="PCMU", description="Of the agent's speech. PCMA is that of European lines, and spares a conversion."
