@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from voice_host.clients.close_codes import CloseCode
 from voice_host.observability.logs import get_logger
-from voice_host.phone import telnyx, twilio
+from voice_host.phone import telnyx, twilio, vonage
 from voice_host.phone.calls import PhoneCalls
 from voice_host.phone.carrier import Carrier, CarrierError, Occasion, PhoneCall
 from voice_host.phone.outbound import OutboundCalls
@@ -20,7 +20,7 @@ log = get_logger(__name__)
 Make = Callable[[PhoneSettings, PhoneCalls], Carrier | None]
 """Creates a carrier; None: the settings do not set it up."""
 
-CARRIERS: Mapping[str, Make] = {telnyx.NAME: telnyx.make, twilio.NAME: twilio.make}
+CARRIERS: Mapping[str, Make] = {telnyx.NAME: telnyx.make, twilio.NAME: twilio.make, vonage.NAME: vonage.make}
 """The carriers that there are, by their names in the settings."""
 
 LAST_REQUESTS_S = 5.0
