@@ -114,6 +114,7 @@ async def test_a_stream_that_ends_without_stop_is_a_failed_call_whose_caller_hea
         await line.lose()
         await line.until(lambda _: line.over)
         assert line.spoken == ["Sorry, something went wrong. Please call again."]
+        assert host.heard.ends == ["lost"]  # at once: nobody comes back to a telephone call
         await over(host, line)
         assert host.admission.calls == 0
 
