@@ -169,6 +169,7 @@ BAD: list[tuple[str | bytes, str, str | None]] = [
         "response.instructions",
     ),
     ('{"type": "response.create", "response": {"metadata": 3}}', "invalid_value", "response.metadata"),
+    ('{"type": "response.create", "response": {"metadata": {"a": NaN}}}', "invalid_value", "response.metadata"),
 ]
 
 

@@ -106,7 +106,7 @@ def create_host_app(
     add_client_secret_route(app, agents, authorization)
     calls = Calls(agents, live, authentication, admission)
     add_call_route(app, calls)
-    add_realtime_route(app, calls)
+    add_realtime_route(app, calls, live)
     if deployments is not None:
         add_release_routes(app, agents, deployments, authorization)
         add_reload_route(app, live, authorization)

@@ -8,26 +8,27 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
+from voice_host.admission import call_limits
+from voice_host.auth.addresses import split_address
 from voice_host.clients import openai_realtime
 from voice_host.clients.choice import ProtocolChoice
 from voice_host.clients.close_codes import CloseCode
 from voice_host.front.calls import Calls
+from voice_host.front.reload import LiveSettings
 
 PATH = "/v1/realtime"
 
 BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 """With it, browsers asked for the beta of the API."""
 
-SESSION_S = 3600
-"""For `expires_at`: how long a session lasts at most in this protocol."""
 
-
-def add_realtime_route(app: FastAPI, calls: Calls) -> None:
+def add_realtime_route(app: FastAPI, calls: Calls, live: LiveSettings) -> None:
     """Add the route."""
 
     async def answer(ws: WebSocket) -> None:
         model = ws.query_params.get("model", "")
-        options = {"model": model, "expires_at": int(time.time()) + SESSION_S}
+        longest_s = call_limits(live.current, split_address(model)[0]).max_call_s
+        options = {"model": model, "expires_at": int(time.time() + longest_s)}
         choice = ProtocolChoice(name=openai_realtime.NAME, options=options)
         if (refused := _not_served(ws)) is not None:
             await calls.refuse(ws, choice, *refused)

@@ -78,17 +78,17 @@ class CallerTurns:
     def taken(self, text: str) -> list[Event]:
         """The host has ended a turn."""
         told = [] if self._item_id is not None else self.tell_started()
-        told += self.stopped()
         return [*told, *self.committed(), *self.transcribed(text)]
 
     def committed(self) -> list[Event]:
         """A turn was ended: what the client has sent so far is an item."""
+        stopped = self.stopped()
         item = Item(self._item_id or self._events.id("item"), "user", "input_audio")
         self._item_id = None
         self._awaited.append(item.id)
         before = self._conversation.last_id
         committed = self._events.make("input_audio_buffer.committed", previous_item_id=before, item_id=item.id)
-        return [committed, *self._conversation.add_complete(item)]
+        return [*stopped, committed, *self._conversation.add_complete(item)]
 
     def transcribed(self, text: str) -> list[Event]:
         """The words of the earliest committed turn are known."""

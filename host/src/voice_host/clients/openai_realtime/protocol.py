@@ -42,6 +42,9 @@ SUBPROTOCOL = "realtime"
 MAX_PENDING = 64
 """How many typed items may wait for a `response.create`."""
 
+MAX_METADATA = 16
+"""How many entries the `metadata` of a `response.create` may have, as in OpenAI's service."""
+
 _NOT_METADATA = {"model", "token"}
 
 
@@ -288,8 +291,12 @@ def _metadata(asked: Mapping[str, Any]) -> Any:
             message = f"A response cannot have {name[:64]} of its own: the agent decides."
             raise EventError(message, "unsupported_response_override", f"response.{name[:64]}")
     metadata = asked.get("metadata")
-    if metadata is not None and not isinstance(metadata, dict):
-        raise EventError("metadata must be an object.", "invalid_value", "response.metadata")
+    if metadata is None:
+        return None
+    texts = isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values())
+    if not texts or len(metadata) > MAX_METADATA:
+        message = f"metadata must be an object with at most {MAX_METADATA} texts."
+        raise EventError(message, "invalid_value", "response.metadata")
     return metadata
 
 

@@ -81,6 +81,7 @@ class Responses:
         """Begin the response of a reply, unless it has begun."""
         if self.is_known(reply):
             return []
+        unfinished = self.cancelled("turn_detected", self.active.transcript) if self.active is not None else []
         item = Item(
             self._events.id("item"),
             "assistant",
@@ -94,6 +95,7 @@ class Responses:
             self._by_item.popitem(last=False)
         response.before = self._conversation.append(item)
         return [
+            *unfinished,
             self._events.make("response.created", response=self._described(response, "in_progress")),
             self._item_event("response.output_item.added", response, empty=True),
             self._events.make(
@@ -104,7 +106,7 @@ class Responses:
 
     def text(self, text: str) -> list[Event]:
         """Tell the next piece of the text."""
-        if (response := self.active) is None or not text:
+        if (response := self.active) is None or response.parts_done or not text:
             return []
         response.transcript += text
         name = "response.output_text.delta" if response.text_only else "response.output_audio_transcript.delta"
@@ -116,7 +118,7 @@ class Responses:
 
     def speech(self, audio: bytes) -> list[Event]:
         """Tell the next piece of speech."""
-        if (response := self.active) is None or response.text_only or not audio:
+        if (response := self.active) is None or response.parts_done or response.text_only or not audio:
             return []
         response.sent_ms += duration_ms(audio, self._session.speaker)
         delta = base64.b64encode(audio).decode("ascii")
