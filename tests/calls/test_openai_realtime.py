@@ -15,6 +15,7 @@ from voice_host import VoiceSessionHandler
 from voice_host.clients.openai_realtime import OpenAIRealtime
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection
+from voice_host.settings import LimitsSettings
 from voice_host_sdk import AgentConfig, AgentReply, Caller, LifecycleCallbacks, Session, SessionError, UserTurn, tool
 
 
@@ -26,9 +27,13 @@ class RealtimeHandler(VoiceSessionHandler):
 
 class Callbacks(LifecycleCallbacks):
     def __init__(self) -> None:
+        self.channels: list[str] = []
         self.turns: list[UserTurn] = []
         self.replies: list[AgentReply] = []
         self.errors: list[SessionError] = []
+
+    async def on_session_created(self, session: Session) -> None:
+        self.channels.append(session.channel.name)
 
     async def on_user_turn(self, session: Session, turn: UserTurn) -> None:
         self.turns.append(turn)
@@ -97,6 +102,7 @@ async def test_a_greeting_and_a_spoken_turn_in_the_recorded_order() -> None:
     assert heard["usage"] == {"type": "duration", "seconds": pytest.approx(0.1)}
     assert [turn.text for turn in callbacks.turns] == ["What time is it?"]
     assert client.closed == (1000, "")
+    assert callbacks.channels == ["realtime"]
 
 
 async def test_an_interruption_is_told_once_decided_and_what_was_heard_is_exact() -> None:
@@ -308,6 +314,28 @@ async def test_nothing_said_before_a_commit_is_an_error_and_no_turn() -> None:
     assert completed["transcript"] == ""
     assert (error["error"]["code"], error["error"]["event_id"]) == ("nothing_heard", "r1")
     assert callbacks.turns == []
+
+
+async def test_mistakes_are_reported_as_those_of_any_client_and_the_session_goes_on() -> None:
+    callbacks = Callbacks()
+    async with desk(callbacks=callbacks) as s:
+        s.llm.reply("It is noon.")
+        async with realtime(s.url, tools=[{"type": "function", "name": "mine"}]) as client:
+            error = await client.came("error")
+            await client.send("session.close")
+            await client.came("error", 2)
+            await client.type("What time is it?")
+            await client.came("response.done")
+    assert error["error"]["param"] == "session.tools"
+    assert [error.code for error in callbacks.errors] == ["bad_message", "bad_message"]
+
+
+async def test_more_than_a_limit_is_ignored_and_told_with_the_id_of_the_event() -> None:
+    limits = LimitsSettings(max_typed_chars=10)
+    async with desk(limits=limits) as s, realtime(s.url) as client:
+        await client.type("This is far too long.", event_id="r1")
+        error = await client.came("error")
+    assert (error["error"]["code"], error["error"]["event_id"]) == ("rate_limit_exceeded", "r1")
 
 
 @pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])

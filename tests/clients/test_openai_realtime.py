@@ -32,6 +32,7 @@ from voice_host.clients.protocol import (
     TurnMode,
     Typed,
 )
+from voice_host_sdk import Channel
 
 READY = call.Ready("s1", "desk", 16000, 24000)
 SILENCE = base64.b64encode(bytes(4800)).decode()  # 0.1 s
@@ -81,7 +82,7 @@ def over(reply: int, how: str = "completed", heard: str = "") -> call.ReplyOver:
 def test_the_opening_says_what_the_call_has_to_wait_for() -> None:
     handshake = Handshake({"model": "desk", "token": "secret", "customer": "17"})
     [opening] = OpenAIRealtime({"model": "desk"}).connected(handshake)
-    assert opening == Opening({"customer": "17"}, reports_after_cut=True, configures=True)
+    assert opening == Opening({"customer": "17"}, channel=Channel("realtime"), reports_after_cut=True, configures=True)
     protocol = OpenAIRealtime({"model": "desk"})
     assert protocol.subprotocol(["realtime", "openai-insecure-api-key.vh_1"]) == "realtime"
     assert protocol.subprotocol(["openai-insecure-api-key.vh_1"]) is None

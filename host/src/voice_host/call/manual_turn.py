@@ -18,6 +18,9 @@ COMMIT_TIMEOUT_S = 5.0
 COMMIT_SILENCE_S = 1.5
 """After this time without any event of the recogniser, there was no speech in what was committed."""
 
+MAX_CHARACTERS = 4000
+"""Longest turn, as of typed ones by default. Of a client that never asks for an answer, the beginning is forgotten."""
+
 COMMIT_QUIET_S = 0.6
 """The same if some of it was recognised before: recognisers report the onset of more speech sooner."""
 
@@ -57,7 +60,7 @@ class ManualTurn:
         match event:
             case Transcript(text, final=True):
                 if not self._skips_open and has_word(text):
-                    self._words.append(text.strip())
+                    self._words = [" ".join([*self._words, text.strip()])[-MAX_CHARACTERS:]]
                 self._open = self._skips_open = False
             case SpeechEnded():
                 pass  # its transcript follows
@@ -80,7 +83,7 @@ class ManualTurn:
             self._end_audio()
             await self._recognised()
             text, self._words = " ".join(self._words), []
-            self._committed.append(text)
+            self._committed = ["\n".join([*self._committed, text]).strip()[-MAX_CHARACTERS:]]
             await self._tell(TurnCommitted(text))
         finally:
             self._commits -= 1

@@ -33,11 +33,14 @@ from voice_host.clients.protocol import (
     TurnMode,
     Typed,
 )
+from voice_host_sdk import Channel
 
 NAME = "openai.realtime"
 """Its name in a `ProtocolChoice`."""
 
 SUBPROTOCOL = "realtime"
+
+CHANNEL = Channel("realtime")
 
 MAX_PENDING = 64
 """How many typed items may wait for a `response.create`."""
@@ -82,7 +85,7 @@ class OpenAIRealtime:
     def connected(self, handshake: Handshake) -> Sequence[ClientEvent]:
         """Return the `Opening`: the address says which agent is called."""
         metadata = {name: value for name, value in handshake.query.items() if name not in _NOT_METADATA}
-        return (Opening(metadata, reports_after_cut=True, configures=True),)
+        return (Opening(metadata, channel=CHANNEL, reports_after_cut=True, configures=True),)
 
     # --- from the client ------------------------------------------------------------------------------------------
 
