@@ -10,26 +10,26 @@ import pytest
 from voice_host.speech.embedded.requirements import MODULES, speech_problem
 
 GROUPS = {
-    "agents": "clients",
     "assemblyai": "clients",
     "mypy": "lint",
+    "openai-agents": "clients",
     "playwright": "browser",
     "ruff": "lint",
     "schemathesis": "fuzz",
     "telnyx": "clients",
     "twilio": "clients",
 }
-"""The dependency group of each in pyproject.toml that a plain `uv run` leaves out, by the name it is imported by."""
+"""The dependency group of each in pyproject.toml that a plain `uv run` leaves out."""
 
-DISTRIBUTIONS = {"agents": "openai-agents"}
-"""Those that are installed by another name."""
+
+IMPORTED_AS = {"openai-agents": "agents"}
+"""The module of each that is named otherwise."""
 
 
 def needs(package: str) -> None:
     """Skip what is being run or collected unless `package` is installed. In continuous integration, fail."""
-    if find_spec(package) is None:
-        name = DISTRIBUTIONS.get(package, package)
-        _lack(f"{name} is not installed: `uv run --group {GROUPS[package]} pytest` runs this, too")
+    if find_spec(IMPORTED_AS.get(package, package)) is None:
+        _lack(f"{package} is not installed: `uv run --group {GROUPS[package]} pytest` runs this, too")
 
 
 def needs_speech() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,35 @@ async def test_what_is_not_served(tmp_path: Path, query: str, options: Any, code
 async def test_a_host_without_keys_asks_for_none(tmp_path: Path) -> None:
     async with guarded(tmp_path, "") as r, session(r, additional_headers=bearer("sk-any")) as ws:
         assert (await first(ws))["type"] == "session.created"
+
+
+async def test_the_same_pages_may_call(tmp_path: Path) -> None:
+    toml = '[server]\nallowed_origins = ["https://www.example.com"]\n[agent.deaf]\nallowed_origins = []\n'
+    async with guarded(tmp_path, toml) as r:
+        for origin in ("https://www.example.com", f"http://{r.address}"):
+            async with session(r, offered=["realtime"], origin=origin) as ws:  # type: ignore[arg-type]
+                assert (await first(ws))["type"] == "session.created"
+        for query, origin in (("model=deaf", "https://www.example.com"), ("model=nosy", "null")):
+            told = await refused(session(r, query, offered=["realtime"], origin=origin))  # type: ignore[arg-type]
+            assert told == (4403, "origin_not_allowed", "this page may not call here")
+
+
+async def test_no_key_is_repeated(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    for_tokens = key_for(tmp_path, "tokens")
+    async with guarded(tmp_path) as r:
+        token = await token_of(r, for_tokens, "deaf")
+        for credential, words in [
+            (f"vh_{'a' * 12}_{'b' * 43}", "the key is unknown, revoked or expired"),
+            (for_tokens, "this key or token is not for calls"),
+            (f"ek_{token}", "this key or token is for another agent"),
+            ("sk-proj-of-somebody", "this is not a call token of this host"),
+            (f"ek_{'x' * 7100}", "this is not a call token: it is too long"),
+        ]:
+            offered = ["realtime", f"openai-insecure-api-key.{credential}"]
+            for opening in (session(r, offered=offered), session(r, additional_headers=bearer(credential))):
+                assert await refused(opening) == (4401, "invalid_api_key", words)
+            assert credential not in str([vars(line) for line in caplog.records])
 
 
 async def test_pages_of_other_sites_and_two_keys_are_refused(tmp_path: Path) -> None:

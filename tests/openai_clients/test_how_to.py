@@ -15,7 +15,7 @@ EXAMPLES = re.findall(r"^## (\S+) \(Python\)\n.*?^```python\n(.*?)^```", PAGE.re
 
 
 def test_the_examples_get_their_answers(host: Host) -> None:
-    needs("agents")
+    needs("openai-agents")
     assert [name for name, _ in EXAMPLES] == ["openai", "openai-agents"]
     running = []
     for _, code in EXAMPLES:
