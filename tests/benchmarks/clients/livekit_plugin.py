@@ -20,6 +20,7 @@ from livekit.plugins import openai
 
 RECORDING = Path(__file__).parents[2] / "data" / "whats_the_weather_like.wav"
 FRAME_S = 0.02
+HZ = 16_000
 WITHIN_S = 60.0
 
 
@@ -34,6 +35,7 @@ class Conversation:
         self.audible = asyncio.Event()
         self.errors: list[str] = []
         self.playing: tuple[str, float] | None = None
+        self.received_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._speech = b""
         session.on("generation_created", self._generation)
@@ -46,16 +48,16 @@ class Conversation:
 
     def say(self, path: Path) -> None:
         with wave.open(str(path)) as file:
-            self.rate = file.getframerate()
+            assert file.getframerate() == HZ
             self._speech += file.readframes(file.getnframes())
 
-    async def microphone(self, rate: int = 16_000) -> None:
-        samples = round(rate * FRAME_S)
+    async def microphone(self) -> None:
+        samples = round(HZ * FRAME_S)
         due = time.monotonic()
         while True:
             frame, self._speech = self._speech[: samples * 2], self._speech[samples * 2 :]
             data = frame.ljust(samples * 2, b"\0")
-            self.session.push_audio(rtc.AudioFrame(data, rate, num_channels=1, samples_per_channel=samples))
+            self.session.push_audio(rtc.AudioFrame(data, HZ, num_channels=1, samples_per_channel=samples))
             due += FRAME_S
             await asyncio.sleep(due - time.monotonic())
 
@@ -73,6 +75,7 @@ class Conversation:
                     self.playing = (message.message_id, time.monotonic())
                     self.audible.set()
                 seconds += frame.duration
+                self.received_s = seconds
             said = await text
             self.note(f"agent: {said!r}, {seconds:.2f} s of audio")
             self.replies.put_nowait((said, seconds))
@@ -85,7 +88,7 @@ class Conversation:
         if self.playing is not None:
             item, since = self.playing
             self.playing = None
-            played_ms = round((time.monotonic() - since) * 1000)
+            played_ms = int(min(time.monotonic() - since, self.received_s) * 1000)
             self.note(f"truncate at {played_ms} ms")
             self.session.truncate(message_id=item, modalities=["audio"], audio_end_ms=played_ms)
 
