@@ -10,7 +10,7 @@ from fastapi import WebSocket
 from websockets.asyncio.client import connect
 
 from tests.calls.studio import studio
-from tests.clients.realtime_client import realtime
+from tests.clients.realtime_client import RealtimeClient, realtime
 from voice_host import VoiceSessionHandler
 from voice_host.clients.openai_realtime import OpenAIRealtime
 from voice_host.clients.transport.asgi import AsgiWebSocket
@@ -242,6 +242,36 @@ async def test_typed_turns_are_answered_when_a_response_is_asked_for() -> None:
         ("conversation_already_has_active_response", "twice"),
         ("nothing_to_answer", "nothing"),
     ]
+
+
+async def test_a_question_typed_at_once_is_answered_in_place_of_the_greeting() -> None:
+    async with desk(config=AgentConfig(greeting="One two three four five six seven eight.")) as s:
+        s.llm.reply("Yes, we are.")
+        async with realtime(s.url) as client:
+            await client.hear_for(700)
+            await client.type("Are you open?", "e1")
+            await client.send("response.create", event_id="twice")
+            [greeting, answer] = [await client.came("response.done"), await client.came("response.done", 2)]
+    assert greeting["response"]["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
+    assert greeting["response"]["output"][0]["content"][0]["transcript"] == "One two"
+    assert answer["response"]["output"][0]["content"][0]["transcript"] == "Yes, we are."
+    assert client.reader.of("input_audio_buffer.speech_started") == []
+    assert [error["error"]["event_id"] for error in client.reader.of("error")] == ["twice"]
+
+
+async def test_a_response_asked_for_at_once_is_the_greeting() -> None:
+    async with desk(config=AgentConfig(greeting="Hello there.")) as s, connect(s.url, proxy=None) as ws:
+        client = RealtimeClient(ws)
+        await client.send("response.create", event_id="e1", response={"metadata": {"client_event_id": "e1"}})
+        listening = asyncio.create_task(client.listen())
+        done = await client.came("response.done")
+        await client.send("response.create", event_id="nothing")
+        error = await client.came("error")
+        await ws.close()
+        await listening
+    assert done["response"]["metadata"] == {"client_event_id": "e1"}
+    assert done["response"]["output"][0]["content"][0]["transcript"] == "Hello there."
+    assert (error["error"]["code"], error["error"]["event_id"]) == ("nothing_to_answer", "nothing")
 
 
 async def test_a_client_that_wants_text_gets_text() -> None:

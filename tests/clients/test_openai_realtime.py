@@ -155,8 +155,12 @@ BAD: list[tuple[str | bytes, str, str | None]] = [
         "unsupported_insertion",
         "previous_item_id",
     ),
-    ('{"type": "conversation.item.retrieve", "item_id": "item_1"}', "item_not_found", "item_id"),
-    ('{"type": "conversation.item.truncate", "item_id": "item_1", "audio_end_ms": 5}', "item_not_found", "item_id"),
+    ('{"type": "conversation.item.retrieve", "item_id": "item_1"}', "item_retrieve_invalid_item_id", "item_id"),
+    (
+        '{"type": "conversation.item.truncate", "item_id": "item_1", "audio_end_ms": 5}',
+        "item_truncate_invalid_item_id",
+        "item_id",
+    ),
     (
         '{"type": "conversation.item.truncate", "item_id": "item_1", "audio_end_ms": -5}',
         "invalid_value",
@@ -190,6 +194,16 @@ def test_what_is_wrong_is_answered_and_counted(frame: str | bytes, code: str, pa
     assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", code, param)
     assert error["event_id"] == ("mine" if marked != frame else None)
     assert error["message"] == wrong.message
+
+
+def test_an_item_after_an_earlier_one_comes_last_and_is_told_so() -> None:
+    session = Session()
+    for _ in range(2):
+        session.send("conversation.item.create", item=TEXT)
+    first, second = (event["item"]["id"] for event in session.reader.of("conversation.item.added"))
+    session.send("conversation.item.create", item={**TEXT, "id": "mine"}, previous_item_id=first)
+    third = session.reader.of("conversation.item.added")[-1]
+    assert (third["item"]["id"], third["previous_item_id"]) == ("mine", second)
 
 
 @pytest.mark.parametrize(

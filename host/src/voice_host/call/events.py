@@ -36,6 +36,7 @@ class Ready:
         resume_token: resumes the session after a lost connection; None: sessions are not resumed.
         resumed: whether this call resumes a session.
         agent_version: of the agent's package, the release that answers; None: it comes from no package.
+        greets: whether the agent begins with a greeting.
     """
 
     session_id: str
@@ -45,6 +46,7 @@ class Ready:
     resume_token: str | None = None
     resumed: bool = False
     agent_version: str | None = None
+    greets: bool = False
 
 
 @dataclass(frozen=True, slots=True)

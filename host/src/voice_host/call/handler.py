@@ -261,6 +261,7 @@ class VoiceSessionHandler:
             resume_token=self._manager.resume_token(session.id),
             resumed=resumed,
             agent_version=self._agent_version,
+            greets=not resumed and bool(session.agent.greeting.strip()),
         )
 
     def _engine(self, session: ManagedSession) -> TurnEngine:

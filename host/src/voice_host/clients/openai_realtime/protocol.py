@@ -69,6 +69,7 @@ class OpenAIRealtime:
         self._commits = 0  # committed by the client, and not answered yet
         self._asked: client.ResponseCreate | None = None  # until its response begins
         self._cancelled = False  # the client has cancelled the response
+        self._greeting = False  # the agent's greeting is to come, or in progress
 
     @property
     def microphone(self) -> AudioFormat:
@@ -118,7 +119,7 @@ class OpenAIRealtime:
                 return [_answer(self._conversation.add_complete(self._typed(event)))]
             case client.ItemRetrieve(item_id=item_id):
                 if (found := self._conversation.get(item_id)) is None:
-                    raise EventError("There is no such item.", "item_not_found", "item_id")
+                    raise EventError("There is no such item.", "item_retrieve_invalid_item_id", "item_id")
                 return [_answer([self._events.make("conversation.item.retrieved", item=found.described())])]
             case client.ItemTruncate(item_id=item_id, audio_end_ms=end_ms):
                 response = self._responses.truncate(event)
@@ -131,7 +132,7 @@ class OpenAIRealtime:
             case client.ResponseCancel(response_id=response_id):
                 active = self._responses.active
                 if active is None or response_id not in (None, active.id):
-                    message = "There is no active response to cancel."
+                    message = "Cancellation failed: no active response found."  # LiveKit knows it by its beginning
                     raise EventError(message, "response_cancel_not_active", malformed=False)
                 self._cancelled = True
                 return [Stop()]
@@ -167,7 +168,8 @@ class OpenAIRealtime:
         if item.type != "message" or item.role != "user" or any(part.type != "input_text" for part in item.content):
             message = "Only messages of the user with input_text can be added."
             raise EventError(message, "unsupported_item", "item")
-        if event.previous_item_id not in (None, self._conversation.last_id):
+        if (before := event.previous_item_id) is not None and self._conversation.get(before) is None:
+            # One after an earlier item comes last, too: the client may not know of what has been said since.
             raise EventError("Items can be added at the end only.", "unsupported_insertion", "previous_item_id")
         if item.id is not None and self._conversation.get(item.id) is not None:
             raise EventError("There is an item with this id.", "invalid_value", "item.id")
@@ -181,14 +183,20 @@ class OpenAIRealtime:
         return Item(item.id or self._events.id("item"), "user", "input_text", text)
 
     def _respond(self, event: client.ResponseCreate) -> list[ClientEvent]:
-        if self._responses.active is not None or self._asked is not None:
+        answers = bool(self._pending or self._commits)
+        active = self._responses.active is not None
+        # The client did not ask for the greeting, and may not expect it: what it asks for comes instead.
+        if self._asked is not None or (active and not (self._greeting and answers)):
             message = "The conversation already has an active response in progress."
             raise EventError(message, "conversation_already_has_active_response", malformed=False)
         metadata = _metadata(event.response or {})
-        if not self._pending and not self._commits:
+        if not answers and not self._greeting:
             message = "There is nothing to answer: add an item or commit audio first."
             raise EventError(message, "nothing_to_answer", malformed=False)
         self._asked, self._responses.next_metadata = event, metadata
+        if not answers:
+            return []  # the greeting is what it asks for
+        self._greeting, self._cancelled = False, active
         text, self._pending = "\n".join(self._pending), []
         spoken, self._commits = self._commits > 0, 0
         return [Respond(text) if spoken else Typed(text)]
@@ -208,13 +216,14 @@ class OpenAIRealtime:
     def _told(self, event: call.CallEvent) -> list[Event]:
         match event:
             case call.Ready(session_id=session_id):
-                self._session.id = f"sess_{session_id}"
+                self._session.id, self._greeting = f"sess_{session_id}", event.greets
                 return [self._events.make("session.created", session=self._session.effective())]
             case call.CallerSpeechStarted():
                 return self._turns.started(tell=not self._responses.audible)
             case call.CallerSpeechEnded():
                 return self._turns.stopped()
             case call.TurnTaken(text, typed):
+                self._greeting = False
                 return [] if typed or self._session.manual else self._turns.taken(text)
             case call.TurnCommitted(text):
                 return self._turns.transcribed(text)
@@ -238,6 +247,7 @@ class OpenAIRealtime:
             case call.SpeechSent():
                 return self._responses.parts_done()
             case call.ReplyOver(reply, how="completed"):
+                self._greeting = False
                 done = self._responses.completed(event.input_tokens, event.output_tokens)
                 return [*done, *self._turns.tell_pending()]
             case call.ReplyOver(reply, heard=heard):
@@ -255,7 +265,7 @@ class OpenAIRealtime:
     def _cut(self, reply: int, heard: str) -> list[Event]:
         # A response that the client has asked for is told to it, even if it was cut before it began.
         begun = self._begin(reply) if self._asked is not None else []
-        by_client, self._cancelled = self._cancelled, False
+        by_client, self._cancelled, self._greeting = self._cancelled, False, False
         started = self._turns.tell_started() if self._responses.audible and not by_client else []
         cause: Cause = "client_cancelled" if by_client else "turn_detected"
         return [*begun, *started, *self._responses.cancelled(cause, heard)]

@@ -161,7 +161,9 @@ class Responses:
         """
         response = self._by_item.get(event.item_id)
         if response is None:
-            raise EventError("There is no response with this item.", "item_not_found", "item_id", event.event_id)
+            raise EventError(
+                "There is no response with this item.", "item_truncate_invalid_item_id", "item_id", event.event_id
+            )
         if event.content_index != 0 or response.text_only:
             raise EventError("This part has no audio.", "invalid_value", "content_index", event.event_id)
         if event.audio_end_ms > math.ceil(response.sent_ms):
