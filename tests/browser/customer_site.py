@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx2
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 
@@ -19,11 +21,13 @@ class CustomerSite:
         """A further address that the page may connect to."""
         self.body = ""
         self.script = ""
+        self.recording = Path()
+        """Served at `/speech.wav`."""
         self.key: str | None = None
         """The API key of the site's owner. Without one, nobody gets a token."""
         self.token_requests: list[str | None] = []
         """The `Origin` of each request for a token."""
-        routes = [Route("/", self._page), Route("/page.js", self._script)]
+        routes = [Route("/", self._page), Route("/page.js", self._script), Route("/speech.wav", self._recording)]
         self.app = Starlette(routes=[*routes, Route("/voice-token", self._token, methods=["POST"])])
 
     def show(self, host: str, body: str = '<voice-agent agent="front-desk"></voice-agent>', script: str = "") -> str:
@@ -45,6 +49,9 @@ class CustomerSite:
 
     async def _script(self, _request: Request) -> Response:
         return Response(self.script.replace("HOST", self.host), media_type="text/javascript")
+
+    async def _recording(self, _request: Request) -> Response:
+        return FileResponse(self.recording)
 
     async def _token(self, request: Request) -> Response:
         self.token_requests.append(request.headers.get("origin"))

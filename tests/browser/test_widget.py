@@ -270,6 +270,24 @@ async def test_sound_that_the_browser_blocks_begins_with_the_next_click(
     await expect(page.locator(".status")).to_have_text("Your turn: type, or use the microphone")
 
 
+async def test_a_computer_without_sound_output_leaves_a_call_in_writing(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    host.script = chatting
+    await page.add_init_script("AudioContext.prototype.resume = () => new Promise(() => {});")  # as Firefox does then
+    await page.clock.install()
+    await page.goto(site.show(host.url, INLINE))
+    await page.get_by_role("button", name="Start talking").click()
+    await page.clock.fast_forward(1_000)
+    await expect(page.locator(".status")).to_have_text("Click anywhere or press a key to go on with the call")
+    await page.clock.fast_forward(3_000)
+    await expect(page.get_by_role("alert")).to_contain_text(
+        "could not start its sound. Check this computer’s sound output"
+    )
+    await type_message(page, "Hello")
+    await expect(page.locator(".agent .bubble")).to_have_text("You said Hello")
+
+
 async def test_pages_style_the_widget_and_the_system_chooses_dark(
     page: Page, host: ScriptedHost, site: CustomerSite
 ) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.browser.customer_site import CustomerSite
+from tests.browser.fake_microphone import padded_recording
+from tests.browser.firefox import firefox
 from tests.browser.scripted_host import serving_app
 from tests.front.test_authorization import TOML, key_for
 from tests.real_host import real_host
@@ -108,6 +111,41 @@ async def test_a_visitor_speaks_with_the_agent_and_goes_on_after_a_loss_of_the_n
         await expect(page.locator(".agent .bubble").last).to_contain_text("Friday", timeout=PATIENCE_MS)
         await page.get_by_role("button", name="Hang up").click()
         assert await page.get_by_role("alert").count() == 0
+
+
+# Firefox has no microphone that plays a file: the page plays it into a stream.
+SPEAKING_IN_FIREFOX = """(() => {
+  navigator.mediaDevices.getUserMedia = async () => {
+    const context = new AudioContext();
+    const source = context.createBufferSource();
+    source.buffer = await context.decodeAudioData(await (await fetch("/speech.wav")).arrayBuffer());
+    const microphone = context.createMediaStreamDestination();
+    source.connect(microphone);
+    source.start();
+    return microphone.stream;
+  };
+  window.root = document.querySelector("voice-agent").shadowRoot;
+  window.text = (selector) => [...root.querySelectorAll(selector)].map((found) => found.textContent).join("\\n");
+  document.addEventListener("callstart", ({ detail }) => (window.call = detail));
+})()"""
+
+
+async def test_a_visitor_with_firefox_speaks_and_types(shop: CustomerSite, guarded_url: str, tmp_path: Path) -> None:
+    shop.recording = padded_recording(tmp_path)
+    async with firefox(tmp_path) as tab:
+        await tab.goto(shop.show(guarded_url, WIDGET))
+        await tab.wait_for("document.querySelector('voice-agent').shadowRoot")
+        await tab.evaluate(SPEAKING_IN_FIREFOX)
+        await tab.click("root.querySelector('.launcher')")
+        await tab.click("root.querySelector('.talk')")
+        assert "weather" in (await tab.wait_for("text('.user:not(.partial) .bubble')")).lower()
+        await tab.wait_for("call.stats.speaker?.peakOfReply[2] > 0.05")
+        await tab.click("root.querySelector('input')")
+        await tab.type("What time do you open on Friday?")
+        await tab.wait_for("text('.agent .bubble').includes('On Friday we are open')")
+        await tab.wait_for("call.state === 'speaking'")
+        assert await tab.evaluate("root.querySelector('.problem').hidden")
+        await tab.goto("about:blank")
 
 
 async def test_a_site_that_is_not_allowed_is_told_so(page: Page, site: CustomerSite, guarded_url: str) -> None:

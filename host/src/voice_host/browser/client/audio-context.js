@@ -1,6 +1,7 @@
 // One audio context for both directions, so that the browser's echo cancellation knows what is played.
 
 const BLOCKED_AFTER_MS = 500; // a context that is allowed to run starts within a few ms
+const FAILED_AFTER_MS = 3_000; // after a click or key press
 const GESTURES = ["click", "keydown"];
 
 /** Why this page cannot use audio: "audio_insecure" or "audio_unsupported"; null if it can. */
@@ -35,20 +36,27 @@ export function keepRunning(context, blocked) {
   context.onstatechange = async () => {
     if (isResuming || context.state === "running" || context.state === "closed") return;
     isResuming = true;
-    await running(context, () => blocked(true)).catch(() => {}); // it was closed meanwhile
+    await running(context, () => blocked(true)).catch(() => {}); // closed meanwhile, or silent: the call goes on in writing
     isResuming = false;
     blocked(false);
   };
 }
 
+/** Rejects if the context does not run although it is allowed to, as in Firefox on a computer without any sound output. */
 async function running(context, blocked) {
-  const resume = () => void context.resume().catch(() => {}); // rejects if the context is closed meanwhile
-  const timer = setTimeout(blocked, BLOCKED_AFTER_MS);
+  let failed;
+  const failure = new Promise((_, reject) => (failed = reject));
+  const timers = [setTimeout(blocked, BLOCKED_AFTER_MS)];
+  const resume = () => {
+    context.resume().catch(() => {}); // rejects if the context is closed meanwhile
+    timers.push(setTimeout(() => failed(new Error("the browser does not start its sound")), FAILED_AFTER_MS));
+  };
   for (const gesture of GESTURES) addEventListener(gesture, resume, true);
   try {
-    await context.resume();
+    if (navigator.userActivation?.isActive) resume();
+    await Promise.race([context.resume(), failure]);
   } finally {
-    clearTimeout(timer);
-    for (const gesture of GESTURES) removeEventListener(gesture, resume);
+    timers.forEach(clearTimeout);
+    for (const gesture of GESTURES) removeEventListener(gesture, resume, true);
   }
 }
