@@ -44,7 +44,11 @@ class CustomerSite:
             '<!doctype html><html lang="en"><title>Shop</title><meta charset="utf-8">'
             f'<h1>Shop</h1>{self.body}<script type="module" src="/page.js"></script>'
         )
-        headers = {"content-security-policy": f"{policy}; require-trusted-types-for 'script'; trusted-types 'none'"}
+        headers = {
+            "content-security-policy": f"{policy}; require-trusted-types-for 'script'; trusted-types 'none'",
+            "cross-origin-embedder-policy": "require-corp",
+            "permissions-policy": "microphone=(self)",
+        }
         return HTMLResponse(page, headers=headers)
 
     async def _script(self, _request: Request) -> Response:

@@ -36,6 +36,13 @@ def keys(source: str, table: str) -> set[str]:
     return set(re.findall(r"^  (\w+):", source.partition(f"const {table} = {{")[2].partition("\n};")[0], re.MULTILINE))
 
 
+@pytest.mark.parametrize(("entrance", "folders"), [("client.js", ["client"]), ("widget.js", ["client", "widget"])])
+def test_all_modules_are_loaded_at_once(entrance: str, folders: list[str]) -> None:
+    modules = {f"./{folder}/{file.name}" for folder in folders for file in (FOLDER / folder).glob("*.js")}
+    named = set(re.findall(r'^import .*"(.*)";', (FOLDER / entrance).read_text(encoding="utf-8"), re.MULTILINE))
+    assert named - {"./client.js"} == {module for module in modules if "worklet" not in module}
+
+
 def test_the_members_of_a_call() -> None:
     members = set(re.findall(r"^  (?:async |get )?([a-z]\w*)\(.*\{$", CALL.partition("class Call")[2], re.MULTILINE))
     assert members - {"constructor"} == in_types("export interface Call {") == in_reference("`Call`")

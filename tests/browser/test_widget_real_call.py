@@ -99,7 +99,7 @@ async def test_a_visitor_speaks_with_the_agent_and_goes_on_after_a_loss_of_the_n
             "weather", ignore_case=True, timeout=PATIENCE_MS
         )
         # The answer to the spoken turn is heard.
-        await page.wait_for_function("call.stats.speaker.peakOfReply[2] > 0.05", timeout=PATIENCE_MS)
+        await page.wait_for_function("() => call.stats.speaker.peakOfReply[2] > 0.05", timeout=PATIENCE_MS)
         asked = len(shop.token_requests)
         line.cut()
         await expect(page.locator(".status")).to_have_text("Connection lost. Reconnecting …")

@@ -7,6 +7,16 @@
 
 // @ts-self-types="./client.d.ts"
 
+// All modules at once: otherwise the browser would find and load them one after the other.
+import "./client/audio-context.js";
+import "./client/connection.js";
+import "./client/events.js";
+import "./client/microphone-switch.js";
+import "./client/microphone.js";
+import "./client/reconnect.js";
+import "./client/resampler.js";
+import "./client/speaker.js";
+
 import { Call } from "./client/call.js";
 import { CallError } from "./client/errors.js";
 import { listDevices, watchDevices } from "./client/devices.js";

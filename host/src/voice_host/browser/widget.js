@@ -5,6 +5,27 @@
 //
 // Documentation: docs/how-to/put-an-agent-on-your-page.md.
 
+// All modules at once: otherwise the browser would find and load them one after the other.
+import "./client.js";
+import "./client/address.js";
+import "./client/audio-context.js";
+import "./client/call.js";
+import "./client/connection.js";
+import "./client/devices.js";
+import "./client/errors.js";
+import "./client/events.js";
+import "./client/microphone-switch.js";
+import "./client/microphone.js";
+import "./client/reconnect.js";
+import "./client/resampler.js";
+import "./client/speaker.js";
+import "./widget/dom.js";
+import "./widget/log.js";
+import "./widget/style.js";
+import "./widget/texts.js";
+import "./widget/token.js";
+import "./widget/view.js";
+
 import { VoiceAgent } from "./widget/element.js";
 
 export { VoiceAgent };

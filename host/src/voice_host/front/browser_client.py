@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
+from fastapi.middleware.gzip import GZipMiddleware
 
 from voice_host.front.static_files import FilesWithHeaders
 
@@ -24,7 +25,7 @@ def add_browser_client(app: FastAPI) -> None:
     """Add the routes to an application."""
     files = FilesWithHeaders(FOLDER, HEADERS)
     for folder in ("client", "widget"):
-        app.mount(f"/{folder}", FilesWithHeaders(FOLDER / folder, HEADERS), name=folder)
+        app.mount(f"/{folder}", GZipMiddleware(FilesWithHeaders(FOLDER / folder, HEADERS)), name=folder)
 
     def serve(name: str) -> None:
         @app.get(f"/{name}", include_in_schema=False)

@@ -133,7 +133,6 @@ export class Conversation {
       toolResult: ({ id, name, ok }) => transcript.toolResult(id, name, ok),
       replyDelta: ({ reply, text }) => transcript.replyDelta(reply, text),
       reply: ({ reply, text, steps }) => transcript.replyWhole(reply, text, steps),
-      replyPlayed: () => {},
       interrupted: ({ reply, heard }) => transcript.cut(reply, heard),
       metrics: ({ reply, stagesMs }) => transcript.latency(reply, stagesMs),
       reset: () => transcript.clear(),
