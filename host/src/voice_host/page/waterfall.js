@@ -55,7 +55,8 @@ export class Waterfall {
     this.#empty.hidden = !this.isEmpty;
     this.#summary.hidden = waits.length < 2;
     if (waits.length < 2) return;
-    const median = waits[Math.floor((waits.length - 1) / 2)];
+    const middle = (waits.length - 1) / 2;
+    const median = (waits[Math.floor(middle)] + waits[Math.ceil(middle)]) / 2;
     this.#summary.textContent = `First sound of ${waits.length} replies: median ${ms(median)}, slowest ${ms(waits.at(-1))}`;
   }
 }
@@ -71,7 +72,7 @@ export function stepsOf(stages) {
 
 function replyItem(reply, stages, answers) {
   const wait = stages.first_audio_out;
-  const title = answers ? `Reply ${reply}` : `Reply ${reply}, which answers no turn`;
+  const title = answers ? `Reply ${reply}` : `Reply ${reply} (unprompted)`;
   const sound = wait === undefined ? "no sound" : `first sound after ${ms(wait)}`;
   return element(
     "li",
