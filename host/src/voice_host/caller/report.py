@@ -26,11 +26,18 @@ HEADINGS = {
 
 
 class CallReport:
-    """Prints what the agent heard, its tool calls and its replies; `latencies()` prints the stages of each reply."""
+    """Prints what the agent heard, its tool calls and its replies; `latencies()` prints the stages of each reply.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: where to print.
+        has_stages: whether the client protocol tells the stages of a reply.
+    """
+
+    def __init__(self, console: Console, *, has_stages: bool = True) -> None:
+        self._has_stages = has_stages
         self._console = console
         self._stages: list[tuple[int, dict[str, float]]] = []
+        self._first_sounds_ms: list[float] = []
 
     def take(self, message: dict[str, Any]) -> None:
         """Print one message of the call protocol."""
@@ -48,19 +55,34 @@ class CallReport:
                 self._line("tool", f"{message['name']}({arguments})", "magenta")
             case "tool_result" if not message["ok"]:
                 self._line("tool", f"{message['name']} failed", "red")
+            case "key":
+                self._line("keys", message["digit"], "cyan")
+            case "carrier":
+                self._line("line", message["text"], "yellow")
+            case "cut":
+                self._line("cut", "the caller interrupted", "yellow")
             case "cancelled":
                 self._line("cut", f"the caller heard: {message['heard'] or 'nothing'}", "yellow")
             case "error":
                 self._line("error", f"{message['message']} ({message['code']})", "red")
             case "metrics":
                 self._stages.append((message["reply"], message["stages_ms"]))
+            case "first_sound":
+                self._first_sounds_ms.append(message["ms"])
 
     def lost(self, reason: str) -> None:
         """Print that the connection was lost and the call is going to be resumed."""
         self._line("call", f"{reason}; coming back", "yellow")
 
     def latencies(self) -> None:
-        """Print the stages of each reply, in ms from the end of the caller's turn."""
+        """Print the stages of each reply, in ms from the end of the caller's turn.
+
+        Where the client protocol has no stages, print how long the caller waited for the agent's first sound.
+        """
+        if not self._has_stages:
+            waited = ", ".join(f"{ms:.0f} ms" for ms in self._first_sounds_ms) or "the agent said nothing"
+            self._console.print(f"\nFrom the caller's last sound to the agent's first: {waited}")
+            return
         table = Table(
             title="Latency, ms since the end of the caller's turn", title_justify="left", box=None, pad_edge=False
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voice_host.caller.kinds import As
 from voice_host.cli.exit_codes import FAILED
 from voice_host.cli.output import ConfigOption, fail, host_errors, settings_or_exit
 from voice_host.settings import TOKEN_VARIABLE, Settings
@@ -39,6 +40,13 @@ def call(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A parameter for the agent (Session.metadata). May be repeated."),
     ] = None,
+    as_: Annotated[
+        As,
+        typer.Option("--as", help="Hear what such a caller hears: a telephone caller, or a client of OpenAI Realtime."),
+    ] = As.VOICE_HOST,
+    digits: Annotated[
+        list[str] | None, typer.Option(help="Telephone keys to press after the recordings. May be repeated.")
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Call an agent and print the transcript, the tool calls and the latencies.
@@ -50,6 +58,8 @@ def call(
     `voice-host call front-desk --audio question.wav --audio thanks.wav --save answers.wav --url ws://localhost:8000`
 
     `voice-host call front-desk --text "Hello" --param language=en-gb`
+
+    `voice-host call front-desk --as twilio --audio question.wav --digits 1234# --save heard.wav`
     """
     # Imported lazily: it loads numpy.
     from voice_host.caller.plan import InvalidCall, plan_call
@@ -58,7 +68,15 @@ def call(
     token = token or os.environ.get(TOKEN_VARIABLE)  # reading the settings may have loaded it from `.env`
     try:
         plan = plan_call(
-            agent_id, audio=audio or (), texts=text or (), save=save, url=url, parameters=param or (), token=token
+            agent_id,
+            audio=audio or (),
+            texts=text or (),
+            save=save,
+            url=url,
+            parameters=param or (),
+            token=token,
+            as_=as_,
+            digits=digits or (),
         )
     except InvalidCall as error:
         fail(str(error), error.hint)
