@@ -105,6 +105,49 @@ def test_keys_are_pressed_and_the_number_is_the_one_that_was_given(tmp_path: Pat
     assert "agent  You are calling from +15550123." in lines
 
 
+LEAVING = """
+from voice_host_sdk import AgentConfig, LifecycleCallbacks, hookimpl
+
+class Leaving(LifecycleCallbacks):
+    async def on_session_created(self, session):
+        await session.say("We are closed. Goodbye.")
+        await session.end("closed")
+
+@hookimpl
+def agent_config(settings):
+    return AgentConfig(greeting="")
+
+@hookimpl
+def lifecycle_callbacks():
+    return Leaving()
+"""
+
+
+@pytest.mark.usefixtures("embedded_speech", "in_virtual_time")
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+def test_an_agent_that_hangs_up_is_told(carrier: str, tmp_path: Path) -> None:
+    with installed(tmp_path) as plugins:
+        plugins.install("leaving", LEAVING)
+        lines, errors, code = call("leaving", "--as", carrier, "--digits", "1")
+    assert code == 1
+    assert "agent  We are closed. Goodbye." in lines
+    assert errors == "error: the agent hung up before this was said: 1\n"
+
+
+@pytest.mark.usefixtures("embedded_speech", "in_virtual_time")
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+def test_a_caller_whose_call_fails_hears_the_carrier(carrier: str, tmp_path: Path) -> None:
+    refusing = LEAVING.replace("on_session_created(self, session)", "on_session_starting(self, session, config)")
+    with installed(tmp_path) as plugins:
+        plugins.install(
+            "refusing", refusing.replace("        await session.say", "        raise ValueError('no')\n        #")
+        )
+        lines, errors, code = call("refusing", "--as", carrier, "--digits", "1")
+    assert code == 1, lines
+    assert "line  the caller hears the carrier's voice: Sorry, something went wrong. Please call again." in lines
+    assert "error: " in errors
+
+
 # --- what is refused before the call ----------------------------------------------------------------------------------
 
 

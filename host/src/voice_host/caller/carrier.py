@@ -131,9 +131,11 @@ async def place_phone_call(carrier: Carrier, host: str, script: Script) -> Telep
         words, hint = describe_failure(error)
         raise CallFailed(f"the media stream cannot be connected: {words}", hint) from error
     line = carrier.line = TelephoneLine(ws, stream.frames, carrier._on_message)
-    await hold_call(line, script)
-    if line.ended_by_host:
-        await carrier.after_stream(host)
+    try:
+        await hold_call(line, script)
+    finally:
+        if line.ended_by_host:
+            await carrier.after_stream(host)
     return line
 
 

@@ -144,7 +144,7 @@ class TelephoneLine(Line):
             raise CallFailed(f"the host closed the media stream: {reason} ({code})", close_code=code)
 
     async def aclose(self) -> None:
-        self.hung_up = True
+        self.hung_up = not self.ended_by_host
         with contextlib.suppress(ConnectionClosed):
             await self._ws.send(self._stream.closing())
         await self._ws.close()
