@@ -129,7 +129,9 @@ async def test_a_long_call_keeps_a_bounded_number_of_events(page: Page, host: Sc
     await expect(page.locator("#transcript")).to_contain_text("The last words")
     assert await page.locator("#event-list > li").count() == 400
     assert await page.locator(".waterfall").count() == 50
-    await expect(page.locator("#latency-summary")).to_have_text("First sound of 50 replies: median 925 ms, slowest 925 ms")
+    await expect(page.locator("#latency-summary")).to_have_text(
+        "First sound of 50 replies: median 925 ms, slowest 925 ms"
+    )
     await expect(page.locator(".waterfall").first).to_contain_text("Reply 300")
 
 

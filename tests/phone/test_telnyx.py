@@ -12,7 +12,7 @@ import pytest
 
 from tests.phone.phone_host import NUMBER, PhoneHost, phone_host
 from tests.simulators.telnyx import TelnyxLine, TelnyxSimulator
-from voice_host.clients.audio import decoder, encoder
+from voice_host.clients.audio import SpeechEncoder, decoder
 from voice_host.clients.protocol import AudioFormat, Encoding
 from voice_host.settings import LimitsSettings
 from voice_host_sdk import AgentConfig, Channel
@@ -86,7 +86,7 @@ async def test_each_direction_has_its_own_codec(caller: str, agent: str) -> None
         ears = await host.stt.connected()
         tone = [8000, -8000] * 4000
         pcm = b"".join(sample.to_bytes(2, "little", signed=True) for sample in tone)
-        await line.say(encoder(8000, AudioFormat(encodings[caller], 8000))(pcm))
+        await line.say(SpeechEncoder(8000, AudioFormat(encodings[caller], 8000)).encode(pcm))
         await line.speaker.hear_for(0.4)
         heard = decoder(AudioFormat(encodings[agent], 8000), 8000)(bytes(line.speaker.heard))
         assert loudness(heard) < 20_000  # in the wrong codec, speech is noise as loud as can be

@@ -25,7 +25,7 @@ from voice_host.caller.line import (
     Message,
 )
 from voice_host.caller.loudspeaker import Loudspeaker
-from voice_host.clients.audio import decoder, encoder
+from voice_host.clients.audio import SpeechEncoder, decoder
 from voice_host.clients.protocol import AudioFormat
 
 SAMPLE_RATE = 8000
@@ -105,7 +105,7 @@ class TelephoneLine(Line):
         super().__init__(on_message)
         self._ws = ws
         self._stream = stream
-        self._encode = encoder(SAMPLE_RATE, _MULAW)
+        self._encode = SpeechEncoder(SAMPLE_RATE, _MULAW).encode
         self._decode = decoder(_MULAW, SAMPLE_RATE)
         self._loudspeaker = Loudspeaker()
         self._loudspeaker.start(SAMPLE_RATE)

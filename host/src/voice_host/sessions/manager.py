@@ -238,10 +238,7 @@ class VoiceAgentManager:
 
     @asynccontextmanager
     async def connected(self, session_id: str, connection: Connection) -> AsyncIterator[None]:
-        """Connect a call to the session, which does not expire meanwhile.
-
-        If the connection is lost, the session is parked, unless it is a telephone call.
-        """
+        """Connect a call to the session, which does not expire meanwhile. It is parked if the connection is lost."""
         session = self._sessions[session_id]
         self._parking.unpark(session)
         session.connect(connection)
@@ -251,10 +248,9 @@ class VoiceAgentManager:
         finally:
             metrics.CALLS_ACTIVE.labels(self.agent_id).dec()
             session.disconnect(self._clock())
-            # Nobody comes back to a telephone call: who calls again begins a new one.
-            if not connection.lost or session.live.channel.kind == "phone":
+            if not (connection.lost and self._parking.keeps(session)):
                 session.key.revoke()
-            elif self._parking.keeps(session) and self._sessions.get(session_id) is session:
+            elif self._sessions.get(session_id) is session:
                 self._parking.park(session)
                 session.checkpoint_now()
 
