@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from voice_host.call.echo import EchoGuard
+from voice_host.clients.audio import SpeechEncoder, decoder
+from voice_host.clients.protocol import AudioFormat
 from voice_host_sdk import SpeechEvent, SpeechStarted, Transcript
 
 HZ = 16_000
@@ -116,3 +118,22 @@ def test_without_a_microphone_the_words_decide_and_one_word_is_the_callers() -> 
     assert spoken_over("what is the weather like") == []
     assert spoken_over("weather") == [Transcript("weather", final=True)]
     assert spoken_over("is it going to rain") == [Transcript("is it going to rain", final=True)]
+
+
+@pytest.mark.parametrize("late_ms", range(160, 560, 30))
+@pytest.mark.parametrize(
+    "name", ["austen_0930", "cards_005", "go_forward_ten_meters", "one_two_three", "whats_the_weather_like"]
+)
+def test_the_echo_of_a_telephone_is_dropped_whatever_its_delay(name: str, late_ms: int) -> None:
+    """Over mu-law at 8 kHz, and with words that are not the agent's: it is known by its envelope."""
+    agent = (recording(name, times=3))[: 4 * HZ]
+    telephone = AudioFormat("mulaw", 8000)
+    there, back = SpeechEncoder(HZ, telephone), decoder(telephone, HZ)
+    softer = louder(array.array("h", decoder(telephone, 8000)(there.encode(agent.tobytes()) + there.end())), 0.1)
+    microphone = array.array("h", back(SpeechEncoder(8000, telephone).encode(softer.tobytes())))
+    heard, line = array.array("h", bytes(2 * HZ * late_ms // 1000)) + microphone, Line()
+    onset = HZ * (late_ms + 500) // 1000 // FRAME * FRAME
+    line.play(agent[:onset], heard[:onset])
+    assert line.guard.sift(SpeechStarted(), lambda: SAID) == []
+    line.play(agent[onset : 3 * HZ], heard[onset : 3 * HZ])
+    assert line.guard.sift(Transcript("is it going to rain", final=True), lambda: SAID) == []

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ class Carrier(Observable):
     Attributes:
         heard_s: how much the caller has heard of all that the agent said.
         clears: how much was heard at each `clear`.
+        on_play: called with audio, and the time at which it begins to be played.
         closed: close code and reason; None: the call goes on.
     """
 
@@ -35,6 +36,8 @@ class Carrier(Observable):
         self._cut = asyncio.Event()
         self.heard_s = 0.0
         self.clears: list[float] = []
+        self.on_play: Callable[[bytes, float], None] | None = None
+        self._free_s = 0.0  # when what was played last is over
         self.closed: tuple[int | None, str] | None = None
 
     async def send(self, event: str, **fields: Any) -> None:
@@ -90,6 +93,10 @@ class Carrier(Observable):
                 case str(name):
                     await self.send("mark", name=name)
                 case audio:
+                    self._free_s = max(self._free_s, asyncio.get_running_loop().time())
+                    if self.on_play is not None:
+                        self.on_play(audio, self._free_s)
+                    self._free_s += len(audio) / BYTES_PER_S
                     await self._play(len(audio) / BYTES_PER_S)
 
     async def _play(self, duration_s: float) -> None:

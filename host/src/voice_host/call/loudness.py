@@ -5,10 +5,13 @@ from __future__ import annotations
 EVERY_NTH_SAMPLE = 7
 """Accurate enough, for a seventh of the work. Prime, so that no pure tone falls between the samples."""
 
-SLOT_MS = 40
-"""Resolution of an envelope: fine enough for syllables, coarse enough for network jitter."""
+SLOT_MS = 20
+"""Resolution of an envelope. The delay of an echo is found to this."""
 
-SLOTS_KEPT = 200
+SLOTS_IN_LEVEL = 2
+"""What is compared: 40 ms are fine enough for syllables, coarse enough for network jitter."""
+
+SLOTS_KEPT = 400
 """8 s."""
 
 
@@ -29,7 +32,7 @@ class Envelope:
 
     def __init__(self, sample_rate: int, jitter_s: float = 0.0) -> None:
         self._bytes_per_s = sample_rate * 2
-        self._step = sample_rate * SLOT_MS // 2000 * 2  # half a slot
+        self._step = sample_rate * SLOT_MS // 1000 * 2
         self._jitter_s = jitter_s
         self._ends_s = 0.0
         self._levels: dict[int, int] = {}
@@ -38,7 +41,7 @@ class Envelope:
         """Add audio that starts at `starts_s` (seconds), or when the previous audio ends, whichever is later.
 
         Returns:
-            the loudness of its loudest half slot.
+            the loudness of its loudest slot.
         """
         if starts_s < self._ends_s + self._jitter_s:
             starts_s = self._ends_s
@@ -56,8 +59,12 @@ class Envelope:
         return loudest
 
     def levels(self, first: int, count: int) -> list[int]:
-        """Return the loudness of `count` slots from `first` on; 0 where nothing was added."""
-        return [self._levels.get(slot, 0) for slot in range(first, first + count)]
+        """Return the loudness of `count` slots from `first` on, `SLOTS_IN_LEVEL` at a time; 0: nothing was added."""
+        level = self._levels.get
+        return [
+            max(level(slot + each, 0) for each in range(SLOTS_IN_LEVEL))
+            for slot in range(first, first + count - SLOTS_IN_LEVEL + 1, SLOTS_IN_LEVEL)
+        ]
 
 
 def slot_of(at_s: float) -> int:
