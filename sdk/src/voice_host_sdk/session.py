@@ -72,6 +72,9 @@ class Session(ABC):
     ) -> str:
         """Wait for the caller to press telephone keys, and return them without the finishing key. New in 1.1.
 
+        A key stops what the agent is saying. Keys pressed up to 5 s before count. The time limit of the tool does not
+        go on meanwhile.
+
         Args:
             count: how many digits; None: as many as the caller presses.
             finish: the key that ends the input; empty: none does.
@@ -82,7 +85,9 @@ class Session(ABC):
             the digits pressed so far, perhaps fewer than `count`; empty if there was none.
 
         Raises:
-            ChannelError: the caller has no telephone.
+            ValueError: `count` is not 1 to 64, `finish` is no key, or a time is not positive.
+            ChannelError: the caller has no telephone or has hung up, another tool collects digits, or the caller has
+                interrupted the reply that this is for.
         """
         raise ChannelError(f"digits can only be collected on a telephone call, and this is {self.channel.name!r}")
 
@@ -96,7 +101,8 @@ class Session(ABC):
 
         Raises:
             ValueError: `to` is neither.
-            ChannelError: the channel cannot transfer calls, or the carrier refused.
+            ChannelError: the channel cannot transfer calls, the carrier refused, or the caller has interrupted the
+                reply that this is for.
         """
         raise ChannelError(f"only telephone calls can be transferred, and this is {self.channel.name!r}")
 
