@@ -134,7 +134,7 @@ def test_what_a_telephone_cannot_transmit_does_not_come_back_as_another_tone(hz:
         assert max(levels(pcm, 8000, 8000 - hz)) < -60
 
 
-RATES = [(24000, 8000), (8000, 16000), (8000, 24000), (16000, 48000), (22050, 8000)]
+RATES = [(24000, 8000), (8000, 16000), (8000, 24000), (24000, 16000), (16000, 24000), (22050, 8000)]
 
 
 @pytest.mark.parametrize(("from_hz", "to_hz"), RATES)
@@ -148,7 +148,7 @@ def test_pieces_join_without_a_click_and_nothing_is_lost(from_hz: int, to_hz: in
     assert signal - noise > 70
 
 
-@pytest.mark.parametrize(("from_hz", "to_hz"), RATES[:4])
+@pytest.mark.parametrize(("from_hz", "to_hz"), RATES[:5])
 def test_little_is_kept_back(from_hz: int, to_hz: int) -> None:
     resampler, kept_s = Resampler(from_hz, to_hz), list[float]()
     got = 0

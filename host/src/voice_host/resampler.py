@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from typing import Any, Protocol
 
 ZERO_CROSSINGS = 24
@@ -11,6 +12,9 @@ ZERO_CROSSINGS = 24
 PASSED = 0.925
 """Where the filter halves the amplitude, as a part of half the lower rate. At 8 kHz it passes what telephones do, up to
 3.4 kHz, and attenuates by 60 dB and more from 4 kHz on."""
+
+MOST_OF_RATIO = 6
+"""The highest number in a ratio of two rates that is simple, as 3 to 2 of 24 and 16 kHz is."""
 
 KAISER_BETA = 6.2
 """Of the filter's window: a stop band of -65 dB. The quantisation noise of mu-law is at -38 dB."""
@@ -27,7 +31,7 @@ class _Stream(Protocol):
 class Resampler:
     """Converts a stream of PCM16 mono, little-endian, from `from_hz` to `to_hz`. Pieces may split a sample.
 
-    If one rate is a multiple of the other, 3 ms are kept back at most. Otherwise soxr converts, and keeps back
+    If the ratio of the rates is a simple one, 3 ms are kept back at most. Otherwise soxr converts, and keeps back
     up to 115 ms.
 
     The first instance with different rates imports numpy, and soxr where it is needed. That is slow: create it in a
@@ -39,8 +43,8 @@ class Resampler:
         self._stream: _Stream | None = None
         if from_hz != to_hz:
             self._numpy: Any = importlib.import_module("numpy")
-            whole = from_hz % to_hz == 0 or to_hz % from_hz == 0
-            self._stream = (_Filter if whole else _Soxr)(from_hz, to_hz)
+            simple = max(from_hz, to_hz) // math.gcd(from_hz, to_hz) <= MOST_OF_RATIO
+            self._stream = (_Filter if simple else _Soxr)(from_hz, to_hz)
 
     def resample(self, pcm: bytes, *, last: bool = False) -> bytes:
         """Return the converted audio. With `last`, also what was kept back, and then another stream may begin."""
@@ -62,40 +66,44 @@ class Resampler:
 
 
 class _Filter:
-    """A linear-phase low-pass filter, between rates of which one is a multiple of the other.
+    """A linear-phase low-pass filter, between rates with a simple ratio.
 
     soxr converts whole blocks, and keeps back up to 115 ms. That is heard in a call.
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
         self._numpy: Any = importlib.import_module("numpy")
-        self._up, self._step = max(1, to_hz // from_hz), max(1, from_hz // to_hz)
-        # One row for each sample that is put out at a time. All of them see the same samples of the input.
-        ahead = ZERO_CROSSINGS * self._step
-        row, column = self._numpy.mgrid[: self._up, : 2 * ahead + 1]
-        distance = (row / self._up - (column - ahead)) / self._step  # in samples of the lower rate
+        common = math.gcd(from_hz, to_hz)
+        self._up, self._step = to_hz // common, from_hz // common
+        # One row for each of the samples that are put out for `step` samples of the input, all from the same window.
+        lower = max(1.0, self._step / self._up)  # a sample of the lower rate, in samples of the input
+        self._ahead = math.ceil(ZERO_CROSSINGS * lower)
+        self._size = 2 * self._ahead + 1 + self._step * (self._up - 1) // self._up
+        row, column = self._numpy.mgrid[: self._up, : self._size]
+        distance = (row * self._step / self._up - (column - self._ahead)) / lower
         window = self._numpy.i0(
             KAISER_BETA * self._numpy.sqrt(self._numpy.clip(1 - (distance / ZERO_CROSSINGS) ** 2, 0, None))
         )
         window[abs(distance) > ZERO_CROSSINGS] = 0
         filtered = self._numpy.sinc(PASSED * distance) * window
         self._weights = (filtered / filtered.sum(axis=1, keepdims=True)).astype("f4")
-        self._ahead = ahead
         self.clear()
 
     def clear(self) -> None:
         self._kept = self._numpy.zeros(self._ahead, dtype="f4")
 
     def convert(self, samples: Any, *, last: bool) -> Any:
-        np, size = self._numpy, 2 * self._ahead + 1
-        parts = [self._kept, samples, np.zeros(self._ahead)] if last else [self._kept, samples]
+        np, size = self._numpy, self._size
+        due = len(self._kept) - self._ahead + len(samples)  # samples of the input from which nothing was put out
+        parts = [self._kept, samples, np.zeros(size - self._ahead + self._step)] if last else [self._kept, samples]
         kept = np.concatenate(parts, dtype="f4")
         count = max(0, (len(kept) - size) // self._step + 1)
         self._kept = kept[count * self._step :]
         seen = np.ndarray((count, size), "f4", kept, strides=(4 * self._step, 4))
         converted = np.einsum("ij,kj->ik", seen, self._weights).ravel()  # not BLAS, which would use threads
         np.clip(np.rint(converted, out=converted), -32768, 32767, out=converted)
-        return converted.astype("i2")
+        converted = converted.astype("i2")
+        return converted[: -(-due * self._up // self._step)] if last else converted
 
 
 class _Soxr:
