@@ -152,3 +152,15 @@ def test_an_event_loop_that_stood_still_puts_no_silence_into_a_word() -> None:
         assert recogniser.heard == b"\x01\x00" * 3000
 
     run_in_virtual_time(main())
+
+
+def test_a_turn_that_the_client_ends_is_followed_by_silence_at_once() -> None:
+    async def check() -> None:
+        microphone = MicrophoneBuffer(1000, buffer_s=10)
+        recogniser = Recogniser(microphone)
+        microphone.put(b"\1" * 200)
+        microphone.end_turn()
+        assert recogniser.heard == b"\1" * 200 + bytes(2 * 2200)  # 1.2 s and a margin
+        microphone.close()
+
+    run_in_virtual_time(check())

@@ -371,7 +371,10 @@ async def test_more_than_a_limit_is_ignored_and_told_with_the_id_of_the_event() 
 @pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])
 async def test_telephone_audio_both_ways_from_the_greeting_on(kind: str) -> None:
     audio = {"input": {"format": {"type": kind}}, "output": {"format": {"type": kind}}}
-    async with desk(config=AgentConfig(greeting="Hello there.")) as s, realtime(s.url, audio=audio) as client:
+    async with (
+        desk(config=AgentConfig(greeting="Hello there.")) as s,
+        realtime(s.url, audio=audio, after_s=0.3) as client,
+    ):
         updated = await client.came("session.updated")
         await client.came("response.done")
         ears = await s.stt.connected()

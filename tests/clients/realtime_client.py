@@ -104,13 +104,16 @@ class RealtimeClient(Observable):
 
 
 @asynccontextmanager
-async def realtime(url: str, *, truncates: bool = True, **session: Any) -> AsyncIterator[RealtimeClient]:
-    """Open a session, and close it at the end. `session`: what the client asks for first."""
+async def realtime(
+    url: str, *, truncates: bool = True, after_s: float = 0.0, **session: Any
+) -> AsyncIterator[RealtimeClient]:
+    """Open a session, and close it at the end. `session`: what the client asks for first, `after_s` later."""
     async with connect(url, compression=None) as ws:
         client = RealtimeClient(ws, truncates=truncates)
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(client.listen())
             try:
+                await asyncio.sleep(after_s)
                 await client.send("session.update", session={"type": "realtime", **session})
                 yield client
                 await ws.close()
