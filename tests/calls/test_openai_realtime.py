@@ -360,6 +360,17 @@ async def test_mistakes_are_reported_as_those_of_any_client_and_the_session_goes
     assert [error.code for error in callbacks.errors] == ["bad_message", "bad_message"]
 
 
+async def test_binary_frames_count_as_messages() -> None:
+    async with desk(limits=LimitsSettings(messages_per_s=2)) as s, realtime(s.url) as client:
+        for _ in range(20):
+            await client.send_binary(b"\0\0")
+        await client.type("Hello")
+        await asyncio.sleep(1)
+    codes = [event["error"]["code"] for event in client.reader.of("error")]
+    assert set(codes) == {"invalid_frame", "rate_limit_exceeded"}
+    assert len(codes) < 10
+
+
 async def test_more_than_a_limit_is_ignored_and_told_with_the_id_of_the_event() -> None:
     limits = LimitsSettings(max_typed_chars=10)
     async with desk(limits=limits) as s, realtime(s.url) as client:

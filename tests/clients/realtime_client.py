@@ -49,6 +49,10 @@ class RealtimeClient(Observable):
         """Send an event."""
         await self._ws.send(json.dumps({"type": kind, **fields}))
 
+    async def send_binary(self, frame: bytes) -> None:
+        """Send what the protocol does not have."""
+        await self._ws.send(frame)
+
     async def say(self, audio: bytes = bytes(4800)) -> None:
         """Send audio of the caller, 0.1 s of silence by default."""
         await self.send("input_audio_buffer.append", audio=base64.b64encode(audio).decode())

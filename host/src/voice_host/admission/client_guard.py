@@ -78,12 +78,13 @@ class ClientGuard:
         message = "Audio comes faster than real time, and the excess is dropped. Is it sent at `ready.sample_rate`?"
         return self._violation("audio_burst_s", message, fatal=not self._audio_patience.take(cost))
 
-    def message(self, raw: str) -> Violation | None:
-        """Check a text frame before it is parsed. None: it is within the limits."""
+    def message(self, raw: str | bytes) -> Violation | None:
+        """Check a frame that holds something else than audio. None: it is within the limits."""
         if not self._messages.take():
             message = f"More than {self._limits.messages_per_s:g} messages a second: the excess is ignored."
             return self._violation("messages_per_s", message, fatal=not self._message_patience.take())
-        if len(raw) > (most := self._limits.max_json_bytes) or len(raw.encode()) > most:
+        data = raw if isinstance(raw, bytes) or len(raw) > self._limits.max_json_bytes else raw.encode()
+        if len(data) > (most := self._limits.max_json_bytes):
             return Violation("max_json_bytes", f"A text frame may have at most {most} bytes.")
         return None
 

@@ -51,10 +51,11 @@ async def read_client(call: Call, guard: ClientGuard) -> None:
 
 async def _read(call: Call, guard: ClientGuard, frame: Frame) -> list[ClientEvent]:
     """Return the events in a frame, if it is within the limits. Limits on audio are checked by `_Microphone`."""
-    # If text frames may contain audio, a frame must be parsed to know which limits apply.
+    # If a frame may contain audio, it must be parsed to know which limits apply.
     may_be_audio = isinstance(frame, bytes) or call.client.audio_in_text
     events = call.client.read(frame) if may_be_audio else []
-    if isinstance(frame, bytes) or (events and all(isinstance(event, Audio) for event in events)):
+    only_audio = all(isinstance(event, Audio) for event in events)
+    if only_audio and (events or isinstance(frame, bytes)):
         return events
     if violation := guard.message(frame):
         await call.over_limit(violation)
