@@ -1,4 +1,4 @@
-"""Calls at the door of the host, of any client protocol: authenticates the caller, admits the call, or refuses it."""
+"""`Calls`: authenticates callers, and admits their calls or refuses them. For all protocols over a WebSocket."""
 
 from __future__ import annotations
 
