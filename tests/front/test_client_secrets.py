@@ -50,7 +50,9 @@ async def test_the_official_client_makes_one_that_is_good_for_calls(tmp_path: Pa
         )
         assert made.value.startswith("ek_")
         assert 0 < made.expires_at - time.time() <= 60
-        assert (made.session.type, made.session.model_dump()["model"]) == ("realtime", "nosy")
+        session = made.session.model_dump()
+        assert (session["type"], session["model"], session["instructions"]) == ("realtime", "nosy", "")
+        assert session["audio"]["output"]["voice"] == "nosy"  # the agent's, and not the one that was asked for
         in_subprotocols = [Subprotocol("voice-host.v1"), Subprotocol(f"openai-insecure-api-key.{made.value}")]
         ways: list[dict[str, Any]] = [{"additional_headers": bearer(made.value)}, {"subprotocols": in_subprotocols}]
         for way in ways:

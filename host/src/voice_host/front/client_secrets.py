@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from voice_host.auth.addresses import agent_address, split_address
 from voice_host.auth.call_tokens import CLIENT_SECRET_PREFIX
+from voice_host.clients.openai_realtime.session import Session
 from voice_host.fleet.service import AgentService
 from voice_host.front.authorization import Authorization
 from voice_host.front.bodies import json_body, receive_body
@@ -66,7 +67,7 @@ class ClientSecret(BaseModel):
 
     value: str
     expires_at: int = Field(description="Seconds since the epoch.")
-    session: dict[str, Any]
+    session: dict[str, Any] = Field(description="As a session begins; a client may then choose its audio formats.")
 
 
 def add_client_secret_route(app: FastAPI, agents: AgentService, authorization: Authorization) -> None:
@@ -84,13 +85,9 @@ def add_client_secret_route(app: FastAPI, agents: AgentService, authorization: A
         ttl_s = _lifetime(wanted.expires_after, tokens.max_ttl_s)
         subject = _subject(request)
         text, made = mint(tokens, request, principal, agent_id, ttl_s=ttl_s, subject=subject, target=target)
-        session = {
-            "type": "realtime",
-            "object": "realtime.session",
-            "id": f"sess_{new_session_id()}",
-            "model": agent_address(agent_id, target),
-        }
-        return ClientSecret(value=CLIENT_SECRET_PREFIX + text, expires_at=made.expires_at, session=session)
+        session = Session(agent_address(agent_id, target))
+        session.id = f"sess_{new_session_id()}"
+        return ClientSecret(value=CLIENT_SECRET_PREFIX + text, expires_at=made.expires_at, session=session.effective())
 
     @app.post(
         PATH,
