@@ -210,6 +210,8 @@ class ScriptedHost:
     async def _play(self, call: ScriptedCall) -> None:
         try:
             await self.script(call)
+        except WebSocketDisconnect:
+            pass  # the page left, or the test is over, while it was being answered
         except Exception as failure:  # noqa: BLE001 (whatever a script raises is the test's to report)
             self.failures.append(failure)
 
