@@ -14,10 +14,12 @@ from tests.phone.phone_host import NUMBER, PhoneHost, phone_host
 from tests.simulators.telnyx import TelnyxLine, TelnyxSimulator
 from voice_host.clients.audio import SpeechEncoder, decoder
 from voice_host.clients.protocol import AudioFormat, Encoding
+from voice_host.phone.outbound import DialOrder
 from voice_host.settings import LimitsSettings
 from voice_host_sdk import AgentConfig, Channel
 
 CALLER = "+15550199"
+GREETING = AgentConfig(greeting="Hello there.")
 
 
 @asynccontextmanager
@@ -80,7 +82,7 @@ async def test_a_whole_conversation_with_an_interruption() -> None:
 async def test_each_direction_has_its_own_codec(caller: str, agent: str) -> None:
     encodings: dict[str, Encoding] = {"PCMU": "mulaw", "PCMA": "alaw"}
     async with (
-        telnyx_host(config=AgentConfig(greeting="Hello there."), codec=agent) as (host, telnyx),
+        telnyx_host(config=GREETING, codec=agent) as (host, telnyx),
         telnyx.call(NUMBER, codec=caller) as line,
     ):
         ears = await host.stt.connected()
@@ -109,7 +111,7 @@ async def test_the_agent_hangs_up() -> None:
 
 
 async def test_a_stream_that_ends_without_stop_is_a_failed_call_whose_caller_hears_words() -> None:
-    async with telnyx_host(config=AgentConfig(greeting="Hello there.")) as (host, telnyx), telnyx.call(NUMBER) as line:
+    async with telnyx_host(config=GREETING) as (host, telnyx), telnyx.call(NUMBER) as line:
         await line.speaker.hear_for(0.2)
         await line.lose()
         await line.until(lambda _: line.over)
@@ -149,7 +151,7 @@ async def test_a_recording_is_played_instead_of_a_sentence() -> None:
 
 
 async def test_webhooks_that_are_repeated_do_nothing_twice() -> None:
-    async with telnyx_host(config=AgentConfig(greeting="Hello there.")) as (host, telnyx):
+    async with telnyx_host(config=GREETING) as (host, telnyx):
         telnyx.repeat_webhooks = 3
         async with telnyx.call(NUMBER) as line, telnyx.call("+15550177") as unknown:
             await line.speaker.hear_for(0.2)
@@ -190,7 +192,7 @@ async def test_a_stream_without_its_token_is_refused_before_it_is_accepted() -> 
 
 
 async def test_a_second_stream_for_a_call_is_refused() -> None:
-    async with telnyx_host(config=AgentConfig(greeting="Hello there.")) as (_, telnyx), telnyx.call(NUMBER) as line:
+    async with telnyx_host(config=GREETING) as (_, telnyx), telnyx.call(NUMBER) as line:
         await line.speaker.hear_for(0.1)
         assert await line.open_second_stream() == 403
         await line.speaker.hear_for(0.1)
@@ -222,8 +224,42 @@ async def test_a_caller_who_hangs_up_before_the_call_is_answered() -> None:
         assert host.heard.sessions == []
 
 
+OUTBOUND = {"allow": [CALLER], "max_attempts_per_hour": 9}
+
+
+async def test_a_call_that_the_host_makes_and_who_answers() -> None:
+    async with telnyx_host(config=GREETING, outbound=OUTBOUND) as (host, telnyx):
+        call, _ = await host.phone.outbound.dial(DialOrder("desk", CALLER, detection="message_end", max_call_s=60))
+        [line] = telnyx.lines
+        assert line.dialled is not None
+        assert (line.dialled.to, line.dialled.time_limit_secs) == (CALLER, 60)
+        assert line.dialled.answering_machine_detection == "greeting_end"
+        await line.answer()
+        await line.speaker.hear_for(0.2)
+        await line.webhook("call.machine.detection.ended", result="machine")
+        await line.webhook("call.machine.greeting.ended", result="beep_detected")
+        await host.heard.until(lambda heard: len(heard.answers) == 2)
+        assert [answer.by for answer in host.heard.answers] == ["machine", "machine_end"]
+        assert host.heard.sessions[0].channel == Channel("telnyx", "phone", "outbound", NUMBER, CALLER, line.id)
+        await host.phone.outbound.hang_up(call)
+        await line.until(lambda _: line.over)
+    assert all("90018" in why for _, why in telnyx.refusals)
+
+
+@pytest.mark.parametrize(
+    ("cause", "outcome"),
+    [("user_busy", "busy"), ("timeout", "no-answer"), ("call_rejected", "busy"), ("not_found", "failed")],
+)
+async def test_a_call_that_nobody_answers(cause: str, outcome: str) -> None:
+    async with telnyx_host(outbound=OUTBOUND) as (host, telnyx):
+        call, _ = await host.phone.outbound.dial(DialOrder("desk", CALLER))
+        await telnyx.lines[0].not_answered(cause)
+        assert (call.status, call.outcome) == ("over", outcome)
+        assert host.admission.calls == 0
+
+
 async def test_control_of_a_call() -> None:
-    async with telnyx_host(config=AgentConfig(greeting="Hello there.")) as (host, telnyx), telnyx.call(NUMBER) as line:
+    async with telnyx_host(config=GREETING) as (host, telnyx), telnyx.call(NUMBER) as line:
         await line.speaker.hear_for(0.1)
         carrier = host.phone.carriers["telnyx"]
         await carrier.send_digits(line.id, "12#")

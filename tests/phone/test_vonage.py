@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.phone.phone_host import NUMBER, PhoneHost, phone_host
 from tests.simulators.vonage import VonageLine, VonageSimulator
 from voice_host.phone.carrier import CarrierError
+from voice_host.phone.outbound import DialOrder
 from voice_host.phone.vonage import VonageCarrier
 from voice_host.settings import LimitsSettings
 from voice_host.settings.phone import VonageSettings
@@ -160,6 +161,46 @@ async def test_bad_messages_do_not_end_the_call() -> None:
         await ears.final("Are you there")
         await line.speaker.hear_for(0.2)
         assert line.errors == []
+
+
+OUTBOUND = {"allow": ["+15550199"], "max_attempts_per_hour": 9}
+
+
+async def test_a_call_that_the_host_makes_and_who_answers() -> None:
+    async with vonage_host(config=GREETING, outbound=OUTBOUND) as (host, vonage):
+        order = DialOrder("desk", "+15550199", detection="message_end", max_call_s=60)
+        call, _ = await host.phone.outbound.dial(order)
+        [line] = vonage.lines
+        assert line.dialled is not None
+        assert (line.dialled.to[0].number, line.dialled.length_timer) == ("15550199", 60)
+        await line.pick_up()
+        await line.speaker.hear_for(0.2)
+        await line.progress("machine")
+        await line.progress("machine", sub_state="beep_start")
+        await host.heard.until(lambda heard: len(heard.answers) == 2)
+        assert [answer.by for answer in host.heard.answers] == ["machine", "machine_end"]
+        assert host.heard.sessions[0].channel == Channel("vonage", "phone", "outbound", NUMBER, "+15550199", line.id)
+        await host.phone.outbound.hang_up(call)
+        await line.until(lambda _: line.over)
+    assert set(vonage.refusals) <= {"404 Not Found"}  # it is over already
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("busy", "busy"),
+        ("timeout", "no-answer"),
+        ("rejected", "busy"),
+        ("failed", "failed"),
+        ("cancelled", "cancelled"),
+    ],
+)
+async def test_a_call_that_nobody_answers(status: str, outcome: str) -> None:
+    async with vonage_host(outbound=OUTBOUND) as (host, vonage):
+        call, _ = await host.phone.outbound.dial(DialOrder("desk", "+15550199"))
+        await vonage.lines[0].progress(status)
+        assert (call.status, call.outcome) == ("over", outcome)
+        assert host.admission.calls == 0
 
 
 async def test_control_of_a_call() -> None:

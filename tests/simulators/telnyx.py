@@ -323,6 +323,11 @@ class TelnyxLine(Observable):
         assert self.dialled.answering_machine_detection != "disabled"
         await self.webhook(event, result=result)
 
+    async def not_answered(self, cause: str) -> None:
+        """An outbound call ends while it rings."""
+        self.over = True
+        await self.webhook("call.hangup", hangup_cause=cause, hangup_source="callee")
+
     # --- the carrier --------------------------------------------------------------------------------------------------
 
     async def obey(self, action: str, fields: Command) -> None:

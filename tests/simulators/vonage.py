@@ -270,8 +270,13 @@ class VonageLine(Observable):
     async def pick_up(self) -> None:
         """Somebody answers an outbound call."""
         assert self.dialled is not None
-        await self.webhook(urlsplit(self.dialled.event_url[0]).path, status="answered", direction="outbound")
+        await self.progress("answered")
         await self.perform(self.dialled.ncco)
+
+    async def progress(self, status: str, **fields: Any) -> None:
+        """Report the status of an outbound call."""
+        assert self.dialled is not None
+        await self.webhook(urlsplit(self.dialled.event_url[0]).path, status=status, direction="outbound", **fields)
 
     # --- the carrier --------------------------------------------------------------------------------------------------
 

@@ -69,6 +69,12 @@ class Phone(Strict):
     number: Number
 
 
+class MachineDetection(Strict):
+    behavior: Literal["continue", "hangup"] = "hangup"
+    mode: Literal["detect", "detect_beep", "default"] = "detect"
+    beep_timeout: int = Field(default=45, ge=45, le=120)
+
+
 class Dialled(Strict):
     to: tuple[Phone]
     from_: Phone = Field(alias="from")
@@ -77,7 +83,7 @@ class Dialled(Strict):
     event_method: Literal["POST", "GET"] = "GET"
     ringing_timer: int = Field(default=60, ge=1, le=120)
     length_timer: int = Field(default=7200, ge=1, le=86400)
-    machine_detection: Literal["continue", "hangup"] | None = None
+    advanced_machine_detection: MachineDetection | None = None
 
 
 class HangUp(Strict):

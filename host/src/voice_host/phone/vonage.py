@@ -24,7 +24,7 @@ from voice_host.phone.vonage_tokens import private_key, rest_token, why_not_sign
 from voice_host.phone.webhooks import receive_body, refuse_webhook
 from voice_host.settings import PhoneSettings
 from voice_host.settings.phone import VonageSettings
-from voice_host_sdk import Channel
+from voice_host_sdk import CallAnswer, Channel
 
 log = get_logger(__name__)
 
@@ -35,15 +35,21 @@ END_TIMEOUT_S = 4.0
 5 s."""
 
 _OUTCOMES: Mapping[str, str] = {
-    "busy": "busy",
-    "timeout": "unanswered",
-    "unanswered": "unanswered",
-    "completed": "unanswered",
+    "completed": "completed",
     "cancelled": "cancelled",
-    "rejected": "rejected",
+    "busy": "busy",
+    "rejected": "busy",
+    "timeout": "no-answer",
+    "unanswered": "no-answer",
     "failed": "failed",
 }
-"""Outcomes of calls that ended before their WebSocket has connected, by Vonage's status."""
+"""Outcomes of outbound calls, by Vonage's status."""
+
+_DETECTIONS: Mapping[Detection, Mapping[str, Any]] = {
+    "off": {},
+    "person": {"advanced_machine_detection": {"behavior": "continue", "mode": "detect"}},
+    "message_end": {"advanced_machine_detection": {"behavior": "continue", "mode": "detect_beep"}},
+}
 
 _DIGITS = re.compile(r"[1-9]\d{1,14}")
 
@@ -57,13 +63,14 @@ class _Webhook(BaseModel):
     from_number: str | None = Field(default=None, alias="from", max_length=256)
     to_number: str | None = Field(default=None, alias="to", max_length=2048)
     status: str = Field(default="", max_length=64)
+    sub_state: str = Field(default="", max_length=64)
 
 
 class VonageCarrier:
     """The application of `[phone.vonage]` (`Carrier`)."""
 
     name = NAME
-    detections: frozenset[Detection] = frozenset({"off"})
+    detections: frozenset[Detection] = frozenset(_DETECTIONS)
 
     def __init__(self, settings: VonageSettings, calls: PhoneCalls) -> None:
         self._application_id = settings.application_id
@@ -151,16 +158,30 @@ class VonageCarrier:
         return Response(status_code=204) if call.farewell is None else JSONResponse(_tell(call.farewell))
 
     async def _progress(self, request: Request) -> Response:
-        """The status of a call has changed. While a WebSocket is connected, it tells of its end."""
+        """The status of a call has changed, or Vonage has found out who answered."""
         webhook = await self._receive(request)
         if isinstance(webhook, Response):
             return webhook
         session_id = request.path_params.get("session_id")
         call = self._calls.find(NAME, webhook.call_id) if session_id is None else self._calls.of_session(session_id)
-        outcome = _OUTCOMES.get(webhook.status)
-        if call is not None and outcome is not None and call.status in ("ringing", "answered"):
-            self._calls.end(call, outcome)
+        if call is not None:
+            self._note(call, webhook)
         return Response(status_code=204)
+
+    def _note(self, call: PhoneCall, webhook: _Webhook) -> None:
+        status, outbound = webhook.status, call.channel.direction == "outbound"
+        match status:
+            case "answered" if outbound:
+                self._calls.answered(call)
+            case "human":
+                self._calls.judged(call, CallAnswer("human", status))
+            case "machine":
+                detail = webhook.sub_state or status
+                self._calls.judged(call, CallAnswer("machine_end" if detail == "beep_start" else "machine", detail))
+            # While a WebSocket is connected, it tells of its end.
+            case _ if status in _OUTCOMES and call.status in ("ringing", "answered"):
+                outcome = _OUTCOMES[status] if outbound else "unanswered"
+                self._calls.end(call, outcome, "the carrier could not connect the call" if outcome == "failed" else "")
 
     async def _receive(self, request: Request) -> _Webhook | Response:
         """Return a webhook, or the refusal of one that is not Vonage's."""
@@ -187,6 +208,8 @@ class VonageCarrier:
             "event_url": [dial.status_url],
             "event_method": "POST",
             "ringing_timer": min(dial.ring_s, 120),
+            "length_timer": dial.max_call_s,
+            **_DETECTIONS[dial.detection],
         }
         call_id = (await self._send("POST", "", body)).get("uuid")
         if not isinstance(call_id, str):
