@@ -14,6 +14,7 @@ from tests.phone.phone_host import NUMBER, PhoneHost, phone_host
 from tests.simulators.telnyx import TelnyxLine, TelnyxSimulator
 from voice_host.clients.audio import SpeechEncoder, decoder
 from voice_host.clients.protocol import AudioFormat, Encoding
+from voice_host.phone.calls import CONNECT_TIMEOUT_S
 from voice_host.phone.outbound import DialOrder
 from voice_host.settings import LimitsSettings
 from voice_host_sdk import AgentConfig, Channel
@@ -189,6 +190,15 @@ async def test_a_stream_without_its_token_is_refused_before_it_is_accepted() -> 
             await line.until(lambda _: line.over)
             assert line.spoken == ["Sorry, something went wrong. Please call again."]
         assert host.heard.sessions == []
+
+
+async def test_a_caller_whose_stream_never_connects_hears_words() -> None:
+    async with telnyx_host() as (host, telnyx):
+        telnyx.opens_streams = False
+        async with telnyx.call(NUMBER) as line:
+            await line.until(lambda _: line.over, CONNECT_TIMEOUT_S + 10)
+            assert line.spoken == ["Sorry, something went wrong. Please call again."]
+            assert host.admission.calls == 0
 
 
 async def test_a_second_stream_for_a_call_is_refused() -> None:

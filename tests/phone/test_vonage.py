@@ -116,6 +116,8 @@ async def test_a_recording_is_played_to_who_calls_a_number_that_no_agent_answers
         {"secret": "the-secret-of-somebody-else-altogether"},
         {"payload_hash": "0" * 64},
         {"iat": int(time.time()) - 4000},
+        {"iat": int(time.time()) + 4000},
+        {"exp": int(time.time()) - 4000},
         {"application_id": "another"},
     ],
 )
@@ -127,6 +129,13 @@ async def test_a_webhook_that_vonage_did_not_sign_is_refused(claims: dict[str, A
             assert answer.status_code == 403
         assert (await vonage.deliver("/phone/vonage/answer", body, {})).status_code == 403
         assert host.admission.calls == 0
+
+
+@pytest.mark.parametrize("ahead_s", [-200, 200])
+async def test_clocks_may_differ_a_little(ahead_s: int) -> None:
+    async with vonage_host() as (_, vonage):
+        headers = vonage.signed(b"{}", iat=int(time.time()) + ahead_s)
+        assert (await vonage.deliver("/phone/vonage/events", b"{}", headers)).status_code == 204
 
 
 async def test_a_signed_webhook_that_is_not_what_vonage_sends() -> None:

@@ -74,6 +74,7 @@ class TelnyxSimulator(Observable):
         """How often each webhook is sent, whatever the answer."""
         self.stream_token: str | None = None
         """Sent with streams instead of what was asked for."""
+        self.opens_streams = True
         self.hang_up_first = False
         """Whether callers hang up before their calls are answered."""
         self._numbers = itertools.count(1)
@@ -354,7 +355,8 @@ class TelnyxLine(Observable):
         self.changed()
 
     def _open_stream(self) -> None:
-        self._task = self._telnyx.spawn(self._stream())
+        if self._telnyx.opens_streams:
+            self._task = self._telnyx.spawn(self._stream())
 
     async def _stream(self) -> None:
         streaming = self.streaming

@@ -181,7 +181,8 @@ class TelnyxCarrier:
                 self._hung_up(call, payload.hangup_cause)
             case "streaming.failed" if call.status != "streaming":
                 self._calls.end(call, "failed")
-                self._in_background(self.say_and_hang_up(call, self._calls.sentence("failed")), call_id)
+                if call.channel.direction == "outbound":  # otherwise `_answer` goes on
+                    self._in_background(self.say_and_hang_up(call, self._calls.sentence("failed")), call_id)
 
     def _hung_up(self, call: PhoneCall, cause: str) -> None:
         if call.channel.direction == "inbound":
@@ -211,13 +212,16 @@ class TelnyxCarrier:
         self._in_background(work, payload.call_control_id)
 
     async def _answer(self, call: PhoneCall, call_id: str) -> None:
-        """Answer a call with a media stream."""
+        """Answer a call with a media stream. If the stream does not connect, tell the caller and hang up."""
         url = self._calls.stream_url(NAME, call.stream_token)
         try:
             await self._act(call_id, "answer", {"command_id": f"answer-{call_id}"[:128], **self._streaming(url)})
         except CarrierError as error:
             log.warning("phone_call_not_answered", carrier=NAME, session_id=call.lease.session_id, error=str(error))
             self._calls.end(call, "failed")
+        await call.picked_up.wait()
+        if call.answered_s is None:
+            await self.say_and_hang_up(call, self._calls.sentence("failed"))
 
     async def _refuse(self, call_id: str, sentence: Sentence) -> None:
         """Answer a call that reaches no agent, tell the caller why, and hang up."""

@@ -49,13 +49,17 @@ def why_not_signed(secret: str, application_id: str, authorization: str, body: b
         return "it has no token: are signed webhooks on in the application's settings?"
     try:
         claims: dict[str, Any] = jwt.decode(
-            token, secret, algorithms=["HS256"], options={"require": ["iat", "payload_hash"], "verify_aud": False}
+            token,
+            secret,
+            algorithms=["HS256"],
+            leeway=TOLERANCE_S,
+            options={"require": ["iat", "payload_hash"], "verify_aud": False},
         )
     except jwt.InvalidSignatureError:
         return "its signature is wrong: is phone.vonage.signature_secret that of the account?"
     except jwt.InvalidTokenError as error:
         return f"its token is not valid: {type(error).__name__}"
-    if abs(time.time() - claims["iat"]) > TOLERANCE_S:
+    if abs(time.time() - float(claims["iat"])) > TOLERANCE_S:
         return "its token is too old, or this host's clock is wrong"
     if claims.get("application_id", application_id) != application_id:
         return "it is of another application than phone.vonage.application_id"

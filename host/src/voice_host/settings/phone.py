@@ -74,7 +74,7 @@ class TelnyxSettings(BaseModel):
 
     model_config = TABLE
 
-    api_key: SecretStr
+    api_key: SecretStr = Field(min_length=1)
     public_key: str = Field(description="The key with which webhooks are signed: Base64 of 32 bytes.")
     connection_id: str | None = Field(default=None, description="For outbound calls: the Call Control application.")
     codec: Literal["PCMU", "PCMA"] = Field(
@@ -90,7 +90,7 @@ class VonageSettings(BaseModel):
 
     application_id: str
     private_key: SecretStr = Field(description="PEM, for the REST API.")
-    signature_secret: SecretStr = Field(description="Checks signatures of webhooks.")
+    signature_secret: SecretStr = Field(min_length=1, description="Checks signatures of webhooks.")
     api_url: HttpUrl = "https://api.nexmo.com"
 
 
