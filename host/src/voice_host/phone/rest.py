@@ -27,6 +27,8 @@ class RestApi:
     """
 
     def __init__(self, carrier: str, base_url: str, authorization: Callable[[], str]) -> None:
+        import aiohttp  # noqa: F401 - takes half a second: at the start, and only of hosts with telephone numbers
+
         self._carrier = carrier
         self._base_url = base_url.rstrip("/")
         self._authorization = authorization
@@ -51,7 +53,7 @@ class RestApi:
             CarrierRefused: the carrier answered with another status than 2xx.
             CarrierError: the carrier cannot be reached, or its answer is not JSON.
         """
-        import aiohttp  # in the front: only hosts with telephone numbers pay for it
+        import aiohttp
 
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S))
