@@ -140,6 +140,18 @@ async def test_a_number_that_no_agent_answers() -> None:
         assert host.heard.sessions == []
 
 
+async def test_a_caller_is_not_kept_on_the_line_when_the_host_stops() -> None:
+    async with TelnyxSimulator() as telnyx:
+        account = {"api_key": telnyx.api_key, "public_key": telnyx.public_key, "api_url": telnyx.url}
+        telnyx.reports_ends = False
+        async with phone_host({"telnyx": account}) as host:
+            telnyx.address = host.address
+            line = await telnyx.ring("+15550177")
+            await line.until(lambda _: line.spoken != [])
+            assert not line.over
+        assert line.over
+
+
 async def test_a_recording_is_played_instead_of_a_sentence() -> None:
     url = "https://voice.example.com/sorry.wav"
     async with (

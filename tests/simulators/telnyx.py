@@ -75,6 +75,8 @@ class TelnyxSimulator(Observable):
         self.stream_token: str | None = None
         """Sent with streams instead of what was asked for."""
         self.opens_streams = True
+        self.reports_ends = True
+        """Whether the end of a sentence is reported."""
         self.hang_up_first = False
         """Whether callers hang up before their calls are answered."""
         self._numbers = itertools.count(1)
@@ -106,12 +108,17 @@ class TelnyxSimulator(Observable):
     @asynccontextmanager
     async def call(self, to: str, from_: str = "+15550199", *, codec: str = "PCMU") -> AsyncIterator[TelnyxLine]:
         """Call a number of the account, and hang up. `codec`: of the caller's audio."""
-        line = self._line(from_, to, "incoming", codec)
-        await line.webhook("call.initiated", state="parked", connection_codecs="PCMU,PCMA", offered_codecs=codec)
+        line = await self.ring(to, from_, codec=codec)
         try:
             yield line
         finally:
             await line.hang_up()
+
+    async def ring(self, to: str, from_: str = "+15550199", *, codec: str = "PCMU") -> TelnyxLine:
+        """Call a number of the account."""
+        line = self._line(from_, to, "incoming", codec)
+        await line.webhook("call.initiated", state="parked", connection_codecs="PCMU,PCMA", offered_codecs=codec)
+        return line
 
     def _line(self, from_: str, to: str, direction: str, codec: str) -> TelnyxLine:
         line = TelnyxLine(self, f"v3:call-{next(self._numbers)}", from_, to, direction, codec)
@@ -345,7 +352,8 @@ class TelnyxLine(Observable):
                 await self._end("callee")
             case "speak":
                 self.spoken.append(getattr(fields, "payload", ""))
-                self._telnyx.spawn(self.webhook("call.speak.ended", status="completed"))
+                if self._telnyx.reports_ends:
+                    self._telnyx.spawn(self.webhook("call.speak.ended", status="completed"))
             case _:
                 self.done.append((action, getattr(fields, ARGUMENTS[action])))
                 if action == "playback_start":
@@ -453,7 +461,11 @@ class TelnyxLine(Observable):
         self.over = True
         self.changed()
         await self._end_stream()
-        self._telnyx.spawn(self.webhook("call.hangup", hangup_cause="normal_clearing", hangup_source=source))
+        self._telnyx.spawn(self._report_end(source))
+
+    async def _report_end(self, source: str) -> None:
+        with suppress(httpx2.TransportError):  # the host has stopped
+            await self.webhook("call.hangup", hangup_cause="normal_clearing", hangup_source=source)
 
     def cancel(self) -> None:
         """End what still runs."""

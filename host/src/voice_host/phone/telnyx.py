@@ -6,6 +6,7 @@ import asyncio
 import hmac
 from collections import OrderedDict
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -219,7 +220,12 @@ class TelnyxCarrier:
         except CarrierError as error:
             log.warning("phone_call_not_answered", carrier=NAME, session_id=call.lease.session_id, error=str(error))
             self._calls.end(call, "failed")
-        await call.picked_up.wait()
+        try:
+            await call.picked_up.wait()
+        except asyncio.CancelledError:  # the host stops: nobody would be left to end the call
+            with suppress(CarrierError):
+                await self.hang_up(call_id)
+            raise
         if call.answered_s is None:
             await self.say_and_hang_up(call, self._calls.sentence("failed"))
 
@@ -290,12 +296,11 @@ class TelnyxCarrier:
         except TimeoutError:
             pass
         except CarrierRefused as error:
-            if _is_over(error):
-                return
-            log.warning("phone_sentence_not_spoken", carrier=NAME, call_id=call_id, error=str(error))
-        finally:
-            del self._spoken[call_id]
-        await self.hang_up(call_id)
+            if not _is_over(error):
+                log.warning("phone_sentence_not_spoken", carrier=NAME, call_id=call_id, error=str(error))
+        finally:  # also when the host stops: nobody would be left to end the call
+            self._spoken.pop(call_id, None)
+            await self.hang_up(call_id)
 
     async def transfer(self, call_id: str, to: str) -> None:
         """Connect a call to another number, or refer it to a SIP address."""
