@@ -53,6 +53,8 @@ async def test_a_whole_conversation_with_an_interruption() -> None:
     async with telnyx_host(*says) as (host, telnyx), telnyx.call(NUMBER, CALLER, codec="PCMA") as line:
         ears = await host.stt.connected()
         await line.say(b"\xd5" * 1600)
+        await line.press("5")
+        await host.heard.until(lambda heard: heard.digits == ["5"])  # once, though it is told in two ways
         await ears.final("Count to ten")
         await line.speaker.hear_for(1.05)  # three words and a half
         await ears.final("Wait a moment please")

@@ -53,6 +53,8 @@ async def test_a_whole_conversation_with_an_interruption() -> None:
     async with vonage_host(*says) as (host, vonage), vonage.call(TO, "15550199") as line:
         ears = await host.stt.connected()
         await line.say(bytes(6400))
+        await line.press("5")
+        await host.heard.until(lambda heard: heard.digits == ["5"])
         await ears.final("Count to ten")
         await line.speaker.hear_for(1.05)  # three words and a half
         await ears.final("Wait a moment please")
@@ -84,8 +86,10 @@ async def test_the_agent_hangs_up() -> None:
         assert line.spoken == []
 
 
-async def test_a_lost_websocket_is_a_failed_call_whose_caller_hears_words() -> None:
+@pytest.mark.parametrize("asks", [True, False])
+async def test_a_lost_websocket_is_a_failed_call_whose_caller_hears_words(asks: bool) -> None:
     async with vonage_host(config=GREETING) as (host, vonage), vonage.call(TO) as line:
+        vonage.asks = asks
         await line.speaker.hear_for(0.2)
         await line.lose()
         await line.until(lambda _: line.over)

@@ -72,6 +72,8 @@ class VonageSimulator(Observable):
         self.signature_secret = "signature-secret-of-the-whole-account"
         self.lines: list[VonageLine] = []
         self.refusals: list[str] = []
+        self.asks = True
+        """Whether it asks what comes after a WebSocket."""
         self.authorization: str | None = None
         """Sent with WebSockets instead of what was asked for."""
         self._numbers = itertools.count(1)
@@ -172,8 +174,7 @@ class VonageSimulator(Observable):
         if isinstance(update, HangUp):
             await line.hang_up(tell=False)
         else:
-            line.done.append(("transfer", str(update.destination.ncco[0])))
-            self.spawn(line.close())
+            self.spawn(line.continue_with(update.destination.ncco))
         return Response(status_code=204)
 
     async def _digits(self, request: Request) -> Response:
@@ -319,6 +320,15 @@ class VonageLine(Observable):
         except InvalidStatus as refused:
             return refused.response.status_code
 
+    async def continue_with(self, ncco: list[Action]) -> None:
+        """Perform other actions than before, at the request of the host."""
+        [action] = ncco
+        if isinstance(action, Connect):
+            self.done.append(("transfer", str(action)))
+            await self.close()
+        else:
+            await self.perform(ncco)
+
     async def _run(self, action: Connect) -> None:
         status = "disconnected"
         try:
@@ -332,6 +342,8 @@ class VonageLine(Observable):
             self.stream_refused = refused.response.status_code
             status = "failed"
         if self.over or self._ours:
+            return
+        if not self._vonage.asks:
             return
         if action.event_type == "synchronous" and action.event_url is not None:
             answer = await self.webhook(urlsplit(action.event_url[0]).path, status=status)

@@ -64,6 +64,7 @@ class PhoneCall:
         outcome: why an outbound call did not come about, or how a call ended; empty until then.
         transferred: whether the agent has handed the caller over to another number.
         farewell: what the caller is told after the stream has ended; None: nothing.
+        told: set when the carrier has been told the farewell, where it asks for it.
         reason: more about the outcome, for the operator; may be empty.
         answer: who answered an outbound call, as far as the carrier has judged.
         answers: the same for the agent, kept until its session begins.
@@ -81,6 +82,7 @@ class PhoneCall:
     outcome: str = ""
     transferred: bool = False
     farewell: Sentence | None = None
+    told: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     reason: str = ""
     answer: CallAnswer | None = None
     answers: CallAnswers = field(default_factory=CallAnswers, repr=False)

@@ -34,6 +34,9 @@ END_TIMEOUT_S = 4.0
 """How long the question what comes after the WebSocket waits until the host knows how the call ended. Vonage waits for
 5 s."""
 
+ASK_TIMEOUT_S = 4.0
+"""How long Vonage may take to ask what comes after the WebSocket of a call that has failed."""
+
 _OUTCOMES: Mapping[str, str] = {
     "completed": "completed",
     "cancelled": "cancelled",
@@ -155,7 +158,10 @@ class VonageCarrier:
                 await call.ended.wait()
         except TimeoutError:
             return Response(status_code=204)
-        return Response(status_code=204) if call.farewell is None else JSONResponse(_tell(call.farewell))
+        if call.farewell is None:
+            return Response(status_code=204)
+        call.told.set()
+        return JSONResponse(_tell(call.farewell))
 
     async def _progress(self, request: Request) -> Response:
         """The status of a call has changed, or Vonage has found out who answered."""
@@ -225,13 +231,24 @@ class VonageCarrier:
                 raise
 
     async def say_and_hang_up(self, call: PhoneCall, sentence: Sentence) -> None:
-        """Do nothing: Vonage asks what comes after the WebSocket, see `_after`."""
+        """Wait until Vonage asks what comes after the WebSocket, see `_after`. If it does not, tell it."""
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT_S):
+                await call.told.wait()
+        except TimeoutError:
+            try:
+                await self._continue_with(call.channel.call_id or "", _tell(sentence))
+            except CarrierRefused as refused:
+                if refused.status != 404:
+                    raise
 
     async def transfer(self, call_id: str, to: str) -> None:
         """Connect a call to another number or SIP address."""
         sip = to.startswith(("sip:", "sips:"))
         endpoint = {"type": "sip", "uri": to} if sip else {"type": "phone", "number": to.lstrip("+")}
-        ncco = [{"action": "connect", "endpoint": [endpoint]}]
+        await self._continue_with(call_id, [{"action": "connect", "endpoint": [endpoint]}])
+
+    async def _continue_with(self, call_id: str, ncco: Ncco) -> None:
         destination = {"type": "ncco", "ncco": ncco}
         await self._send("PUT", f"/{_path(call_id)}", {"action": "transfer", "destination": destination})
 
