@@ -331,13 +331,13 @@ class Line(Observable):
 
     async def fetch(self, url: str) -> None:
         """Ask the host what to do, and do it."""
-        answer = await self.twilio.post(url, self.fields)
         try:
+            answer = await self.twilio.post(url, self.fields)
             if answer.status_code != 200 or not answer.headers["content-type"].startswith("text/xml"):
                 raise Refused(11200, f"the webhook answered {answer.status_code}")
             found = verbs(answer.text)
-        except Refused as error:
-            self._log(str(error))
+        except (Refused, httpx2.TransportError) as error:
+            self._log(str(error) or repr(error))
             found = [("Say", {}, "An application error has occurred"), ("Hangup", {}, "")]
         await self.perform(found)
 

@@ -41,6 +41,7 @@ class HostServer(uvicorn.Server):
         data: the directory with the Unix socket, which is served too; None: there is none.
         logs: those that clients follow until the host stops.
         reload: reads the settings again, on SIGHUP; None: SIGHUP drains like the others.
+        settle: waits for what must still be served once all calls have ended; None: nothing.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class HostServer(uvicorn.Server):
         data: DataDirectory | None = None,
         logs: AgentLogs | None = None,
         reload: Callable[[], Awaitable[object]] | None = None,
+        settle: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -72,6 +74,7 @@ class HostServer(uvicorn.Server):
         self._data = data
         self._logs = logs
         self._reload = reload
+        self._settle = settle
         self._terminals = [descriptor for descriptor in range(3) if os.isatty(descriptor)]
         self._signals = 0
         self._draining: asyncio.Task[None] | None = None
@@ -149,5 +152,7 @@ class HostServer(uvicorn.Server):
             log.info("draining", calls=calls, timeout_s=self._drain_timeout_s, **(HURRY if calls else {}))
         try:
             await self._agents.drain(self._drain_timeout_s or 0)
+            if self._settle is not None:
+                await self._settle()
         finally:
             self.should_exit = True

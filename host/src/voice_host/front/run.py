@@ -129,6 +129,7 @@ def serve(
                 data=data,
                 logs=logs,
                 reload=live.reload if load is not None and isinstance(agents, WorkerAgents) else None,
+                settle=phone.settle,
             )
 
             async def run() -> None:

@@ -178,6 +178,10 @@ class PhoneCalls:
         if call.status != "over":
             call.answer = answer
             call.answers.put(answer)
+    @property
+    def streaming(self) -> list[PhoneCall]:
+        """The calls that are connected to agents."""
+        return [call for call in self._calls.values() if call.status == "streaming"]
 
     def find(self, carrier: str, call_id: str) -> PhoneCall | None:
         """Return the call with a carrier's id, also one that was over lately."""

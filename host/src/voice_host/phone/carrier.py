@@ -157,7 +157,7 @@ class Carrier(Protocol):
     async def say_and_hang_up(self, call: PhoneCall, sentence: Sentence) -> None:
         """Tell the caller of a call that has failed a sentence, and hang up. That it is over already is no error.
 
-        Does nothing where the carrier asks by webhook what comes after the stream, which is told `PhoneCall.farewell`.
+        Where the carrier asks by webhook what comes after the stream, it is told `PhoneCall.farewell` then.
         """
 
     async def transfer(self, call_id: str, to: str) -> None:

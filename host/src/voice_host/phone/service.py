@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 
 from voice_host.clients.close_codes import CloseCode
@@ -24,7 +25,7 @@ CARRIERS: Mapping[str, Make] = {telnyx.NAME: telnyx.make, twilio.NAME: twilio.ma
 """The carriers that there are, by their names in the settings."""
 
 LAST_REQUESTS_S = 5.0
-"""How long `aclose` waits for requests that end calls."""
+"""How long the host waits, when it ends, for requests that end calls."""
 
 _OCCASIONS: Mapping[CloseCode | None, Occasion] = MappingProxyType(
     {
@@ -90,14 +91,22 @@ class PhoneService:
             session_id = call.lease.session_id
             log.warning("phone_call_not_hung_up", carrier=carrier.name, session_id=session_id, error=str(error))
 
+    async def settle(self) -> None:
+        """Wait until the calls that are ending have ended, and their callers were told why. Takes 5 s at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_REQUESTS_S):
+                for call in self.calls.streaming:
+                    await call.ended.wait()
+                while self._requests:
+                    await asyncio.wait(self._requests)
+
     async def aclose(self) -> None:
-        """Hang up what rings, finish the requests that end calls, and release the carriers' connections. Idempotent."""
+        """Finish the requests that end calls, hang up what rings, and release the carriers' connections. Idempotent."""
+        await self.settle()
         await self.outbound.aclose()
+        for task in self._requests:
+            task.cancel()
         if self._requests:
-            _, late = await asyncio.wait(self._requests, timeout=LAST_REQUESTS_S)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+            await asyncio.wait(self._requests)
         for carrier in self.carriers.values():
             await carrier.aclose()

@@ -35,6 +35,9 @@ END_TIMEOUT_S = 10.0
 """How long the question what comes after the stream waits until the host knows how the call ended. Twilio waits for
 15 s."""
 
+ASK_TIMEOUT_S = 4.0
+"""How long Twilio may take to ask what comes after the stream of a call that has failed."""
+
 MAX_FIELDS = 200
 """Twilio sends about 30 fields."""
 
@@ -131,7 +134,10 @@ class TwilioCarrier:
                 await call.ended.wait()
         except TimeoutError:
             return _answer(twiml.hang_up())
-        return _answer(twiml.hang_up() if call.farewell is None else twiml.say_and_hang_up(call.farewell))
+        if call.farewell is None:
+            return _answer(twiml.hang_up())
+        call.told.set()
+        return _answer(twiml.say_and_hang_up(call.farewell))
 
     async def _progress(self, request: Request) -> Response:
         """The status of an outbound call has changed, or Twilio has found out who answered it."""
@@ -213,14 +219,16 @@ class TwilioCarrier:
 
     async def hang_up(self, call_id: str) -> None:
         """End a call."""
-        try:
-            await self._update(call_id, ("Status", "completed"))
-        except CarrierRefused as refused:
-            if refused.answer.get("code") not in _OVER:
-                raise
+        await self._update(call_id, ("Status", "completed"), over_is_fine=True)
 
     async def say_and_hang_up(self, call: PhoneCall, sentence: Sentence) -> None:
-        """Do nothing: Twilio asks what comes after the stream, see `_after`."""
+        """Wait until Twilio asks what comes after the stream, see `_after`. If it does not, tell it."""
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT_S):
+                await call.told.wait()
+        except TimeoutError:
+            call_id = call.channel.call_id or ""
+            await self._update(call_id, ("Twiml", twiml.say_and_hang_up(sentence)), over_is_fine=True)
 
     async def transfer(self, call_id: str, to: str) -> None:
         """Connect a call to another number or SIP address."""
@@ -230,13 +238,14 @@ class TwilioCarrier:
         """Refuse: Twilio could only play them after it has ended the media stream."""
         raise CarrierError("Twilio cannot send digits during a call with an agent")
 
-    async def _update(self, call_id: str, field: tuple[str, str]) -> None:
+    async def _update(self, call_id: str, field: tuple[str, str], *, over_is_fine: bool = False) -> None:
         try:
             await self._send(f"Calls/{call_id}.json", [field])
         except CarrierRefused as refused:
-            if refused.answer.get("code") in _OVER:
+            if refused.answer.get("code") not in _OVER:
+                raise
+            if not over_is_fine:
                 raise CarrierRefused("the call is over", refused.status or 0, refused.answer) from None
-            raise
 
     async def _send(self, path: str, form: list[tuple[str, str]]) -> dict[str, object]:
         try:
