@@ -78,6 +78,14 @@ async def test_what_needs_a_restart_is_named_and_stays(host: Host) -> None:
     assert host.last.limits.max_calls == 500
 
 
+async def test_telephone_numbers_take_effect_and_accounts_need_a_restart(host: Host) -> None:
+    account = "[phone.twilio]\naccount_sid = 'AC" + "0" * 32 + "'\nauth_token = 'sekret-token'\n"
+    host.write(TEXT + "[phone]\npublic_url = 'https://a.example'\n[phone.numbers]\n'+15550100' = 'desk'\n" + account)
+    assert (await host.live.reload()).needs_restart == ("phone.public_url", "phone.twilio")
+    assert host.last.phone.numbers["+15550100"].agent == "desk"
+    assert (host.last.phone.public_url, host.last.phone.twilio) == (None, None)
+
+
 async def test_keys_of_an_agent_that_need_a_restart_are_named(host: Host) -> None:
     host.write(TEXT + "[agent.x]\nenvironment = 'env'\n[agent.day-desk]\nenabled = false\n")
     assert (await host.live.reload()).needs_restart == ("agent.day-desk.enabled", "agent.x.environment")

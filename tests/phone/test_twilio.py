@@ -16,9 +16,11 @@ from websockets.exceptions import InvalidStatus
 
 from tests.phone.phone_host import NUMBER, PUBLIC_URL, PhoneHost, phone_host
 from tests.simulators.twilio import Line, TwilioSimulator
+from voice_host.clients.call_control import CallControlFailed
 from voice_host.phone.calls import CONNECT_TIMEOUT_S
+from voice_host.phone.control import PhoneControl
 from voice_host.settings import LimitsSettings
-from voice_host_sdk import AgentConfig, Channel
+from voice_host_sdk import AgentConfig, Channel, ChannelError
 
 CALLER = "+15550199"
 GREETING = AgentConfig(greeting="Hello there.")
@@ -113,6 +115,41 @@ async def test_the_agent_hangs_up() -> None:
         assert await over(host, line) == "completed"
     assert line.closed[0][0] == 1000
     assert [why for _, why, _ in twilio.refusals if why != 21220] == []  # that it is over already is no error
+
+
+async def test_a_key_reaches_the_agent() -> None:
+    async with twilio_host(config=GREETING) as (host, twilio), twilio.call(NUMBER) as line:
+        await line.speaker.hear_for(0.1)
+        await line.press("5")
+        await line.press("#")
+        await host.heard.until(lambda heard: heard.digits == ["5", "#"])
+
+
+async def test_a_caller_is_transferred() -> None:
+    async with twilio_host(config=GREETING) as (host, twilio), twilio.call(NUMBER) as line:
+        await line.speaker.hear_for(0.5)
+        await host.heard.sessions[0].transfer("+15550111")
+        await line.until(lambda line: line.dialled == ["+15550111"])
+        assert await over(host, line) == "transferred"
+        assert line.status == "in-progress"
+        assert line.said == []
+        assert len(line.updates) == 1  # it was not hung up
+
+
+async def test_a_transfer_that_twilio_refuses_is_an_error_for_the_agent() -> None:
+    async with twilio_host(config=GREETING) as (host, twilio), twilio.call(NUMBER) as line:
+        await line.speaker.hear_for(0.1)
+        line.status = "completed"
+        with pytest.raises(ChannelError, match="the call is over"):
+            await host.heard.sessions[0].transfer("+15550111")
+        call = host.phone.calls.find("twilio", line.id)
+        assert call is not None
+        control = PhoneControl(host.phone.carriers["twilio"], call)
+        with pytest.raises(CallControlFailed, match="neither a telephone number"):
+            await control.transfer("112<Hangup/>")  # a worker process is not trusted to check it
+        with pytest.raises(ChannelError, match="Twilio cannot send digits"):
+            await host.heard.sessions[0].send_digits("1")
+        line.status = "in-progress"
 
 
 async def test_signatures_with_a_shared_key() -> None:

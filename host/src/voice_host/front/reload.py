@@ -24,6 +24,9 @@ are."""
 FIXED_OF_AGENT = ("enabled", "environment")
 """The keys of `[agent.<id>]` of which the same holds."""
 
+FIXED_OF_PHONE = ("public_url", "twilio", "telnyx", "vonage")
+"""The keys of `[phone]` of which the same holds. Numbers and sentences may change."""
+
 Load = Callable[[], Settings]
 """Reads the settings as `voice-host serve` has read them. Blocks; raises `SettingsError`."""
 
@@ -83,7 +86,9 @@ class LiveSettings:
                 raise ReloadFailed(problems, "correct them and reload again; the host continues as before") from error
             before = self.current
             needs_restart = tuple(_changed_keys(before, read))
-            after = read.model_copy(update={name: getattr(before, name) for name in FIXED})
+            fixed: dict[str, Any] = {name: getattr(before, name) for name in FIXED}
+            phone = read.phone.model_copy(update={name: getattr(before.phone, name) for name in FIXED_OF_PHONE})
+            after = read.model_copy(update={**fixed, "phone": phone})
             self._secrets |= known_secrets(after)  # the former ones are still in use by calls
             redact_in_logs(self._secrets)
             try:
@@ -113,6 +118,7 @@ def _changed_keys(before: Settings, after: Settings) -> list[str]:
             changed += [f"{name}.{key}" for key in type(old).model_fields if getattr(old, key) != getattr(new, key)]
         elif old != new:
             changed.append(name)
+    changed += [f"phone.{key}" for key in FIXED_OF_PHONE if getattr(before.phone, key) != getattr(after.phone, key)]
     return changed + [
         f"agent.{agent_id}.{key}"
         for agent_id in sorted({*before.agent, *after.agent})
