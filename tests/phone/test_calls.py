@@ -1,0 +1,83 @@
+"""`PhoneCalls`: tokens, look-up, the end of calls, and how many of them are remembered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from voice_host.admission import Admission
+from voice_host.fleet.report import AgentReport
+from voice_host.fleet.service import FleetReport
+from voice_host.phone import calls as phone_calls
+from voice_host.phone.calls import PhoneCalls, Refused
+from voice_host.phone.carrier import PhoneCall
+from voice_host.settings import LimitsSettings, PhoneSettings
+from voice_host_sdk import Channel
+
+NUMBER = "+15550100"
+
+
+class Agents:
+    report = FleetReport("ready", {"desk": AgentReport(id="desk", status="ready", version="1.0")})
+
+
+class Table(PhoneCalls):
+    def __init__(self, **limits: Any) -> None:
+        self.admission = Admission(LimitsSettings(**limits))
+        settings = PhoneSettings(public_url="https://voice.example.com/", numbers={NUMBER: "desk"})  # type: ignore[dict-item]
+        super().__init__(Agents(), self.admission, lambda: settings)  # type: ignore[arg-type]
+
+    def ring(self, call_id: str, to: str = NUMBER, carrier: str = "twilio") -> PhoneCall | Refused:
+        return self.incoming(Channel(carrier, "phone", "inbound", "+15550199", to, call_id))
+
+    def rung(self, call_id: str) -> PhoneCall:
+        call = self.ring(call_id)
+        assert isinstance(call, PhoneCall)
+        return call
+
+
+async def test_a_token_is_good_for_one_stream_of_its_carrier() -> None:
+    table = Table()
+    call = table.rung("CA1")
+    assert len(call.stream_token) >= 32
+    assert call.stream_token not in repr(call)
+    url = table.stream_url("twilio", call.stream_token)
+    assert url == f"wss://voice.example.com/phone/twilio/stream/{call.stream_token}"
+    assert table.connect("telnyx", call.stream_token) is None
+    assert table.connect("twilio", call.stream_token) is call
+    assert table.connect("twilio", call.stream_token) is None
+    assert table.streaming == [call]
+    assert table.find("twilio", "CA1") is call
+    assert table.find("telnyx", "CA1") is None
+    assert table.of_session(call.lease.session_id) is call
+
+
+async def test_the_end_gives_the_lease_back_once() -> None:
+    table = Table()
+    call = table.rung("CA1")
+    assert table.admission.calls == 1
+    table.end(call, "completed")
+    table.end(call, "failed")
+    assert (call.outcome, call.ended.is_set(), table.admission.calls) == ("completed", True, 0)
+    assert table.connect("twilio", call.stream_token) is None
+    again = table.ring("CA1")
+    assert isinstance(again, Refused)
+    assert table.find("twilio", "CA1") is call
+
+
+async def test_the_carriers_address_has_no_limit_and_callers_have() -> None:
+    table = Table(max_calls_per_address=1, max_calls_per_caller=2)
+    assert isinstance(table.ring("CA1"), PhoneCall)
+    assert isinstance(table.ring("CA2"), PhoneCall)
+    refused = table.ring("CA3")
+    assert isinstance(refused, Refused)
+    assert refused.occasion == "busy"
+
+
+async def test_calls_that_are_over_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phone_calls, "MAX_OVER", 3)
+    table = Table()
+    for number in range(10):
+        table.end(table.rung(f"CA{number}"), "completed")
+    assert [bool(table.find("twilio", f"CA{number}")) for number in range(10)] == [False] * 7 + [True] * 3
