@@ -258,6 +258,8 @@ async def test_a_stream_that_does_not_connect_gives_its_place_back() -> None:
         await asyncio.sleep(CONNECT_TIMEOUT_S + 1)
         assert host.admission.calls == 0
         assert refused("not_connected") == before + 1
+        after = await twilio.post(f"{PUBLIC_URL}/phone/twilio/after", line.fields)
+        assert FAILED in after.text
 
 
 async def test_a_call_whose_stream_is_refused_is_told() -> None:

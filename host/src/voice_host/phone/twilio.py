@@ -6,6 +6,7 @@ import asyncio
 import base64
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Literal
 from urllib.parse import parse_qsl
@@ -51,6 +52,9 @@ _OVER = frozenset({20404, 21220})
 """Codes of the REST API for a call that is over: not found, and not in progress."""
 
 _DETECTIONS: Mapping[Detection, str] = MappingProxyType({"person": "Enable", "message_end": "DetectMessageEnd"})
+
+_QUIET = frozenset({"completed", "transferred", "cancelled"})
+"""Outcomes of calls that end without a word. Any other, also an unknown one, is told to the caller."""
 
 _FINAL: Mapping[str, str] = MappingProxyType(
     {"busy": "busy", "no-answer": "no-answer", "canceled": "cancelled", "failed": "failed", "completed": "completed"}
@@ -129,15 +133,13 @@ class TwilioCarrier:
             log.warning("phone_stream_missing", carrier=NAME, session_id=call.lease.session_id, call_id=form["CallSid"])
             self._calls.end(call, "failed")
             return _answer(twiml.say_and_hang_up(self._calls.sentence("failed")))
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(END_TIMEOUT_S):
                 await call.ended.wait()
-        except TimeoutError:
-            return _answer(twiml.hang_up())
-        if call.farewell is None:
+        if call.outcome in _QUIET:
             return _answer(twiml.hang_up())
         call.told.set()
-        return _answer(twiml.say_and_hang_up(call.farewell))
+        return _answer(twiml.say_and_hang_up(call.farewell or self._calls.sentence("failed")))
 
     async def _progress(self, request: Request) -> Response:
         """The status of an outbound call has changed, or Twilio has found out who answered it."""
