@@ -6,14 +6,17 @@ import base64
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 from rich.console import Console
 
 from tests.cli.conftest import Run, plugins, run
 from voice_host.fleet.service import FleetReport
 from voice_host.front.banner import print_banner
-from voice_host.phone.checking import PhoneCheck, check_phone
+from voice_host.phone.checking import WEBHOOKS, PhoneCheck, check_phone
+from voice_host.phone.service import CARRIERS
 from voice_host.settings import load_settings
 
 __all__ = ["plugins", "run"]
@@ -95,10 +98,6 @@ def test_no_address(tmp_path: Path) -> None:
             GOOD.replace('"front-desk"', '{ agent = "front-desk", carrier = "vonage" }'),
             ["the carrier 'vonage' is not set up in [phone.vonage]; set up are twilio"],
         ),
-        (
-            GOOD + TELNYX.replace("AAAA", "A"),
-            ["does not say whose", "phone.telnyx.public_key is not Base64 of 32 bytes"],
-        ),
         (GOOD.replace(TWILIO, VONAGE.replace("-----BEGIN", "")), ["phone.vonage.private_key is not a private key"]),
         (GOOD.replace(TWILIO, TELNYX) + OUTBOUND, ["phone.telnyx.connection_id is not set"]),
         (f"[phone]\n{URL}{OUTBOUND}{TWILIO}", ["there is no number to call from"]),
@@ -107,6 +106,28 @@ def test_no_address(tmp_path: Path) -> None:
 def test_what_keeps_calls_from_being_taken_or_made(tmp_path: Path, toml: str, problems: list[str]) -> None:
     found = " ".join(checked(tmp_path, toml).problems)
     assert [problem for problem in problems if problem not in found] == []
+
+
+@pytest.mark.parametrize("key", ["", "abc", base64.b64encode(bytes(31)).decode()])
+def test_a_public_key_that_is_none(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "voice-host.toml"
+    file.write_text(GOOD.replace(TWILIO, TELNYX), encoding="utf-8")
+    phone = load_settings(file, {}).phone
+    assert phone.telnyx is not None
+    telnyx = phone.telnyx.model_copy(update={"public_key": key})
+    [problem] = check_phone(phone.model_copy(update={"telnyx": telnyx})).problems
+    assert "phone.telnyx.public_key is not Base64 of 32 bytes" in problem
+
+
+def test_the_addresses_are_those_of_routes(tmp_path: Path) -> None:
+    file = tmp_path / "voice-host.toml"
+    file.write_text(GOOD + TELNYX, encoding="utf-8")
+    phone = load_settings(file, {}).phone
+    calls: Any = None
+    for name, make in CARRIERS.items():
+        if (carrier := make(phone, calls)) is not None:
+            paths = {f"/phone/{name}{route.path}" for route in carrier.webhooks().routes if isinstance(route, APIRoute)}
+            assert {webhook.path for webhook in WEBHOOKS[name]} <= paths
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,10 @@ WEBHOOKS: Mapping[str, tuple[Webhook, ...]] = MappingProxyType(
                 'for the Call Control application that the numbers are assigned to: "Send a webhook to the URL"',
             ),
         ),
+        "vonage": (
+            Webhook("vonage", "/phone/vonage/answer", 'for the Voice application: "Answer URL", HTTP POST'),
+            Webhook("vonage", "/phone/vonage/events", 'for the Voice application: "Event URL", HTTP POST'),
+        ),
     }
 )
 
