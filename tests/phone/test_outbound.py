@@ -452,6 +452,21 @@ async def test_what_rings_is_hung_up_when_the_host_shuts_down(host: Host) -> Non
     assert host.carrier.closed
 
 
+async def test_a_host_that_stops_finishes_what_it_hangs_up_and_waits_for_no_carrier_that_is_gone(host: Host) -> None:
+    ringing = await host.call()
+    host.carrier.fails = ["twilio cannot be reached"]
+    host.agents.state = "draining"
+    await asyncio.sleep(1.5)  # it is about to try again
+    assert (ringing.status, host.carrier.hung_up) == ("over", [])
+    await host.phone.aclose()
+    assert host.carrier.hung_up == ["CA1"]
+    host.agents.state = "ready"
+    await host.call(BERND)
+    host.carrier.fails = ["twilio cannot be reached"] * 9
+    async with asyncio.timeout(10):
+        await host.phone.aclose()
+
+
 # --- repeated requests --------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,9 @@ RING_GRACE_S = 15.0
 
 PAUSES_BEFORE_HANGING_UP = (0.0, 1.0, 5.0)
 """Before each attempt to hang up a call whose time is over. Carriers that enforce a limit of their own do it anyway."""
+
+LAST_HANG_UPS_S = 5.0
+"""How long a host that stops waits for carriers to hang up."""
 
 DRAIN_CHECK_S = 1.0
 """How often a call that rings looks whether the host shuts down."""
@@ -91,7 +94,7 @@ class OutboundCalls:
         self._attempts = Attempts(lambda: calls.settings.outbound)
         self._made: OrderedDict[str, PhoneCall] = OrderedDict()  # by session id, the oldest first
         self._repeatable: OrderedDict[tuple[str, ...], tuple[DialOrder, PhoneCall]] = OrderedDict()  # by request
-        self._supervisors: set[asyncio.Task[None]] = set()
+        self._requests: set[asyncio.Task[None]] = set()
 
     async def dial(
         self, order: DialOrder, *, key_id: str | None = None, repeatable_as: str | None = None
@@ -149,13 +152,21 @@ class OutboundCalls:
         self._calls.end(call, _outcome(call), reason)
 
     async def aclose(self) -> None:
-        """Hang up the calls that are not over. Idempotent."""
-        for task in self._supervisors:
-            task.cancel()
-        under_way = [call for call in self._made.values() if call.status != "over"]
-        await asyncio.gather(*(self._hang_up_for_certain(call, SHUTTING_DOWN) for call in under_way))
-        if self._supervisors:
-            await asyncio.wait(self._supervisors)
+        """Hang up the calls that are not over, for `LAST_HANG_UPS_S` at most. Idempotent."""
+        for call in self._made.values():
+            if call.status != "over":
+                self._in_background(self._hang_up_for_certain(call, SHUTTING_DOWN), call)
+        if self._requests:
+            _, late = await asyncio.wait(list(self._requests), timeout=LAST_HANG_UPS_S)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    def _in_background(self, work: Coroutine[Any, Any, None], call: PhoneCall) -> None:
+        task = in_background(work, "phone-outbound", of=call.lease.session_id)
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
 
     def _line(self, order: DialOrder) -> tuple[str, Carrier]:
         """Return the number to call from, and its carrier."""
@@ -236,9 +247,7 @@ class OutboundCalls:
         if call.status == "over":  # meanwhile it was hung up, or the host shuts down
             await self._hang_up_for_certain(call, "")
             return
-        task = in_background(self._supervise(call, limit_s), "phone-outbound", of=call.lease.session_id)
-        self._supervisors.add(task)
-        task.add_done_callback(self._supervisors.discard)
+        self._in_background(self._supervise(call, limit_s), call)
 
     async def _supervise(self, call: PhoneCall, limit_s: float) -> None:
         """Hang up a call that rings or lasts too long, or rings while the host shuts down."""
