@@ -5,7 +5,8 @@
 import { element } from "./dom.js";
 
 const HOW_MEASURED = "Measured by the host, from the end of what you said, or from your typed message, to its first sound";
-const MAX_ARGUMENT_CHARS = 160; // of a tool's arguments are shown
+const MAX_ARGUMENT_CHARS = 160; // of a tool's arguments are shown beside its name
+const MAX_UNFOLDED_CHARS = 20_000; // and below it
 
 export class ReplyEntry {
   #text = "";
@@ -132,7 +133,7 @@ export class ReplyEntry {
     head.push(outcome);
     const chip = element("li", { className: "chip" });
     if (details) {
-      const whole = element("pre", { textContent: JSON.stringify(given, null, 2) });
+      const whole = element("pre", { textContent: JSON.stringify(given, null, 2).slice(0, MAX_UNFOLDED_CHARS) });
       chip.append(element("details", {}, element("summary", {}, ...head), whole));
     } else {
       chip.append(...head);
