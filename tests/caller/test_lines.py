@@ -21,6 +21,7 @@ from tests.front.hosting import installed
 from tests.loopback_time import LoopbackLoop
 from voice_host.caller.kinds import As
 from voice_host.caller.line import CallFailed, Line, hold_call
+from voice_host.caller.mulaw import compress, expand
 from voice_host.caller.plan import InvalidCall, plan_call
 from voice_host.caller.realtime import place_realtime_call, realtime_url
 from voice_host.caller.telephone import MediaStream, TelephoneLine, in_telephone_band
@@ -337,6 +338,16 @@ def test_a_telephone_carries_the_middle_of_a_voice_only() -> None:
     heard = np.frombuffer(in_telephone_band((low + middle).astype("<i2").tobytes()), "<i2")
     assert np.abs(heard - middle).max() < 10
     assert in_telephone_band(b"") == b""
+
+
+def test_mu_law_is_that_of_the_standard() -> None:
+    samples = np.array([0, 1, -1, 132, -132, 1000, -1000, 32767, -32768], "<i2").tobytes()
+    codes = compress(samples)
+    assert codes.hex() == "ffff7fef6fce4e8000"
+    heard = np.frombuffer(expand(codes), "<i2")
+    assert heard.tolist() == [0, 0, 0, 132, -132, 988, -988, 32124, -32124]
+    every = bytes(range(256))
+    assert compress(expand(every)) == every.replace(b"\x7f", b"\xff"), "both zeros are one sample"
 
 
 # --- a Realtime client ------------------------------------------------------------------------------------------------

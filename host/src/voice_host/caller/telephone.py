@@ -25,8 +25,7 @@ from voice_host.caller.line import (
     Message,
 )
 from voice_host.caller.loudspeaker import Loudspeaker
-from voice_host.clients.audio import SpeechEncoder, decoder
-from voice_host.clients.protocol import AudioFormat
+from voice_host.caller.mulaw import compress, expand
 
 SAMPLE_RATE = 8000
 BAND_HZ = (300, 3400)
@@ -37,7 +36,6 @@ KEY_MS = 200
 
 _FRAME_BYTES = SAMPLE_RATE * 2 * FRAME_MS // 1000
 _SILENCE = bytes(_FRAME_BYTES)
-_MULAW = AudioFormat("mulaw", SAMPLE_RATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +103,6 @@ class TelephoneLine(Line):
         super().__init__(on_message)
         self._ws = ws
         self._stream = stream
-        self._encode = SpeechEncoder(SAMPLE_RATE, _MULAW).encode
-        self._decode = decoder(_MULAW, SAMPLE_RATE)
         self._loudspeaker = Loudspeaker()
         self._loudspeaker.start(SAMPLE_RATE)
         self._said = bytearray()  # by the caller, and not sent yet
@@ -161,7 +157,7 @@ class TelephoneLine(Line):
                 if not self._loudspeaker.is_playing:
                     self._times_spoken += 1
                     self._speech_begins()
-                self._loudspeaker.play(self._decode(mulaw))
+                self._loudspeaker.play(expand(mulaw))
             case Mark(name):
                 due_s = asyncio.get_running_loop().time() + self._loudspeaker.backlog_s
                 self._marks.append((due_s, name))
@@ -181,7 +177,7 @@ class TelephoneLine(Line):
         while True:
             frame = bytes(self._said[:_FRAME_BYTES])
             del self._said[:_FRAME_BYTES]
-            await self._ws.send(self._stream.audio(self._encode(frame.ljust(_FRAME_BYTES, b"\0"))))
+            await self._ws.send(self._stream.audio(compress(frame.ljust(_FRAME_BYTES, b"\0"))))
             due_s += FRAME_MS / 1000
             await asyncio.sleep(max(0.0, due_s - loop.time()))
 
