@@ -14,11 +14,11 @@ def compress(pcm: bytes) -> bytes:
     exponent = np.floor(np.log2(magnitude)).astype(np.int32) - 7
     mantissa = magnitude >> (exponent + 3) & 0x0F
     codes = np.where(samples < 0, 0x80, 0) | exponent << 4 | mantissa
-    return (~codes & 0xFF).astype(np.uint8).tobytes()
+    return bytes((~codes & 0xFF).astype(np.uint8))
 
 
 def expand(mulaw: bytes) -> bytes:
     """Return mu-law as PCM16."""
     codes = ~np.frombuffer(mulaw, np.uint8).astype(np.int32) & 0xFF
     magnitude = (((codes & 0x0F) << 3) + _BIAS << (codes >> 4 & 7)) - _BIAS
-    return np.where(codes & 0x80, -magnitude, magnitude).astype("<i2").tobytes()
+    return bytes(np.where(codes & 0x80, -magnitude, magnitude).astype("<i2").tobytes())
