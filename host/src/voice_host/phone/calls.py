@@ -178,6 +178,7 @@ class PhoneCalls:
         if call.status != "over":
             call.answer = answer
             call.answers.put(answer)
+
     @property
     def streaming(self) -> list[PhoneCall]:
         """The calls that are connected to agents."""
