@@ -100,6 +100,8 @@ def test_requests(address: str, method: str, route: str, headers: list[Header]) 
 @inputs(100)
 @given(headers=headers)
 @example(headers=[(b"Host", b"["), (b"Origin", b"http://[")])
+@example(headers=[(b"Sec-WebSocket-Protocol", b"\x80")])
+@example(headers=[(b"Sec-WebSocket-Extensions", b"\xe9")])
 def test_calls(address: str, headers: list[Header]) -> None:
     async def ask() -> None:
         client = await RawClient.connect(address)

@@ -7,6 +7,7 @@ import socket
 from asyncio import BaseTransport, Handle, TimerHandle, Transport
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, Literal, NamedTuple, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
@@ -103,12 +104,22 @@ class CallProtocol(WebSocketsSansIOProtocol):
     # --- audio ----------------------------------------------------------------------------------------------------
 
     def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)  # the application's task has been created and has not run yet
+        try:
+            super().handle_connect(event)  # the application's task has been created and has not run yet
+        except UnicodeEncodeError:  # websockets would refuse a header of the handshake, but cannot quote it
+            self._refuse_handshake("a header of the handshake is not ASCII")
         if self.close_sent:
             metrics.REQUESTS_REFUSED.labels(str(self.response.status_code), "unreadable").inc()
         else:
             fast_path: Any = FastPath(self._divert, self._write_now, self._hand_over)
             self.scope["extensions"][FAST_PATH] = fast_path
+
+    def _refuse_handshake(self, reason: str) -> None:
+        self.handshake_initiated = self.handshake_complete = self.close_sent = True
+        self.response = self.conn.reject(HTTPStatus.BAD_REQUEST, f"{reason}\n")
+        self.conn.send_response(self.response)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
 
     def send_receive_event_to_app(self) -> None:
         data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
