@@ -197,7 +197,7 @@ async def test_the_time_limit_ends_a_conversation(tmp_path: Path) -> None:
         assert 9.9 < shown["duration_s"] < 11
 
 
-async def test_what_twilio_refuses_is_told(tmp_path: Path) -> None:
+async def test_what_twilio_refuses_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with dialling(tmp_path, account={"auth_token": "0" * 32}) as d:
         answer = await d.dial()
         assert (answer.status_code, answer.json()["detail"]) == (502, "Twilio refused: Authenticate (20003)")
@@ -206,8 +206,11 @@ async def test_what_twilio_refuses_is_told(tmp_path: Path) -> None:
         answer = await d.dial()
         assert answer.status_code == 502
         assert "is not verified for this account (21210)" in answer.json()["detail"]
+        assert NUMBER in answer.json()["detail"]
         [shown] = (await d.http.get(CALLS)).json()
         assert (shown["status"], shown["outcome"]) == ("over", "failed")
+        errors = [vars(record)["error"] for record in caplog.records if record.message == "phone_dial_failed"]
+        assert errors[-1] == "Twilio refused: the number <number> is not verified for this account (21210)"
         assert d.host.admission.calls == 0
 
 

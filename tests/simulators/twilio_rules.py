@@ -185,7 +185,7 @@ def why_not_created(fields: Sequence[tuple[str, str]], numbers: set[str]) -> tup
     if _E164.fullmatch(given.get("To", "")) is None:
         return 21211, "the 'To' number is not a valid phone number"
     if given.get("From") not in numbers:
-        return 21210, "the 'From' number is not verified for this account"
+        return 21210, f"the number {given.get('From')} is not verified for this account"
     for name, value in fields:
         if (allowed := VALUES.get(name)) is not None and re.fullmatch(allowed, value) is None:
             return 20001, f"invalid {name}: {value}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,9 @@ Occasion = Literal["unavailable", "busy", "unknown_number", "failed"]
 down; a limit is reached; no agent answers the number; the call has failed."""
 
 
+_NUMBER = re.compile(r"(?<!\w)\+?\d[\d -]{5,}\d(?!\w)")
+
+
 class CarrierError(Exception):
     """The carrier refused a request, or cannot be reached. The message has no key and can be shown to operators.
 
@@ -34,6 +38,11 @@ class CarrierError(Exception):
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def logged(self) -> str:
+        """The message as it may be logged: without telephone numbers, which are personal data."""
+        return _NUMBER.sub("<number>", str(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,7 +238,7 @@ class OutboundCalls:
             call_id = await carrier.dial(dial)
         except CarrierError as error:
             self._calls.end(call, "failed", str(error))
-            log.warning("phone_dial_failed", agent_id=call.lease.agent_id, carrier=carrier.name, error=str(error))
+            log.warning("phone_dial_failed", agent_id=call.lease.agent_id, carrier=carrier.name, error=error.logged)
             raise DialRefused(502, str(error)) from error
         except BaseException:
             self._calls.end(call, "failed", "the request to the carrier was interrupted")
@@ -273,7 +273,7 @@ class OutboundCalls:
             try:
                 await self._carriers[call.channel.name].hang_up(call.channel.call_id)
             except CarrierError as error:
-                fields = {"carrier": call.channel.name, "session_id": call.lease.session_id, "error": str(error)}
+                fields = {"carrier": call.channel.name, "session_id": call.lease.session_id, "error": error.logged}
                 log.warning("phone_call_not_hung_up", agent_id=call.lease.agent_id, **fields)
             else:
                 return

@@ -89,7 +89,7 @@ class PhoneService:
                 await carrier.hang_up(call_id)
         except CarrierError as error:
             session_id = call.lease.session_id
-            log.warning("phone_call_not_hung_up", carrier=carrier.name, session_id=session_id, error=str(error))
+            log.warning("phone_call_not_hung_up", carrier=carrier.name, session_id=session_id, error=error.logged)
 
     async def settle(self) -> None:
         """Wait until the calls that are ending have ended, and their callers were told why. Takes 5 s at most."""
