@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from voice_host.fleet.report import AgentReport
 from voice_host.fleet.service import FleetReport
 from voice_host.phone import calls as phone_calls
 from voice_host.phone.calls import PhoneCalls, Refused
-from voice_host.phone.carrier import PhoneCall
+from voice_host.phone.carrier import CarrierError, PhoneCall
+from voice_host.phone.control import PhoneControl
 from voice_host.settings import LimitsSettings, PhoneSettings
 from voice_host_sdk import Channel
 
@@ -81,3 +83,77 @@ async def test_calls_that_are_over_are_forgotten(monkeypatch: pytest.MonkeyPatch
     for number in range(10):
         table.end(table.rung(f"CA{number}"), "completed")
     assert [bool(table.find("twilio", f"CA{number}")) for number in range(10)] == [False] * 7 + [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [("completed", False), ("transferred", False), ("cancelled", False), ("failed", True), ("unanswered", True)],
+)
+async def test_a_caller_is_told_when_a_call_ends_otherwise_than_it_should(outcome: str, told: bool) -> None:
+    """`unanswered` too: the caller was answered, and waits for a stream that came too late."""
+    table = Table()
+    call = table.rung("CA1")
+    table.end(call, outcome)
+    assert await table.farewell(call, within_s=1) == (table.sentence("failed") if told else None)
+    assert call.told.is_set() == told
+
+
+async def test_a_call_whose_stream_could_not_be_opened_is_over_at_once() -> None:
+    table = Table()
+    call = table.rung("CA1")
+    assert await table.farewell(call, within_s=1) == table.sentence("failed")
+    assert (call.outcome, table.admission.calls) == ("failed", 0)
+
+
+async def test_how_a_call_ends_is_not_guessed() -> None:
+    table = Table()
+    call = table.rung("CA1")
+    table.connect("twilio", call.stream_token)
+    with pytest.raises(TimeoutError):
+        await table.farewell(call, within_s=1)
+    assert not call.told.is_set()
+
+
+async def test_a_transfer_that_was_given_up_is_none() -> None:
+    """Otherwise, the caller would be left alone on the line when the stream ends."""
+    table = Table()
+    call = table.rung("CA1")
+    asked = asyncio.Event()
+
+    class Slow:
+        async def transfer(self, call_id: str, to: str) -> None:
+            asked.set()
+            await asyncio.Event().wait()
+
+    control = PhoneControl(Slow(), call)  # type: ignore[arg-type]
+    transfer = asyncio.create_task(control.transfer("+15550142"))
+    await asked.wait()
+    assert call.transferred
+    transfer.cancel()
+    await asyncio.wait((transfer,))
+    assert not call.transferred
+
+
+async def test_the_log_has_the_number_that_was_called_and_not_the_callers(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        table = Table()
+        table.rung("CA1")
+        table.ring("CA2", "+15550177")
+    numbers = {record.message: vars(record)["number"] for record in caplog.records if "number" in vars(record)}
+    assert numbers == {"phone_call": NUMBER, "phone_call_refused": "+15550177"}
+    assert "+15550199" not in str([vars(record) for record in caplog.records])
+
+
+@pytest.mark.parametrize(
+    ("message", "logged"),
+    [
+        (
+            "Twilio refused: The number +4930 123 4567 is unverified (21219)",
+            "The number <number> is unverified (21219)",
+        ),
+        ("Twilio refused: 15550199 is not valid (21211)", "<number> is not valid (21211)"),
+        ("Telnyx refused: Invalid destination (10016)", "Invalid destination (10016)"),
+    ],
+)
+def test_what_a_carrier_says_is_logged_without_numbers(message: str, logged: str) -> None:
+    assert CarrierError(message).logged.partition(": ")[2] == logged

@@ -248,6 +248,15 @@ async def test_a_caller_who_hangs_up_before_the_call_is_answered() -> None:
         assert host.heard.sessions == []
 
 
+@pytest.mark.parametrize("number", ["anonymous", "+anonymous", "sip:anna@example.com", ""])
+async def test_a_caller_without_a_number_has_none(number: str) -> None:
+    async with telnyx_host(config=GREETING) as (host, telnyx), telnyx.call(NUMBER, number) as line:
+        await line.speaker.hear_for(0.1)
+        [session] = host.heard.sessions
+        assert session.channel is not None
+        assert (session.channel.from_number, session.channel.to_number, session.caller) == (None, NUMBER, None)
+
+
 OUTBOUND = {"allow": [CALLER], "max_attempts_per_hour": 9}
 
 

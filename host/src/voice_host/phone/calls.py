@@ -34,6 +34,10 @@ MAX_OVER = 1000
 """How many calls are remembered after their end, for carriers that ask what comes next, and for their status."""
 
 
+_QUIET = frozenset({"completed", "transferred", "cancelled"})
+"""Outcomes of calls that end without a word. Any other is told to the caller."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A call that reaches no agent.
@@ -192,6 +196,24 @@ class PhoneCalls:
         """Return the call of a session, also one that was over lately."""
         return self._calls.get(session_id) or self._over.get(session_id)
 
+    async def farewell(self, call: PhoneCall, *, within_s: float) -> Sentence | None:
+        """Return what the caller is told when the stream has ended, or could not be opened; None: nothing.
+
+        For carriers that ask what comes next.
+
+        Raises:
+            TimeoutError: it is not known in time how the call has ended.
+        """
+        if call.status in ("ringing", "answered"):
+            _report_missing_stream(call)
+            self.end(call, "failed")
+        async with asyncio.timeout(within_s):
+            await call.ended.wait()
+        if call.outcome in _QUIET:
+            return None
+        call.told.set()
+        return call.farewell or self.sentence("failed")
+
     def end(self, call: PhoneCall, outcome: str, reason: str = "") -> None:
         """Note that a call is over, and give its lease back. Idempotent.
 
@@ -218,8 +240,7 @@ class PhoneCalls:
 
     def _not_connected(self, call: PhoneCall) -> None:
         metrics.PHONE_REFUSED.labels(call.channel.name, "not_connected").inc()
-        fields = _log_fields(call.channel)
-        log.warning("phone_stream_missing", agent_id=call.lease.agent_id, session_id=call.lease.session_id, **fields)
+        _report_missing_stream(call)
         if call.channel.direction == "outbound":
             self.end(call, "failed", NOT_CONNECTED)
         else:
@@ -230,6 +251,11 @@ class PhoneCalls:
         fields = _log_fields(channel)
         log.info("phone_call_refused", agent_id=agent_id, kind=kind, reason=refused.reason, **fields)
         return refused
+
+
+def _report_missing_stream(call: PhoneCall) -> None:
+    lease, fields = call.lease, _log_fields(call.channel)
+    log.warning("phone_stream_missing", agent_id=lease.agent_id, session_id=lease.session_id, **fields)
 
 
 def _metadata_of(channel: Channel) -> dict[str, Any]:
@@ -245,5 +271,7 @@ def _metadata_of(channel: Channel) -> dict[str, Any]:
 
 
 def _log_fields(channel: Channel) -> dict[str, str]:
-    """Return log fields of a call: no number of a caller, which is personal data."""
-    return {"carrier": channel.name, "direction": channel.direction, "call_id": channel.call_id or ""}
+    """Return log fields of a call: the number of the host, and not that of the other side, which is personal data."""
+    own = channel.to_number if channel.direction == "inbound" else channel.from_number
+    found = {"carrier": channel.name, "direction": channel.direction, "number": own, "call_id": channel.call_id}
+    return {name: value or "" for name, value in found.items()}

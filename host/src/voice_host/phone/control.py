@@ -28,6 +28,9 @@ class PhoneControl:
         except CarrierError as error:
             self._call.transferred = False
             raise CallControlFailed(str(error)) from error
+        except BaseException:  # the carrier did not answer in time: if the stream ends, the caller is not left alone
+            self._call.transferred = False
+            raise
 
     async def send_digits(self, digits: str) -> None:
         """Play telephone keys into the call."""

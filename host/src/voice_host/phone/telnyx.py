@@ -17,11 +17,12 @@ from starlette.requests import HTTPConnection
 from voice_host.clients import telnyx as media_streaming
 from voice_host.clients.choice import ProtocolChoice
 from voice_host.observability.logs import get_logger
+from voice_host.observability.printable import printable
 from voice_host.phone.calls import PhoneCalls, Refused
 from voice_host.phone.carrier import CarrierError, Detection, Dial, PhoneCall, Sentence
 from voice_host.phone.rest import CarrierRefused, RestApi
 from voice_host.phone.telnyx_signature import public_key, why_not_signed
-from voice_host.phone.webhooks import receive_body, refuse_webhook
+from voice_host.phone.webhooks import number, receive_body, refuse_webhook
 from voice_host.settings import PhoneSettings
 from voice_host.settings.phone import TelnyxSettings
 from voice_host.tasks import in_background
@@ -203,8 +204,8 @@ class TelnyxCarrier:
         return True
 
     def _incoming(self, payload: _Payload) -> None:
-        from_number = payload.from_number if payload.from_number.startswith("+") else None  # e.g. "anonymous"
-        channel = Channel(NAME, "phone", "inbound", from_number, payload.to_number, payload.call_control_id)
+        from_number, to_number = number(payload.from_number), number(payload.to_number)
+        channel = Channel(NAME, "phone", "inbound", from_number, to_number, payload.call_control_id)
         call = self._calls.incoming(channel)
         if isinstance(call, Refused):
             work = self._refuse(payload.call_control_id, self._calls.sentence(call.occasion))
@@ -218,7 +219,7 @@ class TelnyxCarrier:
         try:
             await self._act(call_id, "answer", {"command_id": f"answer-{call_id}"[:128], **self._streaming(url)})
         except CarrierError as error:
-            log.warning("phone_call_not_answered", carrier=NAME, session_id=call.lease.session_id, error=str(error))
+            log.warning("phone_call_not_answered", carrier=NAME, session_id=call.lease.session_id, error=error.logged)
             self._calls.end(call, "failed")
         try:
             await call.picked_up.wait()
@@ -239,7 +240,7 @@ class TelnyxCarrier:
             try:
                 await work
             except CarrierError as error:
-                log.warning("phone_request_failed", carrier=NAME, call_id=call_id, error=str(error))
+                log.warning("phone_request_failed", carrier=NAME, call_id=call_id, error=error.logged)
 
         task = in_background(logged(), "phone-telnyx", of=call_id)
         self._requests.add(task)
@@ -297,7 +298,7 @@ class TelnyxCarrier:
             pass
         except CarrierRefused as error:
             if not _is_over(error):
-                log.warning("phone_sentence_not_spoken", carrier=NAME, call_id=call_id, error=str(error))
+                log.warning("phone_sentence_not_spoken", carrier=NAME, call_id=call_id, error=error.logged)
         finally:  # also when the host stops: nobody would be left to end the call
             self._spoken.pop(call_id, None)
             await self.hang_up(call_id)
@@ -346,4 +347,4 @@ def _error_of(refused: CarrierRefused) -> tuple[str, str]:
     """Return code and title of the first error in Telnyx' answer."""
     errors = refused.answer.get("errors")
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    return str(first.get("code", ""))[:20], str(first.get("title", ""))[:100]
+    return printable(str(first.get("code", "")), max_chars=20), printable(str(first.get("title", "")), max_chars=100)

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from types import MappingProxyType
 from typing import Literal
 from urllib.parse import parse_qsl
@@ -18,12 +17,13 @@ from starlette.responses import Response
 from voice_host.clients import twilio as media_streams
 from voice_host.clients.choice import ProtocolChoice
 from voice_host.observability.logs import get_logger
+from voice_host.observability.printable import printable
 from voice_host.phone import twiml
 from voice_host.phone.calls import PhoneCalls, Refused
 from voice_host.phone.carrier import CarrierError, Detection, Dial, PhoneCall, Sentence
 from voice_host.phone.rest import CarrierRefused, RestApi
 from voice_host.phone.twilio_signature import Secrets, why_not_signed
-from voice_host.phone.webhooks import receive_body, refuse_webhook
+from voice_host.phone.webhooks import number, receive_body, refuse_webhook
 from voice_host.settings import PhoneSettings
 from voice_host.settings.phone import TwilioSettings
 from voice_host_sdk import CallAnswer, Channel
@@ -43,7 +43,6 @@ MAX_FIELDS = 200
 """Twilio sends about 30 fields."""
 
 _CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
-_NUMBER = re.compile(r"\+[1-9]\d{1,14}")
 
 WITHHELD = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
 """What Twilio sends as the number of callers who withhold theirs: "anonymous" and other words, typed on a telephone."""
@@ -52,9 +51,6 @@ _OVER = frozenset({20404, 21220})
 """Codes of the REST API for a call that is over: not found, and not in progress."""
 
 _DETECTIONS: Mapping[Detection, str] = MappingProxyType({"person": "Enable", "message_end": "DetectMessageEnd"})
-
-_QUIET = frozenset({"completed", "transferred", "cancelled"})
-"""Outcomes of calls that end without a word. Any other, also an unknown one, is told to the caller."""
 
 _FINAL: Mapping[str, str] = MappingProxyType(
     {"busy": "busy", "no-answer": "no-answer", "canceled": "cancelled", "failed": "failed", "completed": "completed"}
@@ -129,17 +125,11 @@ class TwilioCarrier:
         call = self._calls.find(NAME, form["CallSid"])
         if call is None:
             return _answer(twiml.hang_up())
-        if call.status in ("ringing", "answered"):
-            log.warning("phone_stream_missing", carrier=NAME, session_id=call.lease.session_id, call_id=form["CallSid"])
-            self._calls.end(call, "failed")
-            return _answer(twiml.say_and_hang_up(self._calls.sentence("failed")))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(END_TIMEOUT_S):
-                await call.ended.wait()
-        if call.outcome in _QUIET:
-            return _answer(twiml.hang_up())
-        call.told.set()
-        return _answer(twiml.say_and_hang_up(call.farewell or self._calls.sentence("failed")))
+        try:
+            farewell = await self._calls.farewell(call, within_s=END_TIMEOUT_S)
+        except TimeoutError:
+            farewell = self._calls.sentence("failed")
+        return _answer(twiml.hang_up() if farewell is None else twiml.say_and_hang_up(farewell))
 
     async def _progress(self, request: Request) -> Response:
         """The status of an outbound call has changed, or Twilio has found out who answered it."""
@@ -167,7 +157,7 @@ class TwilioCarrier:
         if isinstance(form, Response):
             return form
         if form["StreamEvent"] == "stream-error":
-            error = "".join(char for char in form["StreamError"][:200] if char.isprintable())
+            error = printable(form["StreamError"], max_chars=200)
             log.warning("phone_stream_error", carrier=NAME, call_id=form["CallSid"], error=error)
         return Response(status_code=204)
 
@@ -254,8 +244,7 @@ class TwilioCarrier:
             return await self._api.send("POST", f"/2010-04-01/Accounts/{self._account_sid}/{path}", form=form)
         except CarrierRefused as refused:
             code, said = refused.answer.get("code"), str(refused.answer.get("message", ""))
-            described = "".join(char for char in said[:200] if char.isprintable())
-            message = f"Twilio refused: {described} ({code})" if described else str(refused)
+            message = f"Twilio refused: {printable(said, max_chars=200)} ({code})" if said else str(refused)
             raise CarrierRefused(message, refused.status or 0, refused.answer) from None
 
     async def aclose(self) -> None:
@@ -289,8 +278,7 @@ def _fields(request: Request, body: bytes) -> list[tuple[str, str]] | None:
 
 
 def _number(text: str) -> str | None:
-    """Return a telephone number; None: it is withheld, or no number, such as a SIP address."""
-    return text if _NUMBER.fullmatch(text) and text not in WITHHELD else None
+    return None if text in WITHHELD else number(text)
 
 
 def _answer(xml: str) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -16,17 +15,15 @@ from starlette.responses import JSONResponse
 
 from voice_host.clients import vonage as websocket
 from voice_host.clients.choice import ProtocolChoice
-from voice_host.observability.logs import get_logger
+from voice_host.observability.printable import printable
 from voice_host.phone.calls import PhoneCalls, Refused
 from voice_host.phone.carrier import CarrierError, Detection, Dial, PhoneCall, Sentence
 from voice_host.phone.rest import CarrierRefused, RestApi
 from voice_host.phone.vonage_tokens import private_key, rest_token, why_not_signed
-from voice_host.phone.webhooks import receive_body, refuse_webhook
+from voice_host.phone.webhooks import number, receive_body, refuse_webhook
 from voice_host.settings import PhoneSettings
 from voice_host.settings.phone import VonageSettings
 from voice_host_sdk import CallAnswer, Channel
-
-log = get_logger(__name__)
 
 NAME = websocket.NAME
 
@@ -53,8 +50,6 @@ _DETECTIONS: Mapping[Detection, Mapping[str, Any]] = {
     "person": {"advanced_machine_detection": {"behavior": "continue", "mode": "detect"}},
     "message_end": {"advanced_machine_detection": {"behavior": "continue", "mode": "detect_beep"}},
 }
-
-_DIGITS = re.compile(r"[1-9]\d{1,14}")
 
 Ncco = list[dict[str, Any]]
 
@@ -149,19 +144,11 @@ class VonageCarrier:
         ended = webhook.status in ("failed", "unanswered", "rejected", "timeout", "disconnected")
         if call is None or not ended:
             return Response(status_code=204)
-        if call.status in ("ringing", "answered"):
-            log.warning("phone_stream_missing", carrier=NAME, session_id=call.lease.session_id)
-            self._calls.end(call, "failed")
-            return JSONResponse(_tell(self._calls.sentence("failed")))
         try:
-            async with asyncio.timeout(END_TIMEOUT_S):
-                await call.ended.wait()
+            farewell = await self._calls.farewell(call, within_s=END_TIMEOUT_S)
         except TimeoutError:
-            return Response(status_code=204)
-        if call.farewell is None:
-            return Response(status_code=204)
-        call.told.set()
-        return JSONResponse(_tell(call.farewell))
+            farewell = None
+        return Response(status_code=204) if farewell is None else JSONResponse(_tell(farewell))
 
     async def _progress(self, request: Request) -> Response:
         """The status of a call has changed, or Vonage has found out who answered."""
@@ -260,7 +247,7 @@ class VonageCarrier:
         try:
             return await self._api.send(method, "/v1/calls" + path, body)
         except CarrierRefused as refused:
-            title = "".join(char for char in str(refused.answer.get("title", ""))[:200] if char.isprintable())
+            title = printable(str(refused.answer.get("title", "")), max_chars=200)
             message = f"Vonage refused: {title} ({refused.status})" if title else str(refused)
             raise CarrierRefused(message, refused.status or 0, refused.answer) from None
 
@@ -276,7 +263,7 @@ def make(settings: PhoneSettings, calls: PhoneCalls) -> VonageCarrier | None:
 
 def _number(text: str | None) -> str | None:
     """Return a number in E.164 form, which Vonage sends without `+`; None: it is withheld, or no number."""
-    return f"+{text}" if text is not None and _DIGITS.fullmatch(text) else None
+    return None if text is None else number(f"+{text}")
 
 
 def _path(call_id: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,6 +14,13 @@ log = get_logger(__name__)
 
 MAX_BODY_BYTES = 65536
 """Webhooks have a few KB."""
+
+_E164 = re.compile(r"\+[1-9]\d{1,14}")
+
+
+def number(text: str) -> str | None:
+    """Return a telephone number in E.164 form; None: it is withheld, or no number, such as a SIP address."""
+    return text if _E164.fullmatch(text) is not None else None
 
 
 async def receive_body(request: Request) -> bytes | None:
