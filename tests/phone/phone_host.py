@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ NUMBER = "+15550100"
 
 
 class Heard(Observable, LifecycleCallbacks):
-    """What the agent was told."""
+    """What the agent was told. It ends no session before `free` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,6 +42,8 @@ class Heard(Observable, LifecycleCallbacks):
         self.digits: list[str] = []
         self.answers: list[CallAnswer] = []
         self.ends: list[str] = []
+        self.free = asyncio.Event()
+        self.free.set()
 
     async def on_session_created(self, session: Session) -> None:
         self.sessions.append(session)
@@ -63,6 +66,7 @@ class Heard(Observable, LifecycleCallbacks):
         self.changed()
 
     async def on_session_destroyed(self, session: Session, end: SessionEnd) -> None:
+        await self.free.wait()
         self.ends.append(end.reason)
         self.changed()
 

@@ -104,6 +104,18 @@ def loudness(pcm: bytes) -> float:
     return sorted(abs(sample) for sample in samples)[len(samples) * 9 // 10]
 
 
+async def test_a_caller_does_not_wait_for_what_the_agent_has_to_finish() -> None:
+    async with telnyx_host(config=GREETING) as (host, telnyx), telnyx.call(NUMBER) as line:
+        host.heard.free.clear()
+        await line.speaker.hear_for(0.5)
+        await host.heard.sessions[0].end()
+        await line.until(lambda line: line.over)
+        assert (host.heard.ends, host.admission.calls) == ([], 1)  # the agent is still at it
+        host.heard.free.set()
+        await over(host, line)
+        assert (host.heard.ends, host.admission.calls) == (["ended"], 0)
+
+
 async def test_the_agent_hangs_up() -> None:
     async with telnyx_host(config=AgentConfig(greeting="Goodbye.")) as (host, telnyx), telnyx.call(NUMBER) as line:
         await line.speaker.hear_for(0.2)

@@ -105,6 +105,18 @@ async def test_a_reply_is_cut_after_all_of_it_was_sent() -> None:
     assert twilio.errors == []
 
 
+async def test_a_caller_does_not_wait_for_what_the_agent_has_to_finish() -> None:
+    async with twilio_host(config=GREETING) as (host, twilio), twilio.call(NUMBER) as line:
+        host.heard.free.clear()
+        await line.speaker.hear_for(0.5)
+        await host.heard.sessions[0].end()
+        await line.until(lambda line: line.status == "completed")
+        assert (host.heard.ends, host.admission.calls) == ([], 1)  # the agent is still at it
+        host.heard.free.set()
+        await over(host, line)
+        assert (host.heard.ends, host.admission.calls) == (["ended"], 0)
+
+
 async def test_the_agent_hangs_up() -> None:
     async with twilio_host(config=GREETING) as (host, twilio), twilio.call(NUMBER) as line:
         await line.speaker.hear_for(0.5)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulators.twilio import TwilioSimulator
-from tests.supervisor.hosts import Host, serving
+from tests.supervisor.hosts import TELLING, Host, serving
 
 pytestmark = [
     pytest.mark.real_time,
@@ -25,6 +25,8 @@ FAILED = "Sorry, something went wrong. Please call again."
 UNAVAILABLE = "Sorry, nobody can take your call at the moment. Please call again later."
 
 SETTINGS = f"""
+[agents]
+callback_timeout_s = 60
 [phone]
 public_url = "https://voice.example.com"
 [phone.numbers]
@@ -36,11 +38,19 @@ api_url = "%s"
 """
 
 
+SLOW = """
+        while os.path.exists("{busy}"):
+            await asyncio.sleep(0.02)
+        print("destroyed\""""
+"""What the agent does at the end of a session, as long as there is a file."""
+
+
 @asynccontextmanager
 async def phone_host(folder: Path) -> AsyncIterator[tuple[Host, TwilioSimulator]]:
     async with TwilioSimulator("https://voice.example.com", NUMBER) as twilio:
         settings = SETTINGS % (twilio.account_sid, twilio.url)
-        starting = serving(folder, settings, TWILIO_AUTH_TOKEN=twilio.auth_token)
+        agent = "import asyncio\n" + TELLING.replace('\n        print("destroyed"', SLOW.format(busy=folder / "busy"))
+        starting = serving(folder, settings, {"telling": agent}, TWILIO_AUTH_TOKEN=twilio.auth_token)
         host = await asyncio.to_thread(starting.__enter__)
         try:
             twilio.address = f"127.0.0.1:{host.port}"
@@ -63,12 +73,15 @@ async def test_calls_in_worker_processes(tmp_path: Path) -> None:
             await line.hang_up()
         await asyncio.to_thread(host.process.until, "destroyed goodbye")
 
-        # A stream that is lost, while the caller is still there.
+        # A stream that is lost, while the caller is still there. Nobody waits for the agent, which has something to do.
+        (tmp_path / "busy").touch()
         async with twilio.call(NUMBER) as line:
             await line.speaker.hear_for(0.01)
             line.lose_stream()
             await line.until(lambda line: line.status == "completed", 30)
             assert line.said == [FAILED]
+        assert "destroyed lost" not in host.process.output
+        (tmp_path / "busy").unlink()
         await asyncio.to_thread(host.process.until, "destroyed lost")
 
         # A worker that dies in a call.

@@ -196,7 +196,7 @@ def _shown(call: PhoneCall) -> OutboundCall:
         to=call.channel.to_number or "",
         **{"from": call.channel.from_number or ""},
         status=call.status,
-        outcome=call.outcome or None,
+        outcome=call.outcome if call.status == "over" else None,
         reason=call.reason or None,
         answered_by=call.answer.by if call.answer else None,
         created=call.created,

@@ -53,6 +53,7 @@ class _StreamRoute:
             return
         timeout_s = self._live.current.limits.send_timeout_s
         client = ClientConnection(AsgiWebSocket(ws), carrier.protocol(call), send_timeout_s=timeout_s)
+        client.on_closed = partial(self._phone.stream_closed, call)
         opening = Opening(call.metadata, channel=call.channel)
         # Called when `take` has begun, which from then on keeps answers until there is a session.
         tell = partial(self._agents.call_answered, call.lease.session_id)

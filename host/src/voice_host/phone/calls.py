@@ -208,7 +208,7 @@ class PhoneCalls:
             _report_missing_stream(call)
             self.end(call, "failed")
         async with asyncio.timeout(within_s):
-            await call.ended.wait()
+            await call.settled.wait()
         if call.outcome in _QUIET:
             return None
         call.told.set()
@@ -235,6 +235,7 @@ class PhoneCalls:
         while len(self._over) > MAX_OVER:
             _, oldest = self._over.popitem(last=False)
             self._ids.pop((oldest.channel.name, oldest.channel.call_id or ""), None)
+        call.settled.set()
         call.picked_up.set()
         call.ended.set()
 

@@ -70,7 +70,7 @@ class PhoneCall:
         stream_token: unguessable; part of the address of the media stream, and good for one connection.
         metadata: for `Session.metadata`.
         status: `ringing`; `answered`: an outbound call was answered; `streaming`: it is connected to the agent; `over`.
-        outcome: why an outbound call did not come about, or how a call ended; empty until then.
+        outcome: why an outbound call did not come about, or how a call ended; empty: that is not known yet.
         transferred: whether the agent has handed the caller over to another number.
         farewell: what the caller is told after the stream has ended; None: nothing.
         told: set when the carrier has been told the farewell, where it asks for it.
@@ -79,6 +79,7 @@ class PhoneCall:
         answers: the same for the agent, kept until its session begins.
         created: when it began. The times that follow are those of the event loop, in seconds.
         created_s, answered_s, ended_s: when it began, was answered, and was over; None: not yet.
+        settled: set when its outcome is known. The agent may have something left to finish.
         picked_up: set when it is answered, or over.
         ended: set when it is over.
     """
@@ -99,6 +100,7 @@ class PhoneCall:
     created_s: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     answered_s: float | None = None
     ended_s: float | None = None
+    settled: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     picked_up: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 

@@ -62,23 +62,39 @@ class PhoneService:
         self.outbound = OutboundCalls(self.carriers, calls)
         self._requests: set[asyncio.Task[None]] = set()
 
-    def stream_ended(self, call: PhoneCall, close_code: CloseCode | None) -> None:
-        """End a call whose media stream has ended: hang up, after a sentence if it has failed.
+    def stream_closed(self, call: PhoneCall, close_code: CloseCode | None) -> None:
+        """Hang up a call whose media stream is over, after a sentence if it has failed. Idempotent.
+
+        The caller does not wait for what the agent still has to finish. Until then, the call keeps its lease.
 
         Args:
             call: an agent had it.
             close_code: with which the host closed the stream; None: the stream was lost.
         """
+        if call.settled.is_set():
+            return
         occasion = _OCCASIONS.get(close_code)
         if call.transferred:
-            self.calls.end(call, "transferred")
+            call.outcome = "transferred"
+        elif occasion is not None:
+            call.outcome, call.farewell = "failed", self.calls.sentence(occasion)
+        else:
+            call.outcome = "completed"
+        call.settled.set()
+        if call.transferred:
             return
-        if occasion is not None:
-            call.farewell = self.calls.sentence(occasion)
-        self.calls.end(call, "completed" if occasion is None else "failed")
         request = in_background(self._part(call), "phone-hang-up", of=call.lease.session_id)
         self._requests.add(request)
         request.add_done_callback(self._requests.discard)
+
+    def stream_ended(self, call: PhoneCall, close_code: CloseCode | None) -> None:
+        """End a call whose agent has finished.
+
+        Args:
+            call, close_code: as for `stream_closed`, if that was not called before.
+        """
+        self.stream_closed(call, close_code)
+        self.calls.end(call, call.outcome)
 
     async def _part(self, call: PhoneCall) -> None:
         carrier, call_id = self.carriers[call.channel.name], call.channel.call_id

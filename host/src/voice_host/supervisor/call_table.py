@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from voice_host.workers.messages import (
     CallAnswered,
     CallOver,
     Checkpoint,
+    Closed,
     Connected,
     ControlCall,
     SessionOver,
@@ -49,6 +51,7 @@ class IncomingCall:
         choice: the client's protocol.
         control: the carrier's side of a telephone call, used at the worker's request; None: it has none.
         answers: who answered, passed on once the call has got its session.
+        on_closed: see `ClientConnection.on_closed`.
     """
 
     accepted: HandedOver
@@ -58,6 +61,7 @@ class IncomingCall:
     choice: ProtocolChoice
     control: CallControl | None = None
     answers: CallAnswers = field(default_factory=CallAnswers)
+    on_closed: Callable[[CloseCode | None], None] | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -71,6 +75,7 @@ class Call:
         control: the carrier's side of the call; None: it has none.
         over: done when the call is over; False: the worker was lost before.
         answers: who answered, passed on once the call has got its session.
+        on_closed: called when the worker has closed the connection; None: nobody waits for that.
         close_code: with which the worker closed the connection.
     """
 
@@ -80,6 +85,7 @@ class Call:
     control: CallControl | None = None
     over: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     answers: CallAnswers = field(default_factory=CallAnswers)
+    on_closed: Callable[[CloseCode | None], None] | None = None
     close_code: CloseCode | None = None
 
     def end(self, *, over: bool) -> None:
@@ -146,7 +152,15 @@ class CallTable:
                 return None
         finally:
             os.close(position)
-        call = self.calls[number] = Call(number, lease, incoming.caller, incoming.control, answers=incoming.answers)
+        call = Call(
+            number,
+            lease,
+            incoming.caller,
+            incoming.control,
+            answers=incoming.answers,
+            on_closed=incoming.on_closed,
+        )
+        self.calls[number] = call
         self.sessions.add(lease.session_id)
         self._events.changed(self._worker)
         return call
@@ -157,6 +171,9 @@ class CallTable:
             case Connected(call=number, token_digest=digest):
                 if (call := self.calls.get(number)) is not None:
                     self._connected(call, digest)
+            case Closed(call=number, close_code=close_code):
+                if (call := self.calls.get(number)) is not None and call.on_closed is not None:
+                    call.on_closed(close_code)
             case CallOver(call=number, parked=parked, close_code=close_code):
                 if (call := self.calls.pop(number, None)) is not None:
                     call.close_code = close_code
@@ -192,5 +209,5 @@ class CallTable:
         self.calls.clear()
 
 
-CallMessage = Connected | CallOver | ControlCall | Checkpoint | SessionOver
+CallMessage = Connected | Closed | CallOver | ControlCall | Checkpoint | SessionOver
 """What a worker reports about its calls and sessions."""

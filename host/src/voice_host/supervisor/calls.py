@@ -105,7 +105,9 @@ class WorkerCalls:
             return
         caller = CallerSocket(accepted.socket, accepted.request, connection.subprotocol)
         try:
-            incoming = IncomingCall(accepted, caller, lease, opening, connection.choice, control, answers)
+            incoming = IncomingCall(
+                accepted, caller, lease, opening, connection.choice, control, answers, connection.on_closed
+            )
             connection.close_code = await self._serve(incoming, worker)
         finally:
             caller.let_go()

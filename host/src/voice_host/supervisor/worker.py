@@ -31,6 +31,7 @@ from voice_host.workers.messages import (
     Beat,
     CallOver,
     Checkpoint,
+    Closed,
     Connected,
     ControlCall,
     Drain,
@@ -283,7 +284,7 @@ class Worker:
             case Reported(report=report):
                 self.report = report.model_copy(update={"id": self.agent_id})
                 self._events.changed(self)
-            case Connected() | CallOver() | ControlCall() | Checkpoint() | SessionOver():
+            case Connected() | Closed() | CallOver() | ControlCall() | Checkpoint() | SessionOver():
                 self.table.receive(message, payload)
             case Observed():
                 self._events.observed(self, message)

@@ -33,6 +33,7 @@ from voice_host.workers.messages import (
     Beat,
     CallAnswered,
     CallOver,
+    Closed,
     ControlResult,
     Drain,
     EndLost,
@@ -201,12 +202,16 @@ class WorkerCalls:
 
     async def _serve(self, message: TakeCall, saved: SavedSession | None, transport: AsgiWebSocket) -> None:
         client = ClientConnection(transport, message.protocol, send_timeout_s=self._settings.limits.send_timeout_s)
+        client.on_closed = partial(self._closed, message.call)
         control = self._requests.control(message.call) if message.controlled else None
         opening = Opening(message.metadata, channel=message.channel)
         try:
             await self._agents.take(client, message.lease, opening, control, saved)
         finally:
             self._over(message, client.close_code)
+
+    def _closed(self, call: int, close_code: CloseCode | None) -> None:
+        self._link.send(Closed(call=call, close_code=close_code))
 
     def _over(self, message: TakeCall, close_code: CloseCode | None = None) -> None:
         session_id = message.lease.session_id

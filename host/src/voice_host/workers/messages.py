@@ -180,8 +180,20 @@ class Connected(Message):
     token_digest: str | None
 
 
+class Closed(Message):
+    """A call's connection is over, while its session may have something left to finish.
+
+    Attributes:
+        close_code: of `ClientConnection`.
+    """
+
+    kind: Literal["closed"] = "closed"
+    call: int
+    close_code: CloseCode | None
+
+
 class CallOver(Message):
-    """A call's connection has ended.
+    """A call has ended.
 
     Attributes:
         parked: its session waits for the caller.
@@ -261,7 +273,17 @@ ToWorker = Annotated[
     Field(discriminator="kind"),
 ]
 ToFront = Annotated[
-    Started | Reported | Connected | CallOver | ControlCall | Checkpoint | SessionOver | Beat | Figures | Observed,
+    Started
+    | Reported
+    | Connected
+    | Closed
+    | CallOver
+    | ControlCall
+    | Checkpoint
+    | SessionOver
+    | Beat
+    | Figures
+    | Observed,
     Field(discriminator="kind"),
 ]
 

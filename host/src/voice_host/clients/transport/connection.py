@@ -91,6 +91,8 @@ class ClientConnection:
         self._speaking = 0  # the reply whose speech was sent last
         self.on_stalled: Callable[[], None] = _ignore
         """Called when the client has accepted nothing for `send_timeout_s`."""
+        self.on_closed: Callable[[CloseCode | None], None] = _ignore
+        """Called with `close_code` when the connection is over. What the session then has to finish may take longer."""
 
     @property
     def client_host(self) -> str | None:
@@ -263,14 +265,12 @@ class ClientConnection:
         self.close_code = None if lost else code
         async with self._lock:
             self.on_stalled = _ignore  # it refers to the call, which refers to this
-            if self._gone:
-                return
-            self._gone = True
-            try:
-                async with asyncio.timeout(self._send_timeout_s):
-                    await self._transport.close(code, fit_reason(reason))
-            except (ConnectionLost, TimeoutError):
-                return
+            if not self._gone:
+                self._gone = True
+                with suppress(ConnectionLost, TimeoutError):
+                    async with asyncio.timeout(self._send_timeout_s):
+                        await self._transport.close(code, fit_reason(reason))
+        self.on_closed(self.close_code)
 
     # --- from the client ------------------------------------------------------------------------------------------
 
@@ -303,7 +303,7 @@ def _encoder(speech_hz: int, speaker: AudioFormat) -> SpeechEncoder | None:
     return None if same else SpeechEncoder(speech_hz, speaker)
 
 
-def _ignore() -> None:
+def _ignore(*_: object) -> None:
     pass
 
 
