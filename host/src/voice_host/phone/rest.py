@@ -63,8 +63,7 @@ class RestApi:
         request = self._session.request(method, url, json=body, data=fields, headers=headers, allow_redirects=False)
         try:
             async with request as response:
-                raw = await response.content.read(MAX_ANSWER_BYTES)
-                answer = _parsed(raw)
+                answer = _parsed(await _body(response))
                 if not response.ok:
                     raise CarrierRefused(f"{self._carrier} answered {response.status}", response.status, answer)
                 return answer
@@ -95,3 +94,13 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     except ValueError:
         return {}  # Vonage's answers are empty
     return found if isinstance(found, dict) else {}
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body, whose parts may come one by one; its beginning if it is too long."""
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > MAX_ANSWER_BYTES:
+            break
+    return bytes(body)
