@@ -15,7 +15,7 @@ from tests.simulators.telnyx import TelnyxLine, TelnyxSimulator
 from voice_host.clients.audio import SpeechEncoder, decoder
 from voice_host.clients.protocol import AudioFormat, Encoding
 from voice_host.phone.calls import CONNECT_TIMEOUT_S
-from voice_host.phone.outbound import DialOrder
+from voice_host.phone.outbound import DialOrder, DialRefused
 from voice_host.settings import LimitsSettings
 from voice_host_sdk import AgentConfig, Channel
 
@@ -289,6 +289,17 @@ async def test_a_call_that_the_host_makes_and_who_answers() -> None:
         await host.phone.outbound.hang_up(call)
         await line.until(lambda _: line.over)
     assert all("90018" in why for _, why in telnyx.refusals)
+
+
+async def test_a_call_whose_id_was_never_learned_is_hung_up_when_somebody_answers() -> None:
+    async with telnyx_host(outbound=OUTBOUND) as (host, telnyx):
+        telnyx.loses_answers = True
+        with pytest.raises(DialRefused):
+            await host.phone.outbound.dial(DialOrder("desk", CALLER))
+        [line] = telnyx.lines
+        await line.answer()
+        await line.until(lambda line: line.over)
+        assert line.stream_refused == 403
 
 
 @pytest.mark.parametrize(

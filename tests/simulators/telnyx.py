@@ -77,6 +77,8 @@ class TelnyxSimulator(Observable):
         self.opens_streams = True
         self.reports_ends = True
         """Whether the end of a sentence is reported."""
+        self.loses_answers = False
+        """Whether the answer to a request for a call is lost, which is made all the same."""
         self.hang_up_first = False
         """Whether callers hang up before their calls are answered."""
         self._numbers = itertools.count(1)
@@ -171,6 +173,8 @@ class TelnyxSimulator(Observable):
         line.webhook_url = fields.webhook_url
         self.spawn(line.webhook("call.initiated", state="bridging"))
         self.changed()
+        if self.loses_answers:
+            return Response(status_code=504)
         return JSONResponse({"data": {"call_control_id": line.id, "call_leg_id": "leg", "is_alive": False}})
 
     async def _act(self, request: Request) -> Response:

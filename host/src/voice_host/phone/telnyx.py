@@ -167,6 +167,9 @@ class TelnyxCarrier:
         if event in ("call.speak.ended", "call.playback.ended") and (spoken := self._spoken.get(call_id)) is not None:
             spoken.set()
         call = self._calls.find(NAME, call_id)
+        if call is None and event == "streaming.failed":
+            # The stream was ours, so the host has made the call, and has never learned its id from Telnyx' answer.
+            self._in_background(self.hang_up(call_id), call_id)
         if call is None or call.status == "over":
             return
         match event:
