@@ -371,6 +371,20 @@ async def test_binary_frames_count_as_messages() -> None:
     assert len(codes) < 10
 
 
+async def test_a_message_that_is_too_long_leaves_nothing_behind() -> None:
+    async with desk(limits=LimitsSettings(max_json_bytes=1000)) as s:
+        s.llm.reply("It is noon.")
+        async with realtime(s.url) as client:
+            await client.say(bytes(48000))  # audio has other limits, also as the first message
+            await client.type("Blah. " * 1000)
+            await client.came("error")
+            await client.type("What time is it?")
+            await client.came("response.done")
+    codes = [event["error"]["code"] for event in client.reader.of("error")]
+    assert codes == ["rate_limit_exceeded", "nothing_to_answer"]
+    assert [message["content"] for message in s.llm.requests[0].messages][-1] == "What time is it?"
+
+
 async def test_more_than_a_limit_is_ignored_and_told_with_the_id_of_the_event() -> None:
     limits = LimitsSettings(max_typed_chars=10)
     async with desk(limits=limits) as s, realtime(s.url) as client:

@@ -20,7 +20,7 @@ from tests.clients.telephone import TelephoneProtocol
 from tests.speech.added.chirp.adapter import ChirpSpeechToText, ChirpTextToSpeech
 from voice_host import VoiceSessionHandler
 from voice_host.admission import Admission, Lease
-from voice_host.clients.protocol import ClientEvent, Frame, Malformed, Opening
+from voice_host.clients.protocol import Admit, ClientEvent, Frame, Malformed, Opening, unlimited
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection
 from voice_host.fleet.local import LocalAgents, build
@@ -98,9 +98,9 @@ class Silent(TelephoneProtocol):
 
     parsed: ClassVar[list[Frame]] = []
 
-    def receive(self, frame: Frame) -> Sequence[ClientEvent]:
+    def receive(self, frame: Frame, admit: Admit = unlimited) -> Sequence[ClientEvent]:
         self.parsed.append(frame)
-        return [event for event in super().receive(frame) if not isinstance(event, Malformed)]
+        return [event for event in super().receive(frame, admit) if not isinstance(event, Malformed)]
 
 
 class SilentHandler(VoiceSessionHandler):

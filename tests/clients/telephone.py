@@ -23,6 +23,7 @@ from pydantic import Base64Bytes, BaseModel, Field, TypeAdapter, ValidationError
 
 from voice_host.call.events import CallEvent, ReplyCut
 from voice_host.clients.protocol import (
+    Admit,
     Audio,
     AudioFormat,
     ClientEvent,
@@ -33,6 +34,7 @@ from voice_host.clients.protocol import (
     Malformed,
     Opening,
     Played,
+    unlimited,
 )
 from voice_host_sdk import Channel
 
@@ -95,11 +97,13 @@ class TelephoneProtocol:
     def connected(self, handshake: Handshake) -> Sequence[ClientEvent]:
         return ()  # `start` says who calls
 
-    def receive(self, frame: Frame) -> Sequence[ClientEvent]:
+    def receive(self, frame: Frame, admit: Admit = unlimited) -> Sequence[ClientEvent]:
         try:
             message = _frames.validate_json(frame)
         except ValidationError:
             return (Malformed("this is no frame of the carrier"),)
+        if not isinstance(message, Media) and not admit():
+            return ()
         if isinstance(message, Start) and self._stream is None:
             self._stream = message.stream
             channel = Channel("carrier", "phone", from_number=message.parameters.get("from"))

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from tests.clients.telephone import TelephoneProtocol
 from voice_host.call.events import ReplyCut, ReplyText, SpeechSent
 from voice_host.clients.close_codes import CloseCode
-from voice_host.clients.protocol import Audio, Frame, Opening
+from voice_host.clients.protocol import Admit, Audio, Frame, Opening, unlimited
 from voice_host.clients.transport import ConnectionLost, Disconnected
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection, OpeningFailed
@@ -162,8 +162,8 @@ class Introduced(VoiceHostV1):
     def connected(self, _: Any) -> tuple[()]:
         return ()
 
-    def receive(self, frame: Frame) -> Any:
-        return (Opening({"name": "Ada"}),) if frame == "start" else super().receive(frame)
+    def receive(self, frame: Frame, admit: Admit = unlimited) -> Any:
+        return (Opening({"name": "Ada"}),) if frame == "start" else super().receive(frame, admit)
 
 
 def introduced(*says: Frame | Disconnected) -> tuple[ClientConnection, Client]:

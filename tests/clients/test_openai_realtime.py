@@ -128,6 +128,10 @@ BAD: list[tuple[str | bytes, str, str | None]] = [
     ('{"type": "input_audio_buffer.append"}', "missing_required_parameter", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": "not base64!"}', "invalid_value", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": 7}', "invalid_value", "audio"),
+    ('{"type": "input_audio_buffer.append", "audio": "!!!!"}', "invalid_value", "audio"),
+    ('{"type": "input_audio_buffer.append", "audio": "__-_"}', "invalid_value", "audio"),
+    ('{"type": "input_audio_buffer.append", "audio": "AAA"}', "invalid_value", "audio"),
+    ('{"type": "input_audio_buffer.append", "audio": "\u00c4\u00c4\u00c4\u00c4"}', "invalid_value", "audio"),
     ('{"type": "conversation.item.create", "item": {}}', "missing_required_parameter", "item.type"),
     (
         '{"type": "conversation.item.create", "item": {"type": "message", "role": "system", "content": []}}',
@@ -313,6 +317,39 @@ def test_typed_items_wait_for_an_answer() -> None:
     [wrong] = session.send("conversation.item.create", item=TEXT)
     assert isinstance(wrong, Malformed)
     assert session.last["error"]["code"] == "too_many_items"
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("session.update", {"session": {"output_modalities": ["text"]}}),
+        ("session.update", {"session": {"audio": {"input": {"format": {"type": "audio/pcmu"}}}}}),
+        ("conversation.item.create", {"item": TEXT}),
+        ("input_audio_buffer.commit", {}),
+        ("response.create", {}),
+        ("session.close", {}),
+    ],
+)
+def test_an_event_over_a_limit_has_no_effect(kind: str, fields: dict[str, Any]) -> None:
+    session = Session()
+    session.send("input_audio_buffer.append", audio=SILENCE)
+    session.send("conversation.item.create", item=TEXT)
+    before = len(session.reader.events)
+    assert session.protocol.receive(json.dumps({"type": kind, **fields}), lambda: False) == []
+    assert session.protocol.microphone == AudioFormat("pcm16", 24000, in_text=True)
+    assert session.send("response.create") == [Typed("Hello")]
+    session.tell(call.ReplyText(1, "Good day."))
+    assert session.last["type"] == "response.output_audio_transcript.delta"
+    assert session.reader.events[before]["type"] == "response.created"
+
+
+def test_audio_is_not_asked_about() -> None:
+    def never() -> bool:
+        raise AssertionError
+
+    protocol = OpenAIRealtime({"model": "desk"})
+    append = json.dumps({"type": "input_audio_buffer.append", "audio": SILENCE})
+    assert Audio(bytes(4800)) in protocol.receive(append, never)
 
 
 @pytest.mark.parametrize("code", ["over_limit", "nothing_heard"])

@@ -75,7 +75,7 @@ class ClientGuard:
         cost = max(size, self._shortest_frame)
         if self._audio.take(cost):
             return None
-        message = "Audio comes faster than real time, and the excess is dropped. Is it sent at `ready.sample_rate`?"
+        message = "Audio comes faster than real time, and the excess is dropped. Is it in the format of the session?"
         return self._violation("audio_burst_s", message, fatal=not self._audio_patience.take(cost))
 
     def message(self, raw: str | bytes) -> Violation | None:

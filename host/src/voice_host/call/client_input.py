@@ -14,6 +14,7 @@ from voice_host.clients.protocol import (
     Audio,
     ClientEvent,
     Commit,
+    Configured,
     Discard,
     Dtmf,
     Frame,
@@ -51,16 +52,21 @@ async def read_client(call: Call, guard: ClientGuard) -> None:
 
 async def _read(call: Call, guard: ClientGuard, frame: Frame) -> list[ClientEvent]:
     """Return the events in a frame, if it is within the limits. Limits on audio are checked by `_Microphone`."""
-    # If a frame may contain audio, it must be parsed to know which limits apply.
-    may_be_audio = isinstance(frame, bytes) or call.client.audio_in_text
-    events = call.client.read(frame) if may_be_audio else []
-    only_audio = all(isinstance(event, Audio) for event in events)
-    if only_audio and (events or isinstance(frame, bytes)):
-        return events
-    if violation := guard.message(frame):
+    asked, violation = False, None
+
+    def admit() -> bool:
+        nonlocal asked, violation
+        asked, violation = True, guard.message(frame)
+        return violation is None
+
+    events = call.client.read(frame, admit)
+    only_audio = all(isinstance(event, Audio | Configured) for event in events)
+    if not asked and not (only_audio and (events or isinstance(frame, bytes))):
+        admit()  # a frame of audio that is invalid, or a protocol that does not ask
+    if violation is not None:
         await call.over_limit(violation)
         return []
-    return events if may_be_audio else call.client.read(frame)
+    return events
 
 
 class _Microphone:

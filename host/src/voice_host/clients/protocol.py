@@ -6,7 +6,7 @@ not on a concrete protocol, and a protocol depends only on the events of the cal
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -15,6 +15,9 @@ from voice_host_sdk import Channel
 
 Frame = str | bytes
 """A WebSocket message: text or binary."""
+
+Admit = Callable[[], bool]
+"""Whether a frame that holds something else than audio is within the limits of the call. It counts as one more."""
 
 # --- what a client does -----------------------------------------------------------------------------------------------
 
@@ -186,12 +189,17 @@ class AudioFormat:
     Attributes:
         encoding: `pcm16` is little-endian; the others are G.711, used by telephones.
         sample_rate: Hz; None: the rate of the agent's speech services.
-        in_text: whether audio is sent in text frames; audio limits then apply to them.
+        in_text: whether audio is sent in text frames.
     """
 
     encoding: Encoding = "pcm16"
     sample_rate: int | None = None
     in_text: bool = False
+
+
+def unlimited() -> bool:
+    """Admit every frame (`Admit`)."""
+    return True
 
 
 class ClientProtocol(Protocol):
@@ -211,8 +219,14 @@ class ClientProtocol(Protocol):
     def connected(self, handshake: Handshake) -> Sequence[ClientEvent]:
         """Take the handshake. Returns an `Opening`, unless the client sends what it needs in its first message."""
 
-    def receive(self, frame: Frame) -> Sequence[ClientEvent]:
-        """Parse a frame from the client. Messages of unknown types yield no event."""
+    def receive(self, frame: Frame, admit: Admit = unlimited) -> Sequence[ClientEvent]:
+        """Parse a frame from the client. Messages of unknown types yield no event.
+
+        Args:
+            frame: what was received.
+            admit: to be called for a frame that is not audio, which has limits of its own, before it takes effect. If
+                it returns False, forget the frame and return no event.
+        """
 
     def tell(self, event: CallEvent) -> Sequence[Frame]:
         """Return the frames that report an event to the client; none if the protocol has no message for it.

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from voice_host.call.events import CallEvent, ReplyCut, SpeechSent
 from voice_host.clients.jitter_buffer import JitterBuffer
 from voice_host.clients.protocol import (
+    Admit,
     Audio,
     AudioFormat,
     ClientEvent,
@@ -28,6 +29,7 @@ from voice_host.clients.protocol import (
     Handshake,
     Malformed,
     Opening,
+    unlimited,
 )
 from voice_host.clients.spoken_audio import SpokenAudio
 
@@ -170,7 +172,7 @@ class TelnyxProtocol:
 
     # --- from the carrier -------------------------------------------------------------------------------------------
 
-    def receive(self, frame: Frame) -> Sequence[ClientEvent]:
+    def receive(self, frame: Frame, admit: Admit = unlimited) -> Sequence[ClientEvent]:
         """Parse a frame of the carrier."""
         if isinstance(frame, bytes):
             return (Malformed("Telnyx sends text frames only"),)
@@ -178,6 +180,8 @@ class TelnyxProtocol:
             message = _parser.validate_json(frame)
         except ValidationError as error:
             return self._invalid(error)
+        if not isinstance(message, _Media) and not admit():
+            return ()
         match message:
             case _Connected():
                 return ()

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from voice_host.call.events import CallEvent, ReplyCut
 from voice_host.clients.jitter_buffer import JitterBuffer
 from voice_host.clients.protocol import (
+    Admit,
     Audio,
     AudioFormat,
     ClientEvent,
@@ -26,6 +27,7 @@ from voice_host.clients.protocol import (
     Malformed,
     Opening,
     Played,
+    unlimited,
 )
 
 NAME = "twilio"
@@ -145,7 +147,7 @@ class TwilioProtocol:
 
     # --- from the carrier -------------------------------------------------------------------------------------------
 
-    def receive(self, frame: Frame) -> Sequence[ClientEvent]:
+    def receive(self, frame: Frame, admit: Admit = unlimited) -> Sequence[ClientEvent]:
         """Parse a frame of Twilio."""
         if isinstance(frame, bytes):
             return (Malformed("Twilio sends text frames only"),)
@@ -153,6 +155,8 @@ class TwilioProtocol:
             message = _parser.validate_json(frame)
         except ValidationError as error:
             return self._invalid(error)
+        if not isinstance(message, _Media) and not admit():
+            return ()
         match message:
             case _Connected():
                 return ()

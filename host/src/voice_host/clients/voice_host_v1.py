@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from voice_host.call import events as call
 from voice_host.clients.protocol import (
+    Admit,
     Answer,
     Audio,
     AudioFormat,
@@ -22,6 +23,7 @@ from voice_host.clients.protocol import (
     Reset,
     Stop,
     Typed,
+    unlimited,
 )
 
 PROTOCOL_VERSION = 1
@@ -123,10 +125,12 @@ class VoiceHostV1:
         metadata = {name: value for name, value in query.items() if name not in CREDENTIALS}
         return (Opening(metadata, query.get("resume")),)
 
-    def receive(self, frame: Frame) -> Sequence[ClientEvent]:
+    def receive(self, frame: Frame, admit: Admit = unlimited) -> Sequence[ClientEvent]:
         """Parse a frame from the client."""
         if isinstance(frame, bytes):
             return (Audio(frame),)
+        if not admit():
+            return ()
         try:
             message = parse(frame)
         except BadMessage as error:

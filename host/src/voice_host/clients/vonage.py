@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from voice_host.call.events import CallEvent, ReplyCut, SpeechSent
 from voice_host.clients.protocol import (
+    Admit,
     Audio,
     AudioFormat,
     ClientEvent,
@@ -22,6 +23,7 @@ from voice_host.clients.protocol import (
     Handshake,
     Malformed,
     Opening,
+    unlimited,
 )
 from voice_host.clients.spoken_audio import SpokenAudio
 
@@ -83,10 +85,12 @@ class VonageProtocol:
         """Return nothing: `websocket:connected` opens the call."""
         return ()
 
-    def receive(self, frame: Frame) -> Sequence[ClientEvent]:
+    def receive(self, frame: Frame, admit: Admit = unlimited) -> Sequence[ClientEvent]:
         """Parse a frame of the carrier."""
         if isinstance(frame, bytes):
             return (Audio(frame),) if self._connected else (Malformed("audio came before websocket:connected"),)
+        if not admit():
+            return ()
         try:
             message = _parser.validate_json(frame)
         except ValidationError as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from voice_host.clients.call_control import CallControlFailed
-from voice_host.clients.protocol import ClientEvent, Dtmf, Frame
+from voice_host.clients.protocol import Admit, ClientEvent, Dtmf, Frame, unlimited
 from voice_host.clients.voice_host_v1 import VoiceHostV1
 from voice_host_sdk import CallAnswer
 
@@ -56,10 +56,10 @@ class TestCarrier:
 class KeyedProtocol(VoiceHostV1):
     """The call protocol, with a message for a pressed key."""
 
-    def receive(self, frame: Frame) -> Sequence[ClientEvent]:
+    def receive(self, frame: Frame, admit: Admit = unlimited) -> Sequence[ClientEvent]:
         if isinstance(frame, str) and (key := json.loads(frame).get("key")) is not None:
             return (Dtmf(key),)
-        return super().receive(frame)
+        return super().receive(frame, admit)
 
 
 def key_message(key: str) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import binascii
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 
 class EventError(Exception):
@@ -51,11 +53,18 @@ class SessionUpdate(_Event):
     session: dict[str, Any]
 
 
+def _from_base64(text: Any) -> bytes:
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except (TypeError, ValueError):
+        raise PydanticCustomError("base64", "Input should be text in base64") from None
+
+
 class AudioAppend(_Event):
     """Microphone audio, in the input format of the session."""
 
     type: Literal["input_audio_buffer.append"]
-    audio: Base64Bytes
+    audio: Annotated[bytes, BeforeValidator(_from_base64)]
 
 
 class AudioCommit(_Event):

@@ -15,6 +15,7 @@ from voice_host.clients.openai_realtime.responses import Cause, Responses
 from voice_host.clients.openai_realtime.server_events import Event, EventMaker, frames
 from voice_host.clients.openai_realtime.session import Session
 from voice_host.clients.protocol import (
+    Admit,
     Answer,
     Audio,
     AudioFormat,
@@ -32,6 +33,7 @@ from voice_host.clients.protocol import (
     Stop,
     TurnMode,
     Typed,
+    unlimited,
 )
 from voice_host_sdk import Channel
 
@@ -90,13 +92,17 @@ class OpenAIRealtime:
 
     # --- from the client ------------------------------------------------------------------------------------------
 
-    def receive(self, frame: Frame) -> Sequence[ClientEvent]:
+    def receive(self, frame: Frame, admit: Admit = unlimited) -> Sequence[ClientEvent]:
         """Parse an event of the client. A mistake in it is answered with an `error`."""
         event = None
         try:
             event = client.parse(frame)
+            if not isinstance(event, client.AudioAppend) and not admit():
+                return []
             taken = self._take(event)
         except EventError as error:
+            if event is None and not admit():
+                return []
             answer = frames([self._events.mistake(error, event.event_id if event is not None else None)])
             return [Malformed(error.message, answer) if error.malformed else Answer(answer)]
         if not self._configured:

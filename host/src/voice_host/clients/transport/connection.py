@@ -12,6 +12,7 @@ from voice_host.clients.audio import SpeechEncoder, decoder
 from voice_host.clients.choice import ProtocolChoice, protocol_of
 from voice_host.clients.close_codes import CloseCode, fit_reason
 from voice_host.clients.protocol import (
+    Admit,
     Answer,
     Audio,
     AudioFormat,
@@ -23,6 +24,7 @@ from voice_host.clients.protocol import (
     Handshake,
     Malformed,
     Opening,
+    unlimited,
 )
 from voice_host.clients.transport import ConnectionLost, Disconnected, HandedOver, Transport
 
@@ -103,11 +105,6 @@ class ClientConnection:
     def handshake(self) -> Handshake:
         """What the client sent when it connected."""
         return Handshake(self._transport.query, self._transport.query_size)
-
-    @property
-    def audio_in_text(self) -> bool:
-        """Whether the client sends audio in text frames."""
-        return self._protocol.microphone.in_text
 
     # --- the beginning --------------------------------------------------------------------------------------------
 
@@ -275,15 +272,15 @@ class ClientConnection:
     # --- from the client ------------------------------------------------------------------------------------------
 
     async def receive(self) -> Frame | Disconnected:
-        """Return the client's next frame, to be parsed with `read`, or dropped if it is over a limit."""
+        """Return the client's next frame, to be parsed with `read`."""
         frame = await self._transport.receive()
         if isinstance(frame, Disconnected):
             self._gone = True
         return frame
 
-    def read(self, frame: Frame) -> list[ClientEvent]:
-        """Return the events in a frame; audio as PCM16 at the agent's sample rate."""
-        received = self._protocol.receive(frame)
+    def read(self, frame: Frame, admit: Admit = unlimited) -> list[ClientEvent]:
+        """Return the events in a frame; audio as PCM16 at the agent's sample rate. `admit`: as for a protocol."""
+        received = self._protocol.receive(frame, admit)
         self._follow_formats()
         if not self._configured.is_set() and any(isinstance(event, Configured) for event in received):
             self._configured.set()
