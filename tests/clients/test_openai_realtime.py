@@ -97,6 +97,7 @@ BAD: list[tuple[str | bytes, str, str | None]] = [
     ("{", "invalid_json", None),
     ("[" * 100_000, "invalid_json", None),
     ("[]", "invalid_json", None),
+    ('["\\ud800"]', "invalid_json", None),
     ("{}", "missing_required_parameter", "type"),
     ('{"type": 5}', "missing_required_parameter", "type"),
     ('{"type": "session.close"}', "unknown_event_type", "type"),
@@ -357,7 +358,9 @@ def test_a_response_that_cannot_come_is_refused_with_the_id_of_its_event(code: s
     session = Session()
     session.send("conversation.item.create", item=TEXT)
     assert session.send("response.create", event_id="r1") == [Typed("Hello")]
-    session.tell(call.Problem(code, "It is too long."))
+    session.tell(call.Problem("over_limit", "Audio comes faster than real time."))
+    assert session.last["error"]["event_id"] is None  # it is about something else
+    session.tell(call.Problem(code, "It is too long.", unanswered=True))
     assert session.last["error"]["event_id"] == "r1"
     session.send("conversation.item.create", item=TEXT)
     assert session.send("response.create", event_id="r2") == [Typed("Hello")]

@@ -330,11 +330,17 @@ class Call:
         named = error.setting is None or error.setting in error.message
         await self.report(error.code, error.message if named else f"{error.message} Check {error.setting}.")
 
-    async def over_limit(self, violation: Violation) -> None:
-        """Report what was dropped because of a limit, and end the call if that is required."""
+    async def over_limit(self, violation: Violation, *, unanswered: bool = False) -> None:
+        """Report what was dropped because of a limit, and end the call if that is required.
+
+        Args:
+            violation: of the limit.
+            unanswered: whether it was a turn.
+        """
         self.reporter.note(events.LimitExceeded(violation.limit))
         if violation.notify:
-            await self.report("over_limit", violation.message, fatal=violation.fatal)
+            problem = events.Problem("over_limit", violation.message, violation.fatal, unanswered)
+            await self.reporter.tell(problem)
         if violation.fatal:
             self.end("ended", f"over a limit: {violation.limit}", CloseCode.OVER_A_LIMIT)
 

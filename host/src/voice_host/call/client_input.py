@@ -99,7 +99,7 @@ async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: 
             microphone.hear(pcm)
         case Typed(text):
             if violation := guard.typed(text):
-                await call.over_limit(violation)
+                await call.over_limit(violation, unanswered=True)
             else:
                 await call.dispatch(turns.TurnFinished(text, typed=True))
         case Stop():

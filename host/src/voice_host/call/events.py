@@ -203,11 +203,18 @@ class ConversationReset:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem to report to the caller. `message` is safe to show; `fatal`: the call ends."""
+    """A problem to report to the caller.
+
+    Attributes:
+        message: safe to show.
+        fatal: the call ends.
+        unanswered: because of it, a turn for which the client has asked for an answer gets none.
+    """
 
     code: str
     message: str
     fatal: bool = False
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

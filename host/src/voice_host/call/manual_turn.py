@@ -103,7 +103,7 @@ class ManualTurn:
         if has_word(text):
             await self._dispatch(TurnFinished(text))
         else:
-            await self._tell(Problem("nothing_heard", "No words were recognised in the audio."))
+            await self._tell(Problem("nothing_heard", "No words were recognised in the audio.", unanswered=True))
 
     async def _recognised(self) -> None:
         """Wait for the final transcript of what was committed."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import binascii
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, from_json
 
 
 class EventError(Exception):
@@ -177,11 +176,9 @@ def parse(raw: str | bytes) -> ClientMessage:
     if isinstance(raw, bytes):
         raise EventError("Send events as text: audio goes into input_audio_buffer.append, in base64.", "invalid_frame")
     try:
-        data = json.loads(raw)
+        data = from_json(raw)  # unlike `json`, it refuses half a surrogate pair, which is no text
     except ValueError:
         raise EventError("A message must be a JSON object.", "invalid_json") from None
-    except RecursionError:
-        raise EventError("The JSON is nested too deeply.", "invalid_json") from None
     if not isinstance(data, dict):
         raise EventError("A message must be a JSON object.", "invalid_json")
     given = data.get("event_id")

@@ -236,8 +236,8 @@ class OpenAIRealtime:
             case call.Refused(code, reason):
                 kind = "server_error" if code in _OURS else "invalid_request_error"
                 return [self._events.error(_REFUSALS.get(code, "refused"), reason, kind=kind)]
-            case call.Problem(code, message):
-                return [self._problem(code, message)]
+            case call.Problem():
+                return [self._problem(event)]
             case call.CallOver(reason) if reason in _FINAL:
                 return [self._events.error(*_FINAL[reason], kind="server_error")]
         return self._of_reply(event)
@@ -276,13 +276,13 @@ class OpenAIRealtime:
         cause: Cause = "client_cancelled" if by_client else "turn_detected"
         return [*begun, *started, *self._responses.cancelled(cause, heard)]
 
-    def _problem(self, code: str, message: str) -> Event:
+    def _problem(self, problem: call.Problem) -> Event:
         event_id = None
-        if code in _UNANSWERED and self._asked is not None:
-            event_id, self._asked = self._asked.event_id, None
-        if code in _UNANSWERED:
-            return self._events.error(_UNANSWERED[code], message, event_id=event_id)
-        return self._events.error(code, message, kind="server_error")
+        if problem.unanswered and self._asked is not None:
+            event_id, self._asked, self._responses.next_metadata = self._asked.event_id, None, None
+        if problem.code in _MISTAKES:
+            return self._events.error(_MISTAKES[problem.code], problem.message, event_id=event_id)
+        return self._events.error(problem.code, problem.message, kind="server_error")
 
 
 def _answer(events: Sequence[Event]) -> Answer:
@@ -319,8 +319,8 @@ def _metadata(asked: Mapping[str, Any]) -> Any:
     return metadata
 
 
-_UNANSWERED: Mapping[str, str] = {"over_limit": "rate_limit_exceeded", "nothing_heard": "nothing_heard"}
-"""Problems because of which a `response.create` may get no response, and the codes of their errors."""
+_MISTAKES: Mapping[str, str] = {"over_limit": "rate_limit_exceeded", "nothing_heard": "nothing_heard"}
+"""Problems that the client has caused, and the codes of their errors."""
 
 _FINAL: Mapping[str, tuple[str, str]] = {
     "shutdown": ("server_shutting_down", "The server is shutting down."),
