@@ -320,6 +320,32 @@ def test_typed_items_wait_for_an_answer() -> None:
     assert session.last["error"]["code"] == "too_many_items"
 
 
+def test_what_a_client_types_is_not_kept_without_end() -> None:
+    session = Session()
+    long = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x" * 60_000}]}
+    session.send("conversation.item.create", item={**long, "id": "first"})
+    [wrong] = session.send("conversation.item.create", item=long)
+    assert isinstance(wrong, Malformed)
+    assert session.last["error"]["code"] == "too_many_items"
+    for _ in range(4):
+        session.send("response.create")
+        session.tell(call.Problem("over_limit", "It is too long.", unanswered=True))
+        session.send("conversation.item.create", item=long)
+    session.send("conversation.item.retrieve", item_id="first")
+    assert session.last["error"]["code"] == "item_retrieve_invalid_item_id"
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"a": 1}, {"a": "x" * 513}, {"x" * 65: "a"}, dict.fromkeys(map(str, range(17)), "")]
+)
+def test_metadata_is_bounded_as_in_the_service(metadata: Any) -> None:
+    session = Session()
+    session.send("conversation.item.create", item=TEXT)
+    [wrong] = session.send("response.create", response={"metadata": metadata})
+    assert isinstance(wrong, Malformed)
+    assert session.last["error"]["param"] == "response.metadata"
+
+
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [

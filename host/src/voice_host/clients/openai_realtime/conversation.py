@@ -11,6 +11,9 @@ from voice_host.clients.openai_realtime.server_events import Event, EventMaker
 MAX_ITEMS = 512
 """How many items can be retrieved. The host's own history keeps about 400 messages."""
 
+MAX_CHARACTERS = 200_000
+"""How much text they may have together. A client may send 64 KiB in each."""
+
 Kind = Literal["input_text", "input_audio", "output_audio", "output_text"]
 Status = Literal["in_progress", "completed", "incomplete"]
 
@@ -65,6 +68,10 @@ class Conversation:
         self._items[item.id] = item
         if len(self._items) > MAX_ITEMS:
             self._items.popitem(last=False)
+        characters = sum(len(each.text or "") for each in self._items.values())
+        while characters > MAX_CHARACTERS and len(self._items) > 1:
+            _, oldest = self._items.popitem(last=False)
+            characters -= len(oldest.text or "")
         return before
 
     def add_complete(self, item: Item) -> list[Event]:

@@ -47,8 +47,17 @@ CHANNEL = Channel("realtime")
 MAX_PENDING = 64
 """How many typed items may wait for a `response.create`."""
 
+MAX_PENDING_CHARACTERS = 65536
+"""How much text they may have together: as much as one message. A typed turn is shorter."""
+
 MAX_METADATA = 16
 """How many entries the `metadata` of a `response.create` may have, as in OpenAI's service."""
+
+MAX_METADATA_NAME = 64
+"""How long the name of one may be, as there."""
+
+MAX_METADATA_TEXT = 512
+"""How long its text may be, as there."""
 
 _NOT_METADATA = {"model", "token"}
 
@@ -182,8 +191,8 @@ class OpenAIRealtime:
         text = "".join(part.text or "" for part in item.content)
         if not text.strip():
             raise EventError("The item has no text.", "missing_required_parameter", "item.content")
-        if len(self._pending) >= MAX_PENDING:
-            message = f"{MAX_PENDING} items wait for an answer: send response.create."
+        if len(self._pending) >= MAX_PENDING or sum(map(len, self._pending)) + len(text) > MAX_PENDING_CHARACTERS:
+            message = f"{len(self._pending)} items wait for an answer: send response.create."
             raise EventError(message, "too_many_items", "item")
         self._pending.append(text)
         return Item(item.id or self._events.id("item"), "user", "input_text", text)
@@ -312,11 +321,16 @@ def _metadata(asked: Mapping[str, Any]) -> Any:
     metadata = asked.get("metadata")
     if metadata is None:
         return None
-    texts = isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values())
-    if not texts or len(metadata) > MAX_METADATA:
-        message = f"metadata must be an object with at most {MAX_METADATA} texts."
+    if not isinstance(metadata, dict) or len(metadata) > MAX_METADATA or not all(map(_is_entry, metadata.items())):
+        names = f"{MAX_METADATA} names of at most {MAX_METADATA_NAME} characters"
+        message = f"metadata must be an object with at most {names}, and texts of at most {MAX_METADATA_TEXT}."
         raise EventError(message, "invalid_value", "response.metadata")
     return metadata
+
+
+def _is_entry(entry: tuple[str, Any]) -> bool:
+    name, text = entry
+    return len(name) <= MAX_METADATA_NAME and isinstance(text, str) and len(text) <= MAX_METADATA_TEXT
 
 
 _MISTAKES: Mapping[str, str] = {"over_limit": "rate_limit_exceeded", "nothing_heard": "nothing_heard"}
