@@ -259,6 +259,18 @@ async def test_a_question_typed_at_once_is_answered_in_place_of_the_greeting() -
     assert [error["error"]["event_id"] for error in client.reader.of("error")] == ["twice"]
 
 
+async def test_a_question_before_the_greeting_is_answered_in_its_place() -> None:
+    async with desk(config=AgentConfig(greeting="Hello there.")) as s, connect(s.url, proxy=None) as ws:
+        s.llm.reply("Yes, we are.")
+        client = RealtimeClient(ws)
+        await client.type("Are you open?")
+        listening = asyncio.create_task(client.listen())
+        done = await client.came("response.done")
+        await ws.close()
+        await listening
+    assert done["response"]["output"][0]["content"][0]["transcript"] == "Yes, we are."
+
+
 async def test_a_response_asked_for_at_once_is_the_greeting() -> None:
     async with desk(config=AgentConfig(greeting="Hello there.")) as s, connect(s.url, proxy=None) as ws:
         client = RealtimeClient(ws)

@@ -144,6 +144,14 @@ def test_say_joins_the_reply_or_waits_for_its_end() -> None:
     assert engine.handle(ReplyEnded(2), 6) == [StartSpeech(3, "Number 0.", False)]
 
 
+def test_there_is_no_greeting_for_a_caller_who_has_asked_something() -> None:
+    engine = TurnEngine(TurnConfig())
+    engine.handle(TurnFinished("are you open", typed=True), 0)
+    assert engine.handle(SpeechRequested("Welcome.", greeting=True), 0.1) == []
+    engine.handle(ReplyEnded(1), 1)
+    assert engine.handle(SpeechRequested("Welcome.", greeting=True), 1.1) == []
+
+
 def test_hanging_up_waits_for_the_reply_and_is_called_off_by_an_interruption() -> None:
     engine = speaking()
     assert engine.handle(HangUpRequested("done"), 1) == []

@@ -342,6 +342,8 @@ class TurnEngine:
     def _say(self, text: str, now_s: float, *, greeting: bool = False) -> list[TurnAction]:
         if not text.strip():
             return []
+        if greeting and self.reply > 0:
+            return []  # the caller was faster, and gets an answer in its place
         if self.state is TurnState.LISTENING:
             speech = StartSpeech(self._begin(text_known=True), text, greeting)
             self._asks = asks(text)
