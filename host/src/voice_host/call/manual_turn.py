@@ -18,11 +18,11 @@ COMMIT_TIMEOUT_S = 5.0
 COMMIT_SILENCE_S = 1.5
 """After this time without any event of the recogniser, there was no speech in what was committed."""
 
-MAX_CHARACTERS = 4000
-"""Longest turn, as of typed ones by default. Of a client that never asks for an answer, the beginning is forgotten."""
-
 COMMIT_QUIET_S = 0.6
 """The same if some of it was recognised before: recognisers report the onset of more speech sooner."""
+
+MAX_CHARACTERS = 4000
+"""Longest turn, as of typed ones by default. Of a client that never asks for an answer, the beginning is forgotten."""
 
 
 class ManualTurn:
