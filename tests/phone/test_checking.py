@@ -139,6 +139,7 @@ def test_the_addresses_are_those_of_routes(tmp_path: Path) -> None:
         (GOOD.replace("+15550100", "+999555"), "phone.numbers.+999555 has no known country code"),
         (f"[phone]\n{URL}{TWILIO}", "no agent answers a call"),
         (GOOD + OUTBOUND.replace("+49*", "+1*"), "25 countries"),
+        (GOOD + '[phone.transfer]\nallow = ["+1*", "sip:*@pbx.example.com"]\n', "phone.transfer.allow: +1* allows"),
         (GOOD + OUTBOUND.replace("max_attempts_per_hour = 20", ""), "phone.outbound.max_attempts_per_hour must be set"),
     ],
 )

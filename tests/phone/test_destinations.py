@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from voice_host.phone.destinations import warnings_about, why_not_allowed
+from voice_host.phone.destinations import warnings_about, why_no_transfer, why_not_allowed
 from voice_host.settings import SettingsError, load_settings
 from voice_host.settings.phone import OutboundSettings
 
@@ -79,6 +79,40 @@ def test_entries_that_are_no_numbers(tmp_path: Path, entry: str, problem: str) -
     file.write_text(f'[phone.outbound]\nallow = ["+49*", "{entry}"]\n', encoding="utf-8")
     with pytest.raises(SettingsError, match=problem):
         load_settings(file, {})
+
+
+@pytest.mark.parametrize(
+    "to", [BERLIN, "sip:desk@pbx.example.com", "sip:+1@PBX.example.com", "sip:a@b.org;transport=tls"]
+)
+def test_calls_may_be_transferred_to(to: str) -> None:
+    assert why_no_transfer(to, ["+49*", "sip:*@pbx.example.com", "sip:a@b.org;transport=tls"]) is None
+
+
+@pytest.mark.parametrize(
+    ("to", "why"),
+    [
+        ("+491801234567", "a shared-cost number; to allow it all the same, write the whole number into phone.transfer"),
+        ("+15550111", "is not among the numbers that this host may call: see phone.transfer.allow"),
+        ("sip:desk@pbx.example.com.evil.org", "is not among the addresses"),
+        ("sip:desk@pbxXexample.com", "is not among the addresses"),
+        ("sip:desk@pbx.example.com;maddr=evil.org", "is not among the addresses"),
+        ("sip:desk@evil.org;x@pbx.example.com", "is not among the addresses"),
+        ("sip:pbx.example.com", "is not among the addresses"),
+        ("sip:desk@pbx.example.com:5070", "is not among the addresses"),
+        ("sip:b@b.org", "is not among the addresses"),
+    ],
+)
+def test_calls_may_not_be_transferred_to(to: str, why: str) -> None:
+    assert why in str(why_no_transfer(to, ["+49*", "sip:*@pbx.example.com", "sip:a@b.org"]))
+
+
+def test_where_calls_may_be_transferred_to_as_settings(tmp_path: Path) -> None:
+    listed = "+49*,sip:*@pbx.example.com,sips:desk@pbx.example.com:5061"
+    settings = load_settings(None, {"VOICE_HOST_PHONE__TRANSFER__ALLOW": listed})
+    assert settings.phone.transfer.allow == tuple(listed.split(","))
+    for wrong in ("sip:*", "sip:*@*", "sip:", "SIP:*@pbx.example.com", "sip:*@pbx.example.com;maddr=a", "+*", "desk"):
+        with pytest.raises(SettingsError, match=r"is neither|every number"):
+            load_settings(None, {"VOICE_HOST_PHONE__TRANSFER__ALLOW": f"+49*,{wrong}"})
 
 
 def test_as_a_variable(tmp_path: Path) -> None:

@@ -138,7 +138,10 @@ async def test_a_key_reaches_the_agent() -> None:
 
 
 async def test_a_caller_is_transferred() -> None:
-    async with twilio_host(config=GREETING) as (host, twilio), twilio.call(NUMBER) as line:
+    async with (
+        twilio_host(config=GREETING, transfer={"allow": ["+15550111"]}) as (host, twilio),
+        twilio.call(NUMBER) as line,
+    ):
         await line.speaker.hear_for(0.5)
         await host.heard.sessions[0].transfer("+15550111")
         await line.until(lambda line: line.dialled == ["+15550111"])
@@ -149,19 +152,41 @@ async def test_a_caller_is_transferred() -> None:
 
 
 async def test_a_transfer_that_twilio_refuses_is_an_error_for_the_agent() -> None:
-    async with twilio_host(config=GREETING) as (host, twilio), twilio.call(NUMBER) as line:
+    allowed = {"allow": ["+15550111"]}
+    async with twilio_host(config=GREETING, transfer=allowed) as (host, twilio), twilio.call(NUMBER) as line:
         await line.speaker.hear_for(0.1)
         line.status = "completed"
         with pytest.raises(ChannelError, match="the call is over"):
             await host.heard.sessions[0].transfer("+15550111")
         call = host.phone.calls.find("twilio", line.id)
         assert call is not None
-        control = PhoneControl(host.phone.carriers["twilio"], call)
+        control = PhoneControl(host.phone.carriers["twilio"], host.phone.calls, call)
         with pytest.raises(CallControlFailed, match="neither a telephone number"):
             await control.transfer("112<Hangup/>")  # a worker process is not trusted to check it
         with pytest.raises(ChannelError, match="Twilio cannot send digits"):
             await host.heard.sessions[0].send_digits("1")
         line.status = "in-progress"
+
+
+@pytest.mark.parametrize(
+    ("allow", "to", "why"),
+    [
+        ([], "+15550111", "this host transfers no calls: phone.transfer.allow must be set"),
+        (["+1*", "sip:*@pbx.example.com"], "+19005551234", "a premium-rate number"),
+        (["+1*", "sip:*@pbx.example.com"], "sip:desk@elsewhere.example.com", "not among the addresses"),
+    ],
+)
+async def test_a_caller_is_transferred_to_nobody_whom_the_settings_do_not_allow(
+    allow: list[str], to: str, why: str
+) -> None:
+    allowed = {"allow": allow}
+    async with twilio_host(config=GREETING, transfer=allowed) as (host, twilio), twilio.call(NUMBER) as line:
+        await line.speaker.hear_for(0.1)
+        with pytest.raises(ChannelError, match=why):
+            await host.heard.sessions[0].transfer(to)
+        assert (line.dialled, line.updates) == ([], [])
+        await line.hang_up()
+        assert await over(host, line) == "completed"  # the call went on
 
 
 async def test_signatures_with_a_shared_key() -> None:

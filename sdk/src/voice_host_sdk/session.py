@@ -101,8 +101,8 @@ class Session(ABC):
 
         Raises:
             ValueError: `to` is neither.
-            ChannelError: the channel cannot transfer calls, the carrier refused, or the caller has interrupted the
-                reply that this is for.
+            ChannelError: the channel cannot transfer calls, the host's settings do not allow this number, the carrier
+                refused, or the caller has interrupted the reply that this is for.
         """
         raise ChannelError(f"only telephone calls can be transferred, and this is {self.channel.name!r}")
 

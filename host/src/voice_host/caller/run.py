@@ -148,6 +148,7 @@ async def _own_host(
     address = f"127.0.0.1:{listener.getsockname()[1]}"
     alone = settings.agents.model_copy(update={"allow": (agent_id,), "required": ()})
     phone = carrier.settings(f"http://{address}", carrier_api, agent_id) if carrier else PhoneSettings()
+    phone = phone.model_copy(update={"transfer": settings.phone.transfer})  # an agent may transfer as it will be
     only = settings.model_copy(update={"agents": alone, "phone": phone})
     extensions = installed_extensions(only)
     observing = {**extensions.observers, **({"call": observer} if observer else {})}

@@ -59,7 +59,7 @@ class _StreamRoute:
         tell = partial(self._agents.call_answered, call.lease.session_id)
         asyncio.get_running_loop().call_soon(call.answers.connect, tell)
         try:
-            await self._agents.take(client, call.lease, opening, PhoneControl(carrier, call))
+            await self._agents.take(client, call.lease, opening, PhoneControl(carrier, self._phone.calls, call))
         finally:
             self._phone.stream_ended(call, client.close_code)
 

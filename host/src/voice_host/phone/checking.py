@@ -91,10 +91,12 @@ def check_phone(phone: PhoneSettings, agents: Collection[str] | None = None) -> 
         agents: the ids of the agents that may answer; None: they are not known.
     """
     carriers = [name for name in CARRIERS if getattr(phone, name) is not None]
-    if not (carriers or phone.numbers or phone.public_url or phone.outbound != type(phone.outbound)()):
+    usage = (phone.outbound, phone.transfer)
+    if not (carriers or phone.numbers or phone.public_url or any(each != type(each)() for each in usage)):
         return PhoneCheck()
     problems = [*_address(phone), *_numbers(phone, carriers, agents), *_keys(phone), *_outbound(phone, carriers)]
-    warnings = [*_key_warnings(phone), *_number_warnings(phone, carriers), *_outbound_warnings(phone)]
+    warnings = [*_key_warnings(phone), *_number_warnings(phone, carriers)]
+    warnings += [*_outbound_warnings(phone), *_transfer_warnings(phone)]
     webhooks, note = [], None
     if carriers and phone.public_url:
         base = phone.public_url.rstrip("/")
@@ -214,3 +216,12 @@ def _outbound_warnings(phone: PhoneSettings) -> Iterator[str]:
     from voice_host.phone.destinations import warnings_about
 
     yield from (f"phone.outbound.allow: {warning}" for warning in warnings_about(outbound.allow))
+
+
+def _transfer_warnings(phone: PhoneSettings) -> Iterator[str]:
+    if not phone.transfer.allow:
+        return
+    # Imported lazily: as above.
+    from voice_host.phone.destinations import warnings_about
+
+    yield from (f"phone.transfer.allow: {warning}" for warning in warnings_about(phone.transfer.allow))

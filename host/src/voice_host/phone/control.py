@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from voice_host.clients.call_control import CallControlFailed
+from voice_host.observability.logs import get_logger
+from voice_host.phone.calls import PhoneCalls
 from voice_host.phone.carrier import Carrier, CarrierError, PhoneCall
+from voice_host.phone.destinations import why_no_transfer
+
+log = get_logger(__name__)
 
 _DESTINATION = re.compile(r"\+[1-9]\d{1,14}|sips?:[A-Za-z0-9_.!~*'()&=+$,;?/%:\[\]@-]{1,240}")
 
 
 class PhoneControl:
-    """The `CallControl` of one call."""
+    """The `CallControl` of one call.
 
-    def __init__(self, carrier: Carrier, call: PhoneCall) -> None:
+    Args:
+        carrier: connects the call.
+        calls: has the present settings.
+        call: the call.
+    """
+
+    def __init__(self, carrier: Carrier, calls: PhoneCalls, call: PhoneCall) -> None:
         self._carrier = carrier
+        self._calls = calls
         self._call = call
 
     async def transfer(self, to: str) -> None:
@@ -22,6 +35,7 @@ class PhoneControl:
         call_id = self._call_id()
         if _DESTINATION.fullmatch(to) is None:
             raise CallControlFailed(f"{to[:80]!r} is neither a telephone number, such as +15550100, nor a SIP address")
+        await self._check_allowed(to)
         self._call.transferred = True  # before the carrier does it, since it ends our stream at once
         try:
             await self._carrier.transfer(call_id, to)
@@ -31,6 +45,14 @@ class PhoneControl:
         except BaseException:  # the carrier did not answer in time: if the stream ends, the caller is not left alone
             self._call.transferred = False
             raise
+
+    async def _check_allowed(self, to: str) -> None:
+        # In a thread, because it may read files.
+        why = await asyncio.to_thread(why_no_transfer, to, self._calls.settings.transfer.allow)
+        if why is not None:
+            lease = self._call.lease
+            log.warning("phone_transfer_refused", agent_id=lease.agent_id, session_id=lease.session_id, reason=why)
+            raise CallControlFailed(why)
 
     async def send_digits(self, digits: str) -> None:
         """Play telephone keys into the call."""

@@ -1,4 +1,5 @@
-"""Which numbers the host may call: `[phone.outbound] allow`.
+"""Which numbers the host may call, and where agents may transfer calls to: `allow` of `[phone.outbound]` and of
+`[phone.transfer]`.
 
 Calls cost money, and numbers that share their revenue with whoever is called are the usual way to steal it. So a
 pattern such as `+49*` allows ordinary numbers only. What kind of number it is, libphonenumber knows.
@@ -7,6 +8,7 @@ pattern such as `+49*` allows ordinary numbers only. What kind of number it is, 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable
 
 from phonenumbers import (
@@ -37,10 +39,30 @@ _KINDS = {
     PhoneNumberType.VOICEMAIL: "a voice mailbox",
 }
 
-WRITE_IT_OUT = "to allow it all the same, write the whole number into phone.outbound.allow"
+_USER = r"[A-Za-z0-9_.!~*'()&=+$,%-]+"
+"""Of SIP addresses that a host's pattern allows. No parameters: some of them name another host to connect to."""
 
 
-def why_not_allowed(number: str, allow: Iterable[str]) -> str | None:
+def why_no_transfer(to: str, allow: Iterable[str]) -> str | None:
+    """Return why no call may be transferred to a number or SIP address; None: it may.
+
+    Args:
+        to: a number in E.164 form, or a `sip:` address.
+        allow: entries as in `why_not_allowed`, SIP addresses, and all addresses of a host: `sip:*@host`.
+    """
+    patterns = tuple(allow)
+    if not patterns:
+        return "this host transfers no calls: phone.transfer.allow must be set"
+    if to.startswith("+"):
+        return why_not_allowed(to, patterns, setting="phone.transfer.allow")
+    for pattern in patterns:
+        scheme, any_user, host = pattern.partition(":*@")
+        if to == pattern or (any_user and re.fullmatch(f"{scheme}:{_USER}@{re.escape(host)}", to, re.IGNORECASE)):
+            return None
+    return f"{to} is not among the addresses that this host may call: see phone.transfer.allow"
+
+
+def why_not_allowed(number: str, allow: Iterable[str], *, setting: str = "phone.outbound.allow") -> str | None:
     """Return why a number may not be called; None: it may.
 
     It reads files the first time that it sees a number of a country.
@@ -48,6 +70,7 @@ def why_not_allowed(number: str, allow: Iterable[str]) -> str | None:
     Args:
         number: in E.164 form.
         allow: whole numbers, and beginnings of numbers followed by `*`.
+        setting: where they come from, for the message.
     """
     patterns = tuple(allow)
     if number in patterns:
@@ -59,11 +82,12 @@ def why_not_allowed(number: str, allow: Iterable[str]) -> str | None:
     country = f"+{parsed.country_code}"
     beginnings = [pattern[:-1] for pattern in patterns if pattern.endswith("*")]
     if not any(number.startswith(beginning) and beginning.startswith(country) for beginning in beginnings):
-        return f"{number} is not among the numbers that this host may call: see phone.outbound.allow"
+        return f"{number} is not among the numbers that this host may call: see {setting}"
     kind = number_type(parsed)
     if kind in ORDINARY:
         return None
-    return f"{number} is {_KINDS.get(kind, 'in no range of numbers that is known to be in use')}; {WRITE_IT_OUT}"
+    described = _KINDS.get(kind, "in no range of numbers that is known to be in use")
+    return f"{number} is {described}; to allow it all the same, write the whole number into {setting}"
 
 
 def warnings_about(allow: Iterable[str]) -> list[str]:
@@ -72,7 +96,7 @@ def warnings_about(allow: Iterable[str]) -> list[str]:
     for pattern in allow:
         code = pattern.removeprefix("+").removesuffix("*")
         if not pattern.endswith("*"):
-            continue
+            continue  # a whole number, or a SIP address
         if not _begins_with_country(code):
             found.append(f"{pattern} allows no number: it has no whole country code, as +49* has")
         elif len(regions := COUNTRY_CODE_TO_REGION_CODE.get(int(code), ())) > 5:

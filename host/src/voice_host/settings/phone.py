@@ -28,11 +28,28 @@ def _destination(text: str) -> str:
     )
 
 
+SIP_ENTRY = re.compile(r"sips?:(\*@[A-Za-z0-9.\-\[\]:]+|[A-Za-z0-9_.!~'()&=+$,;?/%:\[\]@-]+)")
+
+
+def _transfer_target(text: str) -> str:
+    if not text.lower().startswith(("sip:", "sips:")):
+        return _destination(text)
+    if SIP_ENTRY.fullmatch(text) is None:
+        raise ValueError(
+            f"{text!r} is neither a SIP address, such as sip:desk@pbx.example.com, nor all those of a host, which are "
+            "sip:*@pbx.example.com"
+        )
+    return text
+
+
 PhoneNumber = Annotated[str, AfterValidator(_e164)]
 """A telephone number in E.164 form: `+`, the country code, the number, without spaces."""
 
 Destinations = Annotated[tuple[Annotated[str, AfterValidator(_destination)], ...], BeforeValidator(split_list)]
 """Numbers, and beginnings of numbers followed by `*`; in a variable they are separated by commas."""
+
+TransferTargets = Annotated[tuple[Annotated[str, AfterValidator(_transfer_target)], ...], BeforeValidator(split_list)]
+"""The same, and SIP addresses: whole ones, and all those of a host, such as `sip:*@pbx.example.com`."""
 
 LONGEST_CALL_S = 14400
 """Time limit of outbound calls that no setting exceeds: four hours, after which Twilio ends a call, too."""
@@ -125,6 +142,18 @@ class OutboundSettings(BaseModel):
         return f"this host makes no calls: {' and '.join(f'phone.outbound.{name}' for name in missing)} must be set"
 
 
+class TransferSettings(BaseModel):
+    """`[phone.transfer]`: where agents may connect their callers to. Off unless `allow` is set."""
+
+    model_config = TABLE
+
+    allow: TransferTargets = Field(
+        default=(),
+        description="Numbers as in phone.outbound.allow, and SIP addresses: whole ones, and all those of a host, such "
+        "as sip:*@pbx.example.com. Empty: none.",
+    )
+
+
 class SentenceSettings(BaseModel):
     """`[phone.sentences]`: what callers hear who reach no agent, spoken by the carrier's own voice."""
 
@@ -180,3 +209,4 @@ class PhoneSettings(BaseModel):
     vonage: VonageSettings | None = None
     sentences: SentenceSettings = SentenceSettings()
     outbound: OutboundSettings = OutboundSettings()
+    transfer: TransferSettings = TransferSettings()
