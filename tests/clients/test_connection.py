@@ -16,7 +16,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from tests.clients.telephone import TelephoneProtocol
 from voice_host.call.events import ReplyCut, ReplyText, SpeechSent
 from voice_host.clients.close_codes import CloseCode
-from voice_host.clients.protocol import Admit, Audio, Frame, Opening, unlimited
+from voice_host.clients.protocol import Admit, Audio, Dtmf, Frame, Malformed, Opening, unlimited
+from voice_host.clients.telnyx import TelnyxProtocol
 from voice_host.clients.transport import ConnectionLost, Disconnected
 from voice_host.clients.transport.asgi import AsgiWebSocket
 from voice_host.clients.transport.connection import ClientConnection, OpeningFailed
@@ -247,3 +248,16 @@ async def telephoning() -> tuple[Client, ClientConnection]:
 def played(client: Client) -> bytes:
     frames = [json.loads(frame) for frame in client.got]
     return b"".join(base64.b64decode(frame["payload"]) for frame in frames if frame["event"] == "media")
+
+
+@in_virtual_time
+async def test_unknown_messages_before_the_call_are_reported_when_it_has_begun() -> None:
+    details = {"call_control_id": "v3:call", "media_format": {"encoding": "PCMU"}}
+    start = json.dumps({"event": "start", "stream_id": "s", "start": details})
+    client = Client(says=['{"event": "tuning"}', start])
+    connection = ClientConnection(client, TelnyxProtocol("v3:call"), send_timeout_s=5)
+    assert isinstance(await connection.opening(4096), Opening)
+    key = json.dumps({"event": "dtmf", "stream_id": "s", "dtmf": {"digit": "1"}})
+    unknown = Malformed("Telnyx sent an unknown event", unknown=True)
+    assert connection.read(key) == [unknown, Dtmf("1")]
+    assert connection.read(key) == [Dtmf("1")]

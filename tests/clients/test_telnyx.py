@@ -146,8 +146,9 @@ def test_an_error_of_the_carrier_is_reported() -> None:
     assert started().receive(error) == (Malformed("Telnyx reports an error: malformedframe (100003)"),)
 
 
-def test_an_unknown_event_before_the_stream_starts_is_no_error() -> None:
-    assert TelnyxProtocol(CALL).receive('{"event": "tuning"}') == ()
+def test_an_unknown_event_before_the_stream_starts_does_not_keep_it_from_starting() -> None:
+    [unknown] = TelnyxProtocol(CALL).receive('{"event": "tuning"}')
+    assert unknown == Malformed("Telnyx sent an unknown event", unknown=True)
 
 
 def test_speech_is_sent_in_whole_packets_and_the_end_of_a_reply_is_padded() -> None:

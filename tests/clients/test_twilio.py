@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from voice_host.call.events import ReplyCut, TurnTaken
+from voice_host.call.events import ReplyCut, SpeechSent, TurnTaken
 from voice_host.clients.choice import ProtocolChoice, protocol_of
-from voice_host.clients.protocol import Audio, ClientEvent, Dtmf, Goodbye, Handshake, Malformed, Opening, Played
+from voice_host.clients.protocol import Audio, ClientEvent, Dtmf, Frame, Goodbye, Handshake, Malformed, Opening, Played
 from voice_host.clients.twilio import TwilioProtocol
 
 ACCOUNT, CALL, STREAM = "AC" + "a" * 32, "CA" + "b" * 32, "MZ" + "c" * 32
@@ -54,7 +55,8 @@ def why(events: Any) -> str:
 def test_a_stream_is_opened_by_its_start(fresh: TwilioProtocol) -> None:
     assert fresh.connected(Handshake()) == ()
     assert fresh.receive('{"event":"connected","protocol":"Call","version":"1.0.0"}') == ()
-    assert fresh.receive('{"event":"something-new"}') == ()
+    [unknown] = fresh.receive('{"event":"something-new"}')
+    assert unknown == Malformed("Twilio sent an unknown event", unknown=True)
     assert fresh.receive(start(customParameters={"name": "value"})) == (Opening({"name": "value"}),)
 
 
@@ -88,7 +90,7 @@ def test_the_id_of_a_stream_cannot_break_the_frames_that_name_it(fresh: TwilioPr
         (media(b"\xff", 5, timestamp="later"), "no valid frame"),
         (media(b"\xff", 5, timestamp="NaN"), "no valid frame"),
         (frame("dtmf", dtmf={"digit": "12"}), "no valid frame"),
-        (frame("mark", mark={"name": "other"}), "no valid frame"),
+        (frame("mark", mark={"name": "other"}), "was not sent"),
         (frame("mark"), "no valid frame"),
         (frame("cheer"), "unknown event"),
         ("{", "no valid frame"),
@@ -114,40 +116,47 @@ def test_keys_and_the_end(started: TwilioProtocol) -> None:
     assert started.receive(frame("stop", stop={"accountSid": ACCOUNT, "callSid": CALL})) == (Goodbye(),)
 
 
-def sent_marks(protocol: TwilioProtocol, reply: int, *sizes: int) -> list[str]:
-    names = []
-    for size in sizes:
-        [audio, mark] = map(json.loads, map(str, protocol.speech(reply, b"\x7f" * size)))
-        assert audio == {
-            "event": "media",
-            "streamSid": STREAM,
-            "media": {"payload": base64.b64encode(b"\x7f" * size).decode()},
-        }
-        assert (mark["event"], mark["streamSid"]) == ("mark", STREAM)
-        names.append(mark["mark"]["name"])
-    return names
+def sent(frames: Sequence[Frame]) -> tuple[list[bytes], str]:
+    """Return the audio of each `media`, and the name of the mark that follows."""
+    *packets, mark = [json.loads(str(each)) for each in frames]
+    assert {each["streamSid"] for each in (*packets, mark)} == {STREAM}
+    assert [each["event"] for each in packets] == ["media"] * len(packets)
+    assert mark["event"] == "mark"
+    return [base64.b64decode(each["media"]["payload"]) for each in packets], mark["mark"]["name"]
 
 
 def played(protocol: TwilioProtocol, name: str) -> list[ClientEvent]:
     return list(protocol.receive(frame("mark", mark={"name": name})))
 
 
-def test_marks_say_what_was_played(started: TwilioProtocol) -> None:
-    first, second = sent_marks(started, 1, 480, 400)
+def test_speech_is_sent_in_packets_of_20_ms_and_marks_say_what_was_played(started: TwilioProtocol) -> None:
+    speech = bytes(range(200)) * 5
+    packets, first = sent(started.speech(1, speech[:500]))
+    assert packets == [speech[:160], speech[160:320], speech[320:480]]
+    assert started.speech(1, speech[500:600]) == ()  # too short: it waits
+    packets, second = sent(started.speech(1, speech[600:640]))
+    assert packets == [speech[480:640]]
+    packets, _ = sent(started.speech(1, speech[640:]))
+    assert packets == [speech[640:800], speech[800:960]]
+    packets, last = sent(started.tell(SpeechSent(1)))
+    assert packets == [speech[960:] + b"\xff" * 120]
     assert played(started, first) == [Played(1, 60.0)]
-    assert played(started, second) == [Played(1, 110.0)]
-    [next_reply] = sent_marks(started, 2, 160)
-    assert played(started, next_reply) == [Played(2, 20.0)]
+    assert played(started, second) == [Played(1, 80.0)]
+    assert played(started, last) == [Played(1, 125.0)]  # what it is filled up with is no speech
+    assert started.tell(SpeechSent(1)) == ()
     assert started.speech(2, b"") == ()
 
 
 def test_marks_that_come_back_because_of_clear_were_not_played(started: TwilioProtocol) -> None:
-    first, second = sent_marks(started, 1, 480, 400)
+    _, first = sent(started.speech(1, b"\x7f" * 480))
+    _, second = sent(started.speech(1, b"\x7f" * 400))
     assert played(started, first) == [Played(1, 60.0)]
     assert started.tell(ReplyCut(1, "One")) == (json.dumps({"event": "clear", "streamSid": STREAM}, separators=",:"),)
     assert played(started, second) == []
     assert started.tell(ReplyCut(0, "")) != ()  # without a reply
-    [next_reply] = sent_marks(started, 2, 160)
+    assert started.tell(SpeechSent(1)) == ()
+    packets, next_reply = sent(started.speech(2, b"\x55" * 160))
+    assert packets == [b"\x55" * 160]  # nothing is left of the first
     assert played(started, second) == []
     assert played(started, next_reply) == [Played(2, 20.0)]
 

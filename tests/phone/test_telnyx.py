@@ -125,6 +125,18 @@ async def test_the_agent_hangs_up() -> None:
     assert telnyx.refusals == []
 
 
+async def test_a_caller_who_hangs_up_during_speech_is_not_told_that_something_went_wrong() -> None:
+    config = AgentConfig(greeting="One two three four five six seven.")
+    async with telnyx_host(config=config) as (host, telnyx), telnyx.call(NUMBER) as line:
+        await line.speaker.hear_for(0.3)
+        await line.send("stop", stop={"call_control_id": line.id})
+        await line.lose()  # at once
+        await over(host, line)
+        await line.until(lambda _: line.over)
+        assert line.spoken == []
+        assert host.heard.ends == ["goodbye"]
+
+
 async def test_a_stream_that_ends_without_stop_is_a_failed_call_whose_caller_hears_words() -> None:
     async with telnyx_host(config=GREETING) as (host, telnyx), telnyx.call(NUMBER) as line:
         await line.speaker.hear_for(0.2)

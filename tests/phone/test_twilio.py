@@ -129,6 +129,18 @@ async def test_the_agent_hangs_up() -> None:
     assert [why for _, why, _ in twilio.refusals if why != 21220] == []  # that it is over already is no error
 
 
+async def test_a_caller_who_hangs_up_during_speech_is_not_told_that_something_went_wrong() -> None:
+    config = AgentConfig(greeting="One two three four five six seven.")
+    async with twilio_host(config=config) as (host, twilio), twilio.call(NUMBER) as line:
+        await line.speaker.hear_for(0.3)
+        await line.send("stop", stop={"accountSid": twilio.account_sid, "callSid": line.id})
+        line.lose_stream()  # at once
+        assert await over(host, line) == "completed"
+        await line.until(lambda line: line.status == "completed")
+        assert line.said == []
+        assert host.heard.ends == ["goodbye"]
+
+
 async def test_a_key_reaches_the_agent() -> None:
     async with twilio_host(config=GREETING) as (host, twilio), twilio.call(NUMBER) as line:
         await line.speaker.hear_for(0.1)

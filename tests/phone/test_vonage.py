@@ -86,6 +86,18 @@ async def test_the_agent_hangs_up() -> None:
         assert line.spoken == []
 
 
+async def test_a_caller_who_hangs_up_during_speech_is_not_told_that_something_went_wrong() -> None:
+    config = AgentConfig(greeting="One two three four five six seven.")
+    async with vonage_host(config=config) as (host, vonage), vonage.call(TO) as line:
+        await line.speaker.hear_for(0.3)
+        await line.hang_up()
+        await over(host, line)
+        call = host.phone.calls.find("vonage", line.id)
+        assert call is not None
+        assert (call.outcome, call.farewell, line.spoken) == ("completed", None, [])
+        assert host.heard.ends == ["goodbye"]
+
+
 @pytest.mark.parametrize("asks", [True, False])
 async def test_a_lost_websocket_is_a_failed_call_whose_caller_hears_words(asks: bool) -> None:
     async with vonage_host(config=GREETING) as (host, vonage), vonage.call(TO) as line:

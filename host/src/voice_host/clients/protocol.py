@@ -151,10 +151,12 @@ class Malformed:
 
     Attributes:
         answer: the frames that tell the client, if the protocol has more to say than the message.
+        unknown: it is a message of a type that the protocol does not know, which does not keep a call from beginning.
     """
 
     message: str
     answer: Sequence[Frame] = ()
+    unknown: bool = False
 
 
 ClientEvent = (

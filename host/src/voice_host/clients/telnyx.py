@@ -204,9 +204,8 @@ class TelnyxProtocol:
 
     def _invalid(self, error: ValidationError) -> Sequence[ClientEvent]:
         unknown = error.errors(include_url=False, include_input=False)[0]["type"] == "union_tag_invalid"
-        if unknown and self._stream is None:
-            return ()  # what may once precede `start` does not make the call fail
-        return (Malformed("Telnyx sent an unknown event" if unknown else "this is no valid frame of Telnyx"),)
+        message = "Telnyx sent an unknown event" if unknown else "this is no valid frame of Telnyx"
+        return (Malformed(message, unknown=unknown),)
 
     def _start(self, message: _Start) -> Sequence[ClientEvent]:
         if self._stream is not None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from voice_host.call.events import CallEvent, ReplyCut
+from voice_host.call.events import CallEvent, ReplyCut, SpeechSent
 from voice_host.clients.jitter_buffer import JitterBuffer
 from voice_host.clients.protocol import (
     Admit,
@@ -26,9 +26,9 @@ from voice_host.clients.protocol import (
     Handshake,
     Malformed,
     Opening,
-    Played,
     unlimited,
 )
+from voice_host.clients.spoken_audio import SpokenAudio
 
 NAME = "twilio"
 
@@ -36,6 +36,9 @@ _BYTES_PER_MS = 8
 """8,000 samples a second, one byte each."""
 
 _SILENCE = b"\xff"
+
+_PACKET_BYTES = 160
+"""20 ms: what Twilio sends, too. It takes pieces of any length."""
 
 
 # --- from the carrier ---------------------------------------------------------------------------------------------
@@ -87,7 +90,7 @@ class _Dtmf(BaseModel):
 
 
 class _MarkDetails(BaseModel):
-    name: str = Field(pattern=r"^\d{1,9}:\d{1,12}$")
+    name: str = Field(max_length=100)
 
 
 class _Mark(BaseModel):
@@ -125,12 +128,7 @@ class TwilioProtocol:
         """The id of the stream; empty: it has not started."""
         self._received = 0
         self._gaps = JitterBuffer(_BYTES_PER_MS, _SILENCE)
-        self._reply = 0
-        """Whose audio was sent last."""
-        self._sent_bytes = 0
-        """How much of it."""
-        self._cut = 0
-        """The last reply that was cut: its marks come back because of `clear`, and not because they were played."""
+        self._spoken = SpokenAudio(_PACKET_BYTES, _BYTES_PER_MS, _SILENCE)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> TwilioProtocol:
@@ -175,9 +173,8 @@ class TwilioProtocol:
 
     def _invalid(self, error: ValidationError) -> Sequence[ClientEvent]:
         unknown = error.errors(include_url=False, include_input=False)[0]["type"] == "union_tag_invalid"
-        if unknown and not self._stream:
-            return ()  # an event that Twilio may once send before `start` must not end the call
-        return (Malformed("Twilio sent an unknown event" if unknown else "this is no valid frame of Twilio"),)
+        message = "Twilio sent an unknown event" if unknown else "this is no valid frame of Twilio"
+        return (Malformed(message, unknown=unknown),)
 
     def _start(self, message: _Start) -> Sequence[ClientEvent]:
         if self._stream:
@@ -200,29 +197,36 @@ class TwilioProtocol:
         self._received += 1  # instead of Twilio's number of the chunk: a WebSocket keeps the order
         return (Audio(self._gaps.put(self._received, media.timestamp, payload)),)
 
-    def _played(self, name: str) -> Sequence[ClientEvent]:
-        reply, played_bytes = map(int, name.split(":"))
-        return (Played(reply, played_bytes / _BYTES_PER_MS),) if reply > self._cut else ()
+    def _played(self, mark: str) -> Sequence[ClientEvent]:
+        try:
+            played = self._spoken.played(mark)
+        except ValueError:
+            return (Malformed("Twilio returned a mark that it was not sent"),)
+        return () if played is None else (played,)
 
     # --- to the carrier ---------------------------------------------------------------------------------------------
 
     def tell(self, event: CallEvent) -> Sequence[Frame]:
-        """Return `clear` for a reply that is cut, also if all of it was sent. Other events have no message."""
-        if not isinstance(event, ReplyCut):
-            return ()
-        self._cut = max(self._cut, event.reply)
-        return (f'{{"event":"clear","streamSid":"{self._stream}"}}',)
+        """Return `clear` for a reply that is cut, even if all was sent; and the last packet of one that is over."""
+        match event:
+            case ReplyCut(reply):
+                self._spoken.cut(reply)
+                return (f'{{"event":"clear","streamSid":"{self._stream}"}}',)
+            case SpeechSent(reply) if packet := self._spoken.finish(reply):
+                return self._frames(packet)
+        return ()
 
     def speech(self, reply: int, data: bytes) -> Sequence[Frame]:
-        """Return `media`, and a `mark` that comes back when it has been played. Twilio takes pieces of any length."""
-        if not data:
-            return ()
-        if reply != self._reply:
-            self._reply, self._sent_bytes = reply, 0
-        self._sent_bytes += len(data)
-        payload = base64.b64encode(data).decode()
-        name = f"{reply}:{self._sent_bytes}"
+        """Return `media` of 20 ms each, and a `mark` that comes back when they have been played. A rest waits."""
+        packets = self._spoken.add(reply, data)
+        return self._frames(packets) if packets else ()
+
+    def _frames(self, audio: bytes) -> Sequence[Frame]:
+        packets = [
+            base64.b64encode(audio[at : at + _PACKET_BYTES]).decode() for at in range(0, len(audio), _PACKET_BYTES)
+        ]
+        stream = f'"streamSid":"{self._stream}"'
         return (
-            f'{{"event":"media","streamSid":"{self._stream}","media":{{"payload":"{payload}"}}}}',
-            f'{{"event":"mark","streamSid":"{self._stream}","mark":{{"name":"{name}"}}}}',
+            *(f'{{"event":"media",{stream},"media":{{"payload":"{packet}"}}}}' for packet in packets),
+            f'{{"event":"mark",{stream},"mark":{{"name":"{self._spoken.mark}"}}}}',
         )

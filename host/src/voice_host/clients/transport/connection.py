@@ -86,6 +86,7 @@ class ClientConnection:
         self._gone = False
         self._configured = asyncio.Event()
         self._rates: tuple[int, int] | None = None
+        self._unknown: list[ClientEvent] = []  # what came before the call, to be reported when it has begun
         self._formats = (self._protocol.microphone, self._protocol.speaker)
         self.reports_after_cut = False
         self._decode: Callable[[bytes], bytes] = bytes
@@ -175,6 +176,8 @@ class ClientConnection:
                 match event:
                     case Answer(frames):
                         await self.send(frames)
+                    case Malformed(unknown=True):
+                        self._unknown.append(event)
                     case Malformed(message=message):
                         raise OpeningFailed(message)
                     case Goodbye():
@@ -280,7 +283,8 @@ class ClientConnection:
 
     def read(self, frame: Frame, admit: Admit = unlimited) -> list[ClientEvent]:
         """Return the events in a frame; audio as PCM16 at the agent's sample rate. `admit`: as for a protocol."""
-        received = self._protocol.receive(frame, admit)
+        received = [*self._unknown, *self._protocol.receive(frame, admit)]
+        self._unknown.clear()
         self._follow_formats()
         if not self._configured.is_set() and any(isinstance(event, Configured) for event in received):
             self._configured.set()
