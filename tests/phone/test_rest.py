@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import pytest
+
+from voice_host.phone import rest
+from voice_host.phone.carrier import CarrierError
 from voice_host.phone.rest import RestApi
 
 CODE = """
@@ -47,3 +53,49 @@ async def test_an_answer_may_come_in_parts() -> None:
         await api.aclose()
         server.close()
         await server.wait_closed()
+
+
+@asynccontextmanager
+async def answering(answer: bytes | None) -> AsyncIterator[int]:
+    """Serve `answer` to each request, and close; None: never answer. Yields the port."""
+    done = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        if answer is None:
+            await done.wait()
+        else:
+            writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        done.set()
+        server.close()
+        await server.wait_closed()
+
+
+async def why(url: str) -> str:
+    api = RestApi("Twilio", url, str)
+    try:
+        with pytest.raises(CarrierError) as caught:
+            await api.send("POST", "/calls", form=[("To", "+15550100")])
+    finally:
+        await api.aclose()
+    return str(caught.value)
+
+
+async def test_an_api_that_cannot_be_used_is_described_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with answering(b"") as port:
+        assert await why(f"http://127.0.0.1:{port}") == "Twilio closed the connection before it had answered"
+    assert await why(f"http://127.0.0.1:{port}") == "Twilio cannot be reached: connection refused"
+    assert await why("http://carrier.invalid") == "Twilio cannot be reached: its name cannot be resolved"
+    async with answering(b"HTTP/9\r\n\r\n") as port:
+        assert await why(f"http://127.0.0.1:{port}") == "Twilio sent an answer that cannot be read"
+        tls = "Twilio cannot be reached: the TLS connection failed, or its certificate is not valid"
+        assert await why(f"https://127.0.0.1:{port}") == tls
+    monkeypatch.setattr(rest, "REQUEST_TIMEOUT_S", 0.2)
+    async with answering(None) as port:
+        assert await why(f"http://127.0.0.1:{port}") == "Twilio did not answer in time"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ class RestApi:
                     raise CarrierRefused(f"{self._carrier} answered {response.status}", response.status, answer)
                 return answer
         except (TimeoutError, aiohttp.ClientError, ValueError) as error:
-            raise CarrierError(f"{self._carrier} cannot be reached: {type(error).__name__}") from error
+            raise CarrierError(f"{self._carrier} {_described(error)}") from error
 
     async def aclose(self) -> None:
         """Close connections. Idempotent."""
@@ -86,6 +87,26 @@ class CarrierRefused(CarrierError):
     def __init__(self, message: str, status: int, answer: Mapping[str, Any]) -> None:
         super().__init__(message, status=status)
         self.answer = answer
+
+
+def _described(error: Exception) -> str:
+    """Return what has happened, after the name of the carrier. Not the error's own text, which may have addresses."""
+    import aiohttp
+
+    match error:
+        case TimeoutError():
+            return "did not answer in time"
+        case aiohttp.ClientConnectorDNSError():
+            return "cannot be reached: its name cannot be resolved"
+        case aiohttp.ClientSSLError():
+            return "cannot be reached: the TLS connection failed, or its certificate is not valid"
+        case aiohttp.ClientConnectorError(strerror=str(why)) if why:
+            return f"cannot be reached: {os.strerror(error.errno).lower() if error.errno else why}"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | aiohttp.ClientPayloadError():
+            return "closed the connection before it had answered"
+        case aiohttp.InvalidURL():
+            return "cannot be reached: the address of its API is not valid"
+    return "sent an answer that cannot be read"
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:
