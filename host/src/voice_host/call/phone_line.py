@@ -36,6 +36,7 @@ class PhoneLine:
         self._call = call
         self._keypad = Keypad(self._agent_speaks, self._hush)
         self._transferring: str | None = None
+        self._playing = asyncio.Lock()
 
     # --- from the client and the carrier ----------------------------------------------------------------------------
 
@@ -93,10 +94,23 @@ class PhoneLine:
             raise
         self.hung_up("ended")
 
+    @property
+    def plays_tones(self) -> bool:
+        return self._call.client.plays_tones
+
     async def send_digits(self, digits: str) -> None:
+        if self.plays_tones:
+            await self._ask(partial(self._play, digits))
+            return
         if self.control is None:
             raise ChannelError("this carrier cannot send digits")
         await self._ask(partial(self.control.send_digits, digits))
+
+    async def _play(self, digits: str) -> None:
+        """Play digits as tones, one at a time, since the carrier drops what waits when the agent is interrupted."""
+        async with self._playing:
+            for key in digits:
+                await asyncio.sleep(await self._call.client.play_key(key))
 
     async def _ask(self, act: Callable[[], Awaitable[None]]) -> None:
         """Make a request to the carrier. It is not broken off when the reply whose tool makes it is cut."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from voice_host.call.events import CallEvent
 from voice_host_sdk import Channel
@@ -202,6 +202,14 @@ class AudioFormat:
 def unlimited() -> bool:
     """Admit every frame (`Admit`)."""
     return True
+
+
+@runtime_checkable
+class PlaysTones(Protocol):
+    """What the protocol of a carrier has, beside `ClientProtocol`, if telephone keys are sent as tones in the audio."""
+
+    def tones(self, data: bytes) -> Sequence[Frame]:
+        """Return the frames that carry tones, which are no part of any reply. `data`: in the format of `speaker`."""
 
 
 class ClientProtocol(Protocol):

@@ -221,12 +221,14 @@ class TwilioProtocol:
         packets = self._spoken.add(reply, data)
         return self._frames(packets) if packets else ()
 
-    def _frames(self, audio: bytes) -> Sequence[Frame]:
+    def tones(self, data: bytes) -> Sequence[Frame]:
+        """Return `media` without a mark. Twilio's own `<Play digits>` would end the stream."""
         packets = [
-            base64.b64encode(audio[at : at + _PACKET_BYTES]).decode() for at in range(0, len(audio), _PACKET_BYTES)
+            base64.b64encode(data[at : at + _PACKET_BYTES]).decode() for at in range(0, len(data), _PACKET_BYTES)
         ]
-        stream = f'"streamSid":"{self._stream}"'
-        return (
-            *(f'{{"event":"media",{stream},"media":{{"payload":"{packet}"}}}}' for packet in packets),
-            f'{{"event":"mark",{stream},"mark":{{"name":"{self._spoken.mark}"}}}}',
-        )
+        start = f'{{"event":"media","streamSid":"{self._stream}","media":{{"payload":"'
+        return [f'{start}{packet}"}}}}' for packet in packets]
+
+    def _frames(self, audio: bytes) -> Sequence[Frame]:
+        mark = f'{{"event":"mark","streamSid":"{self._stream}","mark":{{"name":"{self._spoken.mark}"}}}}'
+        return [*self.tones(audio), mark]

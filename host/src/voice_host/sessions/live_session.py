@@ -37,6 +37,10 @@ class Phone(Protocol):
     async def collect_digits(self, wanted: DigitsWanted, is_wanted: Callable[[], bool]) -> str:
         """Wait for digits, while `is_wanted`."""
 
+    @property
+    def plays_tones(self) -> bool:
+        """Whether digits are sent as tones in the agent's audio, so that they have to wait for its speech."""
+
     async def transfer(self, to: str) -> None:
         """Transfer the call, which ends."""
 
@@ -143,7 +147,11 @@ class LiveSession(Session):
         if self.channel.kind != "phone":
             await super().send_digits(digits)
         checked_digits(digits)
-        await (await self._phone("send_digits")).send_digits(digits)
+        with not_counted():
+            phone = await self._phone("send_digits")
+            if phone.plays_tones:
+                await phone.spoken()
+            await (await self._phone("send_digits")).send_digits(digits)
 
     async def _phone(self, action: str) -> Phone:
         """Return the telephone that is connected. Raises `ChannelError` if there is none, or the tool is stale."""

@@ -11,6 +11,7 @@ from voice_host.call.events import CallEvent, Refused, SpeechSent
 from voice_host.clients.audio import SpeechEncoder, decoder
 from voice_host.clients.choice import ProtocolChoice, protocol_of
 from voice_host.clients.close_codes import CloseCode, fit_reason
+from voice_host.clients.dtmf import TONE_RATE_HZ, tone
 from voice_host.clients.protocol import (
     Admit,
     Answer,
@@ -24,6 +25,7 @@ from voice_host.clients.protocol import (
     Handshake,
     Malformed,
     Opening,
+    PlaysTones,
     unlimited,
 )
 from voice_host.clients.transport import ConnectionLost, Disconnected, HandedOver, Transport
@@ -229,6 +231,21 @@ class ClientConnection:
         self._speaking = reply
         if pcm:
             await self.send(self._protocol.speech(reply, pcm), sender)
+
+    @property
+    def plays_tones(self) -> bool:
+        """Whether telephone keys are sent as tones: see `play_key`."""
+        return isinstance(self._protocol, PlaysTones)
+
+    async def play_key(self, key: str) -> float:
+        """Play the tone of a telephone key, or a pause (`w`). Returns how long that takes, in seconds."""
+        if not isinstance(self._protocol, PlaysTones):
+            raise TypeError("this client has no tones")
+        speaker = self._protocol.speaker
+        rate = speaker.sample_rate or TONE_RATE_HZ
+        pcm = tone(key, rate)
+        await self.send(self._protocol.tones(SpeechEncoder(rate, speaker).encode(pcm)))
+        return len(pcm) / 2 / rate
 
     async def send(self, frames: Sequence[Frame], sender: Sender | None = None) -> None:
         """Send frames, unless `sender` is cancelled before they are sent."""
