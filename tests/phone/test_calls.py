@@ -15,6 +15,7 @@ from voice_host.phone.calls import PhoneCalls, Refused
 from voice_host.phone.carrier import CarrierError, PhoneCall
 from voice_host.phone.control import PhoneControl
 from voice_host.settings import LimitsSettings, PhoneSettings
+from voice_host.settings.phone import TransferSettings
 from voice_host_sdk import Channel
 
 NUMBER = "+15550100"
@@ -27,7 +28,11 @@ class Agents:
 class Table(PhoneCalls):
     def __init__(self, **limits: Any) -> None:
         self.admission = Admission(LimitsSettings(**limits))
-        settings = PhoneSettings(public_url="https://voice.example.com/", numbers={NUMBER: "desk"})  # type: ignore[dict-item]
+        settings = PhoneSettings(
+            public_url="https://voice.example.com/",
+            numbers={NUMBER: "desk"},  # type: ignore[dict-item]
+            transfer=TransferSettings(allow=("+15550142",)),
+        )
         super().__init__(Agents(), self.admission, lambda: settings)  # type: ignore[arg-type]
 
     def ring(self, call_id: str, to: str = NUMBER, carrier: str = "twilio") -> PhoneCall | Refused:
@@ -125,7 +130,7 @@ async def test_a_transfer_that_was_given_up_is_none() -> None:
             asked.set()
             await asyncio.Event().wait()
 
-    control = PhoneControl(Slow(), call)  # type: ignore[arg-type]
+    control = PhoneControl(Slow(), table, call)  # type: ignore[arg-type]
     transfer = asyncio.create_task(control.transfer("+15550142"))
     await asked.wait()
     assert call.transferred

@@ -51,7 +51,8 @@ class PhoneControl:
         why = await asyncio.to_thread(why_no_transfer, to, self._calls.settings.transfer.allow)
         if why is not None:
             lease = self._call.lease
-            log.warning("phone_transfer_refused", agent_id=lease.agent_id, session_id=lease.session_id, reason=why)
+            reason = CarrierError(why).logged
+            log.warning("phone_transfer_refused", agent_id=lease.agent_id, session_id=lease.session_id, reason=reason)
             raise CallControlFailed(why)
 
     async def send_digits(self, digits: str) -> None:
