@@ -246,7 +246,7 @@ class LocalAgents:
                 saved=saved,
             )
         finally:
-            if self._answers[lease.session_id] is answers:  # else a newer connection has taken the session over
+            if self._answers.get(lease.session_id) is answers:  # else a newer connection has taken the session over
                 del self._answers[lease.session_id]
 
     def call_answered(self, session_id: str, answer: CallAnswer) -> None:
