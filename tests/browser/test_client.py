@@ -79,6 +79,7 @@ async def test_what_is_wrong_with_the_options_is_said_at_once(
     assert "TypeError: connect() needs `agent`" in await refusal("{}")
     assert "getToken must be a function" in await refusal("{agent: 'a', getToken: 'token'}")
     assert "metadata must not have `token`" in await refusal("{agent: 'a', metadata: {token: 1}}")
+    assert "metadata.basket must be a string, a number" in await refusal("{agent: 'a', metadata: {basket: ['tea']}}")
     assert "host must begin with https:// or wss://, not ftp:" in await refusal("{agent: 'a', host: 'ftp://a.example'}")
     assert "url is no address" in await refusal("{url: 'https://'}")
     assert host.calls == []

@@ -184,6 +184,24 @@ async def test_a_host_that_cannot_be_reached_is_told_of(page: Page, host: Script
     await expect(page.get_by_role("alert")).to_contain_text("cannot be reached. Check your internet connection")
 
 
+async def test_a_token_that_is_refused_is_not_told_of_as_missing(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.close(4401, "this key or token is for another agent")
+
+    host.script = script
+    logged: list[str] = []
+    page.on("console", lambda line: logged.append(line.text))
+    set_up = "document.querySelector('voice-agent').getToken = () => 'a-token';"
+    await page.goto(site.show(host.url, INLINE, set_up))
+    await page.get_by_role("button", name="Start talking").click()
+    await expect(page.get_by_role("alert")).to_contain_text("There is no permission to call")
+    hint = next(line for line in logged if line.startswith("<voice-agent>"))
+    assert "the host does not accept this call token" in hint
+    assert "(this key or token is for another agent)" in hint
+
+
 async def test_a_page_without_an_agent_or_a_token_is_told(page: Page, host: ScriptedHost, site: CustomerSite) -> None:
     body = '<voice-agent agent="front-desk" token-url="/voice-token" placement="inline"></voice-agent>'
     logged: list[str] = []
@@ -196,7 +214,16 @@ async def test_a_page_without_an_agent_or_a_token_is_told(page: Page, host: Scri
     await page.evaluate("document.querySelector('voice-agent').removeAttribute('agent')")
     await expect(page.get_by_role("button", name="Start talking")).to_be_disabled()
     await page.evaluate("document.querySelector('voice-agent').start()")
-    await expect(page.get_by_role("alert")).to_contain_text("needs the attribute “agent”")
+    await expect(page.get_by_role("alert")).to_contain_text("not set up correctly")
+    logged.clear()
+    await page.evaluate("document.body.replaceChildren(document.createElement('voice-agent'))")
+    await expect(page.get_by_role("alert")).to_have_count(0)  # the panel is closed
+    await page.get_by_role("button", name="Talk to us").click()
+    await expect(page.get_by_role("alert")).to_contain_text("not set up correctly")
+    assert "<voice-agent>: it needs the attribute agent, the id of an agent" in logged
+    await page.evaluate("document.querySelector('voice-agent').setAttribute('agent', 'front-desk')")
+    await expect(page.get_by_role("alert")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Start talking")).to_be_enabled()
 
 
 async def test_a_microphone_that_is_refused_leaves_a_call_by_keyboard(
@@ -265,6 +292,7 @@ async def test_sound_that_the_browser_blocks_begins_with_the_next_click(
     """)
     await page.goto(site.show(host.url, INLINE, "document.querySelector('voice-agent').start({ microphone: false });"))
     await expect(page.locator(".status")).to_have_text("Click anywhere or press a key to go on with the call")
+    await expect(page.locator("[aria-live]")).to_have_text("Click anywhere or press a key to go on with the call")
     assert host.calls == []
     await page.get_by_role("heading", name="Shop").click()
     await expect(page.locator(".status")).to_have_text("Your turn: type, or use the microphone")
@@ -310,7 +338,7 @@ async def test_pages_style_the_widget_and_the_system_chooses_dark(
 
 TREE = """() => {
   const root = document.querySelector("voice-agent").shadowRoot;
-  return [...root.querySelectorAll("button, input")].filter((element) => !element.hidden).map((element) => ({
+  return [...root.querySelectorAll("button, input")].filter((element) => element.checkVisibility()).map((element) => ({
     name: element.ariaLabel || element.textContent || (element.labels?.[0].textContent ?? ""),
     height: element.getBoundingClientRect().height,
   }));
@@ -331,6 +359,33 @@ async def test_every_control_has_a_name_and_is_large_enough_to_touch(
     await page.get_by_role("button", name="Start talking").click()
     await expect(page.get_by_role("button", name="Stop speaking")).to_be_visible()
     controls = await page.evaluate(TREE)
-    assert len(controls) == 7, json.dumps(controls)
+    assert len(controls) == 6, json.dumps(controls)  # the launcher makes room for the open panel
     assert [control for control in controls if not control["name"] or control["height"] < 44] == []
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("size", [(320, 480), (360, 640), (640, 360), (1280, 800)], ids=str)
+@pytest.mark.parametrize("placement", ["corner", "inline"])
+async def test_typing_is_in_reach_beside_a_problem_in_windows_of_every_size(
+    page: Page, host: ScriptedHost, site: CustomerSite, size: tuple[int, int], placement: str
+) -> None:
+    host.script = chatting
+    await page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError'); }"
+    )
+    await page.set_viewport_size({"width": size[0], "height": size[1]})
+    await page.goto(site.show(host.url, f'<voice-agent agent="front-desk" placement="{placement}"></voice-agent>'))
+    if placement == "corner":
+        await page.get_by_role("button", name="Talk to us").click()
+    await page.get_by_role("button", name="Start talking").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Or type your message.")
+    await page.get_by_label("Message").fill("Hello")
+    await page.get_by_role("button", name="Send").hover()
+    height = await page.get_by_role("button", name="Send").evaluate("(button) => button.clientHeight")
+    assert height < 50, "“Send” stands on one line"
+    await page.mouse.wheel(0, 2_000)
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator(".agent .bubble")).to_have_text("You said Hello")
+    if placement == "corner":
+        await page.get_by_role("button", name="Close").click()
+        await expect(page.get_by_role("button", name="Talk to us")).to_be_focused()

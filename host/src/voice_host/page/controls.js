@@ -41,7 +41,6 @@ export class Controls {
     status.textContent = statusText(phase, microphone);
     talkLabel.textContent = talkText(phase, microphone);
     talk.disabled = talkIsOff;
-    talk.setAttribute("aria-pressed", String(microphone === "on"));
     // Disabling a focused button drops the focus: keyboard users get the talk button instead.
     const focused = document.activeElement;
     stop.disabled = phase !== "speaking" && phase !== "thinking";

@@ -144,7 +144,7 @@ export class Transcript {
   toolCall(reply, id, name, toolArguments) {
     this.thinking(false);
     const entry = reply === null && this.#current ? this.#current : this.#entry(reply);
-    this.#runningTools.set(id ?? name, entry.addTool(name, toolArguments));
+    setBounded(this.#runningTools, id ?? name, entry.addTool(name, toolArguments));
     this.#follow();
   }
 
@@ -187,7 +187,7 @@ export class Transcript {
     const entry = adopts ? this.#current : new ReplyEntry(reply);
     entry.reply = reply;
     if (!adopts) this.#addReply(entry);
-    if (reply !== null) this.#replies.set(reply, entry);
+    if (reply !== null) setBounded(this.#replies, reply, entry);
     this.#current = entry;
     this.#lastUser = null;
     return entry;
@@ -261,6 +261,12 @@ export class Transcript {
     this.#announcer.append(element("p", { textContent: text }));
     while (this.#announcer.childElementCount > MAX_ANNOUNCEMENTS) this.#announcer.firstChild.remove();
   }
+}
+
+/** Sets a key of a map that keeps no more than the transcript does, without the oldest. */
+function setBounded(map, key, value) {
+  map.set(key, value);
+  if (map.size > MAX_ENTRIES) map.delete(map.keys().next().value);
 }
 
 function now() {

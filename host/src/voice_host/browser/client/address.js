@@ -15,7 +15,11 @@ export function sessionAddress(servedBy, { url, host, agent, metadata }) {
   address.hash = "";
   for (const [name, value] of Object.entries(metadata ?? {})) {
     if (RESERVED.includes(name)) throw new TypeError(`metadata must not have \`${name}\`, which the call protocol uses`);
-    if (value !== undefined && value !== null) address.searchParams.set(name, String(value));
+    if (value === undefined || value === null) continue;
+    if (typeof value === "object" || typeof value === "function") {
+      throw new TypeError(`metadata.${name} must be a string, a number or a boolean: JSON.stringify() makes a string of it`);
+    }
+    address.searchParams.set(name, String(value));
   }
   return address.href;
 }

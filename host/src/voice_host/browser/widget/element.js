@@ -10,10 +10,16 @@ const PROPERTIES = ["getToken", "metadata", "texts"];
 /** Why a call failed, for the developer of the page: people who use it cannot do anything about these. */
 const SETUP_HINTS = {
   origin_not_allowed: () => `add ${location.origin} to allowed_origins in the host's settings`,
-  not_authorised: () => "the host wants a call token: set the attribute token-url, or the property getToken",
+  not_authorised: ({ hasToken }) =>
+    hasToken
+      ? "the host does not accept this call token: is it for this agent, and is it new?"
+      : "the host wants a call token: set the attribute token-url, or the property getToken",
   token_failed: () => "the page's own server gave no token",
   no_such_agent: () => "check the attribute agent",
 };
+
+/** States that people who do not see the status line must hear of. The log tells the others. */
+const NOT_IN_LOG = new Set(["blocked", "reconnecting"]);
 
 export class VoiceAgent extends HTMLElement {
   static observedAttributes = ["agent", "host", "label", "placement"];
@@ -91,8 +97,7 @@ export class VoiceAgent extends HTMLElement {
         microphone,
       });
     } catch (error) {
-      console.error(`<voice-agent>: ${error.message}`);
-      this.#view.problem(this.#texts.notSetUp);
+      this.#notSetUp(error.message);
       return;
     }
     this.#follow(this.#call);
@@ -138,6 +143,11 @@ export class VoiceAgent extends HTMLElement {
     this.#show();
   }
 
+  connectedCallback() {
+    // A page that creates the element by a script may set the attribute a moment later.
+    queueMicrotask(() => this.isConnected && !this.#isSetUp && this.#notSetUp("it needs the attribute agent, the id of an agent"));
+  }
+
   disconnectedCallback() {
     // An element that is only moved is connected again at once.
     queueMicrotask(() => this.isConnected || this.hangUp());
@@ -147,16 +157,25 @@ export class VoiceAgent extends HTMLElement {
     return this.getAttribute("placement") === "inline";
   }
 
+  get #isSetUp() {
+    return Boolean(this.getAttribute("agent"));
+  }
+
   #show() {
-    const isSetUp = Boolean(this.getAttribute("agent"));
     this.#view.show({
       state: this.#call?.state ?? "idle",
       microphone: this.#call?.microphone ?? "off",
       label: this.getAttribute("label") || this.#texts.label,
       isInline: this.#isInline,
       isOpen: this.#isInline || this.#isOpen,
-      isSetUp,
+      isSetUp: this.#isSetUp,
     });
+  }
+
+  /** The element is used wrongly: developers read in the console what is wrong. */
+  #notSetUp(reason) {
+    console.error(`<voice-agent>: ${reason}`);
+    this.#view.problem(this.#texts.notSetUp);
   }
 
   #talk() {
@@ -189,7 +208,9 @@ export class VoiceAgent extends HTMLElement {
       interrupted: ({ reply, heard }) => log.interrupted(reply, heard),
       reset: () => log.clear(),
       error: (error) => this.#onError(error),
-      state: () => {},
+      state: (state) => {
+        if (NOT_IN_LOG.has(state)) log.announce(this.#texts[state]);
+      },
     };
     for (const [event, show] of Object.entries(shown)) {
       call.on(event, (detail) => {
@@ -222,7 +243,8 @@ export class VoiceAgent extends HTMLElement {
     if (end.failed) this.#showProblem(text);
     else this.#view.log.note(text);
     if (end.cause in SETUP_HINTS) {
-      console.error(`<voice-agent>: ${SETUP_HINTS[end.cause]()}${end.reason && ` (${end.reason})`}`);
+      const hasToken = Boolean(this.#getToken) || this.hasAttribute("token-url");
+      console.error(`<voice-agent>: ${SETUP_HINTS[end.cause]({ hasToken })}${end.reason && ` (${end.reason})`}`);
     }
     this.#show();
     this.dispatchEvent(new CustomEvent("callend", { detail: end, bubbles: true, composed: true }));

@@ -4,6 +4,7 @@ import { element } from "./dom.js";
 
 const MAX_ENTRIES = 200; // the oldest are removed
 const MAX_ANNOUNCEMENTS = 4; // kept in the live region
+const MAX_UNCONFIRMED = 20; // typed turns that the host has not confirmed; the oldest are forgotten
 
 export class Log {
   #list;
@@ -38,6 +39,7 @@ export class Log {
   typed(text) {
     this.#lastUser = { entry: this.#add("user", text), text };
     this.#typed.push(this.#lastUser);
+    if (this.#typed.length > MAX_UNCONFIRMED) this.#typed.shift();
   }
 
   partial(text) {
@@ -52,7 +54,7 @@ export class Log {
     const entry = this.#typedEntry(text) ?? this.#extendedEntry(text) ?? this.#add("user");
     entry.lastChild.textContent = text;
     this.#lastUser = { entry, text };
-    this.#announce(`${this.#texts().you}: ${text}`);
+    this.announce(`${this.#texts().you}: ${text}`);
     this.#follow();
   }
 
@@ -63,7 +65,7 @@ export class Log {
 
   reply(reply, text) {
     this.#reply(reply).lastChild.textContent = text;
-    this.#announce(`${this.#texts().agent}: ${text}`);
+    this.announce(`${this.#texts().agent}: ${text}`);
     this.#follow();
   }
 
@@ -77,7 +79,7 @@ export class Log {
 
   note(text) {
     this.#add("note", text);
-    this.#announce(text);
+    this.announce(text);
   }
 
   /** The entry of the typed turn that `text` confirms. Words that were spoken may precede it in `text`. */
@@ -97,6 +99,7 @@ export class Log {
     if (known) return known;
     const entry = this.#add("agent");
     this.#replies.set(reply, entry);
+    if (this.#replies.size > MAX_ENTRIES) this.#replies.delete(this.#replies.keys().next().value);
     this.#lastUser = null;
     return entry;
   }
@@ -125,7 +128,8 @@ export class Log {
     scroller.scrollTop = scroller.scrollHeight;
   }
 
-  #announce(text) {
+  /** Tells people who use a screen reader. */
+  announce(text) {
     this.#announcer.append(element("p", { textContent: text }));
     while (this.#announcer.childElementCount > MAX_ANNOUNCEMENTS) this.#announcer.firstChild.remove();
   }

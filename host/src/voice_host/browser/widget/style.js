@@ -137,15 +137,27 @@ svg {
   display: flex;
   flex-direction: column;
   width: 100%;
-  max-height: var(--voice-agent-height, min(32rem, calc(100dvh - 7rem)));
+  max-height: var(--voice-agent-height, 32rem);
   background: var(--background);
   border: 1px solid var(--line);
   border-radius: var(--radius);
-  overflow: hidden;
+  overflow: hidden auto; /* where even the controls do not fit */
 }
 
 :host(:not([placement="inline"])) .panel {
+  max-height: min(var(--voice-agent-height, 32rem), calc(100dvh - 7rem));
   box-shadow: 0 8px 32px rgb(0 0 0 / 25%);
+}
+
+@media (max-width: 30rem), (max-height: 38rem) {
+  /* The open panel may take the whole height; its own button closes it. */
+  :host(:not([placement="inline"])) .panel {
+    max-height: calc(100dvh - 2 * var(--voice-agent-inset, 1rem));
+  }
+
+  .launcher[aria-expanded="true"] {
+    display: none;
+  }
 }
 
 .header {
@@ -169,7 +181,7 @@ svg {
 
 .scroller {
   flex: 1 1 auto;
-  min-height: 8rem;
+  min-height: min(8rem, 20dvh);
   overflow-y: auto;
   padding: 1rem;
 }
@@ -249,6 +261,10 @@ ol {
 
 .talk {
   flex: 1 1 auto;
+}
+
+.send {
+  flex: none;
 }
 
 [data-microphone="on"] .talk {

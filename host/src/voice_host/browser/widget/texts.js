@@ -2,7 +2,6 @@
 
 export const TEXTS = {
   label: "Talk to us",
-  open: "Open",
   close: "Close",
   transcript: "Transcript",
   you: "You",
@@ -31,5 +30,5 @@ export const TEXTS = {
   interrupted: "interrupted",
   resumed: "Connected again: the call goes on.",
   thenUseMicrophone: "Then press “Use microphone”. Or type your message.",
-  notSetUp: "This widget is not set up: it needs the attribute “agent”.",
+  notSetUp: "This widget is not set up correctly. The browser’s console says what is wrong.",
 };

@@ -75,7 +75,6 @@ export class View {
     this.#intro.hidden = this.#list.childElementCount > 0;
     this.#status.textContent = statusText(texts, state, microphone);
     this.#talkLabel.textContent = talkText(texts, state, microphone);
-    this.#talk.ariaPressed = String(microphone === "on");
     this.#talk.disabled = !isSetUp;
     this.#stop.ariaLabel = this.#stop.title = texts.stop;
     this.#hangUp.textContent = texts.hangUp;
