@@ -83,7 +83,9 @@ class _Errors(logging.Handler):
         self._trouble = trouble
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._trouble.append(record.getMessage())
+        # Those of the speech simulators in this process are left out: a call may end while it connects to one.
+        if record.name != "websockets.server":
+            self._trouble.append(record.getMessage())
 
 
 @pytest.fixture(scope="module")

@@ -144,40 +144,39 @@ async def _own_host(
         carrier: calls the host by telephone.
         carrier_api: the address of the carrier's REST API.
     """
-    listener = listen("127.0.0.1", 0)
-    address = f"127.0.0.1:{listener.getsockname()[1]}"
-    alone = settings.agents.model_copy(update={"allow": (agent_id,), "required": ()})
-    phone = carrier.settings(f"http://{address}", carrier_api, agent_id) if carrier else PhoneSettings()
-    phone = phone.model_copy(update={"transfer": settings.phone.transfer})  # an agent may transfer as it will be
-    only = settings.model_copy(update={"agents": alone, "phone": phone})
-    extensions = installed_extensions(only)
-    observing = {**extensions.observers, **({"call": observer} if observer else {})}
-    observers = Observers(observing, timeout_s=only.agents.callback_timeout_s)
-    # In this thread, as in `serve`: what a plugin opens may be bound to it.
-    agents = build(only, extensions, observers=observers)
-    live = LiveSettings(only)
-    admission = host_admission(live)
-    telephony = PhoneService(only.phone, PhoneCalls(agents, admission, lambda: live.current.phone))
-    try:
-        async with running_extensions(extensions, observers, only):
-            try:
-                await _start(agents, agent_id)
-                app = create_host_app(
-                    agents, only, extensions=extensions, admission=admission, live=live, phone=telephony
-                )
-                server = _OwnServer(app, agents, only)
-                serving = asyncio.create_task(server.serve(sockets=[listener]))
+    with listen("127.0.0.1", 0) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        alone = settings.agents.model_copy(update={"allow": (agent_id,), "required": ()})
+        phone = carrier.settings(f"http://{address}", carrier_api, agent_id) if carrier else PhoneSettings()
+        phone = phone.model_copy(update={"transfer": settings.phone.transfer})  # an agent may transfer as it will be
+        only = settings.model_copy(update={"agents": alone, "phone": phone})
+        extensions = installed_extensions(only)
+        observing = {**extensions.observers, **({"call": observer} if observer else {})}
+        observers = Observers(observing, timeout_s=only.agents.callback_timeout_s)
+        # In this thread, as in `serve`: what a plugin opens may be bound to it.
+        agents = build(only, extensions, observers=observers)
+        live = LiveSettings(only)
+        admission = host_admission(live)
+        telephony = PhoneService(only.phone, PhoneCalls(agents, admission, lambda: live.current.phone))
+        try:
+            async with running_extensions(extensions, observers, only):
                 try:
-                    yield f"ws://{address}"
+                    await _start(agents, agent_id)
+                    app = create_host_app(
+                        agents, only, extensions=extensions, admission=admission, live=live, phone=telephony
+                    )
+                    server = _OwnServer(app, agents, only)
+                    serving = asyncio.create_task(server.serve(sockets=[listener]))
+                    try:
+                        yield f"ws://{address}"
+                    finally:
+                        server.should_exit = True
+                        await serving
                 finally:
-                    server.should_exit = True
-                    await serving
-            finally:
-                await agents.stop()
-                await telephony.aclose()
-    finally:
-        listener.close()
-        await agents.stop()
+                    await agents.stop()
+                    await telephony.aclose()
+        finally:
+            await agents.stop()
 
 
 async def _start(agents: LocalAgents, agent_id: str) -> None:

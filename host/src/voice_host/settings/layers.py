@@ -129,6 +129,9 @@ class Layers:
             if came_from is not None:
                 return came_from.where(keys[:end])
         below = next((came_from for known, came_from in self._provenance.items() if known[: len(keys)] == keys), None)
+        if below is None:  # it is missing: a value beside it is in the same table
+            beside = (came_from for known, came_from in self._provenance.items() if known[:-1] == keys[:-1])
+            below = next(beside, None) if len(keys) > 1 else None
         return below.where(keys) if below else dotted(keys)
 
     @property
