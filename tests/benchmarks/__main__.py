@@ -11,6 +11,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+from tests.benchmarks import protocols
 from tests.benchmarks.plan import FULL, QUICK, SECTIONS, SUBJECTS, profile, run, trace
 from tests.benchmarks.plot import svg
 from tests.benchmarks.report import markdown
@@ -29,7 +30,11 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write the drawing (SVG)")
     parser.add_argument("--profile", metavar="FILE", help="instead: profile the host during ten calls (for pstats)")
     parser.add_argument("--trace", type=int, metavar="N", help="instead: show what holds the loop while N calls talk")
+    parser.add_argument("--protocols", action="store_true", help="instead: compare the client protocols with our own")
     options = parser.parse_args()
+    if options.protocols:
+        print(f"\n{protocols.run(protocols.QUICK if options.quick else protocols.FULL)}")
+        return
     if options.trace:
         found = asyncio.run(trace(options.subject or "host", options.trace))
         if options.json:

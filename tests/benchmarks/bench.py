@@ -25,12 +25,19 @@ ANSWERED_WITHIN_S = 2.0
 
 @dataclass
 class Subject:
-    """A program under test that runs."""
+    """A program under test that runs.
+
+    Attributes:
+        protocol: what callers speak, of `callers.protocols`.
+        rings: whether it has to be told of calls before their streams connect.
+    """
 
     name: str
     child: Child
     port: int
     path: str
+    protocol: str = ""
+    rings: bool = False
 
 
 @dataclass
@@ -92,8 +99,13 @@ class Bench:
     async def join(self, subject: Subject, count: int, manner: Manner) -> None:
         """Connect so many callers more, one after the other; each begins to talk. Those that fail count as gone."""
         numbers = list(itertools.islice(self._numbers, count))
+        streams = []
+        if subject.rings:
+            rung = await subject.child.ask({"do": "ring", "carrier": subject.protocol, "count": count}, "rung")
+            streams = rung["streams"]
         for index, callers in enumerate(self._callers):
             line = {"do": "join", "port": subject.port, "path": subject.path, "manner": asdict(manner)}
+            line |= {"protocol": subject.protocol, "streams": streams[index :: len(self._callers)]}
             line["numbers"] = numbers[index :: len(self._callers)]
             self._failed += (await callers.ask(line, "joined", timeout_s=300))["failed"]
         self.calls += count
@@ -171,17 +183,17 @@ def _mean(delays: list[dict[str, float]]) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def running(names: tuple[str, ...]) -> AsyncIterator[tuple[Bench, list[Subject]]]:
-    """The bench and the subjects, each in its process; all gone afterwards."""
+async def running(names: tuple[str, ...], kinds: tuple[str, ...] = KINDS) -> AsyncIterator[tuple[Bench, list[Subject]]]:
+    """The bench and the subjects, each in its process; all gone afterwards. `kinds`: of the services."""
     cores = Cores.of_this_machine()
     cores.occupy_others()
     many = len(cores.others) >= CORES_FOR_EACH
     async with AsyncExitStack() as stack:
         services: list[Child] = []
         ports: dict[str, int] = {}
-        for kinds in [(kind,) for kind in KINDS] if many else [KINDS]:
+        for group in [(kind,) for kind in kinds] if many else [kinds]:
             process, ready = await stack.enter_async_context(
-                child("tests.benchmarks.services", *kinds, cores=cores.others)
+                child("tests.benchmarks.services", *group, cores=cores.others)
             )
             services.append(process)
             ports.update(ready["ports"])
@@ -192,7 +204,7 @@ async def running(names: tuple[str, ...]) -> AsyncIterator[tuple[Bench, list[Sub
         subjects = []
         for name in names:
             module = f"tests.benchmarks.subjects.{name}"
-            arguments = [ports[kind] for kind in KINDS]
+            arguments = [ports[kind] for kind in kinds]
             process, ready = await stack.enter_async_context(child(module, *arguments, cores=cores.subject))
             subjects.append(Subject(name, process, ready["port"], ready["path"]))
         yield Bench(services, callers, len(cores.others)), subjects

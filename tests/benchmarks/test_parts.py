@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from tests.benchmarks import workload
+from tests.benchmarks.callers.caller import Manner
+from tests.benchmarks.callers.protocols import (
+    CALLERS,
+    RealtimeCaller,
+    Stream,
+    TelephoneCaller,
+    TelnyxCaller,
+    TwilioCaller,
+)
 from tests.benchmarks.marked_audio import Mark, MarkReader, marked
 from tests.benchmarks.playback import Playback
 from tests.benchmarks.process_tree import descendants, used
 from tests.benchmarks.services.delays import Delays
+from tests.benchmarks.spoken_code import VoiceReader, spell
+from voice_host.clients.audio import decoder
+from voice_host.clients.openai_realtime import OpenAIRealtime
+from voice_host.clients.protocol import (
+    Audio,
+    AudioFormat,
+    ClientEvent,
+    ClientProtocol,
+    Configured,
+    Opening,
+    Played,
+)
+from voice_host.clients.telnyx import TelnyxProtocol
+from voice_host.clients.twilio import TwilioProtocol
 
 
 def test_a_marked_frame_is_read_wherever_the_stream_is_cut() -> None:
@@ -95,3 +120,80 @@ def test_what_a_process_and_those_it_started_use_is_seen() -> None:
         assert all(used(pid, memory=True).pss_kb >= used(pid, memory=True).private_kb > 0 for pid in both)
         parent.communicate(b"\n")
     assert used(both[1]).rss_kb == 0
+
+
+@pytest.mark.parametrize("protocol", ["own", "realtime", "twilio"])
+def test_a_voice_names_its_turn_in_every_format(protocol: str) -> None:
+    levels = CALLERS[protocol].levels  # type: ignore[attr-defined]
+    formats = {"own": AudioFormat(), "realtime": AudioFormat("pcm16", 24000), "twilio": AudioFormat("mulaw", 8000)}
+    decode, reader = decoder(formats[protocol], workload.MICROPHONE_RATE), VoiceReader()
+    found = []
+    for turn, script, style in ((7 * 256 + 1, 1, 0), (65535 * 256 + 255, 2, 1)):
+        voice = [levels.frame(bits) for bits in spell(turn, script, style)] + [levels.rest] * 16
+        heard = b"".join(decode(frame) for frame in [levels.silence] * 9 + voice + [levels.silence] * 9)
+        for at in range(0, len(heard), 1900):
+            if (begun := reader.feed(heard[at : at + 1900])) is not None:
+                found.append((begun.turn, begun.script, begun.style))
+                assert 0.08 <= begun.ago_s <= 0.14
+    assert found == [(7 * 256 + 1, 1, 0), (65535 * 256 + 255, 2, 1)]
+
+
+SILENT = Manner(0, 0, (0, 0), 0)
+
+
+def texts(frames: bytes) -> Iterator[str]:
+    """Yield the messages in whole frames of text that are masked with zeros."""
+    while frames:
+        size, head = frames[1] & 0x7F, 2
+        if size == 126:
+            size, head = int.from_bytes(frames[2:4]), 4
+        begin = head + 4
+        yield frames[begin : begin + size].decode()
+        frames = frames[begin + size :]
+
+
+class Wire(asyncio.Transport):
+    """A connection on which the texts are kept that a caller sends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.texts += texts(bytes(data))
+
+    def said(self, protocol: ClientProtocol) -> list[ClientEvent]:
+        """Return what the host's protocol takes from what came since the last time."""
+        texts, self.texts = self.texts, []
+        return [event for text in texts for event in protocol.receive(text)]
+
+
+@pytest.mark.parametrize(
+    ("caller_class", "protocol"),
+    [(TwilioCaller, TwilioProtocol(TwilioCaller.account_sid, "CA1")), (TelnyxCaller, TelnyxProtocol("CA1"))],
+)
+def test_a_telephone_caller_speaks_as_its_carrier_does(
+    caller_class: type[TelephoneCaller], protocol: ClientProtocol
+) -> None:
+    caller = caller_class(Stream("/", {}, "CA1"), 7, SILENT)
+    caller.transport = wire = Wire()
+    caller.on_open(b"")
+    assert wire.said(protocol) == [Opening()]
+    caller.send_microphone()
+    assert wire.said(protocol) == [Audio(b"\xff" * 160)]
+    for frame in protocol.speech(1, b"\xff" * 320):
+        assert isinstance(frame, str)
+        caller.on_text(frame.encode())
+    caller.send_microphone()
+    assert wire.said(protocol) == [Audio(b"\xff" * 160), Played(1, 40.0)]
+
+
+def test_a_realtime_caller_speaks_as_clients_of_openai_do() -> None:
+    protocol = OpenAIRealtime({"model": "benchmark"})
+    caller = RealtimeCaller(Stream("/"), 7, SILENT)
+    caller.transport = wire = Wire()
+    caller.on_text(b'{"type":"session.created"}')
+    assert caller.ready.is_set()
+    assert Configured() in wire.said(protocol)
+    caller.send_microphone()
+    assert wire.said(protocol) == [Audio(bytes(960))]

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import struct
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import cast
 
 from websockets.speedups import apply_mask
@@ -156,20 +157,23 @@ class ClientEndpoint(Endpoint):
 
     Args:
         path: of the URL.
+        headers: of the request, beside those that each needs.
     """
 
     masks = True
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self._path = path
+        self._headers = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.transport.write(
             f"GET {self._path} HTTP/1.1\r\nHost: 127.0.0.1:{transport.get_extra_info('peername')[1]}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            f"{self._headers}\r\n".encode()
         )
 
     def _upgrade(self, head: bytes) -> bool:

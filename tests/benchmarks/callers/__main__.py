@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 
 import uvloop
 
 from tests.benchmarks import workload
 from tests.benchmarks.callers.caller import REPLY_TIMEOUT_S, Caller, Manner
 from tests.benchmarks.callers.microphones import Microphones
+from tests.benchmarks.callers.protocols import CALLERS, Stream
 from tests.benchmarks.child import Line, Parent
 
 SILENT = Manner(workload.SCRIPTS.index(workload.TALK), workload.LONG, (0, 0), 0)
@@ -52,10 +55,11 @@ class Callers:
 
     async def _join(self, line: Line) -> int:
         """Connect callers one after the other. Returns how many were not let in, or not in time."""
-        failed = 0
-        for number in line["numbers"]:
+        failed, make, streams = 0, CALLERS[line["protocol"]], line["streams"]
+        for index, number in enumerate(line["numbers"]):
+            stream = Stream(**streams[index]) if streams else Stream(line["path"])
             try:
-                self._begin(await self._connect(line["port"], line["path"], number, Manner(**line["manner"])))
+                self._begin(await self._connect(line["port"], partial(make, stream, number, Manner(**line["manner"]))))
             except (OSError, TimeoutError):
                 failed += 1
         return failed
@@ -80,7 +84,7 @@ class Callers:
 
         async def arrive() -> Caller:
             began_s = time.monotonic()
-            caller = await self._connect(line["port"], line["path"], 0, SILENT)
+            caller = await self._connect(line["port"], partial(Caller, line["path"], 0, SILENT))
             samples.append((time.monotonic() - began_s) * 1000)
             return caller
 
@@ -89,10 +93,10 @@ class Callers:
             await asyncio.sleep(BETWEEN_ARRIVALS_S)
         return samples
 
-    async def _connect(self, port: int, path: str, number: int, manner: Manner) -> Caller:
+    async def _connect(self, port: int, make: Callable[[], Caller]) -> Caller:
         """Connect one caller and wait for `ready`."""
         loop = asyncio.get_running_loop()
-        _, caller = await loop.create_connection(lambda: Caller(path, number, manner), "127.0.0.1", port)
+        _, caller = await loop.create_connection(make, "127.0.0.1", port)
         async with asyncio.timeout(REPLY_TIMEOUT_S):
             await caller.ready.wait()
         return caller

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.benchmarks import workload
@@ -54,8 +55,8 @@ class Caller(ClientEndpoint):
         errors: the codes of errors it was told.
     """
 
-    def __init__(self, path: str, number: int, manner: Manner) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, number: int, manner: Manner, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(path, headers)
         self.number = number
         self.manner = manner
         self.heard: list[Heard] = []
@@ -98,13 +99,17 @@ class Caller(ClientEndpoint):
                 self.errors.append(message["code"])
 
     def on_binary(self, payload: bytes) -> None:
-        now_s, duration_ms = time.monotonic(), len(payload) / _BYTES_PER_MS
+        self.hear(len(payload), len(payload) / _BYTES_PER_MS)
+
+    def hear(self, size: int, duration_ms: float) -> None:
+        """Note speech of the agent that came now."""
+        now_s = time.monotonic()
         turn = self.heard[-1] if self.heard else None
         if self._cut is not None and now_s >= self._cut.began_s + workload.ONSET_S:
             self._cut.stale_ms += duration_ms
         if not self._answering or turn is None:
             if turn is not None:
-                turn.late_bytes += len(payload)
+                turn.late_bytes += size
             return
         self._playback.add(duration_ms, now_s)
         if turn.audio_s is None and self._cut is None:

@@ -13,7 +13,7 @@ from tests.benchmarks.child import Line, Parent
 from tests.benchmarks.events import Events
 from tests.benchmarks.services.delays import Delays
 from tests.benchmarks.services.model import Model
-from tests.benchmarks.services.recogniser import Recogniser
+from tests.benchmarks.services.recogniser import Listener, Recogniser
 from tests.benchmarks.services.voice import Pace, Voice
 
 
@@ -24,6 +24,7 @@ async def main(kinds: list[str]) -> None:
     pace = Pace()
     protocols: dict[str, Callable[[], asyncio.Protocol]] = {
         "recogniser": lambda: Recogniser(events, delays),
+        "listener": lambda: Listener(events, delays),
         "model": lambda: Model(events),
         "voice": lambda: Voice(pace, events),
     }

@@ -11,6 +11,7 @@ from tests.benchmarks import workload
 from tests.benchmarks.events import Events
 from tests.benchmarks.marked_audio import Mark, MarkReader
 from tests.benchmarks.services.delays import Delays
+from tests.benchmarks.spoken_code import VoiceReader
 from tests.benchmarks.wire import ServerEndpoint
 
 MIN_MESSAGE_BYTES = workload.RECOGNISER_MIN_MS * workload.MICROPHONE_RATE // 1000 * 2
@@ -78,6 +79,21 @@ class Recogniser(ServerEndpoint):
         self.send_text(_turn(self._order, text, final))
         self._order += final
         self._events.note(tag, "final" if final else "words")
+
+
+class Listener(Recogniser):
+    """The same for audio that was converted on its way: a turn is told by its voice, and delays are not measured."""
+
+    def __init__(self, events: Events, delays: list[Delays]) -> None:
+        super().__init__(events, delays)
+        self._voice = VoiceReader()
+
+    def on_binary(self, payload: bytes) -> None:
+        if len(payload) < MIN_MESSAGE_BYTES:
+            raise SystemExit(f"the recogniser takes no message of {len(payload)} bytes")
+        if (voice := self._voice.feed(payload)) is not None:
+            now_s = time.monotonic()
+            self._hear(Mark(0, voice.turn, voice.script, voice.style, now_s - voice.ago_s, now_s))
 
 
 @lru_cache(maxsize=256)

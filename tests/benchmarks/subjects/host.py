@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fastapi import FastAPI
+
 from tests.benchmarks.child import Line, Parent
 from tests.sample_plugins import plugin_folder
 from voice_host.fleet.local import build
@@ -65,8 +67,14 @@ def host_settings(stt_port: int, llm_port: int, tts_port: int, toml: str = "") -
         yield load_settings(file, environment, {"agents.allow": "benchmark"})
 
 
-async def serve(parent: Parent, agents: AgentService, settings: Settings, obey: Callable[[Line], object]) -> None:
-    """Serve calls until the parent hangs up. `obey` carries out further commands."""
+async def serve(
+    parent: Parent,
+    agents: AgentService,
+    settings: Settings,
+    obey: Callable[[Line], object],
+    app: FastAPI | None = None,
+) -> None:
+    """Serve calls until the parent hangs up. `obey` carries out further commands. `app`: default: that of the host."""
 
     async def command(line: Line) -> None:
         if asyncio.iscoroutine(work := obey(line)):
@@ -75,7 +83,7 @@ async def serve(parent: Parent, agents: AgentService, settings: Settings, obey: 
     listener = listen("127.0.0.1", 0)
     try:
         await agents.start()
-        server = HostServer(create_host_app(agents, settings), agents, settings)
+        server = HostServer(app or create_host_app(agents, settings), agents, settings)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         parent.tell({"told": "ready", "port": listener.getsockname()[1], "path": "/agents/benchmark/session"})
         async with watching(CodeOwners({}), settings.server.loop_blocked_ms):
