@@ -28,7 +28,7 @@ class ProtocolChoice(BaseModel):
 PROTOCOLS: Mapping[str, Callable[[Mapping[str, Any]], ClientProtocol]] = {
     voice_host_v1.SUBPROTOCOL: lambda _: voice_host_v1.VoiceHostV1(),
     telnyx.NAME: telnyx.TelnyxProtocol.from_options,
-    vonage.NAME: vonage.from_options,
+    vonage.NAME: vonage.VonageProtocol.from_options,
     openai_realtime.NAME: openai_realtime.OpenAIRealtime,
     twilio.NAME: twilio.TwilioProtocol.from_options,
 }

@@ -31,13 +31,17 @@ class JitterBuffer:
         self._end_ms: float | None = None
         """Where the audio returned so far ends, on the scale of the carrier's timestamps."""
 
-    def put(self, number: int, timestamp_ms: float, audio: bytes) -> bytes:
+    def put(self, number: int | None, timestamp_ms: float, audio: bytes) -> bytes:
         """Take a packet. Returns the audio that is complete by now, often none or just this.
 
         Args:
-            number: of the packet, counted from 1. Duplicates and packets that come too late are dropped.
+            number: of the packet, counted from 1. Duplicates and packets that come too late are dropped. None: the
+                next one, of a carrier whose packets come in order.
             timestamp_ms: when the packet begins.
         """
+        if number is None or (number == self._next and not self._held):
+            self._next += 1
+            return self._in_time(timestamp_ms, audio)
         if number < self._next - RESTARTED_FRAMES:
             self._next, self._end_ms = number, None
             self._held.clear()

@@ -6,13 +6,12 @@ The carrier sends `websocket:connected` first, then audio, `websocket:dtmf`, `we
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from voice_host.call.events import CallEvent, ReplyCut, SpeechSent
+from voice_host.clients.media_stream import Digit, MarkName, MediaStream
 from voice_host.clients.protocol import (
     Admit,
     Audio,
@@ -20,7 +19,6 @@ from voice_host.clients.protocol import (
     ClientEvent,
     Dtmf,
     Frame,
-    Handshake,
     Malformed,
     Opening,
     unlimited,
@@ -47,11 +45,11 @@ class _Connected(BaseModel):
 
 class _Dtmf(BaseModel):
     event: Literal["websocket:dtmf"]
-    digit: str = Field(pattern=r"^[0-9*#]$")
+    digit: Digit
 
 
 class _Mark(BaseModel):
-    mark: str = Field(max_length=100)
+    mark: MarkName
 
 
 class _Notify(BaseModel):
@@ -63,27 +61,22 @@ class _Cleared(BaseModel):
     event: Literal["websocket:cleared"]
 
 
-_Message = _Connected | _Dtmf | _Notify | _Cleared
-_parser: TypeAdapter[_Message] = TypeAdapter(Annotated[_Message, Field(discriminator="event")])
-
-
-class VonageProtocol:
+class VonageProtocol(MediaStream):
     """One WebSocket of Vonage (`ClientProtocol`)."""
 
+    carrier = "Vonage"
+    parser = TypeAdapter(Annotated[_Connected | _Dtmf | _Notify | _Cleared, Field(discriminator="event")])
     microphone = AudioFormat("pcm16", SAMPLE_RATE)
     speaker = AudioFormat("pcm16", SAMPLE_RATE)
 
     def __init__(self) -> None:
+        super().__init__(SpokenAudio(PACKET_BYTES, _BYTES_PER_MS, b"\0"))
         self._connected = False
-        self._spoken = SpokenAudio(PACKET_BYTES, _BYTES_PER_MS, b"\0")
 
-    def subprotocol(self, offered: Sequence[str]) -> str | None:
-        """Accept none: Vonage offers none."""
-        return None
-
-    def connected(self, handshake: Handshake) -> Sequence[ClientEvent]:
-        """Return nothing: `websocket:connected` opens the call."""
-        return ()
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> VonageProtocol:
+        """Create the protocol from the options of a `ProtocolChoice`: it has none."""
+        return cls()
 
     def receive(self, frame: Frame, admit: Admit = unlimited) -> Sequence[ClientEvent]:
         """Parse a frame of the carrier."""
@@ -92,10 +85,9 @@ class VonageProtocol:
         if not admit():
             return ()
         try:
-            message = _parser.validate_json(frame)
+            message = self.parser.validate_json(frame)
         except ValidationError as error:
-            unknown = error.errors(include_url=False, include_input=False)[0]["type"] == "union_tag_invalid"
-            return (Malformed("Vonage sent an unknown event" if unknown else "this is no valid message of Vonage"),)
+            return (self._why(error),)
         if isinstance(message, _Connected):
             return self._open(message)
         if not self._connected:
@@ -115,33 +107,11 @@ class VonageProtocol:
         self._connected = True
         return (Opening(dict(message.model_extra or {})),)
 
-    def _played(self, mark: str) -> Sequence[ClientEvent]:
-        try:
-            played = self._spoken.played(mark)
-        except ValueError:
-            return (Malformed("Vonage returned a payload that it was not sent"),)
-        return () if played is None else (played,)
+    def _audio_frames(self, audio: bytes) -> Sequence[Frame]:
+        return [audio[at : at + PACKET_BYTES] for at in range(0, len(audio), PACKET_BYTES)]
 
-    def tell(self, event: CallEvent) -> Sequence[Frame]:
-        """Return `clear` for a reply that is cut, and the rest of the speech of one that has been spoken."""
-        match event:
-            case ReplyCut(reply):
-                self._spoken.cut(reply)
-                return ('{"action":"clear"}',)
-            case SpeechSent(reply) if packet := self._spoken.finish(reply):
-                return self._frames(packet)
-        return ()
+    def _mark_frame(self, name: str) -> Frame:
+        return f'{{"action":"notify","payload":{{"mark":"{name}"}}}}'
 
-    def speech(self, reply: int, data: bytes) -> Sequence[Frame]:
-        """Return audio, and a `notify` that is answered when it has been played. What is too short waits for more."""
-        packets = self._spoken.add(reply, data)
-        return self._frames(packets) if packets else ()
-
-    def _frames(self, audio: bytes) -> Sequence[Frame]:
-        packets = [audio[at : at + PACKET_BYTES] for at in range(0, len(audio), PACKET_BYTES)]
-        return *packets, json.dumps({"action": "notify", "payload": {"mark": self._spoken.mark}})
-
-
-def from_options(_: Mapping[str, Any]) -> VonageProtocol:
-    """Create the protocol from the options of a `ProtocolChoice`: it has none."""
-    return VonageProtocol()
+    def _clear_frame(self) -> Frame:
+        return '{"action":"clear"}'
