@@ -58,6 +58,9 @@ def test_secrets_reach_no_worker_and_no_listing(tmp_path: Path) -> None:
         ('"+15550100"', '"0555 0100"', "E.164"),
         (ACCOUNT, "AC123", "account_sid"),
         ("https://voice.example.com", "voice.example.com", "public_url"),
+        ("voice.example.com", "voice.example.com:99999", "port must be a number from 1 to 65535"),
+        ("voice.example.com", "voice.example.com:port", "port must be a number from 1 to 65535"),
+        ("voice.example.com", "[voice", "must name a host"),
         ("account_sid", "accountsid", "account_sid"),
     ],
 )

@@ -109,14 +109,8 @@ def _address(phone: PhoneSettings) -> Iterator[str]:
     if phone.public_url is None:
         yield "phone.public_url is not set: carriers need the address at which they reach this host, https://..."
         return
-    try:
-        parts = urlsplit(phone.public_url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        host = ""
-    if not host:
-        yield "phone.public_url is not an address such as https://voice.example.com"
-        return
+    parts = urlsplit(phone.public_url)
+    host = parts.hostname or ""  # the settings have checked that there is one
     if parts.scheme != "https":
         yield "phone.public_url begins with http://: carriers connect the audio of calls over TLS only, so with https://"
     if parts.query or parts.fragment or parts.username:

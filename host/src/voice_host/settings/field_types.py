@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr, StringConstraints
 
@@ -75,11 +76,28 @@ def _address(*schemes: str) -> AfterValidator:
 
     def check(url: str) -> str:
         # The address is left out, since it may contain a password.
-        if not url.startswith(begins) or url in begins:
+        if not url.startswith(begins):
             raise ValueError(f"must be an address starting with {' or '.join(begins)}")
+        _check_host_and_port(url)
         return url
 
     return AfterValidator(check)
+
+
+def _check_host_and_port(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:  # brackets that are not closed, or are around something else than an IPv6 address
+        host = None
+    if not host or any(char.isspace() for char in url):
+        raise ValueError("must name a host after the slashes, and have no spaces")
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("the port must be a number from 1 to 65535")
 
 
 def _site(text: str) -> str:
@@ -89,6 +107,8 @@ def _site(text: str) -> str:
             f"{text!r} is not the origin of a site: https://www.example.com, with a port if it is not the usual one, "
             "without a path; https://*.example.com and * are allowed, too"
         )
+    if origin != "*":
+        _check_host_and_port(origin)
     return origin
 
 
