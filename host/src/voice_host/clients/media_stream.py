@@ -87,22 +87,24 @@ class MediaStream(ABC):
     # --- to the carrier ---------------------------------------------------------------------------------------------
 
     def tell(self, event: CallEvent) -> Sequence[Frame]:
-        """Return `clear` for a reply that is cut, even if all was sent; and the last packet of one that is over."""
+        """Return `clear` for a reply that is cut, even if all was sent; and the end of one that is over."""
         match event:
             case ReplyCut(reply):
                 self._spoken.cut(reply)
                 return (self._clear_frame(),)
-            case SpeechSent(reply) if packet := self._spoken.finish(reply):
-                return self._frames(packet)
+            case SpeechSent(reply):
+                return self._frames(self._spoken.finish(reply), last=True)
         return ()
 
     def speech(self, reply: int, data: bytes) -> Sequence[Frame]:
-        """Return whole packets of audio, and a mark. What is too short for a packet waits for more."""
-        packets = self._spoken.add(reply, data)
-        return self._frames(packets) if packets else ()
+        """Return whole packets of audio, and a mark if one is due. What is too short for a packet waits for more."""
+        return self._frames(self._spoken.add(reply, data)) if data else ()
 
-    def _frames(self, audio: bytes) -> Sequence[Frame]:
-        return (*self._audio_frames(audio), self._mark_frame(self._spoken.mark))
+    def _frames(self, audio: bytes, *, last: bool = False) -> Sequence[Frame]:
+        frames = self._audio_frames(audio) if audio else ()
+        if (audio or last) and (mark := self._spoken.mark(last=last)) is not None:
+            return (*frames, self._mark_frame(mark))
+        return frames
 
     @abstractmethod
     def _audio_frames(self, audio: bytes) -> Sequence[Frame]:

@@ -6,13 +6,18 @@ import re
 
 from voice_host.clients.protocol import Played
 
+MARK_EVERY_MS = 200
+"""How much audio is sent before the next mark. Between marks, what was played is known from the clock. Each mark that
+comes back counts as a message of the client, of which `limits.messages_per_s` allows 20 a second."""
+
 _MARK = re.compile(r"(\d{1,9}):(\d{1,12})")
 
 
 class SpokenAudio:
     """The speech that a carrier is sent.
 
-    A mark is `<reply>:<bytes>`: so much of a reply precedes it.
+    A mark is `<reply>:<bytes>`: so much of a reply precedes it. Marks follow the first piece of a reply, then every
+    `MARK_EVERY_MS`, and its end.
 
     Args:
         packet_bytes: audio is sent in multiples of this.
@@ -27,6 +32,8 @@ class SpokenAudio:
         self._reply = 0
         """Whose audio was sent last."""
         self._sent_bytes = 0
+        self._marked_bytes = 0
+        """How much of it precedes the last mark."""
         self._rest = b""
         """The end of it, too short to be sent."""
         self._cut = 0
@@ -36,6 +43,7 @@ class SpokenAudio:
         """Return what to send: whole packets, or nothing. What is too short waits for more."""
         if reply != self._reply:
             self._reply, self._sent_bytes, self._rest = reply, 0, b""
+            self._marked_bytes = -MARK_EVERY_MS * self._bytes_per_ms  # the first piece has one: it tells of the delay
         data = self._rest + data
         size = len(data) - len(data) % self._packet_bytes
         self._rest = data[size:]
@@ -50,15 +58,21 @@ class SpokenAudio:
         self._sent_bytes += len(rest)
         return rest + self._silence * (self._packet_bytes - len(rest))
 
-    @property
-    def mark(self) -> str:
-        """The mark that follows what was returned last."""
+    def mark(self, *, last: bool = False) -> str | None:
+        """Return the mark that follows what was returned last; None: the one before is recent enough.
+
+        Args:
+            last: the reply is complete.
+        """
+        if self._sent_bytes - self._marked_bytes < (1 if last else MARK_EVERY_MS * self._bytes_per_ms):
+            return None
+        self._marked_bytes = self._sent_bytes
         return f"{self._reply}:{self._sent_bytes}"
 
     def cut(self, reply: int) -> None:
         """A reply was cut: nothing of it follows, and its marks count no more."""
         self._cut = max(self._cut, reply)
-        self._rest = b""
+        self._marked_bytes, self._rest = self._sent_bytes, b""
 
     def played(self, mark: str) -> Played | None:
         """Return what a mark that came back tells; None: nothing, since its reply was cut.
