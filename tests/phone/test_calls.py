@@ -6,8 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from voice_host.admission import Admission
+from voice_host.clients.call_control import CallControlFailed
 from voice_host.fleet.report import AgentReport
 from voice_host.fleet.service import FleetReport
 from voice_host.phone import calls as phone_calls
@@ -137,6 +139,34 @@ async def test_a_transfer_that_was_given_up_is_none() -> None:
     transfer.cancel()
     await asyncio.wait((transfer,))
     assert not call.transferred
+
+
+@pytest.mark.parametrize(
+    ("to", "reason"), [("112<Hangup/>", "invalid"), ("+15550143", "not_allowed"), ("+15550142", "carrier")]
+)
+async def test_a_transfer_that_is_refused_is_logged_and_counted(
+    to: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = Table()
+    call = table.rung("CA1")
+
+    class Refusing:
+        name = "twilio"
+
+        async def transfer(self, call_id: str, to: str) -> None:
+            raise CarrierError(f"Twilio refused: {to} is not valid (21211)")
+
+    def refused() -> float:
+        labels = {"carrier": "twilio", "reason": reason}
+        return REGISTRY.get_sample_value("voice_host_phone_transfers_refused_total", labels) or 0.0
+
+    before = refused()
+    with pytest.raises(CallControlFailed):
+        await PhoneControl(Refusing(), table, call).transfer(to)  # type: ignore[arg-type]
+    assert refused() == before + 1
+    assert not call.transferred
+    [record] = [record for record in caplog.records if record.message == "phone_transfer_refused"]
+    assert "+1555" not in vars(record)["reason"]
 
 
 async def test_the_log_has_the_number_that_was_called_and_not_the_callers(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.phone.phone_host import NUMBER, PhoneHost, phone_host
 from tests.simulators.telnyx import TelnyxLine, TelnyxSimulator
@@ -16,6 +17,7 @@ from voice_host.clients.audio import SpeechEncoder, decoder
 from voice_host.clients.protocol import AudioFormat, Encoding
 from voice_host.phone.calls import CONNECT_TIMEOUT_S
 from voice_host.phone.outbound import DialOrder, DialRefused
+from voice_host.phone.telnyx import MAX_TOLD_CALLERS
 from voice_host.settings import LimitsSettings
 from voice_host_sdk import AgentConfig, Channel
 
@@ -164,6 +166,26 @@ async def test_a_number_that_no_agent_answers() -> None:
         await line.until(lambda _: line.over)
         assert line.spoken == ["Sorry, this number is not in service."]
         assert host.heard.sessions == []
+
+
+async def test_refused_callers_whom_the_carrier_cannot_be_asked_to_tell_are_counted() -> None:
+    def not_told() -> float:
+        return REGISTRY.get_sample_value("voice_host_phone_not_told_total", {"carrier": "telnyx"}) or 0.0
+
+    before = not_told()
+    async with telnyx_host() as (_, telnyx):
+        telnyx.reports_ends = False  # so that the sentences take long
+        lines = [await telnyx.ring("+15550177") for _ in range(MAX_TOLD_CALLERS)]
+        for line in lines:
+            await line.until(lambda line: line.spoken != [])
+        late = await telnyx.ring("+15550177")
+        assert not_told() == before + 1
+        assert late.commands == {}  # it rings
+        await lines[0].webhook("call.speak.ended")
+        await lines[0].until(lambda line: line.over)
+        async with telnyx.call("+15550177") as next_one:
+            await next_one.until(lambda line: line.spoken != [])
+        assert not_told() == before + 1
 
 
 async def test_a_caller_is_not_kept_on_the_line_when_the_host_stops() -> None:

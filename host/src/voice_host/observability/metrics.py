@@ -71,6 +71,14 @@ PHONE_REFUSED = _counter(
     "Requests of telephone carriers that did not lead to a call, by reason.",
     ["carrier", "reason"],
 )
+PHONE_NOT_TOLD = _counter(
+    "voice_host_phone_not_told",
+    "Refused telephone callers who heard no sentence, because too many were being told one.",
+    ["carrier"],
+)
+PHONE_TRANSFERS_REFUSED = _counter(
+    "voice_host_phone_transfers_refused", "Transfers of telephone calls that were refused.", ["carrier", "reason"]
+)
 CALLS_ENDED = _counter("voice_host_calls_ended", "Sessions ended, by reason.", ["agent", "reason"])
 CALLS_RESUMED = _counter("voice_host_calls_resumed", "Lost calls that were resumed.", ["agent"])
 SESSIONS_RESTORED = _counter(

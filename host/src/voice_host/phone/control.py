@@ -6,6 +6,7 @@ import asyncio
 import re
 
 from voice_host.clients.call_control import CallControlFailed
+from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 from voice_host.phone.calls import PhoneCalls
 from voice_host.phone.carrier import Carrier, CarrierError, PhoneCall
@@ -34,26 +35,28 @@ class PhoneControl:
         """Connect the caller to another number. The carrier ends our stream."""
         call_id = self._call_id()
         if _DESTINATION.fullmatch(to) is None:
-            raise CallControlFailed(f"{to[:80]!r} is neither a telephone number, such as +15550100, nor a SIP address")
-        await self._check_allowed(to)
+            why = f"{to[:80]!r} is neither a telephone number, such as +15550100, nor a SIP address"
+            raise self._refused("invalid", why)
+        # In a thread, because it may read files.
+        not_allowed = await asyncio.to_thread(why_no_transfer, to, self._calls.settings.transfer.allow)
+        if not_allowed is not None:
+            raise self._refused("not_allowed", not_allowed)
         self._call.transferred = True  # before the carrier does it, since it ends our stream at once
         try:
             await self._carrier.transfer(call_id, to)
         except CarrierError as error:
             self._call.transferred = False
-            raise CallControlFailed(str(error)) from error
+            raise self._refused("carrier", str(error)) from error
         except BaseException:  # the carrier did not answer in time: if the stream ends, the caller is not left alone
             self._call.transferred = False
             raise
 
-    async def _check_allowed(self, to: str) -> None:
-        # In a thread, because it may read files.
-        why = await asyncio.to_thread(why_no_transfer, to, self._calls.settings.transfer.allow)
-        if why is not None:
-            lease = self._call.lease
-            reason = CarrierError(why).logged
-            log.warning("phone_transfer_refused", agent_id=lease.agent_id, session_id=lease.session_id, reason=reason)
-            raise CallControlFailed(why)
+    def _refused(self, reason: str, why: str) -> CallControlFailed:
+        """Log and count a transfer that is refused. `reason`: a label of the metric."""
+        metrics.PHONE_TRANSFERS_REFUSED.labels(self._carrier.name, reason).inc()
+        lease, logged = self._call.lease, CarrierError(why).logged
+        log.warning("phone_transfer_refused", agent_id=lease.agent_id, session_id=lease.session_id, reason=logged)
+        return CallControlFailed(why)
 
     async def send_digits(self, digits: str) -> None:
         """Play telephone keys into the call."""

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 
 from voice_host.clients import telnyx as media_streaming
 from voice_host.clients.choice import ProtocolChoice
+from voice_host.observability import metrics
 from voice_host.observability.logs import get_logger
 from voice_host.observability.printable import printable
 from voice_host.phone.calls import PhoneCalls, Refused
@@ -39,6 +40,9 @@ MAX_REMEMBERED = 2000
 
 FAREWELL_TIMEOUT_S = 30.0
 """How long a sentence of the platform may take, if Telnyx does not report its end."""
+
+MAX_TOLD_CALLERS = 50
+"""How many refused callers are told why at the same time. A sentence takes about 5 s."""
 
 TOKEN_HEADER = "x-telnyx-streaming-auth-token"
 
@@ -103,6 +107,7 @@ class TelnyxCarrier:
         self._api = RestApi("Telnyx", settings.api_url, lambda: f"Bearer {key}")
         self._handled: OrderedDict[str, None] = OrderedDict()  # ids of incoming calls
         self._spoken: dict[str, asyncio.Event] = {}  # by id of a call that is told a sentence
+        self._told: set[str] = set()  # ids of calls that are refused at present
         self._requests: set[asyncio.Task[None]] = set()
 
     # --- the media stream -------------------------------------------------------------------------------------------
@@ -210,11 +215,15 @@ class TelnyxCarrier:
         from_number, to_number = number(payload.from_number), number(payload.to_number)
         channel = Channel(NAME, "phone", "inbound", from_number, to_number, payload.call_control_id)
         call = self._calls.incoming(channel)
-        if isinstance(call, Refused):
+        if not isinstance(call, Refused):
+            self._in_background(self._answer(call, payload.call_control_id), payload.call_control_id)
+        elif len(self._told) < MAX_TOLD_CALLERS:
+            self._told.add(payload.call_control_id)
             work = self._refuse(payload.call_control_id, self._calls.sentence(call.occasion))
-        else:
-            work = self._answer(call, payload.call_control_id)
-        self._in_background(work, payload.call_control_id)
+            self._in_background(work, payload.call_control_id)
+        else:  # it rings until the caller or Telnyx gives up
+            metrics.PHONE_NOT_TOLD.labels(NAME).inc()
+            log.warning("phone_caller_not_told", carrier=NAME, call_id=payload.call_control_id, reason=call.reason)
 
     async def _answer(self, call: PhoneCall, call_id: str) -> None:
         """Answer a call with a media stream. If the stream does not connect, tell the caller and hang up."""
@@ -235,8 +244,11 @@ class TelnyxCarrier:
 
     async def _refuse(self, call_id: str, sentence: Sentence) -> None:
         """Answer a call that reaches no agent, tell the caller why, and hang up."""
-        await self._act(call_id, "answer", {"command_id": f"answer-{call_id}"[:128]})
-        await self._tell(call_id, sentence)
+        try:
+            await self._act(call_id, "answer", {"command_id": f"answer-{call_id}"[:128]})
+            await self._tell(call_id, sentence)
+        finally:
+            self._told.discard(call_id)
 
     def _in_background(self, work: Coroutine[Any, Any, None], call_id: str) -> None:
         async def logged() -> None:
