@@ -7,23 +7,20 @@ import base64
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from types import TracebackType
-from typing import Any, Self
-from urllib.parse import urlsplit
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import httpx2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import ValidationError
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.calls.studio import serving
+from tests.simulators.carrier import CarrierSimulator, refused_status
 from tests.simulators.phone_speaker import PhoneSpeaker
 from tests.simulators.telnyx_rules import (
     ACTIONS,
@@ -43,31 +40,28 @@ ARGUMENTS = {"transfer": "to", "refer": "sip_address", "send_dtmf": "digits", "p
 OVER = {"errors": [{"code": "90018", "title": "Call has already ended", "detail": "This call is no longer active."}]}
 
 
-class TelnyxSimulator(Observable):
+class TelnyxSimulator(CarrierSimulator["TelnyxLine"]):
     """One account at Telnyx.
 
     Args:
         webhook_url: where the account sends its webhooks, with the public name of the host.
 
     Attributes:
-        address: of the host itself, on loopback; set it before the first call.
-        url: of the REST API.
         public_key: of webhooks, as the portal shows it.
-        lines: the calls, in order.
         webhooks: the answers to webhooks: event and status.
         refusals: the requests that were refused: path and detail.
     """
 
     def __init__(self, webhook_url: str = "https://voice.example.com/phone/telnyx/webhook") -> None:
-        super().__init__()
+        super().__init__(
+            Route("/v2/calls", self._dial, methods=["POST"]),
+            Route("/v2/calls/{call}/actions/{action}", self._act, methods=["POST"]),
+        )
         self.webhook_url = webhook_url
-        self.address = ""
-        self.url = ""
         self.api_key = "KEY-telnyx"
         self.connection_id = "1684641123236054244"
         self._key = Ed25519PrivateKey.generate()
         self.public_key = base64.b64encode(self._key.public_key().public_bytes_raw()).decode()
-        self.lines: list[TelnyxLine] = []
         self.webhooks: list[tuple[str, int]] = []
         self.refusals: list[tuple[str, str]] = []
         self.repeat_webhooks = 1
@@ -82,28 +76,6 @@ class TelnyxSimulator(Observable):
         self.hang_up_first = False
         """Whether callers hang up before their calls are answered."""
         self._numbers = itertools.count(1)
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        routes = [
-            Route("/v2/calls", self._dial, methods=["POST"]),
-            Route("/v2/calls/{call}/actions/{action}", self._act, methods=["POST"]),
-        ]
-        self.url = "http://" + await self._stack.enter_async_context(serving(Starlette(routes=routes), lifespan="off"))
-        self._http = await self._stack.enter_async_context(httpx2.AsyncClient())
-        self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        for line in self.lines:
-            line.cancel()
-        await self._stack.__aexit__(kind, error, traceback)
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something until the simulator ends."""
-        return self._tasks.create_task(work)
 
     # --- callers ----------------------------------------------------------------------------------------------------
 
@@ -151,10 +123,7 @@ class TelnyxSimulator(Observable):
         self, event: str, body: bytes, headers: dict[str, str], *, url: str | None = None
     ) -> Response | Any:
         """Send a request to the host, which is reached behind its public name."""
-        public = urlsplit(url or self.webhook_url)
-        answer = await self._http.post(
-            f"http://{self.address}{public.path}", content=body, headers={**headers, "host": public.netloc}
-        )
+        answer = await self.post_to_host(url or self.webhook_url, body, headers)
         self.webhooks.append((event, answer.status_code))
         self.changed()
         return answer
@@ -179,7 +148,7 @@ class TelnyxSimulator(Observable):
 
     async def _act(self, request: Request) -> Response:
         action = request.path_params["action"]
-        line = next((each for each in self.lines if each.id == request.path_params["call"]), None)
+        line = self.find(request.path_params["call"])
         if action not in ACTIONS:
             return self._refuse(request, 404, "10005", "Resource not found")
         fields = await self._valid(request, ACTIONS[action])
@@ -392,24 +361,13 @@ class TelnyxLine(Observable):
     async def open_second_stream(self) -> int | None:
         """Open another stream at the same address. Returns the HTTP status with which it is refused."""
         assert self.streaming is not None
-        try:
-            async with self._connecting(self.streaming):
-                return None
-        except InvalidStatus as refused:
-            return refused.response.status_code
+        return await refused_status(self._connecting(self.streaming))
 
     def _connecting(self, streaming: Streaming) -> connect:
         assert streaming.stream_url is not None
-        url = urlsplit(streaming.stream_url)
-        host, port = self._telnyx.address.split(":")
         token = self._telnyx.stream_token or streaming.stream_auth_token
-        return connect(
-            f"ws://{url.netloc}{url.path}",
-            host=host,
-            port=int(port),
-            compression=None,
-            additional_headers={} if token is None else {"x-telnyx-streaming-auth-token": token},
-        )
+        headers = {} if token is None else {"x-telnyx-streaming-auth-token": token}
+        return self._telnyx.connecting(streaming.stream_url, headers)
 
     async def _begin(self, streaming: Streaming) -> None:
         assert self._ws is not None

@@ -10,20 +10,18 @@ import base64
 import json
 import secrets
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from types import TracebackType
-from typing import Any, Self
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.calls.studio import serving
+from tests.simulators.carrier import CarrierSimulator
 from tests.simulators.phone_speaker import PhoneSpeaker
 from tests.simulators.twilio_rules import Refused, Verb, parsed, signature, verbs, why_not_created, why_not_updated
 from tests.simulators.waiting import Observable
@@ -38,7 +36,7 @@ SAY_S = 1.0
 Fields = list[tuple[str, str]]
 
 
-class TwilioSimulator(Observable):
+class TwilioSimulator(CarrierSimulator["Line"]):
     """One account at Twilio.
 
     Args:
@@ -46,10 +44,7 @@ class TwilioSimulator(Observable):
         numbers: of the account.
 
     Attributes:
-        address: of the host itself, on loopback; set it before the first call.
-        url: of the REST API.
         account_sid, auth_token: of the account.
-        lines: the calls, in order.
         webhooks: the answers to webhooks: path and status.
         refusals: REST requests that were refused: path, code and message.
         errors: the account's error log.
@@ -59,7 +54,11 @@ class TwilioSimulator(Observable):
     def __init__(
         self, public_url: str = "https://voice.example.com", numbers: tuple[str, ...] = ("+15550100",)
     ) -> None:
-        super().__init__()
+        calls = "/2010-04-01/Accounts/{account}/Calls"
+        super().__init__(
+            Route(f"{calls}.json", self._create, methods=["POST"]),
+            Route(f"{calls}/{{call}}.json", self._update, methods=["POST"]),
+        )
         self.public_url = public_url
         self.numbers = set(numbers)
         self.account_sid = "AC" + secrets.token_hex(16)
@@ -67,32 +66,9 @@ class TwilioSimulator(Observable):
         self.sign_with = self.auth_token
         self.shared_key: str | None = None
         self.stream_headers: dict[str, str] = {}
-        self.address = self.url = ""
-        self.lines: list[Line] = []
         self.webhooks: list[tuple[str, int]] = []
         self.refusals: list[tuple[str, int, str]] = []
         self.errors: list[str] = []
-        self._tasks = asyncio.TaskGroup()
-
-    async def __aenter__(self) -> Self:
-        calls = "/2010-04-01/Accounts/{account}/Calls"
-        routes = [
-            Route(f"{calls}.json", self._create, methods=["POST"]),
-            Route(f"{calls}/{{call}}.json", self._update, methods=["POST"]),
-        ]
-        async with AsyncExitStack() as stack:
-            self.url = f"http://{await stack.enter_async_context(serving(Starlette(routes=routes), lifespan='off'))}"
-            self._client = await stack.enter_async_context(httpx2.AsyncClient(timeout=30))
-            await stack.enter_async_context(self._tasks)
-            self._stack = stack.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        for line in self.lines:
-            line.cancel()
-        await self._stack.__aexit__(kind, error, traceback)
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
@@ -115,18 +91,11 @@ class TwilioSimulator(Observable):
         line.start(line.fetch(f"{self.public_url}/phone/twilio/voice"))
         return line
 
-    def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Do work of the simulator."""
-        return self._tasks.create_task(work)
-
     async def post(self, url: str, fields: Fields) -> httpx2.Response:
         """Send a signed webhook."""
         headers = {"content-type": "application/x-www-form-urlencoded", **self.signed(url, fields)}
-        parts = urlsplit(url)
-        headers["host"] = parts.netloc
-        local = f"http://{self.address}{parts.path}" + (f"?{parts.query}" if parts.query else "")
-        answer = await self._client.post(local, content=urlencode(fields), headers=headers)
-        self.webhooks.append((parts.path, answer.status_code))
+        answer = await self.post_to_host(url, urlencode(fields), headers)
+        self.webhooks.append((urlsplit(url).path, answer.status_code))
         self.changed()
         return answer
 
@@ -168,7 +137,7 @@ class TwilioSimulator(Observable):
     async def _update(self, request: Request) -> Response:
         if (refused := self._unauthorized(request)) is not None:
             return refused
-        line = next((each for each in self.lines if each.id == request.path_params["call"]), None)
+        line = self.find(request.path_params["call"])
         if line is None:
             return self._refuse(request, 404, 20404, "The requested resource was not found")
         fields = parse_qsl((await request.body()).decode(), keep_blank_values=True)
@@ -313,7 +282,7 @@ class Line(Observable):
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something else with the call."""
         self.cancel()
-        self._task = self.twilio.run(work)
+        self._task = self.twilio.spawn(work)
 
     def cancel(self) -> None:
         """Stop what is done with the call."""
@@ -327,7 +296,7 @@ class Line(Observable):
             self.cancel()
             self.changed()
             if self._direction != "inbound":
-                self.twilio.run(self._report_end())
+                self.twilio.spawn(self._report_end())
 
     async def fetch(self, url: str) -> None:
         """Ask the host what to do, and do it."""
@@ -372,17 +341,10 @@ class Line(Observable):
         """Connect the call to a stream, until the host closes it."""
         url, report = attributes["url"], attributes.get("statusCallback")
         self.streams.append(url)
-        parts = urlsplit(url)
         headers = self.twilio.stream_headers or self.twilio.signed(url)
         self.stream_sid, self._sequence = "MZ" + secrets.token_hex(16), 0
         try:
-            ws = await connect(
-                f"ws://{self.twilio.address}{parts.path}",
-                additional_headers=headers,
-                compression=None,
-                proxy=None,
-                user_agent_header="Twilio.TmeWs/1.0",
-            )
+            ws = await self.twilio.connecting(url, headers, user_agent_header="Twilio.TmeWs/1.0")
         except (InvalidStatus, OSError) as error:
             self._log(f"31920 {error}")
             if report is not None:
@@ -396,7 +358,7 @@ class Line(Observable):
         self.changed()
 
     async def _stream(self, ws: ClientConnection) -> None:
-        working = [self.twilio.run(self.speaker.run()), self.twilio.run(self._talk(ws))]
+        working = [self.twilio.spawn(self.speaker.run()), self.twilio.spawn(self._talk(ws))]
         try:
             async for frame in ws:
                 await self._take(*parsed(frame, self.stream_sid))

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import itertools
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import ValidationError
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.calls.studio import serving
+from tests.simulators.carrier import CarrierSimulator, refused_status
 from tests.simulators.phone_speaker import PhoneSpeaker
 from tests.simulators.vonage_rules import (
     NCCO,
@@ -47,7 +43,7 @@ from tests.simulators.waiting import Observable
 BYTES_PER_S = 32000
 
 
-class VonageSimulator(Observable):
+class VonageSimulator(CarrierSimulator["VonageLine"]):
     """One application at Vonage.
 
     Args:
@@ -55,51 +51,25 @@ class VonageSimulator(Observable):
         public_url: of the host.
 
     Attributes:
-        address: of the host itself, on loopback; set it before the first call.
-        url: of the REST API.
-        lines: the calls, in order.
         refusals: the requests and call control objects that were refused.
     """
 
     def __init__(self, key: rsa.RSAPrivateKey, public_url: str = "https://voice.example.com") -> None:
-        super().__init__()
+        super().__init__(
+            Route("/v1/calls", self._dial, methods=["POST"]),
+            Route("/v1/calls/{call}", self._update, methods=["PUT"]),
+            Route("/v1/calls/{call}/dtmf", self._digits, methods=["PUT"]),
+        )
         self.public_url = public_url
         self._key = key
         self.private_key = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-        self.address = ""
-        self.url = ""
         self.application_id = str(uuid.uuid4())
         self.signature_secret = "signature-secret-of-the-whole-account"
-        self.lines: list[VonageLine] = []
         self.refusals: list[str] = []
         self.asks = True
         """Whether it asks what comes after a WebSocket."""
         self.authorization: str | None = None
         """Sent with WebSockets instead of what was asked for."""
-        self._numbers = itertools.count(1)
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        routes = [
-            Route("/v1/calls", self._dial, methods=["POST"]),
-            Route("/v1/calls/{call}", self._update, methods=["PUT"]),
-            Route("/v1/calls/{call}/dtmf", self._digits, methods=["PUT"]),
-        ]
-        self.url = "http://" + await self._stack.enter_async_context(serving(Starlette(routes=routes), lifespan="off"))
-        self._http = await self._stack.enter_async_context(httpx2.AsyncClient())
-        self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        for line in self.lines:
-            line.cancel()
-        await self._stack.__aexit__(kind, error, traceback)
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something until the simulator ends."""
-        return self._tasks.create_task(work)
 
     @asynccontextmanager
     async def call(self, to: str, from_: str = "15550199") -> AsyncIterator[VonageLine]:
@@ -134,8 +104,7 @@ class VonageSimulator(Observable):
 
     async def deliver(self, path: str, body: bytes, headers: dict[str, str]) -> Any:
         """Send a request to the host, which is reached behind its public name."""
-        host = urlsplit(self.public_url).netloc
-        return await self._http.post(f"http://{self.address}{path}", content=body, headers={**headers, "host": host})
+        return await self.post_to_host(self.public_url + path, body, headers)
 
     # --- the REST API -------------------------------------------------------------------------------------------------
 
@@ -191,7 +160,8 @@ class VonageSimulator(Observable):
         return JSONResponse({"message": "DTMF sent", "uuid": line.id})
 
     def _known(self, request: Request) -> VonageLine | None:
-        return next((each for each in self.lines if each.id == request.path_params["call"] and not each.over), None)
+        line = self.find(request.path_params["call"])
+        return None if line is None or line.over else line
 
     def _refuse(self, status: int, title: str) -> Response:
         self.refusals.append(f"{status} {title}")
@@ -300,25 +270,14 @@ class VonageLine(Observable):
         assert self._connect is not None
         [endpoint] = self._connect.endpoint
         assert isinstance(endpoint, WebSocketEndpoint)
-        url = urlsplit(endpoint.uri)
-        host, port = self._vonage.address.split(":")
         authorization = None if endpoint.authorization is None else endpoint.authorization.value
         authorization = self._vonage.authorization or authorization
-        return connect(
-            f"ws://{url.netloc}{url.path}",
-            host=host,
-            port=int(port),
-            compression=None,
-            additional_headers={} if authorization is None else {"authorization": authorization},
-        )
+        headers = {} if authorization is None else {"authorization": authorization}
+        return self._vonage.connecting(endpoint.uri, headers)
 
     async def open_second_stream(self) -> int | None:
         """Open another WebSocket at the same address. Returns the HTTP status with which it is refused."""
-        try:
-            async with self.connecting():
-                return None
-        except InvalidStatus as refused:
-            return refused.response.status_code
+        return await refused_status(self.connecting())
 
     async def continue_with(self, ncco: list[Action]) -> None:
         """Perform other actions than before, at the request of the host."""
