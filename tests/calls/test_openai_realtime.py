@@ -9,8 +9,9 @@ import pytest
 from fastapi import WebSocket
 from websockets.asyncio.client import connect
 
-from tests.calls.studio import studio
+from tests.calls.studio import Studio, studio
 from tests.clients.realtime_client import RealtimeClient, realtime
+from tests.simulators.assemblyai import SimulatedSession
 from voice_host import VoiceSessionHandler
 from voice_host.clients.openai_realtime import OpenAIRealtime
 from voice_host.clients.transport.asgi import AsgiWebSocket
@@ -55,6 +56,29 @@ def desk(**options: Any) -> Any:
     return studio(handler_class=RealtimeHandler, **{"ms_per_word": 300, **options})
 
 
+TEN = "One two three four five six seven eight nine ten."
+
+
+async def says(s: Studio, client: RealtimeClient, text: str) -> SimulatedSession:
+    """Let the caller say a whole turn."""
+    ears = await s.stt.connected()
+    await client.say()
+    await ears.final(text)
+    return ears
+
+
+def named(error: dict[str, Any]) -> tuple[str, str]:
+    """Return the code of an error, and the id of the event that it is about."""
+    return error["error"]["code"], error["error"]["event_id"]
+
+
+def transcript(done: dict[str, Any]) -> str:
+    """Return what a response said, or what was heard of it."""
+    [item] = done["response"]["output"]
+    [content] = item["content"]
+    return str(content["transcript"])
+
+
 TURN = [
     "input_audio_buffer.speech_started",
     "input_audio_buffer.speech_stopped",
@@ -88,9 +112,7 @@ async def test_a_greeting_and_a_spoken_turn_in_the_recorded_order() -> None:
             done = await client.came("response.done")
             assert done["response"]["status"] == "completed"
             assert done["response"]["output"][0]["content"] == [{"type": "output_audio", "transcript": "Hello there."}]
-            ears = await s.stt.connected()
-            await client.say()
-            await ears.final("What time is it?")
+            await says(s, client, "What time is it?")
             done = await client.came("response.done", 2)
     kinds = [kind for kind in client.reader.kinds if not kind.endswith((".output_audio.delta", "transcript.delta"))]
     assert kinds == ["session.created", "session.updated", *BEGUN, *SPOKEN, *TURN, *BEGUN, *SPOKEN]
@@ -108,12 +130,10 @@ async def test_a_greeting_and_a_spoken_turn_in_the_recorded_order() -> None:
 async def test_an_interruption_is_told_once_decided_and_what_was_heard_is_exact() -> None:
     callbacks = Callbacks()
     async with desk(callbacks=callbacks) as s:
-        s.llm.reply("One two three four five six seven eight nine ten.")
+        s.llm.reply(TEN)
         s.llm.reply("Fine, I stop here.")
         async with realtime(s.url) as client:
-            ears = await s.stt.connected()
-            await client.say()
-            await ears.final("Count to ten")
+            ears = await says(s, client, "Count to ten")
             await client.hear_for(1050)  # three words and a half
             await ears.speech_started()
             await asyncio.sleep(0.05)
@@ -140,51 +160,39 @@ async def test_an_interruption_is_told_once_decided_and_what_was_heard_is_exact(
     assert kept["content"] == f"{words} [interrupted by the caller]"
 
 
-async def test_what_a_client_played_after_a_long_buffer_replaces_the_estimate() -> None:
+@pytest.mark.parametrize(
+    ("heard_ms", "reported_ms", "heard"),
+    [(1600, 650, "One two"), (1050, None, "One two three")],
+    ids=["its loudspeaker is a second late", "it does not tell"],
+)
+async def test_what_a_client_played_is_what_it_reports_or_else_an_estimate(
+    heard_ms: float, reported_ms: int | None, heard: str
+) -> None:
     callbacks = Callbacks()
     async with desk(callbacks=callbacks) as s:
-        s.llm.reply("One two three four five six seven eight nine ten.")
+        s.llm.reply(TEN)
         s.llm.reply("Fine.")
         async with realtime(s.url, truncates=False) as client:
-            ears = await s.stt.connected()
-            await client.say()
-            await ears.final("Count to ten")
-            await client.hear_for(1600)
+            ears = await says(s, client, "Count to ten")
+            await client.hear_for(heard_ms)
             item = client.item
             await ears.final("Wait a moment please")
-            await client.came("input_audio_buffer.speech_started", 2)
-            # Its loudspeaker is a second late.
-            await client.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=650)
+            if reported_ms is not None:
+                await client.came("input_audio_buffer.speech_started", 2)
+                await client.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=reported_ms)
             await client.came("response.done", 2)
-    assert callbacks.replies[0].heard == "One two"
+    assert callbacks.replies[0].heard == heard
     [kept] = [message for message in s.llm.requests[-1].messages if message["role"] == "assistant"]
-    assert kept["content"] == "One two [interrupted by the caller]"
-
-
-async def test_without_a_report_what_was_heard_is_estimated() -> None:
-    callbacks = Callbacks()
-    async with desk(callbacks=callbacks) as s:
-        s.llm.reply("One two three four five six seven eight nine ten.")
-        s.llm.reply("Fine.")
-        async with realtime(s.url, truncates=False) as client:
-            ears = await s.stt.connected()
-            await client.say()
-            await ears.final("Count to ten")
-            await client.hear_for(1050)
-            await ears.final("Wait a moment please")
-            await client.came("response.done", 2)
-    assert callbacks.replies[0].heard == "One two three"
+    assert kept["content"] == f"{heard} [interrupted by the caller]"
 
 
 async def test_a_client_that_stops_playing_stops_the_agent() -> None:
     callbacks = Callbacks()
     async with desk(callbacks=callbacks) as s:
-        s.llm.reply("One two three four five six seven eight nine ten.")
+        s.llm.reply(TEN)
         s.llm.reply("Fine.")
         async with realtime(s.url) as client:
-            ears = await s.stt.connected()
-            await client.say()
-            await ears.final("Count to ten")
+            await says(s, client, "Count to ten")
             await client.hear_for(1050)
             await client.stop_playing()
             await client.send("response.cancel")
@@ -202,7 +210,7 @@ async def test_a_client_that_stops_playing_stops_the_agent() -> None:
 async def test_a_response_is_cancelled() -> None:
     callbacks = Callbacks()
     async with desk(callbacks=callbacks) as s:
-        s.llm.reply("One two three four five six seven eight nine ten.")
+        s.llm.reply(TEN)
         async with realtime(s.url) as client:
             await client.type("Count to ten")
             created = await client.came("response.created")
@@ -213,7 +221,7 @@ async def test_a_response_is_cancelled() -> None:
             done = await client.came("response.done")
             await client.stop_playing()  # after the cancel, as the JavaScript client does
             await client.until(lambda _: bool(callbacks.replies), 5)
-    assert (error["error"]["code"], error["error"]["event_id"]) == ("response_cancel_not_active", "e1")
+    assert named(error) == ("response_cancel_not_active", "e1")
     assert done["response"]["status_details"]["reason"] == "client_cancelled"
     assert callbacks.replies[0].heard == "One two"
 
@@ -237,8 +245,8 @@ async def test_typed_turns_are_answered_when_a_response_is_asked_for() -> None:
             await client.came("error", 2)
     assert [(turn.text, turn.typed) for turn in callbacks.turns] == [("Can I pay by card?\nAnd in cash?", True)]
     assert created["response"]["metadata"] == {"topic": "paying"}
-    assert done["response"]["output"][0]["content"][0]["transcript"] == "Both are possible."
-    assert [(error["error"]["code"], error["error"]["event_id"]) for error in client.reader.of("error")] == [
+    assert transcript(done) == "Both are possible."
+    assert list(map(named, client.reader.of("error"))) == [
         ("conversation_already_has_active_response", "twice"),
         ("nothing_to_answer", "nothing"),
     ]
@@ -253,8 +261,8 @@ async def test_a_question_typed_at_once_is_answered_in_place_of_the_greeting() -
             await client.send("response.create", event_id="twice")
             [greeting, answer] = [await client.came("response.done"), await client.came("response.done", 2)]
     assert greeting["response"]["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
-    assert greeting["response"]["output"][0]["content"][0]["transcript"] == "One two"
-    assert answer["response"]["output"][0]["content"][0]["transcript"] == "Yes, we are."
+    assert transcript(greeting) == "One two"
+    assert transcript(answer) == "Yes, we are."
     assert client.reader.of("input_audio_buffer.speech_started") == []
     assert [error["error"]["event_id"] for error in client.reader.of("error")] == ["twice"]
 
@@ -268,7 +276,7 @@ async def test_a_question_before_the_greeting_is_answered_in_its_place() -> None
         done = await client.came("response.done")
         await ws.close()
         await listening
-    assert done["response"]["output"][0]["content"][0]["transcript"] == "Yes, we are."
+    assert transcript(done) == "Yes, we are."
 
 
 async def test_a_response_asked_for_at_once_is_the_greeting() -> None:
@@ -282,8 +290,8 @@ async def test_a_response_asked_for_at_once_is_the_greeting() -> None:
         await ws.close()
         await listening
     assert done["response"]["metadata"] == {"client_event_id": "e1"}
-    assert done["response"]["output"][0]["content"][0]["transcript"] == "Hello there."
-    assert (error["error"]["code"], error["error"]["event_id"]) == ("nothing_to_answer", "nothing")
+    assert transcript(done) == "Hello there."
+    assert named(error) == ("nothing_to_answer", "nothing")
 
 
 async def test_a_client_that_wants_text_gets_text() -> None:
@@ -306,7 +314,7 @@ async def test_tools_run_on_the_host_and_are_not_shown() -> None:
         async with realtime(s.url) as client:
             await client.type("When do you open on Friday?")
             done = await client.came("response.done")
-    assert done["response"]["output"][0]["content"][0]["transcript"] == "We open at nine."
+    assert transcript(done) == "We open at nine."
     assert "function_call" not in str(client.reader.events)
     assert len(client.reader.of("response.created")) == 1
 
@@ -318,9 +326,7 @@ async def test_the_client_decides_when_a_turn_ends() -> None:
         async with realtime(s.url, audio={"input": {"turn_detection": None}}) as client:
             updated = await client.came("session.updated")
             assert updated["session"]["audio"]["input"]["turn_detection"] is None
-            ears = await s.stt.connected()
-            await client.say()
-            await ears.final("What time is it")
+            ears = await says(s, client, "What time is it")
             await asyncio.sleep(1)
             await ears.speech_started()
             await client.say()
@@ -336,15 +342,13 @@ async def test_the_client_decides_when_a_turn_ends() -> None:
     assert heard["transcript"] == "What time is it in Berlin?"
     assert [(turn.text, turn.typed) for turn in callbacks.turns] == [("What time is it in Berlin?", False)]
     assert client.reader.of("input_audio_buffer.speech_started") == []
-    assert (error["error"]["code"], error["error"]["event_id"]) == ("input_audio_buffer_commit_empty", "c2")
+    assert named(error) == ("input_audio_buffer_commit_empty", "c2")
 
 
 async def test_nothing_said_before_a_commit_is_an_error_and_no_turn() -> None:
     callbacks = Callbacks()
     async with desk(callbacks=callbacks) as s, realtime(s.url, audio={"input": {"turn_detection": None}}) as client:
-        ears = await s.stt.connected()
-        await client.say()
-        await ears.final("Scratch that")
+        await says(s, client, "Scratch that")
         await asyncio.sleep(0.1)
         await client.send("input_audio_buffer.clear")
         await client.came("input_audio_buffer.cleared")
@@ -354,7 +358,7 @@ async def test_nothing_said_before_a_commit_is_an_error_and_no_turn() -> None:
         error = await client.came("error")
         completed = await client.came("conversation.item.input_audio_transcription.completed")
     assert completed["transcript"] == ""
-    assert (error["error"]["code"], error["error"]["event_id"]) == ("nothing_heard", "r1")
+    assert named(error) == ("nothing_heard", "r1")
     assert callbacks.turns == []
 
 
@@ -402,7 +406,7 @@ async def test_more_than_a_limit_is_ignored_and_told_with_the_id_of_the_event() 
     async with desk(limits=limits) as s, realtime(s.url) as client:
         await client.type("This is far too long.", event_id="r1")
         error = await client.came("error")
-    assert (error["error"]["code"], error["error"]["event_id"]) == ("rate_limit_exceeded", "r1")
+    assert named(error) == ("rate_limit_exceeded", "r1")
 
 
 @pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])
