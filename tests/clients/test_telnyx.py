@@ -84,6 +84,8 @@ def test_the_caller_is_heard_in_the_codec_of_the_call(codec: str, encoding: Any)
         (start(call_id="v3:two"), "belongs to another call"),
         (media(1), "was not started"),
         (frame("start", start={}), "no valid frame"),
+        (start().replace('"S1"', "null"), "no valid frame"),
+        (start().replace('"stream_id"', '"streamSid"'), "no valid frame"),
     ],
 )
 def test_a_stream_that_cannot_be_used_is_refused(opening: str, message: str) -> None:
@@ -144,6 +146,7 @@ def test_a_carrier_cannot_break_a_call(received: Frame) -> None:
 def test_an_error_of_the_carrier_is_reported() -> None:
     error = frame("error", payload={"code": 100003, "title": "malformed\nframe"})
     assert started().receive(error) == (Malformed("Telnyx reports an error: malformedframe (100003)"),)
+    assert TelnyxProtocol(CALL).receive(error.replace('"S1"', "null")) == started().receive(error)
 
 
 def test_an_unknown_event_before_the_stream_starts_does_not_keep_it_from_starting() -> None:

@@ -92,6 +92,7 @@ def test_the_id_of_a_stream_cannot_break_the_frames_that_name_it(fresh: TwilioPr
         (frame("dtmf", dtmf={"digit": "12"}), "no valid frame"),
         (frame("mark", mark={"name": "other"}), "was not sent"),
         (frame("mark"), "no valid frame"),
+        (media(b"\xff", 5).replace("streamSid", "stream_id"), "no valid frame"),
         (frame("cheer"), "unknown event"),
         ("{", "no valid frame"),
         ("[]", "no valid frame"),

@@ -165,7 +165,7 @@ class JsonMediaStream(MediaStream):
         except ValidationError as error:
             return (self._why(error),)
         event = message["event"]
-        if event in _DETAILED and (event not in message or self.stream_key not in message):
+        if event in _DETAILED and (event not in message or message.get(self.stream_key) is None):
             return (self._invalid,)
         if event != "media":
             return self._control(event, message) if admit() else ()
