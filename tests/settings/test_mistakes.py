@@ -90,6 +90,8 @@ def test_a_mistake_in_the_file(load: Load, text: str, problem: str) -> None:
         ("VOICE_HOST_LLM_BASE_URL", "http://[::1", "must name a host after the slashes, and have no spaces"),
         ("VOICE_HOST_LLM_BASE_URL", "http://:8000", "must name a host after the slashes, and have no spaces"),
         ("VOICE_HOST_LLM_BASE_URL", "http://host:port", "the port must be a number from 1 to 65535"),
+        ("ASSEMBLYAI_TTS_WSS_URL", "wss://host:99999", "the port must be a number from 1 to 65535"),
+        ("VOICE_HOST_SERVER__ALLOWED_ORIGINS", "https://a.example:0", "the port must be a number from 1 to 65535"),
         ("ASSEMBLYAI_TTS_WSS_URL", "https://pass@x", "must be an address starting with wss:// or ws://"),
     ],
 )
