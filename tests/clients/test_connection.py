@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from tests.clients.telephone import TelephoneProtocol
 from voice_host.call.events import ReplyCut, ReplyText, SpeechSent
 from voice_host.clients.close_codes import CloseCode
-from voice_host.clients.protocol import Admit, Audio, Dtmf, Frame, Malformed, Opening, unlimited
+from voice_host.clients.protocol import Admit, Audio, Dtmf, Frame, Malformed, Opening, Played, unlimited
 from voice_host.clients.telnyx import TelnyxProtocol
 from voice_host.clients.transport import ConnectionLost, Disconnected
 from voice_host.clients.transport.asgi import AsgiWebSocket
@@ -44,9 +44,9 @@ class Client:
     async def accept(self, subprotocol: str | None) -> None:
         self.open.set()
 
-    def send_now(self, frame: Frame) -> bool:
+    def send_now(self, frames: Sequence[Frame]) -> bool:
         if self.open.is_set():
-            self.got.append(frame)
+            self.got.extend(frames)
         return self.open.is_set()
 
     async def send(self, frame: Frame) -> None:
@@ -56,7 +56,7 @@ class Client:
     async def receive(self) -> Frame | Disconnected:
         return self.says.pop(0) if self.says else await asyncio.get_running_loop().create_future()
 
-    def divert_binary(self, take: Callable[[bytes], None]) -> None:
+    def divert(self, take: Callable[[Frame], bool]) -> None:
         self.take = take
 
     async def close(self, code: int, reason: str) -> None:
@@ -110,6 +110,30 @@ async def test_a_client_that_takes_nothing_is_gone() -> None:
     await connection.tell(ReplyText(1, "two"), reply)
     await connection.close(CloseCode.ENDED)
     assert (client.got, client.closed) == ([], None)
+
+
+async def test_audio_in_text_is_taken_as_it_arrives_unless_an_earlier_message_is_being_handled() -> None:
+    start, key = json.dumps({"event": "start", "stream": "S1"}), {"event": "dtmf", "stream": "S1", "digit": "5"}
+    client = Client(says=[start, json.dumps(key)])
+    connection = ClientConnection(client, TelephoneProtocol(), send_timeout_s=5)
+    assert isinstance(await connection.opening(1000), Opening)
+    taken: list[Audio | Played] = []
+    connection.divert(taken.append)
+    media = json.dumps({"event": "media", "stream": "S1", "payload": base64.b64encode(b"\xff\x7f").decode()})
+    assert not client.take(media)  # nobody receives yet
+    handled = await connection.receive()
+    assert isinstance(handled, str)
+    assert connection.read(handled) == [Dtmf("5")]
+    assert not client.take(media)  # what the key leads to is still being done
+    reading = asyncio.create_task(connection.receive())
+    await asyncio.sleep(0)
+    assert client.take(media)
+    assert taken == [Audio(b"\xff\x7f")]
+    for other in (json.dumps(key), "{", json.dumps({"event": "media", "stream": "S2", "payload": ""})):
+        assert not client.take(other)
+        assert connection.read(other) != []  # it is parsed as if it had not been offered
+    assert len(taken) == 1
+    reading.cancel()
 
 
 class DeadSocket:

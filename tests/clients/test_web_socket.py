@@ -1,4 +1,4 @@
-"""The host's own WebSocket: audio goes straight to whoever takes it, text to the application."""
+"""The host's own WebSocket: messages go straight to whoever takes them, others to the application."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ from voice_host.clients.transport.asgi import FAST_PATH
 from voice_host.clients.transport.web_socket import CONTROL_FRAMES_BURST, SMALL_READ_BYTES, CallProtocol
 
 
+def _take_bytes(message: str | bytes, taken: list[bytes]) -> bool:
+    if isinstance(message, bytes):
+        taken.append(message)
+    return isinstance(message, bytes)
+
+
 def listening(audio: list[bytes], texts: list[str], *, divert: bool = True) -> FastAPI:
     """An application that keeps what it gets, and says `ready` first."""
     app = FastAPI()
@@ -27,7 +33,7 @@ def listening(audio: list[bytes], texts: list[str], *, divert: bool = True) -> F
     async def session(ws: WebSocket) -> None:
         await ws.accept()
         if divert:
-            ws.scope["extensions"][FAST_PATH].divert(audio.append)
+            ws.scope["extensions"][FAST_PATH].divert(lambda message: _take_bytes(message, audio))
         await ws.send_text("ready")
         try:
             while True:
@@ -187,7 +193,7 @@ async def test_a_flood_of_frames_is_parsed_a_little_at_a_time_and_whole() -> Non
         @app.websocket("/")
         async def session(ws: WebSocket) -> None:
             await ws.accept()
-            ws.scope["extensions"][FAST_PATH].divert(lambda data: taken.append((turns.count, data)))
+            ws.scope["extensions"][FAST_PATH].divert(lambda data: taken.append((turns.count, data)) is None)
             await ws.receive()
 
         async with serving(app, ws=CallProtocol) as address:

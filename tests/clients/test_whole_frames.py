@@ -1,4 +1,4 @@
-"""The short way that whole frames of audio take past the parser: nobody can tell that they did."""
+"""The short way that whole messages take past the parser: nobody can tell that they did."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.fuzz.profile import inputs
 from tests.fuzz.raw import BINARY, PING, TEXT, frame, upgrade
 from voice_host.clients.transport import web_socket
 from voice_host.clients.transport.asgi import FAST_PATH
-from voice_host.clients.transport.frames import FrameTracker, whole_binary_messages
+from voice_host.clients.transport.frames import FrameTracker, whole_messages
 from voice_host.clients.transport.web_socket import FRAMES_PER_WINDOW, CallProtocol
 from voice_host.testing.virtual_time import run_in_virtual_time
 
-GOODBYE = "goodbye"
+GOODBYE = "goodbye"  # of an odd length
 
 microphone = st.binary(max_size=40).map(lambda pcm: frame(BINARY, pcm))
 
@@ -43,6 +43,7 @@ reads = st.one_of(
     st.builds(lambda pcm, fin: [frame(CONTINUATION, pcm, fin=fin)], st.binary(max_size=20), st.booleans()),
     st.builds(lambda whole, at: chopped(whole, [at]), microphone, st.integers(0, 40)),
     st.just([frame(TEXT, GOODBYE.encode())]),
+    st.text(max_size=20).map(lambda text: [frame(TEXT, text.encode())]),
     messages.map(lambda whole: [whole]),
     broken.map(lambda whole: [whole]),
 )
@@ -114,10 +115,18 @@ async def story(came: list[bytes], pause_s: float, max_size: int) -> list[tuple[
     """Return what a client's bytes lead to: what a call gets, and what the client gets, and when."""
     socket = Socket()
 
+    def take(message: str | bytes) -> bool:
+        """Take audio, and every other text."""
+        if isinstance(message, bytes):
+            socket.note("audio", message)
+        elif not len(message) % 2:
+            socket.note("taken", message.encode())
+        return isinstance(message, bytes) or not len(message) % 2
+
     async def application(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-        scope["extensions"][FAST_PATH].divert(lambda pcm: socket.note("audio", pcm))
+        scope["extensions"][FAST_PATH].divert(take)
         while (message := await receive())["type"] == "websocket.receive":
             socket.note("received", repr(message).encode())
             if message.get("text") == GOODBYE:
@@ -164,7 +173,7 @@ def test_no_client_can_tell_which_way_its_frames_took(
     if places is not None:
         came = chopped(b"".join(came), places)
     short = run_in_virtual_time(story(came, pause_s, max_size))
-    with patch.object(web_socket, "whole_binary_messages", lambda _: []):
+    with patch.object(web_socket, "whole_messages", lambda _: ()):
         parsed = run_in_virtual_time(story(came, pause_s, max_size))
     assert short == parsed
 
@@ -174,13 +183,14 @@ def test_a_microphone_takes_the_short_way_and_is_limited_as_ever(together: int) 
     sent = [bytes([n % 256]) * 640 for n in range(5 * FRAMES_PER_WINDOW)]
     frames = [frame(BINARY, pcm) for pcm in sent]
     came = [b"".join(frames[start : start + together]) for start in range(0, len(frames), together)]
-    taken: list[bytes] = []
+    taken: list[str | bytes] = []
 
-    def counted(data: bytes) -> list[bytes]:
-        taken.extend(whole_binary_messages(data))
-        return whole_binary_messages(data)
+    def counted(data: bytes) -> list[tuple[str | bytes, int]]:
+        whole = list(whole_messages(data))
+        taken.extend(message for message, _ in whole)
+        return whole
 
-    with patch.object(web_socket, "whole_binary_messages", counted):
+    with patch.object(web_socket, "whole_messages", counted):
         told = run_in_virtual_time(story([upgrade("/"), *came], 0, 1 << 20))
     audio = [(at_s, data) for at_s, what, data in told if what == "audio"]
     assert [data for _, data in audio] == sent
@@ -220,30 +230,40 @@ def _ends(frames: bytes, begin: int) -> list[int]:
     return ends
 
 
-@given(st.binary(max_size=70_000), st.binary(min_size=4, max_size=4), st.randoms(use_true_random=False))
+@given(
+    st.one_of(st.binary(max_size=70_000), st.text(max_size=20_000)),
+    st.binary(min_size=4, max_size=4),
+    st.randoms(use_true_random=False),
+)
 @inputs(100)
-def test_a_message_is_read_as_websockets_reads_it(pcm: bytes, mask: bytes, chance: random.Random) -> None:
+def test_a_message_is_read_as_websockets_reads_it(message: str | bytes, mask: bytes, chance: random.Random) -> None:
+    is_text = isinstance(message, str)
+    data = message.encode() if isinstance(message, str) else message
     with patch("secrets.token_bytes", lambda _: mask):
-        whole = Frame(Opcode.BINARY, pcm).serialize(mask=True)
-    read = [pcm] if len(pcm) < 1 << 16 else []
-    assert whole_binary_messages(whole) == read
-    assert whole_binary_messages(whole * 3) == read * 3
-    assert whole_binary_messages(whole + b"\x82") == []
-    assert whole_binary_messages(whole + whole[: chance.randrange(1, len(whole))]) == []
+        whole = Frame(Opcode.TEXT if is_text else Opcode.BINARY, data).serialize(mask=True)
+    size = len(whole)
+    read = [message] * 3 if len(data) < 1 << 16 else []
+    assert list(whole_messages(whole * 3)) == list(zip(read, (size, 2 * size, 3 * size), strict=False))
+    cut = whole * 2 + whole[: chance.randrange(1, size)]
+    assert list(whole_messages(cut)) == list(zip(read, (size, 2 * size), strict=False))
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        frame(TEXT, b"text"),
+        frame(TEXT, b"\xff is not UTF-8"),
+        frame(TEXT, b"not final", fin=False),
         frame(BINARY, b"not final", fin=False),
         frame(BINARY, b"not masked", masked=False),
         frame(BINARY, b"compressed", reserved=4),
+        frame(PING, b"ping"),
+        frame(CONTINUATION, b"more"),
         b"",
         b"\x82",
         b"\x82\xff" + bytes(12),
     ],
 )
-def test_what_is_no_whole_binary_message_is_left_to_the_parser(other: bytes) -> None:
-    assert whole_binary_messages(other) == []
-    assert whole_binary_messages(frame(BINARY, b"pcm") + other) == ([b"pcm"] if not other else [])
+def test_what_is_no_whole_message_is_left_to_the_parser(other: bytes) -> None:
+    assert list(whole_messages(other)) == []
+    audio = frame(BINARY, b"pcm")
+    assert list(whole_messages(audio + other)) == [(b"pcm", len(audio))]

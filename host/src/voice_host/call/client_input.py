@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from functools import partial
 
 from voice_host.admission import ClientGuard
 from voice_host.call.call import Call
-from voice_host.call.cut import take_report
+from voice_host.call.cut import note_played, take_last_report
 from voice_host.call.events import LimitExceeded, MicrophoneDropped, Problem
 from voice_host.clients.protocol import (
     Answer,
@@ -38,7 +39,7 @@ FRAMES_IN_A_ROW = 32
 async def read_client(call: Call, guard: ClientGuard) -> None:
     """Read the client until it disconnects. What exceeds a limit is dropped and counted, and the client warned."""
     microphone = _Microphone(call, guard)
-    call.client.divert_audio(microphone.hear)
+    call.client.divert(partial(_take_now, call, microphone))
     for number in itertools.count(1):
         frame = await call.client.receive()
         if isinstance(frame, Disconnected):
@@ -77,7 +78,7 @@ class _Microphone:
         self._guard = guard
         self._closed = False
 
-    def hear(self, pcm: bytes, _frame_bytes: int = 0) -> None:
+    def hear(self, pcm: bytes) -> None:
         if self._closed or self._call.over.done():
             return
         if self._call.reply is not None:
@@ -93,6 +94,14 @@ class _Microphone:
             self._call.reporter.note(LimitExceeded(violation.limit))
 
 
+def _take_now(call: Call, microphone: _Microphone, event: Audio | Played) -> None:
+    match event:
+        case Audio(pcm):
+            microphone.hear(pcm)
+        case Played():
+            note_played(call, event)
+
+
 async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: ClientEvent) -> None:
     match event:
         case Audio(pcm):
@@ -106,8 +115,10 @@ async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: 
             await call.dispatch(turns.StopRequested())
         case Reset():
             await call.dispatch(turns.ResetRequested())
+        case Played(stopped=True):
+            await take_last_report(call, event)
         case Played():
-            await take_report(call, event)
+            note_played(call, event)
         case TurnMode(manual):
             call.manual.on = manual
         case Commit():

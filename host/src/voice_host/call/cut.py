@@ -34,14 +34,16 @@ async def _report_over(call: Call, reply: Reply, by: Interruption) -> None:
     await call.reporter.tell(reply.over(f"cancelled_by_{by}"))
 
 
-async def take_report(call: Call, played: Played) -> None:
-    """Take the client's report of how much it has played of a reply."""
+def note_played(call: Call, played: Played) -> None:
+    """Take the client's report of how much it has played so far."""
+    if (reply := call.reply) is not None and reply.id == played.reply:
+        reply.report_played(played.played_ms, paused=played.paused)
+
+
+async def take_last_report(call: Call, played: Played) -> None:
+    """Take the client's report of where it has stopped playing a reply."""
     reply = next((each for each in call.unsettled if each.id == played.reply), None)
     if reply is None:
-        return
-    if not played.stopped:
-        if reply is call.reply:
-            reply.report_played(played.played_ms, paused=played.paused)
         return
     reply.stopped_at(played.played_ms)
     if reply.alive and reply is call.reply:

@@ -67,8 +67,8 @@ class Transport(Protocol):
     async def accept(self, subprotocol: str | None) -> None:
         """Accept the connection. Raises `ConnectionLost`."""
 
-    def send_now(self, frame: Frame) -> bool:
-        """Send a frame if that is possible without waiting. Returns False if it is not: then use `send`."""
+    def send_now(self, frames: Sequence[Frame]) -> bool:
+        """Send frames if that is possible without waiting. Returns False, sending none, if it is not: use `send`."""
 
     async def send(self, frame: Frame) -> None:
         """Send a frame, waiting while the client is slow. Raises `ConnectionLost`."""
@@ -76,8 +76,11 @@ class Transport(Protocol):
     async def receive(self) -> Frame | Disconnected:
         """Return the next frame."""
 
-    def divert_binary(self, take: Callable[[bytes], None]) -> None:
-        """Pass binary frames to `take` as they arrive, if the server supports it; otherwise `receive` returns them."""
+    def divert(self, take: Callable[[Frame], bool]) -> None:
+        """Offer frames to `take` as they arrive, if the server supports it; `receive` returns those it does not take.
+
+        Text waits while an earlier frame waits for `receive`; a binary frame may overtake it.
+        """
 
     async def close(self, code: int, reason: str) -> None:
         """Close with a code and a reason. Raises `ConnectionLost`."""

@@ -13,8 +13,8 @@ from voice_host.clients.transport.upgrade_request import upgrade_request
 
 FAST_PATH = "voice_host.fast_path"
 """Key in the `extensions` of a connection's scope, under which the host's own server (`web_socket.CallProtocol`) offers
-a `FastPath` around ASGI: binary frames go to a function as they arrive, and frames are written without awaiting. Any
-other server uses ASGI's queue."""
+a `FastPath` around ASGI: frames are offered to a function as they arrive, and are written without awaiting. Any other
+server uses ASGI's queue."""
 
 _WRITE_FAILED = (WebSocketDisconnect, OSError, RuntimeError)
 """What servers raise if the connection is lost. The `RuntimeError` is uvloop's, and Starlette's after a close."""
@@ -50,8 +50,8 @@ class AsgiWebSocket:
         except _WRITE_FAILED as error:
             raise ConnectionLost from error
 
-    def send_now(self, frame: Frame) -> bool:
-        return self._fast_path is not None and self._fast_path.write(frame)
+    def send_now(self, frames: Sequence[Frame]) -> bool:
+        return self._fast_path is not None and self._fast_path.write(frames)
 
     async def send(self, frame: Frame) -> None:
         kind = "text" if isinstance(frame, str) else "bytes"
@@ -67,7 +67,7 @@ class AsgiWebSocket:
         frame: Frame = message["bytes"] if message.get("bytes") is not None else message["text"]
         return frame
 
-    def divert_binary(self, take: Callable[[bytes], None]) -> None:
+    def divert(self, take: Callable[[Frame], bool]) -> None:
         if self._fast_path is not None:
             self._fast_path.divert(take)
 

@@ -25,6 +25,7 @@ from voice_host.clients.protocol import (
     Handshake,
     Malformed,
     Opening,
+    Played,
     PlaysTones,
     unlimited,
 )
@@ -91,6 +92,8 @@ class ClientConnection:
         self._unknown: list[ClientEvent] = []  # what came before the call, to be reported when it has begun
         self._formats = (self._protocol.microphone, self._protocol.speaker)
         self.reports_after_cut = False
+        self._receiving = False
+        self._asked = False  # for admission of the frame that is offered
         self._decode: Callable[[bytes], bytes] = bytes
         self._encoder: SpeechEncoder | None = None
         self._speaking = 0  # the reply whose speech was sent last
@@ -249,10 +252,12 @@ class ClientConnection:
 
     async def send(self, frames: Sequence[Frame], sender: Sender | None = None) -> None:
         """Send frames, unless `sender` is cancelled before they are sent."""
+        if not frames:
+            return
+        # No frame is waiting and the lock is free, so the order is kept.
+        if not self._lock.locked() and self._is_wanted(sender) and self._transport.send_now(frames):
+            return
         for frame in frames:
-            # No frame is waiting and the lock is free, so the order is kept.
-            if not self._lock.locked() and self._is_wanted(sender) and self._transport.send_now(frame):
-                continue
             await self._send_in_turn(frame, sender)
 
     def _is_wanted(self, sender: Sender | None) -> bool:
@@ -293,7 +298,9 @@ class ClientConnection:
 
     async def receive(self) -> Frame | Disconnected:
         """Return the client's next frame, to be parsed with `read`."""
+        self._receiving = True
         frame = await self._transport.receive()
+        self._receiving = False
         if isinstance(frame, Disconnected):
             self._gone = True
         return frame
@@ -307,13 +314,34 @@ class ClientConnection:
             self._configured.set()
         return [Audio(self._decode(event.data)) if isinstance(event, Audio) else event for event in received]
 
-    def divert_audio(self, take: Callable[[bytes, int], None]) -> None:
-        """Pass audio to `take` as it arrives, if the server supports it and binary frames hold nothing but audio.
+    def divert(self, take: Callable[[Audio | Played], None]) -> None:
+        """Pass audio and reports of playback to `take` as they arrive, if the server supports it.
 
-        `take` gets PCM16 at the agent's sample rate, and the size of the frame. Otherwise `receive` returns the frames.
+        `receive` returns the frames that hold anything else, and the text frames that come while one is handled. Audio
+        in binary frames may overtake a message. It is PCM16 at the agent's sample rate.
         """
-        if not self._protocol.microphone.in_text:
-            self._transport.divert_binary(lambda frame: take(self._decode(frame), len(frame)))
+        self._transport.divert(lambda frame: self._take_now(frame, take))
+
+    def _take_now(self, frame: Frame, take: Callable[[Audio | Played], None]) -> bool:
+        """Take a frame that needs no admission and no waiting. Returns whether it was one."""
+        if self._unknown or not (self._receiving or isinstance(frame, bytes)):
+            return False
+        self._asked = False
+        received = self._protocol.receive(frame, self._ask_later)
+        if self._asked or not all(map(_needs_no_waiting, received)):
+            return False  # a mistake in a frame of audio is one that `read` finds again
+        for event in received:
+            if isinstance(event, Audio):
+                take(Audio(self._decode(event.data)))
+            elif isinstance(event, Played):
+                take(event)
+            else:
+                self._configured.set()
+        return True
+
+    def _ask_later(self) -> bool:
+        self._asked = True
+        return False
 
 
 def _encoder(speech_hz: int, speaker: AudioFormat) -> SpeechEncoder | None:
@@ -323,6 +351,10 @@ def _encoder(speech_hz: int, speaker: AudioFormat) -> SpeechEncoder | None:
 
 def _ignore(*_: object) -> None:
     pass
+
+
+def _needs_no_waiting(event: ClientEvent) -> bool:
+    return isinstance(event, Audio | Configured) or (isinstance(event, Played) and not event.stopped)
 
 
 def _opening(events: Sequence[ClientEvent]) -> Opening | None:

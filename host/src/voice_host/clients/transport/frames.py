@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from voice_host.clients.protocol import Frame
+
 try:
     from websockets.speedups import apply_mask
 except ImportError:  # websockets was built without a compiler
@@ -10,8 +14,9 @@ except ImportError:  # websockets was built without a compiler
 END_OF_REQUEST = b"\r\n\r\n"
 MASK_SIZE = 4
 
+FINAL_TEXT = 0x81
 FINAL_BINARY = 0x82
-"""First byte of a frame that is a whole binary message, and was not changed by an extension."""
+"""First byte of a frame that is a whole message, and was not changed by an extension."""
 
 
 class FrameTracker:
@@ -31,6 +36,10 @@ class FrameTracker:
     def between_frames(self) -> bool:
         """Whether all frames so far are complete."""
         return not (self._left or self._unread or self._in_request)
+
+    def rest_of_frame(self, data: bytes, begin: int) -> int:
+        """Return how many bytes the current frame still needs, if `data` goes on at `begin`; 0: that is unknown."""
+        return (_frame_size(data, begin) or 0) if self.between_frames else self._left
 
     def follow(self, data: bytes) -> None:
         """Process the next bytes of the stream."""
@@ -52,28 +61,29 @@ class FrameTracker:
         self._unread, self._left = b"", begin - len(data)
 
 
-def whole_binary_messages(data: bytes) -> list[bytes]:
-    """Return the messages if `data` consists of masked frames with a whole binary message of less than 64 KiB each.
+def whole_messages(data: bytes) -> Iterator[tuple[Frame, int]]:
+    """Yield the messages that `data` begins with, and where each ends, while each is one masked frame.
 
-    Otherwise, or if the last frame is incomplete, return an empty list.
+    This ends before a frame that is incomplete, part of a message, longer than 64 KiB or a control frame, and before
+    text that is not UTF-8.
     """
-    messages = []
     begin, end = 0, len(data)
-    while begin < end:
+    while begin + 2 + MASK_SIZE <= end:
         payload = begin + 2 + MASK_SIZE
-        if payload > end or data[begin] != FINAL_BINARY:
-            return []
-        length = data[begin + 1] - 0x80
+        kind, length = data[begin], data[begin + 1] - 0x80
         if length == 126:
             length = data[begin + 2] << 8 | data[begin + 3]
             payload += 2
         elif not 0 <= length < 126:
-            return []
+            return
         begin = payload + length
-        if begin > end:
-            return []
-        messages.append(apply_mask(data[payload:begin], data[payload - MASK_SIZE : payload]))
-    return messages
+        if begin > end or kind not in (FINAL_BINARY, FINAL_TEXT):
+            return
+        message = apply_mask(data[payload:begin], data[payload - MASK_SIZE : payload])
+        try:
+            yield message if kind == FINAL_BINARY else message.decode(), begin
+        except UnicodeDecodeError:
+            return
 
 
 def _frame_size(data: bytes, begin: int) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from asyncio import BaseTransport, Handle, TimerHandle, Transport
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Literal, NamedTuple, cast
@@ -21,7 +21,7 @@ from voice_host.admission.rates import TokenBucket
 from voice_host.clients.protocol import Frame
 from voice_host.clients.transport import CannotHandOver, ConnectionLost
 from voice_host.clients.transport.asgi import FAST_PATH
-from voice_host.clients.transport.frames import FrameTracker, whole_binary_messages
+from voice_host.clients.transport.frames import FrameTracker, whole_messages
 from voice_host.clients.transport.stream_position import CountedTransport, StreamPosition
 from voice_host.observability import metrics
 
@@ -38,7 +38,8 @@ other clients' audio by more than that nor uses more than a tenth of a core, how
 flood waits in the client's own socket. A microphone sends 50 frames a second."""
 
 SLICE_BYTES = 192
-"""Bytes of a large read that are parsed between two checks of the count: 32 frames of the smallest size."""
+"""Bytes of a large read that are parsed between two checks of the count: 32 frames of the smallest size. A longer frame
+is parsed at once."""
 
 SMALL_READ_BYTES = 1400
 """Largest read that is parsed at once: 40 ms of audio at 16 kHz, or at most 233 frames."""
@@ -62,29 +63,30 @@ REFUSED_CLOSE_TIMEOUT_S = 1.0
 class FastPath(NamedTuple):
     """A way around ASGI for a call, in the `extensions` of its connection's scope."""
 
-    divert: Callable[[Callable[[bytes], None]], None]
-    """Registers a function for binary messages as they arrive. It must not block, and must bound what it keeps."""
-    write: Callable[[Frame], bool]
-    """Writes a frame at once. Returns False, without writing, while earlier data is waiting to be sent."""
+    divert: Callable[[Callable[[Frame], bool]], None]
+    """Registers a function that is offered messages as they arrive. It returns whether it took the message; any other
+    takes the usual path. It must not block, and must bound what it keeps."""
+    write: Callable[[Sequence[Frame]], bool]
+    """Writes frames at once. Returns False, without writing, while earlier data is waiting to be sent."""
     hand_over: Callable[[], tuple[socket.socket, bytes]]
     """Lets go of a connection that was not accepted yet. Returns a duplicate of its socket, and what was read after the
     head of the request. Raises `CannotHandOver` and `ConnectionLost`."""
 
 
 class CallProtocol(WebSocketsSansIOProtocol):
-    """Passes binary messages to a function instead of queueing them for the application.
+    """Offers messages to a function before it queues them for the application.
 
     A microphone sends 50 of them a second. For each, uvicorn pauses reading, wakes the application's task and resumes
     reading, which took a quarter of a call's CPU time. The function must not block, and must bound what it keeps, since
-    there is no back-pressure. Text messages take the usual path.
+    there is no back-pressure. What it does not take follows the usual path.
 
-    A binary message nearly always arrives as one frame, in a read of its own. That case is handled here, several times
-    as fast as by the general parser, which handles everything else.
+    A message nearly always arrives as one frame, in a read of its own. That case is handled here, several times as fast
+    as by the general parser, which handles everything else.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._take_audio: Callable[[bytes], None] | None = None
+        self._take: Callable[[Frame], bool] | None = None
         self._is_call = False
         self._request = b""
         self._known_client: tuple[str, int] | None = None
@@ -123,44 +125,53 @@ class CallProtocol(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
-        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(data):
+        is_text = self.curr_msg_data_type == "text"
+        if is_text and not self.close_sent and not _is_utf8(data):
             self._fail(CloseCode.INVALID_DATA)
-        elif self._take_audio is None or self.curr_msg_data_type == "text" or self.close_sent:
+        elif self._is_taken(data, is_text=is_text):
+            self.frames = []
+        else:
             self.frames = [data]
             super().send_receive_event_to_app()
-        else:
-            self.frames = []
-            self._take_audio(data)
 
-    def _take_whole_messages(self, data: bytes) -> bool:
-        """Take a read that is nothing but whole frames of audio. Returns False if the parser has to see it."""
-        if self._take_audio is None or not self._frames.between_frames:
+    def _is_taken(self, data: bytes, *, is_text: bool) -> bool:
+        """Offer a message, unless it is text that would overtake another one."""
+        if self._take is None or self.close_sent or (is_text and self.read_paused):
             return False
+        return self._take(data.decode() if is_text else data)
+
+    def _take_whole_messages(self, data: bytes) -> int:
+        """Take what a read begins with, as far as it is whole messages that are taken. Returns how many bytes."""
         conn = self.conn
+        if self._take is None or not self._frames.between_frames or self.read_paused or self.close_sent:
+            return 0
         if conn.state is not State.OPEN or conn.current_size is not None or conn.extensions:
-            return False
-        messages = whole_binary_messages(data)
-        if not messages or (conn.max_message_size is not None and max(map(len, messages)) > conn.max_message_size):
-            return False
-        self._frames_in_window += len(messages)
-        for message in messages:
-            self._take_audio(message)
-        return True
+            return 0
+        taken = 0
+        for message, end in whole_messages(data):
+            if conn.max_message_size is not None and end - taken > conn.max_message_size:
+                break
+            if not self._take(message):
+                break
+            taken = end
+            self._frames_in_window += 1
+        return taken
 
-    def _divert(self, take_audio: Callable[[bytes], None]) -> None:
-        self._take_audio = take_audio
+    def _divert(self, take: Callable[[Frame], bool]) -> None:
+        self._take = take
         self._is_call = True
 
     # --- to the client --------------------------------------------------------------------------------------------
 
-    def _write_now(self, frame: Frame) -> bool:
-        """Write a frame of an accepted call, as `send` would, unless earlier data is waiting to be sent."""
+    def _write_now(self, frames: Sequence[Frame]) -> bool:
+        """Write frames of an accepted call, as `send` would, unless earlier data is waiting to be sent."""
         if not self.writable.is_set() or self.conn.state is not State.OPEN or self.transport.is_closing():
             return False
-        if isinstance(frame, str):
-            self.conn.send_text(frame.encode())
-        else:
-            self.conn.send_binary(frame)
+        for frame in frames:
+            if isinstance(frame, str):
+                self.conn.send_text(frame.encode())
+            else:
+                self.conn.send_binary(frame)
         self.transport.write(b"".join(self.conn.data_to_send()))
         return True
 
@@ -212,13 +223,15 @@ class CallProtocol(WebSocketsSansIOProtocol):
                 self._parse()
             return
         self._open_window()
-        if not self._take_whole_messages(data):
-            self._feed(data)
+        self._parse_piece(data)
         self._after_parsing()
 
-    def _feed(self, data: bytes) -> None:
-        super().data_received(data)
-        self._frames.follow(data)
+    def _parse_piece(self, data: bytes) -> None:
+        if taken := self._take_whole_messages(data):
+            data = data[taken:]
+        if data:
+            super().data_received(data)
+            self._frames.follow(data)
 
     def _open_window(self) -> None:
         now_s = self.loop.time()
@@ -227,13 +240,14 @@ class CallProtocol(WebSocketsSansIOProtocol):
             self._frames_in_window = 0
 
     def _parse(self) -> None:
-        """Feed the parser until everything is parsed, the window is used up, or a message waits for the application."""
+        """Parse until everything is parsed, the window is used up, or a message waits for the application."""
         self._parsing_later = None
         self._open_window()
         data, fed = self._unparsed, 0
         while fed < len(data) and not self._must_wait():
-            self._feed(data[fed : fed + SLICE_BYTES])
-            fed += SLICE_BYTES
+            size = max(SLICE_BYTES, self._frames.rest_of_frame(data, fed))
+            self._parse_piece(data[fed : fed + size])
+            fed += size
         self._unparsed = data[fed:]
         self._after_parsing()
 
@@ -396,7 +410,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
         try:
             await super().run_asgi()
         finally:
-            self._take_audio = None
+            self._take = None
             self.scope["extensions"].pop(FAST_PATH, None)  # it refers to this connection
             if not self.disconnected:
                 timeout_s = CLOSE_TIMEOUT_S if self._is_call else REFUSED_CLOSE_TIMEOUT_S
