@@ -25,7 +25,7 @@ from tests.benchmarks.playback import Playback
 from tests.benchmarks.process_tree import descendants, used
 from tests.benchmarks.services.delays import Delays
 from tests.benchmarks.spoken_code import VoiceReader, spell
-from voice_host.clients.audio import decoder
+from voice_host.clients.audio import AudioDecoder
 from voice_host.clients.openai_realtime import OpenAIRealtime
 from voice_host.clients.protocol import (
     Audio,
@@ -126,7 +126,7 @@ def test_what_a_process_and_those_it_started_use_is_seen() -> None:
 def test_a_voice_names_its_turn_in_every_format(protocol: str) -> None:
     levels = CALLERS[protocol].levels  # type: ignore[attr-defined]
     formats = {"own": AudioFormat(), "realtime": AudioFormat("pcm16", 24000), "twilio": AudioFormat("mulaw", 8000)}
-    decode, reader = decoder(formats[protocol], workload.MICROPHONE_RATE), VoiceReader()
+    decode, reader = AudioDecoder(formats[protocol], workload.MICROPHONE_RATE).decode, VoiceReader()
     found = []
     for turn, script, style in ((7 * 256 + 1, 1, 0), (65535 * 256 + 255, 2, 1)):
         voice = [levels.frame(bits) for bits in spell(turn, script, style)] + [levels.rest] * 16

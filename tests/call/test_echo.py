@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from voice_host.call.echo import EchoGuard
-from voice_host.clients.audio import SpeechEncoder, decoder
+from voice_host.clients.audio import AudioDecoder, SpeechEncoder
 from voice_host.clients.protocol import AudioFormat
 from voice_host_sdk import SpeechEvent, SpeechStarted, Transcript
 
@@ -128,8 +128,10 @@ def test_the_echo_of_a_telephone_is_dropped_whatever_its_delay(name: str, late_m
     """Over mu-law at 8 kHz, and with words that are not the agent's: it is known by its envelope."""
     agent = (recording(name, times=3))[: 4 * HZ]
     telephone = AudioFormat("mulaw", 8000)
-    there, back = SpeechEncoder(HZ, telephone), decoder(telephone, HZ)
-    softer = louder(array.array("h", decoder(telephone, 8000)(there.encode(agent.tobytes()) + there.end())), 0.1)
+    there, back = SpeechEncoder(HZ, telephone), AudioDecoder(telephone, HZ).decode
+    softer = louder(
+        array.array("h", AudioDecoder(telephone, 8000).decode(there.encode(agent.tobytes()) + there.end())), 0.1
+    )
     microphone = array.array("h", back(SpeechEncoder(8000, telephone).encode(softer.tobytes())))
     heard, line = array.array("h", bytes(2 * HZ * late_ms // 1000)) + microphone, Line()
     onset = HZ * (late_ms + 500) // 1000 // FRAME * FRAME

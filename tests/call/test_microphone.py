@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from itertools import pairwise
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voice_host.call.microphone import MicrophoneBuffer
+from voice_host.clients.audio import AudioDecoder
+from voice_host.clients.protocol import AudioFormat
 from voice_host.testing import run_in_virtual_time
 from voice_host.testing.virtual_time import VirtualLoop
 
@@ -164,3 +167,44 @@ def test_a_turn_that_the_client_ends_is_followed_by_silence_at_once() -> None:
         microphone.close()
 
     run_in_virtual_time(check())
+
+
+def test_a_telephones_frames_are_decoded_a_piece_at_a_time_and_nothing_waits_longer() -> None:
+    class Counting(AudioDecoder):
+        decoded = 0
+
+        def decode(self, data: bytes) -> bytes:
+            self.decoded += 1
+            return super().decode(data)
+
+    async def main() -> None:
+        heard: list[bytes] = []
+        microphone = MicrophoneBuffer(16000, 10, heard.append)
+        recogniser = Recogniser(microphone, piece_ms=50)
+        decoder = Counting(AudioFormat("mulaw", 8000), 16000)
+        voice = [bytes([number % 100]) * 160 for number in range(30)]
+        for frame in voice:
+            microphone.put(frame, decoder)
+        whole = AudioDecoder(AudioFormat("mulaw", 8000), 16000).decode(b"".join(voice))
+        assert recogniser.heard == whole[: len(recogniser.heard)]
+        assert len(whole) - len(recogniser.heard) < 50 * 32  # less than a piece waits
+        assert decoder.decoded == 10
+        assert all(len(pcm) >= 50 * 32 for _, pcm in recogniser.received)
+        microphone.end_turn()
+        assert recogniser.heard.startswith(whole)
+        assert b"".join(heard) == whole  # without the silence after it
+        microphone.close()
+
+    run_in_virtual_time(main())
+
+
+def test_what_came_before_the_format_changed_is_decoded_as_before() -> None:
+    async def main() -> None:
+        microphone = MicrophoneBuffer(16000, 10)
+        recogniser = Recogniser(microphone, piece_ms=50)
+        microphone.put(bytes(640), AudioDecoder(AudioFormat(), 16000))
+        microphone.put(b"\x80" * 480, AudioDecoder(AudioFormat("mulaw", 16000), 16000))
+        assert recogniser.heard == bytes(640) + struct.pack("<h", 32124) * 480
+        microphone.close()
+
+    run_in_virtual_time(main())

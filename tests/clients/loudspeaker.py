@@ -6,7 +6,7 @@ import array
 import asyncio
 
 from tests.clients.carrier import Carrier
-from voice_host.clients.audio import SpeechEncoder, decoder
+from voice_host.clients.audio import AudioDecoder, SpeechEncoder
 from voice_host.clients.protocol import AudioFormat
 
 HZ = 8000
@@ -33,7 +33,7 @@ class Loudspeaker:
         self._began_s = self._clock()
         self._line = array.array("h")  # from the beginning
         self._encode = SpeechEncoder(HZ, TELEPHONE).encode
-        self._decode = decoder(TELEPHONE, HZ)
+        self._decode = AudioDecoder(TELEPHONE, HZ).decode
         carrier.on_play = self._play
 
     def _play(self, mulaw: bytes, at_s: float) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from voice_host.clients.audio import SpeechEncoder, decoder
+from voice_host.clients.audio import AudioDecoder, SpeechEncoder
 from voice_host.clients.protocol import AudioFormat, Encoding
 from voice_host.resampler import Resampler
 
@@ -39,21 +39,21 @@ KNOWN: list[tuple[Encoding, int, int]] = [
 
 @pytest.mark.parametrize(("encoding", "code", "sample"), KNOWN)
 def test_known_values(encoding: Encoding, code: int, sample: int) -> None:
-    decode = decoder(AudioFormat(encoding, 8000), 8000)
+    decode = AudioDecoder(AudioFormat(encoding, 8000), 8000).decode
     assert samples(decode(bytes([code]))) == [sample]
 
 
 @pytest.mark.parametrize("encoding", TELEPHONES)
 def test_every_code_survives_being_decoded_and_encoded(encoding: Encoding) -> None:
     audio_format = AudioFormat(encoding, 8000)
-    decode, encode = decoder(audio_format, 8000), SpeechEncoder(8000, audio_format).encode
+    decode, encode = AudioDecoder(audio_format, 8000).decode, SpeechEncoder(8000, audio_format).encode
     assert decode(encode(decode(ALL_CODES))) == decode(ALL_CODES)
 
 
 @pytest.mark.parametrize("encoding", TELEPHONES)
 def test_every_sample_becomes_the_nearest_value_that_there_is(encoding: Encoding) -> None:
     audio_format = AudioFormat(encoding, 8000)
-    decode, encode = decoder(audio_format, 8000), SpeechEncoder(8000, audio_format).encode
+    decode, encode = AudioDecoder(audio_format, 8000).decode, SpeechEncoder(8000, audio_format).encode
     values = sorted(set(samples(decode(ALL_CODES))))
     for sample, got in list(zip(range(-32768, 32768), samples(decode(encode(ALL_SAMPLES))), strict=True))[::17]:
         nearest = min(abs(value - sample) for value in values)
@@ -66,7 +66,7 @@ def test_every_sample_becomes_the_nearest_value_that_there_is(encoding: Encoding
 def test_codes_are_read_as_the_standard_library_reads_them(encoding: Encoding) -> None:
     audioop = pytest.importorskip("audioop")
     read = {"mulaw": audioop.ulaw2lin, "alaw": audioop.alaw2lin}[encoding]
-    assert decoder(AudioFormat(encoding, 8000), 8000)(ALL_CODES) == read(ALL_CODES, 2)
+    assert AudioDecoder(AudioFormat(encoding, 8000), 8000).decode(ALL_CODES) == read(ALL_CODES, 2)
 
 
 def tone(rate: int, hz: float = 440, for_s: float = 1.0) -> bytes:
@@ -82,7 +82,7 @@ def loudest_hz(pcm: bytes, rate: int) -> float:
 
 def test_a_telephone_is_heard_and_spoken_to_at_the_agents_rates() -> None:
     telephone = AudioFormat("mulaw", 8000)
-    heard = decoder(telephone, 16000)
+    heard = AudioDecoder(telephone, 16000).decode
     up = b"".join(
         heard(SpeechEncoder(8000, telephone).encode(tone(8000)[at : at + 320])) for at in range(0, 16000, 320)
     )
@@ -91,7 +91,7 @@ def test_a_telephone_is_heard_and_spoken_to_at_the_agents_rates() -> None:
     spoken = SpeechEncoder(24000, telephone).encode
     down = b"".join(spoken(tone(24000)[at : at + 960]) for at in range(0, 48000, 960))
     assert len(down) == 8000 - 24
-    assert loudest_hz(decoder(telephone, 8000)(down), 8000) == pytest.approx(440, abs=3)
+    assert loudest_hz(AudioDecoder(telephone, 8000).decode(down), 8000) == pytest.approx(440, abs=3)
 
 
 # --- quality ------------------------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ def in_pieces(convert: Callable[[bytes], bytes], data: bytes, size: int) -> byte
 @pytest.mark.parametrize("hz", [300, 1000, 3300])
 def test_a_telephone_adds_no_more_noise_than_its_quantisation(encoding: Encoding, hz: float) -> None:
     telephone = AudioFormat(encoding, 8000)
-    encoder, heard = SpeechEncoder(24000, telephone), decoder(telephone, 16000)
+    encoder, heard = SpeechEncoder(24000, telephone), AudioDecoder(telephone, 16000).decode
     coded = in_pieces(encoder.encode, tone(24000, hz), 2880) + encoder.end()
     signal, noise = levels(in_pieces(heard, coded, 160), 16000, hz)
     assert signal == pytest.approx(20 * math.log10(12000 / 32768 / math.sqrt(2)), abs=0.2)

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from tests.phone.phone_host import NUMBER, PhoneHost, phone_host
 from tests.simulators.telnyx import TelnyxLine, TelnyxSimulator
-from voice_host.clients.audio import SpeechEncoder, decoder
+from voice_host.clients.audio import AudioDecoder, SpeechEncoder
 from voice_host.clients.protocol import AudioFormat, Encoding
 from voice_host.phone.calls import CONNECT_TIMEOUT_S
 from voice_host.phone.outbound import DialOrder, DialRefused
@@ -95,7 +95,7 @@ async def test_each_direction_has_its_own_codec(caller: str, agent: str) -> None
         pcm = b"".join(sample.to_bytes(2, "little", signed=True) for sample in tone)
         await line.say(SpeechEncoder(8000, AudioFormat(encodings[caller], 8000)).encode(pcm))
         await line.speaker.hear_for(0.4)
-        heard = decoder(AudioFormat(encodings[agent], 8000), 8000)(bytes(line.speaker.heard))
+        heard = AudioDecoder(AudioFormat(encodings[agent], 8000), 8000).decode(bytes(line.speaker.heard))
         assert loudness(heard) < 20_000  # in the wrong codec, speech is noise as loud as can be
         await ears.final("Enough")
     assert telnyx.lines[0].errors == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import groupby
 
-from voice_host.clients.audio import decoder
+from voice_host.clients.audio import AudioDecoder
 from voice_host.clients.protocol import AudioFormat
 
 KEYS = {697: "123", 770: "456", 852: "789", 941: "*0#"}
@@ -16,7 +16,7 @@ BLOCK = 160
 
 def keys_heard(mulaw: bytes) -> str:
     """Return the keys. Between two of them must be 40 ms or more without a tone."""
-    pcm = decoder(AudioFormat("mulaw", 8000), 8000)(mulaw)
+    pcm = AudioDecoder(AudioFormat("mulaw", 8000), 8000).decode(mulaw)
     samples = memoryview(pcm).cast("h")
     blocks = [_key(samples[at : at + BLOCK]) for at in range(0, len(samples) - BLOCK + 1, BLOCK)]
     runs = [(key, len(list(run))) for key, run in groupby(blocks)]

@@ -78,14 +78,15 @@ class _Microphone:
         self._guard = guard
         self._closed = False
 
-    def hear(self, pcm: bytes) -> None:
+    def hear(self, data: bytes) -> None:
+        """Take a frame of audio, as the client sent it."""
+        decoder = self._call.client.decoder
         if self._closed or self._call.over.done():
             return
         if self._call.reply is not None:
             self._call.reply.playout.note_liveness()
-        if (violation := self._guard.audio(len(pcm))) is None:
-            self._call.echo.microphone(pcm)
-            if dropped := self._call.microphone.put(pcm):
+        if (violation := self._guard.audio(int(decoder.size(data)))) is None:
+            if dropped := self._call.microphone.put(data, decoder):
                 self._call.reporter.note(MicrophoneDropped(dropped))
         elif violation.notify:
             self._closed = violation.fatal
@@ -96,16 +97,16 @@ class _Microphone:
 
 def _take_now(call: Call, microphone: _Microphone, event: Audio | Played) -> None:
     match event:
-        case Audio(pcm):
-            microphone.hear(pcm)
+        case Audio(data):
+            microphone.hear(data)
         case Played():
             note_played(call, event)
 
 
 async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: ClientEvent) -> None:
     match event:
-        case Audio(pcm):
-            microphone.hear(pcm)
+        case Audio(data):
+            microphone.hear(data)
         case Typed(text):
             if violation := guard.typed(text):
                 await call.over_limit(violation, unanswered=True)

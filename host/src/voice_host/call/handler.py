@@ -213,6 +213,11 @@ class VoiceSessionHandler:
     ) -> AsyncIterator[Call]:
         """Yield a call. On exit, its tasks are cancelled and awaited, and then the voice is closed."""
         tasks = asyncio.TaskGroup()
+        echo = EchoGuard(
+            voice_hz=session.agent.tts_config.sample_rate,
+            microphone_hz=session.agent.stt_config.sample_rate,
+            lead_s=session.agent.config.turns.playout_lead_ms / 1000,
+        )
         call = Call(
             session=session,
             client=client,
@@ -220,15 +225,13 @@ class VoiceSessionHandler:
             engine=self._engine(session),
             tasks=tasks,
             over=asyncio.get_running_loop().create_future(),
-            microphone=MicrophoneBuffer(session.agent.stt_config.sample_rate, self._resilience.microphone_buffer_s),
+            microphone=MicrophoneBuffer(
+                session.agent.stt_config.sample_rate, self._resilience.microphone_buffer_s, echo.microphone
+            ),
             steps=CallSteps(self._handle_turn, self._speak_text, self._cancel_inflight),
             max_lag_s=self._limits.max_lag_s,
             playout_buffer_s=self._resilience.playout_buffer_s,
-            echo=EchoGuard(
-                voice_hz=session.agent.tts_config.sample_rate,
-                microphone_hz=session.agent.stt_config.sample_rate,
-                lead_s=session.agent.config.turns.playout_lead_ms / 1000,
-            ),
+            echo=echo,
         )
         client.on_stalled = call.stalled
         voice = suspension = None

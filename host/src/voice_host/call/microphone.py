@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from voice_host.clients.audio import AudioDecoder
+from voice_host.clients.protocol import AudioFormat
 from voice_host.clock import now_s
 
 GAP_S = 0.25
@@ -17,7 +19,9 @@ TAIL_MARGIN_S = 1.0
 
 
 class MicrophoneBuffer:
-    """Collects PCM16 mono into pieces and passes them on; until there is a consumer, it keeps a bounded amount.
+    """Collects audio into pieces and passes them on; until there is a consumer, it keeps a bounded amount.
+
+    A piece is decoded when it is complete, which takes little longer than decoding one of its frames.
 
     Speech-to-text detects the end of a turn by the silence after it. If a client stops sending instead (a muted
     microphone, push-to-talk), silence is generated here, in real time.
@@ -25,14 +29,18 @@ class MicrophoneBuffer:
     Args:
         sample_rate: Hz.
         buffer_s: seconds kept until `pass_on()` is called. When it is full, the oldest audio is dropped and counted.
+        on_audio: gets the client's audio once it is decoded, and no generated silence; must neither block nor raise.
     """
 
-    def __init__(self, sample_rate: int, buffer_s: float) -> None:
+    def __init__(self, sample_rate: int, buffer_s: float, on_audio: Callable[[bytes], None] | None = None) -> None:
         self._sample_rate = sample_rate
+        self._on_audio = on_audio
+        self._decoder = AudioDecoder(AudioFormat(), sample_rate)
+        self._undecoded: list[bytes] = []
+        self._undecoded_size = 0.0  # in bytes of PCM16, with what the decoder has kept back
         self._limit = int(buffer_s * sample_rate) * 2
         self._chunks: deque[bytes] = deque()
         self._size = 0
-        self._odd = b""
         self._consumer: Callable[[bytes], None] | None = None
         self._piece = 0
         self._tail_s = 0.0
@@ -41,22 +49,32 @@ class MicrophoneBuffer:
         self._gaps = 0  # in a row
         self._timer: asyncio.TimerHandle | None = None
 
-    def put(self, frame: bytes) -> int:
-        """Add a frame of any length; a sample may be split over two. Returns the bytes dropped to make room."""
-        if self._odd or len(frame) & 1:
-            frame = self._odd + frame
-            self._odd = frame[len(frame) & ~1 :]
-            frame = frame[: len(frame) & ~1]
+    def put(self, frame: bytes, decoder: AudioDecoder | None = None) -> int:
+        """Add a frame of any length; a sample may be split over two. Returns the bytes dropped to make room.
+
+        Args:
+            frame: PCM16 at the sample rate, or what `decoder` decodes.
+            decoder: the one to use from now on.
+        """
+        if decoder is not None and decoder is not self._decoder:
+            self._decode()
+            self._decoder, self._undecoded_size = decoder, 0.0
         if not frame:
             return 0
-        dropped = self._add(frame)
-        if self._consumer is not None:
-            self._heard_at_s = now_s()
-            self._gaps = 0
-            self._tail_left_s = self._tail_s
-            if self._timer is None:
-                self._look_at(self._heard_at_s + GAP_S)
-        return dropped
+        self._undecoded.append(frame)
+        self._undecoded_size += self._decoder.size(frame)
+        if self._consumer is None:
+            return self._decode()
+        self._heard_at_s = now_s()
+        self._gaps = 0
+        self._tail_left_s = self._tail_s
+        if self._timer is None:
+            self._look_at(self._heard_at_s + GAP_S)
+        if self._size + self._undecoded_size >= self._piece:
+            self._decode()
+            if self._size >= self._piece:
+                self._flush()
+        return 0
 
     def pass_on(self, consumer: Callable[[bytes], None], *, piece_ms: int, tail_ms: int) -> None:
         """Start to call `consumer` with each complete piece, until `close()`.
@@ -75,32 +93,38 @@ class MicrophoneBuffer:
     def end_turn(self) -> None:
         """Pass on the silence that ends a turn, without waiting for it: the client says that the turn is over."""
         if self._consumer is not None:
-            self._add(bytes(int(self._tail_s * self._sample_rate) * 2))
-            self._flush()
+            self._flush(silence_s=self._tail_s)
 
     def close(self) -> None:
         """Stop passing audio on; it is kept again instead. Idempotent."""
+        self._decode()
         self._consumer = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _add(self, pcm: bytes) -> int:
+    def _decode(self) -> int:
+        """Decode what has come. Without a consumer, make room for it, and return the bytes dropped for that."""
+        if not self._undecoded:
+            return 0
+        pcm = self._decoder.decode(b"".join(self._undecoded))
+        self._undecoded.clear()
+        self._undecoded_size -= len(pcm)
         self._chunks.append(pcm)
         self._size += len(pcm)
-        if self._consumer is not None:
-            if self._size >= self._piece:
-                self._flush()
-            return 0
+        if self._on_audio is not None and pcm:
+            self._on_audio(pcm)
         dropped = 0
-        while self._size > self._limit and len(self._chunks) > 1:
+        while self._consumer is None and self._size > self._limit and len(self._chunks) > 1:
             oldest = len(self._chunks.popleft())
             self._size -= oldest
             dropped += oldest
         return dropped
 
-    def _flush(self) -> None:
-        pcm = b"".join(self._chunks)
+    def _flush(self, silence_s: float = 0.0) -> None:
+        """Pass on what there is, followed by silence."""
+        self._decode()
+        pcm = b"".join(self._chunks) + bytes(int(silence_s * self._sample_rate) * 2)
         self._chunks.clear()
         self._size = 0
         if self._consumer is not None and pcm:
@@ -121,5 +145,4 @@ class MicrophoneBuffer:
             self._look_at(now_s() + GAP_S)
         if self._gaps > 1:
             length_s = 2 * GAP_S if self._gaps == 2 else GAP_S
-            self._add(bytes(int(length_s * self._sample_rate) * 2))
-            self._flush()
+            self._flush(silence_s=length_s)

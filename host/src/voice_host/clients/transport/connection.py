@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from voice_host.call.events import CallEvent, Refused, SpeechSent
-from voice_host.clients.audio import SpeechEncoder, decoder
+from voice_host.clients.audio import AudioDecoder, SpeechEncoder
 from voice_host.clients.choice import ProtocolChoice, protocol_of
 from voice_host.clients.close_codes import CloseCode, fit_reason
 from voice_host.clients.dtmf import TONE_RATE_HZ, tone
@@ -74,6 +74,7 @@ class ClientConnection:
         choice: which protocol it is, to hand the connection over.
         close_code: with which code the host has ended the connection, also if another process did; None: it was lost
             before.
+        decoder: of the client's audio, from `use_rates` on. Another one follows when the client changes the format.
         reports_after_cut: whether the client tells what it played of a reply after the reply was cut.
     """
 
@@ -94,7 +95,7 @@ class ClientConnection:
         self.reports_after_cut = False
         self._receiving = False
         self._asked = False  # for admission of the frame that is offered
-        self._decode: Callable[[bytes], bytes] = bytes
+        self.decoder = AudioDecoder(AudioFormat(), TONE_RATE_HZ)  # which converts nothing
         self._encoder: SpeechEncoder | None = None
         self._speaking = 0  # the reply whose speech was sent last
         self.on_stalled: Callable[[], None] = _ignore
@@ -193,13 +194,14 @@ class ClientConnection:
         """Convert between the client's audio formats and the agent's sample rates from now on."""
         self._rates = (microphone_hz, speech_hz)
         if self._formats == (AudioFormat(), AudioFormat()):
+            self._convert(microphone_hz, speech_hz)
             return
         # In a thread: the first resampler imports numpy, the first G.711 codec computes its tables.
         await asyncio.to_thread(self._convert, microphone_hz, speech_hz)
 
     def _convert(self, microphone_hz: int, speech_hz: int) -> None:
         microphone, speaker = self._formats
-        self._decode, self._encoder = decoder(microphone, microphone_hz), _encoder(speech_hz, speaker)
+        self.decoder, self._encoder = AudioDecoder(microphone, microphone_hz), _encoder(speech_hz, speaker)
 
     def _follow_formats(self) -> None:
         """Convert from now on to the formats that the client has chosen."""
@@ -306,19 +308,19 @@ class ClientConnection:
         return frame
 
     def read(self, frame: Frame, admit: Admit = unlimited) -> list[ClientEvent]:
-        """Return the events in a frame; audio as PCM16 at the agent's sample rate. `admit`: as for a protocol."""
+        """Return the events in a frame; audio as it was sent, for `decoder`. `admit`: as for a protocol."""
         received = [*self._unknown, *self._protocol.receive(frame, admit)]
         self._unknown.clear()
         self._follow_formats()
         if not self._configured.is_set() and any(isinstance(event, Configured) for event in received):
             self._configured.set()
-        return [Audio(self._decode(event.data)) if isinstance(event, Audio) else event for event in received]
+        return received
 
     def divert(self, take: Callable[[Audio | Played], None]) -> None:
         """Pass audio and reports of playback to `take` as they arrive, if the server supports it.
 
         `receive` returns the frames that hold anything else, and the text frames that come while one is handled. Audio
-        in binary frames may overtake a message. It is PCM16 at the agent's sample rate.
+        in binary frames may overtake a message. It is passed as it was sent, for `decoder`.
         """
         self._transport.divert(lambda frame: self._take_now(frame, take))
 
@@ -331,9 +333,7 @@ class ClientConnection:
         if self._asked or not all(map(_needs_no_waiting, received)):
             return False  # a mistake in a frame of audio is one that `read` finds again
         for event in received:
-            if isinstance(event, Audio):
-                take(Audio(self._decode(event.data)))
-            elif isinstance(event, Played):
+            if isinstance(event, Audio | Played):
                 take(event)
             else:
                 self._configured.set()
