@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from tests.simulators.scripted_recogniser import Ear, Message, ScriptedRecogniser, TurnWriter
+from tests.simulators.serving import listen
 from tests.simulators.session_parameters import BadParameter, read_parameters
 from tests.simulators.waiting import Observable
 
@@ -255,7 +256,6 @@ class AssemblyAISimulator(Observable):
     @property
     def host(self) -> str:
         """`127.0.0.1:port`."""
-        assert self._server is not None
         return f"127.0.0.1:{self._port}"
 
     @property
@@ -284,14 +284,10 @@ class AssemblyAISimulator(Observable):
         self.upgrade_status = None
 
     async def __aenter__(self) -> Self:
-        self._server: Server | None = await serve(
-            self._handle, "127.0.0.1", 0, process_request=self._answer_http, compression=None, close_timeout=1
-        )
-        self._port: int = next(iter(self._server.sockets)).getsockname()[1]
+        self._server, self._port = await listen(self._handle, self._answer_http)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
         self._server.close()
         await self._server.wait_closed()
 

@@ -6,11 +6,12 @@ from collections import deque
 from typing import Self
 from urllib.parse import urlsplit
 
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from tests.simulators.assemblyai_tts_session import Fault, SaidRequest, Timings, VoiceSession, tone
+from tests.simulators.serving import listen
 from tests.simulators.waiting import Observable
 
 __all__ = ["AssemblyAITTSSimulator", "Fault", "SaidRequest", "Timings", "tone"]
@@ -92,10 +93,7 @@ class AssemblyAITTSSimulator(Observable):
         return [request.text for request in self.requests]
 
     async def __aenter__(self) -> Self:
-        self._server: Server = await serve(
-            self._handle, "127.0.0.1", 0, process_request=self._answer_http, compression=None, close_timeout=1
-        )
-        self._port: int = next(iter(self._server.sockets)).getsockname()[1]
+        self._server, self._port = await listen(self._handle, self._answer_http)
         return self
 
     async def __aexit__(self, *_: object) -> None:

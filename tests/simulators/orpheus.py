@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Self
 
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from tests.simulators.serving import listen
 from tests.simulators.waiting import Observable
 
 SAMPLE_RATE = 24000
@@ -157,16 +158,8 @@ class OrpheusSimulator(Observable):
             await socket.close(1001)
 
     async def __aenter__(self) -> Self:
-        self._server: Server = await serve(
-            self._handle,
-            "127.0.0.1",
-            0,
-            process_request=self._answer_http,
-            compression=None,
-            close_timeout=1,
-            max_queue=4,  # what is not read while it synthesises stays with the client
-        )
-        self._port: int = next(iter(self._server.sockets)).getsockname()[1]
+        # What is not read while it synthesises stays with the client.
+        self._server, self._port = await listen(self._handle, self._answer_http, max_queue=4)
         return self
 
     async def __aexit__(self, *_: object) -> None:
