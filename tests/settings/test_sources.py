@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.settings.conftest import Load
-from voice_host.settings import Settings, SettingsError, load_settings
+from voice_host.settings import Settings, SettingsError, list_settings, load_settings
 from voice_host.settings.retired import RETIRED
 
 
@@ -31,6 +31,16 @@ def test_the_option_wins_over_the_variable_and_the_variable_over_the_file(load: 
     assert str(settings.came_from("server", "port")) == "variable VOICE_HOST_SERVER__PORT"
     assert str(settings.came_from("server", "log_level")) == "file voice-host.toml"
     assert settings.came_from("server", "log_format").kind == "default"
+
+
+def test_a_table_that_is_given_as_one_value_is_the_source_of_what_it_sets(load: Load) -> None:
+    settings = load('[phone.numbers]\n"+15550100" = "desk"\n"+15550101" = { agent = "desk" }\n"+15550102" = "desk"')
+    for number in ("+15550100", "+15550101"):
+        assert str(settings.came_from("phone", "numbers", number, "agent")) == "file voice-host.toml"
+        assert settings.came_from("phone", "numbers", number, "carrier").kind == "default"
+    listed = {entry.key: str(entry.came_from) for entry in list_settings(settings)}
+    assert listed["phone.numbers.+15550102.agent"] == "file voice-host.toml"
+    assert listed["phone.numbers.+15550102.carrier"] == "default"
 
 
 def test_config_wins_over_the_variable_that_names_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -339,8 +339,15 @@ class Settings(Tables):
         return {agent_id: own.label for agent_id, own in self.agent.items() if own.label}
 
     def came_from(self, *path: str) -> Provenance:
-        """Return the source of a setting: `came_from("server", "port")`."""
-        return self.provenance.get(path, DEFAULT)
+        """Return the source of a setting: `came_from("server", "port")`.
+
+        A table may be given as one value for short, such as the agent of a telephone number. That value is the source
+        of the field that it sets.
+        """
+        if (known := self.provenance.get(path)) is not None:
+            return known
+        short = self.provenance.get(path[:-1])
+        return short if short is not None and path[-1] in _fields_set(self, path[:-1]) else DEFAULT
 
     @property
     def keys_file(self) -> Path | None:
@@ -381,3 +388,11 @@ class Settings(Tables):
         if named != AUTO:
             return named
         return next(each.name for each in ranked_services(direction) if each.has_key(self.options_of(each)))
+
+
+def _fields_set(settings: Settings, path: KeyPath) -> frozenset[str]:
+    """Return the fields that were given for a table."""
+    table: Any = settings
+    for key in path:
+        table = table.get(key) if isinstance(table, Mapping) else getattr(table, key, None)
+    return frozenset(table.model_fields_set) if isinstance(table, BaseModel) else frozenset()
