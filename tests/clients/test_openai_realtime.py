@@ -469,6 +469,15 @@ def test_usage_and_what_follows_a_cut_reply() -> None:
     assert len(session.reader.events) == before
 
 
+@pytest.mark.parametrize(("tokens", "told"), [((7, 3), 10), ((0, 0), None)])
+def test_usage_of_a_cut_reply_is_told_where_it_is_known(tokens: tuple[int, int], told: int | None) -> None:
+    session = Session()
+    session.tell(call.ReplyText(1, "Hello there."), call.ReplyCut(1, "Hello", *tokens))
+    response = session.last["response"]
+    assert response["status"] == "cancelled"
+    assert (response["usage"] or {}).get("total_tokens") == told
+
+
 @pytest.mark.parametrize(
     ("code", "kind", "told"),
     [

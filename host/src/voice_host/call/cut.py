@@ -17,11 +17,11 @@ async def cut_reply(call: Call, by: Interruption) -> None:
         return
     heard = reply.cut(report_follows=call.client.reports_after_cut)
     if reply.report_follows:
-        await call.reporter.tell(events.ReplyCut(reply.id, heard))
+        await call.reporter.tell(events.ReplyCut(reply.id, heard, *reply.tokens))
         call.spawn(_report_over(call, reply, by), f"cut-{reply.id}")
         return
     await call.reporter.tell(reply.over(f"cancelled_by_{by}"))
-    await call.reporter.tell(events.ReplyCut(reply.id, heard))
+    await call.reporter.tell(events.ReplyCut(reply.id, heard, *reply.tokens))
 
 
 async def _report_over(call: Call, reply: Reply, by: Interruption) -> None:

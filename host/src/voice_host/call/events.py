@@ -165,13 +165,19 @@ class ReplyReleased:
 
 @dataclass(frozen=True, slots=True)
 class ReplyCut:
-    """A reply was cut: its buffered audio must not be played. `heard`: the part of its text that was audible.
+    """A reply was cut: its buffered audio must not be played.
 
     Also sent if the caller presses stop while there is no reply; then `reply` is the last one, or 0.
+
+    Attributes:
+        heard: the part of its text that was audible.
+        input_tokens, output_tokens: of the model until then; 0 if its service has not told yet.
     """
 
     reply: int
     heard: str
+    input_tokens: int = 0
+    output_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

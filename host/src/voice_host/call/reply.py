@@ -217,11 +217,16 @@ class Reply:
         self.heard = " ".join(self.playout.confirmed_heard().split())
         self.reached = self.playout.confirmed_reached()
 
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """How many tokens the model has read and written for it, as far as its service has told."""
+        return (0, 0) if self.turn is None else self.turn.tokens
+
     def over(self, how: str) -> ReplyOver:
         """Return the event for the end of the reply. `how`: `completed`, or `cancelled_by_` and the cause."""
         text = self.text.strip()
         heard, _ = self.remembered()
-        read, written = (0, 0) if self.turn is None else self.turn.tokens
+        read, written = self.tokens
         return ReplyOver(
             self.id,
             self.kind,

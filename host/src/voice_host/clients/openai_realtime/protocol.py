@@ -267,8 +267,8 @@ class OpenAIRealtime:
                 return [*done, *self._turns.tell_pending()]
             case call.ReplyOver(reply, heard=heard):
                 self._responses.heard(reply, heard)
-            case call.ReplyCut(reply, heard):
-                return self._cut(reply, heard)
+            case call.ReplyCut():
+                return self._cut(event)
         return []
 
     def _begin(self, reply: int) -> list[Event]:
@@ -277,13 +277,14 @@ class OpenAIRealtime:
             self._asked = None
         return begun
 
-    def _cut(self, reply: int, heard: str) -> list[Event]:
+    def _cut(self, cut: call.ReplyCut) -> list[Event]:
         # A response that the client has asked for is told to it, even if it was cut before it began.
-        begun = self._begin(reply) if self._asked is not None else []
+        begun = self._begin(cut.reply) if self._asked is not None else []
         by_client, self._cancelled, self._greeting = self._cancelled, False, False
         started = self._turns.tell_started() if self._responses.audible and not by_client else []
         cause: Cause = "client_cancelled" if by_client else "turn_detected"
-        return [*begun, *started, *self._responses.cancelled(cause, heard)]
+        cancelled = self._responses.cancelled(cause, cut.heard, cut.input_tokens, cut.output_tokens)
+        return [*begun, *started, *cancelled]
 
     def _problem(self, problem: call.Problem) -> Event:
         event_id = None

@@ -143,9 +143,14 @@ class Responses:
         """The response was played to its end."""
         return self._done("completed", None, _usage(input_tokens, output_tokens))
 
-    def cancelled(self, cause: Cause, heard: str) -> list[Event]:
-        """The response was cut. `heard`: the part of its text that was audible."""
-        return self._done("cancelled", {"type": "cancelled", "reason": cause}, None, heard)
+    def cancelled(self, cause: Cause, heard: str, input_tokens: int = 0, output_tokens: int = 0) -> list[Event]:
+        """The response was cut. `heard`: the part of its text that was audible.
+
+        Its `usage` is null if the model's service had not told it by then: zeros would say that nothing was used.
+        """
+        details = {"type": "cancelled", "reason": cause}
+        known = input_tokens > 0 or output_tokens > 0
+        return self._done("cancelled", details, _usage(input_tokens, output_tokens) if known else None, heard)
 
     def heard(self, reply: int, heard: str) -> None:
         """Note what was heard of a response that was cut, now that it is known."""
