@@ -9,7 +9,7 @@ import os
 import socket
 import struct
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import partial
 from typing import TypeVar
@@ -20,6 +20,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from voice_host.clients.close_codes import CloseCode, fit_reason
+from voice_host.clients.protocol import Frame
 from voice_host.clients.transport.stream_position import StreamPosition
 
 CLOSE_TIMEOUT_S = 5.0
@@ -104,7 +105,7 @@ class CallerSocket:
         whole = self._position is not None and given - self._at_handover == self._position.value
         return Answered.WHOLE_FRAMES if whole else Answered.PART_OF_A_FRAME
 
-    async def refuse(self, code: CloseCode, reason: str) -> None:
+    async def refuse(self, code: CloseCode, reason: str, last_words: Sequence[Frame] = ()) -> None:
         """Close the connection of a worker that has ended, with a close frame if the client can read one.
 
         A client that has no answer to its upgrade request yet gets that first.
@@ -115,9 +116,10 @@ class CallerSocket:
         Args:
             code: the close code.
             reason: the words.
+            last_words: what the client's protocol says before the connection is closed.
         """
         answered = self.answered
-        frame = close_frame(code, reason)
+        frame = b"".join([*(data_frame(each) for each in last_words), close_frame(code, reason)])
         try:
             if answered is Answered.NOTHING and self.request:
                 await self._send(handshake(self.request, self._subprotocol) + frame)
@@ -155,6 +157,12 @@ class CallerSocket:
         if self._position is not None:
             self._position.close()
             self._position = None
+
+
+def data_frame(frame: Frame) -> bytes:
+    """Return a server's frame with text or bytes."""
+    opcode, data = (Opcode.TEXT, frame.encode()) if isinstance(frame, str) else (Opcode.BINARY, frame)
+    return WebSocketFrame(opcode, data).serialize(mask=False)
 
 
 def close_frame(code: CloseCode, reason: str) -> bytes:

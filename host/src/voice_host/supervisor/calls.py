@@ -6,7 +6,9 @@ import asyncio
 from typing import Protocol
 
 from voice_host.admission import Lease
+from voice_host.call.events import Refused
 from voice_host.clients.call_control import CallAnswers, CallControl
+from voice_host.clients.choice import protocol_of
 from voice_host.clients.close_codes import CloseCode
 from voice_host.clients.protocol import Opening
 from voice_host.clients.transport import CannotHandOver, ConnectionLost
@@ -135,7 +137,8 @@ class WorkerCalls:
             worker = await self._worker_in_time(lease, opening.resume_token is not None)
         code, reason = self._farewell(lease, caller)
         log.warning("call_interrupted", agent_id=lease.agent_id, session_id=lease.session_id, code=int(code))
-        await caller.refuse(code, reason)
+        # The worker's own protocol object is lost, but this event depends on nothing that was said before.
+        await caller.refuse(code, reason, protocol_of(incoming.choice).tell(Refused(code, reason)))
         return code
 
     def end_lost(self, entry: Entry) -> None:
