@@ -10,10 +10,12 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from fastapi import FastAPI
 from rich.console import Console
 
 from voice_host.auth.authentication import Authentication, build_authentication
@@ -23,7 +25,7 @@ from voice_host.fleet.service import AgentService, CannotServe, log_report
 from voice_host.front.app import create_host_app, host_admission
 from voice_host.front.banner import print_banner
 from voice_host.front.connections import raise_descriptor_limit
-from voice_host.front.data_directory import open_data_directory
+from voice_host.front.data_directory import DataDirectory, open_data_directory
 from voice_host.front.extensions import running_extensions
 from voice_host.front.listener import is_loopback
 from voice_host.front.process import HostServer
@@ -99,51 +101,81 @@ def serve(
         extensions = load_extensions(settings)
         authentication = checked_authentication(settings, extensions.authenticators, insecure=insecure)
         with open_data_directory(settings) as data:
-            observers = Observers(extensions.observers, timeout_s=settings.agents.callback_timeout_s)
-            store = None if data is None else ReleaseStore(data.path)
-            agents = build(settings, extensions, observers=observers, deployed=store.read() if store else ())
-            live = LiveSettings(settings, load, agents if isinstance(agents, WorkerAgents) else None)
-            deployments = deployments_of(agents, live, store, extensions)
-            admission = host_admission(live)
-            phone = PhoneService(settings.phone, PhoneCalls(agents, admission, lambda: live.current.phone))
-            app = create_host_app(
-                agents,
-                settings,
-                authentication=authentication,
-                admission=admission,
-                extensions=extensions,
-                allowed_hosts=allowed_hosts(settings),
-                logs=logs,
-                live=live,
-                deployments=deployments,
-                phone=phone,
-            )
+            host = _put_together(settings, extensions, authentication, build=build, load=load, data=data, logs=logs)
             access = who_may_call(authentication, server.host)
-            started = partial(_say_started, settings, agents, listener, console, access)
+            started = partial(_say_started, settings, host.agents, listener, console, access)
             http = HostServer(
-                app,
-                agents,
+                host.app,
+                host.agents,
                 settings,
                 started,
                 drain_timeout_s=server.drain_timeout_s,
                 data=data,
                 logs=logs,
-                reload=live.reload if load is not None and isinstance(agents, WorkerAgents) else None,
-                settle=phone.settle,
+                reload=host.live.reload if load is not None and isinstance(host.agents, WorkerAgents) else None,
+                settle=host.phone.settle,
             )
 
             async def run() -> None:
                 try:
-                    async with running_extensions(extensions, observers, settings):
-                        await serve_agents(agents, http, listener, settings, keys=authentication.keys)
+                    async with running_extensions(extensions, host.observers, settings):
+                        await serve_agents(host.agents, http, listener, settings, keys=authentication.keys)
                 finally:
-                    if isinstance(deployments, Deployments):
-                        await deployments.stop()
-                    await agents.stop()
-                    await phone.aclose()
+                    await host.stop()
 
             run_in_event_loop(run())
     leave_abandoned_tools()
+
+
+@dataclass(frozen=True)
+class _Host:
+    """The parts of a host that were put together and have not started."""
+
+    agents: AgentService
+    observers: Observers
+    live: LiveSettings
+    deployments: Deployments | str
+    phone: PhoneService
+    app: FastAPI
+
+    async def stop(self) -> None:
+        """Stop what has been started, deployments first: they start agents."""
+        if isinstance(self.deployments, Deployments):
+            await self.deployments.stop()
+        await self.agents.stop()
+        await self.phone.aclose()
+
+
+def _put_together(
+    settings: Settings,
+    extensions: Extensions,
+    authentication: Authentication,
+    *,
+    build: Build,
+    load: Load | None,
+    data: DataDirectory | None,
+    logs: AgentLogs,
+) -> _Host:
+    observers = Observers(extensions.observers, timeout_s=settings.agents.callback_timeout_s)
+    store = None if data is None else ReleaseStore(data.path)
+    agents = build(settings, extensions, observers=observers, deployed=store.read() if store else ())
+    live = LiveSettings(settings, load, agents if isinstance(agents, WorkerAgents) else None)
+    deployments = deployments_of(agents, live, store, extensions)
+    admission = host_admission(live)
+    phone = PhoneService(settings.phone, PhoneCalls(agents, admission, lambda: live.current.phone))
+    app = create_host_app(
+        agents,
+        settings,
+        authentication=authentication,
+        admission=admission,
+        extensions=extensions,
+        allowed_hosts=allowed_hosts(settings),
+        logs=logs,
+        live=live,
+        deployments=deployments,
+        phone=phone,
+    )
+    return _Host(agents, observers, live, deployments, phone, app)
 
 
 def deployments_of(
