@@ -26,6 +26,8 @@ from voice_host.supervisor.watch import Ending, watch
 from voice_host.tasks import in_background
 from voice_host.workers.channel import ENDED, MAX_QUEUED_BYTES, Channel
 from voice_host.workers.messages import (
+    DEPLOY_AGAIN,
+    OTHER_VERSION,
     PROTOCOL,
     TO_FRONT,
     Beat,
@@ -279,7 +281,8 @@ class Worker:
         match message:
             case Started(report=report, protocol=protocol):
                 if protocol != PROTOCOL:
-                    report = self._broken("its environment has another version of voice-host", "deploy it again")
+                    versions = f"its messages are version {protocol}, those of this host {PROTOCOL}"
+                    report = self._broken(f"{OTHER_VERSION}: {versions}", DEPLOY_AGAIN)
                 self._set_started(report)
             case Reported(report=report):
                 self.report = report.model_copy(update={"id": self.agent_id})

@@ -35,13 +35,10 @@ from voice_host.workers.confinement import CannotConfine, close_others, confine,
 from voice_host.workers.ending import end_process
 from voice_host.workers.limits import adopt_orphans, limit_memory, prepare_to_crash
 from voice_host.workers.link import Link
-from voice_host.workers.messages import PROTOCOL, TO_WORKER, Order
+from voice_host.workers.messages import DEPLOY_AGAIN, OTHER_VERSION, PROTOCOL, TO_WORKER, Order
 from voice_host.workers.observed import RemoteObservers
 
 log = get_logger(__name__)
-
-OTHER_VERSION = "its environment has another version of voice-host"
-DEPLOY_AGAIN = "deploy it again"
 
 
 def main(channel: socket.socket, *, forked: bool = True) -> None:
@@ -72,7 +69,7 @@ def main(channel: socket.socket, *, forked: bool = True) -> None:
     link = Link(channel)
     try:
         if order.protocol != PROTOCOL:
-            raise ValueError(f"messages {PROTOCOL}, not {order.protocol}")
+            raise ValueError(f"its messages are version {PROTOCOL}, those of this host {order.protocol}")
         settings = received_settings(order.settings, order.keys)
     except ValueError as error:
         link.fail(_broken(order.release, f"{OTHER_VERSION}: {error}", DEPLOY_AGAIN))

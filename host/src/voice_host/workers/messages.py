@@ -19,8 +19,17 @@ from voice_host.releases.release import PRODUCTION, Release
 from voice_host.workers.confinement import Confinement
 from voice_host_sdk import CallAnswer, Channel
 
-PROTOCOL = 1
-"""Version of the messages. Front and worker may come from different versions of `voice-host`, and must agree on it."""
+PROTOCOL = 2
+"""Version of the messages.
+
+A worker of another environment may come from another version of `voice-host` than the front. The two must agree on this
+number; otherwise the agent is `broken`, and its report says to deploy it again. The number changes whenever a message
+does, once per release: each side ignores fields that it does not know, so that a call would silently lose what they
+say. `tests/workers/test_messages.py` notices.
+"""
+
+OTHER_VERSION = "its environment has another version of voice-host than this host"
+DEPLOY_AGAIN = "deploy it again, which installs this version"
 
 
 class Message(BaseModel):
