@@ -84,7 +84,12 @@ from voice_host_sdk import AgentConfig, LifecycleCallbacks, hookimpl
 
 class Keys(LifecycleCallbacks):
     async def on_session_created(self, session):
+        session.state["pressed"] = []
         await session.say(f"You are calling from {session.channel.from_number}.")
+    async def on_dtmf(self, session, digit):
+        session.state["pressed"].append(digit)
+        if digit == "#":
+            await session.say(f"Your keys are {' '.join(session.state['pressed'])}")
 
 @hookimpl
 def agent_config(settings):
@@ -97,13 +102,14 @@ def lifecycle_callbacks():
 
 
 @pytest.mark.usefixtures("embedded_speech", "in_virtual_time")
-def test_keys_are_pressed_and_the_number_is_the_one_that_was_given(tmp_path: Path) -> None:
+def test_the_agent_gets_the_keys_and_the_number_that_was_given(tmp_path: Path) -> None:
     with installed(tmp_path) as plugins:
         plugins.install("keys", KEYS)
         lines, errors, code = call("keys", "--as", "telnyx", "--digits", "12#", "--param", "from=+15550123")
     assert code == 0, errors
     assert [line for line in lines if line.startswith("keys")] == ["keys  1", "keys  2", "keys  #"]
-    assert "agent  You are calling from +15550123." in lines
+    said = " ".join(line.removeprefix("agent  ") for line in lines if line.startswith("agent"))
+    assert said == "You are calling from +15550123. Your keys are 1 2 #"
 
 
 LEAVING = """
