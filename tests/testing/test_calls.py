@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-import example_agent_plugin
 from tests.simulators.gateway import GatewaySimulator
 from voice_host.testing import (
-    AgentBroken,
     CallTool,
     Fail,
     Say,
@@ -269,129 +267,6 @@ async def test_a_recogniser_that_is_lost_is_replaced_behind_the_scenes() -> None
         await call.wait(5)
         await call.speak("are you there")
         assert (await call.reply()).heard == "Here."
-
-
-# --- what is loaded -----------------------------------------------------------------------------------------------
-
-
-@in_virtual_time
-async def test_an_agent_is_loaded_by_its_id_its_module_or_as_it_is() -> None:
-    settings = {"restaurant_name": "Chez Nous"}
-    for source in ("front-desk", example_agent_plugin):
-        async with call_agent(source, settings=settings) as call:
-            assert call.greeting is not None
-            assert "Chez Nous" in call.greeting.heard
-    async with call_agent(AgentConfig(greeting="Hello."), hear_greeting=False) as call:
-        assert (await call.reply()).heard == "Hello."
-
-
-@in_virtual_time
-async def test_an_agent_that_cannot_be_loaded_says_why() -> None:
-    with pytest.raises(LookupError, match=r"no agent 'back-desk' is installed here; installed are: .*front-desk"):
-        async with serve_agent("back-desk"):
-            pass
-    with pytest.raises(AgentBroken, match="the hook 'agent_config' is missing"):
-        async with serve_agent(ModuleType("json")):
-            pass
-    with pytest.raises(TypeError, match="takes no settings"):
-        async with serve_agent(AgentConfig(), settings={}):
-            pass
-    with pytest.raises(TypeError, match="has its own callbacks"):
-        async with serve_agent("front-desk", callbacks=LifecycleCallbacks()):
-            pass
-
-
-@in_virtual_time
-async def test_an_agent_that_does_not_start_says_why() -> None:
-    class Failing(LifecycleCallbacks):
-        async def on_startup(self) -> None:
-            raise OSError("no database")
-
-    with pytest.raises(AgentBroken, match="on_startup failed: OSError: no database"):
-        async with serve_agent(AgentConfig(), callbacks=Failing()):
-            pass
-
-
-@pytest.mark.real_time
-async def test_real_time_is_refused_with_words() -> None:
-    with pytest.raises(RuntimeError, match="in virtual time"):
-        async with call_agent(AgentConfig()):
-            pass
-
-
-# --- how a test fails ---------------------------------------------------------------------------------------------
-
-
-@in_virtual_time
-async def test_a_failure_shows_the_call() -> None:
-    def look() -> str:
-        """Look."""
-        return "nine"
-
-    with pytest.raises(AssertionError) as failure:  # noqa: PT012
-        async with call_agent(AgentConfig(tools=(look,)), ScriptedModel(CallTool("look"), "At nine.")) as call:
-            reply = await call.ask("When?")
-            assert reply.text == "At ten."
-    [note] = failure.value.__notes__
-    assert note.startswith("The call to agent:\n")
-    lines = [line.split(maxsplit=1)[1] for line in note.splitlines()[1:]]
-    assert lines[:3] == ["caller   When?  (typed)", "agent    At nine.", "tool     look() -> 'nine'"]
-    assert lines[-1] == "--       the session has ended: goodbye"
-
-
-@in_virtual_time
-async def test_a_script_that_is_too_short_fails_the_test() -> None:
-    async with serve_agent(AgentConfig(), ScriptedModel("One.")) as agent:
-        with pytest.raises(AssertionError, match="asked 2 times, but its script has 1 steps; the last question was 'M"):
-            async with agent.call() as call:
-                assert [(await call.ask(text)).text for text in ("Go on", "More")]
-
-
-@in_virtual_time
-async def test_a_callback_that_fails_fails_the_test_unless_it_is_expected() -> None:
-    class Failing(LifecycleCallbacks):
-        async def on_session_created(self, session: Session) -> None:
-            raise KeyError("name")
-
-    with pytest.raises(AssertionError, match="the callback on_session_created failed: KeyError"):
-        async with call_agent(AgentConfig(), callbacks=Failing()):
-            pass
-    async with call_agent(AgentConfig(), callbacks=Failing()) as call:
-        await call.wait(1)
-        assert [seen.name for seen in call.failed_callbacks()] == ["on_session_created"]
-
-
-@in_virtual_time
-async def test_a_call_that_is_refused_is_no_failure() -> None:
-    class Refusing(LifecycleCallbacks):
-        async def on_session_starting(self, session: Session, config: AgentConfig) -> AgentConfig:
-            raise PermissionError("not on Sundays")
-
-    async with call_agent(AgentConfig(greeting="Hello."), callbacks=Refusing()) as call:
-        assert call.over
-        assert call.end.close_code == 4500
-        with pytest.raises(AssertionError, match="the call ended before"):
-            await call.reply()
-    assert call.callbacks == ["on_session_starting"]
-
-
-@in_virtual_time
-async def test_what_does_not_come_is_said_in_words() -> None:
-    silence = SilenceConfig(nudge_after_s=None, idle_timeout_s=None)
-    async with call_agent(AgentConfig(silence=silence), ScriptedModel("Short.")) as call:
-        with pytest.raises(AssertionError, match="no reply within 5 s"):
-            await call.reply(within_s=5)
-        with pytest.raises(AssertionError, match="the call has not ended within 60 s"):
-            await call.ended(within_s=60)
-        with pytest.raises(AssertionError, match="the tool look was not called; called were: none"):
-            call.tool("look")
-        with pytest.raises(ValueError, match=r"at_s=1 has passed"):
-            await call.speak("hello", at_s=1)
-        await call.type("Hi")
-        with pytest.raises(AssertionError, match=r"the reply was over after 0\.3"):
-            await call.interrupt("wait", into_reply_s=9)
-        with pytest.raises(AssertionError, match="has not ended"):
-            _ = call.end
 
 
 def _length_s(reply: Any) -> float:
