@@ -22,7 +22,7 @@ def test_an_utterance_is_started_ended_drafted_and_committed() -> None:
     assert run(endpointer, 0.1, 2, label=b".") == []
     assert run(endpointer, 0.1, 1, label=b".") == [SpeechEnded()]
     assert run(endpointer, 0.1, 2, label=b".") == []
-    assert run(endpointer, 0.1, 1, label=b".") == [Draft(b"-" * 10 + b"aaaaa" + b"." * 6)]
+    assert run(endpointer, 0.1, 1, label=b".") == [Draft(b"-" * 15 + b"aaaaa" + b"." * 6)]
     assert run(endpointer, 0.1, 15) == []
     assert endpointer.open
     assert run(endpointer, 0.1, 1) == [Verdict.COMMIT]
