@@ -4,8 +4,8 @@
 
 `CLIPS` is a folder with WAV files (PCM16 mono at 16 kHz) and a `manifest.json` with the `file` and `text` of each;
 default: `tests/data`. Each recording goes through a line and is recognised twice: by the model alone, and as in a call,
-where speech has to be found first. As in a call it is tried with eight alignments to the detector's windows, which are
-up to chance there. Nothing depends on time or chance here. About three minutes.
+where speech has to be found first. The latter is tried with eight alignments to the detector's windows, which are up
+to chance in a call. Nothing depends on time or chance here. About three minutes.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ _GATE_RMS = 40.0
 
 _CATCH_UP_WINDOWS = 4
 """128 ms. The model rates a window by what it heard before. Without the silence just before it, speech over telephones,
-which lacks bass, was noticed up to 0.4 s late or not at all (docs/benchmarks.md). 8 windows are no better."""
+which lacks bass, was noticed up to 0.7 s late or not at all (docs/benchmarks.md). 8 windows are no better."""
 
 
 class VoiceActivity:
