@@ -114,6 +114,50 @@ async def test_events_are_listed_without_the_secret_and_unfold(page: Page, host:
     await expect(ready.locator("pre")).to_contain_text('"tts_sample_rate": 24000')
 
 
+async def many_events(call: ScriptedCall) -> None:
+    await call.ready()
+    while True:
+        said = (await call.message("text"))["text"]
+        for number in range(40):
+            await call.send("metrics", reply=number, stages_ms=STAGES)
+        await call.send("turn", text=said)
+
+
+async def test_events_show_the_newest_unless_somebody_has_scrolled_up(page: Page, host: ScriptedHost) -> None:
+    host.script = many_events
+    await page.goto(host.url)
+    await type_message(page, "one")
+    last = page.locator("#event-list > li").last
+    await expect(last).to_contain_text("one")  # while the panel is closed
+    await open_panel(page, "Events")
+    await expect(last).to_be_in_viewport()
+    await type_message(page, "two")
+    await expect(last).to_contain_text("two")
+    await expect(last).to_be_in_viewport()
+    events = page.locator("#events")
+    await events.focus()
+    await page.keyboard.press("Home")
+    read = page.locator("#event-list > li").first
+    await expect(read).to_be_in_viewport()
+    await type_message(page, "three")
+    await expect(last).to_contain_text("three")
+    await expect(read).to_be_in_viewport()
+    await open_panel(page, "Setup")
+    await open_panel(page, "Events")
+    await expect(read).to_be_in_viewport()
+    await events.focus()
+    await page.keyboard.press("End")
+    await expect(last).to_be_in_viewport()
+    await type_message(page, "four")
+    await expect(last).to_contain_text("four")
+    await expect(last).to_be_in_viewport()
+    unfolded = page.locator("#event-list > li", has_text="metrics").last
+    await unfolded.evaluate("(entry) => entry.querySelector('summary').click()")
+    await type_message(page, "five")
+    await expect(last).to_contain_text("five")
+    await expect(page.locator("#event-list details[open] pre")).to_be_in_viewport()  # it is being read
+
+
 async def test_a_long_call_keeps_a_bounded_number_of_events(page: Page, host: ScriptedHost) -> None:
     async def script(call: ScriptedCall) -> None:
         await call.ready()

@@ -88,6 +88,31 @@ async def test_a_spoken_call_is_heard_shown_and_interrupted(page: Page, host: Sc
     await expect(page.get_by_role("button", name="Unmute")).to_be_visible()
 
 
+async def test_a_visitor_who_has_scrolled_up_is_not_scrolled_back(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        for number in range(1, 12):
+            await call.send("chat", reply=number, text=f"Reply {number}. " * 20, steps=[])
+        await call.message("go on")
+        await call.send("chat", reply=12, text="Reply 12.", steps=[])
+
+    host.script = script
+    await page.goto(site.show(host.url, INLINE, "document.querySelector('voice-agent').start({ microphone: false });"))
+    replies = page.locator(".agent .bubble")
+    await expect(replies.last).to_contain_text("Reply 11.")
+    await expect(replies.last).to_be_in_viewport()
+    await page.locator(".scroller").hover()
+    await page.mouse.wheel(0, -5_000)
+    await expect(replies.first).to_be_in_viewport()
+    await (await host.call()).pretend("go on")
+    await expect(replies.last).to_have_text("Reply 12.")
+    await expect(replies.first).to_be_in_viewport()
+    await type_message(page, "Hello")  # what one says oneself is shown
+    await expect(page.locator(".user .bubble")).to_be_in_viewport()
+
+
 async def test_the_page_decides_words_metadata_and_token_before_and_after_the_script_is_there(
     page: Page, host: ScriptedHost, site: CustomerSite
 ) -> None:

@@ -20,6 +20,7 @@ import "./client/reconnect.js";
 import "./client/resampler.js";
 import "./client/speaker.js";
 import "./widget/dom.js";
+import "./widget/following.js";
 import "./widget/log.js";
 import "./widget/style.js";
 import "./widget/texts.js";

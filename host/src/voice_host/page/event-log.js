@@ -1,5 +1,6 @@
 // The events of a call, with their times: what the host sent, what the page sent, and what happened to the devices.
 
+import { Following } from "../widget/following.js";
 import { element } from "./dom.js";
 
 const MAX_EVENTS = 400; // kept; the oldest are removed
@@ -10,12 +11,14 @@ const FREQUENT = new Set(["reply_delta", "transcript"]); // several in a row are
 export class EventLog {
   #list;
   #empty;
+  #following;
   #began = null; // when the call began, in ms
   #events = []; // { at, from, type, detail, count, item }
 
   constructor({ list, empty }) {
     this.#list = list;
     this.#empty = empty;
+    this.#following = new Following(list.parentElement, list);
   }
 
   /** The events as plain data, oldest first. */
@@ -27,6 +30,7 @@ export class EventLog {
   begin() {
     this.#began = performance.now();
     this.#events = [];
+    this.#following.restart();
     this.#list.replaceChildren();
     this.#empty.hidden = false;
   }
@@ -38,22 +42,19 @@ export class EventLog {
     const last = this.#events.at(-1);
     if (last?.type === type && FREQUENT.has(type) && last.detail.reply === detail.reply) {
       Object.assign(last, { detail: merged(type, last.detail, detail), count: last.count + 1 });
+      const isUnfolded = last.item.firstChild.open;
       last.item.replaceChildren(...contents(last));
+      last.item.firstChild.open = isUnfolded;
+      this.#following.follow();
       return;
     }
     const entry = { at, from, type, detail, count: 1, item: element("li", { className: `event ${from}` }) };
     entry.item.append(...contents(entry));
     this.#events.push(entry);
-    this.#append(entry.item);
-    while (this.#events.length > MAX_EVENTS) this.#events.shift().item.remove();
-  }
-
-  #append(item) {
-    const scroller = this.#list.parentElement;
-    const isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 40;
     this.#empty.hidden = true;
-    this.#list.append(item);
-    if (isAtEnd) scroller.scrollTop = scroller.scrollHeight;
+    this.#list.append(entry.item);
+    while (this.#events.length > MAX_EVENTS) this.#events.shift().item.remove();
+    this.#following.follow();
   }
 }
 

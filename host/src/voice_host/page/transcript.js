@@ -1,12 +1,12 @@
 // The transcript of a conversation: the turns of both sides, tools, notes, and the partial transcript.
 
+import { Following } from "../widget/following.js";
 import { element } from "./dom.js";
 import { ReplyEntry } from "./reply-entry.js";
 
 const MAX_ENTRIES = 500; // kept on the page; the oldest are removed
 const MAX_ANNOUNCEMENTS = 4; // kept in the live region
 const MAX_UNCONFIRMED = 20; // typed turns that the host has not confirmed; the oldest are forgotten
-const NEAR_END_PX = 80; // a reader who has scrolled up further than this is not scrolled back
 
 export class Transcript {
   #list;
@@ -17,8 +17,7 @@ export class Transcript {
   #typed = []; // { bubble, text } of typed turns that the host has not confirmed, oldest first
   #replies = new Map(); // id -> ReplyEntry
   #current = null; // the ReplyEntry that tools belong to
-  #following = true; // scroll to the end as the transcript grows
-  #followed = {}; // the heights of the scroller and its content at the last scroll
+  #following;
   #runningTools = new Map(); // id, or name without one -> function that marks the outcome
   #saves = new WeakMap(); // element -> function that returns its data for a reload
   #exports = new WeakMap(); // element -> function that returns its data for a file
@@ -33,14 +32,7 @@ export class Transcript {
   constructor(list, announcer) {
     this.#list = list;
     this.#announcer = announcer;
-    const scroller = list.parentElement;
-    scroller.addEventListener("scroll", () => {
-      const { scrollTop, scrollHeight, clientHeight } = scroller;
-      const hasMoved = scrollHeight !== this.#followed.scrollHeight || clientHeight !== this.#followed.clientHeight;
-      if (this.#following && hasMoved) this.#follow(); // the layout changed, the reader did not scroll
-      else this.#following = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
-    });
-    new ResizeObserver(() => this.#follow()).observe(scroller);
+    this.#following = new Following(list.parentElement, list);
     this.#dots.firstChild.append(element("span"), element("span"), element("span"));
   }
 
@@ -76,6 +68,7 @@ export class Transcript {
   }
 
   clear() {
+    this.#following.restart();
     this.#list.replaceChildren();
     this.#announcer.replaceChildren();
     this.endCall();
@@ -96,11 +89,12 @@ export class Transcript {
     this.#partial.firstChild.textContent = text;
     if (text === "") this.#partial.remove();
     else if (this.#list.lastChild !== this.#partial) this.#add(this.#partial);
-    else this.#follow();
+    else this.#following.follow();
   }
 
   /** Shows a typed turn at once. The host confirms it later with a `turn`. */
   typed(text) {
+    this.#following.restart();
     this.#addUser(text);
     this.#typed.push(this.#lastUser);
     if (this.#typed.length > MAX_UNCONFIRMED) this.#typed.shift();
@@ -127,13 +121,13 @@ export class Transcript {
 
   replyDelta(reply, text) {
     this.#entry(reply).append(text);
-    this.#follow();
+    this.#following.follow();
   }
 
   replyWhole(reply, text, steps = []) {
     this.#entry(reply).finish(text, steps);
     this.#announce(`${this.agentTitle}: ${text}`);
-    this.#follow();
+    this.#following.follow();
   }
 
   greeting(reply, text) {
@@ -145,7 +139,7 @@ export class Transcript {
     this.thinking(false);
     const entry = reply === null && this.#current ? this.#current : this.#entry(reply);
     setBounded(this.#runningTools, id ?? name, entry.addTool(name, toolArguments));
-    this.#follow();
+    this.#following.follow();
   }
 
   toolResult(id, name, ok) {
@@ -161,7 +155,7 @@ export class Transcript {
       return;
     }
     entry.cut(heard);
-    this.#follow();
+    this.#following.follow();
     this.#announce(`${this.agentTitle} was interrupted.`);
   }
 
@@ -169,7 +163,7 @@ export class Transcript {
   latency(reply, { model_request: asked, first_audio_out: audible }) {
     if (asked === undefined || audible === undefined) return; // it answered no turn, or had no audio
     this.#replies.get(reply)?.setLatency(audible);
-    this.#follow();
+    this.#following.follow();
   }
 
   /** Shows a note of the page itself; `kind` is "plain" or "error". */
@@ -247,14 +241,7 @@ export class Transcript {
     const before = entry !== this.#partial && this.#partial.isConnected ? this.#partial : null;
     this.#list.insertBefore(entry, before);
     while (this.#list.childElementCount > MAX_ENTRIES) this.#list.firstChild.remove();
-    this.#follow();
-  }
-
-  #follow() {
-    if (!this.#following || this.isEmpty) return;
-    const scroller = this.#list.parentElement;
-    scroller.scrollTop = scroller.scrollHeight;
-    this.#followed = { scrollHeight: scroller.scrollHeight, clientHeight: scroller.clientHeight };
+    this.#following.follow();
   }
 
   #announce(text) {

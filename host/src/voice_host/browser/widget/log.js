@@ -1,6 +1,7 @@
 // What was said in a call: bubbles of both sides. All text comes from a person or a model and is inserted as text.
 
 import { element } from "./dom.js";
+import { Following } from "./following.js";
 
 const MAX_ENTRIES = 200; // the oldest are removed
 const MAX_ANNOUNCEMENTS = 4; // kept in the live region
@@ -10,19 +11,22 @@ export class Log {
   #list;
   #announcer;
   #texts;
+  #following;
   #partial = null; // the entry of what is being recognised
   #lastUser = null; // { entry, text } of the last turn, until a reply begins
   #typed = []; // { entry, text } of typed turns that the host has not confirmed, oldest first
   #replies = new Map(); // number -> entry
 
-  /** `list` is an <ol>. `announcer` is a live region, which gets whole turns and replies. `texts()` returns the widget's words. */
-  constructor(list, announcer, texts) {
+  /** `list` is an <ol> in the element `scroller`. `announcer` is a live region, which gets whole turns and replies. `texts()` returns the widget's words. */
+  constructor(scroller, list, announcer, texts) {
     this.#list = list;
     this.#announcer = announcer;
     this.#texts = texts;
+    this.#following = new Following(scroller, list);
   }
 
   clear() {
+    this.#following.restart();
     this.#list.replaceChildren();
     this.#announcer.replaceChildren();
     this.endCall();
@@ -37,6 +41,7 @@ export class Log {
   }
 
   typed(text) {
+    this.#following.restart();
     this.#lastUser = { entry: this.#add("user", text), text };
     this.#typed.push(this.#lastUser);
     if (this.#typed.length > MAX_UNCONFIRMED) this.#typed.shift();
@@ -46,7 +51,7 @@ export class Log {
     if (text === "") return this.#removePartial();
     if (!this.#partial) this.#partial = this.#add("user partial");
     this.#partial.lastChild.textContent = text;
-    this.#follow();
+    this.#following.follow();
   }
 
   turn(text) {
@@ -55,18 +60,18 @@ export class Log {
     entry.lastChild.textContent = text;
     this.#lastUser = { entry, text };
     this.announce(`${this.#texts().you}: ${text}`);
-    this.#follow();
+    this.#following.follow();
   }
 
   replyDelta(reply, text) {
     this.#reply(reply).lastChild.append(text);
-    this.#follow();
+    this.#following.follow();
   }
 
   reply(reply, text) {
     this.#reply(reply).lastChild.textContent = text;
     this.announce(`${this.#texts().agent}: ${text}`);
-    this.#follow();
+    this.#following.follow();
   }
 
   interrupted(reply, heard) {
@@ -119,13 +124,8 @@ export class Log {
     }
     this.#list.insertBefore(entry, this.#partial);
     while (this.#list.childElementCount > MAX_ENTRIES) this.#list.firstChild.remove();
-    this.#follow();
+    this.#following.follow();
     return entry;
-  }
-
-  #follow() {
-    const scroller = this.#list.parentElement;
-    scroller.scrollTop = scroller.scrollHeight;
   }
 
   /** Tells people who use a screen reader. */

@@ -36,7 +36,7 @@ export class View {
   constructor(root, texts, actions) {
     this.#root = root;
     this.#texts = texts;
-    this.log = new Log(this.#list, this.#announcer, texts);
+    this.log = new Log(this.#scroller, this.#list, this.#announcer, texts);
     root.adoptedStyleSheets = [sheet()];
     const form = element("form", { part: "form" }, this.#label, this.#input, this.#send);
     this.#launcher.append(icon(...MICROPHONE), this.#launcherLabel);
