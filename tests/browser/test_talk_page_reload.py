@@ -134,6 +134,7 @@ async def test_a_browser_that_keeps_the_page_silent_is_asked_for_a_click_first(p
     await expect(page.locator(BUBBLES)).to_have_text(["Friday?", "Answer 10."])
     await page.reload()
     await expect(page.locator("#status-text")).to_have_text("Click anywhere or press a key to go on with the call")
+    await expect(page.locator("[aria-live]")).to_have_text("Click anywhere or press a key to go on with the call")
     await expect(page.locator(BUBBLES)).to_have_text(["Friday?", "Answer 10."])
     assert len(host.calls) == 1, "what is said now would not be heard"
     await page.get_by_label("Message").fill("And Sunday?")

@@ -323,6 +323,43 @@ async def test_sound_that_the_browser_blocks_begins_with_the_next_click(
     await expect(page.locator(".status")).to_have_text("Your turn: type, or use the microphone")
 
 
+# Browsers take neither Shift nor Escape for a gesture. Playwright’s own calls would count, so this is played.
+SILENT_UNTIL_A_GESTURE = """
+  const { resume } = AudioContext.prototype;
+  const waiting = [];
+  let isActive = false;
+  Object.defineProperty(navigator, "userActivation", { value: { get isActive() { return isActive; } } });
+  addEventListener("keydown", ({ key }) => { isActive ||= !["Shift", "Escape"].includes(key); }, true);
+  AudioContext.prototype.resume = function () {
+    if (!isActive) return new Promise((resolve) => waiting.push(resolve));
+    const begun = () => waiting.splice(0).forEach((resolved) => resolved());
+    return resume.call(this).then(() => void setTimeout(begun)); // it takes a moment
+  };
+"""
+
+
+async def test_blocked_sound_begins_with_a_key_that_is_a_gesture_and_does_nothing_else(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    host.script = chatting
+    await page.add_init_script(SILENT_UNTIL_A_GESTURE)
+    await page.clock.install()
+    await page.goto(site.show(host.url, INLINE, "document.querySelector('voice-agent').start({ microphone: false });"))
+    await page.clock.fast_forward(1_000)
+    go_on = page.get_by_role("button", name="Go on")
+    for key in ("Shift", "Escape"):
+        await page.keyboard.press(key)
+        await page.clock.fast_forward(5_000)
+        await expect(go_on).to_be_visible()
+    await go_on.focus()
+    await page.keyboard.down("Space")
+    await page.evaluate("new Promise((resolve) => setTimeout(resolve, 100))")  # as long as a person holds it
+    await page.keyboard.up("Space")  # which presses the button
+    await expect(page.locator(".status")).to_have_text("Your turn: type, or use the microphone")
+    assert await page.evaluate("document.querySelector('voice-agent').call.microphone") == "off"
+    await expect(page.get_by_role("alert")).to_have_count(0)
+
+
 async def test_a_computer_without_sound_output_leaves_a_call_in_writing(
     page: Page, host: ScriptedHost, site: CustomerSite
 ) -> None:

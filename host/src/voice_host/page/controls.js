@@ -1,9 +1,11 @@
 // Buttons, status line and level meter: shows the state of a conversation, and decides nothing.
 
+import { BLOCKED } from "./messages.js";
+
 const STATUS = {
   restarting: "The host is restarting …",
   idle: "Not in a call",
-  blocked: "Click anywhere or press a key to go on with the call",
+  blocked: BLOCKED,
   connecting: "Connecting …",
   reconnecting: "Connection lost. Reconnecting …",
   listening: "Listening",

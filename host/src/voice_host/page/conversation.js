@@ -3,6 +3,7 @@
 import { connect } from "../client.js";
 import { credential } from "./access.js";
 import {
+  BLOCKED,
   CONNECTED_AGAIN,
   CONNECTION_LOST,
   closeMessage,
@@ -33,7 +34,10 @@ export class Conversation {
     this.#show();
     this.#logEvents();
     this.#call.on("metrics", ({ reply, stagesMs }) => details.waterfall.add(reply, stagesMs));
-    this.#call.on("state", (state) => state !== "ended" && view.changed());
+    this.#call.on("state", (state) => {
+      if (state === "blocked") transcript.announce(BLOCKED);
+      if (state !== "ended") view.changed();
+    });
     this.#call.on("microphone", (state) => {
       if (state === "on" || state === "muted") view.microphoneOpened();
       view.level(0);

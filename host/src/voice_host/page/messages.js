@@ -16,6 +16,7 @@ const LOST_MESSAGES = {
   4504: "the host is shutting down or restarting",
 };
 
+export const BLOCKED = "Click anywhere or press a key to go on with the call";
 export const CONNECTION_LOST = "The connection was lost. Reconnecting …";
 export const CONNECTED_AGAIN = "Connected again: the call goes on.";
 

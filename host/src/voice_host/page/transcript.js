@@ -111,7 +111,7 @@ export class Transcript {
     } else {
       this.#addUser(text);
     }
-    this.#announce(`You: ${text}`);
+    this.announce(`You: ${text}`);
   }
 
   thinking(on) {
@@ -126,7 +126,7 @@ export class Transcript {
 
   replyWhole(reply, text, steps = []) {
     this.#entry(reply).finish(text, steps);
-    this.#announce(`${this.agentTitle}: ${text}`);
+    this.announce(`${this.agentTitle}: ${text}`);
     this.#following.follow();
   }
 
@@ -156,7 +156,7 @@ export class Transcript {
     }
     entry.cut(heard);
     this.#following.follow();
-    this.#announce(`${this.agentTitle} was interrupted.`);
+    this.announce(`${this.agentTitle} was interrupted.`);
   }
 
   /** Shows how long the caller waited for a reply. For the stages see `metrics` in the call protocol. */
@@ -169,7 +169,7 @@ export class Transcript {
   /** Shows a note of the page itself; `kind` is "plain" or "error". */
   note(text, kind = "plain") {
     this.#addNote(text, kind);
-    this.#announce(text);
+    this.announce(text);
   }
 
   #entry(reply) {
@@ -244,7 +244,8 @@ export class Transcript {
     this.#following.follow();
   }
 
-  #announce(text) {
+  /** Tells people who use a screen reader. */
+  announce(text) {
     this.#announcer.append(element("p", { textContent: text }));
     while (this.#announcer.childElementCount > MAX_ANNOUNCEMENTS) this.#announcer.firstChild.remove();
   }

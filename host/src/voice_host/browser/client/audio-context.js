@@ -2,7 +2,8 @@
 
 const BLOCKED_AFTER_MS = 500; // a context that is allowed to run starts within a few ms
 const FAILED_AFTER_MS = 3_000; // after a click or key press
-const GESTURES = ["click", "keydown"];
+// Not `keydown`: the page would go on before the key is released, and the click that a button then makes of it would come too late.
+const GESTURES = ["click", "keyup"];
 
 /** Why this page cannot use audio: "audio_insecure" or "audio_unsupported"; null if it can. */
 export function noAudioReason() {
@@ -48,15 +49,21 @@ async function running(context, blocked) {
   const failure = new Promise((_, reject) => (failed = reject));
   const timers = [setTimeout(blocked, BLOCKED_AFTER_MS)];
   const resume = () => {
+    if (!isAllowed()) return;
     context.resume().catch(() => {}); // rejects if the context is closed meanwhile
     timers.push(setTimeout(() => failed(new Error("the browser does not start its sound")), FAILED_AFTER_MS));
   };
   for (const gesture of GESTURES) addEventListener(gesture, resume, true);
   try {
-    if (navigator.userActivation?.isActive) resume();
+    if (navigator.userActivation?.isActive) resume(); // called in a click or key press
     await Promise.race([context.resume(), failure]);
   } finally {
     timers.forEach(clearTimeout);
     for (const gesture of GESTURES) removeEventListener(gesture, resume, true);
   }
+}
+
+/** Whether the browser takes what the person just did for a gesture: Shift and Escape are none. */
+function isAllowed() {
+  return navigator.userActivation?.isActive ?? true; // older browsers do not tell
 }
