@@ -125,6 +125,11 @@ svg {
   box-shadow: 0 4px 16px rgb(0 0 0 / 25%);
 }
 
+/* It lies on the page, of which nobody knows the colours. */
+.launcher:focus-visible {
+  box-shadow: 0 0 0 7px var(--background);
+}
+
 .launcher:not([data-state="idle"])::after {
   content: "";
   width: 0.6rem;
@@ -221,7 +226,7 @@ ol {
 }
 
 .partial .bubble {
-  opacity: 0.75;
+  border: 1px dashed var(--on-accent);
   font-style: italic;
 }
 
