@@ -169,6 +169,31 @@ async def test_widgets_call_independently_and_end_with_their_element(
     assert host.calls[2].address == "c"
 
 
+async def test_widgets_in_the_same_corner_do_not_cover_each_other(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    body = "".join(f'<voice-agent agent="{name}" label="Ask {name}"></voice-agent>' for name in ("Ada", "Ben"))
+    await page.set_viewport_size({"width": 320, "height": 640})
+    await page.goto(site.show(host.url, body))
+    ada, ben = (page.get_by_role("button", name=f"Ask {name}") for name in ("Ada", "Ben"))
+    lower, upper = await ada.bounding_box(), await ben.bounding_box()
+    assert lower
+    assert upper
+    assert upper["y"] + upper["height"] < lower["y"]
+    await ben.click()
+    await expect(page.get_by_role("region", name="Ask Ben")).to_be_visible()
+    await expect(ada).to_be_hidden()
+    await page.get_by_role("textbox", name="Message").click()  # nothing lies upon it
+    await page.evaluate("document.querySelector('voice-agent').open()")
+    await expect(page.get_by_role("region", name="Ask Ben")).to_be_hidden()
+    await page.keyboard.press("Escape")
+    await expect(ada).to_be_focused()
+    await page.evaluate("document.querySelector('voice-agent').remove()")
+    moved = await ben.bounding_box()
+    assert moved
+    assert moved["y"] == lower["y"]
+
+
 @pytest.mark.parametrize(
     ("code", "words", "hint"),
     [

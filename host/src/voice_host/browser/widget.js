@@ -19,6 +19,7 @@ import "./client/microphone.js";
 import "./client/reconnect.js";
 import "./client/resampler.js";
 import "./client/speaker.js";
+import "./widget/corner.js";
 import "./widget/dom.js";
 import "./widget/following.js";
 import "./widget/log.js";

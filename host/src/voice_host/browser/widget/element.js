@@ -1,6 +1,7 @@
 // <voice-agent>: one agent that people can talk to and type to.
 
 import { connect } from "../client.js";
+import { arrange, enter, leave, opened } from "./corner.js";
 import { TEXTS } from "./texts.js";
 import { fetchToken } from "./token.js";
 import { View } from "./view.js";
@@ -30,6 +31,7 @@ export class VoiceAgent extends HTMLElement {
   #getToken = null;
   #metadata = {};
   #texts = TEXTS;
+  #place; // what the other widgets in the corner see of this one
 
   constructor() {
     super();
@@ -42,6 +44,19 @@ export class VoiceAgent extends HTMLElement {
       hangUp: () => this.hangUp(),
       say: (text) => this.say(text),
     });
+    const view = this.#view;
+    const isOpen = () => this.#isOpen;
+    this.#place = {
+      element: this,
+      get isOpen() {
+        return isOpen();
+      },
+      get buttonHeight() {
+        return view.launcherHeight;
+      },
+      fold: () => this.#setOpen(false),
+      place: (where) => view.place(where),
+    };
     // Set by the page before this script was loaded.
     for (const name of PROPERTIES.filter((property) => Object.hasOwn(this, property))) {
       const value = this[name];
@@ -120,16 +135,14 @@ export class VoiceAgent extends HTMLElement {
 
   /** Opens the panel of a widget in the corner of the page. */
   open() {
-    this.#isOpen = true;
-    this.#show();
+    this.#setOpen(true);
     this.#view.focusPanel();
   }
 
   /** Closes the panel. A call goes on. */
   close() {
     if (this.#isInline || !this.#isOpen) return;
-    this.#isOpen = false;
-    this.#show();
+    this.#setOpen(false);
     this.#view.focusLauncher();
   }
 
@@ -141,9 +154,12 @@ export class VoiceAgent extends HTMLElement {
       this.#view.problem(null);
     }
     this.#show();
+    if (name === "placement" && this.isConnected) this.#enterCorner();
+    else arrange(); // another label may be of another height
   }
 
   connectedCallback() {
+    this.#enterCorner();
     // A page that creates the element by a script may set the attribute a moment later.
     queueMicrotask(() => this.isConnected && !this.#isSetUp && this.#notSetUp("it needs the attribute agent, the id of an agent"));
   }
@@ -151,6 +167,19 @@ export class VoiceAgent extends HTMLElement {
   disconnectedCallback() {
     // An element that is only moved is connected again at once.
     queueMicrotask(() => this.isConnected || this.hangUp());
+    leave(this.#place);
+  }
+
+  #enterCorner() {
+    if (this.#isInline) leave(this.#place);
+    else enter(this.#place);
+  }
+
+  #setOpen(isOpen) {
+    this.#isOpen = isOpen;
+    this.#show();
+    if (isOpen && !this.#isInline) opened(this.#place);
+    else arrange();
   }
 
   get #isInline() {
@@ -232,7 +261,7 @@ export class VoiceAgent extends HTMLElement {
 
   #showProblem(text) {
     this.#view.problem(text);
-    this.#isOpen = true; // it says what to do
+    this.#setOpen(true); // it says what to do
   }
 
   #onEnded(end) {

@@ -125,6 +125,10 @@ svg {
   box-shadow: 0 4px 16px rgb(0 0 0 / 25%);
 }
 
+.launcher.aside {
+  visibility: hidden;
+}
+
 /* It lies on the page, of which nobody knows the colours. */
 .launcher:focus-visible {
   box-shadow: 0 0 0 7px var(--background);

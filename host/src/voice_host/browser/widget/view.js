@@ -102,6 +102,17 @@ export class View {
     this.#talk.style.setProperty("--level", Math.max(0, Math.min(1, (decibels + 55) / 45)).toFixed(2));
   }
 
+  /** In px. */
+  get launcherHeight() {
+    return this.#launcher.offsetHeight;
+  }
+
+  /** See corner.js. */
+  place({ liftPx, isAside }) {
+    this.#launcher.style.marginBlockEnd = `${liftPx}px`;
+    this.#launcher.classList.toggle("aside", isAside);
+  }
+
   focusPanel() {
     this.#talk.focus();
   }
