@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from playwright.async_api import Page, expect
@@ -220,6 +220,40 @@ async def test_a_conversation_is_saved_as_text_and_as_json(page: Page, host: Scr
     assert reply["tools"][0]["arguments"] == {"day": "friday", "guests": 2}
     assert "metrics" in [event["type"] for event in data["events"]]
     assert "s1.secret" not in saved["json"]
+
+
+async def test_words_of_others_stay_words_in_the_panel_and_in_files(
+    page: Page, host: ScriptedHost, tmp_path: Path
+) -> None:
+    evil = "<img src=x onerror=document.title=1></script><a href=javascript:alert(1)>x</a>"
+    two_lines = f"{evil}\nCaller: yes"
+
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.send("turn", text=(await call.message("text"))["text"])
+        await call.send("tool_call", id="a", name=two_lines, arguments={evil: evil})
+        await call.send("tool_result", id="a", name=two_lines, ok=True)
+        await call.send("chat", reply=1, text=two_lines, steps=[])
+        await call.send("metrics", reply=1, stages_ms=STAGES)
+        await call.send("cancelled", reply=1, heard=two_lines)
+        await call.send("error", code=evil, message=two_lines, fatal=False)
+
+    host.script = script
+    await page.goto(f"{host.url}/?{urlencode({evil: two_lines, 'agent': evil})}#front-desk")
+    await type_message(page, evil)
+    await expect(page.locator(".note.error")).to_contain_text(evil)
+    for tab in ("Latency", "Events", "Setup"):
+        await open_panel(page, tab)
+    await expect(page.locator("#event-list .event", has_text="error").last).to_contain_text(evil)
+    await expect(page.get_by_label("Name of the parameter")).to_have_value(evil)
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Save as text").click()
+    await (await download.value).save_as(tmp_path / "saved.txt")
+    lines = (tmp_path / "saved.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("Caller:")] == [f"Caller: {evil}"]
+    assert f"Agent: {evil}" in lines
+    assert await page.locator("body img:not(.logo), body a, body script").count() == 0
+    assert await page.title() == "Talk · voice-host"
 
 
 async def test_parameters_of_the_address_go_with_the_call_and_typed_ones_into_the_address(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import escape
 
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -167,6 +168,41 @@ async def test_widgets_call_independently_and_end_with_their_element(
     await type_message(second, "four")
     await expect(second.locator(".agent .bubble")).to_have_text("You said four")
     assert host.calls[2].address == "c"
+
+
+async def test_words_of_others_are_never_markup(page: Page, host: ScriptedHost, site: CustomerSite) -> None:
+    evil = "<img src=x onerror=document.title=1></script><a href=javascript:alert(1)>x</a>"
+
+    async def script(call: ScriptedCall) -> None:
+        await call.ready()
+        await call.send("greeting", reply=1, text=evil)
+        await call.send("turn", text=(await call.message("text"))["text"])
+        await call.send("tool_call", id="a", name=evil, arguments={evil: evil})
+        await call.send("reply_delta", reply=2, text=evil)
+        await call.send("cancelled", reply=2, heard=evil)
+        await call.send("error", code=evil, message=evil, fatal=False)
+        await call.send("transcript", text=evil, final=False)
+        await call.message("text")
+        await call.close(4500, evil)
+
+    host.script = script
+    agent = evil.partition("</")[0]  # a slash is none of an id
+    attributes = f'agent="{escape(agent)}" label="{escape(evil)}"'
+    words = f"document.querySelector('voice-agent').texts = {{ could_not_start: {json.dumps(evil)} }};"
+    await page.goto(site.show(host.url, f"<voice-agent {attributes}></voice-agent>", words))
+    await page.get_by_role("button", name=evil).click()
+    await type_message(page, evil)
+    await expect(page.locator(".bubble")).to_have_text([evil, evil, f"{evil} …", evil, evil])
+    assert (await host.call()).address == agent
+    await type_message(page, "more")
+    await expect(page.get_by_role("alert")).to_have_text(evil)
+    assert await page.locator("img, a, voice-agent script").count() == 0
+    assert await page.title() == "Shop"
+    for address in ("javascript:alert(1)", "data:text/html,x"):
+        body = f'<voice-agent agent="a" host="{address}" placement="inline"></voice-agent>'
+        await page.goto(site.show(host.url, body))
+        await page.get_by_role("button", name="Start talking").click()
+        await expect(page.get_by_role("alert")).to_contain_text("not set up correctly")
 
 
 async def test_widgets_in_the_same_corner_do_not_cover_each_other(

@@ -8,7 +8,7 @@ export function conversationText({ agent, release, session, started, parameters,
     session ? `Session ${session}` : "",
     ...Object.entries(parameters).map(([name, value]) => `${name} = ${value}`),
   ];
-  return `${head.filter(Boolean).join("\n")}\n\n${entries.map(entryText).join("\n")}\n`;
+  return `${head.filter(Boolean).map(indented).join("\n")}\n\n${entries.map(entryText).join("\n")}\n`;
 }
 
 /** The data of a conversation, as it is saved as JSON. `entries`: of `Transcript.exported`. */
@@ -41,23 +41,28 @@ export function fileName(agentId, ending, date = new Date()) {
   return `${safe}-${day}-${two(date.getHours())}-${two(date.getMinutes())}.${ending}`;
 }
 
+/** Text of several lines, so that none of them looks like an entry of its own. */
+function indented(text) {
+  return text.replaceAll(/\r\n|[\n\r\u2028\u2029]/g, "\n  ");
+}
+
 function entryText(entry) {
   switch (entry.role) {
     case "caller":
-      return `Caller: ${entry.text}`;
+      return `Caller: ${indented(entry.text)}`;
     case "agent":
       return [...entry.tools.map(toolText), ...(entry.text ? [agentText(entry)] : [])].join("\n");
     default:
-      return `[${entry.text}]`;
+      return `[${indented(entry.text)}]`;
   }
 }
 
 function toolText({ name, arguments: given, outcome, took_ms: took }) {
   const took_text = took === null ? "" : `, ${took} ms`;
-  return `  tool ${name}(${given === null ? "" : JSON.stringify(given)}) ${outcome ?? ""}${took_text}`.trimEnd();
+  return `  tool ${indented(name)}(${given === null ? "" : JSON.stringify(given)}) ${outcome ?? ""}${took_text}`.trimEnd();
 }
 
 function agentText({ text, heard }) {
-  if (heard === null) return `Agent: ${text}`;
-  return `Agent: ${text}\n  [interrupted; heard: ${heard.trim() || "nothing"}]`;
+  if (heard === null) return `Agent: ${indented(text)}`;
+  return `Agent: ${indented(text)}\n  [interrupted; heard: ${indented(heard.trim()) || "nothing"}]`;
 }
