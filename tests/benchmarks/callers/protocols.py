@@ -142,7 +142,7 @@ class TelephoneCaller(ProtocolCaller):
     """Media streams: mu-law at 8 kHz in Base64 in JSON. Marks are returned when what precedes them was played."""
 
     levels = _MULAW
-    _PAYLOAD: bytes
+    _PAYLOAD = b'"payload":"'
 
     def __init__(self, stream: Stream, number: int, manner: Manner) -> None:
         super().__init__(stream, number, manner)
@@ -187,7 +187,6 @@ class TelephoneCaller(ProtocolCaller):
 class TwilioCaller(TelephoneCaller):
     """Twilio's media streams."""
 
-    _PAYLOAD = b'"payload":"'
     account_sid = f"AC{0:032x}"
 
     def _start(self) -> dict[str, object]:
@@ -213,8 +212,6 @@ class TwilioCaller(TelephoneCaller):
 
 class TelnyxCaller(TelephoneCaller):
     """Telnyx' media streams."""
-
-    _PAYLOAD = b'"payload": "'
 
     def _start(self) -> dict[str, object]:
         audio = {"encoding": "PCMU", "sample_rate": 8000, "channels": 1}
