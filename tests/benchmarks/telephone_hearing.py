@@ -21,7 +21,7 @@ import soxr
 from tests.benchmarks.speech import DATA, HZ, recording
 from tests.benchmarks.word_errors import spoken_words, word_errors
 from voice_host.caller.telephone import in_telephone_band
-from voice_host.clients.audio import SpeechEncoder, decoder
+from voice_host.clients.audio import AudioDecoder, SpeechEncoder
 from voice_host.clients.protocol import AudioFormat, Encoding
 from voice_host.speech.embedded.stt.endpointer import WINDOW_BYTES, WINDOW_MS, Draft, Endpointer, Verdict
 from voice_host.speech.embedded.stt.moonshine import load_model
@@ -66,7 +66,7 @@ def coded(encoding: Encoding, *, bass: bool = True) -> Line:
     def line(pcm: bytes) -> bytes:
         g711, narrow = AudioFormat(encoding, LINE_HZ), at_8_khz(pcm)
         sent = SpeechEncoder(LINE_HZ, g711).encode(narrow if bass else in_telephone_band(narrow))
-        decode = decoder(g711, HZ)
+        decode = AudioDecoder(g711, HZ).decode
         return b"".join(decode(sent[at : at + FRAME_BYTES]) for at in range(0, len(sent), FRAME_BYTES))
 
     return line

@@ -79,8 +79,8 @@ _frames: TypeAdapter[Start | Media | Mark | Key | End] = TypeAdapter(
 class TelephoneProtocol:
     """One line of the carrier (`ClientProtocol`)."""
 
-    microphone = AudioFormat("mulaw", 8000, in_text=True)
-    speaker = AudioFormat("mulaw", 8000, in_text=True)
+    microphone = AudioFormat("mulaw", 8000)
+    speaker = AudioFormat("mulaw", 8000)
 
     def __init__(self) -> None:
         self._stream: str | None = None

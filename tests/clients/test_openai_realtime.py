@@ -275,10 +275,10 @@ def test_the_first_event_says_that_the_agent_may_speak() -> None:
 
 def test_formats_follow_the_session() -> None:
     session = Session()
-    assert session.protocol.microphone == AudioFormat("pcm16", 24000, in_text=True)
+    assert session.protocol.microphone == AudioFormat("pcm16", 24000)
     session.send("session.update", session={"audio": {"input": {"format": {"type": "audio/pcma"}}}})
-    assert session.protocol.microphone == AudioFormat("alaw", 8000, in_text=True)
-    assert session.protocol.speaker == AudioFormat("pcm16", 24000, in_text=True)
+    assert session.protocol.microphone == AudioFormat("alaw", 8000)
+    assert session.protocol.speaker == AudioFormat("pcm16", 24000)
 
 
 def test_turns_that_the_client_ends() -> None:
@@ -363,7 +363,7 @@ def test_an_event_over_a_limit_has_no_effect(kind: str, fields: dict[str, Any]) 
     session.send("conversation.item.create", item=TEXT)
     before = len(session.reader.events)
     assert session.protocol.receive(json.dumps({"type": kind, **fields}), lambda: False) == []
-    assert session.protocol.microphone == AudioFormat("pcm16", 24000, in_text=True)
+    assert session.protocol.microphone == AudioFormat("pcm16", 24000)
     assert session.send("response.create") == [Typed("Hello")]
     session.tell(call.ReplyText(1, "Good day."))
     assert session.last["type"] == "response.output_audio_transcript.delta"

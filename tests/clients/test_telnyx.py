@@ -57,7 +57,7 @@ def sent(frames: Any) -> list[dict[str, Any]]:
 
 def test_the_front_names_it_with_the_call_and_the_codec() -> None:
     protocol = protocol_of(ProtocolChoice(name="telnyx", options={"call_id": CALL, "codec": "PCMA"}))
-    assert protocol.speaker == AudioFormat("alaw", 8000, in_text=True)
+    assert protocol.speaker == AudioFormat("alaw", 8000)
     assert protocol.receive(start()) == (Opening({}),)
 
 
@@ -71,8 +71,8 @@ def test_parameters_of_the_stream_are_metadata() -> None:
 @pytest.mark.parametrize(("codec", "encoding"), [("PCMU", "mulaw"), ("PCMA", "alaw")])
 def test_the_caller_is_heard_in_the_codec_of_the_call(codec: str, encoding: Any) -> None:
     protocol = started(codec, codec="PCMU")
-    assert protocol.microphone == AudioFormat(encoding, 8000, in_text=True)
-    assert protocol.speaker == AudioFormat("mulaw", 8000, in_text=True)
+    assert protocol.microphone == AudioFormat(encoding, 8000)
+    assert protocol.speaker == AudioFormat("mulaw", 8000)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ Frame = str | bytes
 """A WebSocket message: text or binary."""
 
 Admit = Callable[[], bool]
-"""Whether a frame that holds something else than audio is within the limits of the call. It counts as one more."""
+"""Whether to take a frame that holds something else than audio. It counts towards the limits of the call."""
 
 # --- what a client does -----------------------------------------------------------------------------------------------
 
@@ -191,12 +191,10 @@ class AudioFormat:
     Attributes:
         encoding: `pcm16` is little-endian; the others are G.711, used by telephones.
         sample_rate: Hz; None: the rate of the agent's speech services.
-        in_text: whether audio is sent in text frames.
     """
 
     encoding: Encoding = "pcm16"
     sample_rate: int | None = None
-    in_text: bool = False
 
 
 def unlimited() -> bool:
@@ -235,7 +233,7 @@ class ClientProtocol(Protocol):
         Args:
             frame: what was received.
             admit: to be called for a frame that is not audio, which has limits of its own, before it takes effect. If
-                it returns False, forget the frame and return no event.
+                it returns False, forget the frame and return no event: it is over a limit, or will be passed again.
         """
 
     def tell(self, event: CallEvent) -> Sequence[Frame]:

@@ -98,12 +98,12 @@ class TelnyxProtocol(JsonMediaStream):
     @property
     def microphone(self) -> AudioFormat:
         """The format of the caller's audio, known when the stream has started."""
-        return AudioFormat(self._in.encoding, SAMPLE_RATE, in_text=True)
+        return AudioFormat(self._in.encoding, SAMPLE_RATE)
 
     @property
     def speaker(self) -> AudioFormat:
         """The format of the agent's speech."""
-        return AudioFormat(self._out.encoding, SAMPLE_RATE, in_text=True)
+        return AudioFormat(self._out.encoding, SAMPLE_RATE)
 
     def _control(self, event: str, message: Mapping[str, Any]) -> Sequence[ClientEvent]:
         return (_reported(message.get("payload", {})),) if event == "error" else super()._control(event, message)

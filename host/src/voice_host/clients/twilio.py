@@ -61,8 +61,8 @@ class TwilioProtocol(JsonMediaStream):
     carrier = "Twilio"
     stream_key = "streamSid"
     parser = TypeAdapter(_Frame)
-    microphone = AudioFormat("mulaw", 8000, in_text=True)
-    speaker = AudioFormat("mulaw", 8000, in_text=True)
+    microphone = AudioFormat("mulaw", 8000)
+    speaker = AudioFormat("mulaw", 8000)
 
     def __init__(self, account_sid: str, call_sid: str) -> None:
         super().__init__(_PACKET_BYTES, hears=_SILENCE, speaks=_SILENCE)

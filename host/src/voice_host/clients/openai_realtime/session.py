@@ -12,9 +12,9 @@ PCM_HZ = 24000
 """The only rate of `audio/pcm` in this protocol."""
 
 FORMATS: Mapping[str, AudioFormat] = {
-    "audio/pcm": AudioFormat("pcm16", PCM_HZ, in_text=True),
-    "audio/pcmu": AudioFormat("mulaw", 8000, in_text=True),
-    "audio/pcma": AudioFormat("alaw", 8000, in_text=True),
+    "audio/pcm": AudioFormat("pcm16", PCM_HZ),
+    "audio/pcmu": AudioFormat("mulaw", 8000),
+    "audio/pcma": AudioFormat("alaw", 8000),
 }
 """The audio formats, by their names in the protocol."""
 
