@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.loops import Run, run
 from voice_host.call.events import ReplyText
 from voice_host.clients.close_codes import CloseCode
-from voice_host.clients.protocol import Audio, Opening, Played, Typed
+from voice_host.clients.protocol import Audio, Opening, Typed
 from voice_host.clients.transport import Disconnected, HandedOver
 from voice_host.clients.transport.adopted import SocketAdopter
 from voice_host.clients.transport.asgi import AsgiWebSocket
@@ -47,14 +47,10 @@ class Worker:
     async def adopt(self, accepted: socket.socket, request: bytes) -> None:
         assert await self.adopter.adopt(HandedOver(accepted, request, None, "ws"), self._serve)
 
-    def _hear(self, event: Audio | Played) -> None:
-        assert isinstance(event, Audio)
-        self.audio.append(event.data)
-
     async def _serve(self, transport: AsgiWebSocket) -> None:
         connection = ClientConnection(transport, VoiceHostV1(), send_timeout_s=5)
         await connection.accept()
-        connection.divert(self._hear)
+        connection.divert(self.audio.append)
         opening = await connection.opening(8192)
         assert isinstance(opening, Opening)
         await connection.tell(ReplyText(0, json.dumps(opening.metadata)))

@@ -16,11 +16,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from tests.clients.telephone import TelephoneProtocol
 from voice_host.call.events import ReplyCut, ReplyText, SpeechSent
 from voice_host.clients.close_codes import CloseCode
-from voice_host.clients.protocol import Admit, Audio, Dtmf, Frame, Malformed, Opening, Played, unlimited
+from voice_host.clients.protocol import Admit, Audio, Dtmf, Frame, Malformed, Opening, unlimited
 from voice_host.clients.telnyx import TelnyxProtocol
 from voice_host.clients.transport import ConnectionLost, Disconnected
 from voice_host.clients.transport.asgi import AsgiWebSocket
-from voice_host.clients.transport.connection import ClientConnection, OpeningFailed
+from voice_host.clients.transport.connection import MAX_TEXT_AT_ONCE, ClientConnection, OpeningFailed
 from voice_host.clients.voice_host_v1 import VoiceHostV1
 from voice_host.testing import in_virtual_time
 
@@ -117,7 +117,7 @@ async def test_audio_in_text_is_taken_as_it_arrives_unless_an_earlier_message_is
     client = Client(says=[start, json.dumps(key)])
     connection = ClientConnection(client, TelephoneProtocol(), send_timeout_s=5)
     assert isinstance(await connection.opening(1000), Opening)
-    taken: list[Audio | Played] = []
+    taken: list[bytes] = []
     connection.divert(taken.append)
     media = json.dumps({"event": "media", "stream": "S1", "payload": base64.b64encode(b"\xff\x7f").decode()})
     assert not client.take(media)  # nobody receives yet
@@ -128,10 +128,13 @@ async def test_audio_in_text_is_taken_as_it_arrives_unless_an_earlier_message_is
     reading = asyncio.create_task(connection.receive())
     await asyncio.sleep(0)
     assert client.take(media)
-    assert taken == [Audio(b"\xff\x7f")]
+    assert taken == [b"\xff\x7f"]
     for other in (json.dumps(key), "{", json.dumps({"event": "media", "stream": "S2", "payload": ""})):
         assert not client.take(other)
         assert connection.read(other) != []  # it is parsed as if it had not been offered
+    assert not client.take(
+        json.dumps({"event": "media", "stream": "S1", "payload": "", "more": "x" * MAX_TEXT_AT_ONCE})
+    )
     assert len(taken) == 1
     reading.cancel()
 

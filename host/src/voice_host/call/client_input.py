@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from functools import partial
 
 from voice_host.admission import ClientGuard
 from voice_host.call.call import Call
@@ -39,7 +38,7 @@ FRAMES_IN_A_ROW = 32
 async def read_client(call: Call, guard: ClientGuard) -> None:
     """Read the client until it disconnects. What exceeds a limit is dropped and counted, and the client warned."""
     microphone = _Microphone(call, guard)
-    call.client.divert(partial(_take_now, call, microphone))
+    call.client.divert(microphone.hear)
     for number in itertools.count(1):
         frame = await call.client.receive()
         if isinstance(frame, Disconnected):
@@ -93,14 +92,6 @@ class _Microphone:
             self._call.spawn(self._call.over_limit(violation), "over-limit")
         else:
             self._call.reporter.note(LimitExceeded(violation.limit))
-
-
-def _take_now(call: Call, microphone: _Microphone, event: Audio | Played) -> None:
-    match event:
-        case Audio(data):
-            microphone.hear(data)
-        case Played():
-            note_played(call, event)
 
 
 async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: ClientEvent) -> None:

@@ -139,6 +139,7 @@ class MicrophoneBuffer:
         if self._gaps == 0 and now_s() < (due_s := self._heard_at_s + GAP_S):
             self._look_at(due_s)
             return
+        self._decode()
         self._gaps += 1
         self._tail_left_s -= GAP_S
         if self._tail_left_s > 0:

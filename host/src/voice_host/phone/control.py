@@ -36,7 +36,7 @@ class PhoneControl:
         call_id = self._call_id()
         if _DESTINATION.fullmatch(to) is None:
             why = f"{to[:80]!r} is neither a telephone number, such as +15550100, nor a SIP address"
-            raise self._refused("invalid", why)
+            raise self._refused("invalid", why, logged="the destination is invalid")  # it may be any text of the model
         # In a thread, because it may read files.
         not_allowed = await asyncio.to_thread(why_no_transfer, to, self._calls.settings.transfer.allow)
         if not_allowed is not None:
@@ -51,10 +51,10 @@ class PhoneControl:
             self._call.transferred = False
             raise
 
-    def _refused(self, reason: str, why: str) -> CallControlFailed:
-        """Log and count a transfer that is refused. `reason`: a label of the metric."""
+    def _refused(self, reason: str, why: str, logged: str | None = None) -> CallControlFailed:
+        """Log and count a transfer that is refused. `reason`: a label of the metric; `logged`: instead of `why`."""
         metrics.PHONE_TRANSFERS_REFUSED.labels(self._carrier.name, reason).inc()
-        lease, logged = self._call.lease, CarrierError(why).logged
+        lease, logged = self._call.lease, logged or CarrierError(why).logged
         log.warning("phone_transfer_refused", agent_id=lease.agent_id, session_id=lease.session_id, reason=logged)
         return CallControlFailed(why)
 

@@ -22,6 +22,11 @@ export function opened(widget) {
   arrange();
 }
 
+/** Whether the panel of another widget in the corner is open, which somebody may be using. */
+export function anotherIsOpen(widget) {
+  return neighbours(widget).some((other) => other !== widget && other.isOpen);
+}
+
 /** Something has changed: a panel was closed, a label is longer. */
 export function arrange() {
   for (const widget of widgets) {

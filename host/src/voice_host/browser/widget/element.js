@@ -1,7 +1,7 @@
 // <voice-agent>: one agent that people can talk to and type to.
 
 import { connect } from "../client.js";
-import { arrange, enter, leave, opened } from "./corner.js";
+import { anotherIsOpen, arrange, enter, leave, opened } from "./corner.js";
 import { TEXTS } from "./texts.js";
 import { fetchToken } from "./token.js";
 import { View } from "./view.js";
@@ -261,7 +261,7 @@ export class VoiceAgent extends HTMLElement {
 
   #showProblem(text) {
     this.#view.problem(text);
-    this.#setOpen(true); // it says what to do
+    if (this.#isInline || !anotherIsOpen(this.#place)) this.#setOpen(true); // it says what to do
   }
 
   #onEnded(end) {

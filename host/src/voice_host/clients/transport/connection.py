@@ -25,7 +25,6 @@ from voice_host.clients.protocol import (
     Handshake,
     Malformed,
     Opening,
-    Played,
     PlaysTones,
     unlimited,
 )
@@ -40,6 +39,11 @@ once: this is for a round trip and a slow client."""
 
 MAX_OPENING_FRAMES = 64
 """How many frames a client may send before that message. Carriers send one."""
+
+
+MAX_TEXT_AT_ONCE = 65_536
+"""Characters of the longest text frame that is parsed as it arrives: a second of audio. Longer ones wait for their
+turn, since a frame that holds something else is parsed once more."""
 
 
 class OpeningFailed(Exception):
@@ -316,25 +320,27 @@ class ClientConnection:
             self._configured.set()
         return received
 
-    def divert(self, take: Callable[[Audio | Played], None]) -> None:
-        """Pass audio and reports of playback to `take` as they arrive, if the server supports it.
+    def divert(self, take: Callable[[bytes], None]) -> None:
+        """Pass audio to `take` as it arrives, if the server supports it, as it was sent, for `decoder`.
 
         `receive` returns the frames that hold anything else, and the text frames that come while one is handled. Audio
-        in binary frames may overtake a message. It is passed as it was sent, for `decoder`.
+        in binary frames may overtake a message.
         """
         self._transport.divert(lambda frame: self._take_now(frame, take))
 
-    def _take_now(self, frame: Frame, take: Callable[[Audio | Played], None]) -> bool:
-        """Take a frame that needs no admission and no waiting. Returns whether it was one."""
-        if self._unknown or not (self._receiving or isinstance(frame, bytes)):
+    def _take_now(self, frame: Frame, take: Callable[[bytes], None]) -> bool:
+        """Take a frame if it holds audio. Returns whether it does."""
+        if self._unknown:
+            return False
+        if isinstance(frame, str) and (not self._receiving or len(frame) > MAX_TEXT_AT_ONCE):
             return False
         self._asked = False
         received = self._protocol.receive(frame, self._ask_later)
-        if self._asked or not all(map(_needs_no_waiting, received)):
+        if self._asked or not received or not all(isinstance(event, Audio | Configured) for event in received):
             return False  # a mistake in a frame of audio is one that `read` finds again
         for event in received:
-            if isinstance(event, Audio | Played):
-                take(event)
+            if isinstance(event, Audio):
+                take(event.data)
             else:
                 self._configured.set()
         return True
@@ -351,10 +357,6 @@ def _encoder(speech_hz: int, speaker: AudioFormat) -> SpeechEncoder | None:
 
 def _ignore(*_: object) -> None:
     pass
-
-
-def _needs_no_waiting(event: ClientEvent) -> bool:
-    return isinstance(event, Audio | Configured) or (isinstance(event, Played) and not event.stopped)
 
 
 def _opening(events: Sequence[ClientEvent]) -> Opening | None:

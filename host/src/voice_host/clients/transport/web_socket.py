@@ -8,6 +8,7 @@ from asyncio import BaseTransport, Handle, TimerHandle, Transport
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
+from operator import sub
 from typing import Any, Literal, NamedTuple, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
@@ -87,6 +88,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._take: Callable[[Frame], bool] | None = None
+        self._was_offered = False  # the next message that the parser finds
         self._is_call = False
         self._request = b""
         self._known_client: tuple[str, int] | None = None
@@ -136,22 +138,32 @@ class CallProtocol(WebSocketsSansIOProtocol):
 
     def _is_taken(self, data: bytes, *, is_text: bool) -> bool:
         """Offer a message, unless it is text that would overtake another one."""
-        if self._take is None or self.close_sent or (is_text and self.read_paused):
+        was_offered, self._was_offered = self._was_offered, False
+        if was_offered or self._take is None or self.close_sent or (is_text and self.read_paused):
             return False
         return self._take(data.decode() if is_text else data)
 
     def _take_whole_messages(self, data: bytes) -> int:
-        """Take what a read begins with, as far as it is whole messages that are taken. Returns how many bytes."""
+        """Take messages of a read that is nothing but whole messages, up to the first that is not taken.
+
+        Returns:
+            how many bytes they have. The parser has to see the rest.
+        """
         conn = self.conn
         if self._take is None or not self._frames.between_frames or self.read_paused or self.close_sent:
             return 0
         if conn.state is not State.OPEN or conn.current_size is not None or conn.extensions:
             return 0
+        messages = list(whole_messages(data))
+        if not messages or messages[-1][1] != len(data):
+            return 0
+        ends = [0, *(end for _, end in messages)]
+        if conn.max_message_size is not None and max(map(sub, ends[1:], ends)) > conn.max_message_size:
+            return 0  # or nearly, with its header
         taken = 0
-        for message, end in whole_messages(data):
-            if conn.max_message_size is not None and end - taken > conn.max_message_size:
-                break
+        for message, end in messages:
             if not self._take(message):
+                self._was_offered = True
                 break
             taken = end
             self._frames_in_window += 1
@@ -232,6 +244,7 @@ class CallProtocol(WebSocketsSansIOProtocol):
         if data:
             super().data_received(data)
             self._frames.follow(data)
+            self._was_offered = False
 
     def _open_window(self) -> None:
         now_s = self.loop.time()
