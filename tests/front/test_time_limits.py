@@ -46,9 +46,9 @@ async def test_the_buffers_of_a_call_are_as_long_as_the_settings_say(
 ) -> None:
     made: dict[str, float] = {}
 
-    def microphone(sample_rate: int, buffer_s: float) -> Any:
+    def microphone(sample_rate: int, buffer_s: float, *arguments: Any) -> Any:
         made["microphone"] = buffer_s
-        return real[0](sample_rate, buffer_s)
+        return real[0](sample_rate, buffer_s, *arguments)
 
     def playout(*arguments: Any, buffer_s: float, **options: Any) -> Any:
         made["playout"] = buffer_s

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -15,6 +16,20 @@ FAST_PATH = "voice_host.fast_path"
 """Key in the `extensions` of a connection's scope, under which the host's own server (`web_socket.CallProtocol`) offers
 a `FastPath` around ASGI: frames are offered to a function as they arrive, and are written without awaiting. Any other
 server uses ASGI's queue."""
+
+
+class FastPath(NamedTuple):
+    """A way around ASGI for a call, in the `extensions` of its connection's scope."""
+
+    divert: Callable[[Callable[[Frame], bool]], None]
+    """Registers a function that is offered messages as they arrive. It returns whether it took the message; any other
+    takes the usual path. It must not block, and must bound what it keeps."""
+    write: Callable[[Sequence[Frame]], bool]
+    """Writes frames at once. Returns False, without writing, while earlier data is waiting to be sent."""
+    hand_over: Callable[[], tuple[socket.socket, bytes]]
+    """Lets go of a connection that was not accepted yet. Returns a duplicate of its socket, and what was read after the
+    head of the request. Raises `CannotHandOver` and `ConnectionLost`."""
+
 
 _WRITE_FAILED = (WebSocketDisconnect, OSError, RuntimeError)
 """What servers raise if the connection is lost. The `RuntimeError` is uvloop's, and Starlette's after a close."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from operator import sub
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -21,7 +21,7 @@ from websockets.protocol import State
 from voice_host.admission.rates import TokenBucket
 from voice_host.clients.protocol import Frame
 from voice_host.clients.transport import CannotHandOver, ConnectionLost
-from voice_host.clients.transport.asgi import FAST_PATH
+from voice_host.clients.transport.asgi import FAST_PATH, FastPath
 from voice_host.clients.transport.frames import FrameTracker, whole_messages
 from voice_host.clients.transport.stream_position import CountedTransport, StreamPosition
 from voice_host.observability import metrics
@@ -59,19 +59,6 @@ CLOSE_TIMEOUT_S = 12.0
 
 REFUSED_CLOSE_TIMEOUT_S = 1.0
 """The same for a call that was refused: the close frame is sent, and nothing from the client is needed."""
-
-
-class FastPath(NamedTuple):
-    """A way around ASGI for a call, in the `extensions` of its connection's scope."""
-
-    divert: Callable[[Callable[[Frame], bool]], None]
-    """Registers a function that is offered messages as they arrive. It returns whether it took the message; any other
-    takes the usual path. It must not block, and must bound what it keeps."""
-    write: Callable[[Sequence[Frame]], bool]
-    """Writes frames at once. Returns False, without writing, while earlier data is waiting to be sent."""
-    hand_over: Callable[[], tuple[socket.socket, bytes]]
-    """Lets go of a connection that was not accepted yet. Returns a duplicate of its socket, and what was read after the
-    head of the request. Raises `CannotHandOver` and `ConnectionLost`."""
 
 
 class CallProtocol(WebSocketsSansIOProtocol):
