@@ -139,6 +139,21 @@ async def test_audio_in_text_is_taken_as_it_arrives_unless_an_earlier_message_is
     reading.cancel()
 
 
+@in_virtual_time
+async def test_a_frame_that_holds_nothing_waits_for_its_turn_where_it_counts_as_a_message() -> None:
+    details = {"call_control_id": "v3:call", "media_format": {"encoding": "PCMU"}}
+    client = Client(says=[json.dumps({"event": "start", "stream_id": "s", "start": details})])
+    connection = ClientConnection(client, TelnyxProtocol("v3:call"), send_timeout_s=5)
+    assert isinstance(await connection.opening(4096), Opening)
+    connection.divert(lambda _: None)
+    reading = asyncio.create_task(connection.receive())
+    await asyncio.sleep(0)
+    media = {"chunk": "1", "timestamp": "0", "payload": ""}
+    assert not client.take(json.dumps({"event": "media", "stream_id": "s", "media": {**media, "track": "outbound"}}))
+    assert client.take(json.dumps({"event": "media", "stream_id": "s", "media": {**media, "track": "inbound"}}))
+    reading.cancel()
+
+
 class DeadSocket:
     client_state = WebSocketState.CONNECTED
     scope: Mapping[str, Any] = {"query_string": b""}
