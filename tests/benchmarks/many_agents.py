@@ -20,8 +20,9 @@ from contextlib import contextmanager
 
 from websockets.sync.client import ClientConnection, connect
 
-from tests.benchmarks.process_tree import Used, descendants, role, used
+from tests.benchmarks.process_tree import Used, role, used
 from tests.benchmarks.startup import environ, installed, is_ready
+from tests.processes import descendants
 
 SETTLE_S, IDLE_S = 10.0, 30.0
 READY_TIMEOUT_S = 600.0

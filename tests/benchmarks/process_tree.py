@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+
+from tests.processes import read, text, threads
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -32,22 +32,12 @@ class Used:
     switches: int
 
 
-def descendants(pid: int) -> Iterator[int]:
-    """Yield a process with all that it has started, and they, and so on."""
-    yield pid
-    for thread in _listed(Path(f"/proc/{pid}/task")):
-        for child in _text(thread / "children").split():
-            yield from descendants(int(child))
-
-
 def used(pid: int, *, memory: bool = False) -> Used:
     """Return what a process has used; nothing if it has ended. `memory`: reading it takes a millisecond."""
-    waited_ns = sum(
-        int(found.split()[1]) for thread in _listed(Path(f"/proc/{pid}/task")) if (found := _text(thread / "schedstat"))
-    )
-    stat = _text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
-    io, status = _fields(_text(Path(f"/proc/{pid}/io"))), _fields(_text(Path(f"/proc/{pid}/status")))
-    rollup = _fields(_text(Path(f"/proc/{pid}/smaps_rollup"))) if memory else {}
+    waited_ns = sum(int(found.split()[1]) for thread in threads(pid) if (found := text(thread / "schedstat")))
+    stat = read(pid, "stat").rpartition(")")[2].split()
+    io, status = _fields(read(pid, "io")), _fields(read(pid, "status"))
+    rollup = _fields(read(pid, "smaps_rollup")) if memory else {}
     return Used(
         cpu_s=(int(stat[11]) + int(stat[12])) * TICK_S if stat else 0.0,
         waited_s=waited_ns / 1e9,
@@ -62,13 +52,13 @@ def used(pid: int, *, memory: bool = False) -> Used:
 
 def role(pid: int) -> str:
     """Return which of a host's processes it is: `front`, `zygote`, `worker`, `speech` or `other`."""
-    command = _text(Path(f"/proc/{pid}/cmdline")).replace("\0", " ")
+    command = read(pid, "cmdline").replace("\0", " ")
     for part, name in (("process", "speech"), ("workers.main", "worker"), ("serve", "front"), ("subjects", "front")):
         if f"{part} " in command:
             return name
     if "workers.zygote" in command:
-        parent = _fields(_text(Path(f"/proc/{pid}/status"))).get("PPid", 0)
-        return "worker" if "workers.zygote" in _text(Path(f"/proc/{parent}/cmdline")) else "zygote"
+        parent = _fields(read(pid, "status")).get("PPid", 0)
+        return "worker" if "workers.zygote" in read(parent, "cmdline") else "zygote"
     return "other"
 
 
@@ -80,17 +70,3 @@ def _fields(text: str) -> dict[str, int]:
         if words and words[0].isdigit():
             found[name] = int(words[0])
     return found
-
-
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -22,9 +22,10 @@ from tests.benchmarks.callers.protocols import (
 )
 from tests.benchmarks.marked_audio import Mark, MarkReader, marked
 from tests.benchmarks.playback import Playback
-from tests.benchmarks.process_tree import descendants, used
+from tests.benchmarks.process_tree import used
 from tests.benchmarks.services.delays import Delays
 from tests.benchmarks.spoken_code import VoiceReader, spell
+from tests.processes import descendants
 from voice_host.clients.audio import AudioDecoder
 from voice_host.clients.openai_realtime import OpenAIRealtime
 from voice_host.clients.protocol import (

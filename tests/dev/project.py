@@ -142,17 +142,3 @@ def developing(project: Project, *arguments: str, browser: str = "true") -> Iter
         yield dev
     finally:
         dev.close()
-
-
-def children(process_id: int) -> set[int]:
-    """The processes that a process has started and that still run (Linux)."""
-    tasks = Path(f"/proc/{process_id}/task")
-    return {int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()}
-
-
-def running(process_id: int) -> bool:
-    try:
-        state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"

@@ -17,7 +17,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.cli.conftest import Run, plugins, run
-from tests.dev.project import BAD, GOOD, PYPROJECT, Project, children, developing, running
+from tests.dev.project import BAD, GOOD, PYPROJECT, Project, developing
+from tests.processes import descendants, is_running
 from voice_host.dev.process import Child
 from voice_host.dev.source import read_tree
 from voice_host.dev.supervisor import Supervisor
@@ -118,12 +119,12 @@ def test_a_bad_save_shows_its_error_and_the_next_good_one_recovers(tmp_path: Pat
         dev.until(ready)
         assert opened.read_text(encoding="utf-8") == f"{dev.url.replace('127.0.0.1', 'localhost')}\n"
 
-        first_children, before = children(dev.process.pid), len(dev.output)
+        processes, before = list(descendants(dev.process.pid)), len(dev.output)
         dev.process.send_signal(signal.SIGINT)
         assert dev.ended() == 0
         assert "Traceback" not in dev.output[before:]
         assert "draining" not in dev.output
-        assert [child for child in first_children if running(child)] == []
+        assert [pid for pid in processes if is_running(pid)] == []
 
 
 def test_an_agent_that_takes_its_process_down_is_shown_as_broken(tmp_path: Path) -> None:
@@ -178,11 +179,11 @@ async def test_a_waiting_child_that_was_killed_with_the_serving_one_is_replaced(
 def test_no_child_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     with developing(project) as dev:
-        orphans = children(dev.process.pid)
+        _, *orphans = descendants(dev.process.pid)
         assert orphans
         dev.process.kill()
         dev.ended()
-        dev.wait(lambda: not any(running(orphan) for orphan in orphans))
+        dev.wait(lambda: not any(map(is_running, orphans)))
 
 
 @pytest.mark.parametrize(

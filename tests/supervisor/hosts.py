@@ -189,12 +189,3 @@ def ask(call: ClientConnection) -> int:
     answer = message(call, "chat")["text"]
     message(call, "tts_done")
     return int(answer.split()[0])
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process has not ended."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in ("Z", "X")

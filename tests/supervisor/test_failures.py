@@ -16,7 +16,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from tests.front.test_process import DEADLINE_S, get
-from tests.supervisor.hosts import TELLING, Host, ask, greeting, is_running, message, serving
+from tests.processes import is_running
+from tests.supervisor.hosts import TELLING, Host, ask, greeting, message, serving
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are processes of Linux")
 

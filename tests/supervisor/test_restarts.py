@@ -16,7 +16,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.front.test_process import DEADLINE_S, get
-from tests.supervisor.hosts import TELLING, Host, ask, greeting, is_running, message, serving
+from tests.processes import is_running
+from tests.supervisor.hosts import TELLING, Host, ask, greeting, message, serving
 from tests.supervisor.test_failures import SICK
 from voice_host.clients.close_codes import CloseCode
 from voice_host.fleet.report import AgentReport

@@ -6,10 +6,10 @@ import asyncio
 import os
 import signal
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.processes import parent_of
 from voice_host.supervisor.spawn import UNKNOWN_EXIT, CannotSpawn, Spawner, WorkerProcess
 
 pytestmark = [
@@ -24,10 +24,6 @@ async def ended(process: WorkerProcess) -> int:
     os.close(process.ends.stdout)
     os.close(process.ends.stderr)
     return await process.exited
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
 
 
 async def test_a_zygote_that_is_gone_is_replaced_once() -> None:

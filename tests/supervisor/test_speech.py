@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from websockets.sync.client import ClientConnection
 
+from tests.processes import descendants, is_running, read
 from tests.speech.embedded.speech import SILENCE_1_S, clip
-from tests.supervisor.hosts import TELLING, Host, greeting, is_running, message, serving
+from tests.supervisor.hosts import TELLING, Host, greeting, message, serving
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are processes of Linux")
 
@@ -33,21 +33,6 @@ def say(call: ClientConnection, pcm: bytes) -> None:
 def with_models(host: Host) -> list[int]:
     """Return the processes of a host that have loaded the library of the models."""
     return [pid for pid in descendants(host.process.pid) if "onnxruntime" in read(pid, "maps")]
-
-
-def descendants(pid: int) -> Iterator[int]:
-    """Yield a process with all that it has started, and they."""
-    yield pid
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        for child in (thread / "children").read_text().split():
-            yield from descendants(int(child))
-
-
-def read(pid: int, name: str) -> str:
-    try:
-        return Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 def test_agents_share_one_process_and_calls_outlive_it(tmp_path: Path) -> None:

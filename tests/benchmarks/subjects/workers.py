@@ -9,8 +9,9 @@ import time
 from itertools import islice
 
 from tests.benchmarks.child import Line, Parent, own_usage
-from tests.benchmarks.process_tree import descendants, used
+from tests.benchmarks.process_tree import used
 from tests.benchmarks.subjects.host import host_settings, serve
+from tests.processes import descendants
 from voice_host.plugins import Extensions
 from voice_host.sessions.observers import Observers
 from voice_host.supervisor.service import WorkerAgents, build
