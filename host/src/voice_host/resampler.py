@@ -1,4 +1,4 @@
-"""Conversion of PCM16 mono between sample rates."""
+"""Conversion of mono audio between sample rates."""
 
 from __future__ import annotations
 
@@ -28,8 +28,12 @@ KAISER_BETA = 6.2
 """Of the filter's window: a stop band of -65 dB. The quantisation noise of mu-law is at -38 dB."""
 
 
+FULL_SCALE = 32768
+"""Of PCM16."""
+
+
 class _Stream(Protocol):
-    """Converts numpy arrays of 16-bit samples."""
+    """Converts numpy arrays of samples, on the scale of PCM16."""
 
     def convert(self, samples: Any, *, last: bool) -> Any: ...
 
@@ -37,7 +41,7 @@ class _Stream(Protocol):
 
 
 class Resampler:
-    """Converts a stream of PCM16 mono, little-endian, from `from_hz` to `to_hz`. Pieces may split a sample.
+    """Converts a stream of mono audio from `from_hz` to `to_hz`.
 
     If the ratio of the rates is a simple one, 3 ms are kept back at most. Otherwise soxr converts, and keeps back
     up to 115 ms.
@@ -55,16 +59,31 @@ class Resampler:
             self._stream = (_Filter if simple else _Soxr)(from_hz, to_hz)
 
     def resample(self, pcm: bytes, *, last: bool = False) -> bytes:
-        """Return the converted audio. With `last`, also what was kept back, and then another stream may begin."""
-        pcm = self._odd + pcm
-        whole = len(pcm) - len(pcm) % 2
-        pcm, self._odd = pcm[:whole], b"" if last else pcm[whole:]
+        """Convert PCM16, little-endian. Pieces may split a sample.
+
+        Returns:
+            the converted audio. With `last`, also what was kept back, and then another stream may begin.
+        """
+        if self._odd or len(pcm) % 2:
+            pcm = self._odd + pcm
+            whole = len(pcm) - len(pcm) % 2
+            pcm, self._odd = pcm[:whole], b"" if last else pcm[whole:]
         if self._stream is None:
             return pcm
-        converted = self._stream.convert(self._numpy.frombuffer(pcm, dtype="<i2"), last=last)
+        return pcm16(self.convert(self._numpy.frombuffer(pcm, dtype="<i2"), last=last))
+
+    def convert(self, samples: Any, *, last: bool = False) -> Any:
+        """Convert whole samples, a numpy array of any type of number, as `resample` does.
+
+        Returns:
+            the converted samples on the same scale. They may be fractions, and may exceed full scale.
+        """
+        if self._stream is None:
+            return samples
+        converted = self._stream.convert(samples, last=last)
         if last:
             self._stream.clear()
-        return bytes(converted.astype("<i2", copy=False).tobytes())
+        return converted
 
     def reset(self) -> None:
         """Drop what was kept back: another stream begins."""
@@ -73,57 +92,75 @@ class Resampler:
             self._stream.clear()
 
 
+def pcm16(samples: Any) -> bytes:
+    """Return converted samples as PCM16, little-endian: rounded, and limited to full scale."""
+    if samples.dtype.kind == "f":  # of `numpy.clip` a call takes longer than all of this
+        np: Any = importlib.import_module("numpy")
+        samples = np.rint(samples)
+        np.minimum(np.maximum(samples, -FULL_SCALE, out=samples), FULL_SCALE - 1, out=samples)
+    return bytes(samples.astype("<i2", copy=False).tobytes())
+
+
 class _Filter:
     """A linear-phase low-pass filter, between rates with a simple ratio.
 
     soxr converts whole blocks, and keeps back up to 115 ms. That is heard in a call.
+
+    For some hundred samples, a call of numpy takes much longer than its arithmetic: there are as few calls as can be.
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
-        self._numpy: Any = importlib.import_module("numpy")
+        np = self._numpy = importlib.import_module("numpy")
         common = math.gcd(from_hz, to_hz)
         self._up, self._step = to_hz // common, from_hz // common
         # One row for each of the samples that are put out for `step` samples of the input, all from the same window.
         lower = max(1.0, self._step / self._up)  # a sample of the lower rate, in samples of the input
         self._ahead = math.ceil(ZERO_CROSSINGS * lower)
         self._size = 2 * self._ahead + 1 + self._step * (self._up - 1) // self._up
-        row, column = self._numpy.mgrid[: self._up, : self._size]
+        row, column = np.mgrid[: self._up, : self._size]
         distance = (row * self._step / self._up - (column - self._ahead)) / lower
-        window = self._numpy.i0(
-            KAISER_BETA * self._numpy.sqrt(self._numpy.clip(1 - (distance / ZERO_CROSSINGS) ** 2, 0, None))
-        )
+        window = np.i0(KAISER_BETA * np.sqrt(np.clip(1 - (distance / ZERO_CROSSINGS) ** 2, 0, None)))
         window[abs(distance) > ZERO_CROSSINGS] = 0
-        filtered = self._numpy.sinc(PASSED * distance) * window
+        filtered = np.sinc(PASSED * distance) * window
         weights = (filtered / filtered.sum(axis=1, keepdims=True)).astype("f4")
         self._block = self._size + (BLOCK - 1) * self._step  # samples of the input that a row of the product needs
-        self._matrix = self._numpy.zeros((self._block, BLOCK * self._up), dtype="f4")
+        self._matrix = np.zeros((self._block, BLOCK * self._up), dtype="f4")
         for number in range(BLOCK):
             first, column = number * self._step, number * self._up
             self._matrix[first : first + self._size, column : column + self._up] = weights.T
         self._rows = max(1, MOST_OF_PRODUCT // self._matrix.size)
+        self._input = np.zeros(0, dtype="f4")
         self.clear()
 
     def clear(self) -> None:
-        self._kept = self._numpy.zeros(self._ahead, dtype="f4")
+        self._input[:] = 0
+        self._kept = self._ahead  # samples at the beginning of `_input`, which the next ones follow
 
     def convert(self, samples: Any, *, last: bool) -> Any:
-        np, size = self._numpy, self._size
-        due = len(self._kept) - self._ahead + len(samples)  # samples of the input from which nothing was put out
-        parts = [self._kept, samples, np.zeros(size - self._ahead + self._step)] if last else [self._kept, samples]
-        kept = np.concatenate(parts, dtype="f4")
-        count = max(0, (len(kept) - size) // self._step + 1)
-        self._kept = kept[count * self._step :]
-        converted = self._filtered(kept, -(-count // BLOCK))[: count * self._up]
-        np.clip(np.rint(converted, out=converted), -32768, 32767, out=converted)
-        converted = converted.astype("i2")
+        due = self._kept - self._ahead + len(samples)  # samples of the input from which nothing was put out
+        begin, end = self._kept, self._kept + len(samples)
+        self._make_room(end)
+        self._input[begin:end] = samples
+        if last:
+            begin, end = end, end + self._size - self._ahead + self._step
+            self._input[begin:end] = 0
+        count = max(0, (end - self._size) // self._step + 1)
+        converted = self._filtered(-(-count // BLOCK))[: count * self._up]
+        self._kept = end - count * self._step
+        self._input[: self._kept] = self._input[count * self._step : end]
         return converted[: -(-due * self._up // self._step)] if last else converted
 
-    def _filtered(self, kept: Any, rows: int) -> Any:
-        """Return what the filter makes of samples, for so many blocks. What they need beyond the samples is zero."""
+    def _make_room(self, end: int) -> None:
+        """Let `_input` have room for samples up to there, and what the last rows and the last samples need beyond."""
+        size = end + 2 * self._block + self._step
+        if size > len(self._input):
+            kept, self._input = self._input, self._numpy.zeros(2 * size, dtype="f4")
+            self._input[: len(kept)] = kept
+
+    def _filtered(self, rows: int) -> Any:
+        """Return what the filter makes of so many blocks of the input."""
         np, apart = self._numpy, BLOCK * self._step
-        padded = np.zeros(rows * apart + self._block, dtype="f4")
-        padded[: len(kept)] = kept
-        seen = np.ndarray((rows, self._block), "f4", padded, strides=(4 * apart, 4))
+        seen = np.ndarray((rows, self._block), "f4", self._input, strides=(4 * apart, 4))
         if rows <= self._rows:
             return np.dot(seen, self._matrix).ravel()
         return np.concatenate(

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from voice_host.clients.protocol import AudioFormat, Encoding
-from voice_host.resampler import Resampler
+from voice_host.resampler import FULL_SCALE, Resampler, pcm16
 
 
 class AudioDecoder:
@@ -22,14 +22,16 @@ class AudioDecoder:
     """
 
     def __init__(self, audio_format: AudioFormat, to_hz: int) -> None:
-        self._expand = _DECODERS[audio_format.encoding]
         from_hz = audio_format.sample_rate or to_hz
+        self._g711 = _g711(audio_format.encoding)
         self._resampler = Resampler(from_hz, to_hz)
-        self._growth = to_hz / from_hz * (1 if audio_format.encoding == "pcm16" else 2)
+        self._growth = to_hz / from_hz * (1 if self._g711 is None else 2)
 
     def decode(self, data: bytes) -> bytes:
         """Convert the next piece, of which `Resampler` keeps some ms back."""
-        return self._resampler.resample(self._expand(data))
+        if self._g711 is None:
+            return self._resampler.resample(data)
+        return pcm16(self._resampler.convert(self._g711.samples(data)))
 
     def size(self, data: bytes) -> float:
         """Return how many bytes of PCM16 that will be, give or take what is kept back."""
@@ -45,24 +47,22 @@ class SpeechEncoder:
     """
 
     def __init__(self, from_hz: int, audio_format: AudioFormat) -> None:
-        self._compress = _ENCODERS[audio_format.encoding]
+        self._g711 = _g711(audio_format.encoding)
         self._resampler = Resampler(from_hz, audio_format.sample_rate or from_hz)
 
-    def encode(self, pcm: bytes) -> bytes:
+    def encode(self, pcm: bytes, *, last: bool = False) -> bytes:
         """Convert the next piece of a reply, of which `Resampler` keeps some ms back."""
-        return self._compress(self._resampler.resample(pcm))
+        if self._g711 is None:
+            return self._resampler.resample(pcm, last=last)
+        return self._g711.codes(self._resampler.convert(self._g711.pcm16(pcm), last=last))
 
     def end(self) -> bytes:
         """Return what was kept back of a reply that is complete. Another one may follow."""
-        return self._compress(self._resampler.resample(b"", last=True))
+        return self.encode(b"", last=True)
 
     def reset(self) -> None:
         """Drop what was kept back of a reply that was cut."""
         self._resampler.reset()
-
-
-def _unchanged(data: bytes) -> bytes:
-    return data
 
 
 # --- G.711 --------------------------------------------------------------------------------------------------------
@@ -83,15 +83,42 @@ def _alaw_sample(code: int) -> int:
     return magnitude if code & 0x80 else -magnitude
 
 
-@cache
-def _sample_bytes(sample_of: Callable[[int], int]) -> tuple[bytes, bytes]:
-    """Return the low and the high byte of the PCM16 sample of each of the 256 codes."""
-    samples = [sample_of(code) & 0xFFFF for code in range(256)]
-    return bytes(sample & 0xFF for sample in samples), bytes(sample >> 8 for sample in samples)
+_SAMPLE_OF: dict[Encoding, Callable[[int], int]] = {"mulaw": _ulaw_sample, "alaw": _alaw_sample}
+
+
+class _G711:
+    """The tables of one of G.711's laws.
+
+    Args:
+        sample_of: returns the PCM16 sample of a code.
+    """
+
+    def __init__(self, sample_of: Callable[[int], int]) -> None:
+        np = self._numpy = importlib.import_module("numpy")  # the front has none, and converts nothing
+        self._samples = np.array([sample_of(code) for code in range(256)], dtype="f4")
+        nearest = np.frombuffer(_nearest_codes(sample_of), dtype="u1")
+        self._codes = nearest[(np.arange(-FULL_SCALE, FULL_SCALE) >> 2) & 0x3FFF]
+        self._offset = np.float32(FULL_SCALE + 0.5)  # so that what is cut off of a fraction makes it rounded
+
+    def samples(self, data: bytes) -> Any:
+        """Return the samples of codes."""
+        return self._samples.take(self._numpy.frombuffer(data, dtype="u1"))
+
+    def pcm16(self, pcm: bytes) -> Any:
+        """Return PCM16 as samples."""
+        return self._numpy.frombuffer(pcm, dtype="<i2")
+
+    def codes(self, samples: Any) -> bytes:
+        """Return the nearest codes of samples, which may be fractions and exceed full scale."""
+        return bytes(self._codes.take((samples + self._offset).astype("i4"), mode="clip").tobytes())
 
 
 @cache
-def _codes(sample_of: Callable[[int], int]) -> bytes:
+def _g711(encoding: Encoding) -> _G711 | None:
+    return _G711(_SAMPLE_OF[encoding]) if encoding in _SAMPLE_OF else None
+
+
+def _nearest_codes(sample_of: Callable[[int], int]) -> bytes:
     """Return the nearest code of each 14-bit value, the resolution of G.711."""
     known = sorted((sample_of(code), code) for code in range(256))
     codes, nearest = bytearray(1 << 14), 0
@@ -101,28 +128,3 @@ def _codes(sample_of: Callable[[int], int]) -> bytes:
             nearest += 1
         codes[value & 0x3FFF] = known[nearest][1]
     return bytes(codes)
-
-
-def _expand(data: bytes, sample_of: Callable[[int], int]) -> bytes:
-    low, high = _sample_bytes(sample_of)
-    pcm = bytearray(2 * len(data))
-    pcm[::2], pcm[1::2] = data.translate(low), data.translate(high)
-    return bytes(pcm)
-
-
-def _compress(pcm: bytes, sample_of: Callable[[int], int]) -> bytes:
-    numpy: Any = importlib.import_module("numpy")  # the front has none, and converts nothing
-    codes = numpy.frombuffer(_codes(sample_of), dtype="u1")
-    return bytes(codes[(numpy.frombuffer(pcm, dtype="<i2") >> 2) & 0x3FFF].tobytes())
-
-
-_DECODERS: dict[Encoding, Callable[[bytes], bytes]] = {
-    "pcm16": _unchanged,
-    "mulaw": lambda data: _expand(data, _ulaw_sample),
-    "alaw": lambda data: _expand(data, _alaw_sample),
-}
-_ENCODERS: dict[Encoding, Callable[[bytes], bytes]] = {
-    "pcm16": _unchanged,
-    "mulaw": lambda pcm: _compress(pcm, _ulaw_sample),
-    "alaw": lambda pcm: _compress(pcm, _alaw_sample),
-}
