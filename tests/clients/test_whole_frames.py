@@ -20,7 +20,7 @@ from tests.fuzz.profile import inputs
 from tests.fuzz.raw import BINARY, PING, TEXT, frame, upgrade
 from voice_host.clients.transport import web_socket
 from voice_host.clients.transport.asgi import FAST_PATH
-from voice_host.clients.transport.frames import FrameTracker, whole_messages
+from voice_host.clients.transport.frames import FrameTracker, framed, whole_messages
 from voice_host.clients.transport.web_socket import FRAMES_PER_WINDOW, CallProtocol
 from voice_host.testing.virtual_time import run_in_virtual_time
 
@@ -267,3 +267,10 @@ def test_what_is_no_whole_message_is_left_to_the_parser(other: bytes) -> None:
     assert list(whole_messages(other)) == []
     audio = frame(BINARY, b"pcm")
     assert list(whole_messages(audio + other)) == [(b"pcm", len(audio))]
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 160, 65_535, 65_536])
+def test_a_message_is_written_as_websockets_writes_it(size: int) -> None:
+    text, data = "é" * (size // 2) + "e" * (size % 2), b"\0" * size
+    assert framed(text) == Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
+    assert framed(data) == Frame(Opcode.BINARY, data).serialize(mask=False)

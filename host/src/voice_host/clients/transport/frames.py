@@ -1,8 +1,9 @@
-"""Finds the boundaries of WebSocket frames (RFC 6455, 5.2), and parses the most common kinds of frames quickly."""
+"""Finds the boundaries of WebSocket frames (RFC 6455, 5.2), and reads and writes the most common kinds quickly."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from struct import Struct
 
 from voice_host.clients.protocol import Frame
 
@@ -17,6 +18,8 @@ MASK_SIZE = 4
 FINAL_TEXT = 0x81
 FINAL_BINARY = 0x82
 """First byte of a frame that is a whole message, and was not changed by an extension."""
+
+_HEAD, _LONG_HEAD = Struct("!BBH"), Struct("!BBQ")
 
 
 class FrameTracker:
@@ -84,6 +87,15 @@ def whole_messages(data: bytes) -> Iterator[tuple[Frame, int]]:
             yield message if kind == FINAL_BINARY else message.decode(), begin
         except UnicodeDecodeError:
             return
+
+
+def framed(message: Frame) -> bytes:
+    """Return a message as one frame of a server, which is not masked."""
+    kind, data = (FINAL_TEXT, message.encode()) if isinstance(message, str) else (FINAL_BINARY, message)
+    length = len(data)
+    if length < 126:
+        return bytes((kind, length)) + data
+    return (_HEAD.pack(kind, 126, length) if length < 1 << 16 else _LONG_HEAD.pack(kind, 127, length)) + data
 
 
 def _frame_size(data: bytes, begin: int) -> int | None:

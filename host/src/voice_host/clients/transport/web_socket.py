@@ -22,7 +22,7 @@ from voice_host.admission.rates import TokenBucket
 from voice_host.clients.protocol import Frame
 from voice_host.clients.transport import CannotHandOver, ConnectionLost
 from voice_host.clients.transport.asgi import FAST_PATH, FastPath
-from voice_host.clients.transport.frames import FrameTracker, whole_messages
+from voice_host.clients.transport.frames import FrameTracker, framed, whole_messages
 from voice_host.clients.transport.stream_position import CountedTransport, StreamPosition
 from voice_host.observability import metrics
 
@@ -163,15 +163,13 @@ class CallProtocol(WebSocketsSansIOProtocol):
     # --- to the client --------------------------------------------------------------------------------------------
 
     def _write_now(self, frames: Sequence[Frame]) -> bool:
-        """Write frames of an accepted call, as `send` would, unless earlier data is waiting to be sent."""
-        if not self.writable.is_set() or self.conn.state is not State.OPEN or self.transport.is_closing():
+        """Write frames of an accepted call, as `send` would but quicker, unless earlier data is waiting to be sent."""
+        conn = self.conn
+        if not self.writable.is_set() or conn.state is not State.OPEN or self.transport.is_closing():
             return False
-        for frame in frames:
-            if isinstance(frame, str):
-                self.conn.send_text(frame.encode())
-            else:
-                self.conn.send_binary(frame)
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        if conn.extensions or conn.writes:
+            return False  # compression, or an answer to a ping that goes first
+        self.transport.write(b"".join(map(framed, frames)))
         return True
 
     # --- connections that other processes serve -------------------------------------------------------------------
