@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import struct
 import sys
 from collections.abc import Callable
@@ -146,6 +147,22 @@ def test_pieces_join_without_a_click_and_nothing_is_lost(from_hz: int, to_hz: in
     assert len(pieces) == 2 * to_hz
     signal, noise = levels(pieces, to_hz, 700)
     assert signal - noise > 70
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), [*RATES[:5], (48000, 8000)])
+def test_the_lengths_of_pieces_make_no_difference(from_hz: int, to_hz: int) -> None:
+    chance, numpy = random.Random(1), pytest.importorskip("numpy")
+    pcm = chance.randbytes(120_000)
+    whole, resampler = Resampler(from_hz, to_hz).resample(pcm, last=True), Resampler(from_hz, to_hz)
+    pieces, rest = b"", pcm
+    while rest:
+        size = chance.choice([1, 2, 5, 160, 320, 333, 960, 1920, 2880, 15_000])
+        pieces, rest = pieces + resampler.resample(rest[:size]), rest[size:]
+    pieces += resampler.resample(b"", last=True)
+    assert len(pieces) == len(whole)
+    difference = numpy.frombuffer(pieces, "<i2").astype(int) - numpy.frombuffer(whole, "<i2")
+    assert abs(difference).max() <= 1  # sums of fractions, in another order
+    assert resampler.resample(pcm[:9000]) == Resampler(from_hz, to_hz).resample(pcm[:9000])
 
 
 @pytest.mark.parametrize(("from_hz", "to_hz"), RATES[:5])

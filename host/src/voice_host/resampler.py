@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import math
-from typing import Any, Protocol
+from functools import cache, lru_cache
+from typing import Any, NamedTuple, Protocol
 
 ZERO_CROSSINGS = 24
 """Half the length of the low-pass filter, in samples of the lower rate: 3 ms at 8 kHz, which is the delay."""
@@ -28,8 +29,16 @@ KAISER_BETA = 6.2
 """Of the filter's window: a stop band of -65 dB. The quantisation noise of mu-law is at -38 dB."""
 
 
+MOST_PLANS = 8
+"""How many lengths of pieces a stream is prepared for."""
+
 FULL_SCALE = 32768
 """Of PCM16."""
+
+
+@cache
+def _numpy() -> Any:
+    return importlib.import_module("numpy")
 
 
 class _Stream(Protocol):
@@ -54,7 +63,6 @@ class Resampler:
         self._odd = b""
         self._stream: _Stream | None = None
         if from_hz != to_hz:
-            self._numpy: Any = importlib.import_module("numpy")
             simple = max(from_hz, to_hz) // math.gcd(from_hz, to_hz) <= MOST_OF_RATIO
             self._stream = (_Filter if simple else _Soxr)(from_hz, to_hz)
 
@@ -70,13 +78,14 @@ class Resampler:
             pcm, self._odd = pcm[:whole], b"" if last else pcm[whole:]
         if self._stream is None:
             return pcm
-        return pcm16(self.convert(self._numpy.frombuffer(pcm, dtype="<i2"), last=last))
+        return pcm16(self.convert(_numpy().frombuffer(pcm, dtype="<i2"), last=last))
 
     def convert(self, samples: Any, *, last: bool = False) -> Any:
         """Convert whole samples, a numpy array of any type of number, as `resample` does.
 
         Returns:
-            the converted samples on the same scale. They may be fractions, and may exceed full scale.
+            the converted samples on the same scale, which are valid until the next call. They may be fractions, and may
+            exceed full scale.
         """
         if self._stream is None:
             return samples
@@ -95,10 +104,47 @@ class Resampler:
 def pcm16(samples: Any) -> bytes:
     """Return converted samples as PCM16, little-endian: rounded, and limited to full scale."""
     if samples.dtype.kind == "f":  # of `numpy.clip` a call takes longer than all of this
-        np: Any = importlib.import_module("numpy")
+        np = _numpy()
         samples = np.rint(samples)
         np.minimum(np.maximum(samples, -FULL_SCALE, out=samples), FULL_SCALE - 1, out=samples)
     return bytes(samples.astype("<i2", copy=False).tobytes())
+
+
+@lru_cache(maxsize=8)
+def _weights(up: int, step: int) -> tuple[Any, int, int]:
+    """Return the filter for rates with the ratio of `up` to `step`. All streams share it: caches hold it.
+
+    Returns:
+        the matrix that makes BLOCK * up samples of a row of input; how many samples the filter looks ahead; and how
+        many it looks at, to put out `up` samples.
+    """
+    np = _numpy()
+    # One row for each of the samples that are put out for `step` samples of the input, all from the same window.
+    lower = max(1.0, step / up)  # a sample of the lower rate, in samples of the input
+    ahead = math.ceil(ZERO_CROSSINGS * lower)
+    size = 2 * ahead + 1 + step * (up - 1) // up
+    row, column = np.mgrid[:up, :size]
+    distance = (row * step / up - (column - ahead)) / lower
+    window = np.i0(KAISER_BETA * np.sqrt(np.clip(1 - (distance / ZERO_CROSSINGS) ** 2, 0, None)))
+    window[abs(distance) > ZERO_CROSSINGS] = 0
+    filtered = np.sinc(PASSED * distance) * window
+    weights = (filtered / filtered.sum(axis=1, keepdims=True)).astype("f4")
+    matrix = np.zeros((size + (BLOCK - 1) * step, BLOCK * up), dtype="f4")
+    for number in range(BLOCK):
+        first, column = number * step, number * up
+        matrix[first : first + size, column : column + up] = weights.T
+    return matrix, ahead, size
+
+
+class _Plan(NamedTuple):
+    """The parts of the arrays that a piece of a certain length needs."""
+
+    new: Any
+    seen: Any
+    made: Any
+    converted: Any
+    kept_from: Any
+    kept_at: Any
 
 
 class _Filter:
@@ -106,66 +152,59 @@ class _Filter:
 
     soxr converts whole blocks, and keeps back up to 115 ms. That is heard in a call.
 
-    For some hundred samples, a call of numpy takes much longer than its arithmetic: there are as few calls as can be.
+    For some hundred samples, a call of numpy takes much longer than its arithmetic. So there are few calls: arrays and
+    their parts are kept for the next piece, which often has the same length.
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
-        np = self._numpy = importlib.import_module("numpy")
+        self._numpy = _numpy()
         common = math.gcd(from_hz, to_hz)
         self._up, self._step = to_hz // common, from_hz // common
-        # One row for each of the samples that are put out for `step` samples of the input, all from the same window.
-        lower = max(1.0, self._step / self._up)  # a sample of the lower rate, in samples of the input
-        self._ahead = math.ceil(ZERO_CROSSINGS * lower)
-        self._size = 2 * self._ahead + 1 + self._step * (self._up - 1) // self._up
-        row, column = np.mgrid[: self._up, : self._size]
-        distance = (row * self._step / self._up - (column - self._ahead)) / lower
-        window = np.i0(KAISER_BETA * np.sqrt(np.clip(1 - (distance / ZERO_CROSSINGS) ** 2, 0, None)))
-        window[abs(distance) > ZERO_CROSSINGS] = 0
-        filtered = np.sinc(PASSED * distance) * window
-        weights = (filtered / filtered.sum(axis=1, keepdims=True)).astype("f4")
-        self._block = self._size + (BLOCK - 1) * self._step  # samples of the input that a row of the product needs
-        self._matrix = np.zeros((self._block, BLOCK * self._up), dtype="f4")
-        for number in range(BLOCK):
-            first, column = number * self._step, number * self._up
-            self._matrix[first : first + self._size, column : column + self._up] = weights.T
-        self._rows = max(1, MOST_OF_PRODUCT // self._matrix.size)
-        self._input = np.zeros(0, dtype="f4")
+        self._matrix, self._ahead, self._size = _weights(self._up, self._step)
+        self._plans: dict[tuple[int, int], _Plan] = {}
+        self._most = MOST_OF_PRODUCT // self._matrix.size * BLOCK * self._step  # samples converted at a time
+        self._input = self._numpy.zeros(self._most + 2 * len(self._matrix), dtype="f4")
         self.clear()
 
     def clear(self) -> None:
-        self._input[:] = 0
+        self._input[: self._ahead] = 0
         self._kept = self._ahead  # samples at the beginning of `_input`, which the next ones follow
 
     def convert(self, samples: Any, *, last: bool) -> Any:
+        if not last:
+            return self._converted(samples)
         due = self._kept - self._ahead + len(samples)  # samples of the input from which nothing was put out
-        begin, end = self._kept, self._kept + len(samples)
-        self._make_room(end)
-        self._input[begin:end] = samples
-        if last:
-            begin, end = end, end + self._size - self._ahead + self._step
-            self._input[begin:end] = 0
+        behind = self._numpy.zeros(self._size - self._ahead + self._step)
+        return self._converted(self._numpy.concatenate((samples, behind)))[: -(-due * self._up // self._step)]
+
+    def _converted(self, samples: Any) -> Any:
+        if len(samples) > self._most:
+            parts = (samples[at : at + self._most] for at in range(0, len(samples), self._most))
+            return self._numpy.concatenate([self._converted(part).copy() for part in parts])
+        plan = self._plans.get((self._kept, len(samples))) or self._plan(len(samples))
+        plan.new[:] = samples
+        self._numpy.dot(plan.seen, self._matrix, out=plan.made)
+        plan.kept_at[:] = plan.kept_from
+        self._kept = len(plan.kept_at)
+        return plan.converted
+
+    def _plan(self, length: int) -> _Plan:
+        kept, end, (block, width) = self._kept, self._kept + length, self._matrix.shape
         count = max(0, (end - self._size) // self._step + 1)
-        converted = self._filtered(-(-count // BLOCK))[: count * self._up]
-        self._kept = end - count * self._step
-        self._input[: self._kept] = self._input[count * self._step : end]
-        return converted[: -(-due * self._up // self._step)] if last else converted
-
-    def _make_room(self, end: int) -> None:
-        """Let `_input` have room for samples up to there, and what the last rows and the last samples need beyond."""
-        size = end + 2 * self._block + self._step
-        if size > len(self._input):
-            kept, self._input = self._input, self._numpy.zeros(2 * size, dtype="f4")
-            self._input[: len(kept)] = kept
-
-    def _filtered(self, rows: int) -> Any:
-        """Return what the filter makes of so many blocks of the input."""
-        np, apart = self._numpy, BLOCK * self._step
-        seen = np.ndarray((rows, self._block), "f4", self._input, strides=(4 * apart, 4))
-        if rows <= self._rows:
-            return np.dot(seen, self._matrix).ravel()
-        return np.concatenate(
-            [np.dot(seen[at : at + self._rows], self._matrix).ravel() for at in range(0, rows, self._rows)]
+        rows, apart = -(-count // BLOCK), BLOCK * self._step
+        if len(self._plans) >= MOST_PLANS:
+            self._plans.clear()
+        # The last row may see more than there is. What it makes of that is not used.
+        made = self._numpy.empty((rows, width), dtype="f4")
+        plan = self._plans[kept, length] = _Plan(
+            new=self._input[kept:end],
+            seen=self._numpy.ndarray((rows, block), "f4", self._input, strides=(4 * apart, 4)),
+            made=made,
+            converted=made.reshape(-1)[: count * self._up],
+            kept_from=self._input[count * self._step : end],
+            kept_at=self._input[: end - count * self._step],
         )
+        return plan
 
 
 class _Soxr:
