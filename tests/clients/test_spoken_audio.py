@@ -40,15 +40,15 @@ def test_marks_that_come_back_leave_room_for_other_messages() -> None:
 
 def test_the_beginning_and_the_end_of_a_reply_have_marks() -> None:
     audio = line()
-    first, *more = spoken(audio, 1, 5)
+    first, *more = spoken(audio, 1, 8)
     assert audio.played(first) == Played(1, PIECE_MS)
-    assert [audio.played(mark) for mark in more] == [Played(1, PIECE_MS + 240)]
+    assert [audio.played(mark) for mark in more] == [Played(1, PIECE_MS + 420)]
     audio.add(1, bytes(160))
     assert audio.mark() is None
     assert audio.finish(1) == b""
     end = audio.mark(last=True)
     assert end is not None
-    assert audio.played(end) == Played(1, 320)
+    assert audio.played(end) == Played(1, 500)
     assert audio.mark(last=True) is None  # it has one already
     assert spoken(audio, 2, 1) == ["2:480"]
 

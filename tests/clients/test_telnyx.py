@@ -178,7 +178,7 @@ def test_nothing_of_a_reply_that_was_cut_is_sent_later() -> None:
 
 def test_marks_tell_what_was_played_unless_it_was_cleared() -> None:
     protocol = started()
-    names = [sent(protocol.speech(1, audio))[1]["mark"]["name"] for audio in (PACKET, PACKET * 10)]
+    names = [sent(protocol.speech(1, audio))[1]["mark"]["name"] for audio in (PACKET, PACKET * 20)]
     assert protocol.receive(frame("mark", mark={"name": names[0]})) == (Played(1, 20.0),)
     assert sent(protocol.tell(ReplyCut(1, "One"))) == [{"event": "clear"}]
     assert protocol.receive(frame("mark", mark={"name": names[1]})) == ()

@@ -147,7 +147,7 @@ def test_speech_is_sent_in_packets_of_20_ms_and_marks_say_what_was_played(starte
 
 def test_marks_that_come_back_because_of_clear_were_not_played(started: TwilioProtocol) -> None:
     _, first = sent(started.speech(1, b"\x7f" * 480))
-    _, second = sent(started.speech(1, b"\x7f" * 2000))
+    _, second = sent(started.speech(1, b"\x7f" * 4000))
     assert played(started, first) == [Played(1, 60.0)]
     assert started.tell(ReplyCut(1, "One")) == (json.dumps({"event": "clear", "streamSid": STREAM}, separators=",:"),)
     assert played(started, second) == []

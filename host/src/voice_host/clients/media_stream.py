@@ -152,6 +152,7 @@ class JsonMediaStream(MediaStream):
 
     def __init__(self, packet_bytes: int, *, hears: bytes, speaks: bytes) -> None:
         super().__init__(SpokenAudio(packet_bytes, G711_BYTES_PER_MS, speaks))
+        self._validate = self.parser.validator.validate_json
         self._stream: str | None = None
         """The id of the stream; None: it has not started."""
         self._jitter = JitterBuffer(G711_BYTES_PER_MS, hears)
@@ -161,15 +162,17 @@ class JsonMediaStream(MediaStream):
         if isinstance(frame, bytes):
             return (Malformed(f"{self.carrier} sends text frames only"),)
         try:
-            message = self.parser.validate_json(frame)
+            message = self._validate(frame)
         except ValidationError as error:
             return (self._why(error),)
         event = message["event"]
+        if event == "media" and "media" in message and self._is_ours(message):
+            return self._media(message["media"])  # as nearly all frames
         if event in _DETAILED and (event not in message or message.get(self.stream_key) is None):
             return (self._invalid,)
-        if event != "media":
-            return self._control(event, message) if admit() else ()
-        return self._media(message["media"]) if self._is_ours(message) else (_NOT_STARTED,)
+        if event == "media":
+            return (_NOT_STARTED,)
+        return self._control(event, message) if admit() else ()
 
     def _control(self, event: str, message: Mapping[str, Any]) -> Sequence[ClientEvent]:
         """Take a message that holds no audio."""

@@ -6,7 +6,7 @@ import re
 
 from voice_host.clients.protocol import Played
 
-MARK_EVERY_MS = 200
+MARK_EVERY_MS = 400
 """How much audio is sent before the next mark. Between marks, what was played is known from the clock. Each mark that
 comes back counts as a message of the client, of which `limits.messages_per_s` allows 20 a second."""
 
