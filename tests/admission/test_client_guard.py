@@ -61,6 +61,25 @@ def test_frames_without_audio_are_not_free() -> None:
     assert passed == 10_000
 
 
+def test_what_comes_beside_the_audio_is_not_free() -> None:
+    g, passed = guard(Clock()), 0
+    while g.audio(0, 60_000) is None:
+        passed += 1
+    assert passed == 10 * SECOND // 3750
+
+
+@pytest.mark.parametrize(
+    ("audio", "frame_size"),
+    [(640, 640), (640, 366), (320, 1340), (40, 220)],
+    ids=["binary", "telephone", "Realtime with an agent at 8 kHz", "2.5 ms of it"],
+)
+def test_the_frames_of_audio_that_clients_send_count_as_their_audio(audio: int, frame_size: int) -> None:
+    g = guard(Clock())
+    for _ in range(10 * SECOND // audio):
+        assert g.audio(audio, frame_size) is None
+    assert g.audio(audio, frame_size) is not None
+
+
 def test_messages_may_come_in_a_burst_but_not_for_ever() -> None:
     clock = Clock()
     g = guard(clock, LimitsSettings(messages_per_s=5))

@@ -50,7 +50,7 @@ class Worker:
     async def _serve(self, transport: AsgiWebSocket) -> None:
         connection = ClientConnection(transport, VoiceHostV1(), send_timeout_s=5)
         await connection.accept()
-        connection.divert(self.audio.append)
+        connection.divert(lambda audio, _: self.audio.append(audio))
         opening = await connection.opening(8192)
         assert isinstance(opening, Opening)
         await connection.tell(ReplyText(0, json.dumps(opening.metadata)))

@@ -117,8 +117,8 @@ async def test_audio_in_text_is_taken_as_it_arrives_unless_an_earlier_message_is
     client = Client(says=[start, json.dumps(key)])
     connection = ClientConnection(client, TelephoneProtocol(), send_timeout_s=5)
     assert isinstance(await connection.opening(1000), Opening)
-    taken: list[bytes] = []
-    connection.divert(taken.append)
+    taken: list[tuple[bytes, int]] = []
+    connection.divert(lambda audio, frame_size: taken.append((audio, frame_size)))
     media = json.dumps({"event": "media", "stream": "S1", "payload": base64.b64encode(b"\xff\x7f").decode()})
     assert not client.take(media)  # nobody receives yet
     handled = await connection.receive()
@@ -128,7 +128,7 @@ async def test_audio_in_text_is_taken_as_it_arrives_unless_an_earlier_message_is
     reading = asyncio.create_task(connection.receive())
     await asyncio.sleep(0)
     assert client.take(media)
-    assert taken == [b"\xff\x7f"]
+    assert taken == [(b"\xff\x7f", len(media))]
     for other in (json.dumps(key), "{", json.dumps({"event": "media", "stream": "S2", "payload": ""})):
         assert not client.take(other)
         assert connection.read(other) != []  # it is parsed as if it had not been offered
@@ -145,7 +145,7 @@ async def test_a_frame_that_holds_nothing_waits_for_its_turn_where_it_counts_as_
     client = Client(says=[json.dumps({"event": "start", "stream_id": "s", "start": details})])
     connection = ClientConnection(client, TelnyxProtocol("v3:call"), send_timeout_s=5)
     assert isinstance(await connection.opening(4096), Opening)
-    connection.divert(lambda _: None)
+    connection.divert(lambda *_: None)
     reading = asyncio.create_task(connection.receive())
     await asyncio.sleep(0)
     media = {"chunk": "1", "timestamp": "0", "payload": ""}

@@ -48,7 +48,7 @@ async def test_audio_and_keys_come_in_the_order_in_which_they_were_sent(seed: in
     over = asyncio.Event()
     app = FastAPI()
 
-    def take(data: bytes) -> None:
+    def take(data: bytes, _: int = 0) -> None:
         came.append(str(int.from_bytes(data)))
 
     @app.websocket("/")

@@ -26,6 +26,10 @@ sends a file as fast as it can stays below that, since its excess audio is dropp
 SHORTEST_FRAME_MS = 1
 """Shorter frames count as this long, since each frame has a cost of its own."""
 
+FRAME_PER_AUDIO = 16
+"""A frame counts as at least a 16th of its length, whatever audio is in it, since all of it is parsed. Frames of JSON
+with audio in Base64 are at most 6 times as long as the PCM16 that is made of them."""
+
 NOTIFY_AGAIN_S = 10.0
 """How often a client that stays over a limit is warned, in seconds."""
 
@@ -68,11 +72,16 @@ class ClientGuard:
         self._message_patience = TokenBucket(per_s / 10, PATIENCE_S * per_s, clock)
         self._notified: dict[str, float] = {}
 
-    def audio(self, size: int) -> Violation | None:
-        """Check a binary frame of `size` bytes. None: it is within the limits."""
+    def audio(self, size: int, frame_size: int = 0) -> Violation | None:
+        """Check a frame of audio. None: it is within the limits.
+
+        Args:
+            size: bytes of the audio, as PCM16 at the microphone's sample rate.
+            frame_size: length of the frame that it came in, in bytes or characters.
+        """
         if size > (most := self._limits.max_frame_bytes):
             return Violation("max_frame_bytes", f"A frame may have at most {most} bytes.", fatal=True)
-        cost = max(size, self._shortest_frame)
+        cost = max(size, self._shortest_frame, frame_size // FRAME_PER_AUDIO)
         if self._audio.take(cost):
             return None
         message = "Audio comes faster than real time, and the excess is dropped. Is it in the format of the session?"

@@ -45,7 +45,7 @@ async def read_client(call: Call, guard: ClientGuard) -> None:
             call.phone.hung_up("goodbye" if frame.on_purpose else "lost")
             return
         for event in await _read(call, guard, frame):
-            await _take(call, guard, microphone, event)
+            await _take(call, guard, microphone, event, len(frame))
         if number % FRAMES_IN_A_ROW == 0:
             await asyncio.sleep(0)
 
@@ -77,14 +77,14 @@ class _Microphone:
         self._guard = guard
         self._closed = False
 
-    def hear(self, data: bytes) -> None:
-        """Take a frame of audio, as the client sent it."""
+    def hear(self, data: bytes, frame_size: int) -> None:
+        """Take audio, as the client sent it, of a frame of a certain length."""
         decoder = self._call.client.decoder
         if self._closed or self._call.over.done():
             return
         if self._call.reply is not None:
             self._call.reply.playout.note_liveness()
-        if (violation := self._guard.audio(int(decoder.size(data)))) is None:
+        if (violation := self._guard.audio(int(decoder.size(data)), frame_size)) is None:
             if dropped := self._call.microphone.put(data, decoder):
                 self._call.reporter.note(MicrophoneDropped(dropped))
         elif violation.notify:
@@ -94,10 +94,10 @@ class _Microphone:
             self._call.reporter.note(LimitExceeded(violation.limit))
 
 
-async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: ClientEvent) -> None:
+async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: ClientEvent, frame_size: int) -> None:
     match event:
         case Audio(data):
-            microphone.hear(data)
+            microphone.hear(data, frame_size)
         case Typed(text):
             if violation := guard.typed(text):
                 await call.over_limit(violation, unanswered=True)

@@ -320,15 +320,16 @@ class ClientConnection:
             self._configured.set()
         return received
 
-    def divert(self, take: Callable[[bytes], None]) -> None:
-        """Pass audio to `take` as it arrives, if the server supports it, as it was sent, for `decoder`.
+    def divert(self, take: Callable[[bytes, int], None]) -> None:
+        """Pass audio to `take` as it arrives, if the server supports it: as it was sent, for `decoder`, and the length
+        of its frame.
 
         `receive` returns the frames that hold anything else, and the text frames that come while one is handled. Audio
         in binary frames may overtake a message.
         """
         self._transport.divert(lambda frame: self._take_now(frame, take))
 
-    def _take_now(self, frame: Frame, take: Callable[[bytes], None]) -> bool:
+    def _take_now(self, frame: Frame, take: Callable[[bytes, int], None]) -> bool:
         """Take a frame if it holds audio. Returns whether it does."""
         if self._unknown:
             return False
@@ -340,7 +341,7 @@ class ClientConnection:
             return False  # a mistake in a frame of audio is one that `read` finds again
         for event in received:
             if isinstance(event, Audio):
-                take(event.data)
+                take(event.data, len(frame))
             else:
                 self._configured.set()
         return True
