@@ -64,6 +64,7 @@ def test_that_audio_was_cleared_is_known_already() -> None:
         message("notify", payload={"mark": "two"}),
         message("notify", payload={}),
         CONNECTED,
+        PACKET[:-1],
     ],
 )
 def test_a_carrier_cannot_break_a_call(received: Frame) -> None:
@@ -75,6 +76,12 @@ def test_a_carrier_cannot_break_a_call(received: Frame) -> None:
 )
 def test_a_stream_that_opens_with_anything_else_is_refused(first: Frame) -> None:
     assert isinstance(VonageProtocol().receive(first)[0], Malformed)
+
+
+def test_an_unknown_event_before_the_connection_does_not_keep_it_from_being_made() -> None:
+    protocol = VonageProtocol()
+    assert protocol.receive(message("sing")) == (Malformed("Vonage sent an unknown event", unknown=True),)
+    assert protocol.receive(CONNECTED) == (Opening({}),)
 
 
 def test_speech_is_sent_in_packets_of_20_ms_and_the_end_of_a_reply_is_padded() -> None:

@@ -81,7 +81,7 @@ class VonageProtocol(MediaStream):
     def receive(self, frame: Frame, admit: Admit = unlimited) -> Sequence[ClientEvent]:
         """Parse a frame of the carrier."""
         if isinstance(frame, bytes):
-            return (Audio(frame),) if self._connected else (Malformed("audio came before websocket:connected"),)
+            return (self._audio(frame),)
         if not admit():
             return ()
         try:
@@ -98,6 +98,13 @@ class VonageProtocol(MediaStream):
             case _Notify(payload=payload):
                 return self._played(payload.mark)
         return ()
+
+    def _audio(self, frame: bytes) -> Audio | Malformed:
+        if not self._connected:
+            return Malformed("audio came before websocket:connected")
+        if len(frame) % 2:  # taken as audio, it would make noise of all that follows
+            return Malformed("the audio is not PCM16: it has half a sample")
+        return Audio(frame)
 
     def _open(self, message: _Connected) -> Sequence[ClientEvent]:
         if self._connected:
