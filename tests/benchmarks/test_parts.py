@@ -179,7 +179,7 @@ def test_a_telephone_caller_speaks_as_its_carrier_does(
     caller = caller_class(Stream("/", {}, "CA1"), 7, SILENT)
     caller.transport = wire = Wire()
     caller.on_open(b"")
-    assert wire.said(protocol) == [Opening()]
+    assert wire.said(protocol) == [Opening(says_goodbye=True)]
     caller.send_microphone()
     assert wire.said(protocol) == [Audio(b"\xff" * 160)]
     for frame in protocol.speech(1, b"\xff" * 320):

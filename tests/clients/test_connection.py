@@ -16,7 +16,17 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from tests.clients.telephone import TelephoneProtocol
 from voice_host.call.events import ReplyCut, ReplyText, SpeechSent
 from voice_host.clients.close_codes import CloseCode
-from voice_host.clients.protocol import Admit, Audio, Dtmf, Frame, Malformed, Opening, unlimited
+from voice_host.clients.protocol import (
+    Admit,
+    Audio,
+    ClientEvent,
+    Dtmf,
+    Frame,
+    Handshake,
+    Malformed,
+    Opening,
+    unlimited,
+)
 from voice_host.clients.telnyx import TelnyxProtocol
 from voice_host.clients.transport import ConnectionLost, Disconnected
 from voice_host.clients.transport.asgi import AsgiWebSocket
@@ -303,3 +313,14 @@ async def test_unknown_messages_before_the_call_are_reported_when_it_has_begun()
     unknown = Malformed("Telnyx sent an unknown event", unknown=True)
     assert connection.read(key) == [unknown, Dtmf("1")]
     assert connection.read(key) == [Dtmf("1")]
+
+
+@pytest.mark.parametrize("says_goodbye", [True, False])
+async def test_a_client_that_would_have_said_goodbye_is_lost_if_it_just_closes(says_goodbye: bool) -> None:
+    class Polite(VoiceHostV1):
+        def connected(self, handshake: Handshake) -> Sequence[ClientEvent]:
+            return (Opening(says_goodbye=says_goodbye),)
+
+    connection = ClientConnection(Client(says=[Disconnected(on_purpose=True)]), Polite(), send_timeout_s=5)
+    await connection.opening(MAX_BYTES)
+    assert await connection.receive() == Disconnected(on_purpose=not says_goodbye)

@@ -47,7 +47,7 @@ def started(encoding: str = "PCMU", **options: Any) -> TelnyxProtocol:
     protocol = TelnyxProtocol(CALL, **options)
     assert protocol.connected(Handshake()) == ()
     assert protocol.receive('{"event": "connected", "version": "1.0.0"}') == ()
-    assert protocol.receive(start(encoding)) == (Opening({}),)
+    assert protocol.receive(start(encoding)) == (Opening({}, says_goodbye=True),)
     return protocol
 
 
@@ -58,13 +58,13 @@ def sent(frames: Any) -> list[dict[str, Any]]:
 def test_the_front_names_it_with_the_call_and_the_codec() -> None:
     protocol = protocol_of(ProtocolChoice(name="telnyx", options={"call_id": CALL, "codec": "PCMA"}))
     assert protocol.speaker == AudioFormat("alaw", 8000)
-    assert protocol.receive(start()) == (Opening({}),)
+    assert protocol.receive(start()) == (Opening({}, says_goodbye=True),)
 
 
 def test_parameters_of_the_stream_are_metadata() -> None:
     protocol = TelnyxProtocol(CALL)
     assert protocol.receive(start(custom_parameters={"plan": "gold"}, client_state=None)) == (
-        Opening({"plan": "gold"}),
+        Opening({"plan": "gold"}, says_goodbye=True),
     )
 
 

@@ -42,7 +42,7 @@ def fresh() -> TwilioProtocol:
 
 @pytest.fixture
 def started(fresh: TwilioProtocol) -> TwilioProtocol:
-    assert fresh.receive(start()) == (Opening({}),)
+    assert fresh.receive(start()) == (Opening({}, says_goodbye=True),)
     return fresh
 
 
@@ -57,7 +57,7 @@ def test_a_stream_is_opened_by_its_start(fresh: TwilioProtocol) -> None:
     assert fresh.receive('{"event":"connected","protocol":"Call","version":"1.0.0"}') == ()
     [unknown] = fresh.receive('{"event":"something-new"}')
     assert unknown == Malformed("Twilio sent an unknown event", unknown=True)
-    assert fresh.receive(start(customParameters={"name": "value"})) == (Opening({"name": "value"}),)
+    assert fresh.receive(start(customParameters={"name": "value"})) == (Opening({"name": "value"}, says_goodbye=True),)
 
 
 @pytest.mark.parametrize(

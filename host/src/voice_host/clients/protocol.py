@@ -42,6 +42,8 @@ class Opening:
             `stopped`), so that the call has to wait for that.
         configures: the client may choose its audio formats with its first message (`Configured`), so that the agent
             should not speak before.
+        says_goodbye: the client ends a call with a message (`Goodbye`), so that one that just closes the connection is
+            lost.
     """
 
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class Opening:
     channel: Channel | None = None
     reports_after_cut: bool = False
     configures: bool = False
+    says_goodbye: bool = False
 
 
 @dataclass(frozen=True, slots=True)

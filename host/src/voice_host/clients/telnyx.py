@@ -117,7 +117,7 @@ class TelnyxProtocol(JsonMediaStream):
             return Malformed("the audio is neither PCMU nor PCMA at 8 kHz: allow only these for the connection")
         self._in = CODECS[audio["encoding"]]
         self._jitter = JitterBuffer(G711_BYTES_PER_MS, self._in.silence)
-        return Opening(details.get("custom_parameters", {}))
+        return Opening(details.get("custom_parameters", {}), says_goodbye=True)
 
     def _media(self, media: _Media) -> Sequence[ClientEvent]:
         if media.get("track", "inbound") != "inbound":

@@ -80,7 +80,7 @@ class TwilioProtocol(JsonMediaStream):
             return Malformed("the stream belongs to another call")
         if (audio["encoding"], audio["sampleRate"], audio["channels"]) != ("audio/x-mulaw", 8000, 1):
             return Malformed("the audio is not mu-law at 8 kHz")
-        return Opening(details.get("customParameters", {}))
+        return Opening(details.get("customParameters", {}), says_goodbye=True)
 
     def _media(self, media: _Media) -> Sequence[ClientEvent]:
         if media.get("track", "inbound") != "inbound":

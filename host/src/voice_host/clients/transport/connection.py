@@ -97,6 +97,7 @@ class ClientConnection:
         self._unknown: list[ClientEvent] = []  # what came before the call, to be reported when it has begun
         self._formats = (self._protocol.microphone, self._protocol.speaker)
         self.reports_after_cut = False
+        self._says_goodbye = False
         self._receiving = False
         self._asked = False  # for admission of the frame that is offered
         self.decoder = AudioDecoder(AudioFormat(), TONE_RATE_HZ)  # which converts nothing
@@ -161,6 +162,7 @@ class ClientConnection:
                 return introduced
             opening = introduced
         self.reports_after_cut = opening.reports_after_cut
+        self._says_goodbye = opening.says_goodbye
         if not opening.configures:
             self._configured.set()
         return opening
@@ -309,6 +311,7 @@ class ClientConnection:
         self._receiving = False
         if isinstance(frame, Disconnected):
             self._gone = True
+            return Disconnected(on_purpose=frame.on_purpose and not self._says_goodbye)
         return frame
 
     def read(self, frame: Frame, admit: Admit = unlimited) -> list[ClientEvent]:
