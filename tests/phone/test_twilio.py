@@ -306,7 +306,8 @@ async def test_a_stream_that_is_lost_ends_the_session_and_is_told() -> None:
 )
 async def test_a_stream_that_is_not_what_was_agreed(start: dict[str, Any]) -> None:
     async with twilio_host(config=GREETING) as (host, twilio):
-        assert await hears(twilio, start=start) == [FAILED]
+        twilio.start = start
+        assert await hears(twilio) == [FAILED]
         assert host.heard.sessions == []
         assert twilio.lines[0].closed[0][0] == 4500
         assert await over(host, twilio.lines[0]) == "failed"

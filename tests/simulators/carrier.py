@@ -38,12 +38,18 @@ class CarrierSimulator(Observable, Generic[Line]):
         address: of the host itself, on loopback; set it before the first call.
         url: of the REST API.
         lines: the calls, in order.
+        begins: whether streams begin as they should. Otherwise they connect, and nothing is sent on them.
+        first: what to send on a stream before anything else.
+        start: what to say in the message that starts a stream instead of the truth.
     """
 
     def __init__(self, *routes: Route) -> None:
         super().__init__()
         self.address = self.url = ""
         self.lines: list[Line] = []
+        self.begins = True
+        self.first: list[str] = []
+        self.start: dict[str, Any] = {}
         self._routes = routes
         self._stack = AsyncExitStack()
 

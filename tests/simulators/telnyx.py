@@ -271,6 +271,16 @@ class TelnyxLine(Observable):
         assert self._ws is not None
         self._ws.transport.abort()
 
+    async def close_stream(self) -> None:
+        """Close the stream without `stop`, as a proxy may, while the call goes on."""
+        assert self._ws is not None
+        await self._ws.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a stream."""
+        return self._ws is not None
+
     async def send(self, event: str, **fields: Any) -> None:
         """Send a frame on the stream."""
         await self.send_raw(self._frame(event, **fields))
@@ -371,7 +381,11 @@ class TelnyxLine(Observable):
 
     async def _begin(self, streaming: Streaming) -> None:
         assert self._ws is not None
-        await self._ws.send('{"event": "connected", "version": "1.0.0"}')
+        self.changed()
+        if not self._telnyx.begins:
+            return
+        for frame in (*self._telnyx.first, '{"event": "connected", "version": "1.0.0"}'):
+            await self._ws.send(frame)
         details = {
             "call_control_id": self.id,
             "client_state": None,
@@ -379,6 +393,7 @@ class TelnyxLine(Observable):
             "from": self._from,
             "to": self._to,
             "media_format": {"encoding": self._codec, "sample_rate": 8000, "channels": 1},
+            **self._telnyx.start,
         }
         await self.send("start", start=details)
         self.stream_opened = True

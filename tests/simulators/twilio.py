@@ -74,19 +74,16 @@ class TwilioSimulator(CarrierSimulator["Line"]):
 
     @asynccontextmanager
     async def call(self, to: str, from_number: str = "+15550199", **more: Any) -> AsyncIterator[Line]:
-        """Call a number of the account, and hang up. `more`: further fields of the webhook, and `start`."""
+        """Call a number of the account, and hang up. `more`: further fields of the webhook."""
         line = self.ring(to, from_number, **more)
         try:
             yield line
         finally:
             await line.hang_up()
 
-    def ring(
-        self, to: str, from_number: str = "+15550199", *, start: dict[str, Any] | None = None, **more: str
-    ) -> Line:
-        """Call a number of the account. `start`: what the stream begins with instead of the truth."""
+    def ring(self, to: str, from_number: str = "+15550199", **more: str) -> Line:
+        """Call a number of the account."""
         line = Line(self, to, from_number, "inbound", more)
-        line.start_details = start or {}
         self.lines.append(line)
         line.start(line.fetch(f"{self.public_url}/phone/twilio/voice"))
         return line
@@ -172,7 +169,6 @@ class Line(Observable):
         updates: what the host asked of the call.
         streams: the addresses of the streams, in order.
         closed: close code and reason of each stream that has ended.
-        start_details: what to send in `start` instead of the truth.
     """
 
     def __init__(
@@ -196,7 +192,6 @@ class Line(Observable):
         self._task: asyncio.Task[None] | None = None
         self._words: list[bytes] = []
         self._sequence = 0
-        self.start_details: dict[str, Any] = {}
 
     @property
     def fields(self) -> Fields:
@@ -236,6 +231,16 @@ class Line(Observable):
         """Break the connection of the stream. The call goes on."""
         assert self._ws is not None
         self._ws.transport.abort()
+
+    async def close_stream(self) -> None:
+        """Close the stream without `stop`, as a proxy may. The call goes on."""
+        assert self._ws is not None
+        await self._ws.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a stream."""
+        return self._ws is not None
 
     # --- whom the host calls ------------------------------------------------------------------------------------------
 
@@ -352,6 +357,7 @@ class Line(Observable):
                 await self.twilio.post(report, [*self.fields, *event])
             return
         self._ws = ws
+        self.changed()
         async with ws:
             await self._stream(ws)
         self._ws = None
@@ -378,7 +384,11 @@ class Line(Observable):
     async def _talk(self, ws: ClientConnection) -> None:
         """Introduce the call, and send the caller's audio, in time."""
         self._ws = ws
+        if not self.twilio.begins:
+            return
         try:
+            for frame in self.twilio.first:
+                await ws.send(frame)
             await ws.send(json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"}))
             details = {
                 "streamSid": self.stream_sid,
@@ -387,7 +397,7 @@ class Line(Observable):
                 "tracks": ["inbound"],
                 "customParameters": {},
                 "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
-                **self.start_details,
+                **self.twilio.start,
             }
             await self.send("start", start=details)
             began_s = asyncio.get_running_loop().time()

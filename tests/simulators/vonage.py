@@ -229,6 +229,11 @@ class VonageLine(Observable):
         assert self._ws is not None
         self._ws.transport.abort()
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a WebSocket."""
+        return self._ws is not None
+
     async def send(self, event: str, **fields: Any) -> None:
         """Send an event on the WebSocket."""
         await self.send_raw(json.dumps({"event": f"websocket:{event}", **fields}))
@@ -292,7 +297,11 @@ class VonageLine(Observable):
         status = "disconnected"
         try:
             async with self.connecting() as self._ws:
-                await self.send("connected", **{"content-type": "audio/l16;rate=16000"})
+                self.changed()
+                for frame in self._vonage.first:
+                    await self._ws.send(frame)
+                if self._vonage.begins:
+                    await self.send("connected", **{"content-type": "audio/l16;rate=16000", **self._vonage.start})
                 async with asyncio.TaskGroup() as tasks:
                     playing = tasks.create_task(self.speaker.run())
                     await self._listen(self._ws)

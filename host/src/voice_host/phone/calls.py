@@ -230,6 +230,8 @@ class PhoneCalls:
             deadline.cancel()
         self._admission.give_back(call.lease)
         metrics.PHONE_CALLS.labels(call.channel.name, call.channel.direction, outcome).inc()
+        lease, fields = call.lease, _log_fields(call.channel)
+        log.info("phone_call_over", agent_id=lease.agent_id, session_id=lease.session_id, outcome=outcome, **fields)
         self._calls.pop(call.lease.session_id, None)
         self._over[call.lease.session_id] = call
         while len(self._over) > MAX_OVER:

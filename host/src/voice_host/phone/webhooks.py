@@ -34,7 +34,7 @@ async def receive_body(request: Request) -> bytes | None:
 
 
 def refuse_webhook(request: Request, carrier: str, status: int, kind: str, reason: str) -> Response:
-    """Refuse a webhook, count it by `kind`, and log it with the reason."""
+    """Answer a webhook that has no effect with `status`, count it by `kind`, and log it with the reason."""
     metrics.PHONE_REFUSED.labels(carrier, kind).inc()
     path = request.scope["path"]
     log.warning("phone_webhook_refused", carrier=carrier, path=path, status=status, kind=kind, reason=reason)
