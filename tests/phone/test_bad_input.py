@@ -147,7 +147,9 @@ async def test_a_webhook_that_is_signed_and_is_none_of_a_call(
         assert host.admission.calls == 0
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"data": {"payload": {}}}'])
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b'{"data": {"payload": {}}}', b'{"data": {"event_type": "call.initiated"}}']
+)
 async def test_a_webhook_of_telnyx_that_is_none_is_not_asked_for_again(
     body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -155,8 +157,8 @@ async def test_a_webhook_of_telnyx_that_is_none_is_not_asked_for_again(
         watched = Watched(caplog, "phone_refused", carrier="telnyx", reason="body")
         assert (await telnyx.deliver("other", body, telnyx.signed(body))).status_code == 200
         assert watched.count == watched.logged("phone_webhook_refused", carrier="telnyx", kind="body") == 1
-        other = b'{"data": {"event_type": "message.received", "payload": {}}}'
-        assert (await telnyx.deliver("other", other, telnyx.signed(other))).status_code == 200
+        for other in (b'{"data": {"event_type": "message.received", "payload": {}}}', b'{"data": {"event_type": "x"}}'):
+            assert (await telnyx.deliver("other", other, telnyx.signed(other))).status_code == 200
         assert watched.count == 1  # carriers send webhooks about many things
 
 
@@ -174,8 +176,10 @@ async def test_a_number_that_no_agent_answers(carrier: str, caplog: pytest.LogCa
 async def test_an_agent_that_is_not_there(carrier: str, agent: str, caplog: pytest.LogCaptureFixture) -> None:
     async with HOSTS[carrier](numbers={NUMBER: agent}) as (_, simulator):
         watched = Watched(caplog, "phone_refused", carrier=carrier, reason="unavailable")
+        refused = Watched(caplog, "calls_refused", agent="desk" if "@" in agent else "", code="4404")
         assert await hears(carrier, simulator) == [UNAVAILABLE]
         assert watched.count == watched.logged("phone_call_refused", carrier=carrier, kind="unavailable") == 1
+        assert refused.count == watched.logged("call_refused", carrier=carrier, code=4404) == 1
 
 
 @pytest.mark.parametrize("carrier", ["twilio", "vonage"])
@@ -293,6 +297,8 @@ def mistakes(carrier: str, line: Any) -> list[str | bytes]:
             "{",
             '{"event": "websocket:sing"}',
             '{"event": "websocket:connected", "content-type": "audio/l16;rate=16000"}',
+            '{"event": "websocket:notify", "payload": {"mark": "other"}}',
+            '{"event": "websocket:dtmf", "digit": "12"}',
             bytes(639),  # half a sample
         ]
     key, stream = ("streamSid", line.stream_sid) if carrier == "twilio" else ("stream_id", "S-" + line.id)
@@ -310,6 +316,8 @@ def mistakes(carrier: str, line: Any) -> list[str | bytes]:
         json.dumps({"event": "media", key: other, "media": packet}),
         json.dumps({"event": "media", key: stream, "media": {**packet, "payload": "%"}}),
         json.dumps({"event": "start", key: stream, "start": starts[carrier]}),
+        json.dumps({"event": "mark", key: stream, "mark": {"name": "other"}}),
+        json.dumps({"event": "dtmf", key: stream, "dtmf": {"digit": "12"}}),
     ]
 
 

@@ -84,7 +84,10 @@ class ClientGuard:
         cost = max(size, self._shortest_frame, frame_size // FRAME_PER_AUDIO)
         if self._audio.take(cost):
             return None
-        message = "Audio comes faster than real time, and the excess is dropped. Is it in the format of the session?"
+        message = (
+            "Audio comes faster than real time, or with too much beside it, and the excess is dropped. Is it in the "
+            "format of the session?"
+        )
         return self._violation("audio_burst_s", message, fatal=not self._audio_patience.take(cost))
 
     def message(self, raw: str | bytes) -> Violation | None:

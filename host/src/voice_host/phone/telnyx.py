@@ -89,7 +89,7 @@ class _Payload(BaseModel):
 
 class _Data(BaseModel):
     event_type: str = Field(max_length=128)
-    payload: dict[str, Any]
+    payload: Any = None
 
 
 class _Webhook(BaseModel):
