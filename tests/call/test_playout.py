@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from voice_host.call.heard import HeardText, SpokenClause, unheard
 from voice_host.call.playout import Playout
-from voice_host.call.playout_clock import PlayoutClock
 from voice_host.testing import in_virtual_time, run_in_virtual_time
 from voice_host.text import SpokenStream, Wording
 from voice_host.text.spans import Kind
@@ -140,16 +139,6 @@ def test_stop_frees_a_voice_that_waits_for_room() -> None:
     run_in_virtual_time(main())
 
 
-def test_the_clients_own_word_beats_the_estimate() -> None:
-    clock = PlayoutClock()
-    clock.add_sent(1000, now_ms=0)
-    assert clock.played_ms(400) == 400
-    clock.report(100, now_ms=400)
-    assert clock.played_ms(400) == 100
-    assert clock.played_ms(450) == 150
-    assert clock.played_ms(5000) == 1000
-
-
 @in_virtual_time
 async def test_a_client_that_pauses_while_held_has_heard_no_more_and_plays_the_rest_afterwards() -> None:
     line = Line()
@@ -203,24 +192,6 @@ async def test_a_pause_that_is_told_after_the_release_ended_with_it() -> None:
     await line.playout.played()
     assert line.playout.heard() == "Hello there."
     assert line.sent_ms == 300
-
-
-def test_a_client_that_reports_pauses_alone_is_not_lost_for_want_of_reports() -> None:
-    clock = PlayoutClock()
-    clock.add_sent(10_000, now_ms=0)
-    for at_ms in (1000, 4000):
-        clock.pause(at_ms, now_ms=at_ms)
-        clock.resume(at_ms)
-    clock.note_liveness(4500)
-    assert clock.confirmed_played_ms(9000) == 4500
-
-
-def test_a_client_that_ran_dry_plays_from_when_audio_comes_again() -> None:
-    clock = PlayoutClock()
-    clock.add_sent(100, now_ms=0)
-    clock.add_sent(100, now_ms=1000)
-    assert clock.played_ms(1000) == 100
-    assert clock.played_ms(1050) == 150
 
 
 def test_heard_is_exact_where_the_voice_times_its_words() -> None:
@@ -290,35 +261,6 @@ def test_what_follows_a_clause_the_voice_failed_in_is_heard() -> None:
     heard.begin(SpokenClause(" Four five six.", complete=True))
     heard.add_audio(1000)
     assert heard.at(1000) == "Four five six."
-
-
-def test_a_lost_client_has_played_on_until_a_report_is_missing() -> None:
-    clock = PlayoutClock()
-    clock.add_sent(5000, 0)
-    assert clock.confirmed_played_ms(3000) == clock.played_ms(3000) == 3000  # it reports nothing: who knows
-    clock.report(200, 250)
-    assert clock.confirmed_played_ms(3000) == 2950  # it may report once only
-    clock.report(400, 500)
-    clock.report(600, 700)
-    assert clock.played_ms(40_000) == 5000
-    assert clock.confirmed_played_ms(40_000) == 850
-    assert clock.confirmed_played_ms(800) == 700
-
-
-def test_a_lost_client_that_reports_nothing_has_played_on_until_its_microphone_fell_silent() -> None:
-    clock = PlayoutClock()
-    clock.note_liveness(0)  # before any audio: it says nothing of this reply
-    clock.add_sent(5000, 1000)
-    assert clock.confirmed_played_ms(3000) == 2000
-    for now_ms in (1020, 1500, 1800):
-        clock.note_liveness(now_ms)
-    assert clock.confirmed_played_ms(1810) == clock.confirmed_played_ms(40_000) == 800
-    clock.add_sent(1000, 9000)  # the voice was slow: what was played stays played
-    assert clock.confirmed_played_ms(40_000) == 800
-    clock.report(900, 9100)
-    assert clock.confirmed_played_ms(40_000) == 900
-    clock.note_liveness(9200)
-    assert clock.confirmed_played_ms(40_000) == 1000
 
 
 @given(

@@ -238,7 +238,7 @@ class Playout:
 
     def stopped_at(self, played_ms: float) -> None:
         """Take the client's report that it has stopped for good after `played_ms`."""
-        self._clock.pause(played_ms, self._now_ms())
+        self._clock.stop(played_ms, self._now_ms())
 
     def note_liveness(self) -> None:
         """Note that the client is connected, since its microphone sends audio. So it has played what is due by now."""

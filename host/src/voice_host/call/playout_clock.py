@@ -17,8 +17,9 @@ class PlayoutClock:
         self._origin_ms = 0.0  # when playing began, if there had been no gap
         self._waits_since_ms: float | None = None
         self._skips: list[tuple[float, float]] = []  # after how much was sent, how much was skipped
-        self._reported: tuple[float, float] | None = None
-        self._report_gap_ms = 0.0  # the longest between two reports
+        self._anchor: tuple[float, float] | None = None  # how much had been played, and when; played on since
+        self._reported_ms: float | None = None  # how much the client has reported as played
+        self._report_gap_ms = 0.0  # the longest that it played between two reports
         self._alive_ms: float | None = None  # how much had been played when the client was last known to be there
         self._paused_ms: float | None = None  # how much had been played when the client paused; None: it plays
 
@@ -26,9 +27,12 @@ class PlayoutClock:
 
     def add_sent(self, duration_ms: float, now_ms: float) -> None:
         """The client has accepted more audio."""
+        # A client that has played everything, or gets its first audio, plays this from now on. By its reports, that may
+        # be at another time than by the server's clock.
         if now_ms - self._origin_ms > self.sent_ms:
-            # The client has played everything, or this is the first audio: it plays this from now on.
             self._origin_ms = now_ms - self.sent_ms
+        if self._anchor is not None and self.played_ms(now_ms) >= self.sent_ms:
+            self._anchor = (self.sent_ms, now_ms)
         self.sent_ms += duration_ms
 
     def start_waiting(self, now_ms: float) -> None:
@@ -71,17 +75,27 @@ class PlayoutClock:
 
     def report(self, played_ms: float, now_ms: float) -> None:
         """Take the client's report of how much it has played, which replaces the estimate."""
-        if self._reported is not None:
-            self._report_gap_ms = max(self._report_gap_ms, now_ms - self._reported[1])
-        self._reported = (min(played_ms, self.sent_ms), now_ms)
+        if self._reported_ms is not None:
+            self._report_gap_ms = max(self._report_gap_ms, self.played_ms(now_ms) - self._reported_ms)
+        self._reported_ms = min(played_ms, self.sent_ms)
+        self._anchor = (self._reported_ms, now_ms)
         if self._paused_ms is not None:
-            self._paused_ms = self._reported[0]
+            self._paused_ms = self._reported_ms
 
     def pause(self, played_ms: float, now_ms: float) -> None:
         """Take the client's report that it has paused, and how much it has played."""
-        self._paused_ms = min(played_ms, self.sent_ms)
+        self._paused_ms = self._reported_ms = min(played_ms, self.sent_ms)
         # Not `report`: a client that reports its pauses alone does not fall silent when no further report comes.
-        self._reported = (self._paused_ms, now_ms)
+        self._anchor = (self._paused_ms, now_ms)
+
+    def stop(self, played_ms: float, now_ms: float) -> None:
+        """Take the client's report that it has stopped for good after `played_ms`.
+
+        It has not played more than there was time for: the OpenAI Agents SDK counts from the first audio of a reply,
+        and so counts the gaps in it, too.
+        """
+        possible_ms = round(self.sent_ms - self.ahead_ms(now_ms), 3)
+        self.pause(min(played_ms, possible_ms), now_ms)
 
     @property
     def paused(self) -> bool:
@@ -92,7 +106,7 @@ class PlayoutClock:
         """The client plays again, from where it paused if it did."""
         if self._paused_ms is not None:
             self._origin_ms = now_ms - self._paused_ms
-            self._reported = (self._paused_ms, now_ms)
+            self._anchor = (self._paused_ms, now_ms)
             self._paused_ms = None
 
     def note_liveness(self, now_ms: float) -> None:
@@ -106,7 +120,7 @@ class PlayoutClock:
             return 0.0
         if self._paused_ms is not None:
             return self._paused_ms
-        played, at = self._reported or (0.0, self._origin_ms)
+        played, at = self._anchor or (0.0, self._origin_ms)
         # To the microsecond: a word that ends now must not be missed because of a rounding error of the clock's floats.
         return max(0.0, min(self.sent_ms, round(played + now_ms - at, 3)))
 
@@ -116,11 +130,11 @@ class PlayoutClock:
         It is taken to have played until a report is overdue. A client that never reports, until it was last known to
         be there; if that is unknown too, until now.
         """
-        if self._reported is not None and self._report_gap_ms:
-            return self.played_ms(min(now_ms, self._reported[1] + self._report_gap_ms))
+        if self._reported_ms is not None and self._report_gap_ms:
+            return min(self.played_ms(now_ms), self._reported_ms + self._report_gap_ms)
         if self._alive_ms is None:
             return self.played_ms(now_ms)
-        return max(self._alive_ms, self._reported[0] if self._reported is not None else 0.0)
+        return max(self._alive_ms, self._reported_ms or 0.0)
 
     def ahead_ms(self, now_ms: float) -> float:
         """Return how much was sent and not played yet, by the server's own clock."""
