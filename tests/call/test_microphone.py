@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voice_host.call.echo import JITTER_S
 from voice_host.call.microphone import MicrophoneBuffer
 from voice_host.clients.audio import AudioDecoder
 from voice_host.clients.protocol import AudioFormat
@@ -205,6 +206,37 @@ def test_what_came_before_the_format_changed_is_decoded_as_before() -> None:
         microphone.put(bytes(640), AudioDecoder(AudioFormat(), 16000))
         microphone.put(b"\x80" * 480, AudioDecoder(AudioFormat("mulaw", 16000), 16000))
         assert recogniser.heard == bytes(640) + struct.pack("<h", 32124) * 480
+        microphone.close()
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize("frames", [1, 9, 14])
+def test_the_echo_guard_hears_what_came_before_a_gap_while_it_still_knows_when_that_was(frames: int) -> None:
+    """The last frames, less than a piece, wait neither for more audio nor until the gap counts as silence.
+
+    The guard takes audio that is later than `JITTER_S` for new: an echo in it would be compared with the wrong speech.
+    """
+
+    async def main() -> None:
+        now_s, heard = asyncio.get_running_loop().time, bytearray()
+        late_s: list[float] = []
+
+        def hear(pcm: bytes) -> None:
+            heard.extend(pcm)
+            late_s.append(now_s() - began_s - len(heard) / 32000)
+
+        microphone = MicrophoneBuffer(16000, 10, hear)
+        recogniser = Recogniser(microphone, piece_ms=100)
+        decoder, began_s = AudioDecoder(AudioFormat("mulaw", 16000), 16000), now_s()
+        for _ in range(frames):
+            await asyncio.sleep(0.02)
+            microphone.put(b"\x20" * 320, decoder)
+        await asyncio.sleep(JITTER_S)
+        assert len(heard) == frames * 640
+        assert max(late_s) < JITTER_S
+        microphone.put(b"\x20" * 320 * 5, decoder)
+        assert recogniser.heard == heard  # a gap this short puts no silence into a word
         microphone.close()
 
     run_in_virtual_time(main())
