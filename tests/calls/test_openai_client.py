@@ -76,6 +76,39 @@ async def test_a_spoken_conversation_with_a_tool_an_interruption_and_a_typed_tur
     assert len(retrieved.item.content[0].transcript) < 10
 
 
+async def test_what_it_cannot_decide_is_an_error_and_the_session_goes_on(tmp_path: Path) -> None:
+    """It would answer turns when it wants to (`create_response: false`), and give the agent instructions."""
+    async with front_desk(tmp_path) as host:
+        client = AsyncOpenAI(api_key="any", base_url=f"http://{host.address}/v1", max_retries=0)
+        async with client.realtime.connect(model="front-desk") as connection:
+            talk = Conversation(connection)
+            detection = {"type": "server_vad", "create_response": False}
+            await connection.session.update(
+                session={"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+            )
+            updated = await talk.until("session.updated")
+            await talk.until("response.done")
+
+            rule = [{"type": "input_text", "text": "Answer in French."}]
+            await connection.conversation.item.create(item={"type": "message", "role": "system", "content": rule})
+            no_rule = await talk.until("error")
+
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(speak(recording("whats_the_weather_like.wav"), talk.send_audio))
+                await talk.until("conversation.item.input_audio_transcription.completed")
+                await connection.response.create(event_id="at once")
+                active = await talk.until("error")
+                answered = await talk.until("response.done")
+            await connection.response.create(event_id="afterwards")
+            nothing = await talk.until("error")
+    assert updated.session.audio.input.turn_detection.create_response is True
+    assert (no_rule.error.code, no_rule.error.param) == ("unsupported_item", "item")
+    assert (active.error.code, active.error.event_id) == ("conversation_already_has_active_response", "at once")
+    assert answered.response.status == "completed"
+    assert "the terrace is open" in answered.response.output[0].content[0].transcript
+    assert (nothing.error.code, nothing.error.event_id) == ("nothing_to_answer", "afterwards")
+
+
 async def test_it_learns_why_there_is_no_session(tmp_path: Path) -> None:
     async with front_desk(tmp_path) as host:
         client = AsyncOpenAI(api_key="any", base_url=f"http://{host.address}/v1", max_retries=0)
