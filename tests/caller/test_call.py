@@ -295,8 +295,9 @@ def test_what_cannot_work_is_refused_before_the_call(tmp_path: Path, arguments: 
     assert "session" not in done.stdout
 
 
-def test_an_agent_that_is_not_installed_is_an_error_that_names_the_one_that_was_meant() -> None:
-    done = voice_host("call", "front-dsk", "--text", "hi")
+@pytest.mark.parametrize("asked", [(), ("--text", "hi"), ("--as", "twilio"), ("--as", "realtime", "--digits", "1")])
+def test_an_agent_that_is_not_installed_is_an_error_before_all_others(asked: tuple[str, ...]) -> None:
+    done = voice_host("call", "front-dsk", *asked)
     assert done.exit_code == 2
     assert done.stderr == (
         "error: no agent 'front-dsk' is installed; did you mean 'front-desk'?\n  next: see `voice-host agents`\n"

@@ -19,6 +19,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from tests.front.hosting import installed
 from tests.loopback_time import LoopbackLoop
+from tests.ports import listener
 from voice_host.caller.kinds import As
 from voice_host.caller.line import CallFailed, Line, hold_call
 from voice_host.caller.mulaw import compress, expand
@@ -26,7 +27,7 @@ from voice_host.caller.plan import InvalidCall, plan_call
 from voice_host.caller.realtime import place_realtime_call, realtime_url
 from voice_host.caller.telephone import MediaStream, TelephoneLine, in_telephone_band
 from voice_host.caller.telnyx import TelnyxStream
-from voice_host.caller.twilio import TwilioStream
+from voice_host.caller.twilio import TwilioCarrier, TwilioStream
 from voice_host.cli.commands import app
 
 DATA = Path(__file__).parents[1] / "data"
@@ -187,6 +188,34 @@ def test_a_running_host_is_called_as_twilio_only_with_its_token(tmp_path: Path, 
     _, errors, code = call(*asked)
     assert code == 1
     assert "these settings assign no number to front-desk" in errors
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "hint"),
+    [
+        (None, "the connection was refused", "is a host running there?"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "Bad status line", "is the address in --url right?"),
+        (b"HTTP/1.1 200 OK\r\n\r\n<p>It works!", "what is not TwiML", "is the address in --url right?"),
+        (b"HTTP/1.1 501 No\r\n\r\n", "webhook with 501", "is the address in --url that of a host?"),
+    ],
+)
+async def test_a_webhook_that_no_host_takes_fails_with_what_to_do_next(
+    answer: bytes | None, said: str, hint: str
+) -> None:
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer or b"")
+        writer.write_eof()
+        await reader.read()  # until the caller has hung up
+        writer.close()
+
+    async with await asyncio.start_server(take, sock=listener()) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        if answer is None:
+            server.close()
+        with pytest.raises(CallFailed, match=said) as failed:
+            await TwilioCarrier("+15550100", "+15550199", lambda _: None).ring(address)
+    assert failed.value.hint is not None
+    assert hint in failed.value.hint
 
 
 # --- the media stream -------------------------------------------------------------------------------------------------

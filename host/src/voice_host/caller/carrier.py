@@ -13,7 +13,7 @@ from aiohttp import web
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidURI
 
-from voice_host.caller.hints import describe_failure
+from voice_host.caller.hints import NOT_A_HOST, describe_failure
 from voice_host.caller.line import CallFailed, Message, Script, hold_call
 from voice_host.caller.telephone import MediaStream, TelephoneLine
 from voice_host.settings import PhoneSettings
@@ -99,15 +99,24 @@ class Carrier(ABC):
             ):
                 text = await response.text()
         except (OSError, TimeoutError, aiohttp.ClientError) as error:
-            words, hint = describe_failure(error)
+            words, hint = _described(error)
             raise CallFailed(f"{url} cannot be called: {words}", hint) from error
         if response.status != 200:
             hint = {
                 403: "signatures are computed over [phone] public_url: are address and account those of the host?",
                 404: "does the host have this carrier in [phone]?",
-            }.get(response.status)
+            }.get(response.status, "is the address in --url that of a host? then its log says why")
             raise CallFailed(f"the host answered the carrier's webhook with {response.status}", hint)
         return text
+
+
+def _described(error: Exception) -> tuple[str, str | None]:
+    """As `describe_failure`, for errors of aiohttp."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return describe_failure(error.os_error)
+    if isinstance(error, aiohttp.ClientError) and not isinstance(error, OSError):
+        return str(error), NOT_A_HOST
+    return describe_failure(error)
 
 
 async def place_phone_call(carrier: Carrier, host: str, script: Script) -> TelephoneLine:

@@ -10,6 +10,8 @@ from websockets.exceptions import InvalidHandshake
 from voice_host.clients.close_codes import CloseCode
 from voice_host.settings import TOKEN_VARIABLE
 
+NOT_A_HOST = "something answers there, but it takes no calls: is the address in --url right?"
+
 _RUNNING_HOST = {
     CloseCode.NOT_AUTHORISED: f"give an API key or a call token with --token, or in {TOKEN_VARIABLE}",
     CloseCode.NO_SUCH_AGENT: "`GET /agents` of that host lists them",
@@ -39,5 +41,5 @@ def describe_failure(error: Exception) -> tuple[str, str | None]:
     if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
         return "the connection was refused", "is a host running there? start one with `voice-host serve`"
     if isinstance(error, InvalidHandshake):
-        return str(error), "something answers there, but it takes no calls: is the address in --url right?"
+        return str(error), NOT_A_HOST
     return str(error), None

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from voice_host.caller.kinds import As
 from voice_host.caller.wav import CannotSave, Recording, WrongAudio, check_writable, read_wav
+from voice_host.plugins import discover_agents, not_installed
 
 _NUMBER = re.compile(r"\+[1-9]\d{1,14}")  # E.164
 _KEYS = re.compile(r"[0-9*#]+")
@@ -76,6 +77,8 @@ def plan_call(
     Raises:
         InvalidCall: the call cannot be made.
     """
+    if url is None:
+        _check_installed(agent_id)
     _check_line(as_, texts, digits, url)
     if not audio and not texts and not digits:
         ways = (
@@ -103,6 +106,17 @@ def plan_call(
     if url is not None:
         plan.address()
     return plan
+
+
+def _check_installed(agent_id: str) -> None:
+    """Check that a host in this process can have the agent.
+
+    Raises:
+        InvalidCall: it cannot.
+    """
+    installed = {agent.id for agent in discover_agents()}
+    if agent_id not in installed:
+        raise InvalidCall(not_installed(agent_id, installed), "see `voice-host agents`")
 
 
 def _check_line(as_: As, texts: Sequence[str], digits: Sequence[str], url: str | None) -> None:

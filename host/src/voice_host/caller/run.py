@@ -22,7 +22,6 @@ from voice_host.caller.report import CallReport
 from voice_host.caller.transcript import Transcript
 from voice_host.caller.wav import CannotSave, write_wav
 from voice_host.fleet.local import LocalAgents, build
-from voice_host.fleet.service import CannotServe
 from voice_host.front.app import create_host_app, host_admission
 from voice_host.front.extensions import running_extensions
 from voice_host.front.listener import listen
@@ -31,7 +30,6 @@ from voice_host.front.reload import LiveSettings
 from voice_host.observability.logs import configure_logging
 from voice_host.phone.calls import PhoneCalls
 from voice_host.phone.service import PhoneService
-from voice_host.plugins import discover_agents, not_installed
 from voice_host.sessions.observers import Observers
 from voice_host.settings import PhoneSettings, Settings
 from voice_host.speech.select import installed_extensions
@@ -181,10 +179,7 @@ async def _own_host(
 
 async def _start(agents: LocalAgents, agent_id: str) -> None:
     await agents.start()
-    agent = agents.report.agents.get(agent_id)
-    if agent is None:
-        installed = {agent.id for agent in discover_agents()}
-        raise CannotServe(not_installed(agent_id, installed), "see `voice-host agents`")
+    agent = agents.report.agents[agent_id]
     if agent.status != "ready":
         raise CallFailed(str(agent), f"`voice-host check {agent_id}` shows more")
     await agents.prepare_speech()  # or the latencies would include loading the models

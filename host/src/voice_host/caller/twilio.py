@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 from aiohttp import web
 
 from voice_host.caller.carrier import Carrier, Stream
+from voice_host.caller.hints import NOT_A_HOST
 from voice_host.caller.line import CallFailed, Message
 from voice_host.caller.telephone import Clear, Mark, Speech
 from voice_host.settings import PhoneSettings
@@ -209,4 +210,4 @@ def _verbs(twiml: str) -> list[ElementTree.Element]:
     try:
         return list(ElementTree.fromstring(twiml))
     except ElementTree.ParseError as error:
-        raise CallFailed(f"the host answered Twilio with what is not TwiML: {error}") from error
+        raise CallFailed(f"the host answered Twilio with what is not TwiML: {error}", NOT_A_HOST) from error
