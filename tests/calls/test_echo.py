@@ -9,7 +9,6 @@ import pytest
 
 from tests.calls.turn_taking import ENDED, STARTED, audible_s, final, hear_into_reply, partial, turns
 from voice_host.testing import ScriptedModel, TestCall, call_agent, in_virtual_time
-from voice_host.testing.ears import ScriptedEars
 from voice_host.testing.voice import ScriptedVoice
 from voice_host_sdk import AgentConfig, SpeechEvent, STTConfig, TTSConfig
 
@@ -26,12 +25,6 @@ MIC_HZ, VOICE_HZ = STTConfig().sample_rate, TTSConfig().sample_rate
 def a_voice_that_can_be_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the scripted voice speak at -9 dB."""
     monkeypatch.setattr(ScriptedVoice, "peak", 12_000)
-
-
-@pytest.fixture(params=[True, False], ids=["hears the end of speech", "does not"])
-def hears_end(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    monkeypatch.setattr(ScriptedEars, "reports_speech_end", request.param)
-    return bool(request.param)
 
 
 def tone(peak: int, samples: int) -> bytes:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.calls.client import TestCaller, calling
+from tests.calls.lost_worker import Front
 from tests.calls.studio import Studio, no_session, studio
-from tests.calls.test_lost_worker import Front
 from voice_host.call.call import Call
 from voice_host.call.echo import EchoGuard
 from voice_host.call.listening import Listening

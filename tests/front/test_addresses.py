@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from tests.calls.client import calling
+from tests.front.guarded import guarded, refused, token_of
 from tests.front.test_authorization import TOML, bearer, key_for
-from tests.front.test_who_may_call import guarded, refused, token_of
 from voice_host.auth.addresses import agent_address, split_address
 from voice_host.fleet.availability import targets_of
 from voice_host.fleet.report import AgentReport, ReleaseReport

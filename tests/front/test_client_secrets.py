@@ -14,9 +14,9 @@ import pytest
 from websockets.typing import Subprotocol
 
 from tests.calls.client import calling
+from tests.front.guarded import NOSY
 from tests.front.hosting import Running, installed, running
 from tests.front.test_authorization import TOML, bearer, key_for
-from tests.front.test_who_may_call import NOSY
 from voice_host.front.client_secrets import DEFAULT_TTL_S, PATH
 
 SESSION = {"type": "realtime", "model": "nosy"}

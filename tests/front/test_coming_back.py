@@ -11,10 +11,10 @@ import httpx2
 import pytest
 
 from tests.calls.client import TestCaller, calling
+from tests.front.guarded import token_of
 from tests.front.hosting import Running, installed, running
 from tests.front.test_authorization import TOML, bearer, key_for
 from tests.front.test_limits import metric, places
-from tests.front.test_who_may_call import token_of
 from tests.sample_plugins import HELLO
 from voice_host_sdk import Caller, Connection
 

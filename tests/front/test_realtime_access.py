@@ -12,9 +12,9 @@ import pytest
 from websockets.typing import Subprotocol
 
 from tests.calls.client import calling
+from tests.front.guarded import NOSY, token_of
 from tests.front.hosting import Running, installed, running
 from tests.front.test_authorization import TOML, bearer, key_for
-from tests.front.test_who_may_call import NOSY, token_of
 
 ORIGINS = '[server]\nallowed_origins = ["https://www.example.com"]\n[agent.other]\nallowed_origins = []\n'
 

@@ -14,9 +14,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from tests.front.guarded import guarded, token_of
 from tests.front.hosting import Running, installed, running
 from tests.front.test_authorization import TOML, bearer, key_for
-from tests.front.test_who_may_call import guarded, token_of
 from tests.watched import Watched
 from voice_host.admission import client_guard
 

@@ -15,9 +15,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from tests.clients.realtime_reader import Reader
+from tests.front.guarded import guarded, token_of
 from tests.front.hosting import Running, running
 from tests.front.test_authorization import bearer, key_for
-from tests.front.test_who_may_call import guarded, token_of
 
 
 def session(r: Running, query: str = "model=nosy", offered: Sequence[str] = (), **options: Any) -> connect:
