@@ -146,6 +146,22 @@ async def test_typing_opens_a_call_without_the_microphone(page: Page, host: Scri
     assert host.subprotocols == ["voice-host.v1"]
 
 
+async def test_a_silent_call_says_what_to_do_now(page: Page, host: ScriptedHost) -> None:
+    await page.goto(host.url)
+    words = page.locator("#empty-text")
+    await expect(words).to_have_text("Press “Start talking” and speak, or type a message below.")
+    await page.get_by_role("button", name="Start talking").click()
+    await expect(words).to_have_text("Speak, or type a message below.")
+    await page.get_by_role("button", name="Mute").click()
+    await expect(words).to_have_text("Press “Unmute” and speak, or type a message below.")
+    refusing = "() => Promise.reject(new DOMException('', 'NotAllowedError'))"
+    await page.evaluate(f"() => void (navigator.mediaDevices.getUserMedia = {refusing})")
+    await page.get_by_role("button", name="Hang up").click()
+    await page.get_by_role("button", name="New conversation").click()
+    await page.get_by_role("button", name="Start talking").click()
+    await expect(words).to_have_text("Press “Use microphone” and speak, or type a message below.")
+
+
 async def test_an_example_is_sent_as_a_typed_turn_and_offered_until_then(page: Page, host: ScriptedHost) -> None:
     async def script(call: ScriptedCall) -> None:
         await call.ready()

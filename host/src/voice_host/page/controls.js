@@ -28,7 +28,7 @@ export class Controls {
    * replaced.
    */
   show(conversation, agent, { isEmpty, hasTurns }, isRestarting) {
-    const { body, status, talk, talkLabel, stop, reset, hangUp, message, send, agents, empty, examples } = this.#page;
+    const { body, status, talk, talkLabel, stop, reset, hangUp, message, send, agents, empty, emptyText, examples } = this.#page;
     const phase = conversation?.phase ?? (isRestarting ? "restarting" : "idle");
     const microphone = conversation?.microphoneState ?? "off";
     const outside = conversation === null;
@@ -38,6 +38,7 @@ export class Controls {
     body.dataset.microphone = microphone;
     body.dataset.view = outside && isEmpty ? "start" : "call";
     empty.hidden = !isEmpty || agent === null;
+    emptyText.textContent = emptyWords(phase, microphone);
     // Examples are useful until the caller has said something.
     examples.hidden = talkIsOff || hasTurns || examples.childElementCount === 0;
     status.textContent = statusText(phase, microphone);
@@ -67,6 +68,14 @@ function statusText(phase, microphone) {
   if (phase !== "listening") return STATUS[phase];
   if (microphone === "muted") return "Microphone muted";
   return LISTENING_STATUS[microphone] ?? STATUS.listening;
+}
+
+/** What to do while nothing has been said yet. */
+function emptyWords(phase, microphone) {
+  if (["blocked", "connecting", "reconnecting"].includes(phase)) return ""; // the status tells
+  if (microphone === "on") return "Speak, or type a message below.";
+  if (microphone === "opening") return "Allow the microphone and speak, or type a message below.";
+  return `Press “${talkText(phase, microphone)}” and speak, or type a message below.`;
 }
 
 function talkText(phase, microphone) {

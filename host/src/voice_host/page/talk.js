@@ -24,6 +24,7 @@ const page = {
   providers: byId("providers"),
   notices: byId("notices"),
   empty: byId("empty"),
+  emptyText: byId("empty-text"),
   examples: byId("examples"),
   trace: byId("trace"),
   problem: byId("problem"),
