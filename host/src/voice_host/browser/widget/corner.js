@@ -1,50 +1,73 @@
-// Widgets that share a corner of the page: their buttons stand one above the other, and one panel is open at a time.
+// Widgets in the corners of the page: their buttons do not cover each other, and no open panel is in the way of another.
 
 const GAP_PX = 12;
 const widgets = new Set(); // those on the page that are not inline
 
+/** The corners that the attribute `placement` can name. */
+export const CORNERS = ["bottom-left", "bottom-right", "top-left", "top-right"];
+
+addEventListener("resize", arrange);
+
 /**
- * A widget comes to the corner. It has `element`, `isOpen`, `buttonHeight`, `fold()`, which closes its panel, and
- * `place({ liftPx, isAside })`: how far its button is above the corner, and whether the panel of another is in its place.
+ * A widget comes to its corner, or has changed to another one. It has `element`, `edge` ("top" or "bottom"), `isOpen`, `button`
+ * (the box of its button), `fold()`, which closes its panel, and `place({ offsetPx, isAside })`: how far its button is moved away
+ * from the edge, and whether the open panel of another widget hides it.
  */
 export function enter(widget) {
   widgets.add(widget);
-  arrange();
+  if (widget.isOpen && anotherIsOpen(widget)) widget.fold();
+  else arrange();
 }
 
 export function leave(widget) {
   if (widgets.delete(widget)) arrange();
 }
 
-/** The panel of a widget opens: others in its corner close. */
+/** The panel of a widget opens: others that would overlap with it close. */
 export function opened(widget) {
   for (const other of neighbours(widget)) if (other !== widget) other.fold();
   arrange();
 }
 
-/** Whether the panel of another widget in the corner is open, which somebody may be using. */
+/** Whether the panel of another widget is open, which somebody may be using, in the place of this one's. */
 export function anotherIsOpen(widget) {
   return neighbours(widget).some((other) => other !== widget && other.isOpen);
 }
 
-/** Something has changed: a panel was closed, a label is longer. */
+/** Something has changed: a panel was closed, a label is longer, the window is narrower. */
 export function arrange() {
-  for (const widget of widgets) {
-    const sharing = neighbours(widget);
-    const open = sharing.find(({ isOpen }) => isOpen);
-    const below = open ? [] : sharing.slice(0, sharing.indexOf(widget));
-    const liftPx = below.reduce((sum, { buttonHeight }) => sum + buttonHeight + GAP_PX, 0);
-    widget.place({ liftPx, isAside: open !== undefined && open !== widget });
+  const placed = new Map();
+  for (const widget of inOrder()) {
+    const open = neighbours(widget).find(({ isOpen }) => isOpen);
+    const before = open ? [] : [...placed].filter(([other]) => buttonsCollide(other, widget));
+    const offsetPx = before.reduce((most, [other, at]) => Math.max(most, at.offsetPx + other.button.height + GAP_PX), 0);
+    placed.set(widget, { offsetPx, isAside: open !== undefined && open !== widget });
   }
+  for (const [widget, where] of placed) widget.place(where);
 }
 
-/** The widgets in the corner of `widget`, in the order of the page. A page may have moved others elsewhere. */
+/** In the order of the page. */
+function inOrder() {
+  const isBefore = (a, b) => a.element.compareDocumentPosition(b.element) & Node.DOCUMENT_POSITION_FOLLOWING;
+  return [...widgets].sort((a, b) => (isBefore(a, b) ? -1 : 1));
+}
+
+/**
+ * The widgets, this one included, whose panels would overlap. In a narrow window these are also those on the other side, and
+ * those at the other edge always are: how high a panel becomes, depends on what is said.
+ */
 function neighbours(widget) {
-  const sharing = [...widgets].filter((other) => cornerOf(other) === cornerOf(widget));
-  return sharing.sort((a, b) => (a.element.compareDocumentPosition(b.element) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
+  const box = widget.element.getBoundingClientRect();
+  return [...widgets].filter((other) => overlap(box, other.element.getBoundingClientRect()));
 }
 
-function cornerOf({ element }) {
-  const { display, insetBlockEnd, insetInlineEnd } = getComputedStyle(element);
-  return display === "none" ? element : `${insetBlockEnd} ${insetInlineEnd}`;
+/** Whether the buttons of two widgets would stand in the same place. A page may have moved one further from the edge. */
+function buttonsCollide(one, other) {
+  const [edge, otherEdge] = [one, other].map(({ element, edge: name }) => element.getBoundingClientRect()[name]);
+  return one.edge === other.edge && Math.abs(edge - otherEdge) < 1 && overlap(one.button, other.button);
+}
+
+/** Whether two boxes overlap from left to right. A widget that is not displayed overlaps with none. */
+function overlap(one, other) {
+  return one.left < other.right && other.left < one.right;
 }

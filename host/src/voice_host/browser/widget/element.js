@@ -1,7 +1,7 @@
 // <voice-agent>: one agent that people can talk to and type to.
 
 import { connect } from "../client.js";
-import { anotherIsOpen, arrange, enter, leave, opened } from "./corner.js";
+import { CORNERS, anotherIsOpen, arrange, enter, leave, opened } from "./corner.js";
 import { TEXTS } from "./texts.js";
 import { fetchToken } from "./token.js";
 import { View } from "./view.js";
@@ -31,7 +31,7 @@ export class VoiceAgent extends HTMLElement {
   #getToken = null;
   #metadata = {};
   #texts = TEXTS;
-  #place; // what the other widgets in the corner see of this one
+  #place; // what corner.js sees of this widget
 
   constructor() {
     super();
@@ -48,11 +48,14 @@ export class VoiceAgent extends HTMLElement {
     const isOpen = () => this.#isOpen;
     this.#place = {
       element: this,
+      get edge() {
+        return this.element.getAttribute("placement")?.startsWith("top-") ? "top" : "bottom";
+      },
       get isOpen() {
         return isOpen();
       },
-      get buttonHeight() {
-        return view.launcherHeight;
+      get button() {
+        return view.launcherBox;
       },
       fold: () => this.#setOpen(false),
       place: (where) => view.place(where),
@@ -154,8 +157,9 @@ export class VoiceAgent extends HTMLElement {
       this.#view.problem(null);
     }
     this.#show();
+    if (name === "placement") this.#checkPlacement(after);
     if (name === "placement" && this.isConnected) this.#enterCorner();
-    else arrange(); // another label may be of another height
+    else arrange(); // another label may be of another size
   }
 
   connectedCallback() {
@@ -168,6 +172,12 @@ export class VoiceAgent extends HTMLElement {
     // An element that is only moved is connected again at once.
     queueMicrotask(() => this.isConnected || this.hangUp());
     leave(this.#place);
+  }
+
+  #checkPlacement(placement) {
+    const known = [...CORNERS, "inline"];
+    if (!placement || known.includes(placement)) return;
+    console.error(`<voice-agent>: placement="${placement}" is unknown: use one of ${known.join(", ")}`);
   }
 
   #enterCorner() {
@@ -261,7 +271,7 @@ export class VoiceAgent extends HTMLElement {
 
   #showProblem(text) {
     this.#view.problem(text);
-    if (this.#isInline || !anotherIsOpen(this.#place)) this.#setOpen(true); // it says what to do
+    if (!this.#isInline && !anotherIsOpen(this.#place)) this.#setOpen(true); // it says what to do
   }
 
   #onEnded(end) {

@@ -43,16 +43,34 @@ const CSS = `
 }
 
 :host(:not([placement="inline"])) {
+  --inset: var(--voice-agent-inset, 1rem);
+  --inset-block: var(--voice-agent-inset-block, var(--inset));
+  --inset-inline: var(--voice-agent-inset-inline, var(--inset));
   position: fixed;
-  inset-block-end: var(--voice-agent-inset, 1rem);
-  inset-inline-end: var(--voice-agent-inset, 1rem);
+  inset-block-end: var(--inset-block);
+  inset-inline-end: var(--inset-inline);
   z-index: var(--voice-agent-z-index, 1000);
-  max-width: calc(100vw - 2 * var(--voice-agent-inset, 1rem));
+  max-width: calc(100vw - 2 * var(--inset-inline));
   display: flex;
   flex-direction: column-reverse;
-  align-items: flex-end;
   gap: 0.75rem;
   pointer-events: none;
+}
+
+:host([placement^="top-"]) {
+  inset-block: var(--inset-block) auto;
+  flex-direction: column;
+}
+
+/* Left and right are the same in every language; without a placement the corner is at the end of the lines. */
+:host([placement$="-left"]) {
+  inset-inline: auto;
+  left: var(--inset-inline);
+}
+
+:host([placement$="-right"]) {
+  inset-inline: auto;
+  right: var(--inset-inline);
 }
 
 :host(:not([placement="inline"])[hidden]) {
@@ -122,7 +140,24 @@ svg {
   min-height: 3.25rem;
   padding-inline: 1.25rem;
   border-radius: 999px;
+  margin-block-end: var(--offset, 0);
+  margin-inline-start: auto;
+  max-width: 100%;
   box-shadow: 0 4px 16px rgb(0 0 0 / 25%);
+}
+
+:host([placement^="top-"]) .launcher {
+  margin-block: var(--offset, 0) 0;
+}
+
+:host([placement$="-left"]) .launcher {
+  margin-inline: 0;
+  margin-right: auto;
+}
+
+:host([placement$="-right"]) .launcher {
+  margin-inline: 0;
+  margin-left: auto;
 }
 
 .launcher.aside {
@@ -154,14 +189,14 @@ svg {
 }
 
 :host(:not([placement="inline"])) .panel {
-  max-height: min(var(--voice-agent-height, 32rem), calc(100dvh - 7rem));
+  max-height: min(var(--voice-agent-height, 32rem), calc(100dvh - var(--inset-block) - 6rem));
   box-shadow: 0 8px 32px rgb(0 0 0 / 25%);
 }
 
 @media (max-width: 30rem), (max-height: 38rem) {
   /* The open panel may take the whole height; its own button closes it. */
   :host(:not([placement="inline"])) .panel {
-    max-height: calc(100dvh - 2 * var(--voice-agent-inset, 1rem));
+    max-height: calc(100dvh - var(--inset-block) - var(--inset));
   }
 
   .launcher[aria-expanded="true"] {

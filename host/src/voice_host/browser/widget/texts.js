@@ -7,6 +7,7 @@ export const TEXTS = {
   you: "You",
   agent: "Agent",
   intro: "Press “Start talking” and speak, or type a message.",
+  introTalking: "Speak, or type a message.",
   start: "Start talking",
   useMicrophone: "Use microphone",
   allowMicrophone: "Allow microphone",

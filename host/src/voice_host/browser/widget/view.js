@@ -71,8 +71,9 @@ export class View {
     this.#close.hidden = isInline;
     this.#close.ariaLabel = texts.close;
     this.#scroller.ariaLabel = texts.transcript;
-    this.#intro.textContent = texts.intro;
-    this.#intro.hidden = this.#list.childElementCount > 0;
+    // In a call without a microphone the status says what to do.
+    this.#intro.textContent = isInCall ? texts.introTalking : texts.intro;
+    this.#intro.hidden = this.#list.childElementCount > 0 || (isInCall && microphone !== "on");
     this.#status.textContent = statusText(texts, state, microphone);
     this.#talkLabel.textContent = talkText(texts, state, microphone);
     this.#talk.disabled = !isSetUp;
@@ -102,14 +103,13 @@ export class View {
     this.#talk.style.setProperty("--level", Math.max(0, Math.min(1, (decibels + 55) / 45)).toFixed(2));
   }
 
-  /** In px. */
-  get launcherHeight() {
-    return this.#launcher.offsetHeight;
+  get launcherBox() {
+    return this.#launcher.getBoundingClientRect();
   }
 
   /** See corner.js. */
-  place({ liftPx, isAside }) {
-    this.#launcher.style.marginBlockEnd = `${liftPx}px`;
+  place({ offsetPx, isAside }) {
+    this.#launcher.style.setProperty("--offset", `${offsetPx}px`);
     this.#launcher.classList.toggle("aside", isAside);
   }
 
