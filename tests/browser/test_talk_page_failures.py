@@ -125,7 +125,7 @@ async def test_host_that_never_becomes_ready_is_given_up(page: Page, host: Scrip
     await type_message(page, "Hello")
     await host.call()
     await page.clock.fast_forward(21_000)
-    await expect(page.get_by_role("alert")).to_contain_text("connection to the host was lost")
+    await expect(page.get_by_role("alert")).to_contain_text("The host does not answer. Is it still running?")
     assert await page.get_by_role("button", name="Call again").is_visible()
     host.failures.clear()  # the script's own deadline, if it was reached
 
@@ -195,6 +195,7 @@ async def test_a_microphone_that_cannot_be_used_leaves_a_call_by_keyboard(
 ) -> None:
     host.script = reading
     await page.add_init_script(
+        "window.real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
         f"navigator.mediaDevices.getUserMedia = async () => {{ throw new DOMException('no', '{error}'); }}"
     )
     await page.goto(host.url)
@@ -203,7 +204,34 @@ async def test_a_microphone_that_cannot_be_used_leaves_a_call_by_keyboard(
     await expect(page.get_by_role("alert")).to_contain_text("press “Use microphone”. Or type your message.")
     await type_message(page, "Hello")
     await expect(page.locator(".entry.agent .bubble")).to_have_text("I can read.")
-    assert await page.get_by_role("button", name="Use microphone").is_enabled()
+    await page.evaluate("() => void (navigator.mediaDevices.getUserMedia = window.real)")
+    await page.get_by_role("button", name="Use microphone").click()
+    await expect(page.get_by_role("button", name="Mute")).to_be_visible()
+    await expect(page.get_by_role("alert")).to_be_hidden()
+
+
+# A microphone that is switched off, until `switchOn` is called.
+SWITCHED_OFF = """
+  const context = new AudioContext();
+  const device = context.createMediaStreamDestination();
+  window.switchOn = () => {
+    const sound = new OscillatorNode(context);
+    sound.connect(device);
+    sound.start();
+  };
+  navigator.mediaDevices.getUserMedia = async () => device.stream;
+"""
+
+
+async def test_a_microphone_without_a_sound_is_told_of_until_there_is_one(page: Page, host: ScriptedHost) -> None:
+    await page.add_init_script(SWITCHED_OFF)
+    await page.goto(host.url)
+    await page.get_by_role("button", name="Start talking").click()
+    alert = page.get_by_role("alert")
+    await expect(alert).to_contain_text("No sound comes from the microphone. Is it switched off or muted")
+    await expect(alert).not_to_contain_text("Use microphone")
+    await page.evaluate("switchOn()")
+    await expect(alert).to_be_hidden()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape
 
 import pytest
@@ -349,6 +350,20 @@ async def test_a_microphone_that_goes_away_is_replaced_or_told_of(
     await type_message(page, "Hello")
     await expect(page.locator(".agent .bubble")).to_have_text("You said Hello")
     assert await page.get_by_role("button", name="Use microphone").is_visible()
+
+
+async def test_a_microphone_that_the_system_mutes_is_told_of_until_it_is_heard_again(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    host.script = chatting
+    await page.add_init_script(CATCHING)
+    await page.goto(site.show(host.url, INLINE))
+    await page.get_by_role("button", name="Start talking").click()
+    await (await host.call()).wait_for(lambda: len(host.calls[0].audio) > 3200)
+    await page.evaluate("() => void stream.getAudioTracks()[0].dispatchEvent(new Event('mute'))")
+    await expect(page.get_by_role("alert")).to_have_text(re.compile("^No sound comes .* the settings of your system.$"))
+    await page.evaluate("() => void stream.getAudioTracks()[0].dispatchEvent(new Event('unmute'))")
+    await expect(page.get_by_role("alert")).to_be_hidden()
 
 
 async def test_sound_that_the_browser_blocks_begins_with_the_next_click(

@@ -141,6 +141,7 @@ export type ProblemCode =
   | "microphone_not_found"
   | "microphone_busy"
   | "microphone_failed"
+  | "microphone_silent"
   | "microphone_lost"
   | "microphone_replaced"
   | "speaker_failed"

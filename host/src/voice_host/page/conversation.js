@@ -22,7 +22,7 @@ export class Conversation {
 
   /**
    * Opens the call. Do this directly in a click or key press, or browsers may block audio. `view` has `changed()`,
-   * `level(0..1)`, `microphoneOpened()`, `problem(text)` and, once and last, `ended({ text, failed, hostGone, draining, credentialNeeded })`.
+   * `level(0..1)`, `microphoneOpened()`, `problem(text, code)` and, once and last, `ended({ text, failed, hostGone, draining, credentialNeeded })`.
    * `options` are those of `connect`: `microphone`, `inputDevice`, `outputDevice`, `metadata`, and `resumeToken`, which
    * resumes the call of an earlier page. `details` has what the panel shows: `log` and `waterfall`.
    */
@@ -167,15 +167,16 @@ export class Conversation {
   }
 
   #onError(error) {
-    if (!error.isOfHost) this.#view.problem(problemMessage(error));
+    if (!error.isOfHost) this.#view.problem(problemMessage(error), error.code);
     else if (!error.isFatal) this.#transcript.note(error.message, "error");
   }
 
-  #onEnded({ code, reason, wasLost }) {
+  #onEnded(end) {
+    const { code, wasLost } = end;
     this.#transcript.endCall();
     this.#view.level(0);
     this.#view.ended({
-      ...closeMessage(code, reason, wasLost),
+      ...closeMessage(end),
       hostGone: isHostGone(code) || wasLost,
       draining: isDraining(code),
       credentialNeeded: needsCredential(code, wasLost),

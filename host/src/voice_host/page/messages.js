@@ -21,10 +21,10 @@ export const CONNECTION_LOST = "The connection was lost. Reconnecting …";
 export const CONNECTED_AGAIN = "Connected again: the call goes on.";
 
 /**
- * Why a call ended: `{ text, failed }`. `reason` is the host's close reason, or empty; `wasLost`: its connection was lost
- * and could not be restored.
+ * Why a call ended: `{ text, failed }`, for the `end` of the client.
  */
-export function closeMessage(code, reason, wasLost = false) {
+export function closeMessage({ cause, code, reason, wasLost }) {
+  if (cause === "unreachable" && !reason) return { text: HOST_SILENT, failed: true };
   if (wasLost && code !== 1000) {
     const why = LOST_MESSAGES[code] ?? "the host could not be reached again in time";
     return { text: `The connection was lost, and the call could not go on: ${why}.`, failed: true };
@@ -82,11 +82,11 @@ export const RESTARTED = "The host was restarted.";
 export const HOST_SILENT = "The host does not answer. Is it still running?";
 
 const NEEDS_MICROPHONE = "Then press “Use microphone”. Or type your message.";
-const HAS_MICROPHONE = "microphone_replaced";
+const HAVE_MICROPHONE = new Set(["microphone_replaced", "microphone_silent"]);
 
 /** What to show for a problem with sound or microphone, an `error` of the client. */
 export function problemMessage({ code, message }) {
-  return code.startsWith("microphone_") && code !== HAS_MICROPHONE ? `${message} ${NEEDS_MICROPHONE}` : message;
+  return code.startsWith("microphone_") && !HAVE_MICROPHONE.has(code) ? `${message} ${NEEDS_MICROPHONE}` : message;
 }
 
 /**

@@ -56,6 +56,7 @@ let agent = null; // the chosen one, if it can be called
 let conversation = null;
 let lastFacts = null; // of the last call, after it has ended
 let problemAction = null; // what the button in the problem box does
+let problemCode = ""; // of the client, if the problem is one of its
 let shownId = null; // of the agent whose transcript is on the page
 let stored = takeStored(); // the call before the page was reloaded
 let isFollowed = false; // the host announces its restarts
@@ -219,8 +220,14 @@ function startCall({ withMicrophone, muted = false, token = null }) {
   const view = {
     changed: showState,
     level: (level) => details.level(controls.level(level)),
-    microphoneOpened: () => details.microphoneOpened(),
-    problem: (text) => showProblem(text),
+    microphoneOpened: () => {
+      details.microphoneOpened();
+      if (problemCode.startsWith("microphone_")) hideProblem(); // it has been solved
+    },
+    problem: (text, code) => {
+      showProblem(text);
+      problemCode = code;
+    },
     ended: (result) => endCall(result, withMicrophone),
   };
   const microphone = withMicrophone && muted ? "muted" : withMicrophone;
@@ -256,6 +263,7 @@ function showProblem(text, action = "", act = null) {
   page.again.textContent = action;
   page.again.hidden = act === null;
   problemAction = act;
+  problemCode = "";
   page.problem.hidden = false;
 }
 
@@ -279,6 +287,7 @@ function hideProblem() {
   page.access.hidden = true;
   page.problem.hidden = true;
   page.problemText.textContent = "";
+  problemCode = "";
 }
 
 page.talk.addEventListener("click", () => {

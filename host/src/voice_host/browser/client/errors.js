@@ -21,6 +21,8 @@ const PROBLEMS = {
   microphone_not_found: "No microphone was found. Plug one in.",
   microphone_busy: "The microphone cannot be used, perhaps because another program uses it. Close that.",
   microphone_failed: "The microphone could not be opened. Check that it works elsewhere.",
+  microphone_silent:
+    "No sound comes from the microphone. Is it switched off or muted, or is it the wrong one? Check it in the settings of your system.",
   microphone_lost: "The microphone was disconnected. Plug it in.",
   microphone_replaced: "The microphone was disconnected. Another one is used now.",
   speaker_failed: "This loudspeaker cannot be used. Choose another one.",

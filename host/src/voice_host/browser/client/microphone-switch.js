@@ -15,7 +15,7 @@ export class MicrophoneSwitch {
   /** "off", "opening", "on" or "muted". */
   state = "off";
 
-  /** Handlers: `changed(state)`, `frame(arrayBuffer, level)` and `problem(error)`. */
+  /** Handlers: `changed(state)`, also when a silent microphone is heard again, `frame(arrayBuffer, level)` and `problem(error)`. */
   constructor(device, handlers) {
     this.#device = device;
     this.#handlers = handlers;
@@ -85,8 +85,12 @@ export class MicrophoneSwitch {
 
   #connect() {
     if (!this.#call || !this.#microphone) return;
-    const { frame } = this.#handlers;
-    this.#microphone.start(this.#call.context, this.#call.rate, { frame, lost: () => void this.#replace() });
+    const { changed, frame, problem } = this.#handlers;
+    this.#microphone.start(this.#call.context, this.#call.rate, {
+      frame,
+      silent: (isSilent) => (isSilent ? problem(new CallError("microphone_silent")) : changed(this.state)),
+      lost: () => void this.#replace(),
+    });
   }
 
   /** The device was disconnected, or the permission withdrawn. */

@@ -1,11 +1,13 @@
 // The browser's microphone, as frames of PCM16 at the rate of the call.
 
 const FRAME_S = 0.02;
+const SILENT_FRAMES = 250; // 5 s: some headsets begin with seconds of silence
 
 export class Microphone {
   #stream;
   #source = null;
   #node = null;
+  #silentFrames = 0; // all samples of these were zero; null once there was a sound
 
   /** Frames sent so far; for tests and debugging. */
   frames = 0;
@@ -32,8 +34,9 @@ export class Microphone {
   }
 
   /**
-   * Starts sending. `rate` in Hz. Handlers: `frame(arrayBuffer, level)` with a level from 0 to 1, and `lost()` when the
-   * device is disconnected. The context must have the capture worklet loaded (see audio-context.js).
+   * Starts sending. `rate` in Hz. Handlers: `frame(arrayBuffer, level)` with a level from 0 to 1, `silent(isSilent)` when no sound
+   * comes from the device, or comes again, and `lost()` when it is disconnected. The context must have the capture worklet loaded
+   * (see audio-context.js).
    */
   start(context, rate, handlers) {
     this.#source = context.createMediaStreamSource(this.#stream);
@@ -46,9 +49,12 @@ export class Microphone {
     this.#node.port.onmessage = ({ data }) => {
       this.frames += 1;
       handlers.frame(data.pcm, data.level);
+      this.#listen(data.level, handlers.silent);
     };
     const track = this.#stream.getAudioTracks()[0];
     track.onended = handlers.lost;
+    track.onmute = () => handlers.silent(true); // by the system, as for a telephone call
+    track.onunmute = () => handlers.silent(false);
     if (track.readyState === "ended") queueMicrotask(handlers.lost); // disconnected before the call was ready
     this.#source.connect(this.#node);
   }
@@ -60,14 +66,24 @@ export class Microphone {
   /** A muted microphone sends silence, so that the host detects the end of the turn. */
   set muted(muted) {
     this.#stream.getAudioTracks()[0].enabled = !muted;
+    if (this.#silentFrames !== null) this.#silentFrames = 0;
   }
 
   close() {
     if (this.#node) this.#node.port.onmessage = null;
     this.#source?.disconnect();
     for (const track of this.#stream.getTracks()) {
-      track.onended = null;
+      track.onended = track.onmute = track.onunmute = null;
       track.stop();
     }
+  }
+
+  /** Notices a device that is switched off: of one that works, even in a quiet room, some samples are not zero. */
+  #listen(level, silent) {
+    if (this.#silentFrames === null || this.muted) return;
+    const wasTold = this.#silentFrames >= SILENT_FRAMES;
+    this.#silentFrames = level > 0 ? null : this.#silentFrames + 1;
+    if (this.#silentFrames === SILENT_FRAMES) silent(true);
+    else if (this.#silentFrames === null && wasTold) silent(false);
   }
 }

@@ -265,7 +265,7 @@ export class VoiceAgent extends HTMLElement {
     if (isFatal) return; // `ended` follows
     const text = this.#texts[code] ?? message;
     if (isOfHost || code === "microphone_replaced") this.#view.log.note(text);
-    else if (code.startsWith("microphone_")) this.#showProblem(`${text} ${this.#texts.thenUseMicrophone}`);
+    else if (code.startsWith("microphone_") && code !== "microphone_silent") this.#showProblem(`${text} ${this.#texts.thenUseMicrophone}`);
     else this.#showProblem(text);
   }
 
