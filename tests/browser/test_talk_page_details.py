@@ -106,6 +106,8 @@ async def test_events_are_listed_without_the_secret_and_unfold(page: Page, host:
     events = page.locator("#event-list")
     await expect(events).to_contain_text("cancelled")
     await expect(events).to_contain_text("reply_delta ×3")
+    tool = events.locator(".event", has_text="tool_call").locator(".summary")
+    await expect(tool).to_have_text('name: book_table · arguments: {"day":"friday","guests":2}')
     sent = events.locator(".event.page", has_text="text")
     await expect(sent).to_contain_text("A table for two")
     assert "s1.secret" not in await events.inner_text()

@@ -75,7 +75,8 @@ function contents({ at, from, type, detail, count }) {
   return [element("details", {}, element("summary", {}, ...head), element("pre", { textContent: text }))];
 }
 
-function summaryOf(detail) {
+/** What matters most in one line: ids are long, and say nothing to a reader. */
+function summaryOf({ id, ...detail }) {
   const words = Object.entries(detail).map(([name, value]) => {
     const shown = typeof value === "string" ? value : JSON.stringify(value);
     return name === "text" || name === "message" ? shown : `${name}: ${shown}`;
