@@ -11,7 +11,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import find_chromium
-from tests.dev.project import BAD, GOOD, Dev, Project, children, developing
+from tests.dev.project import BAD, GOOD, Dev, Project, developing
+from tests.processes import descendants
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(180)]
 
@@ -81,8 +82,8 @@ async def test_a_call_lives_through_a_crash_and_the_next_save(page: Page, dev: D
     bubbles = page.locator(".entry.agent .bubble")
     await expect(bubbles.first).to_be_visible(timeout=PATIENCE_MS)
 
-    for child in children(dev.process.pid):
-        os.kill(child, signal.SIGKILL)
+    _, child, *_ = descendants(dev.process.pid)
+    os.kill(child, signal.SIGKILL)
     alert = page.get_by_role("alert")
     await expect(alert).to_contain_text("the agent's process ended by signal 9", timeout=PATIENCE_MS)
 
