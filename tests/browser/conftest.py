@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from tests.browser.customer_site import CustomerSite
 from tests.browser.fake_microphone import padded_recording
-from tests.browser.scripted_host import ScriptedHost, agent, serving, serving_app
+from tests.browser.scripted_host import ReplaceableApp, ScriptedHost, agent, serving_replaceable
 from tests.real_host import real_host
 
 if TYPE_CHECKING:  # tests/groups.py
@@ -88,24 +88,39 @@ async def page(context: BrowserContext) -> AsyncIterator[Page]:
     assert faults == []
 
 
-@pytest_asyncio.fixture(loop_scope="package")
-async def host() -> AsyncIterator[ScriptedHost]:
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def host_server() -> AsyncIterator[ReplaceableApp]:
+    """The server of all scripted hosts."""
+    async with serving_replaceable() as replaceable:
+        yield replaceable
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def site_server() -> AsyncIterator[ReplaceableApp]:
+    """The server of all customers' sites."""
+    async with serving_replaceable() as replaceable:
+        yield replaceable
+
+
+@pytest.fixture
+def host(host_server: ReplaceableApp) -> Iterator[ScriptedHost]:
     """The scripted host with one agent that works and one that does not."""
     scripted = ScriptedHost()
     scripted.agents = [
         agent("front-desk", "Front desk"),
         agent("night-shift", "Night shift", status="broken", phase="imported", error="No module named 'moon'"),
     ]
-    async with serving(scripted):
+    with host_server.serves(scripted.app) as scripted.port:
+        scripted.url = f"http://127.0.0.1:{scripted.port}"
         yield scripted
     assert scripted.failures == []
 
 
-@pytest_asyncio.fixture(loop_scope="package")
-async def site() -> AsyncIterator[CustomerSite]:
+@pytest.fixture
+def site(site_server: ReplaceableApp) -> Iterator[CustomerSite]:
     """A web site of another origin than the host's."""
     customer = CustomerSite()
-    async with serving_app(customer.app) as port:
+    with site_server.serves(customer.app) as port:
         customer.url = f"http://localhost:{port}"
         yield customer
 

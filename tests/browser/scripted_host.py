@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from voice_host.front import browser_client
@@ -236,8 +237,28 @@ class _Server(uvicorn.Server):
         self.listening.set()
 
 
+class ReplaceableApp:
+    """Serves the application of one test after the other. A server for each would cost half a second to stop."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp = Starlette()
+        self.port = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+    @contextmanager
+    def serves(self, app: ASGIApp) -> Iterator[int]:
+        """Serve `app`, and yield the port. What it has begun to answer, it goes on answering afterwards."""
+        before, self.app = self.app, app
+        try:
+            yield self.port
+        finally:
+            self.app = before
+
+
 @asynccontextmanager
-async def serving_app(app: Starlette) -> AsyncIterator[int]:
+async def serving_app(app: ASGIApp) -> AsyncIterator[int]:
     """Run an application in the current loop on a free port of the loopback interface, and yield the port."""
     config = uvicorn.Config(app, port=0, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)
     server = _Server(config)
@@ -251,9 +272,8 @@ async def serving_app(app: Starlette) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def serving(host: ScriptedHost) -> AsyncIterator[ScriptedHost]:
-    """Run the host."""
-    async with serving_app(host.app) as port:
-        host.url = f"http://127.0.0.1:{port}"
-        host.port = port
-        yield host
+async def serving_replaceable() -> AsyncIterator[ReplaceableApp]:
+    """Serve nothing yet."""
+    replaceable = ReplaceableApp()
+    async with serving_app(replaceable) as replaceable.port:
+        yield replaceable
