@@ -315,15 +315,14 @@ RESAMPLE = """async ([from, to, hertz, chunk]) => {
 }"""
 
 
-@pytest.mark.parametrize("rates", [(48000, 16000), (44100, 16000), (24000, 48000), (24000, 44100), (16000, 16000)])
-async def test_resampler_keeps_speech(page: Page, host: ScriptedHost, rates: tuple[int, int]) -> None:
-    source, target = rates
+async def test_resampler_keeps_speech(page: Page, host: ScriptedHost) -> None:
     await page.goto(host.url)
-    output = await page.evaluate(RESAMPLE, [source, target, 1000, 128])
-    assert abs(len(output) - target) <= 1  # one second stays one second
-    wanted = [math.sin(2 * math.pi * 1000 * index / target) for index in range(target)]
-    inner = range(200, target - 200)
-    assert max(abs(output[index] - wanted[index]) for index in inner) < 0.01
+    for source, target in [(48000, 16000), (44100, 16000), (24000, 48000), (24000, 44100), (16000, 16000)]:
+        output = await page.evaluate(RESAMPLE, [source, target, 1000, 128])
+        assert abs(len(output) - target) <= 1  # one second stays one second
+        wanted = [math.sin(2 * math.pi * 1000 * index / target) for index in range(target)]
+        inner = range(200, target - 200)
+        assert max(abs(output[index] - wanted[index]) for index in inner) < 0.01, (source, target)
 
 
 async def test_resampler_does_not_fold_what_is_too_high_into_speech(page: Page, host: ScriptedHost) -> None:

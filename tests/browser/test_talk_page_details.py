@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -364,13 +365,14 @@ async def test_keys_are_listed_and_can_be_switched_off(page: Page, host: Scripte
     await host.call()
 
 
-@pytest.mark.parametrize("size", [(360, 740), (844, 390), (800, 600), (1280, 800)])
-async def test_the_panel_leaves_everything_in_reach(page: Page, host: ScriptedHost, size: tuple[int, int]) -> None:
+async def test_the_panel_leaves_everything_in_reach(page: Page, host: ScriptedHost) -> None:
     host.script = answer_once
-    await page.set_viewport_size({"width": size[0], "height": size[1]})
+    sizes = [(360, 740), (844, 390), (800, 600), (1280, 800)]
+    await page.set_viewport_size({"width": sizes[0][0], "height": sizes[0][1]})
     await page.goto(f"{host.url}/?customer=4711")
     await type_message(page, "A table for two")
-    for tab in ("Latency", "Events", "Setup"):
+    for (width, height), tab in itertools.product(sizes, ("Latency", "Events", "Setup")):
+        await page.set_viewport_size({"width": width, "height": height})
         await open_panel(page, tab)
         assert await page.evaluate(OUT_OF_REACH) == []
         assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth")

@@ -15,32 +15,30 @@ async def type_message(page: Page, text: str) -> None:
     await page.keyboard.press("Enter")
 
 
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [
-        (4401, "wants to know who is calling"),
-        (4403, "does not take calls from the address of this page"),
-        (4404, "no such agent"),
-        (4429, "limit of calls"),
-        (4500, "could not be started"),
-        (4503, "broken"),
-        (4504, "shutting down"),
-        (1011, "because of an error"),
-        (1012, "connection to the host was lost"),
-    ],
-)
-async def test_refused_call_is_explained_with_the_reason_of_the_host(
-    page: Page, host: ScriptedHost, code: int, words: str
-) -> None:
+REFUSALS = {
+    4401: "wants to know who is calling",
+    4403: "does not take calls from the address of this page",
+    4404: "no such agent",
+    4429: "limit of calls",
+    4500: "could not be started",
+    4503: "broken",
+    4504: "shutting down",
+    1011: "because of an error",
+    1012: "connection to the host was lost",
+}
+
+
+async def test_refused_call_is_explained_with_the_reason_of_the_host(page: Page, host: ScriptedHost) -> None:
     async def script(call: ScriptedCall) -> None:
-        await call.close(code, "because of the weather")
+        await call.close(code, f"because of rule {code}")
 
     host.script = script
     await page.goto(host.url)
-    await type_message(page, "Hello")
-    await expect(page.get_by_role("alert")).to_contain_text("because of the weather")
-    assert words in await page.get_by_role("alert").inner_text()
-    assert await page.locator("body").get_attribute("data-phase") == "idle"
+    for code, words in REFUSALS.items():
+        await type_message(page, "Hello")
+        await expect(page.get_by_role("alert")).to_contain_text(f"because of rule {code}")
+        assert words in await page.get_by_role("alert").inner_text()
+        assert await page.locator("body").get_attribute("data-phase") == "idle"
 
 
 async def test_call_that_was_lost_can_be_made_again(page: Page, host: ScriptedHost) -> None:
@@ -181,33 +179,35 @@ async def reading(call: ScriptedCall) -> None:
     await call.send("tts_done", reply=1)
 
 
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        ("NotAllowedError", "not allowed to use the microphone. Allow it"),
-        ("NotFoundError", "No microphone was found. Plug one in"),
-        ("NotReadableError", "another program"),
-        ("AbortError", "could not be opened"),
-    ],
-)
-async def test_a_microphone_that_cannot_be_used_leaves_a_call_by_keyboard(
-    page: Page, host: ScriptedHost, error: str, words: str
-) -> None:
+UNUSABLE = {
+    "NotAllowedError": "not allowed to use the microphone. Allow it",
+    "NotFoundError": "No microphone was found. Plug one in",
+    "NotReadableError": "another program",
+    "AbortError": "could not be opened",
+}
+
+FAILING = """(error) => {
+  window.real ??= navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", error));
+}"""
+
+
+async def test_a_microphone_that_cannot_be_used_leaves_a_call_by_keyboard(page: Page, host: ScriptedHost) -> None:
     host.script = reading
-    await page.add_init_script(
-        "window.real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
-        f"navigator.mediaDevices.getUserMedia = async () => {{ throw new DOMException('no', '{error}'); }}"
-    )
     await page.goto(host.url)
-    await page.get_by_role("button", name="Start talking").click()
-    await expect(page.get_by_role("alert")).to_contain_text(words)
-    await expect(page.get_by_role("alert")).to_contain_text("press “Use microphone”. Or type your message.")
-    await type_message(page, "Hello")
-    await expect(page.locator(".entry.agent .bubble")).to_have_text("I can read.")
-    await page.evaluate("() => void (navigator.mediaDevices.getUserMedia = window.real)")
-    await page.get_by_role("button", name="Use microphone").click()
-    await expect(page.get_by_role("button", name="Mute")).to_be_visible()
-    await expect(page.get_by_role("alert")).to_be_hidden()
+    alert = page.get_by_role("alert")
+    for count, (error, words) in enumerate(UNUSABLE.items(), 1):
+        await page.evaluate(FAILING, error)
+        await page.get_by_role("button", name="Start talking").click()
+        await expect(alert).to_contain_text(words)
+        await expect(alert).to_contain_text("press “Use microphone”. Or type your message.")
+        await type_message(page, "Hello")
+        await expect(page.locator(".entry.agent .bubble")).to_have_text(["I can read."] * count)
+        await page.evaluate("() => void (navigator.mediaDevices.getUserMedia = window.real)")
+        await page.get_by_role("button", name="Use microphone").click()
+        await expect(page.get_by_role("button", name="Mute")).to_be_visible()
+        await expect(alert).to_be_hidden()
+        await page.get_by_role("button", name="Hang up").click()
 
 
 # A microphone that is switched off, until `switchOn` is called.
