@@ -65,6 +65,10 @@ async def test_a_person_chooses_microphone_and_loudspeaker(page: Page, host: Scr
     assert await page.evaluate("call.microphone") == "muted", "another device does not unmute"
     await page.evaluate("call.closeMicrophone()")
     assert await page.evaluate("[call.microphone, call.inputDevice]") == ["off", None]
+    await page.evaluate("call.hangUp(), begin({ inputDevice: 'none such' })")
+    await page.wait_for_function("() => call.microphone === 'on'")
+    await page.evaluate("(id) => void (call.hangUp(), begin({ inputDevice: id }))", other["id"])
+    await page.wait_for_function("(label) => call.inputDevice?.label === label", arg=other["label"])
 
 
 async def test_what_is_wrong_with_the_options_is_said_at_once(

@@ -295,7 +295,18 @@ async def test_the_release_that_answers_is_named(page: Page, host: ScriptedHost)
     await expect(page.locator("#call-facts")).to_contain_text("voice-agent-example 1.3.0")  # of `ready`
 
 
+TELL_THE_MICROPHONE = """
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (constraints) => {
+  const stream = await open(constraints);
+  window.microphone = stream.getAudioTracks()[0].label;
+  return stream;
+};
+"""
+
+
 async def test_a_microphone_is_chosen_and_remembered(page: Page, host: ScriptedHost) -> None:
+    await page.add_init_script(TELL_THE_MICROPHONE)
     await page.goto(host.url)
     await open_panel(page, "Setup")
     await page.get_by_role("button", name="Start talking").click()
@@ -313,6 +324,8 @@ async def test_a_microphone_is_chosen_and_remembered(page: Page, host: ScriptedH
     await page.get_by_role("button", name="Hang up").click()
     await page.reload()
     await expect(page.get_by_label("Microphone", exact=True)).to_have_value(wanted)
+    await page.get_by_role("button", name="Start talking").click()
+    await page.wait_for_function("() => window.microphone === 'Fake Audio Input 2'")
 
 
 async def test_keys_work_unless_somebody_types(page: Page, host: ScriptedHost) -> None:

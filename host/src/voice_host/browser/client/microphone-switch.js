@@ -15,7 +15,7 @@ export class MicrophoneSwitch {
   /** "off", "opening", "on" or "muted". */
   state = "off";
 
-  /** Handlers: `changed(state)`, also when a silent microphone is heard again, `frame(arrayBuffer, level)` and `problem(error)`. */
+  /** Handlers: `changed(state)`, also for another device and when a silent one is heard again, `frame(arrayBuffer, level)` and `problem(error)`. */
   constructor(device, handlers) {
     this.#device = device;
     this.#handlers = handlers;
@@ -76,10 +76,12 @@ export class MicrophoneSwitch {
       throw microphoneError(error);
     }
     if (attempt !== this.#attempt) return void opened.close();
+    const isAnother = this.#microphone !== null;
     this.#microphone?.close();
     this.#microphone = opened;
     opened.muted = this.#muted;
-    this.#show();
+    if (isAnother) this.#handlers.changed(this.state);
+    else this.#show();
     this.#connect();
   }
 

@@ -1,6 +1,7 @@
 // The browser's microphone, as frames of PCM16 at the rate of the call.
 
 const FRAME_S = 0.02;
+const NOT_CONNECTED = new Set(["OverconstrainedError", "NotFoundError"]);
 const SILENT_FRAMES = 250; // 5 s: some headsets begin with seconds of silence
 
 export class Microphone {
@@ -17,14 +18,21 @@ export class Microphone {
   }
 
   /**
-   * Asks the browser for a microphone. `device` is an id, or null for the browser's choice; another one may be opened instead
-   * unless `exact`. Rejects with the browser's error, see `microphoneError` in errors.js.
+   * Asks the browser for a microphone. `device` is an id, or null for the browser's choice. If it is not connected, another one is
+   * opened unless `exact`. Rejects with the browser's error, see `microphoneError` in errors.js.
    */
   static async open(device = null, { exact = false } = {}) {
     if (!navigator.mediaDevices) throw new DOMException("not a secure context", "SecurityError");
     const audio = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-    if (device !== null) audio.deviceId = { [exact ? "exact" : "ideal"]: device };
-    return new Microphone(await navigator.mediaDevices.getUserMedia({ audio }));
+    const open = async (which) => new Microphone(await navigator.mediaDevices.getUserMedia({ audio: { ...audio, ...which } }));
+    if (device === null) return await open({});
+    try {
+      // Chromium may take another one that is connected if the id is only `ideal`.
+      return await open({ deviceId: { exact: device } });
+    } catch (error) {
+      if (exact || !NOT_CONNECTED.has(error.name)) throw error;
+      return await open({});
+    }
   }
 
   /** The device in use: `{ id, label }`. */
