@@ -71,7 +71,7 @@ def test_the_variables_and_parts_of_the_widget() -> None:
     used = re.findall(r"var\(--voice-agent-([a-z-]+)", (FOLDER / "widget/style.js").read_text(encoding="utf-8"))
     assert set(used) == set(re.findall(r"`([a-z-]+)`", variables)) - {"--voice-agent-"}
     parts = styling.partition("Parts:")[2].partition("\n\n")[0]
-    sources = "".join((FOLDER / "widget" / name).read_text(encoding="utf-8") for name in ("view.js", "log.js"))
+    sources = "".join(module.read_text(encoding="utf-8") for module in (FOLDER / "widget").glob("*.js"))
     made = {part for names in re.findall(r'part: ["`]([a-z -]+)', sources) for part in names.split()}
     assert made | {"user", "agent", "note"} == set(re.findall(r"`([a-z-]+)`", parts))
 

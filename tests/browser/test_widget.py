@@ -351,6 +351,44 @@ async def test_a_microphone_that_goes_away_is_replaced_or_told_of(
     assert await page.get_by_role("button", name="Use microphone").is_visible()
 
 
+REFUSED = """() => {
+  navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotReadableError"));
+}"""
+
+
+async def test_a_visitor_chooses_among_several_microphones(page: Page, host: ScriptedHost, site: CustomerSite) -> None:
+    host.script = chatting
+    await page.goto(site.show(host.url, INLINE))
+    choice, talk = page.get_by_role("combobox", name="Microphone"), page.get_by_role("button", name="Start talking")
+    await expect(choice).to_be_hidden()
+    await talk.click()
+    await expect(choice).to_be_visible()
+    used = "document.querySelector('voice-agent').call.inputDevice?.label"
+    first = await page.evaluate(used)
+    other = next(label for label in await choice.locator("option").all_text_contents() if label != first)
+    await page.evaluate("void document.querySelector('voice-agent').call.on('microphone', (on) => (window.state = on))")
+    await choice.select_option(label=other)
+    await page.wait_for_function(f"(other) => {used} === other && window.state === 'on'", arg=other)
+    call = await host.call()
+    received = len(call.audio)
+    await call.wait_for(lambda: len(call.audio) > received + 3200)
+    await page.evaluate(REFUSED)
+    await choice.select_option(label=first)
+    await expect(page.get_by_role("alert")).to_contain_text("another program uses it. Close that.")
+    await expect(page.get_by_role("alert")).not_to_contain_text("Use microphone")
+    await expect(choice.locator("option:checked")).to_have_text(other)
+    await page.evaluate("() => void delete navigator.mediaDevices.getUserMedia")
+    await choice.select_option(label=first)
+    await expect(page.get_by_role("alert")).to_be_hidden()
+    await choice.select_option(label=other)
+    await page.wait_for_function(f"(other) => {used} === other", arg=other)
+    await page.get_by_role("button", name="Hang up").click()
+    await expect(choice).to_be_hidden()
+    await talk.click()
+    await page.wait_for_function(f"(other) => {used} === other", arg=other)
+    await expect(choice.locator("option:checked")).to_have_text(other)
+
+
 async def test_a_microphone_that_the_system_mutes_is_told_of_until_it_is_heard_again(
     page: Page, host: ScriptedHost, site: CustomerSite
 ) -> None:

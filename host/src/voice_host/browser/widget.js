@@ -23,6 +23,7 @@ import "./widget/corner.js";
 import "./widget/dom.js";
 import "./widget/following.js";
 import "./widget/log.js";
+import "./widget/microphone-choice.js";
 import "./widget/style.js";
 import "./widget/texts.js";
 import "./widget/token.js";

@@ -21,7 +21,7 @@ export const CONNECTION_LOST = "The connection was lost. Reconnecting …";
 export const CONNECTED_AGAIN = "Connected again: the call goes on.";
 
 /**
- * Why a call ended: `{ text, failed }`, for the `end` of the client.
+ * Why a call ended: `{ text, failed }`. Takes what the event `ended` of the client tells.
  */
 export function closeMessage({ cause, code, reason, wasLost }) {
   if (cause === "unreachable" && !reason) return { text: HOST_SILENT, failed: true };

@@ -53,8 +53,8 @@ function inOrder() {
 }
 
 /**
- * The widgets, this one included, whose panels would overlap. In a narrow window these are also those on the other side, and
- * those at the other edge always are: how high a panel becomes, depends on what is said.
+ * The widgets, this one included, whose panels overlap from left to right: those on the same side, and in a narrow window all. Those
+ * at the other edge count, too, since a panel grows with what is said.
  */
 function neighbours(widget) {
   const box = widget.element.getBoundingClientRect();

@@ -43,6 +43,7 @@ export class VoiceAgent extends HTMLElement {
       stop: () => this.#call?.stopSpeaking(),
       hangUp: () => this.hangUp(),
       say: (text) => this.say(text),
+      problem: ({ code, message }) => this.#showProblem(this.#texts[code] ?? message),
     });
     const view = this.#view;
     const isOpen = () => this.#isOpen;
@@ -113,6 +114,7 @@ export class VoiceAgent extends HTMLElement {
         getToken: () => this.#token(),
         metadata: this.#metadata,
         microphone,
+        inputDevice: this.#view.microphones.chosen,
       });
     } catch (error) {
       this.#notSetUp(error.message);
@@ -231,7 +233,8 @@ export class VoiceAgent extends HTMLElement {
   }
 
   #follow(call) {
-    const { log } = this.#view;
+    const { log, microphones } = this.#view;
+    microphones.follow(call);
     const shown = {
       ready: ({ resumed }) => resumed && log.note(this.#texts.resumed),
       lost: () => log.endCall(),

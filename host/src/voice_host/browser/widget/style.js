@@ -93,7 +93,8 @@ const CSS = `
 }
 
 button,
-input {
+input,
+select {
   font: inherit;
   color: inherit;
   border-radius: calc(var(--radius) * 0.7);
@@ -309,6 +310,14 @@ ol {
 
 .send {
   flex: none;
+}
+
+.microphones {
+  margin: 0 1rem 0.75rem;
+  padding: 0.4rem 0.6rem;
+  border: 1px solid var(--soft);
+  background: var(--background);
+  text-overflow: ellipsis;
 }
 
 [data-microphone="on"] .talk {

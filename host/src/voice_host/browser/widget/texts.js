@@ -16,6 +16,7 @@ export const TEXTS = {
   goOn: "Go on",
   stop: "Stop speaking",
   hangUp: "Hang up",
+  microphone: "Microphone",
   message: "Message",
   placeholder: "Type a message",
   send: "Send",

@@ -2,6 +2,7 @@
 
 import { CROSS, MICROPHONE, SQUARE, element, icon } from "./dom.js";
 import { Log } from "./log.js";
+import { MicrophoneChoice } from "./microphone-choice.js";
 import { sheet } from "./style.js";
 
 export class View {
@@ -29,13 +30,17 @@ export class View {
   /** What was said. */
   log;
 
+  /** The choice of a microphone. */
+  microphones;
+
   /**
    * Builds the widget in a shadow root. `texts()` returns its words; `actions` has `open()`, `close()`, `talk()`, `stop()`,
-   * `hangUp()` and `say(text)`.
+   * `hangUp()`, `say(text)` and `problem(error)`, a CallError.
    */
   constructor(root, texts, actions) {
     this.#root = root;
     this.#texts = texts;
+    this.microphones = new MicrophoneChoice(actions.problem);
     this.log = new Log(this.#scroller, this.#list, this.#announcer, texts);
     root.adoptedStyleSheets = [sheet()];
     const form = element("form", { part: "form" }, this.#label, this.#input, this.#send);
@@ -51,6 +56,7 @@ export class View {
       this.#problem,
       this.#status,
       element("div", { className: "buttons", part: "buttons" }, this.#talk, this.#stop, this.#hangUp),
+      this.microphones.select,
       form,
     );
     root.append(this.#launcher, this.#panel);
@@ -79,6 +85,7 @@ export class View {
     this.#talk.disabled = !isSetUp;
     this.#stop.ariaLabel = this.#stop.title = texts.stop;
     this.#hangUp.textContent = texts.hangUp;
+    this.microphones.select.ariaLabel = texts.microphone;
     this.#label.textContent = texts.message;
     this.#input.placeholder = texts.placeholder;
     this.#send.textContent = texts.send;
