@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from functools import cache, lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 ZERO_CROSSINGS = 24
 """Half the length of the low-pass filter, in samples of the lower rate: 3 ms at 8 kHz, which is the delay."""
@@ -28,9 +28,6 @@ saves."""
 KAISER_BETA = 6.2
 """Of the filter's window: a stop band of -65 dB. The quantisation noise of mu-law is at -38 dB."""
 
-
-MOST_PLANS = 8
-"""How many lengths of pieces a stream is prepared for."""
 
 FULL_SCALE = 32768
 """Of PCM16."""
@@ -136,24 +133,13 @@ def _weights(up: int, step: int) -> tuple[Any, int, int]:
     return matrix, ahead, size
 
 
-class _Plan(NamedTuple):
-    """The parts of the arrays that a piece of a certain length needs."""
-
-    new: Any
-    seen: Any
-    made: Any
-    converted: Any
-    kept_from: Any
-    kept_at: Any
-
-
 class _Filter:
     """A linear-phase low-pass filter, between rates with a simple ratio.
 
     soxr converts whole blocks, and keeps back up to 115 ms. That is heard in a call.
 
-    For some hundred samples, a call of numpy takes much longer than its arithmetic. So there are few calls: arrays and
-    their parts are kept for the next piece, which often has the same length.
+    For some hundred samples, a call of numpy takes much longer than its arithmetic. So there are few calls, and arrays
+    are kept for the next piece.
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
@@ -161,9 +147,11 @@ class _Filter:
         common = math.gcd(from_hz, to_hz)
         self._up, self._step = to_hz // common, from_hz // common
         self._matrix, self._ahead, self._size = _weights(self._up, self._step)
-        self._plans: dict[tuple[int, int], _Plan] = {}
-        self._most = MOST_OF_PRODUCT // self._matrix.size * BLOCK * self._step  # samples converted at a time
+        self._arrays: dict[int, tuple[Any, Any, Any]] = {}  # of each number of blocks
+        rows = MOST_OF_PRODUCT // self._matrix.size
+        self._most = rows * BLOCK * self._step  # samples converted at a time
         self._input = self._numpy.zeros(self._most + 2 * len(self._matrix), dtype="f4")
+        self._output = self._numpy.empty((rows + 2, self._matrix.shape[1]), dtype="f4")
         self.clear()
 
     def clear(self) -> None:
@@ -181,30 +169,27 @@ class _Filter:
         if len(samples) > self._most:
             parts = (samples[at : at + self._most] for at in range(0, len(samples), self._most))
             return self._numpy.concatenate([self._converted(part).copy() for part in parts])
-        plan = self._plans.get((self._kept, len(samples))) or self._plan(len(samples))
-        plan.new[:] = samples
-        self._numpy.dot(plan.seen, self._matrix, out=plan.made)
-        plan.kept_at[:] = plan.kept_from
-        self._kept = len(plan.kept_at)
-        return plan.converted
-
-    def _plan(self, length: int) -> _Plan:
-        kept, end, (block, width) = self._kept, self._kept + length, self._matrix.shape
+        kept = self._kept
+        end = kept + len(samples)
+        self._input[kept:end] = samples
         count = max(0, (end - self._size) // self._step + 1)
-        rows, apart = -(-count // BLOCK), BLOCK * self._step
-        if len(self._plans) >= MOST_PLANS:
-            self._plans.clear()
-        # The last row may see more than there is. What it makes of that is not used.
-        made = self._numpy.empty((rows, width), dtype="f4")
-        plan = self._plans[kept, length] = _Plan(
-            new=self._input[kept:end],
-            seen=self._numpy.ndarray((rows, block), "f4", self._input, strides=(4 * apart, 4)),
-            made=made,
-            converted=made.reshape(-1)[: count * self._up],
-            kept_from=self._input[count * self._step : end],
-            kept_at=self._input[: end - count * self._step],
-        )
-        return plan
+        converted = self._products(-(-count // BLOCK))[: count * self._up]
+        used = count * self._step
+        self._kept = end - used
+        self._input[: self._kept] = self._input[used:end]
+        return converted
+
+    def _products(self, rows: int) -> Any:
+        """Return what the filter makes of so many blocks, of which the last may see more than there is."""
+        arrays = self._arrays.get(rows)
+        if arrays is None:
+            shape, strides = (rows, len(self._matrix)), (4 * BLOCK * self._step, 4)
+            seen = self._numpy.ndarray(shape, "f4", self._input, strides=strides)
+            made = self._output[:rows]
+            arrays = self._arrays[rows] = seen, made, made.reshape(-1)
+        seen, made, in_a_row = arrays
+        self._numpy.dot(seen, self._matrix, out=made)
+        return in_a_row
 
 
 class _Soxr:
