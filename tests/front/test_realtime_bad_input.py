@@ -111,7 +111,8 @@ async def test_mistakes_of_a_client_that_goes_on(tmp_path: Path, caplog: pytest.
                 error = await error_of(client)
                 assert (error["type"], error["code"], error["event_id"]) == ("invalid_request_error", code, event_id)
                 assert error["message"]
-                assert watched.count == watched.logged("call_error", code="bad_message") == 1, code
+                logged = watched.logged("call_error", code="bad_message", reason=error["message"])
+                assert watched.count == logged == 1, code
             await client.send(json.dumps({"type": "session.update", "session": {"type": "realtime"}}))
             while (event := json.loads(await client.recv()))["type"] != "session.updated":
                 pass

@@ -309,7 +309,9 @@ def mistakes(carrier: str, line: Any) -> list[str | bytes]:
         "twilio": {"accountSid": "AC" + "0" * 32, "callSid": line.id, "mediaFormat": media_format},
         "telnyx": {"call_control_id": line.id, "media_format": {"encoding": "PCMU"}},
     }
+    errors = [{"event": "error", key: stream, "payload": {"code": 100002, "title": "invalid_media"}}]
     return [
+        *(json.dumps(error) for error in errors if carrier == "telnyx"),
         "{",
         bytes(160),
         json.dumps({"event": "sing", key: stream}),
@@ -336,6 +338,9 @@ async def test_frames_that_have_no_place_in_a_stream(carrier: str, caplog: pytes
             await line.press("5")
             await host.heard.until(lambda heard, number=number: len(heard.digits) == number)
             assert watched.count == watched.logged("call_error", code="bad_message") == number, frame
+        reasons = [logged["reason"] for logged in watched.lines("call_error")]
+        assert all(reasons)
+        assert carrier != "telnyx" or reasons[0] == "Telnyx reports an error: invalid_media (100002)"
         await ears.final("Are you there")
         await line.speaker.hear_for(0.2)  # the call goes on
 

@@ -48,6 +48,9 @@ from voice_host_sdk import AgentReply, SessionError, ToolCall, UserTurn
 
 log = get_logger(__name__)
 
+_LONGEST_REASON = 200
+"""How much of the reason for a `bad_message` is logged. It may have names that the client has chosen."""
+
 
 class CallReporter:
     """Reports the events of one call.
@@ -112,7 +115,9 @@ class CallReporter:
                 self._callbacks.answered(answer)
             case Problem(code, message, fatal):
                 metrics.ERRORS.labels(self._agent_id, code).inc()
-                self._warn("call_error", code=code, fatal=fatal)
+                # Of other codes, the message may quote what a service has answered.
+                fields = {"reason": message[:_LONGEST_REASON]} if code == "bad_message" else {}
+                self._warn("call_error", code=code, fatal=fatal, **fields)
                 self._callbacks.error(SessionError(code, message, fatal))
             case _:
                 self._note_losses(event)
