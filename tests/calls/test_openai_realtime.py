@@ -345,6 +345,22 @@ async def test_the_client_decides_when_a_turn_ends() -> None:
     assert named(error) == ("input_audio_buffer_commit_empty", "c2")
 
 
+async def test_a_clear_after_a_commit_takes_nothing_away_from_it() -> None:
+    callbacks = Callbacks()
+    async with desk(callbacks=callbacks) as s:
+        s.llm.reply("It is noon.")
+        async with realtime(s.url, audio={"input": {"turn_detection": None}}) as client:
+            ears = await says(s, client, "What time is it")
+            await ears.speech_started()
+            await client.send("input_audio_buffer.commit")
+            await client.send("response.create")
+            await client.send("input_audio_buffer.clear")  # as before the caller presses the button again
+            await client.came("input_audio_buffer.cleared")
+            await ears.final("in Berlin?")
+            await client.came("response.done")
+    assert [turn.text for turn in callbacks.turns] == ["What time is it in Berlin?"]
+
+
 async def test_nothing_said_before_a_commit_is_an_error_and_no_turn() -> None:
     callbacks = Callbacks()
     async with desk(callbacks=callbacks) as s, realtime(s.url, audio={"input": {"turn_detection": None}}) as client:

@@ -116,6 +116,22 @@ def test_turns_that_the_client_ends() -> None:
     assert len(session.reader.of("input_audio_buffer.committed")) == 1
 
 
+def test_audio_is_committed_once() -> None:
+    session = Session()
+    session.send("session.update", session={"audio": {"input": {"turn_detection": None}}})
+    for _ in range(2):
+        session.send("input_audio_buffer.append", audio=SILENCE)
+    assert session.send("input_audio_buffer.commit") == [Commit()]
+    assert session.send("input_audio_buffer.commit") == []
+    assert session.last["error"]["code"] == "input_audio_buffer_commit_empty"
+    session.send("input_audio_buffer.append", audio=SILENCE)  # of the next turn, before the words of this one are known
+    session.tell(call.TurnCommitted("Hello"))
+    assert session.last["usage"]["seconds"] == 0.2
+    assert session.send("input_audio_buffer.commit") == [Commit()]
+    session.tell(call.TurnCommitted("Bye"))
+    assert session.last["usage"]["seconds"] == 0.1
+
+
 def test_a_commit_where_the_host_decides_only_ends_the_audio() -> None:
     session = Session()
     session.send("input_audio_buffer.append", audio=SILENCE)

@@ -69,7 +69,9 @@ class ManualTurn:
         self._moved.set()
 
     def discard(self) -> None:
-        """Forget what was said since the last commit."""
+        """Forget what was said since the last commit, unless the words of that one are still to come."""
+        if self._commits:
+            return  # what is recognised now was said before the commit
         self._words.clear()
         self._skips_open = self._open
 

@@ -23,7 +23,7 @@ class CallerTurns:
         self._item_id: str | None = None
         self._onset_ms: float | None = None  # of speech that is under way
         self._told = False  # that speech has started and not stopped
-        self._awaited: deque[str] = deque()  # items that were committed, whose words are not known yet
+        self._awaited: deque[tuple[str, float]] = deque()  # items whose words are not known yet, and their seconds
 
     def received(self, audio: bytes, audio_format: AudioFormat) -> None:
         """Note audio of the client."""
@@ -85,7 +85,8 @@ class CallerTurns:
         stopped = self.stopped()
         item = Item(self._item_id or self._events.id("item"), "user", "input_audio")
         self._item_id = None
-        self._awaited.append(item.id)
+        self._awaited.append((item.id, round((self._received_ms - self._committed_ms) / 1000, 3)))
+        self._committed_ms = self._received_ms
         before = self._conversation.last_id
         committed = self._events.make("input_audio_buffer.committed", previous_item_id=before, item_id=item.id)
         return [*stopped, committed, *self._conversation.add_complete(item)]
@@ -94,11 +95,9 @@ class CallerTurns:
         """The words of the earliest committed turn are known."""
         if not self._awaited:
             return []
-        item_id = self._awaited.popleft()
+        item_id, seconds = self._awaited.popleft()
         if (item := self._conversation.get(item_id)) is not None:
             item.text = text
-        seconds = round((self._received_ms - self._committed_ms) / 1000, 3)
-        self._committed_ms = self._received_ms
         name = "conversation.item.input_audio_transcription"
         usage = {"type": "duration", "seconds": seconds}
         delta = self._events.make(f"{name}.delta", item_id=item_id, content_index=0, delta=text)
