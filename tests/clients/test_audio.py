@@ -165,6 +165,23 @@ def test_the_lengths_of_pieces_make_no_difference(from_hz: int, to_hz: int) -> N
     assert resampler.resample(pcm[:9000]) == Resampler(from_hz, to_hz).resample(pcm[:9000])
 
 
+@pytest.mark.parametrize("encoding", TELEPHONES)
+def test_streams_of_the_same_rates_do_not_disturb_each_other(encoding: Encoding) -> None:
+    telephone, chance = AudioFormat(encoding, 8000), random.Random(1)
+    callers = [chance.randbytes(9600) for _ in range(3)]
+
+    def streams() -> list[list[Callable[[bytes], bytes]]]:
+        return [[AudioDecoder(telephone, 16000).decode, SpeechEncoder(24000, telephone).encode] for _ in callers]
+
+    alone = [[in_pieces(each, audio, 480) for each in both] for both, audio in zip(streams(), callers, strict=True)]
+    together, heard = streams(), [[b"", b""] for _ in callers]
+    for at in range(0, 9600, 480):
+        for caller, audio in enumerate(callers):
+            for which, each in enumerate(together[caller]):
+                heard[caller][which] += each(audio[at : at + 480])
+    assert heard == alone
+
+
 @pytest.mark.parametrize(("from_hz", "to_hz"), RATES[:5])
 def test_little_is_kept_back(from_hz: int, to_hz: int) -> None:
     resampler, kept_s = Resampler(from_hz, to_hz), list[float]()
