@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from tests.docs.markdown import PAGES, ROOT, Block, anchors, blocks, links
+from voice_host.settings.environment import Environment
 from voice_host.settings.model import Tables
 from voice_host.settings.secrets import is_reference
+from voice_host.settings.variables import VariableReader
 
 HOST = ROOT / "host/src/voice_host"
 ALL_BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -111,3 +113,14 @@ def test_no_message_takes_it_that_the_environment_contains_pip() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "pip install" in node.value
     ]
     assert said == [], "voice_host.plugins.installing knows the command"
+
+
+def test_variables_with_the_prefix_of_the_host_are_its_own() -> None:
+    """Others would keep the host from starting where a reader has set them."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    names = set(re.findall(r"\bVOICE_HOST_[A-Z0-9_]*[A-Z0-9]\b(?!__)", text))
+    assert "VOICE_HOST_MODEL" in names
+    reader = VariableReader(agent_ids=["front-desk"], extensions=[], ignore=[])
+    for _ in reader.read(Environment(dict.fromkeys(names, "text"))):
+        pass
+    assert [problem.where for problem in reader.problems] == []
