@@ -180,6 +180,9 @@ async def test_widgets_call_independently_and_end_with_their_element(
     await type_message(second, "four")
     await expect(second.locator(".agent .bubble")).to_have_text("You said four")
     assert host.calls[2].address == "c"
+    await page.goto("about:blank")
+    await host.calls[2].wait_for(lambda: host.calls[2].closed_with is not None)
+    assert host.calls[2].closed_with == 1000, "a page that was left does not come back for its call"
 
 
 async def test_words_of_others_are_never_markup(page: Page, host: ScriptedHost, site: CustomerSite) -> None:

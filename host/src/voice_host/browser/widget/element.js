@@ -261,7 +261,13 @@ export class VoiceAgent extends HTMLElement {
       });
     }
     call.on("level", (level) => this.#view.level(level));
-    call.on("ended", (end) => this.#onEnded(end));
+    // The host would wait for a page that is left to come back, and count the call meanwhile.
+    const left = () => call.hangUp();
+    addEventListener("pagehide", left);
+    call.on("ended", (end) => {
+      removeEventListener("pagehide", left);
+      this.#onEnded(end);
+    });
   }
 
   #onError({ code, message, isOfHost, isFatal }) {
