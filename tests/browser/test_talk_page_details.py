@@ -298,6 +298,7 @@ async def test_the_release_that_answers_is_named(page: Page, host: ScriptedHost)
 TELL_THE_MICROPHONE = """
 const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 navigator.mediaDevices.getUserMedia = async (constraints) => {
+  if (window.isBusy) throw new DOMException("", "NotReadableError");
   const stream = await open(constraints);
   window.microphone = stream.getAudioTracks()[0].label;
   return stream;
@@ -321,6 +322,21 @@ async def test_a_microphone_is_chosen_and_remembered(page: Page, host: ScriptedH
     await choice.select_option(wanted)
     await expect(page.locator("body")).to_have_attribute("data-microphone", "on")
     await expect(choice).to_have_value(wanted)
+    alert = page.get_by_role("alert")
+    await page.evaluate("window.isBusy = true")
+    await choice.select_option("The system’s choice")
+    await expect(alert).to_contain_text("perhaps because another program uses it")
+    await expect(choice).to_have_value(wanted)
+    await page.evaluate("window.isBusy = false")
+    await choice.select_option("The system’s choice")
+    await expect(alert).to_be_hidden()
+    await choice.select_option(wanted)
+    await page.evaluate("AudioContext.prototype.setSinkId = async (id) => { if (id) throw new DOMException(); }")
+    speaker = page.get_by_label("Loudspeaker")
+    await speaker.select_option(index=1)
+    await expect(alert).to_contain_text("This loudspeaker cannot be used. Choose another one.")
+    await speaker.select_option("The system’s choice")
+    await expect(alert).to_be_hidden()
     await page.get_by_role("button", name="Hang up").click()
     await page.reload()
     await expect(page.get_by_label("Microphone", exact=True)).to_have_value(wanted)

@@ -22,13 +22,13 @@ export class Details {
   log = new EventLog({ list: byId("event-list"), empty: byId("events-empty") });
   waterfall = new Waterfall({ list: byId("latency-list"), summary: byId("latency-summary"), empty: byId("latency-empty") });
 
-  /** `conversation()` returns the present conversation or null; `problem(text)` shows a problem. */
-  constructor(transcript, conversation, problem) {
+  /** `conversation()` returns the present conversation or null; `devices` has `problem(error)` and `solved(kind)`: see device-choice.js. */
+  constructor(transcript, conversation, devices) {
     this.#transcript = transcript;
     this.#conversation = conversation;
     const choices = { microphoneChoice: "microphone-choice", speakerChoice: "speaker-choice", devicesHint: "devices-hint" };
     const elements = Object.fromEntries(Object.entries(choices).map(([name, id]) => [name, byId(id)]));
-    this.#devices = new DeviceChoice(elements, conversation, (error) => problem(error.message));
+    this.#devices = new DeviceChoice(elements, conversation, devices);
     new ParameterForm({ list: byId("parameters"), add: byId("parameter-add"), problem: byId("parameters-problem") });
     byId("save-text").addEventListener("click", () => this.#save("txt", "text/plain", conversationText));
     byId("save-json").addEventListener("click", () =>

@@ -11,15 +11,18 @@ export class DeviceChoice {
   #page;
   #conversation;
   #problem;
+  #solved;
 
   /**
    * `page` has the elements `microphoneChoice`, `speakerChoice` and `devicesHint`. `conversation()` returns the
-   * present one or null. `problem(error)` is called when a device cannot be used.
+   * present one or null. `problem(error)` is called when a device cannot be used, and `solved(kind)` when another one can:
+   * codes of problems begin with the kind, "microphone" or "speaker".
    */
-  constructor(page, conversation, problem) {
+  constructor(page, conversation, { problem, solved }) {
     this.#page = page;
     this.#conversation = conversation;
     this.#problem = problem;
+    this.#solved = solved;
     page.microphoneChoice.addEventListener("change", () => void this.#choose(MICROPHONE, page.microphoneChoice));
     page.speakerChoice.addEventListener("change", () => void this.#choose(SPEAKER, page.speakerChoice));
     watchDevices((devices) => this.#show(devices));
@@ -56,6 +59,7 @@ export class DeviceChoice {
       if (kind === MICROPHONE) await conversation?.chooseMicrophone(id);
       else await conversation?.chooseSpeaker(id ?? "");
       remember(kind, id);
+      this.#solved(kind);
     } catch (error) {
       this.#problem(error);
     }

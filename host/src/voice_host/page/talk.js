@@ -49,7 +49,10 @@ const page = {
 };
 const controls = new Controls(page);
 const transcript = new Transcript(byId("transcript"), byId("announcer"));
-const details = new Details(transcript, () => conversation, showProblem);
+const details = new Details(transcript, () => conversation, {
+  problem: ({ message, code }) => showProblemOfClient(message, code),
+  solved: hideProblemOf,
+});
 
 let agents = [];
 let agent = null; // the chosen one, if it can be called
@@ -222,12 +225,9 @@ function startCall({ withMicrophone, muted = false, token = null }) {
     level: (level) => details.level(controls.level(level)),
     microphoneOpened: () => {
       details.microphoneOpened();
-      if (problemCode.startsWith("microphone_")) hideProblem(); // it has been solved
+      hideProblemOf("microphone");
     },
-    problem: (text, code) => {
-      showProblem(text);
-      problemCode = code;
-    },
+    problem: showProblemOfClient,
     ended: (result) => endCall(result, withMicrophone),
   };
   const microphone = withMicrophone && muted ? "muted" : withMicrophone;
@@ -265,6 +265,16 @@ function showProblem(text, action = "", act = null) {
   problemAction = act;
   problemCode = "";
   page.problem.hidden = false;
+}
+
+function showProblemOfClient(text, code) {
+  showProblem(text);
+  problemCode = code;
+}
+
+/** A device, "microphone" or "speaker", works now. */
+function hideProblemOf(device) {
+  if (problemCode.startsWith(`${device}_`)) hideProblem();
 }
 
 /** Asks for a key or token, with which the agents are loaded again. */
