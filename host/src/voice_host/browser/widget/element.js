@@ -45,7 +45,6 @@ export class VoiceAgent extends HTMLElement {
       say: (text) => this.say(text),
       problem: ({ code, message }) => this.#showProblem(this.#texts[code] ?? message),
     });
-    const view = this.#view;
     const isOpen = () => this.#isOpen;
     this.#place = {
       element: this,
@@ -55,11 +54,10 @@ export class VoiceAgent extends HTMLElement {
       get isOpen() {
         return isOpen();
       },
-      get button() {
-        return view.launcherBox;
-      },
+      button: this.#view.launcher,
+      panel: this.#view.panel,
       fold: () => this.#setOpen(false),
-      place: (where) => view.place(where),
+      place: (where) => this.#view.place(where),
     };
     // Set by the page before this script was loaded.
     for (const name of PROPERTIES.filter((property) => Object.hasOwn(this, property))) {

@@ -110,8 +110,12 @@ export class View {
     this.#talk.style.setProperty("--level", Math.max(0, Math.min(1, (decibels + 55) / 45)).toFixed(2));
   }
 
-  get launcherBox() {
-    return this.#launcher.getBoundingClientRect();
+  get launcher() {
+    return this.#launcher;
+  }
+
+  get panel() {
+    return this.#panel;
   }
 
   /** See corner.js. */
