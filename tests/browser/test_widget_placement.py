@@ -72,6 +72,8 @@ async def test_the_button_and_its_panel_are_in_the_corner_of_their_placement(
         below = opened["y"] > closing["y"]
         assert below == (wanted[0] == "top"), placement
         assert align(opened, wanted[1]) == align(closing, wanted[1]), placement
+        for words in (".intro", ".status"):  # English ones end with their full stop on any page
+            await expect(page.locator(words)).to_have_css("direction", "ltr")
         await page.keyboard.press("Escape")
         await expect(button(page, "Ada")).to_be_focused()
     assert [line for line in logged if line.startswith("<voice-agent>")] == [

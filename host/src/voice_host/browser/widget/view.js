@@ -13,9 +13,9 @@ export class View {
   #title = element("div", { id: "title", className: "title", part: "title", dir: "auto" });
   #list = element("ol");
   #announcer = element("div", { className: "for-screen-readers", ariaLive: "polite" });
-  #intro = element("p", { className: "intro" });
+  #intro = element("p", { className: "intro", dir: "auto" });
   #problem = element("p", { className: "problem", part: "problem", role: "alert", hidden: true, dir: "auto" });
-  #status = element("p", { className: "status", part: "status" });
+  #status = element("p", { className: "status", part: "status", dir: "auto" });
   #label = element("label", { className: "for-screen-readers", htmlFor: "message" });
   #input = element("input", { id: "message", part: "input", type: "text", autocomplete: "off", maxLength: 2000 });
   #launcher = element("button", { type: "button", className: "launcher", part: "launcher" });
