@@ -40,6 +40,23 @@ async def silent(call: ScriptedCall) -> None:
     await call.ready("first" if call.resumes is None else "next")
 
 
+# The first device opens only when the second one is in use.
+TWO_CHOICES = """async ([slow, quick]) => {
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  let release;
+  const waiting = new Promise((done) => (release = done));
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    if (wanted.audio.deviceId.exact === slow) await waiting;
+    return await open(wanted);
+  };
+  const first = call.chooseMicrophone(slow);
+  await call.chooseMicrophone(quick);
+  release();
+  await first;
+  delete navigator.mediaDevices.getUserMedia;
+}"""
+
+
 async def test_a_person_chooses_microphone_and_loudspeaker(page: Page, host: ScriptedHost, site: CustomerSite) -> None:
     host.script = silent
     await opened(page, host, site)
@@ -65,6 +82,11 @@ async def test_a_person_chooses_microphone_and_loudspeaker(page: Page, host: Scr
     assert await page.evaluate("call.microphone") == "muted", "another device does not unmute"
     await page.evaluate("call.closeMicrophone()")
     assert await page.evaluate("[call.microphone, call.inputDevice]") == ["off", None]
+    await page.evaluate("call.openMicrophone()")
+    await page.evaluate(TWO_CHOICES, [used["id"], other["id"]])
+    assert await page.evaluate("call.inputDevice") == other
+    await page.evaluate("call.closeMicrophone(), call.openMicrophone()")
+    assert await page.evaluate("call.inputDevice") == other, "the choice that was made last counts"
     await page.evaluate("call.hangUp(), begin({ inputDevice: 'none such' })")
     await page.wait_for_function("() => call.microphone === 'on'")
     await page.evaluate("(id) => void (call.hangUp(), begin({ inputDevice: id }))", other["id"])

@@ -12,6 +12,7 @@ export class DeviceChoice {
   #conversation;
   #problem;
   #solved;
+  #wanted = {}; // by kind, the id that was chosen last, also while it is being opened
 
   /**
    * `page` has the elements `microphoneChoice`, `speakerChoice` and `devicesHint`. `conversation()` returns the
@@ -54,12 +55,15 @@ export class DeviceChoice {
 
   async #choose(kind, select) {
     const id = select.value || null;
+    this.#wanted[kind] = id;
     try {
       const conversation = this.#conversation();
       if (kind === MICROPHONE) await conversation?.chooseMicrophone(id);
       else await conversation?.chooseSpeaker(id ?? "");
-      remember(kind, id);
-      this.#solved(kind);
+      if (this.#wanted[kind] === id) {
+        remember(kind, id);
+        this.#solved(kind);
+      }
     } catch (error) {
       this.#problem(error);
     }

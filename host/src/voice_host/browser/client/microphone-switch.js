@@ -43,9 +43,12 @@ export class MicrophoneSwitch {
     await this.#open(this.#device).catch((error) => this.#handlers.problem(error));
   }
 
-  /** Changes to another device. Rejects with a CallError if it cannot be opened; the present one is kept then. */
+  /**
+   * Changes to another device. Rejects with a CallError if it cannot be opened; the present one is kept then. Of several choices
+   * in quick succession the last one counts, also if an earlier device takes longer to open.
+   */
   async choose(id) {
-    if (this.state !== "off") await this.#open(id, { exact: true });
+    if (this.state !== "off" && !(await this.#open(id, { exact: true }))) return;
     this.#device = id;
   }
 
@@ -63,6 +66,7 @@ export class MicrophoneSwitch {
     this.#show();
   }
 
+  /** Returns whether the device is in use now. */
   async #open(device, options) {
     this.#attempt += 1;
     const attempt = this.#attempt;
@@ -71,11 +75,14 @@ export class MicrophoneSwitch {
     try {
       opened = await Microphone.open(device, options);
     } catch (error) {
-      if (attempt !== this.#attempt) return;
+      if (attempt !== this.#attempt) return false;
       this.#show();
       throw microphoneError(error);
     }
-    if (attempt !== this.#attempt) return void opened.close();
+    if (attempt !== this.#attempt) {
+      opened.close();
+      return false;
+    }
     const isAnother = this.#microphone !== null;
     this.#microphone?.close();
     this.#microphone = opened;
@@ -83,6 +90,7 @@ export class MicrophoneSwitch {
     if (isAnother) this.#handlers.changed(this.state);
     else this.#show();
     this.#connect();
+    return true;
   }
 
   #connect() {
@@ -103,8 +111,7 @@ export class MicrophoneSwitch {
     if (attempt !== this.#attempt) return;
     if (!isReplaceable) return this.#handlers.problem(new CallError("microphone_lost"));
     try {
-      await this.#open(null);
-      if (this.#microphone) this.#handlers.problem(new CallError("microphone_replaced"));
+      if (await this.#open(null)) this.#handlers.problem(new CallError("microphone_replaced"));
     } catch (error) {
       this.#handlers.problem(error);
     }

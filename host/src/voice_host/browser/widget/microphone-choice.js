@@ -7,6 +7,7 @@ const ALIASES = new Set(["default", "communications"]); // under which Chrome li
 
 export class MicrophoneChoice {
   #call = null;
+  #wanted = null; // the id that was chosen last, also while it is being opened
 
   /** The id of the microphone that somebody chose, for the next call; null: the browser's choice. */
   chosen = null;
@@ -31,9 +32,10 @@ export class MicrophoneChoice {
 
   async #choose(id) {
     const call = this.#call;
+    this.#wanted = id;
     try {
       await call.chooseMicrophone(id);
-      this.chosen = id;
+      if (this.#wanted === id) this.chosen = id;
     } finally {
       void this.#show(call);
     }
