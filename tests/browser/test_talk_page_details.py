@@ -37,6 +37,16 @@ OUT_OF_REACH = """() => [...document.querySelectorAll("button, select, input, [r
   .map((element) => element.id || element.outerHTML.slice(0, 60))"""
 
 
+# Tabs on top of each other, or with a label of several lines.
+CROWDED = """() => {
+  const found = [...document.querySelectorAll("[role=tab], #panel-close")];
+  const tabs = found.map((tab) => [tab, tab.getBoundingClientRect()]);
+  return tabs
+    .filter(([, { height, right }], index) => height > 48 || (tabs[index + 1] && right > tabs[index + 1][1].left))
+    .map(([tab]) => tab.id);
+}"""
+
+
 async def answer_once(call: ScriptedCall) -> None:
     await call.ready("s1.secret", agent_version="1.3.0")
     await call.send("turn", text=(await call.message("text"))["text"])
@@ -396,7 +406,7 @@ async def test_keys_are_listed_and_can_be_switched_off(page: Page, host: Scripte
 
 async def test_the_panel_leaves_everything_in_reach(page: Page, host: ScriptedHost) -> None:
     host.script = answer_once
-    sizes = [(360, 740), (844, 390), (800, 600), (1280, 800)]
+    sizes = [(320, 640), (360, 740), (844, 390), (800, 600), (1280, 800)]
     await page.set_viewport_size({"width": sizes[0][0], "height": sizes[0][1]})
     await page.goto(f"{host.url}/?customer=4711")
     await type_message(page, "A table for two")
@@ -408,6 +418,7 @@ async def test_the_panel_leaves_everything_in_reach(page: Page, host: ScriptedHo
         panel = await page.get_by_role("tabpanel", name=tab).bounding_box()
         assert panel
         assert panel["height"] > 100
+        assert await page.evaluate(CROWDED) == []
         for control in await page.locator(".dock :is(button, input):visible").all():
             box = await control.bounding_box()
             assert box
