@@ -259,7 +259,8 @@ export class VoiceAgent extends HTMLElement {
       });
     }
     call.on("level", (level) => this.#view.level(level));
-    // The host would wait for a page that is left to come back, and count the call meanwhile.
+    // The host would wait for a page that is left to come back, and count the call meanwhile. In Firefox it does all the same: a page
+    // cannot choose the code there with which its connection is closed.
     const left = () => call.hangUp();
     addEventListener("pagehide", left);
     call.on("ended", (end) => {
