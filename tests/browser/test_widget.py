@@ -359,6 +359,15 @@ REFUSED = """() => {
 }"""
 
 
+# All but one microphone are unplugged.
+UNPLUGGED = """() => {
+  const devices = navigator.mediaDevices;
+  const connected = devices.enumerateDevices.bind(devices);
+  devices.enumerateDevices = async () => (await connected()).filter(({ kind }) => kind === "audioinput").slice(0, 1);
+  devices.dispatchEvent(new Event("devicechange"));
+}"""
+
+
 async def test_a_visitor_chooses_among_several_microphones(page: Page, host: ScriptedHost, site: CustomerSite) -> None:
     host.script = chatting
     await page.goto(site.show(host.url, INLINE))
@@ -390,6 +399,10 @@ async def test_a_visitor_chooses_among_several_microphones(page: Page, host: Scr
     await talk.click()
     await page.wait_for_function(f"(other) => {used} === other", arg=other)
     await expect(choice.locator("option:checked")).to_have_text(other)
+    await choice.focus()
+    await page.evaluate(UNPLUGGED)
+    await expect(choice).to_be_hidden()
+    await expect(page.get_by_role("button", name="Mute")).to_be_focused()
 
 
 async def test_a_microphone_that_the_system_mutes_is_told_of_until_it_is_heard_again(

@@ -7,6 +7,7 @@ const ALIASES = new Set(["default", "communications"]); // under which Chrome li
 
 export class MicrophoneChoice {
   #call = null;
+  #unfocused;
   #wanted = null; // the id that was chosen last, also while it is being opened
 
   /** The id of the microphone that somebody chose, for the next call; null: the browser's choice. */
@@ -14,8 +15,9 @@ export class MicrophoneChoice {
 
   select = element("select", { className: "microphones", part: "microphones", hidden: true });
 
-  /** `problem(error)` gets a CallError when the chosen one cannot be used. */
-  constructor(problem) {
+  /** `problem(error)` gets a CallError when the chosen one cannot be used. `unfocused()`: the list disappears, and it had the focus. */
+  constructor(problem, unfocused) {
+    this.#unfocused = unfocused;
     this.select.addEventListener("change", () => void this.#choose(this.select.value).catch(problem));
   }
 
@@ -46,6 +48,8 @@ export class MicrophoneChoice {
     const used = call.inputDevice;
     this.select.replaceChildren(...microphones.map(({ id, label }) => element("option", { value: id, textContent: label })));
     this.select.value = used?.id ?? "";
+    const isFocused = this.select.matches(":focus");
     this.select.hidden = !used || microphones.filter(({ id }) => !ALIASES.has(id)).length < 2;
+    if (this.select.hidden && isFocused) this.#unfocused();
   }
 }

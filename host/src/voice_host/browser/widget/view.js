@@ -40,7 +40,7 @@ export class View {
   constructor(root, texts, actions) {
     this.#root = root;
     this.#texts = texts;
-    this.microphones = new MicrophoneChoice(actions.problem);
+    this.microphones = new MicrophoneChoice(actions.problem, () => this.#talk.focus());
     this.log = new Log(this.#scroller, this.#list, this.#announcer, texts);
     root.adoptedStyleSheets = [sheet()];
     const form = element("form", { part: "form" }, this.#label, this.#input, this.#send);
