@@ -38,7 +38,7 @@ class ProtocolPlan:
     settle_s: float
 
 
-FULL = ProtocolPlan(rounds=3, latency_s=12, calls=20, talk_s=12.5, settle_s=6)
+FULL = ProtocolPlan(rounds=3, latency_s=12, calls=20, talk_s=25, settle_s=6)
 QUICK = ProtocolPlan(rounds=1, latency_s=8, calls=10, talk_s=8, settle_s=4)
 
 
