@@ -98,12 +98,20 @@ class Resampler:
             self._stream.clear()
 
 
+@cache
+def _limits() -> tuple[Any, Any]:
+    """Return the range of PCM16, as arrays: numpy would convert numbers each time."""
+    np = _numpy()
+    return np.array(-FULL_SCALE, dtype="f4"), np.array(FULL_SCALE - 1, dtype="f4")
+
+
 def pcm16(samples: Any) -> bytes:
     """Return converted samples as PCM16, little-endian: rounded, and limited to full scale."""
     if samples.dtype.kind == "f":  # of `numpy.clip` a call takes longer than all of this
         np = _numpy()
         samples = np.rint(samples)
-        np.minimum(np.maximum(samples, -FULL_SCALE, out=samples), FULL_SCALE - 1, out=samples)
+        least, most = _limits()
+        np.minimum(np.maximum(samples, least, out=samples), most, out=samples)
     return bytes(samples.astype("<i2", copy=False).tobytes())
 
 

@@ -98,7 +98,7 @@ class _G711:
         self._samples = np.array([sample_of(code) for code in range(256)], dtype="f4")
         nearest = np.frombuffer(_nearest_codes(sample_of), dtype="u1")
         self._codes = nearest[(np.arange(-FULL_SCALE, FULL_SCALE) >> 2) & 0x3FFF]
-        self._offset = np.float32(FULL_SCALE + 0.5)  # so that what is cut off of a fraction makes it rounded
+        self._offset = np.array(FULL_SCALE + 0.5, dtype="f4")  # so that what is cut off of a fraction makes it rounded
 
     def samples(self, data: bytes) -> Any:
         """Return the samples of codes."""
