@@ -393,7 +393,10 @@ async def test_a_stream_that_ends_without_stop(carrier: str, how: str, caplog: p
         await line.speaker.hear_for(0.1)
         watched = Watched(caplog, "phone_calls", carrier=carrier, direction="inbound", outcome="failed")
         lost = Watched(caplog, "calls_ended", agent="desk", reason="lost")
-        await (line.close_stream() if how == "closed" else lose(line))
+        if how == "closed":
+            await line.close_stream()
+        else:
+            line.lose_stream()
         assert await told(host, line, carrier) == [FAILED]
         assert watched.count == watched.logged("phone_call_over", carrier=carrier, outcome="failed") == 1
         assert lost.count == watched.logged("call_ended", reason="lost") == 1
@@ -407,15 +410,7 @@ async def test_a_stream_that_ends_before_it_starts(carrier: str, caplog: pytest.
         watched = Watched(caplog, "phone_calls", carrier=carrier, direction="inbound", outcome="failed")
         async with calling(carrier, simulator) as line:
             await line.until(lambda line: line.connected)
-            await lose(line)
+            line.lose_stream()
             assert await told(host, line, carrier) == [FAILED]
         assert watched.count == watched.logged("phone_call_over", carrier=carrier, outcome="failed") == 1
         assert host.heard.sessions == []
-
-
-async def lose(line: Any) -> None:
-    """Break the connection of the stream."""
-    if hasattr(line, "lose_stream"):
-        line.lose_stream()
-    else:
-        await line.lose()

@@ -132,7 +132,7 @@ async def test_a_caller_who_hangs_up_during_speech_is_not_told_that_something_we
     async with telnyx_host(config=config) as (host, telnyx), telnyx.call(NUMBER) as line:
         await line.speaker.hear_for(0.3)
         await line.send("stop", stop={"call_control_id": line.id})
-        await line.lose()  # at once
+        line.lose_stream()  # at once
         await over(host, line)
         await line.until(lambda _: line.over)
         assert line.spoken == []
@@ -142,7 +142,7 @@ async def test_a_caller_who_hangs_up_during_speech_is_not_told_that_something_we
 async def test_a_stream_that_ends_without_stop_is_a_failed_call_whose_caller_hears_words() -> None:
     async with telnyx_host(config=GREETING) as (host, telnyx), telnyx.call(NUMBER) as line:
         await line.speaker.hear_for(0.2)
-        await line.lose()
+        line.lose_stream()
         await line.until(lambda _: line.over)
         assert line.spoken == ["Sorry, something went wrong. Please call again."]
         assert host.heard.ends == ["lost"]  # at once: nobody comes back to a telephone call

@@ -103,7 +103,7 @@ async def test_a_lost_websocket_is_a_failed_call_whose_caller_hears_words(asks: 
     async with vonage_host(config=GREETING) as (host, vonage), vonage.call(TO) as line:
         vonage.asks = asks
         await line.speaker.hear_for(0.2)
-        await line.lose()
+        line.lose_stream()
         await line.until(lambda _: line.over)
         assert line.spoken == ["Sorry, something went wrong. Please call again."]
         await over(host, line)

@@ -12,11 +12,34 @@ from urllib.parse import urlsplit
 import httpx2
 from starlette.applications import Starlette
 from starlette.routing import Route
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from tests.calls.studio import serving
 from tests.simulators.waiting import Observable
+
+
+class StreamedCall(Observable):
+    """A call, and the WebSocket that carries its audio."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ws: ClientConnection | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a stream."""
+        return self._ws is not None
+
+    def lose_stream(self) -> None:
+        """Break the connection of the stream. The call goes on."""
+        assert self._ws is not None
+        self._ws.transport.abort()
+
+    async def close_stream(self) -> None:
+        """Close the stream without `stop`, as a proxy may. The call goes on."""
+        assert self._ws is not None
+        await self._ws.close()
 
 
 class _Line(Protocol):

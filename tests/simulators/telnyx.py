@@ -20,7 +20,7 @@ from starlette.routing import Route
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.simulators.carrier import CarrierSimulator, refused_status
+from tests.simulators.carrier import CarrierSimulator, StreamedCall, refused_status
 from tests.simulators.phone_speaker import PhoneSpeaker
 from tests.simulators.telnyx_rules import (
     ACTIONS,
@@ -33,7 +33,6 @@ from tests.simulators.telnyx_rules import (
     parse,
     problem,
 )
-from tests.simulators.waiting import Observable
 
 BYTES_PER_S = 8000
 ARGUMENTS = {"transfer": "to", "refer": "sip_address", "send_dtmf": "digits", "playback_start": "audio_url"}
@@ -184,7 +183,7 @@ class TelnyxSimulator(CarrierSimulator["TelnyxLine"]):
         return JSONResponse({"errors": [{"code": code, "title": title, "detail": title}]}, status)
 
 
-class TelnyxLine(Observable):
+class TelnyxLine(StreamedCall):
     """One call.
 
     Attributes:
@@ -213,7 +212,6 @@ class TelnyxLine(Observable):
         self.stream_refused: int | None = None
         self.stream_opened = self.stream_ended = False
         self.errors: list[int] = []
-        self._ws: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._chunk = 0
         self._overtaken: str | None = None
@@ -265,21 +263,6 @@ class TelnyxLine(Observable):
         """The caller hangs up. Does nothing if the call is over."""
         if not self.over:
             await self._end("caller")
-
-    async def lose(self) -> None:
-        """Lose the media stream without `stop`, while the call goes on."""
-        assert self._ws is not None
-        self._ws.transport.abort()
-
-    async def close_stream(self) -> None:
-        """Close the stream without `stop`, as a proxy may, while the call goes on."""
-        assert self._ws is not None
-        await self._ws.close()
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a stream."""
-        return self._ws is not None
 
     async def send(self, event: str, **fields: Any) -> None:
         """Send a frame on the stream."""

@@ -21,10 +21,9 @@ from starlette.routing import Route
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.simulators.carrier import CarrierSimulator
+from tests.simulators.carrier import CarrierSimulator, StreamedCall
 from tests.simulators.phone_speaker import PhoneSpeaker
 from tests.simulators.twilio_rules import Refused, Verb, parsed, signature, verbs, why_not_created, why_not_updated
-from tests.simulators.waiting import Observable
 
 BYTES_PER_S = 8000
 FRAME_BYTES = 160
@@ -155,7 +154,7 @@ class TwilioSimulator(CarrierSimulator["Line"]):
         return JSONResponse({"code": code, "message": message, "status": status}, status)
 
 
-class Line(Observable):
+class Line(StreamedCall):
     """One call, at Twilio.
 
     Attributes:
@@ -188,7 +187,6 @@ class Line(Observable):
         self.stream_sid = ""
         self._more = more
         self._to, self._from, self._direction = to, from_number, direction
-        self._ws: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._words: list[bytes] = []
         self._sequence = 0
@@ -226,21 +224,6 @@ class Line(Observable):
         self.over_by("caller")
         if self._task is not None:
             await asyncio.wait((self._task,))
-
-    def lose_stream(self) -> None:
-        """Break the connection of the stream. The call goes on."""
-        assert self._ws is not None
-        self._ws.transport.abort()
-
-    async def close_stream(self) -> None:
-        """Close the stream without `stop`, as a proxy may. The call goes on."""
-        assert self._ws is not None
-        await self._ws.close()
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a stream."""
-        return self._ws is not None
 
     # --- whom the host calls ------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.simulators.carrier import CarrierSimulator, refused_status
+from tests.simulators.carrier import CarrierSimulator, StreamedCall, refused_status
 from tests.simulators.phone_speaker import PhoneSpeaker
 from tests.simulators.vonage_rules import (
     NCCO,
@@ -38,7 +38,6 @@ from tests.simulators.vonage_rules import (
     WebSocketEndpoint,
     parse,
 )
-from tests.simulators.waiting import Observable
 
 BYTES_PER_S = 32000
 
@@ -168,7 +167,7 @@ class VonageSimulator(CarrierSimulator["VonageLine"]):
         return JSONResponse({"type": "about:blank", "title": title}, status)
 
 
-class VonageLine(Observable):
+class VonageLine(StreamedCall):
     """One call.
 
     Attributes:
@@ -193,7 +192,6 @@ class VonageLine(Observable):
         self.stream_refused: int | None = None
         self.errors: list[str] = []
         self._connect: Connect | None = None
-        self._ws: ClientConnection | None = None
         self._ours = False  # whether Vonage itself closed the WebSocket
         self._task: asyncio.Task[None] | None = None
 
@@ -223,16 +221,6 @@ class VonageLine(Observable):
         await self.close()
         if tell:
             await self.webhook("/phone/vonage/events", status="completed", direction="inbound")
-
-    async def lose(self) -> None:
-        """Lose the WebSocket, while the call goes on."""
-        assert self._ws is not None
-        self._ws.transport.abort()
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a WebSocket."""
-        return self._ws is not None
 
     async def send(self, event: str, **fields: Any) -> None:
         """Send an event on the WebSocket."""
