@@ -82,12 +82,16 @@ async def test_audio_for_ever_closes_the_call(counted: Counted) -> None:
     assert recorder.seen[-1] == ("destroyed", "ended")
 
 
+REPORT = '{"type": "playback", "reply": 1, "played_ms": 20}'
+
+
 @pytest.mark.fault("caller: floods JSON")
-async def test_a_flood_of_json_is_told_once_then_ignored(counted: Counted) -> None:
+@pytest.mark.parametrize("message", ['{"type": "ping"}', REPORT], ids=["ping", "playback"])
+async def test_a_flood_of_json_is_told_once_then_ignored(message: str, counted: Counted) -> None:
     async with studio(limits=LimitsSettings(messages_per_s=1)) as s, calling(s.url) as caller:
         await caller.expect("ready")
         for _ in range(30):
-            await caller.send("ping")
+            await caller.ws.send(message)
         await caller.expect("error", code="over_limit")
         await caller.ws.send(bytes(640))
         await caller.ws.ping()
@@ -97,11 +101,12 @@ async def test_a_flood_of_json_is_told_once_then_ignored(counted: Counted) -> No
 
 
 @pytest.mark.fault("caller: floods JSON")
-async def test_a_flood_of_json_that_does_not_end_closes_the_call() -> None:
+@pytest.mark.parametrize("message", ['{"type": "cancel"}', REPORT], ids=["cancel", "playback"])
+async def test_a_flood_of_json_that_does_not_end_closes_the_call(message: str) -> None:
     async with studio(limits=LimitsSettings(messages_per_s=1)) as s, calling(s.url) as caller:
         with suppress(Exception):
             for _ in range(500):
-                await caller.send("cancel")
+                await caller.ws.send(message)
         assert await caller.ended() == (4429, "over a limit: messages_per_s")
 
 

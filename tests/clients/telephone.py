@@ -102,7 +102,7 @@ class TelephoneProtocol:
             message = _frames.validate_json(frame)
         except ValidationError:
             return (Malformed("this is no frame of the carrier"),)
-        if not isinstance(message, Media) and not admit():
+        if not isinstance(message, Media) and not admit(report=isinstance(message, Mark)):
             return ()
         if isinstance(message, Start) and self._stream is None:
             self._stream = message.stream

@@ -25,6 +25,7 @@ from voice_host.clients.protocol import (
     Handshake,
     Malformed,
     Opening,
+    Played,
     unlimited,
 )
 from voice_host.clients.telnyx import TelnyxProtocol
@@ -161,6 +162,25 @@ async def test_a_frame_that_holds_nothing_waits_for_its_turn_where_it_counts_as_
     media = {"chunk": "1", "timestamp": "0", "payload": ""}
     assert not client.take(json.dumps({"event": "media", "stream_id": "s", "media": {**media, "track": "outbound"}}))
     assert client.take(json.dumps({"event": "media", "stream_id": "s", "media": {**media, "track": "inbound"}}))
+    reading.cancel()
+
+
+@in_virtual_time
+async def test_reports_of_what_was_played_are_taken_as_they_arrive_unless_they_are_wrong() -> None:
+    client = Client(says=[json.dumps({"event": "start", "stream": "S1"})])
+    connection = ClientConnection(client, TelephoneProtocol(), send_timeout_s=5)
+    assert isinstance(await connection.opening(1000), Opening)
+    noted: list[tuple[Played, Frame]] = []
+    connection.divert(lambda *_: None, lambda played, frame: noted.append((played, frame)))
+    mark = json.dumps({"event": "mark", "stream": "S1", "name": "1:160"})
+    assert not client.take(mark)  # nobody receives yet
+    reading = asyncio.create_task(connection.receive())
+    await asyncio.sleep(0)
+    assert client.take(mark)
+    assert noted == [(Played(1, 20.0), mark)]
+    for other in ({"stream": "S2"}, {"name": "1"}, {"event": "dtmf", "digit": "1"}):
+        assert not client.take(json.dumps({"event": "mark", "stream": "S1", "name": "1:160", **other}))
+    assert len(noted) == 1
     reading.cancel()
 
 

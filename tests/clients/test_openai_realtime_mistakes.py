@@ -195,7 +195,7 @@ def test_an_event_over_a_limit_has_no_effect(kind: str, fields: dict[str, Any]) 
     session.send("input_audio_buffer.append", audio=SILENCE)
     session.send("conversation.item.create", item=TEXT)
     before = len(session.reader.events)
-    assert session.protocol.receive(json.dumps({"type": kind, **fields}), lambda: False) == []
+    assert session.protocol.receive(json.dumps({"type": kind, **fields}), lambda **_: False) == []
     assert session.protocol.microphone == AudioFormat("pcm16", 24000)
     assert session.send("response.create") == [Typed("Hello")]
     session.tell(call.ReplyText(1, "Good day."))

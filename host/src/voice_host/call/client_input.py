@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from voice_host.admission import ClientGuard
+from voice_host.admission import ClientGuard, Violation
 from voice_host.call.call import Call
 from voice_host.call.cut import note_played, take_last_report
 from voice_host.call.events import LimitExceeded, MicrophoneDropped, Problem
@@ -37,24 +37,24 @@ FRAMES_IN_A_ROW = 32
 
 async def read_client(call: Call, guard: ClientGuard) -> None:
     """Read the client until it disconnects. What exceeds a limit is dropped and counted, and the client warned."""
-    microphone = _Microphone(call, guard)
-    call.client.divert(microphone.hear)
+    direct = _Direct(call, guard)
+    call.client.divert(direct.hear, direct.note)
     for number in itertools.count(1):
         frame = await call.client.receive()
         if isinstance(frame, Disconnected):
             call.phone.hung_up("goodbye" if frame.on_purpose else "lost")
             return
         for event in await _read(call, guard, frame):
-            await _take(call, guard, microphone, event, len(frame))
+            await _take(call, guard, direct, event, len(frame))
         if number % FRAMES_IN_A_ROW == 0:
             await asyncio.sleep(0)
 
 
 async def _read(call: Call, guard: ClientGuard, frame: Frame) -> list[ClientEvent]:
-    """Return the events in a frame, if it is within the limits. Limits on audio are checked by `_Microphone`."""
+    """Return the events in a frame, if it is within the limits. Limits on audio are checked by `_Direct`."""
     asked, violation = False, None
 
-    def admit() -> bool:
+    def admit(*, report: bool = False) -> bool:
         nonlocal asked, violation
         asked, violation = True, guard.message(frame)
         return violation is None
@@ -69,8 +69,8 @@ async def _read(call: Call, guard: ClientGuard, frame: Frame) -> list[ClientEven
     return events
 
 
-class _Microphone:
-    """Receives the microphone's audio, directly from the server's socket if the server supports it."""
+class _Direct:
+    """Takes what clients send all the time, directly from the server's socket if the server supports it."""
 
     def __init__(self, call: Call, guard: ClientGuard) -> None:
         self._call = call
@@ -87,17 +87,30 @@ class _Microphone:
         if (violation := self._guard.audio(int(decoder.size(data)), frame_size)) is None:
             if dropped := self._call.microphone.put(data, decoder):
                 self._call.reporter.note(MicrophoneDropped(dropped))
-        elif violation.notify:
+        else:
+            self._refuse(violation)
+
+    def note(self, played: Played, frame: Frame) -> None:
+        """Take a report of how much was played, and its frame."""
+        if self._closed or self._call.over.done():
+            return
+        if (violation := self._guard.message(frame)) is None:
+            note_played(self._call, played)
+        else:
+            self._refuse(violation)
+
+    def _refuse(self, violation: Violation) -> None:
+        if violation.notify:
             self._closed = violation.fatal
             self._call.spawn(self._call.over_limit(violation), "over-limit")
         else:
             self._call.reporter.note(LimitExceeded(violation.limit))
 
 
-async def _take(call: Call, guard: ClientGuard, microphone: _Microphone, event: ClientEvent, frame_size: int) -> None:
+async def _take(call: Call, guard: ClientGuard, direct: _Direct, event: ClientEvent, frame_size: int) -> None:
     match event:
         case Audio(data):
-            microphone.hear(data, frame_size)
+            direct.hear(data, frame_size)
         case Typed(text):
             if violation := guard.typed(text):
                 await call.over_limit(violation, unanswered=True)

@@ -172,7 +172,7 @@ class JsonMediaStream(MediaStream):
             return (self._invalid,)
         if event == "media":
             return (_NOT_STARTED,)
-        return self._control(event, message) if admit() else ()
+        return self._control(event, message) if admit(report=event == "mark") else ()
 
     def _control(self, event: str, message: Mapping[str, Any]) -> Sequence[ClientEvent]:
         """Take a message that holds no audio."""

@@ -6,7 +6,7 @@ not on a concrete protocol, and a protocol depends only on the events of the cal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -16,8 +16,13 @@ from voice_host_sdk import Channel
 Frame = str | bytes
 """A WebSocket message: text or binary."""
 
-Admit = Callable[[], bool]
-"""Whether to take a frame that holds something else than audio. It counts towards the limits of the call."""
+
+class Admit(Protocol):
+    """Says whether to take a frame that holds something else than audio. It counts towards the limits of the call."""
+
+    def __call__(self, *, report: bool = False) -> bool:
+        """`report`: the frame only tells how much of a reply was played (`Played`), which changes no protocol."""
+
 
 # --- what a client does -----------------------------------------------------------------------------------------------
 
@@ -200,7 +205,7 @@ class AudioFormat:
     sample_rate: int | None = None
 
 
-def unlimited() -> bool:
+def unlimited(*, report: bool = False) -> bool:
     """Admit every frame (`Admit`)."""
     return True
 

@@ -32,6 +32,11 @@ SUBPROTOCOL = "voice-host.v1"
 CREDENTIALS = {"token", "resume"}
 """Query parameters that are not passed to the agent as metadata."""
 
+MAX_REPORT = 200
+"""Characters of a `playback` message that is taken as it arrives. Longer ones have more in them than they need."""
+
+_REPORT = '"playback"'
+
 Message = dict[str, Any]
 
 
@@ -129,7 +134,7 @@ class VoiceHostV1:
         """Parse a frame from the client."""
         if isinstance(frame, bytes):
             return (Audio(frame),)
-        if not admit():
+        if not admit(report=len(frame) <= MAX_REPORT and _REPORT in frame):
             return ()
         try:
             message = parse(frame)

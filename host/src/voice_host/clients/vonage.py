@@ -82,12 +82,12 @@ class VonageProtocol(MediaStream):
         """Parse a frame of the carrier."""
         if isinstance(frame, bytes):
             return (self._audio(frame),)
-        if not admit():
-            return ()
         try:
             message = self.parser.validate_json(frame)
         except ValidationError as error:
-            return (self._why(error),)
+            return (self._why(error),) if admit() else ()
+        if not admit(report=isinstance(message, _Notify)):
+            return ()
         if isinstance(message, _Connected):
             return self._open(message)
         if not self._connected:

@@ -25,6 +25,7 @@ from voice_host.clients.protocol import (
     Handshake,
     Malformed,
     Opening,
+    Played,
     PlaysTones,
     unlimited,
 )
@@ -56,6 +57,9 @@ class OpeningFailed(Exception):
     def __init__(self, message: str, *, limit: str | None = None) -> None:
         super().__init__(message)
         self.limit = limit
+
+
+_TAKEN_NOW = (Audio, Played, Configured)
 
 
 class Sender(Protocol):
@@ -323,35 +327,54 @@ class ClientConnection:
             self._configured.set()
         return received
 
-    def divert(self, take: Callable[[bytes, int], None]) -> None:
-        """Pass audio to `take` as it arrives, if the server supports it: as it was sent, for `decoder`, and the length
-        of its frame.
+    def divert(self, hear: Callable[[bytes, int], None], note: Callable[[Played, Frame], None] | None = None) -> None:
+        """Pass on what clients send all the time as it arrives, if the server supports it.
 
         `receive` returns the frames that hold anything else, and the text frames that come while one is handled. Audio
         in binary frames may overtake a message.
-        """
-        self._transport.divert(lambda frame: self._take_now(frame, take))
 
-    def _take_now(self, frame: Frame, take: Callable[[bytes, int], None]) -> bool:
-        """Take a frame if it holds audio. Returns whether it does."""
+        Args:
+            hear: gets audio, as it was sent, for `decoder`; and the length of its frame.
+            note: gets reports of what was played, and their frames, which count towards the limits.
+        """
+        admit = self._ask_later if note is None else self._ask_unless_report
+        self._transport.divert(lambda frame: self._take_now(frame, admit, hear, note or _ignore))
+
+    def _take_now(
+        self,
+        frame: Frame,
+        admit: Admit,
+        hear: Callable[[bytes, int], None],
+        note: Callable[[Played, Frame], None],
+    ) -> bool:
+        """Take a frame if it holds audio, or a report. Returns whether it does."""
         if self._unknown:
             return False
         if isinstance(frame, str) and (not self._receiving or len(frame) > MAX_TEXT_AT_ONCE):
             return False
         self._asked = False
-        received = self._protocol.receive(frame, self._ask_later)
-        if self._asked or not received or not all(isinstance(event, Audio | Configured) for event in received):
-            return False  # a mistake in a frame of audio is one that `read` finds again
+        received = self._protocol.receive(frame, admit)
+        if self._asked or not received:
+            return False
+        for event in received:
+            if type(event) not in _TAKEN_NOW:
+                return False  # a mistake in a frame of audio is one that `read` finds again
         for event in received:
             if isinstance(event, Audio):
-                take(event.data, len(frame))
+                hear(event.data, len(frame))
+            elif isinstance(event, Played):
+                note(event, frame)
             else:
                 self._configured.set()
         return True
 
-    def _ask_later(self) -> bool:
+    def _ask_later(self, *, report: bool = False) -> bool:
         self._asked = True
         return False
+
+    def _ask_unless_report(self, *, report: bool = False) -> bool:
+        self._asked = not report
+        return report
 
 
 def _encoder(speech_hz: int, speaker: AudioFormat) -> SpeechEncoder | None:
