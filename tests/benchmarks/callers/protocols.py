@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
+import re
 import struct
 import time
 from collections import deque
@@ -22,6 +24,10 @@ from tests.benchmarks.wire import BINARY, frame
 
 QUIET_S = 0.3
 """So long after the last audio was played a reply is over: a telephone is not told."""
+
+
+REPORT_EVERY_S = 0.1
+"""As in `browser/client/playback-worklet.js`."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +105,18 @@ class ProtocolCaller(Caller):
 
 
 class OwnCaller(ProtocolCaller):
-    """Our own protocol: PCM16 at 16 kHz up and at 24 kHz down, in binary frames."""
+    """Our own protocol: PCM16 at 16 kHz up and at 24 kHz down, in binary frames.
+
+    As our browser client does, it reports what was played each `REPORT_EVERY_S`.
+    """
 
     levels = _pcm(workload.MICROPHONE_RATE)
+    _REPLY = re.compile(rb'\{"type": ?"reply_delta", ?"reply": ?(\d+)')
+
+    def __init__(self, stream: Stream, number: int, manner: Manner) -> None:
+        super().__init__(stream, number, manner)
+        self._reply = 0
+        self._report_s = math.inf
 
     def _packed(self, audio: bytes) -> bytes:
         return frame(BINARY, audio, masked=True)
@@ -110,8 +125,24 @@ class OwnCaller(ProtocolCaller):
         assert isinstance(packed, bytes)
         self.send_frame(packed)
 
+    def hear(self, size: int, duration_ms: float) -> None:
+        super().hear(size, duration_ms)
+        self._report_s = min(self._report_s, time.monotonic() + REPORT_EVERY_S)
+
+    def send_microphone(self) -> None:
+        super().send_microphone()
+        now_s = time.monotonic()
+        if now_s < self._report_s:
+            return
+        ended = now_s >= self._playback.silent_at_s()
+        self._report_s = math.inf if ended else self._report_s + REPORT_EVERY_S
+        played_ms = round(self._playback.played_ms(now_s))
+        self.send_text(f'{{"type":"playback","reply":{self._reply},"played_ms":{played_ms}}}')
+
     def on_text(self, payload: bytes) -> None:
-        if payload.startswith((b'{"type": "ready"', b'{"type":"ready"')):
+        if found := self._REPLY.match(payload):
+            self._reply = int(found[1])
+        elif payload.startswith((b'{"type": "ready"', b'{"type":"ready"')):
             self.ready.set()
         elif payload.startswith((b'{"type": "error"', b'{"type":"error"')):
             self.errors.append(json.loads(payload)["code"])
