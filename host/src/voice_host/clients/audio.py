@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import importlib
 from collections.abc import Callable
 from functools import cache
@@ -63,6 +64,11 @@ class SpeechEncoder:
     def reset(self) -> None:
         """Drop what was kept back of a reply that was cut."""
         self._resampler.reset()
+
+
+def base64_text(audio: bytes) -> str:
+    """Return audio in Base64."""
+    return binascii.b2a_base64(audio, newline=False).decode("ascii")
 
 
 # --- G.711 --------------------------------------------------------------------------------------------------------

@@ -220,8 +220,3 @@ class JsonMediaStream(MediaStream):
 
 _DETAILED = frozenset({"start", "media", "dtmf", "mark"})
 _NOT_STARTED = Malformed("this stream was not started")
-
-
-def base64_text(audio: bytes) -> str:
-    """Return audio in Base64."""
-    return binascii.b2a_base64(audio, newline=False).decode("ascii")

@@ -13,13 +13,13 @@ from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
+from voice_host.clients.audio import base64_text
 from voice_host.clients.jitter_buffer import JitterBuffer
 from voice_host.clients.media_stream import (
     G711_BYTES_PER_MS,
     DtmfDetails,
     JsonMediaStream,
     MarkDetails,
-    base64_text,
 )
 from voice_host.clients.protocol import AudioFormat, ClientEvent, Encoding, Frame, Malformed, Opening
 

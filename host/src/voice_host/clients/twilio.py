@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from voice_host.clients.media_stream import DtmfDetails, JsonMediaStream, MarkDetails, base64_text
+from voice_host.clients.audio import base64_text
+from voice_host.clients.media_stream import DtmfDetails, JsonMediaStream, MarkDetails
 from voice_host.clients.protocol import AudioFormat, ClientEvent, Frame, Malformed, Opening
 
 NAME = "twilio"

@@ -105,10 +105,13 @@ class OpenAIRealtime:
         """Parse an event of the client. A mistake in it is answered with an `error`."""
         event = None
         try:
-            event = client.parse(frame)
-            if not isinstance(event, client.AudioAppend) and not admit():
-                return []
-            taken = self._take(event)
+            if (audio := client.appended(frame)) is not None:
+                taken = self._hear(audio)
+            else:
+                event = client.parse(frame)
+                if not isinstance(event, client.AudioAppend) and not admit():
+                    return []
+                taken = self._take(event)
         except EventError as error:
             if event is None and not admit():
                 return []
@@ -122,8 +125,7 @@ class OpenAIRealtime:
     def _take(self, event: client.ClientMessage) -> list[ClientEvent]:
         match event:
             case client.AudioAppend(audio=audio):
-                self._turns.received(audio, self.microphone)
-                return [Audio(audio)]
+                return self._hear(audio)
             case client.SessionUpdate():
                 return self._update(event)
             case client.AudioCommit():
@@ -153,6 +155,10 @@ class OpenAIRealtime:
                 return [Stop()]
             case _:
                 raise EventError(f"{event.type} is not supported.", "unsupported_event", "type")
+
+    def _hear(self, audio: bytes) -> list[ClientEvent]:
+        self._turns.received(audio, self._session.microphone)
+        return [Audio(audio)]
 
     def _update(self, event: client.SessionUpdate) -> list[ClientEvent]:
         before = (self._session.manual, self._session.text_only)
@@ -226,7 +232,7 @@ class OpenAIRealtime:
         """Return a piece of speech."""
         begun = self._begin(reply)
         silent = [] if self._responses.audible else self._turns.tell_stopped()
-        return frames([*silent, *begun, *self._responses.speech(data)])
+        return [*frames([*silent, *begun]), *self._responses.speech(data)]
 
     def _told(self, event: call.CallEvent) -> list[Event]:
         match event:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from voice_host.clients.audio import base64_text
 from voice_host.clients.openai_realtime.caller_turn import duration_ms
 from voice_host.clients.openai_realtime.client_events import EventError, ItemTruncate
 from voice_host.clients.openai_realtime.conversation import Conversation, Item
 from voice_host.clients.openai_realtime.server_events import Event, EventMaker
 from voice_host.clients.openai_realtime.session import Session
+from voice_host.clients.protocol import Frame
 
 MAX_RESPONSES = 64
 """How many responses can be truncated: clients truncate the last one."""
@@ -116,13 +117,16 @@ class Responses:
         """Tell the whole text, if none was told in pieces."""
         return [] if self.active is None or self.active.transcript else self.text(text)
 
-    def speech(self, audio: bytes) -> list[Event]:
-        """Tell the next piece of speech."""
+    def speech(self, audio: bytes) -> list[Frame]:
+        """Tell the next piece of speech. Returns its event as it is sent: nothing in it has to be escaped."""
         if (response := self.active) is None or response.parts_done or response.text_only or not audio:
             return []
         response.sent_ms += duration_ms(audio, self._session.speaker)
-        delta = base64.b64encode(audio).decode("ascii")
-        return [self._part_event("response.output_audio.delta", response, delta=delta)]
+        return [
+            f'{{"type":"response.output_audio.delta","event_id":"{self._events.id("event")}",'
+            f'"response_id":"{response.id}","item_id":"{response.item.id}","output_index":0,"content_index":0,'
+            f'"delta":"{base64_text(audio)}"}}'
+        ]
 
     def parts_done(self) -> list[Event]:
         """Everything of the response was sent."""

@@ -78,6 +78,9 @@ class EventMaker:
         return self.error(error.code, error.message, error.param, error.event_id or event_id)
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
 def frames(events: Iterable[Event]) -> list[Frame]:
     """Return events as they are sent."""
-    return [json.dumps(event, separators=(",", ":")) for event in events]
+    return [_encode(event) for event in events]
