@@ -135,6 +135,25 @@ def test_what_a_telephone_cannot_transmit_does_not_come_back_as_another_tone(hz:
         assert max(levels(pcm, 8000, 8000 - hz)) < -60
 
 
+@pytest.mark.parametrize("from_hz", [16000, 24000, 48000])
+@pytest.mark.parametrize("encoding", TELEPHONES)
+def test_what_exceeds_full_scale_is_as_loud_as_can_be(encoding: Encoding, from_hz: int) -> None:
+    telephone = AudioFormat(encoding, 8000)
+    codec, at, count = AudioDecoder(telephone, 8000), 60, 360 * from_hz // 24000
+    responses = []  # of one sample that is put out, to each that is put in
+    for loud in range(count):
+        impulse = [0] * count
+        impulse[loud] = 20000
+        pcm = struct.pack(f"<{count}h", *impulse)
+        responses.append(samples(Resampler(from_hz, 8000).resample(pcm, last=True))[at])
+    loudest = [32767 if response > 0 else -32767 for response in responses]
+    assert sum(map(abs, responses)) > 2 * 20000
+    for sign in (1, -1):
+        pcm = struct.pack(f"<{count}h", *(sign * sample for sample in loudest))
+        heard = samples(codec.decode(SpeechEncoder(from_hz, telephone).encode(pcm, last=True)))
+        assert heard[at] == sign * max(samples(codec.decode(ALL_CODES)))
+
+
 RATES = [(24000, 8000), (8000, 16000), (8000, 24000), (24000, 16000), (16000, 24000), (22050, 8000)]
 
 

@@ -38,10 +38,35 @@ def _numpy() -> Any:
     return importlib.import_module("numpy")
 
 
-class _Stream(Protocol):
-    """Converts numpy arrays of samples, on the scale of PCM16."""
+class Reader(Protocol):
+    """Reads encoded samples.
 
-    def convert(self, samples: Any, *, last: bool) -> Any: ...
+    Attributes:
+        sample_bytes: length of a sample.
+        silence: a sample of silence.
+    """
+
+    sample_bytes: int
+    silence: bytes
+
+    def read(self, data: bytes, samples: Any) -> None:
+        """Write the samples of `data` into a numpy array of as many float32."""
+
+
+class Pcm16:
+    """Reads PCM16, little-endian (`Reader`)."""
+
+    sample_bytes = 2
+    silence = b"\0\0"
+
+    def read(self, data: bytes, samples: Any) -> None:
+        samples[:] = _numpy().frombuffer(data, dtype="<i2")
+
+
+class _Stream(Protocol):
+    """Converts pieces of whole samples to numpy arrays, on the scale of what was read."""
+
+    def convert(self, data: bytes, *, last: bool) -> Any: ...
 
     def clear(self) -> None: ...
 
@@ -54,14 +79,18 @@ class Resampler:
 
     The first instance with different rates imports numpy, and soxr where it is needed. That is slow: create it in a
     thread.
+
+    Args:
+        reader: of what `convert` takes.
     """
 
-    def __init__(self, from_hz: int, to_hz: int) -> None:
+    def __init__(self, from_hz: int, to_hz: int, reader: Reader | None = None) -> None:
         self._odd = b""
+        self._reader = Pcm16() if reader is None else reader
         self._stream: _Stream | None = None
         if from_hz != to_hz:
             simple = max(from_hz, to_hz) // math.gcd(from_hz, to_hz) <= MOST_OF_RATIO
-            self._stream = (_Filter if simple else _Soxr)(from_hz, to_hz)
+            self._stream = (_Filter if simple else _Soxr)(from_hz, to_hz, self._reader)
 
     def resample(self, pcm: bytes, *, last: bool = False) -> bytes:
         """Convert PCM16, little-endian. Pieces may split a sample.
@@ -75,18 +104,18 @@ class Resampler:
             pcm, self._odd = pcm[:whole], b"" if last else pcm[whole:]
         if self._stream is None:
             return pcm
-        return pcm16(self.convert(_numpy().frombuffer(pcm, dtype="<i2"), last=last))
+        return pcm16(self.convert(pcm, last=last))
 
-    def convert(self, samples: Any, *, last: bool = False) -> Any:
-        """Convert whole samples, a numpy array of any type of number, as `resample` does.
+    def convert(self, data: bytes, *, last: bool = False) -> Any:
+        """Convert whole samples, as `resample` does, encoded as the reader takes them.
 
         Returns:
-            the converted samples on the same scale, which are valid until the next call. They may be fractions, and may
-            exceed full scale.
+            the converted samples as numpy's float32, on the scale of what was read, which are valid until the next
+            call. They may exceed full scale.
         """
         if self._stream is None:
-            return samples
-        converted = self._stream.convert(samples, last=last)
+            return _read(self._reader, data)
+        converted = self._stream.convert(data, last=last)
         if last:
             self._stream.clear()
         return converted
@@ -98,6 +127,12 @@ class Resampler:
             self._stream.clear()
 
 
+def _read(reader: Reader, data: bytes) -> Any:
+    samples = _numpy().empty(len(data) // reader.sample_bytes, dtype="f4")
+    reader.read(data, samples)
+    return samples
+
+
 @cache
 def _limits() -> tuple[Any, Any]:
     """Return the range of PCM16, as arrays: numpy would convert numbers each time."""
@@ -106,13 +141,14 @@ def _limits() -> tuple[Any, Any]:
 
 
 def pcm16(samples: Any) -> bytes:
-    """Return converted samples as PCM16, little-endian: rounded, and limited to full scale."""
-    if samples.dtype.kind == "f":  # of `numpy.clip` a call takes longer than all of this
-        np = _numpy()
-        samples = np.rint(samples)
-        least, most = _limits()
-        np.minimum(np.maximum(samples, least, out=samples), most, out=samples)
-    return bytes(samples.astype("<i2", copy=False).tobytes())
+    """Return converted samples as PCM16, little-endian: rounded, and limited to full scale. Changes the samples."""
+    np = _numpy()
+    least, most = _limits()
+    np.rint(samples, out=samples)
+    np.maximum(samples, least, out=samples)  # of `numpy.clip` a call takes longer than all of this
+    np.minimum(samples, most, out=samples)
+    pcm: bytes = samples.astype("<i2").tobytes()
+    return pcm
 
 
 @lru_cache(maxsize=8)
@@ -146,46 +182,44 @@ class _Filter:
 
     soxr converts whole blocks, and keeps back up to 115 ms. That is heard in a call.
 
-    For some hundred samples, a call of numpy takes much longer than its arithmetic. So there are few calls, and arrays
-    are kept for the next piece.
+    For some hundred samples, a call of numpy takes much longer than its arithmetic. So there are few calls: arrays are
+    kept for the next piece, and what the filter has to see again is kept as it came.
     """
 
-    def __init__(self, from_hz: int, to_hz: int) -> None:
+    def __init__(self, from_hz: int, to_hz: int, reader: Reader) -> None:
         self._numpy = _numpy()
+        self._reader = reader
         common = math.gcd(from_hz, to_hz)
         self._up, self._step = to_hz // common, from_hz // common
         self._matrix, self._ahead, self._size = _weights(self._up, self._step)
         self._arrays: dict[int, tuple[Any, Any, Any]] = {}  # of each number of blocks
         rows = MOST_OF_PRODUCT // self._matrix.size
-        self._most = rows * BLOCK * self._step  # samples converted at a time
-        self._input = self._numpy.zeros(self._most + 2 * len(self._matrix), dtype="f4")
+        self._most = rows * BLOCK * self._step * reader.sample_bytes  # bytes converted at a time
+        self._input = self._numpy.zeros(rows * BLOCK * self._step + 2 * len(self._matrix), dtype="f4")
         self._output = self._numpy.empty((rows + 2, self._matrix.shape[1]), dtype="f4")
         self.clear()
 
     def clear(self) -> None:
-        self._input[: self._ahead] = 0
-        self._kept = self._ahead  # samples at the beginning of `_input`, which the next ones follow
+        self._kept = self._reader.silence * self._ahead
 
-    def convert(self, samples: Any, *, last: bool) -> Any:
+    def convert(self, data: bytes, *, last: bool) -> Any:
         if not last:
-            return self._converted(samples)
-        due = self._kept - self._ahead + len(samples)  # samples of the input from which nothing was put out
-        behind = self._numpy.zeros(self._size - self._ahead + self._step)
-        return self._converted(self._numpy.concatenate((samples, behind)))[: -(-due * self._up // self._step)]
+            return self._converted(data)
+        # Samples of the input from which nothing was put out.
+        due = (len(self._kept) + len(data)) // self._reader.sample_bytes - self._ahead
+        behind = self._reader.silence * (self._size - self._ahead + self._step)
+        return self._converted(data + behind)[: -(-due * self._up // self._step)]
 
-    def _converted(self, samples: Any) -> Any:
-        if len(samples) > self._most:
-            parts = (samples[at : at + self._most] for at in range(0, len(samples), self._most))
+    def _converted(self, data: bytes) -> Any:
+        if len(data) > self._most:
+            parts = (data[at : at + self._most] for at in range(0, len(data), self._most))
             return self._numpy.concatenate([self._converted(part).copy() for part in parts])
-        kept = self._kept
-        end = kept + len(samples)
-        self._input[kept:end] = samples
-        count = max(0, (end - self._size) // self._step + 1)
-        converted = self._products(-(-count // BLOCK))[: count * self._up]
-        used = count * self._step
-        self._kept = end - used
-        self._input[: self._kept] = self._input[used:end]
-        return converted
+        data = self._kept + data
+        size = len(data) // self._reader.sample_bytes
+        self._reader.read(data, self._input[:size])
+        count = max(0, (size - self._size) // self._step + 1)
+        self._kept = data[count * self._step * self._reader.sample_bytes :]
+        return self._products(-(-count // BLOCK))[: count * self._up]
 
     def _products(self, rows: int) -> Any:
         """Return what the filter makes of so many blocks, of which the last may see more than there is."""
@@ -203,12 +237,13 @@ class _Filter:
 class _Soxr:
     """soxr, between any two rates."""
 
-    def __init__(self, from_hz: int, to_hz: int) -> None:
+    def __init__(self, from_hz: int, to_hz: int, reader: Reader) -> None:
         soxr: Any = importlib.import_module("soxr")
-        self._stream: Any = soxr.ResampleStream(from_hz, to_hz, 1, dtype="int16")
+        self._reader = reader
+        self._stream: Any = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32")
 
     def clear(self) -> None:
         self._stream.clear()
 
-    def convert(self, samples: Any, *, last: bool) -> Any:
-        return self._stream.resample_chunk(samples.astype("int16", copy=False), last=last)
+    def convert(self, data: bytes, *, last: bool) -> Any:
+        return self._stream.resample_chunk(_read(self._reader, data), last=last)

@@ -25,14 +25,14 @@ class AudioDecoder:
     def __init__(self, audio_format: AudioFormat, to_hz: int) -> None:
         from_hz = audio_format.sample_rate or to_hz
         self._g711 = _g711(audio_format.encoding)
-        self._resampler = Resampler(from_hz, to_hz)
+        self._resampler = Resampler(from_hz, to_hz, self._g711)
         self._growth = to_hz / from_hz * (1 if self._g711 is None else 2)
 
     def decode(self, data: bytes) -> bytes:
         """Convert the next piece, of which `Resampler` keeps some ms back."""
         if self._g711 is None:
             return self._resampler.resample(data)
-        return pcm16(self._resampler.convert(self._g711.samples(data)))
+        return pcm16(self._resampler.convert(data))
 
     def size(self, data: bytes) -> float:
         """Return how many bytes of PCM16 that will be, give or take what is kept back."""
@@ -55,7 +55,7 @@ class SpeechEncoder:
         """Convert the next piece of a reply, of which `Resampler` keeps some ms back."""
         if self._g711 is None:
             return self._resampler.resample(pcm, last=last)
-        return self._g711.codes(self._resampler.convert(self._g711.pcm16(pcm), last=last))
+        return self._g711.codes(self._resampler.convert(pcm, last=last))
 
     def end(self) -> bytes:
         """Return what was kept back of a reply that is complete. Another one may follow."""
@@ -72,6 +72,9 @@ def base64_text(audio: bytes) -> str:
 
 
 # --- G.711 --------------------------------------------------------------------------------------------------------
+
+OVERSHOOT = 4
+"""How far samples may exceed full scale. The filter of a resampler makes at most 2.3 of it."""
 
 _BIAS = 0x84  # of mu-law, at 16 bits
 
@@ -93,44 +96,35 @@ _SAMPLE_OF: dict[Encoding, Callable[[int], int]] = {"mulaw": _ulaw_sample, "alaw
 
 
 class _G711:
-    """The tables of one of G.711's laws.
+    """One of G.711's laws (`Reader`).
 
     Args:
         sample_of: returns the PCM16 sample of a code.
     """
 
+    sample_bytes = 1
+
     def __init__(self, sample_of: Callable[[int], int]) -> None:
         np = self._numpy = importlib.import_module("numpy")  # the front has none, and converts nothing
-        self._samples = np.array([sample_of(code) for code in range(256)], dtype="f4")
-        nearest = np.frombuffer(_nearest_codes(sample_of), dtype="u1")
-        self._codes = nearest[(np.arange(-FULL_SCALE, FULL_SCALE) >> 2) & 0x3FFF]
-        self._offset = np.array(FULL_SCALE + 0.5, dtype="f4")  # so that what is cut off of a fraction makes it rounded
+        samples = np.array([sample_of(code) for code in range(256)], dtype="f4")
+        self._samples = samples
+        by_sample = samples.argsort(kind="stable").astype("u1")
+        middles = (samples[by_sample][1:] + samples[by_sample][:-1]) / 2
+        most = OVERSHOOT * FULL_SCALE
+        self._codes = by_sample[np.searchsorted(middles, np.r_[:most, -most:0], side="right")]
+        """The nearest code of each sample. Negative ones count from the end."""
+        self.silence = self.codes(np.zeros(1))
 
-    def samples(self, data: bytes) -> Any:
-        """Return the samples of codes."""
-        return self._samples.take(self._numpy.frombuffer(data, dtype="u1"))
-
-    def pcm16(self, pcm: bytes) -> Any:
-        """Return PCM16 as samples."""
-        return self._numpy.frombuffer(pcm, dtype="<i2")
+    def read(self, data: bytes, samples: Any) -> None:
+        # Not "raise", with which numpy would copy: codes are never out of range.
+        self._samples.take(self._numpy.frombuffer(data, dtype="u1"), out=samples, mode="wrap")
 
     def codes(self, samples: Any) -> bytes:
-        """Return the nearest codes of samples, which may be fractions and exceed full scale."""
-        return bytes(self._codes.take((samples + self._offset).astype("i4"), mode="clip").tobytes())
+        """Return the nearest codes of samples, which may be fractions and exceed full scale (`OVERSHOOT`)."""
+        codes: bytes = self._codes.take(samples.astype("intp"), mode="wrap").tobytes()
+        return codes
 
 
 @cache
 def _g711(encoding: Encoding) -> _G711 | None:
     return _G711(_SAMPLE_OF[encoding]) if encoding in _SAMPLE_OF else None
-
-
-def _nearest_codes(sample_of: Callable[[int], int]) -> bytes:
-    """Return the nearest code of each 14-bit value, the resolution of G.711."""
-    known = sorted((sample_of(code), code) for code in range(256))
-    codes, nearest = bytearray(1 << 14), 0
-    for value in range(-(1 << 13), 1 << 13):
-        sample = value << 2
-        while nearest + 1 < len(known) and abs(known[nearest + 1][0] - sample) <= abs(known[nearest][0] - sample):
-            nearest += 1
-        codes[value & 0x3FFF] = known[nearest][1]
-    return bytes(codes)
