@@ -187,27 +187,27 @@ class _Filter:
     """
 
     def __init__(self, from_hz: int, to_hz: int, reader: Reader) -> None:
-        self._numpy = _numpy()
-        self._reader = reader
+        np = self._numpy = _numpy()
+        self._read, self._sample_bytes, self._silence = reader.read, reader.sample_bytes, reader.silence
         common = math.gcd(from_hz, to_hz)
         self._up, self._step = to_hz // common, from_hz // common
         self._matrix, self._ahead, self._size = _weights(self._up, self._step)
         self._arrays: dict[int, tuple[Any, Any, Any]] = {}  # of each number of blocks
         rows = MOST_OF_PRODUCT // self._matrix.size
-        self._most = rows * BLOCK * self._step * reader.sample_bytes  # bytes converted at a time
-        self._input = self._numpy.zeros(rows * BLOCK * self._step + 2 * len(self._matrix), dtype="f4")
-        self._output = self._numpy.empty((rows + 2, self._matrix.shape[1]), dtype="f4")
+        self._most = rows * BLOCK * self._step * self._sample_bytes  # bytes converted at a time
+        self._input = np.zeros(rows * BLOCK * self._step + 2 * len(self._matrix), dtype="f4")
+        self._output = np.empty((rows + 2, self._matrix.shape[1]), dtype="f4")
         self.clear()
 
     def clear(self) -> None:
-        self._kept = self._reader.silence * self._ahead
+        self._kept = self._silence * self._ahead
 
     def convert(self, data: bytes, *, last: bool) -> Any:
         if not last:
             return self._converted(data)
         # Samples of the input from which nothing was put out.
-        due = (len(self._kept) + len(data)) // self._reader.sample_bytes - self._ahead
-        behind = self._reader.silence * (self._size - self._ahead + self._step)
+        due = (len(self._kept) + len(data)) // self._sample_bytes - self._ahead
+        behind = self._silence * (self._size - self._ahead + self._step)
         return self._converted(data + behind)[: -(-due * self._up // self._step)]
 
     def _converted(self, data: bytes) -> Any:
@@ -215,23 +215,22 @@ class _Filter:
             parts = (data[at : at + self._most] for at in range(0, len(data), self._most))
             return self._numpy.concatenate([self._converted(part).copy() for part in parts])
         data = self._kept + data
-        size = len(data) // self._reader.sample_bytes
-        self._reader.read(data, self._input[:size])
+        size = len(data) // self._sample_bytes
+        self._read(data, self._input[:size])
         count = max(0, (size - self._size) // self._step + 1)
-        self._kept = data[count * self._step * self._reader.sample_bytes :]
-        return self._products(-(-count // BLOCK))[: count * self._up]
-
-    def _products(self, rows: int) -> Any:
-        """Return what the filter makes of so many blocks, of which the last may see more than there is."""
-        arrays = self._arrays.get(rows)
-        if arrays is None:
-            shape, strides = (rows, len(self._matrix)), (4 * BLOCK * self._step, 4)
-            seen = self._numpy.ndarray(shape, "f4", self._input, strides=strides)
-            made = self._output[:rows]
-            arrays = self._arrays[rows] = seen, made, made.reshape(-1)
-        seen, made, in_a_row = arrays
+        self._kept = data[count * self._step * self._sample_bytes :]
+        rows = -(-count // BLOCK)  # of the last block, some may be made of what is not there
+        seen, made, in_a_row = self._arrays.get(rows) or self._arrays_of(rows)
         self._numpy.dot(seen, self._matrix, out=made)
-        return in_a_row
+        return in_a_row[: count * self._up]
+
+    def _arrays_of(self, rows: int) -> tuple[Any, Any, Any]:
+        """Return what is seen of the input, and what is put out, of so many blocks."""
+        shape, strides = (rows, len(self._matrix)), (4 * BLOCK * self._step, 4)
+        seen = self._numpy.ndarray(shape, "f4", self._input, strides=strides)
+        made = self._output[:rows]
+        arrays = self._arrays[rows] = seen, made, made.reshape(-1)
+        return arrays
 
 
 class _Soxr:

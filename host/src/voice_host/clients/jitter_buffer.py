@@ -64,12 +64,17 @@ class JitterBuffer:
 
     def _in_time(self, timestamp_ms: float, audio: bytes) -> bytes:
         """Return the audio, preceded by the silence that is missing before it."""
-        duration_ms = len(audio) / self._bytes_per_ms
-        gap_ms = 0.0 if self._end_ms is None else timestamp_ms - self._end_ms
-        if not MIN_GAP_MS <= gap_ms <= MAX_GAP_MS:
-            # Small deviations add up until they are a gap. Large ones are a break after which time is counted anew.
-            in_time = self._end_ms is not None and abs(gap_ms) < MIN_GAP_MS
-            self._end_ms = (self._end_ms or 0.0) + duration_ms if in_time else timestamp_ms + duration_ms
+        duration_ms, end_ms = len(audio) / self._bytes_per_ms, self._end_ms
+        if end_ms is None:
+            self._end_ms = timestamp_ms + duration_ms
+            return audio
+        gap_ms = timestamp_ms - end_ms
+        if -MIN_GAP_MS < gap_ms < MIN_GAP_MS:
+            self._end_ms = (
+                end_ms + duration_ms
+            )  # not as the timestamps say: small deviations add up until they are a gap
             return audio
         self._end_ms = timestamp_ms + duration_ms
+        if not MIN_GAP_MS <= gap_ms <= MAX_GAP_MS:
+            return audio  # a break, after which time is counted anew
         return self._silence * int(gap_ms * self._bytes_per_ms) + audio

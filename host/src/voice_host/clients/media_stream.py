@@ -165,10 +165,10 @@ class JsonMediaStream(MediaStream):
             message = self._validate(frame)
         except ValidationError as error:
             return (self._why(error),)
-        event = message["event"]
-        if event == "media" and "media" in message and self._is_ours(message):
+        event, stream = message["event"], message.get(self.stream_key)
+        if event == "media" and stream is not None and stream == self._stream and "media" in message:
             return self._media(message["media"])  # as nearly all frames
-        if event in _DETAILED and (event not in message or message.get(self.stream_key) is None):
+        if event in _DETAILED and (event not in message or stream is None):
             return (self._invalid,)
         if event == "media":
             return (_NOT_STARTED,)
@@ -181,7 +181,7 @@ class JsonMediaStream(MediaStream):
                 return ()
             case "start":
                 return (self._start(message),)
-            case _ if not self._is_ours(message):
+            case _ if self._stream is None or message.get(self.stream_key) != self._stream:
                 return (_NOT_STARTED,)
             case "mark":
                 return self._played(message["mark"]["name"])
@@ -189,9 +189,6 @@ class JsonMediaStream(MediaStream):
                 return (Dtmf(message["dtmf"]["digit"]),)
         rest = self._jitter.flush()
         return (Audio(rest), Goodbye()) if rest else (Goodbye(),)
-
-    def _is_ours(self, message: Mapping[str, Any]) -> bool:
-        return self._stream is not None and message.get(self.stream_key) == self._stream
 
     def _start(self, message: Mapping[str, Any]) -> Opening | Malformed:
         if self._stream is not None:

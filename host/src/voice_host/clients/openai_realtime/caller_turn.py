@@ -6,6 +6,7 @@ from collections import deque
 
 from voice_host.clients.openai_realtime.conversation import Conversation, Item
 from voice_host.clients.openai_realtime.server_events import Event, EventMaker
+from voice_host.clients.openai_realtime.session import duration_ms
 from voice_host.clients.protocol import AudioFormat
 
 
@@ -105,9 +106,3 @@ class CallerTurns:
             f"{name}.completed", item_id=item_id, content_index=0, transcript=text, usage=usage
         )
         return [delta, completed] if text else [completed]
-
-
-def duration_ms(audio: bytes, audio_format: AudioFormat) -> float:
-    """Return how long audio of a format lasts."""
-    sample_bytes = 2 if audio_format.encoding == "pcm16" else 1
-    return len(audio) * 1000 / ((audio_format.sample_rate or 1) * sample_bytes)

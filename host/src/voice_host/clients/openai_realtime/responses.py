@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from voice_host.clients.audio import base64_text
-from voice_host.clients.openai_realtime.caller_turn import duration_ms
 from voice_host.clients.openai_realtime.client_events import EventError, ItemTruncate
 from voice_host.clients.openai_realtime.conversation import Conversation, Item
 from voice_host.clients.openai_realtime.server_events import Event, EventMaker
-from voice_host.clients.openai_realtime.session import Session
+from voice_host.clients.openai_realtime.session import Session, duration_ms
 from voice_host.clients.protocol import Frame
 
 MAX_RESPONSES = 64

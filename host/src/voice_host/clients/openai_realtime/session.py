@@ -18,6 +18,13 @@ FORMATS: Mapping[str, AudioFormat] = {
 }
 """The audio formats, by their names in the protocol."""
 
+_BYTES_PER_MS = {"pcm16": PCM_HZ * 2 / 1000, "mulaw": 8, "alaw": 8}
+
+
+def duration_ms(audio: bytes, audio_format: AudioFormat) -> float:
+    """Return how long audio in one of `FORMATS` lasts."""
+    return len(audio) / _BYTES_PER_MS[audio_format.encoding]
+
 
 class Session:
     """The settings of one session. What the agent owns is not the client's to change.
