@@ -221,7 +221,7 @@ class _Filter:
         self._kept = data[count * self._step * self._sample_bytes :]
         rows = -(-count // BLOCK)  # of the last block, some may be made of what is not there
         seen, made, in_a_row = self._arrays.get(rows) or self._arrays_of(rows)
-        self._numpy.dot(seen, self._matrix, out=made)
+        seen.dot(self._matrix, made)
         return in_a_row[: count * self._up]
 
     def _arrays_of(self, rows: int) -> tuple[Any, Any, Any]:

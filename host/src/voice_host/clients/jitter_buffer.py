@@ -31,17 +31,16 @@ class JitterBuffer:
         self._end_ms: float | None = None
         """Where the audio returned so far ends, on the scale of the carrier's timestamps."""
 
-    def put(self, number: int | None, timestamp_ms: float, audio: bytes) -> bytes:
+    def put(self, number: int, timestamp_ms: float, audio: bytes) -> bytes:
         """Take a packet. Returns the audio that is complete by now, often none or just this.
 
         Args:
-            number: of the packet, counted from 1. Duplicates and packets that come too late are dropped. None: the
-                next one, of a carrier whose packets come in order.
+            number: of the packet, counted from 1. Duplicates and packets that come too late are dropped.
             timestamp_ms: when the packet begins.
         """
-        if number is None or (number == self._next and not self._held):
+        if number == self._next and not self._held:
             self._next += 1
-            return self._in_time(timestamp_ms, audio)
+            return self.follow(timestamp_ms, audio)
         if number < self._next - RESTARTED_FRAMES:
             self._next, self._end_ms = number, None
             self._held.clear()
@@ -52,27 +51,30 @@ class JitterBuffer:
             self._next = min(self._held)  # what is missing is lost
         complete = b""
         while self._next in self._held:
-            complete += self._in_time(*self._held.pop(self._next))
+            complete += self.follow(*self._held.pop(self._next))
             self._next += 1
         return complete
 
     def flush(self) -> bytes:
         """Return what still waits for missing packets, at the end of the stream."""
-        rest = b"".join(self._in_time(*self._held.pop(number)) for number in sorted(self._held))
+        rest = b"".join(self.follow(*self._held.pop(number)) for number in sorted(self._held))
         self._held.clear()
         return rest
 
-    def _in_time(self, timestamp_ms: float, audio: bytes) -> bytes:
-        """Return the audio, preceded by the silence that is missing before it."""
+    def follow(self, timestamp_ms: float, audio: bytes) -> bytes:
+        """Take the packet that follows the last one, as all do where packets come in order.
+
+        Returns:
+            it, preceded by the silence that is missing before it.
+        """
         duration_ms, end_ms = len(audio) / self._bytes_per_ms, self._end_ms
         if end_ms is None:
             self._end_ms = timestamp_ms + duration_ms
             return audio
         gap_ms = timestamp_ms - end_ms
         if -MIN_GAP_MS < gap_ms < MIN_GAP_MS:
-            self._end_ms = (
-                end_ms + duration_ms
-            )  # not as the timestamps say: small deviations add up until they are a gap
+            # Not counted by the timestamp: small deviations add up until they are a gap.
+            self._end_ms = end_ms + duration_ms
             return audio
         self._end_ms = timestamp_ms + duration_ms
         if not MIN_GAP_MS <= gap_ms <= MAX_GAP_MS:

@@ -207,11 +207,13 @@ class JsonMediaStream(MediaStream):
         """Take a packet, and pass the caller's to `_hear`."""
 
     def _hear(self, number: int | None, timestamp_ms: float, payload: str) -> Sequence[ClientEvent]:
-        """Take a packet of the caller's audio: see `JitterBuffer.put`."""
+        """Take a packet of the caller's audio: see `JitterBuffer`. `number`: None if a carrier's come in order."""
         try:
             audio = binascii.a2b_base64(payload, strict_mode=True)
         except ValueError:
             return (Malformed("the payload is not Base64"),)
+        if number is None:
+            return (Audio(self._jitter.follow(timestamp_ms, audio)),)
         return (Audio(self._jitter.put(number, timestamp_ms, audio)),)
 
 
