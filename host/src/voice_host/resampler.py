@@ -64,7 +64,10 @@ class Pcm16:
 
 
 class _Stream(Protocol):
-    """Converts pieces of whole samples to numpy arrays, on the scale of what was read."""
+    """Converts pieces of whole samples to numpy arrays, on the scale of what was read.
+
+    After the last piece another stream begins.
+    """
 
     def convert(self, data: bytes, *, last: bool) -> Any: ...
 
@@ -115,10 +118,7 @@ class Resampler:
         """
         if self._stream is None:
             return _read(self._reader, data)
-        converted = self._stream.convert(data, last=last)
-        if last:
-            self._stream.clear()
-        return converted
+        return self._stream.convert(data, last=last)
 
     def reset(self) -> None:
         """Drop what was kept back: another stream begins."""
@@ -208,7 +208,9 @@ class _Filter:
         # Samples of the input from which nothing was put out.
         due = (len(self._kept) + len(data)) // self._sample_bytes - self._ahead
         behind = self._silence * (self._size - self._ahead + self._step)
-        return self._converted(data + behind)[: -(-due * self._up // self._step)]
+        converted = self._converted(data + behind)[: -(-due * self._up // self._step)]
+        self.clear()
+        return converted
 
     def _converted(self, data: bytes) -> Any:
         if len(data) > self._most:
@@ -245,4 +247,7 @@ class _Soxr:
         self._stream.clear()
 
     def convert(self, data: bytes, *, last: bool) -> Any:
-        return self._stream.resample_chunk(_read(self._reader, data), last=last)
+        converted = self._stream.resample_chunk(_read(self._reader, data), last=last)
+        if last:
+            self.clear()
+        return converted
