@@ -21,6 +21,7 @@ from voice_host.clients.protocol import (
 
 BAD: list[tuple[str | bytes, str, str | None]] = [
     (b"\0\0", "invalid_frame", None),
+    (b'{"type": "input_audio_buffer.append", "audio": "AAAA"}', "invalid_frame", None),
     ("{", "invalid_json", None),
     ("[" * 100_000, "invalid_json", None),
     ("[]", "invalid_json", None),
@@ -56,6 +57,8 @@ BAD: list[tuple[str | bytes, str, str | None]] = [
     ('{"type": "input_audio_buffer.append"}', "missing_required_parameter", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": "not base64!"}', "invalid_value", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": 7}', "invalid_value", "audio"),
+    ('{"type": "input_audio_buffer.append", "audio": null}', "invalid_value", "audio"),
+    ('{"type": "input_audio_buffer.append", "audio": "AAAA", "event_id": 5}', "invalid_value", "event_id"),
     ('{"type": "input_audio_buffer.append", "audio": "!!!!"}', "invalid_value", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": "__-_"}', "invalid_value", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": "AAA"}', "invalid_value", "audio"),
