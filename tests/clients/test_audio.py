@@ -135,7 +135,7 @@ def test_what_a_telephone_cannot_transmit_does_not_come_back_as_another_tone(hz:
         assert max(levels(pcm, 8000, 8000 - hz)) < -60
 
 
-@pytest.mark.parametrize("from_hz", [16000, 24000, 48000])
+@pytest.mark.parametrize("from_hz", [16000, 22050, 24000, 48000])
 @pytest.mark.parametrize("encoding", TELEPHONES)
 def test_what_exceeds_full_scale_is_as_loud_as_can_be(encoding: Encoding, from_hz: int) -> None:
     telephone = AudioFormat(encoding, 8000)

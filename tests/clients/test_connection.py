@@ -184,6 +184,29 @@ async def test_reports_of_what_was_played_are_taken_as_they_arrive_unless_they_a
     reading.cancel()
 
 
+class Truncating(VoiceHostV1):
+    """A protocol that asks about nothing, and whose client tells where it has stopped."""
+
+    def receive(self, frame: Frame, admit: Admit = unlimited) -> Sequence[ClientEvent]:
+        return (Played(1, 20.0, stopped=frame == "stopped"),)
+
+
+@in_virtual_time
+async def test_where_a_client_has_stopped_is_no_report_that_is_taken_as_it_arrives() -> None:
+    client = Client()
+    connection = ClientConnection(client, Truncating(), send_timeout_s=5)
+    noted: list[Played] = []
+    reading = asyncio.create_task(connection.receive())
+    await asyncio.sleep(0)
+    connection.divert(lambda *_: None)
+    assert not client.take("played")  # nobody notes it
+    connection.divert(lambda *_: None, lambda played, _: noted.append(played))
+    assert client.take("played")
+    assert not client.take("stopped")
+    assert noted == [Played(1, 20.0)]
+    reading.cancel()
+
+
 class DeadSocket:
     client_state = WebSocketState.CONNECTED
     scope: Mapping[str, Any] = {"query_string": b""}

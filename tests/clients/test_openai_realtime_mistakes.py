@@ -58,7 +58,6 @@ BAD: list[tuple[str | bytes, str, str | None]] = [
     ('{"type": "input_audio_buffer.append", "audio": "not base64!"}', "invalid_value", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": 7}', "invalid_value", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": null}', "invalid_value", "audio"),
-    ('{"type": "input_audio_buffer.append", "audio": "AAAA", "event_id": 5}', "invalid_value", "event_id"),
     ('{"type": "input_audio_buffer.append", "audio": "!!!!"}', "invalid_value", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": "__-_"}', "invalid_value", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": "AAA"}', "invalid_value", "audio"),
@@ -129,6 +128,13 @@ def test_what_is_wrong_is_answered_and_counted(frame: str | bytes, code: str, pa
     assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", code, param)
     assert error["event_id"] == ("mine" if marked != frame else None)
     assert error["message"] == wrong.message
+
+
+def test_an_event_of_audio_has_no_id_or_a_valid_one() -> None:
+    append = {"type": "input_audio_buffer.append", "audio": "AAAA"}
+    for event_id in (None, "a"):
+        assert Audio(b"\0\0\0") in OpenAIRealtime({}).receive(json.dumps({**append, "event_id": event_id}))
+    assert isinstance(OpenAIRealtime({}).receive(json.dumps({**append, "event_id": 5}))[0], Malformed)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,10 @@ READ: list[tuple[str | bytes, ClientEvent]] = [
     ('{"type": "reset", "more": 1}', Reset()),
     ('{"type": "playback", "reply": 3, "played_ms": 12.5}', Played(3, 12.5)),
     ('{"type": "playback", "reply": 3, "played_ms": 12.5, "held": true}', Played(3, 12.5, paused=True)),
+    (
+        '{"type": "playback", "reply": 3, "played_ms": Infinity}',
+        Malformed('In "playback", played_ms: Input should be a finite number.'),
+    ),
     ('{"type": "ping"}', Answer(('{"type": "pong"}',))),
     ("{", Malformed("A text frame must hold a JSON object.")),
     ("[" * 100_000, Malformed("The JSON is nested too deeply.")),

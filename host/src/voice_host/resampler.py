@@ -96,7 +96,7 @@ class Resampler:
             self._stream = (_Filter if simple else _Soxr)(from_hz, to_hz, self._reader)
 
     def resample(self, pcm: bytes, *, last: bool = False) -> bytes:
-        """Convert PCM16, little-endian. Pieces may split a sample.
+        """Convert PCM16, little-endian, which is what is read without another reader. Pieces may split a sample.
 
         Returns:
             the converted audio. With `last`, also what was kept back, and then another stream may begin.

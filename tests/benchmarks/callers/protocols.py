@@ -127,7 +127,8 @@ class OwnCaller(ProtocolCaller):
 
     def hear(self, size: int, duration_ms: float) -> None:
         super().hear(size, duration_ms)
-        self._report_s = min(self._report_s, time.monotonic() + REPORT_EVERY_S)
+        if self._answering and self.heard:
+            self._report_s = min(self._report_s, time.monotonic() + REPORT_EVERY_S)
 
     def send_microphone(self) -> None:
         super().send_microphone()

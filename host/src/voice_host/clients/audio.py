@@ -74,7 +74,7 @@ def base64_text(audio: bytes) -> str:
 # --- G.711 --------------------------------------------------------------------------------------------------------
 
 OVERSHOOT = 4
-"""How far samples may exceed full scale. The filter of a resampler makes at most 2.3 of it."""
+"""How far samples may exceed full scale. A resampler makes at most 2.3 of it, or 2.8 where soxr converts."""
 
 _BIAS = 0x84  # of mu-law, at 16 bits
 
@@ -120,7 +120,7 @@ class _G711:
         self._samples.take(self._numpy.frombuffer(data, dtype="u1"), out=samples, mode="wrap")
 
     def codes(self, samples: Any) -> bytes:
-        """Return the nearest codes of samples, which may be fractions and exceed full scale (`OVERSHOOT`)."""
+        """Return the nearest codes of samples, which may exceed full scale (`OVERSHOOT`). Fractions are cut off."""
         codes: bytes = self._codes.take(samples.astype("intp"), mode="wrap").tobytes()
         return codes
 

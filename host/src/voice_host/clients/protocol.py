@@ -21,7 +21,12 @@ class Admit(Protocol):
     """Says whether to take a frame that holds something else than audio. It counts towards the limits of the call."""
 
     def __call__(self, *, report: bool = False) -> bool:
-        """`report`: the frame only tells how much of a reply was played (`Played`), which changes no protocol."""
+        """Return whether to take the frame.
+
+        Args:
+            report: it only tells how much of a reply was played: `Played` without `stopped`. It may be passed again
+                although it was admitted, so it must not change the protocol.
+        """
 
 
 # --- what a client does -----------------------------------------------------------------------------------------------
@@ -240,8 +245,9 @@ class ClientProtocol(Protocol):
 
         Args:
             frame: what was received.
-            admit: to be called for a frame that is not audio, which has limits of its own, before it takes effect. If
-                it returns False, forget the frame and return no event: it is over a limit, or will be passed again.
+            admit: to be called for a frame that is not audio, which has limits of its own, before it takes effect, with
+                `report` if it is one. If it returns False, forget the frame and return no event: it is over a limit, or
+                will be passed again.
         """
 
     def tell(self, event: CallEvent) -> Sequence[Frame]:

@@ -33,7 +33,7 @@ CREDENTIALS = {"token", "resume"}
 """Query parameters that are not passed to the agent as metadata."""
 
 MAX_REPORT = 200
-"""Characters of a `playback` message that is taken as it arrives. Longer ones have more in them than they need."""
+"""Characters of a `playback` message that is taken as it arrives. Longer ones wait for their turn."""
 
 _REPORT = '"playback"'
 
@@ -67,7 +67,7 @@ class PlaybackMessage(BaseModel):
 
     type: Literal["playback"]
     reply: int
-    played_ms: float = Field(ge=0)
+    played_ms: float = Field(ge=0, allow_inf_nan=False)
     held: bool = False
 
 

@@ -61,6 +61,9 @@ def _from_base64(text: Any) -> bytes:
 
 _APPEND = "input_audio_buffer.append"
 
+LOOKED_AT = 200
+"""Characters of a frame in which its type is looked for, so that no long frame is parsed twice for nothing."""
+
 
 class AudioAppend(_Event):
     """Microphone audio, in the input format of the session."""
@@ -201,9 +204,10 @@ def parse(raw: str | bytes) -> ClientMessage:
 def appended(raw: str | bytes) -> bytes | None:
     """Return the audio of a frame that is a correct `input_audio_buffer.append`; None: see what `parse` says of it.
 
-    Clients send 50 of them a second. This takes half as long as the parser.
+    Clients send 50 of them a second, and this is quicker than the parser, which gets those whose type is not among the
+    first fields.
     """
-    if isinstance(raw, bytes):
+    if isinstance(raw, bytes) or _APPEND not in raw[:LOOKED_AT]:
         return None
     try:
         data = from_json(raw)

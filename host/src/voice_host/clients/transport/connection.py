@@ -59,7 +59,7 @@ class OpeningFailed(Exception):
         self.limit = limit
 
 
-_TAKEN_NOW = (Audio, Played, Configured)
+_TAKEN_NOW = (Audio, Configured)
 
 
 class Sender(Protocol):
@@ -330,22 +330,22 @@ class ClientConnection:
     def divert(self, hear: Callable[[bytes, int], None], note: Callable[[Played, Frame], None] | None = None) -> None:
         """Pass on what clients send all the time as it arrives, if the server supports it.
 
-        `receive` returns the frames that hold anything else, and the text frames that come while one is handled. Audio
-        in binary frames may overtake a message.
+        `receive` returns the frames that hold anything else, and all text frames that come while one is handled: none
+        overtakes another. Audio in binary frames may overtake a message.
 
         Args:
             hear: gets audio, as it was sent, for `decoder`; and the length of its frame.
             note: gets reports of what was played, and their frames, which count towards the limits.
         """
         admit = self._ask_later if note is None else self._ask_unless_report
-        self._transport.divert(lambda frame: self._take_now(frame, admit, hear, note or _ignore))
+        self._transport.divert(lambda frame: self._take_now(frame, admit, hear, note))
 
     def _take_now(
         self,
         frame: Frame,
         admit: Admit,
         hear: Callable[[bytes, int], None],
-        note: Callable[[Played, Frame], None],
+        note: Callable[[Played, Frame], None] | None,
     ) -> bool:
         """Take a frame if it holds audio, or a report. Returns whether it does."""
         if self._unknown:
@@ -356,16 +356,19 @@ class ClientConnection:
         received = self._protocol.receive(frame, admit)
         if self._asked or not received:
             return False
-        for event in received:
-            if type(event) not in _TAKEN_NOW:
-                return False  # a mistake in a frame of audio is one that `read` finds again
+        for event in received:  # a mistake in a frame of audio, or in a report, is one that `read` finds again
+            if isinstance(event, Played):
+                if note is None or event.stopped:
+                    return False
+            elif not isinstance(event, _TAKEN_NOW):
+                return False
         for event in received:
             if isinstance(event, Audio):
                 hear(event.data, len(frame))
-            elif isinstance(event, Played):
-                note(event, frame)
-            else:
+            elif not isinstance(event, Played):
                 self._configured.set()
+            elif note is not None:
+                note(event, frame)
         return True
 
     def _ask_later(self, *, report: bool = False) -> bool:
