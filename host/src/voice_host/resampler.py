@@ -145,7 +145,7 @@ def pcm16(samples: Any) -> bytes:
     np = _numpy()
     least, most = _limits()
     np.rint(samples, out=samples)
-    np.maximum(samples, least, out=samples)  # of `numpy.clip` a call takes longer than all of this
+    np.maximum(samples, least, out=samples)  # `numpy.clip` takes longer than both of these
     np.minimum(samples, most, out=samples)
     pcm: bytes = samples.astype("<i2").tobytes()
     return pcm

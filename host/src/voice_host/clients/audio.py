@@ -116,7 +116,7 @@ class _G711:
         self.silence = self.codes(np.zeros(1))
 
     def read(self, data: bytes, samples: Any) -> None:
-        # Not "raise", with which numpy would copy: codes are never out of range.
+        # Codes are never out of range. With the default mode, "raise", numpy would copy the samples once more.
         self._samples.take(self._numpy.frombuffer(data, dtype="u1"), out=samples, mode="wrap")
 
     def codes(self, samples: Any) -> bytes:

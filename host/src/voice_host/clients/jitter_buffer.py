@@ -62,7 +62,7 @@ class JitterBuffer:
         return rest
 
     def follow(self, timestamp_ms: float, audio: bytes) -> bytes:
-        """Take the packet that follows the last one, as all do where packets come in order.
+        """Take the packet that follows the last one. For carriers whose packets come in order, that is each packet.
 
         Returns:
             it, preceded by the silence that is missing before it.

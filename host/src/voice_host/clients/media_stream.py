@@ -207,7 +207,7 @@ class JsonMediaStream(MediaStream):
         """Take a packet, and pass the caller's to `_hear`."""
 
     def _hear(self, number: int | None, timestamp_ms: float, payload: str) -> Sequence[ClientEvent]:
-        """Take a packet of the caller's audio: see `JitterBuffer`. `number`: None if a carrier's come in order."""
+        """Take a packet of the caller's audio: see `JitterBuffer`. `number`: None if packets come in order."""
         try:
             audio = binascii.a2b_base64(payload, strict_mode=True)
         except ValueError:
