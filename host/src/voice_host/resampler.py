@@ -1,11 +1,12 @@
-"""Conversion of mono audio between sample rates."""
+"""Conversion of mono audio between sample rates and encodings."""
 
 from __future__ import annotations
 
 import importlib
 import math
 from functools import cache, lru_cache
-from typing import Any, Protocol
+from threading import get_ident
+from typing import Any, NamedTuple, Protocol
 
 ZERO_CROSSINGS = 24
 """Half the length of the low-pass filter, in samples of the lower rate: 3 ms at 8 kHz, which is the delay."""
@@ -38,38 +39,58 @@ def _numpy() -> Any:
     return importlib.import_module("numpy")
 
 
-class Reader(Protocol):
-    """Reads encoded samples.
+class Codec(Protocol):
+    """Encodes samples, which are numpy's float32 on the scale of PCM16.
 
     Attributes:
-        sample_bytes: length of a sample.
-        silence: a sample of silence.
+        sample_bytes: length of an encoded sample.
+        silence: an encoded sample of silence.
     """
 
     sample_bytes: int
     silence: bytes
 
-    def read(self, data: bytes, samples: Any) -> None:
-        """Write the samples of `data` into a numpy array of as many float32."""
+    def decode(self, data: bytes, samples: Any) -> None:
+        """Decode `data` into an array of as many samples."""
+
+    def encode(self, samples: Any) -> bytes:
+        """Encode samples, which it may change. Those that exceed full scale become the loudest."""
 
 
 class Pcm16:
-    """Reads PCM16, little-endian (`Reader`)."""
+    """PCM16, little-endian (`Codec`)."""
 
     sample_bytes = 2
     silence = b"\0\0"
 
-    def read(self, data: bytes, samples: Any) -> None:
-        samples[:] = _numpy().frombuffer(data, dtype="<i2")
+    def __init__(self) -> None:
+        np = self._numpy = _numpy()
+        # As numpy's own: it would convert numbers and names each time.
+        self._least, self._most = np.array(-FULL_SCALE, dtype="f4"), np.array(FULL_SCALE - 1, dtype="f4")
+        self._type = np.dtype("<i2")
+
+    def decode(self, data: bytes, samples: Any) -> None:
+        samples[:] = self._numpy.frombuffer(data, self._type)
+
+    def encode(self, samples: Any) -> bytes:
+        np = self._numpy
+        np.rint(samples, out=samples)
+        np.maximum(samples, self._least, out=samples)  # `numpy.clip` takes longer than both of these
+        np.minimum(samples, self._most, out=samples)
+        pcm: bytes = samples.astype(self._type).tobytes()
+        return pcm
+
+
+@cache
+def pcm16() -> Codec:
+    """Return the codec that all streams of PCM16 share."""
+    return Pcm16()
 
 
 class _Stream(Protocol):
-    """Converts pieces of whole samples to numpy arrays, on the scale of what was read.
+    """Converts pieces of whole samples. After the last piece another stream begins."""
 
-    After the last piece another stream begins.
-    """
-
-    def convert(self, data: bytes, *, last: bool) -> Any: ...
+    def convert(self, data: bytes, *, last: bool) -> bytes: ...
 
     def clear(self) -> None: ...
 
@@ -80,75 +101,41 @@ class Resampler:
     If the ratio of the rates is a simple one, 3 ms are kept back at most. Otherwise soxr converts, and keeps back
     up to 115 ms.
 
-    The first instance with different rates imports numpy, and soxr where it is needed. That is slow: create it in a
+    The first instance that converts anything imports numpy, and soxr where it is needed. That is slow: create it in a
     thread.
 
     Args:
-        reader: of what `convert` takes.
+        comes_as, leaves_as: the encodings; None: PCM16, little-endian.
     """
 
-    def __init__(self, from_hz: int, to_hz: int, reader: Reader | None = None) -> None:
+    def __init__(self, from_hz: int, to_hz: int, comes_as: Codec | None = None, leaves_as: Codec | None = None) -> None:
         self._odd = b""
-        self._reader = Pcm16() if reader is None else reader
         self._stream: _Stream | None = None
+        self._sample_bytes = 2 if comes_as is None else comes_as.sample_bytes
         if from_hz != to_hz:
             simple = max(from_hz, to_hz) // math.gcd(from_hz, to_hz) <= MOST_OF_RATIO
-            self._stream = (_Filter if simple else _Soxr)(from_hz, to_hz, self._reader)
+            stream = _Filter if simple else _Soxr
+            self._stream = stream(from_hz, to_hz, comes_as or pcm16(), leaves_as or pcm16())
+        elif comes_as is not leaves_as:
+            self._stream = _SameRate(comes_as or pcm16(), leaves_as or pcm16())
 
-    def resample(self, pcm: bytes, *, last: bool = False) -> bytes:
-        """Convert PCM16, little-endian, which is what is read without another reader. Pieces may split a sample.
-
-        Returns:
-            the converted audio. With `last`, also what was kept back, and then another stream may begin.
-        """
-        if self._odd or len(pcm) % 2:
-            pcm = self._odd + pcm
-            whole = len(pcm) - len(pcm) % 2
-            pcm, self._odd = pcm[:whole], b"" if last else pcm[whole:]
-        if self._stream is None:
-            return pcm
-        return pcm16(self.convert(pcm, last=last))
-
-    def convert(self, data: bytes, *, last: bool = False) -> Any:
-        """Convert whole samples, as `resample` does, encoded as the reader takes them.
+    def resample(self, data: bytes, *, last: bool = False) -> bytes:
+        """Convert the next piece, which may split a sample.
 
         Returns:
-            the converted samples as numpy's float32, on the scale of what was read, which are valid until the next
-            call. They may exceed full scale.
+            whole samples. With `last`, also what was kept back, and then another stream may begin.
         """
-        if self._stream is None:
-            return _read(self._reader, data)
-        return self._stream.convert(data, last=last)
+        if self._odd or len(data) % self._sample_bytes:
+            data = self._odd + data
+            whole = len(data) - len(data) % self._sample_bytes
+            data, self._odd = data[:whole], b"" if last else data[whole:]
+        return data if self._stream is None else self._stream.convert(data, last=last)
 
     def reset(self) -> None:
         """Drop what was kept back: another stream begins."""
         self._odd = b""
         if self._stream is not None:
             self._stream.clear()
-
-
-def _read(reader: Reader, data: bytes) -> Any:
-    samples = _numpy().empty(len(data) // reader.sample_bytes, dtype="f4")
-    reader.read(data, samples)
-    return samples
-
-
-@cache
-def _limits() -> tuple[Any, Any]:
-    """Return the range of PCM16, as arrays: numpy would convert numbers each time."""
-    np = _numpy()
-    return np.array(-FULL_SCALE, dtype="f4"), np.array(FULL_SCALE - 1, dtype="f4")
-
-
-def pcm16(samples: Any) -> bytes:
-    """Return converted samples as PCM16, little-endian: rounded, and limited to full scale. Changes the samples."""
-    np = _numpy()
-    least, most = _limits()
-    np.rint(samples, out=samples)
-    np.maximum(samples, least, out=samples)  # `numpy.clip` takes longer than both of these
-    np.minimum(samples, most, out=samples)
-    pcm: bytes = samples.astype("<i2").tobytes()
-    return pcm
 
 
 @lru_cache(maxsize=8)
@@ -177,77 +164,117 @@ def _weights(up: int, step: int) -> tuple[Any, int, int]:
     return matrix, ahead, size
 
 
+class _Arrays(NamedTuple):
+    """Where a piece is converted.
+
+    Attributes:
+        samples: what came.
+        seen: rows of it, each of which overlaps the next.
+        matrix: see `_weights`.
+        made: its product with them.
+        converted: that, in a row.
+        used: how many samples need not be seen again.
+    """
+
+    samples: Any
+    seen: Any
+    matrix: Any
+    made: Any
+    converted: Any
+    used: int
+
+
+@lru_cache(maxsize=128)
+def _arrays(up: int, step: int, length: int, thread: int) -> _Arrays:
+    """Return the arrays for pieces of `length` samples. All streams of a thread use the same, one after the other."""
+    np = _numpy()
+    matrix, _, size = _weights(up, step)
+    count = max(0, (length - size) // step + 1)
+    rows = -(-count // BLOCK)  # of the last block, some may be made of what is not there
+    there = np.zeros(max(length, rows * BLOCK * step + len(matrix)), dtype="f4")
+    seen = np.ndarray((rows, len(matrix)), "f4", there, strides=(4 * BLOCK * step, 4))
+    made = np.empty((rows, matrix.shape[1]), dtype="f4")
+    return _Arrays(there[:length], seen, matrix, made, made.reshape(-1)[: count * up], count * step)
+
+
 class _Filter:
     """A linear-phase low-pass filter, between rates with a simple ratio.
 
     soxr converts whole blocks, and keeps back up to 115 ms. That is heard in a call.
 
-    For some hundred samples, a call of numpy takes much longer than its arithmetic. So there are few calls: arrays are
-    kept for the next piece, and what the filter has to see again is kept as it came.
+    For some hundred samples, a call of numpy takes much longer than its arithmetic. So there are few calls: what the
+    filter has to see again is kept as it came, and arrays are kept for the next piece, of whichever call it is: what
+    was used a moment ago is in the processor's caches.
     """
 
-    def __init__(self, from_hz: int, to_hz: int, reader: Reader) -> None:
-        np = self._numpy = _numpy()
-        self._read, self._sample_bytes, self._silence = reader.read, reader.sample_bytes, reader.silence
+    def __init__(self, from_hz: int, to_hz: int, comes_as: Codec, leaves_as: Codec) -> None:
+        self._decode, self._encode = comes_as.decode, leaves_as.encode
+        self._sample_bytes, self._silence = comes_as.sample_bytes, comes_as.silence
+        self._made_bytes = leaves_as.sample_bytes
         common = math.gcd(from_hz, to_hz)
         self._up, self._step = to_hz // common, from_hz // common
-        self._matrix, self._ahead, self._size = _weights(self._up, self._step)
-        self._arrays: dict[int, tuple[Any, Any, Any]] = {}  # of each number of blocks
-        rows = MOST_OF_PRODUCT // self._matrix.size
-        self._most = rows * BLOCK * self._step * self._sample_bytes  # bytes converted at a time
-        self._input = np.zeros(rows * BLOCK * self._step + 2 * len(self._matrix), dtype="f4")
-        self._output = np.empty((rows + 2, self._matrix.shape[1]), dtype="f4")
+        matrix, self._ahead, self._size = _weights(self._up, self._step)
+        self._most = MOST_OF_PRODUCT // matrix.size * BLOCK * self._step * self._sample_bytes  # converted at a time
         self.clear()
 
     def clear(self) -> None:
         self._kept = self._silence * self._ahead
 
-    def convert(self, data: bytes, *, last: bool) -> Any:
-        if not last:
-            return self._converted(data)
+    def convert(self, data: bytes, *, last: bool) -> bytes:
+        if last:
+            return self._finish(data)
+        if len(data) > self._most:
+            parts = range(0, len(data), self._most)
+            return b"".join(self.convert(data[at : at + self._most], last=False) for at in parts)
+        data = self._kept + data
+        length = len(data) // self._sample_bytes
+        samples, seen, matrix, made, converted, used = _arrays(self._up, self._step, length, get_ident())
+        self._decode(data, samples)
+        self._kept = data[used * self._sample_bytes :]
+        seen.dot(matrix, made)
+        return self._encode(converted)
+
+    def _finish(self, data: bytes) -> bytes:
         # Samples of the input from which nothing was put out.
         due = (len(self._kept) + len(data)) // self._sample_bytes - self._ahead
         behind = self._silence * (self._size - self._ahead + self._step)
-        converted = self._converted(data + behind)[: -(-due * self._up // self._step)]
+        converted = self.convert(data + behind, last=False)[: -(-due * self._up // self._step) * self._made_bytes]
         self.clear()
         return converted
-
-    def _converted(self, data: bytes) -> Any:
-        if len(data) > self._most:
-            parts = (data[at : at + self._most] for at in range(0, len(data), self._most))
-            return self._numpy.concatenate([self._converted(part).copy() for part in parts])
-        data = self._kept + data
-        size = len(data) // self._sample_bytes
-        self._read(data, self._input[:size])
-        count = max(0, (size - self._size) // self._step + 1)
-        self._kept = data[count * self._step * self._sample_bytes :]
-        rows = -(-count // BLOCK)  # of the last block, some may be made of what is not there
-        seen, made, in_a_row = self._arrays.get(rows) or self._arrays_of(rows)
-        seen.dot(self._matrix, made)
-        return in_a_row[: count * self._up]
-
-    def _arrays_of(self, rows: int) -> tuple[Any, Any, Any]:
-        """Return what is seen of the input, and what is put out, of so many blocks."""
-        shape, strides = (rows, len(self._matrix)), (4 * BLOCK * self._step, 4)
-        seen = self._numpy.ndarray(shape, "f4", self._input, strides=strides)
-        made = self._output[:rows]
-        arrays = self._arrays[rows] = seen, made, made.reshape(-1)
-        return arrays
 
 
 class _Soxr:
     """soxr, between any two rates."""
 
-    def __init__(self, from_hz: int, to_hz: int, reader: Reader) -> None:
+    def __init__(self, from_hz: int, to_hz: int, comes_as: Codec, leaves_as: Codec) -> None:
         soxr: Any = importlib.import_module("soxr")
-        self._reader = reader
+        self._comes_as, self._leaves_as = comes_as, leaves_as
         self._stream: Any = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32")
 
     def clear(self) -> None:
         self._stream.clear()
 
-    def convert(self, data: bytes, *, last: bool) -> Any:
-        converted = self._stream.resample_chunk(_read(self._reader, data), last=last)
+    def convert(self, data: bytes, *, last: bool) -> bytes:
+        converted = self._stream.resample_chunk(_decoded(self._comes_as, data), last=last)
         if last:
             self.clear()
-        return converted
+        return self._leaves_as.encode(converted)
+
+
+class _SameRate:
+    """From one encoding to another."""
+
+    def __init__(self, comes_as: Codec, leaves_as: Codec) -> None:
+        self._comes_as, self._leaves_as = comes_as, leaves_as
+
+    def clear(self) -> None:
+        """Nothing is kept back."""
+
+    def convert(self, data: bytes, *, last: bool) -> bytes:
+        return self._leaves_as.encode(_decoded(self._comes_as, data))
+
+
+def _decoded(codec: Codec, data: bytes) -> Any:
+    samples = _numpy().empty(len(data) // codec.sample_bytes, dtype="f4")
+    codec.decode(data, samples)
+    return samples

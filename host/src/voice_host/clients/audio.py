@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from voice_host.clients.protocol import AudioFormat, Encoding
-from voice_host.resampler import FULL_SCALE, Resampler, pcm16
+from voice_host.resampler import FULL_SCALE, Resampler
 
 
 class AudioDecoder:
@@ -23,16 +23,13 @@ class AudioDecoder:
     """
 
     def __init__(self, audio_format: AudioFormat, to_hz: int) -> None:
-        from_hz = audio_format.sample_rate or to_hz
-        self._g711 = _g711(audio_format.encoding)
-        self._resampler = Resampler(from_hz, to_hz, self._g711)
-        self._growth = to_hz / from_hz * (1 if self._g711 is None else 2)
+        from_hz, g711 = audio_format.sample_rate or to_hz, _g711(audio_format.encoding)
+        self._resampler = Resampler(from_hz, to_hz, comes_as=g711)
+        self._growth = to_hz / from_hz * (1 if g711 is None else 2)
 
     def decode(self, data: bytes) -> bytes:
         """Convert the next piece, of which `Resampler` keeps some ms back."""
-        if self._g711 is None:
-            return self._resampler.resample(data)
-        return pcm16(self._resampler.convert(data))
+        return self._resampler.resample(data)
 
     def size(self, data: bytes) -> float:
         """Return how many bytes of PCM16 that will be, give or take what is kept back."""
@@ -48,14 +45,12 @@ class SpeechEncoder:
     """
 
     def __init__(self, from_hz: int, audio_format: AudioFormat) -> None:
-        self._g711 = _g711(audio_format.encoding)
-        self._resampler = Resampler(from_hz, audio_format.sample_rate or from_hz)
+        to_hz, g711 = audio_format.sample_rate or from_hz, _g711(audio_format.encoding)
+        self._resampler = Resampler(from_hz, to_hz, leaves_as=g711)
 
     def encode(self, pcm: bytes, *, last: bool = False) -> bytes:
         """Convert the next piece of a reply, of which `Resampler` keeps some ms back."""
-        if self._g711 is None:
-            return self._resampler.resample(pcm, last=last)
-        return self._g711.codes(self._resampler.convert(pcm, last=last))
+        return self._resampler.resample(pcm, last=last)
 
     def end(self) -> bytes:
         """Return what was kept back of a reply that is complete. Another one may follow."""
@@ -96,7 +91,7 @@ _SAMPLE_OF: dict[Encoding, Callable[[int], int]] = {"mulaw": _ulaw_sample, "alaw
 
 
 class _G711:
-    """One of G.711's laws (`Reader`).
+    """One of G.711's laws (`Codec`).
 
     Args:
         sample_of: returns the PCM16 sample of a code.
@@ -106,22 +101,21 @@ class _G711:
 
     def __init__(self, sample_of: Callable[[int], int]) -> None:
         np = self._numpy = importlib.import_module("numpy")  # the front has none, and converts nothing
-        samples = np.array([sample_of(code) for code in range(256)], dtype="f4")
-        self._samples = samples
+        self._samples = samples = np.array([sample_of(code) for code in range(256)], dtype="f4")
         by_sample = samples.argsort(kind="stable").astype("u1")
         middles = (samples[by_sample][1:] + samples[by_sample][:-1]) / 2
         most = OVERSHOOT * FULL_SCALE
         self._codes = by_sample[np.searchsorted(middles, np.r_[:most, -most:0], side="right")]
         """The nearest code of each sample. Negative ones count from the end."""
-        self.silence = self.codes(np.zeros(1))
+        self._code, self._number = np.dtype("u1"), np.dtype("intp")  # numpy would look names up each time
+        self.silence = self.encode(np.zeros(1))
 
-    def read(self, data: bytes, samples: Any) -> None:
+    def decode(self, data: bytes, samples: Any) -> None:
         # Codes are never out of range. With the default mode, "raise", numpy would copy the samples once more.
-        self._samples.take(self._numpy.frombuffer(data, dtype="u1"), out=samples, mode="wrap")
+        self._samples.take(self._numpy.frombuffer(data, self._code), out=samples, mode="wrap")
 
-    def codes(self, samples: Any) -> bytes:
-        """Return the nearest codes of samples, which may exceed full scale (`OVERSHOOT`). Fractions are cut off."""
-        codes: bytes = self._codes.take(samples.astype("intp"), mode="wrap").tobytes()
+    def encode(self, samples: Any) -> bytes:
+        codes: bytes = self._codes.take(samples.astype(self._number), mode="wrap").tobytes()  # fractions are cut off
         return codes
 
 
