@@ -166,8 +166,13 @@ class JsonMediaStream(MediaStream):
         except ValidationError as error:
             return (self._why(error),)
         event, stream = message["event"], message.get(self.stream_key)
-        if event == "media" and stream is not None and stream == self._stream and "media" in message:
-            return self._media(message["media"])  # as nearly all frames
+        if event == "media" and stream is not None and stream == self._stream and "media" in message:  # as nearly all
+            media = message["media"]
+            try:
+                audio = binascii.a2b_base64(media["payload"], strict_mode=True)
+            except ValueError:
+                return (Malformed("the payload is not Base64"),)
+            return self._media(media, audio)
         if event in _DETAILED and (event not in message or stream is None):
             return (self._invalid,)
         if event == "media":
@@ -203,18 +208,8 @@ class JsonMediaStream(MediaStream):
         """Check the call and the audio format of a stream that starts."""
 
     @abstractmethod
-    def _media(self, media: Any) -> Sequence[ClientEvent]:
-        """Take a packet, and pass the caller's to `_hear`."""
-
-    def _hear(self, number: int | None, timestamp_ms: float, payload: str) -> Sequence[ClientEvent]:
-        """Take a packet of the caller's audio: see `JitterBuffer`. `number`: None if packets come in order."""
-        try:
-            audio = binascii.a2b_base64(payload, strict_mode=True)
-        except ValueError:
-            return (Malformed("the payload is not Base64"),)
-        if number is None:
-            return (Audio(self._jitter.follow(timestamp_ms, audio)),)
-        return (Audio(self._jitter.put(number, timestamp_ms, audio)),)
+    def _media(self, media: Any, audio: bytes) -> Sequence[ClientEvent]:
+        """Take a packet, and pass the caller's audio through the `JitterBuffer`."""
 
 
 _DETAILED = frozenset({"start", "media", "dtmf", "mark"})

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from voice_host.clients.audio import base64_text
 from voice_host.clients.media_stream import DtmfDetails, JsonMediaStream, MarkDetails
-from voice_host.clients.protocol import AudioFormat, ClientEvent, Frame, Malformed, Opening
+from voice_host.clients.protocol import Audio, AudioFormat, ClientEvent, Frame, Malformed, Opening
 
 NAME = "twilio"
 
@@ -83,10 +83,10 @@ class TwilioProtocol(JsonMediaStream):
             return Malformed("the audio is not mu-law at 8 kHz")
         return Opening(details.get("customParameters", {}), says_goodbye=True)
 
-    def _media(self, media: _Media) -> Sequence[ClientEvent]:
+    def _media(self, media: _Media, audio: bytes) -> Sequence[ClientEvent]:
         if media.get("track", "inbound") != "inbound":
             return (Malformed("the audio is not of the caller"),)
-        return self._hear(None, media["timestamp"], media["payload"])  # a WebSocket keeps the order
+        return (Audio(self._jitter.follow(media["timestamp"], audio)),)  # a WebSocket keeps the order
 
     def tones(self, data: bytes) -> Sequence[Frame]:
         """Return `media` without a mark. Twilio's own `<Play digits>` would end the stream."""
