@@ -6,7 +6,9 @@ import math
 import random
 import struct
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -199,6 +201,22 @@ def test_streams_of_the_same_rates_do_not_disturb_each_other(encoding: Encoding)
             for which, each in enumerate(together[caller]):
                 heard[caller][which] += each(audio[at : at + 480])
     assert heard == alone
+
+
+def test_streams_of_several_threads_do_not_disturb_each_other() -> None:
+    chance, together = random.Random(1), threading.Barrier(4)
+    callers = [chance.randbytes(960_000) for _ in range(4)]
+
+    def converted(audio: bytes) -> bytes:
+        return in_pieces(Resampler(8000, 16000).resample, audio, 960)
+
+    def at_once(audio: bytes) -> bytes:
+        together.wait(10)
+        return converted(audio)
+
+    alone = [converted(audio) for audio in callers]
+    with ThreadPoolExecutor(len(callers)) as threads:
+        assert list(threads.map(at_once, callers)) == alone
 
 
 @pytest.mark.parametrize(("from_hz", "to_hz"), RATES[:5])
