@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import uvloop
 
 from tests.benchmarks import workload
 from tests.benchmarks.callers.caller import Manner
+from tests.benchmarks.callers.microphones import GROUPS, Microphones
 from tests.benchmarks.callers.protocols import (
     CALLERS,
     RealtimeCaller,
@@ -55,6 +58,44 @@ def test_marks_are_found_again_behind_audio_of_others() -> None:
     reader = MarkReader()
     assert reader.feed(marked(first) + bytes(900) + marked(second)[:100]) == [first]
     assert reader.feed(marked(second)[100:]) == [second]
+
+
+def test_microphones_wait_for_a_tick_once() -> None:
+    waits = frames = 0
+
+    class Loop(uvloop.Loop):
+        def call_at(self, *args: Any, **options: Any) -> asyncio.TimerHandle:
+            nonlocal waits
+            waits += 1
+            return super().call_at(*args, **options)
+
+    async def send() -> None:
+        nonlocal frames
+        for _ in range(3):  # how the fractions of a tick are rounded depends on the time of the start
+            microphones, source = Microphones(), Counted()
+            microphones.add(source)
+            await source.enough.wait()
+            microphones.stop()
+            frames += source.frames
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(send())
+    assert waits <= frames * GROUPS
+
+
+class Counted:
+    """A microphone that counts its frames."""
+
+    number = 1
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.enough = asyncio.Event()
+
+    def send_microphone(self) -> None:
+        self.frames += 1
+        if self.frames == 5:
+            self.enough.set()
 
 
 def test_a_silent_frame_is_quiet_and_a_voiced_one_is_loud() -> None:

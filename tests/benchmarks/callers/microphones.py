@@ -41,7 +41,8 @@ class Microphones:
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
-        due = int((loop.time() - self._begun) / _TICK_S)
+        # Rounded: uvloop counts in milliseconds, so a fraction of one would be waited for in a busy loop.
+        due = round((loop.time() - self._begun) / _TICK_S)
         while self._ticks <= due:
             for source in self._groups[self._ticks % GROUPS]:
                 source.send_microphone()
