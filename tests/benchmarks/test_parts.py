@@ -64,7 +64,7 @@ def test_microphones_wait_for_a_tick_once() -> None:
     waits = frames = 0
 
     class Loop(uvloop.Loop):
-        def call_at(self, *args: Any, **options: Any) -> asyncio.TimerHandle:
+        def call_at(self, *args: Any, **options: Any) -> asyncio.TimerHandle:  # type: ignore[override]
             nonlocal waits
             waits += 1
             return super().call_at(*args, **options)

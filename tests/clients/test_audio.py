@@ -238,3 +238,11 @@ def test_a_reply_does_not_begin_with_the_end_of_the_one_before() -> None:
     encoder.encode(tone(24000)[:4800])
     assert any(encoder.end())
     assert set(encoder.encode(silence) + encoder.end()) == {0}
+    encoder.encode(tone(24000)[:4811], last=True)  # half a sample is too little to be said
+    assert set(encoder.encode(silence) + encoder.end()) == {0}
+
+
+def test_a_piece_may_end_within_a_sample() -> None:
+    telephone, speech = AudioFormat("mulaw", 8000), tone(24000)
+    whole, odd = SpeechEncoder(24000, telephone), SpeechEncoder(24000, telephone)
+    assert in_pieces(odd.encode, speech, 959) + odd.end() == whole.encode(speech) + whole.end()

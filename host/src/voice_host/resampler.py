@@ -26,6 +26,10 @@ MOST_OF_PRODUCT = 1 << 17
 """Multiplications in one matrix product. OpenBLAS uses several threads from 262,144 on, which would cost more than it
 saves."""
 
+VIEWS_KEPT = 512
+"""Views of arrays that are kept for the next piece of the same length, rates and thread, 1 KB each. The microphone's
+pieces have a few lengths. Those of speech have some hundred, since the playout cuts it by the clock."""
+
 KAISER_BETA = 6.2
 """Of the filter's window: a stop band of -65 dB. The quantisation noise of mu-law is at -38 dB."""
 
@@ -40,7 +44,7 @@ def _numpy() -> Any:
 
 
 class Codec(Protocol):
-    """Encodes samples, which are numpy's float32 on the scale of PCM16.
+    """Encodes and decodes samples: numpy's float32 on the scale of PCM16.
 
     Attributes:
         sample_bytes: length of an encoded sample.
@@ -54,10 +58,10 @@ class Codec(Protocol):
         """Decode `data` into an array of as many samples."""
 
     def encode(self, samples: Any) -> bytes:
-        """Encode samples, which it may change. Those that exceed full scale become the loudest."""
+        """Encode samples, which it may change. What a resampler makes beyond full scale becomes the loudest value."""
 
 
-class Pcm16:
+class _Pcm16:
     """PCM16, little-endian (`Codec`)."""
 
     sample_bytes = 2
@@ -82,9 +86,8 @@ class Pcm16:
 
 
 @cache
-def pcm16() -> Codec:
-    """Return the codec that all streams of PCM16 share."""
-    return Pcm16()
+def _pcm16() -> Codec:
+    return _Pcm16()
 
 
 class _Stream(Protocol):
@@ -96,7 +99,7 @@ class _Stream(Protocol):
 
 
 class Resampler:
-    """Converts a stream of mono audio from `from_hz` to `to_hz`.
+    """Converts a stream of mono audio to another sample rate, another encoding, or both.
 
     If the ratio of the rates is a simple one, 3 ms are kept back at most. Otherwise soxr converts, and keeps back
     up to 115 ms.
@@ -105,22 +108,28 @@ class Resampler:
     thread.
 
     Args:
-        comes_as, leaves_as: the encodings; None: PCM16, little-endian.
+        from_hz, to_hz: the sample rates.
+        from_codec, to_codec: the encodings; by default PCM16, little-endian.
     """
 
-    def __init__(self, from_hz: int, to_hz: int, comes_as: Codec | None = None, leaves_as: Codec | None = None) -> None:
+    def __init__(
+        self, from_hz: int, to_hz: int, from_codec: Codec | None = None, to_codec: Codec | None = None
+    ) -> None:
         self._odd = b""
+        self._sample_bytes = 2 if from_codec is None else from_codec.sample_bytes
         self._stream: _Stream | None = None
-        self._sample_bytes = 2 if comes_as is None else comes_as.sample_bytes
-        if from_hz != to_hz:
-            simple = max(from_hz, to_hz) // math.gcd(from_hz, to_hz) <= MOST_OF_RATIO
-            stream = _Filter if simple else _Soxr
-            self._stream = stream(from_hz, to_hz, comes_as or pcm16(), leaves_as or pcm16())
-        elif comes_as is not leaves_as:
-            self._stream = _SameRate(comes_as or pcm16(), leaves_as or pcm16())
+        if from_hz == to_hz and from_codec is to_codec:
+            return
+        codecs = from_codec or _pcm16(), to_codec or _pcm16()
+        if from_hz == to_hz:
+            self._stream = _SameRate(*codecs)
+        elif max(from_hz, to_hz) // math.gcd(from_hz, to_hz) <= MOST_OF_RATIO:
+            self._stream = _Filter(from_hz, to_hz, *codecs)
+        else:
+            self._stream = _Soxr(from_hz, to_hz, *codecs)
 
     def resample(self, data: bytes, *, last: bool = False) -> bytes:
-        """Convert the next piece, which may split a sample.
+        """Convert the next piece, which may end within a sample.
 
         Returns:
             whole samples. With `last`, also what was kept back, and then another stream may begin.
@@ -138,9 +147,10 @@ class Resampler:
             self._stream.clear()
 
 
-@lru_cache(maxsize=8)
+@cache
 def _weights(up: int, step: int) -> tuple[Any, int, int]:
-    """Return the filter for rates with the ratio of `up` to `step`. All streams share it: caches hold it.
+    """Return the filter for rates with the ratio of `up` to `step`. All streams share it, so that it stays in
+    the processor's caches.
 
     Returns:
         the matrix that makes BLOCK * up samples of a row of input; how many samples the filter looks ahead; and how
@@ -164,37 +174,54 @@ def _weights(up: int, step: int) -> tuple[Any, int, int]:
     return matrix, ahead, size
 
 
-class _Arrays(NamedTuple):
-    """Where a piece is converted.
+@cache
+def _most_blocks(up: int, step: int) -> int:
+    """Return how many blocks one matrix product makes."""
+    matrix, _, _ = _weights(up, step)
+    return int(MOST_OF_PRODUCT // matrix.size)
+
+
+@lru_cache(maxsize=VIEWS_KEPT)
+def _arrays(up: int, step: int, thread: int) -> tuple[Any, Any]:
+    """Return the arrays that all streams of a thread use, one after the other: for samples, and what is made of them.
+
+    They hold `_most_blocks` and, before that, what is seen again.
+    """
+    np = _numpy()
+    matrix, _, _ = _weights(up, step)
+    most = _most_blocks(up, step)
+    return np.zeros(most * BLOCK * step + 2 * len(matrix), "f4"), np.empty((most + 2, matrix.shape[1]), "f4")
+
+
+class _Views(NamedTuple):
+    """Views of the arrays in which a piece of a certain length is converted.
 
     Attributes:
-        samples: what came.
-        seen: rows of it, each of which overlaps the next.
+        samples: of the piece, behind those that are seen again.
+        rows: of them, each of which overlaps the next.
         matrix: see `_weights`.
-        made: its product with them.
-        converted: that, in a row.
-        used: how many samples need not be seen again.
+        product: of rows and matrix.
+        output: the product's samples in a row.
+        consumed: how many samples need not be seen again.
     """
 
     samples: Any
-    seen: Any
+    rows: Any
     matrix: Any
-    made: Any
-    converted: Any
-    used: int
+    product: Any
+    output: Any
+    consumed: int
 
 
-@lru_cache(maxsize=128)
-def _arrays(up: int, step: int, length: int, thread: int) -> _Arrays:
-    """Return the arrays for pieces of `length` samples. All streams of a thread use the same, one after the other."""
-    np = _numpy()
+@lru_cache(maxsize=VIEWS_KEPT)
+def _views(up: int, step: int, length: int, thread: int) -> _Views:
     matrix, _, size = _weights(up, step)
+    samples, made = _arrays(up, step, thread)
     count = max(0, (length - size) // step + 1)
-    rows = -(-count // BLOCK)  # of the last block, some may be made of what is not there
-    there = np.zeros(max(length, rows * BLOCK * step + len(matrix)), dtype="f4")
-    seen = np.ndarray((rows, len(matrix)), "f4", there, strides=(4 * BLOCK * step, 4))
-    made = np.empty((rows, matrix.shape[1]), dtype="f4")
-    return _Arrays(there[:length], seen, matrix, made, made.reshape(-1)[: count * up], count * step)
+    blocks = -(-count // BLOCK)  # the last one may reach beyond the samples, for output that is not used
+    rows = _numpy().ndarray((blocks, len(matrix)), "f4", samples, strides=(4 * BLOCK * step, 4))
+    product = made[:blocks]
+    return _Views(samples[:length], rows, matrix, product, product.reshape(-1)[: count * up], count * step)
 
 
 class _Filter:
@@ -203,18 +230,18 @@ class _Filter:
     soxr converts whole blocks, and keeps back up to 115 ms. That is heard in a call.
 
     For some hundred samples, a call of numpy takes much longer than its arithmetic. So there are few calls: what the
-    filter has to see again is kept as it came, and arrays are kept for the next piece, of whichever call it is: what
-    was used a moment ago is in the processor's caches.
+    filter has to see again is kept as it came. Arrays are shared by the streams of a thread: those that were used a
+    moment ago are in the processor's caches.
     """
 
-    def __init__(self, from_hz: int, to_hz: int, comes_as: Codec, leaves_as: Codec) -> None:
-        self._decode, self._encode = comes_as.decode, leaves_as.encode
-        self._sample_bytes, self._silence = comes_as.sample_bytes, comes_as.silence
-        self._made_bytes = leaves_as.sample_bytes
+    def __init__(self, from_hz: int, to_hz: int, from_codec: Codec, to_codec: Codec) -> None:
+        self._decode, self._encode = from_codec.decode, to_codec.encode
+        self._sample_bytes, self._silence = from_codec.sample_bytes, from_codec.silence
+        self._output_sample_bytes = to_codec.sample_bytes
         common = math.gcd(from_hz, to_hz)
         self._up, self._step = to_hz // common, from_hz // common
-        matrix, self._ahead, self._size = _weights(self._up, self._step)
-        self._most = MOST_OF_PRODUCT // matrix.size * BLOCK * self._step * self._sample_bytes  # converted at a time
+        _, self._ahead, self._size = _weights(self._up, self._step)
+        self._most_bytes = _most_blocks(self._up, self._step) * BLOCK * self._step * self._sample_bytes
         self.clear()
 
     def clear(self) -> None:
@@ -223,22 +250,22 @@ class _Filter:
     def convert(self, data: bytes, *, last: bool) -> bytes:
         if last:
             return self._finish(data)
-        if len(data) > self._most:
-            parts = range(0, len(data), self._most)
-            return b"".join(self.convert(data[at : at + self._most], last=False) for at in parts)
+        if len(data) > (most := self._most_bytes):
+            return b"".join(self.convert(data[at : at + most], last=False) for at in range(0, len(data), most))
         data = self._kept + data
         length = len(data) // self._sample_bytes
-        samples, seen, matrix, made, converted, used = _arrays(self._up, self._step, length, get_ident())
+        samples, rows, matrix, product, output, consumed = _views(self._up, self._step, length, get_ident())
         self._decode(data, samples)
-        self._kept = data[used * self._sample_bytes :]
-        seen.dot(matrix, made)
-        return self._encode(converted)
+        self._kept = data[consumed * self._sample_bytes :]
+        rows.dot(matrix, product)
+        return self._encode(output)
 
     def _finish(self, data: bytes) -> bytes:
         # Samples of the input from which nothing was put out.
         due = (len(self._kept) + len(data)) // self._sample_bytes - self._ahead
         behind = self._silence * (self._size - self._ahead + self._step)
-        converted = self.convert(data + behind, last=False)[: -(-due * self._up // self._step) * self._made_bytes]
+        samples = -(-due * self._up // self._step)
+        converted = self.convert(data + behind, last=False)[: samples * self._output_sample_bytes]
         self.clear()
         return converted
 
@@ -246,32 +273,32 @@ class _Filter:
 class _Soxr:
     """soxr, between any two rates."""
 
-    def __init__(self, from_hz: int, to_hz: int, comes_as: Codec, leaves_as: Codec) -> None:
+    def __init__(self, from_hz: int, to_hz: int, from_codec: Codec, to_codec: Codec) -> None:
         soxr: Any = importlib.import_module("soxr")
-        self._comes_as, self._leaves_as = comes_as, leaves_as
+        self._from_codec, self._to_codec = from_codec, to_codec
         self._stream: Any = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32")
 
     def clear(self) -> None:
         self._stream.clear()
 
     def convert(self, data: bytes, *, last: bool) -> bytes:
-        converted = self._stream.resample_chunk(_decoded(self._comes_as, data), last=last)
+        converted = self._stream.resample_chunk(_decoded(self._from_codec, data), last=last)
         if last:
             self.clear()
-        return self._leaves_as.encode(converted)
+        return self._to_codec.encode(converted)
 
 
 class _SameRate:
     """From one encoding to another."""
 
-    def __init__(self, comes_as: Codec, leaves_as: Codec) -> None:
-        self._comes_as, self._leaves_as = comes_as, leaves_as
+    def __init__(self, from_codec: Codec, to_codec: Codec) -> None:
+        self._from_codec, self._to_codec = from_codec, to_codec
 
     def clear(self) -> None:
         """Nothing is kept back."""
 
     def convert(self, data: bytes, *, last: bool) -> bytes:
-        return self._leaves_as.encode(_decoded(self._comes_as, data))
+        return self._to_codec.encode(_decoded(self._from_codec, data))
 
 
 def _decoded(codec: Codec, data: bytes) -> Any:

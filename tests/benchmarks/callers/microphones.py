@@ -41,7 +41,8 @@ class Microphones:
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
-        # Rounded: uvloop counts in milliseconds, so a fraction of one would be waited for in a busy loop.
+        # Rounded, since floats may make it a trifle less than a whole number. uvloop counts in milliseconds, so that it
+        # would not wait for the rest, and this would run in a busy loop.
         due = round((loop.time() - self._begun) / _TICK_S)
         while self._ticks <= due:
             for source in self._groups[self._ticks % GROUPS]:

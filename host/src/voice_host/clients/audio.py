@@ -24,7 +24,7 @@ class AudioDecoder:
 
     def __init__(self, audio_format: AudioFormat, to_hz: int) -> None:
         from_hz, g711 = audio_format.sample_rate or to_hz, _g711(audio_format.encoding)
-        self._resampler = Resampler(from_hz, to_hz, comes_as=g711)
+        self._resampler = Resampler(from_hz, to_hz, from_codec=g711)
         self._growth = to_hz / from_hz * (1 if g711 is None else 2)
 
     def decode(self, data: bytes) -> bytes:
@@ -37,7 +37,7 @@ class AudioDecoder:
 
 
 class SpeechEncoder:
-    """Converts the agent's speech, PCM16 at `from_hz` in pieces of whole samples, to a client's audio.
+    """Converts the agent's speech, PCM16 at `from_hz`, to a client's audio.
 
     Args:
         from_hz: the agent's sample rate.
@@ -46,7 +46,7 @@ class SpeechEncoder:
 
     def __init__(self, from_hz: int, audio_format: AudioFormat) -> None:
         to_hz, g711 = audio_format.sample_rate or from_hz, _g711(audio_format.encoding)
-        self._resampler = Resampler(from_hz, to_hz, leaves_as=g711)
+        self._resampler = Resampler(from_hz, to_hz, to_codec=g711)
 
     def encode(self, pcm: bytes, *, last: bool = False) -> bytes:
         """Convert the next piece of a reply, of which `Resampler` keeps some ms back."""
@@ -107,15 +107,16 @@ class _G711:
         most = OVERSHOOT * FULL_SCALE
         self._codes = by_sample[np.searchsorted(middles, np.r_[:most, -most:0], side="right")]
         """The nearest code of each sample. Negative ones count from the end."""
-        self._code, self._number = np.dtype("u1"), np.dtype("intp")  # numpy would look names up each time
+        self._code_type, self._index_type = np.dtype("u1"), np.dtype("intp")  # numpy would look names up each time
         self.silence = self.encode(np.zeros(1))
 
     def decode(self, data: bytes, samples: Any) -> None:
         # Codes are never out of range. With the default mode, "raise", numpy would copy the samples once more.
-        self._samples.take(self._numpy.frombuffer(data, self._code), out=samples, mode="wrap")
+        self._samples.take(self._numpy.frombuffer(data, self._code_type), out=samples, mode="wrap")
 
     def encode(self, samples: Any) -> bytes:
-        codes: bytes = self._codes.take(samples.astype(self._number), mode="wrap").tobytes()  # fractions are cut off
+        # Fractions are cut off. No index is out of range: the table reaches to `OVERSHOOT`.
+        codes: bytes = self._codes.take(samples.astype(self._index_type), mode="wrap").tobytes()
         return codes
 
 

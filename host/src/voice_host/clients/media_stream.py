@@ -149,6 +149,8 @@ class JsonMediaStream(MediaStream):
     """
 
     stream_key: ClassVar[str]
+    _other_track: ClassVar[Sequence[ClientEvent]] = ()
+    """What a packet of another track than the caller's means."""
 
     def __init__(self, packet_bytes: int, *, hears: bytes, speaks: bytes) -> None:
         super().__init__(SpokenAudio(packet_bytes, G711_BYTES_PER_MS, speaks))
@@ -166,13 +168,9 @@ class JsonMediaStream(MediaStream):
         except ValidationError as error:
             return (self._why(error),)
         event, stream = message["event"], message.get(self.stream_key)
-        if event == "media" and stream is not None and stream == self._stream and "media" in message:  # as nearly all
-            media = message["media"]
-            try:
-                audio = binascii.a2b_base64(media["payload"], strict_mode=True)
-            except ValueError:
-                return (Malformed("the payload is not Base64"),)
-            return self._media(media, audio)
+        # Nearly all frames are these.
+        if event == "media" and stream is not None and stream == self._stream and "media" in message:
+            return self._hear(message["media"])
         if event in _DETAILED and (event not in message or stream is None):
             return (self._invalid,)
         if event == "media":
@@ -207,9 +205,19 @@ class JsonMediaStream(MediaStream):
     def _open(self, details: Any) -> Opening | Malformed:
         """Check the call and the audio format of a stream that starts."""
 
+    def _hear(self, media: Any) -> Sequence[ClientEvent]:
+        """Take a packet."""
+        if media.get("track", "inbound") != "inbound":
+            return self._other_track
+        try:
+            audio = binascii.a2b_base64(media["payload"], strict_mode=True)
+        except ValueError:
+            return (Malformed("the payload is not Base64"),)
+        return (Audio(self._in_order(media, audio)),)
+
     @abstractmethod
-    def _media(self, media: Any, audio: bytes) -> Sequence[ClientEvent]:
-        """Take a packet, and pass the caller's audio through the `JitterBuffer`."""
+    def _in_order(self, media: Any, audio: bytes) -> bytes:
+        """Pass a packet of the caller through the `JitterBuffer`, decoded, and return what is complete by now."""
 
 
 _DETAILED = frozenset({"start", "media", "dtmf", "mark"})

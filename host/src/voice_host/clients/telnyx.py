@@ -21,7 +21,7 @@ from voice_host.clients.media_stream import (
     JsonMediaStream,
     MarkDetails,
 )
-from voice_host.clients.protocol import Audio, AudioFormat, ClientEvent, Encoding, Frame, Malformed, Opening
+from voice_host.clients.protocol import AudioFormat, ClientEvent, Encoding, Frame, Malformed, Opening
 
 NAME = "telnyx"
 
@@ -119,10 +119,8 @@ class TelnyxProtocol(JsonMediaStream):
         self._jitter = JitterBuffer(G711_BYTES_PER_MS, self._in.silence)
         return Opening(details.get("custom_parameters", {}), says_goodbye=True)
 
-    def _media(self, media: _Media, audio: bytes) -> Sequence[ClientEvent]:
-        if media.get("track", "inbound") != "inbound":
-            return ()
-        return (Audio(self._jitter.put(media["chunk"], media["timestamp"], audio)),)
+    def _in_order(self, media: _Media, audio: bytes) -> bytes:
+        return self._jitter.put(media["chunk"], media["timestamp"], audio)
 
     def _audio_frames(self, audio: bytes) -> Sequence[Frame]:
         return (f'{{"event":"media","media":{{"payload":"{base64_text(audio)}"}}}}',)

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from voice_host.clients.audio import base64_text
 from voice_host.clients.media_stream import DtmfDetails, JsonMediaStream, MarkDetails
-from voice_host.clients.protocol import Audio, AudioFormat, ClientEvent, Frame, Malformed, Opening
+from voice_host.clients.protocol import AudioFormat, Frame, Malformed, Opening
 
 NAME = "twilio"
 
@@ -64,6 +64,7 @@ class TwilioProtocol(JsonMediaStream):
     parser = TypeAdapter(_Frame)
     microphone = AudioFormat("mulaw", 8000)
     speaker = AudioFormat("mulaw", 8000)
+    _other_track = (Malformed("the audio is not of the caller"),)
 
     def __init__(self, account_sid: str, call_sid: str) -> None:
         super().__init__(_PACKET_BYTES, hears=_SILENCE, speaks=_SILENCE)
@@ -83,10 +84,8 @@ class TwilioProtocol(JsonMediaStream):
             return Malformed("the audio is not mu-law at 8 kHz")
         return Opening(details.get("customParameters", {}), says_goodbye=True)
 
-    def _media(self, media: _Media, audio: bytes) -> Sequence[ClientEvent]:
-        if media.get("track", "inbound") != "inbound":
-            return (Malformed("the audio is not of the caller"),)
-        return (Audio(self._jitter.follow(media["timestamp"], audio)),)  # a WebSocket keeps the order
+    def _in_order(self, media: _Media, audio: bytes) -> bytes:
+        return self._jitter.follow(media["timestamp"], audio)  # a WebSocket keeps the order
 
     def tones(self, data: bytes) -> Sequence[Frame]:
         """Return `media` without a mark. Twilio's own `<Play digits>` would end the stream."""
