@@ -226,6 +226,63 @@ async def test_a_response_is_cancelled() -> None:
     assert callbacks.replies[0].heard == "One two"
 
 
+async def test_a_typed_turn_is_cancelled_before_its_response_begins() -> None:
+    callbacks = Callbacks()
+    async with desk(callbacks=callbacks) as s:
+        s.llm.reply(TEN)
+        async with realtime(s.url) as client:
+            await client.type("Count to ten")
+            await client.send("response.cancel")
+            done = await client.came("response.done")
+            await asyncio.sleep(2)
+    assert done["response"]["status_details"]["reason"] == "client_cancelled"
+    assert client.reader.of("error") == client.reader.of("response.output_audio.delta") == []
+    assert len(client.reader.of("response.created")) == 1
+
+
+async def test_a_spoken_turn_is_cancelled_before_its_words_are_known() -> None:
+    callbacks = Callbacks()
+    async with desk(callbacks=callbacks) as s:
+        s.llm.reply("Yes, both.")
+        async with realtime(s.url, audio={"input": {"turn_detection": None}}) as client:
+            ears = await s.stt.connected()
+            await ears.speech_started()
+            await client.say()
+            await client.send("input_audio_buffer.commit")
+            await client.send("response.create", response={"metadata": {"number": "1"}})
+            await client.send("response.cancel")
+            cancelled = await client.came("response.done")
+            await ears.final("Can I pay by card?")
+            await client.came("conversation.item.input_audio_transcription.completed")
+            await client.send("response.cancel", event_id="late")
+            await asyncio.sleep(2)
+            assert callbacks.turns == []
+            await ears.final("Or in cash?")
+            await client.say()
+            await client.send("input_audio_buffer.commit")
+            await client.send("response.create")
+            done = await client.came("response.done", 2)
+    assert cancelled["response"]["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
+    assert (cancelled["response"]["output"], cancelled["response"]["metadata"]) == ([], {"number": "1"})
+    assert [turn.text for turn in callbacks.turns] == ["Can I pay by card?\nOr in cash?"]
+    assert (transcript(done), done["response"]["metadata"]) == ("Yes, both.", None)
+    assert list(map(named, client.reader.of("error"))) == [("response_cancel_not_active", "late")]
+
+
+async def test_a_host_that_will_stop_is_no_error_while_the_call_goes_on() -> None:
+    async with desk() as s:
+        s.llm.reply("It is noon.")
+        async with realtime(s.url) as client:
+            await client.came("session.updated")
+            draining = asyncio.create_task(s.manager.drain(5))
+            await asyncio.sleep(0.1)
+            await client.type("What time is it?")
+            done = await client.came("response.done")
+        await draining
+    assert transcript(done) == "It is noon."
+    assert client.reader.of("error") == []
+
+
 async def test_typed_turns_are_answered_when_a_response_is_asked_for() -> None:
     callbacks = Callbacks()
     async with desk(callbacks=callbacks) as s:

@@ -58,6 +58,7 @@ class Reader:
         self._ids: set[str] = set()
         self._order: list[str] = []
         self._parts: set[str] = set()
+        self._outputs: list[str] = []
         self._spoken: dict[str, str] = {}
         self._speaks = False
 
@@ -132,11 +133,12 @@ class Reader:
         assert self.active is None
         assert event["response"]["status"] == "in_progress"
         assert event["response"]["output"] == []
-        self.active = event["response"]["id"]
+        self.active, self._outputs = event["response"]["id"], []
 
     def _response_content_part_added(self, event: dict[str, Any]) -> None:
         self._in_response(event)
         assert event["item_id"] in self.items
+        self._outputs.append(event["item_id"])
         self._parts.add(event["item_id"])
         self._spoken[event["item_id"]] = ""
 
@@ -166,8 +168,10 @@ class Reader:
         assert not self._parts
         assert response["status"] in ("completed", "cancelled")
         assert (response["status"] == "completed") == (response["status_details"] is None)
-        [item] = response["output"]
-        assert item == self.items[item["id"]]  # `conversation.item.done` came before
+        assert [item["id"] for item in response["output"]] == self._outputs
+        assert self._outputs or response["status"] == "cancelled"  # it was cancelled before it began
+        for item in response["output"]:
+            assert item == self.items[item["id"]]  # `conversation.item.done` came before
         self.active = None
 
     def _in_part(self, event: dict[str, Any]) -> None:

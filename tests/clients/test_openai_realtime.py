@@ -94,9 +94,22 @@ def test_the_first_event_says_that_the_agent_may_speak() -> None:
 def test_formats_follow_the_session() -> None:
     session = Session()
     assert session.protocol.microphone == AudioFormat("pcm16", 24000)
-    session.send("session.update", session={"audio": {"input": {"format": {"type": "audio/pcma"}}}})
-    assert session.protocol.microphone == AudioFormat("alaw", 8000)
+    for audio_format in (
+        {"type": "audio/pcma"},
+        {"type": "audio/pcma", "rate": 8000},
+        {"type": "audio/pcma", "rate": None},
+    ):
+        session.send("session.update", session={"audio": {"input": {"format": audio_format}}})
+        assert session.protocol.microphone == AudioFormat("alaw", 8000)
+    assert session.reader.of("error") == []
     assert session.protocol.speaker == AudioFormat("pcm16", 24000)
+
+
+def test_a_response_may_be_asked_for_as_it_is_anyway() -> None:
+    session = Session()
+    session.send("conversation.item.create", item=TEXT)
+    as_it_is = {"conversation": "auto", "instructions": None, "tools": [], "max_output_tokens": "inf"}
+    assert session.send("response.create", response=as_it_is) == [Typed("Hello")]
 
 
 def test_turns_that_the_client_ends() -> None:

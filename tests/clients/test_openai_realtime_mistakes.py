@@ -39,6 +39,21 @@ BAD: list[tuple[str | bytes, str, str | None]] = [
         "session.audio.input.format",
     ),
     (
+        '{"type": "session.update", "session": {"input_audio_format": "g711_ulaw"}}',
+        "unknown_parameter",
+        "session.input_audio_format",
+    ),
+    (
+        '{"type": "session.update", "session": {"output_audio_format": "pcm16"}}',
+        "unknown_parameter",
+        "session.output_audio_format",
+    ),
+    (
+        '{"type": "session.update", "session": {"audio": {"input": {"format": {"type": "audio/pcmu", "rate": 1}}}}}',
+        "invalid_value",
+        "session.audio.input.format.rate",
+    ),
+    (
         '{"type": "session.update", "session": {"audio": {"output": {"format": {"type": "audio/pcm", "rate": 8000}}}}}',
         "invalid_value",
         "session.audio.output.format.rate",

@@ -131,6 +131,7 @@ def test_the_result_of_a_tool_is_not_told() -> None:
 
 UNTOLD: list[events.CallEvent] = [
     events.TurnCommitted("Hello"),
+    events.AnswerWithdrawn(),
     events.Refused(4401, "a key or a call token is needed"),
     events.CallerSpeechStarted(),
     events.CallerSpeechEnded(),

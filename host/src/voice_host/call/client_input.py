@@ -117,6 +117,7 @@ async def _take(call: Call, guard: ClientGuard, direct: _Direct, event: ClientEv
             else:
                 await call.dispatch(turns.TurnFinished(text, typed=True))
         case Stop():
+            await call.manual.withdraw()
             await call.dispatch(turns.StopRequested())
         case Reset():
             await call.dispatch(turns.ResetRequested())

@@ -75,6 +75,11 @@ class TurnCommitted:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerWithdrawn:
+    """The client no longer wants the answer that it has asked for, before a reply began."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnTaken:
     """The caller finished a turn, which will be answered."""
 
@@ -304,6 +309,7 @@ CallEvent = (
     | CallerSpeechEnded
     | Heard
     | TurnCommitted
+    | AnswerWithdrawn
     | TurnTaken
     | ReplyBegun
     | ReplyText

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from voice_host.call.events import CallEvent, Problem, TurnCommitted
+from voice_host.call.events import AnswerWithdrawn, CallEvent, Problem, TurnCommitted
 from voice_host.turns.caller_words import has_word
 from voice_host.turns.events import TurnEvent, TurnFinished
 from voice_host_sdk import SpeechEnded, SpeechEvent, Transcript
@@ -95,6 +95,13 @@ class ManualTurn:
         """Answer what was committed, as soon as it is known. `text` was typed before it."""
         self._asked = text
         await self._answer()
+
+    async def withdraw(self) -> None:
+        """Do not answer what is not known yet. It is answered together with what follows."""
+        if self._asked is not None:
+            self._committed.insert(0, self._asked)
+            self._asked = None
+            await self._tell(AnswerWithdrawn())
 
     async def _answer(self) -> None:
         if self._asked is None or self._commits:

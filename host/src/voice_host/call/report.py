@@ -8,6 +8,7 @@ from __future__ import annotations
 from voice_host.call.events import (
     AnswerBrokenOff,
     Answered,
+    AnswerWithdrawn,
     CallerSpeechEnded,
     CallerSpeechStarted,
     CallEvent,
@@ -93,6 +94,7 @@ class CallReporter:
                 | ConversationReset()
                 | CallOver()
                 | TurnCommitted()
+                | AnswerWithdrawn()
                 | Refused()
             ):
                 pass  # only the client is told

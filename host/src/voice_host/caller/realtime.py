@@ -95,7 +95,11 @@ class RealtimeLine(Line):
         match event["type"]:
             case "session.created":
                 self._is_ready = True
-                ready = {"type": "ready", "agent": self._agent_id, "session_id": event["session"]["id"]}
+                ready = {
+                    "type": "ready",
+                    "agent": self._agent_id,
+                    "session_id": event["session"]["id"].removeprefix("sess_"),
+                }
                 self._on_message(ready)
             case "input_audio_buffer.speech_started":
                 await self._interrupt()

@@ -148,7 +148,7 @@ class OpenAIRealtime:
                 return self._respond(event)
             case client.ResponseCancel(response_id=response_id):
                 active = self._responses.active
-                if active is None or response_id not in (None, active.id):
+                if response_id not in (None, active and active.id) or (active is None and self._asked is None):
                     message = "Cancellation failed: no active response found."  # LiveKit knows it by its beginning
                     raise EventError(message, "response_cancel_not_active", malformed=False)
                 self._cancelled = True
@@ -251,6 +251,11 @@ class OpenAIRealtime:
             case call.Refused(code, reason):
                 kind = "server_error" if code in _OURS else "invalid_request_error"
                 return [self._events.error(_REFUSALS.get(code, "refused"), reason, kind=kind)]
+            case call.AnswerWithdrawn():
+                self._asked, self._cancelled = None, False
+                return self._responses.withdrawn()
+            case call.Problem("draining", fatal=False):
+                return []  # the session goes on, but there are clients that end at any error
             case call.Problem():
                 return [self._problem(event)]
             case call.CallOver(reason) if reason in _FINAL:
@@ -311,6 +316,7 @@ _AS_IT_IS: Mapping[str, tuple[Any, ...]] = {
     "instructions": (None, ""),
     "tools": (None, []),
     "tool_choice": (None, "auto"),
+    "max_output_tokens": (None, "inf"),
 }
 """What a `response.create` may say beside `metadata`: what is so anyway."""
 

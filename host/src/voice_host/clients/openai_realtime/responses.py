@@ -142,6 +142,17 @@ class Responses:
             part,
         ]
 
+    def withdrawn(self) -> list[Event]:
+        """A response that was asked for is cancelled before it begins."""
+        response = Response(0, self._events.id("resp"), Item("", "assistant", "output_audio"), self.next_metadata)
+        self.next_metadata = None
+        details = {"type": "cancelled", "reason": "client_cancelled"}
+        done = {**self._described(response, "cancelled", details, _usage(0, 0)), "output": []}
+        return [
+            self._events.make("response.created", response=self._described(response, "in_progress")),
+            self._events.make("response.done", response=done),
+        ]
+
     def completed(self, input_tokens: int, output_tokens: int) -> list[Event]:
         """The response was played to its end."""
         return self._done("completed", None, _usage(input_tokens, output_tokens))

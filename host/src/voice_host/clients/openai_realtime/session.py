@@ -72,6 +72,10 @@ class Session:
         """
         if asked.get("type", "realtime") != "realtime":
             raise EventError("Only sessions of type realtime are served.", "invalid_value", "session.type")
+        for name in ("input_audio_format", "output_audio_format"):
+            if asked.get(name) is not None:
+                message = f"{name} is of the beta of this API: set session.audio.{name.split('_')[0]}.format."
+                raise EventError(message, "unknown_parameter", f"session.{name}")
         given, taken = _object(asked, "audio", "input"), _object(asked, "audio", "output")
         formats = (_format(given, "input") or self._input, _format(taken, "output") or self._output)
         text_only = _text_only(asked.get("output_modalities"), self.text_only)
@@ -152,8 +156,8 @@ def _format(side: Mapping[str, Any], name: str) -> str | None:
     if not isinstance(kind, str) or kind not in FORMATS:
         known = ", ".join(FORMATS)
         raise EventError(f"{where} must be an object whose type is one of {known}.", "invalid_value", where)
-    if kind == "audio/pcm" and asked.get("rate", PCM_HZ) != PCM_HZ:
-        raise EventError(f"audio/pcm has a rate of {PCM_HZ}.", "invalid_value", f"{where}.rate")
+    if asked.get("rate") not in (None, hz := FORMATS[kind].sample_rate):
+        raise EventError(f"{kind} has a rate of {hz}.", "invalid_value", f"{where}.rate")
     return kind
 
 
