@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.openai_clients.conftest import GREETING, Host
+from tests.openai_clients.test_how_to import PAGE
 
 NODE = Path(__file__).parent / "node"
 
@@ -42,6 +44,20 @@ def converse(host: Host, speech: Path) -> dict[str, Any]:
     assert ended.returncode == 0, ended.stderr
     report: dict[str, Any] = json.loads(ended.stdout)
     return report
+
+
+def test_the_example_of_the_how_to_gets_its_answer(host: Host) -> None:
+    [example] = re.findall(r"^## @openai/agents-realtime.*?^```js\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
+    adapted = example.replace("127.0.0.1:8000", host.address).replace("ek_none", host.client_secret())
+    code = f"const play = () => {{}}, stopPlaying = () => {{}};\n{adapted}"
+    command = [find_node(), "--input-type=module", "--eval", code]
+    with subprocess.Popen(command, cwd=NODE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        assert running.stdout is not None
+        try:
+            answered = any("On Sunday we are open" in line for line in running.stdout)
+        finally:
+            running.kill()
+    assert answered
 
 
 def text_of(item: dict[str, Any]) -> str:
