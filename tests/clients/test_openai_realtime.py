@@ -233,6 +233,21 @@ def test_a_cancel_stops_the_response_and_is_its_reason() -> None:
     assert "input_audio_buffer.speech_started" not in session.reader.kinds
 
 
+def test_a_cancel_in_the_greeting_is_also_of_the_answer_that_was_asked_for() -> None:
+    session = Session()
+    session.send("session.update", session={"audio": {"input": {"turn_detection": None}}})
+    session.tell(call.Ready("s1", "desk", 16000, 24000, greets=True), call.ReplyText(1, "Hello there."))
+    session.speak(1, 500)
+    session.send("input_audio_buffer.append", audio=SILENCE)
+    session.send("input_audio_buffer.commit")
+    assert session.send("response.create", response={"metadata": {"number": "1"}}) == [Respond("")]
+    assert session.send("response.cancel") == [Stop()]
+    session.tell(call.AnswerWithdrawn(), call.ReplyCut(1, "Hello"))
+    greeting, answer = (event["response"] for event in session.reader.of("response.done"))
+    assert (greeting["status"], greeting["output"][0]["content"][0]["transcript"]) == ("cancelled", "Hello")
+    assert (answer["status"], answer["output"], answer["metadata"]) == ("cancelled", [], {"number": "1"})
+
+
 def test_usage_and_what_follows_a_cut_reply() -> None:
     session = Session()
     session.tell(call.ReplyText(1, "Hello there."), call.SpeechSent(1), over(1))

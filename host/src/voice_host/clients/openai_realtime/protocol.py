@@ -80,6 +80,7 @@ class OpenAIRealtime:
         self._commits = 0  # committed by the client, and not answered yet
         self._asked: client.ResponseCreate | None = None  # until its response begins
         self._cancelled = False  # the client has cancelled the response
+        self._withdrawn = False  # the one that it has asked for; that is still to be told
         self._greeting = False  # the agent's greeting is to come, or in progress
 
     @property
@@ -252,8 +253,8 @@ class OpenAIRealtime:
                 kind = "server_error" if code in _OURS else "invalid_request_error"
                 return [self._events.error(_REFUSALS.get(code, "refused"), reason, kind=kind)]
             case call.AnswerWithdrawn():
-                self._asked, self._cancelled = None, False
-                return self._responses.withdrawn()
+                self._asked, self._withdrawn = None, True
+                return [] if self._responses.active is not None else self._withdraw()
             case call.Problem("draining", fatal=False):
                 return []  # the session goes on, but there are clients that end at any error
             case call.Problem():
@@ -295,7 +296,14 @@ class OpenAIRealtime:
         started = self._turns.tell_started() if self._responses.audible and not by_client else []
         cause: Cause = "client_cancelled" if by_client else "turn_detected"
         cancelled = self._responses.cancelled(cause, cut.heard, cut.input_tokens, cut.output_tokens)
-        return [*begun, *started, *cancelled]
+        return [*begun, *started, *cancelled, *self._withdraw()]
+
+    def _withdraw(self) -> list[Event]:
+        """Tell of the response that the client has asked for and cancelled; the one in progress is cut before."""
+        if not self._withdrawn:
+            return []
+        self._withdrawn = self._cancelled = False
+        return self._responses.withdrawn()
 
     def _problem(self, problem: call.Problem) -> Event:
         event_id = None
