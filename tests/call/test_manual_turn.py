@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from voice_host.call.events import Problem, TurnCommitted
+from voice_host.call.events import AnswerWithdrawn, Problem, TurnCommitted
 from voice_host.call.manual_turn import COMMIT_QUIET_S, COMMIT_SILENCE_S, COMMIT_TIMEOUT_S, MAX_CHARACTERS, ManualTurn
 from voice_host.testing import run_in_virtual_time
 from voice_host.turns.events import TurnFinished
@@ -39,7 +39,30 @@ def test_what_was_recognised_before_and_after_the_commit_is_one_turn() -> None:
         t.manual.take(SpeechEnded())
         t.manual.take(Transcript("is it?", final=True))
         await committed
-        assert t.seen[1:] == [TurnCommitted("What time is it?"), TurnFinished("By the way:\nWhat time is it?")]
+        assert t.seen[1:] == [
+            TurnCommitted("What time is it?"),
+            TurnFinished("By the way:\nWhat time is it?", asked=True),
+        ]
+
+    run_in_virtual_time(check())
+
+
+def test_what_is_no_longer_asked_for_comes_first_when_an_answer_is_asked_for_again() -> None:
+    async def check() -> None:
+        t = Turns()
+        await t.manual.withdraw()
+        for typed, spoken in (("One", "two."), ("Three", "four."), ("Five", "six.")):
+            t.manual.take(SpeechStarted())
+            committed = asyncio.create_task(t.manual.commit())
+            await asyncio.sleep(0)
+            await t.manual.respond(typed)
+            if typed != "Five":
+                await t.manual.withdraw()
+            t.manual.take(Transcript(spoken, final=True))
+            await committed
+        told = [event for event in t.seen if event != "silence"]
+        assert told[:4] == [AnswerWithdrawn(), TurnCommitted("two."), AnswerWithdrawn(), TurnCommitted("four.")]
+        assert told[4:] == [TurnCommitted("six."), TurnFinished("One\ntwo.\nThree\nfour.\nFive\nsix.", asked=True)]
 
     run_in_virtual_time(check())
 

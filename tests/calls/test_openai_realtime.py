@@ -257,16 +257,27 @@ async def test_a_spoken_turn_is_cancelled_before_its_words_are_known() -> None:
             await client.send("response.cancel", event_id="late")
             await asyncio.sleep(2)
             assert callbacks.turns == []
-            await ears.final("Or in cash?")
-            await client.say()
-            await client.send("input_audio_buffer.commit")
-            await client.send("response.create")
+            await client.type("Or in cash?")
             done = await client.came("response.done", 2)
     assert cancelled["response"]["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
     assert (cancelled["response"]["output"], cancelled["response"]["metadata"]) == ([], {"number": "1"})
     assert [turn.text for turn in callbacks.turns] == ["Can I pay by card?\nOr in cash?"]
     assert (transcript(done), done["response"]["metadata"]) == ("Yes, both.", None)
     assert list(map(named, client.reader.of("error"))) == [("response_cancel_not_active", "late")]
+
+
+async def test_whatever_was_committed_over_the_greeting_is_answered_in_its_place() -> None:
+    config = AgentConfig(greeting="One two three four five six seven eight nine ten.")
+    async with desk(config=config) as s:
+        s.llm.reply("Fine.")
+        async with realtime(s.url, audio={"input": {"turn_detection": None}}) as client:
+            await client.hear_for(500)
+            await says(s, client, "Okay.")  # which is no turn where the host decides
+            await client.send("input_audio_buffer.commit")
+            await client.send("response.create")
+            [greeting, answer] = [await client.came("response.done"), await client.came("response.done", 2)]
+    assert greeting["response"]["status"] == "cancelled"
+    assert transcript(answer) == "Fine."
 
 
 async def test_a_host_that_will_stop_is_no_error_while_the_call_goes_on() -> None:

@@ -22,7 +22,8 @@ COMMIT_QUIET_S = 0.6
 """The same if some of it was recognised before: recognisers report the onset of more speech sooner."""
 
 MAX_CHARACTERS = 4000
-"""Longest turn, as of typed ones by default. Of a client that never asks for an answer, the beginning is forgotten."""
+"""Longest turn, as of typed ones by default. Of a client that never asks for an answer, or takes that back again and
+again, the beginning is forgotten."""
 
 
 class ManualTurn:
@@ -54,6 +55,8 @@ class ManualTurn:
         self._commits = 0  # that are being finished
         self._committed: list[str] = []
         self._asked: str | None = None  # an answer was asked for, and the text that was typed before
+        self._withdrawn: list[str] = []  # for which it was asked, and no longer is
+        self._withdrawn_commits = 0  # that are being finished, and belong to it
 
     def take(self, event: SpeechEvent) -> None:
         """Take an event of the recogniser."""
@@ -85,7 +88,11 @@ class ManualTurn:
             self._end_audio()
             await self._recognised()
             text, self._words = " ".join(self._words), []
-            self._committed = ["\n".join([*self._committed, text]).strip()[-MAX_CHARACTERS:]]
+            if self._withdrawn_commits:
+                self._withdrawn_commits -= 1
+                self._withdrawn = _latest(*self._withdrawn, text)
+            else:
+                self._committed = _latest(*self._committed, text)
             await self._tell(TurnCommitted(text))
         finally:
             self._commits -= 1
@@ -97,20 +104,20 @@ class ManualTurn:
         await self._answer()
 
     async def withdraw(self) -> None:
-        """Do not answer what is not known yet. It is answered together with what follows."""
+        """Take back the request for an answer, if the words are not known yet. They are answered with the next one."""
         if self._asked is not None:
-            self._committed.insert(0, self._asked)
-            self._asked = None
+            self._withdrawn = _latest(*self._withdrawn, self._asked, *self._committed)
+            self._committed, self._asked, self._withdrawn_commits = [], None, self._commits
             await self._tell(AnswerWithdrawn())
 
     async def _answer(self) -> None:
         if self._asked is None or self._commits:
             return
-        parts, self._committed = [self._asked, *self._committed], []
-        self._asked = None
+        parts = [*self._withdrawn, self._asked, *self._committed]
+        self._withdrawn, self._committed, self._asked = [], [], None
         text = "\n".join(part for part in parts if part.strip())
         if has_word(text):
-            await self._dispatch(TurnFinished(text))
+            await self._dispatch(TurnFinished(text, asked=True))
         else:
             await self._tell(Problem("nothing_heard", "No words were recognised in the audio.", unanswered=True))
 
@@ -125,3 +132,8 @@ class ManualTurn:
                         await self._moved.wait()
                     if self._words and not self._open:
                         return
+
+
+def _latest(*parts: str) -> list[str]:
+    """Return texts as one, without what is too much at the beginning."""
+    return ["\n".join(part for part in parts if part.strip())[-MAX_CHARACTERS:]]

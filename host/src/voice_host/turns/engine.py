@@ -179,8 +179,8 @@ class TurnEngine:
                 return self._unhold()
             case PartialTranscript(text, confidence):
                 return self._partial(text, confidence, now_s)
-            case TurnFinished(text, typed):
-                return self._turn(text, typed, now_s)
+            case TurnFinished():
+                return self._turn(event, now_s)
             case KeyPressed():
                 self._silence.caller_active(now_s)
                 return []
@@ -287,13 +287,14 @@ class TurnEngine:
 
     # --- turns ----------------------------------------------------------------------------------------------------
 
-    def _turn(self, text: str, typed: bool, now_s: float) -> list[TurnAction]:
+    def _turn(self, turn: TurnFinished, now_s: float) -> list[TurnAction]:
+        text, typed = turn.text, turn.typed
         if not typed:
             self._voice.turn(now_s)
         if not (text.strip() if typed else has_word(text)):
             return self._unhold() or self._stop_waiting(now_s)
         self._silence.caller_active(now_s)
-        if not typed and self._leaves_reply_alone(text):
+        if not (typed or turn.asked) and self._leaves_reply_alone(text):
             return self._defer(text, now_s)
         cancelled = self._cancel("turn")
         return [*cancelled, *self._answer(self._with_deferred(text), typed, now_s)]

@@ -32,10 +32,16 @@ class PartialTranscript:
 
 @dataclass(frozen=True, slots=True)
 class TurnFinished:
-    """The caller finished a turn, spoken or typed."""
+    """The caller finished a turn, spoken or typed.
+
+    Attributes:
+        asked: the client has asked for an answer to a spoken turn, as it does with each typed one. So it gets one, even
+            if the agent speaks.
+    """
 
     text: str
     typed: bool = False
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class OpenAIRealtime:
         self._commits = 0  # committed by the client, and not answered yet
         self._asked: client.ResponseCreate | None = None  # until its response begins
         self._cancelled = False  # the client has cancelled the response
-        self._withdrawn = False  # the one that it has asked for; that is still to be told
+        self._never_begun = False  # one was cancelled before it began, which is still to be told
         self._greeting = False  # the agent's greeting is to come, or in progress
 
     @property
@@ -149,7 +149,8 @@ class OpenAIRealtime:
                 return self._respond(event)
             case client.ResponseCancel(response_id=response_id):
                 active = self._responses.active
-                if response_id not in (None, active and active.id) or (active is None and self._asked is None):
+                asked = self._asked is not None and not self._greeting
+                if response_id not in (None, active and active.id) or not (active or asked):
                     message = "Cancellation failed: no active response found."  # LiveKit knows it by its beginning
                     raise EventError(message, "response_cancel_not_active", malformed=False)
                 self._cancelled = True
@@ -253,8 +254,9 @@ class OpenAIRealtime:
                 kind = "server_error" if code in _OURS else "invalid_request_error"
                 return [self._events.error(_REFUSALS.get(code, "refused"), reason, kind=kind)]
             case call.AnswerWithdrawn():
-                self._asked, self._withdrawn = None, True
-                return [] if self._responses.active is not None else self._withdraw()
+                # What was committed waits for the next `response.create`.
+                self._asked, self._commits, self._never_begun = None, self._commits + 1, True
+                return [] if self._responses.active is not None else self._tell_never_begun()
             case call.Problem("draining", fatal=False):
                 return []  # the session goes on, but there are clients that end at any error
             case call.Problem():
@@ -274,7 +276,7 @@ class OpenAIRealtime:
             case call.SpeechSent():
                 return self._responses.parts_done()
             case call.ReplyOver(reply, how="completed"):
-                self._greeting = False
+                self._greeting = self._cancelled = False
                 done = self._responses.completed(event.input_tokens, event.output_tokens)
                 return [*done, *self._turns.tell_pending()]
             case call.ReplyOver(reply, heard=heard):
@@ -296,14 +298,14 @@ class OpenAIRealtime:
         started = self._turns.tell_started() if self._responses.audible and not by_client else []
         cause: Cause = "client_cancelled" if by_client else "turn_detected"
         cancelled = self._responses.cancelled(cause, cut.heard, cut.input_tokens, cut.output_tokens)
-        return [*begun, *started, *cancelled, *self._withdraw()]
+        return [*begun, *started, *cancelled, *self._tell_never_begun()]
 
-    def _withdraw(self) -> list[Event]:
-        """Tell of the response that the client has asked for and cancelled; the one in progress is cut before."""
-        if not self._withdrawn:
+    def _tell_never_begun(self) -> list[Event]:
+        """Tell of a response that was cancelled before it began, after the one that was in progress."""
+        if not self._never_begun:
             return []
-        self._withdrawn = self._cancelled = False
-        return self._responses.withdrawn()
+        self._never_begun = self._cancelled = False
+        return self._responses.never_begun()
 
     def _problem(self, problem: call.Problem) -> Event:
         event_id = None

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from voice_host.clients.audio import base64_text
 from voice_host.clients.openai_realtime.client_events import EventError, ItemTruncate
-from voice_host.clients.openai_realtime.conversation import Conversation, Item
+from voice_host.clients.openai_realtime.conversation import Conversation, Item, Kind
 from voice_host.clients.openai_realtime.server_events import Event, EventMaker
 from voice_host.clients.openai_realtime.session import Session, duration_ms
 from voice_host.clients.protocol import Frame
@@ -82,14 +82,8 @@ class Responses:
         if self.is_known(reply):
             return []
         unfinished = self.cancelled("turn_detected", self.active.transcript) if self.active is not None else []
-        item = Item(
-            self._events.id("item"),
-            "assistant",
-            "output_text" if self._session.text_only else "output_audio",
-            status="in_progress",
-        )
-        response = self._current = Response(reply, self._events.id("resp"), item, self.next_metadata)
-        self.next_metadata = None
+        response = self._current = self._new(reply)
+        item = response.item
         self._by_item[item.id] = response
         if len(self._by_item) > MAX_RESPONSES:
             self._by_item.popitem(last=False)
@@ -103,6 +97,12 @@ class Responses:
             ),
             self._part_event("response.content_part.added", response, part=_part(response, "")),
         ]
+
+    def _new(self, reply: int) -> Response:
+        kind: Kind = "output_text" if self._session.text_only else "output_audio"
+        item = Item(self._events.id("item"), "assistant", kind, status="in_progress")
+        metadata, self.next_metadata = self.next_metadata, None
+        return Response(reply, self._events.id("resp"), item, metadata)
 
     def text(self, text: str) -> list[Event]:
         """Tell the next piece of the text."""
@@ -142,10 +142,9 @@ class Responses:
             part,
         ]
 
-    def withdrawn(self) -> list[Event]:
+    def never_begun(self) -> list[Event]:
         """A response that was asked for is cancelled before it begins."""
-        response = Response(0, self._events.id("resp"), Item("", "assistant", "output_audio"), self.next_metadata)
-        self.next_metadata = None
+        response = self._new(0)
         details = {"type": "cancelled", "reason": "client_cancelled"}
         done = {**self._described(response, "cancelled", details, _usage(0, 0)), "output": []}
         return [
