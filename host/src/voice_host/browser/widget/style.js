@@ -2,6 +2,61 @@
 
 const CSS = `
 :host {
+  display: block;
+  box-sizing: border-box;
+  max-width: 100%;
+  width: var(--voice-agent-width, 22rem);
+  font: var(--voice-agent-font, 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif) !important;
+}
+
+:host([hidden]) {
+  display: none !important;
+}
+
+/* Important: without it, rules of the page that match the element would win, as those for all children of its body. */
+:host(:not([placement="inline"])) {
+  --inset: var(--voice-agent-inset, 1rem) !important;
+  --inset-block: var(--voice-agent-inset-block, var(--inset)) !important;
+  --inset-inline: var(--voice-agent-inset-inline, var(--inset)) !important;
+  position: fixed !important;
+  inset: auto !important;
+  inset-block-end: var(--inset-block) !important;
+  inset-inline-end: var(--inset-inline) !important;
+  z-index: var(--voice-agent-z-index, 1000) !important;
+  box-sizing: border-box !important;
+  width: var(--voice-agent-width, 22rem) !important;
+  min-width: 0 !important;
+  max-width: calc(100vw - 2 * var(--inset-inline)) !important;
+  height: auto !important;
+  min-height: 0 !important;
+  max-height: none !important;
+  margin: 0 !important;
+  padding: 0 !important;
+  border: none !important;
+  background: none !important;
+  box-shadow: none !important;
+  overflow: visible !important;
+  transform: none !important;
+  pointer-events: none !important;
+}
+
+:host([placement^="top-"]) {
+  inset-block: var(--inset-block) auto !important;
+}
+
+/* Left and right are the same in every language; without a placement the corner is at the end of the lines. */
+:host([placement$="-left"]) {
+  inset-inline: auto !important;
+  left: var(--inset-inline) !important;
+}
+
+:host([placement$="-right"]) {
+  inset-inline: auto !important;
+  right: var(--inset-inline) !important;
+}
+
+/* No rule of the page matches it, and what it would inherit is put back: letter spacing, the colour of the text. */
+.frame {
   all: initial;
   --accent: var(--voice-agent-accent, #0f766e);
   --on-accent: var(--voice-agent-on-accent, #ffffff);
@@ -14,21 +69,23 @@ const CSS = `
   --bad-background: var(--voice-agent-bad-background, #fdecea);
   --focus: var(--voice-agent-focus, #2563eb);
   --radius: var(--voice-agent-radius, 14px);
-  display: block;
-  box-sizing: border-box;
-  max-width: 100%;
-  width: var(--voice-agent-width, 22rem);
+  display: flex;
+  flex-direction: column-reverse;
+  gap: 0.75rem;
+  width: 100%;
   color: var(--text);
   color-scheme: light;
-  font: var(--voice-agent-font, 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif);
+  font: inherit;
   overflow-wrap: anywhere;
+  pointer-events: none;
+  visibility: inherit;
 }
 
-:host([hidden]) {
-  display: none;
+:host([placement^="top-"]) .frame {
+  flex-direction: column;
 }
 
-:host([theme="dark"]) {
+:host([theme="dark"]) .frame {
   --accent: var(--voice-agent-accent, #2dd4bf);
   --on-accent: var(--voice-agent-on-accent, #06231f);
   --background: var(--voice-agent-background, #161e1d);
@@ -40,41 +97,6 @@ const CSS = `
   --bad-background: var(--voice-agent-bad-background, #3b1a17);
   --focus: var(--voice-agent-focus, #7db1ff);
   color-scheme: dark;
-}
-
-:host(:not([placement="inline"])) {
-  --inset: var(--voice-agent-inset, 1rem);
-  --inset-block: var(--voice-agent-inset-block, var(--inset));
-  --inset-inline: var(--voice-agent-inset-inline, var(--inset));
-  position: fixed;
-  inset-block-end: var(--inset-block);
-  inset-inline-end: var(--inset-inline);
-  z-index: var(--voice-agent-z-index, 1000);
-  max-width: calc(100vw - 2 * var(--inset-inline));
-  display: flex;
-  flex-direction: column-reverse;
-  gap: 0.75rem;
-  pointer-events: none;
-}
-
-:host([placement^="top-"]) {
-  inset-block: var(--inset-block) auto;
-  flex-direction: column;
-}
-
-/* Left and right are the same in every language; without a placement the corner is at the end of the lines. */
-:host([placement$="-left"]) {
-  inset-inline: auto;
-  left: var(--inset-inline);
-}
-
-:host([placement$="-right"]) {
-  inset-inline: auto;
-  right: var(--inset-inline);
-}
-
-:host(:not([placement="inline"])[hidden]) {
-  display: none;
 }
 
 * {
@@ -363,8 +385,8 @@ input::placeholder {
 `;
 
 /** The rules for `theme="dark"`, which also hold without the attribute `theme` where the person's system is dark. */
-const DARK = /:host\(\[theme="dark"\]\) (\{[^}]*\})/.exec(CSS)[1];
-const AUTO_DARK = `@media (prefers-color-scheme: dark) { :host(:not([theme])) ${DARK} }`;
+const DARK = /:host\(\[theme="dark"\]\) .frame (\{[^}]*\})/.exec(CSS)[1];
+const AUTO_DARK = `@media (prefers-color-scheme: dark) { :host(:not([theme])) .frame ${DARK} }`;
 
 let made = null;
 

@@ -59,7 +59,7 @@ export class View {
       this.microphones.select,
       form,
     );
-    root.append(this.#launcher, this.#panel);
+    root.append(element("div", { className: "frame" }, this.#launcher, this.#panel));
     this.#listen(form, actions);
   }
 
