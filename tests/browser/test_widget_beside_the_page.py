@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.customer_site import CustomerSite
 from tests.browser.scripted_host import ScriptedHost
+from tests.browser.test_widget import SILENT_UNTIL_A_GESTURE
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
@@ -91,3 +92,46 @@ async def test_the_page_decides_where_a_widget_within_it_stands_and_whether_one_
     panel = await page.get_by_role("region", name="Talk to us").bounding_box()
     assert panel is not None
     assert (panel["x"], panel["y"], panel["width"]) == (100, 50, 320)
+
+
+# As many pages have them: single keys, unless they are typed into a field.
+SHORTCUTS = """
+  window.pressed = [];
+  for (const type of ["keydown", "keypress", "keyup"]) {
+    document.addEventListener(type, (event) => {
+      if (event.target.matches("input, select")) return;
+      pressed.push(event.key);
+      if (event.key === "s") event.preventDefault();
+    });
+  }
+"""
+
+
+async def test_what_is_typed_into_the_widget_is_none_of_the_keyboard_shortcuts_of_the_page(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    await page.goto(site.show(host.url, script=SHORTCUTS))
+    await page.get_by_role("button", name="Talk to us").click()
+    message = page.get_by_role("textbox", name="Message")
+    await message.press_sequentially("best")
+    await expect(message).to_have_value("best")
+    await page.get_by_role("button", name="Start talking").click()
+    microphones = page.get_by_role("combobox", name="Microphone")
+    await expect(microphones).to_be_visible()
+    await microphones.press("s")
+    assert await page.evaluate("pressed") == []
+    await page.get_by_role("button", name="Hang up").press("x")
+    await message.press("Escape")  # which dialogs of the page may wait for
+    await expect(page.get_by_role("button", name="Talk to us")).to_be_focused()
+    assert await page.evaluate("[...new Set(pressed)]") == ["x", "Escape"]
+
+
+async def test_a_key_that_is_typed_into_the_widget_unblocks_its_sound(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    await page.add_init_script(SILENT_UNTIL_A_GESTURE)
+    call = "document.querySelector('voice-agent').start({ microphone: false });"
+    await page.goto(site.show(host.url, '<voice-agent agent="front-desk" placement="inline"></voice-agent>', call))
+    await expect(page.locator(".status")).to_have_text("Click anywhere or press a key to go on with the call")
+    await page.get_by_role("textbox", name="Message").press("s")
+    await expect(page.locator(".status")).to_have_text("Your turn: type, or use the microphone")

@@ -5,6 +5,9 @@ import { Log } from "./log.js";
 import { MicrophoneChoice } from "./microphone-choice.js";
 import { sheet } from "./style.js";
 
+/** Keys that a page handles in fields, too, as those of its dialogs. */
+const LEFT_TO_THE_PAGE = new Set(["Escape", "Tab"]);
+
 export class View {
   #root;
   #texts;
@@ -139,6 +142,12 @@ export class View {
     this.#stop.addEventListener("click", () => actions.stop());
     this.#hangUp.addEventListener("click", () => actions.hangUp());
     this.#panel.addEventListener("keydown", ({ key }) => key === "Escape" && actions.close());
+    // The page sees the widget as the target, not the field, and would take what is typed for its keyboard shortcuts.
+    for (const type of ["keydown", "keypress", "keyup"]) {
+      for (const field of [this.#input, this.microphones.select]) {
+        field.addEventListener(type, (event) => LEFT_TO_THE_PAGE.has(event.key) || event.stopPropagation());
+      }
+    }
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = this.#input.value.trim();
