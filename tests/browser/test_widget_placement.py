@@ -159,6 +159,26 @@ async def refusing(call: ScriptedCall) -> None:
     await call.close(4500)
 
 
+async def test_the_button_tells_of_a_call_that_goes_on_behind_it(
+    page: Page, host: ScriptedHost, site: CustomerSite
+) -> None:
+    words = "document.querySelector('voice-agent').texts = { inCall: 'Im Gespräch' };"
+    await page.goto(site.show(host.url, script=words))
+    launcher, call = page.get_by_role("button", name="Talk to us"), "document.querySelector('voice-agent')"
+    await expect(launcher).to_have_accessible_description("")
+    await page.evaluate(f"{call}.start({{ microphone: false }})")
+    await expect(launcher).to_have_accessible_description("Im Gespräch")
+    await page.evaluate(f"{call}.call.unmute()")
+    await expect(launcher).to_have_accessible_description("In a call, microphone on")
+    await page.evaluate(f"{call}.call.mute()")
+    await expect(launcher).to_have_accessible_description("In a call, microphone muted")
+    tree = await (await page.context.new_cdp_session(page)).send("Accessibility.getFullAXTree")
+    described = [node["description"]["value"] for node in tree["nodes"] if node.get("description", {}).get("value")]
+    assert described == ["In a call, microphone muted"]
+    await page.evaluate(f"{call}.hangUp()")
+    await expect(launcher).to_have_accessible_description("")
+
+
 async def test_a_problem_does_not_close_the_panel_that_somebody_uses(
     page: Page, host: ScriptedHost, site: CustomerSite
 ) -> None:

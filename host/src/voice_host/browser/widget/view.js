@@ -76,6 +76,7 @@ export class View {
     this.#title.textContent = this.#launcherLabel.textContent = label;
     this.#launcher.hidden = isInline;
     this.#launcher.ariaExpanded = String(isOpen);
+    this.#launcher.ariaDescription = isInCall ? callText(texts, state, microphone) : "";
     this.#panel.hidden = !isInline && !isOpen;
     this.#close.hidden = isInline;
     this.#close.ariaLabel = texts.close;
@@ -160,6 +161,12 @@ export class View {
 function statusText(texts, state, microphone) {
   if (state !== "listening") return texts[state];
   return { off: texts.yourTurn, opening: texts.allowMicrophone, on: texts.listening, muted: texts.muted }[microphone];
+}
+
+/** What the button tells of the call while the panel is closed. */
+function callText(texts, state, microphone) {
+  if (["blocked", "connecting", "reconnecting"].includes(state)) return texts[state];
+  return { on: texts.inCallMicrophoneOn, muted: texts.inCallMicrophoneMuted }[microphone] ?? texts.inCall;
 }
 
 function talkText(texts, state, microphone) {
