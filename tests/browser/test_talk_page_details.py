@@ -404,12 +404,24 @@ async def test_keys_are_listed_and_can_be_switched_off(page: Page, host: Scripte
     await host.call()
 
 
-async def test_the_panel_leaves_everything_in_reach(page: Page, host: ScriptedHost) -> None:
+DENIED = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError'); };"
+
+
+PHONES = [(320, 640), (360, 740), (375, 667)]
+
+
+@pytest.mark.parametrize(("sizes", "denied"), [([*PHONES, (844, 390), (800, 600), (1280, 800)], False), (PHONES, True)])
+async def test_the_panel_leaves_everything_in_reach(
+    page: Page, host: ScriptedHost, sizes: list[tuple[int, int]], denied: bool
+) -> None:
     host.script = answer_once
-    sizes = [(320, 640), (360, 740), (844, 390), (800, 600), (1280, 800)]
     await page.set_viewport_size({"width": sizes[0][0], "height": sizes[0][1]})
+    await page.add_init_script(DENIED)
     await page.goto(f"{host.url}/?customer=4711")
     await type_message(page, "A table for two")
+    if denied:
+        await page.get_by_role("button", name="Use microphone").click()
+        await expect(page.get_by_role("alert")).to_contain_text("not allowed to use the microphone")
     for (width, height), tab in itertools.product(sizes, ("Latency", "Events", "Setup")):
         await page.set_viewport_size({"width": width, "height": height})
         await open_panel(page, tab)
@@ -419,6 +431,9 @@ async def test_the_panel_leaves_everything_in_reach(page: Page, host: ScriptedHo
         assert panel
         assert panel["height"] > 100
         assert await page.evaluate(CROWDED) == []
+        dock = await page.locator(".dock").bounding_box()
+        assert dock
+        assert dock["x"] + dock["width"] <= panel["x"] or dock["y"] >= panel["y"] + panel["height"]
         for control in await page.locator(".dock :is(button, input):visible").all():
             box = await control.bounding_box()
             assert box
