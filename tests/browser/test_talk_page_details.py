@@ -223,7 +223,8 @@ async def test_a_conversation_is_saved_as_text_and_as_json(page: Page, host: Scr
     assert "customer = 4711\n" in saved["txt"]
     assert "\nCaller: A table for two\n" in saved["txt"]
     assert '  tool book_table({"day":"friday","guests":2}) ok' in saved["txt"]
-    assert "Agent: You are booked for Friday.\n  [interrupted; heard: You are booked]\n" in saved["txt"]
+    remarks = "  [first sound after 925 ms]\n  [interrupted; heard: You are booked]\n"
+    assert f"Agent: You are booked for Friday.\n{remarks}" in saved["txt"]
     data = json.loads(saved["json"])
     assert data["agent"] == {"id": "front-desk", "title": "Front desk", "release": "voice-agent-example 1.3.0"}
     assert data["parameters"] == {"customer": "4711"}

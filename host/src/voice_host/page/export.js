@@ -62,7 +62,9 @@ function toolText({ name, arguments: given, outcome, took_ms: took }) {
   return `  tool ${indented(name)}(${given === null ? "" : JSON.stringify(given)}) ${outcome ?? ""}${took_text}`.trimEnd();
 }
 
-function agentText({ text, heard }) {
-  if (heard === null) return `Agent: ${indented(text)}`;
-  return `Agent: ${indented(text)}\n  [interrupted; heard: ${indented(heard.trim()) || "nothing"}]`;
+function agentText({ text, heard, first_sound_ms: wait }) {
+  const lines = [`Agent: ${indented(text)}`];
+  if (wait !== null) lines.push(`  [first sound after ${Math.round(wait)} ms]`);
+  if (heard !== null) lines.push(`  [interrupted; heard: ${indented(heard.trim()) || "nothing"}]`);
+  return lines.join("\n");
 }
