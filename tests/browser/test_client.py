@@ -144,6 +144,33 @@ async def test_a_call_comes_back_although_the_backend_was_away_too(
     assert names == ["ready", "lost", "ready", "lost", "ready"]
 
 
+async def test_a_token_that_never_comes_is_told_of_as_such(page: Page, host: ScriptedHost, site: CustomerSite) -> None:
+    host.script = silent
+    await opened(page, host, site)
+    await page.clock.install()
+    await page.evaluate("""() => begin({ microphone: false, getToken: () => {
+      window.isAsked = true;
+      return new Promise(() => {});
+    } })""")
+    await page.wait_for_function("() => window.isAsked")
+    await page.clock.fast_forward(20_000)
+    ((name, end),) = await heard(page)
+    assert (name, end["cause"], end["reason"]) == ("ended", "token_failed", "getToken did not answer within 20 s")
+    assert host.calls == []
+    # In a call that comes back it is as if the network were away: another one may be asked for.
+    await page.evaluate("""() => {
+      window.tokens = ["one", new Promise(() => {}), "two"];
+      begin({ microphone: false, getToken: () => tokens.shift() });
+    }""")
+    await page.wait_for_function("() => call.state === 'listening'")
+    await host.calls[0].close(1012)
+    await page.wait_for_function("() => call.state === 'reconnecting'")
+    while len(host.calls) < 2:
+        await page.clock.run_for(2_000)
+    await page.wait_for_function("() => call.state === 'listening'")
+    assert host.calls[1].resumes == "first"
+
+
 async def test_a_change_of_network_is_looked_at_at_once(page: Page, host: ScriptedHost, site: CustomerSite) -> None:
     host.script = silent
     await opened(page, host, site)

@@ -93,7 +93,7 @@ export class Connection {
 
   async #open() {
     this.#lastReceived = Date.now();
-    this.#readyTimer = setTimeout(() => this.#ready ?? this.#giveUp(), READY_TIMEOUT_MS);
+    this.#readyTimer = setTimeout(() => this.#onNotReady(), READY_TIMEOUT_MS);
     const attempt = this.#readyTimer;
     const isOver = () => this.#handlers === null || attempt !== this.#readyTimer; // ended, or given up
     let protocols;
@@ -114,6 +114,12 @@ export class Connection {
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onmessage = ({ data }) => this.#onMessage(data);
     this.#socket.onclose = ({ code, reason }) => this.#onClose(code, reason);
+  }
+
+  #onNotReady() {
+    if (this.#ready !== null) return;
+    if (this.#socket !== null) this.#giveUp();
+    else this.#onNoCredential(new Error(`getToken did not answer within ${READY_TIMEOUT_MS / 1000} s`));
   }
 
   #onNoCredential(error) {
