@@ -241,9 +241,10 @@ function startCall({ withMicrophone, muted = false, token = null }) {
   return started;
 }
 
-function endCall({ text, failed, hostGone, draining, credentialNeeded }, withMicrophone) {
+function endCall({ text, failed, hostGone, draining, credentialNeeded, unsent }, withMicrophone) {
   lastFacts = conversation.facts;
   conversation = null;
+  page.message.value = [...unsent, page.message.value].filter(Boolean).join(" "); // typed turns of a failed call
   if (hostGone) callAfterRestart = { withMicrophone };
   // A followed host restarts after each save, which is no problem to show.
   const isReplaced = draining && isFollowed;

@@ -47,7 +47,7 @@ export class Transcript {
 
   /** The transcript as plain data for `restore`, without the typed turns in `unsent`, which will be sent again. */
   saved(unsent = []) {
-    const left = this.#typed.filter(({ text }) => unsent.includes(text)).map(({ bubble }) => bubble.parentElement);
+    const left = this.#unsentEntries(unsent);
     const kept = [...this.#list.children].filter((entry) => this.#saves.has(entry) && !left.includes(entry));
     return kept.map((entry) => this.#saves.get(entry)());
   }
@@ -98,6 +98,11 @@ export class Transcript {
     this.#addUser(text);
     this.#typed.push(this.#lastUser);
     if (this.#typed.length > MAX_UNCONFIRMED) this.#typed.shift();
+  }
+
+  /** Removes the typed turns in `unsent`, which were never sent. */
+  withdraw(unsent) {
+    for (const entry of this.#unsentEntries(unsent)) entry.remove();
   }
 
   /** Shows a complete turn. It replaces the last turn if it extends it, without a reply in between. */
@@ -194,6 +199,10 @@ export class Transcript {
   #takeTyped(text) {
     const index = this.#typed.findIndex((typed) => text === typed.text || text.endsWith(` ${typed.text}`));
     return index < 0 ? null : this.#typed.splice(0, index + 1).at(-1);
+  }
+
+  #unsentEntries(unsent) {
+    return this.#typed.filter(({ text }) => unsent.includes(text)).map(({ bubble }) => bubble.parentElement);
   }
 
   #isExtended(text) {

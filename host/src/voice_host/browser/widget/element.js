@@ -126,7 +126,7 @@ export class VoiceAgent extends HTMLElement {
   /** Sends a typed turn, in a new call if there is none. */
   say(text) {
     if (!this.#call) this.start({ microphone: false });
-    if (!this.#call) return;
+    if (!this.#call) return this.#view.giveBack([text]);
     this.#view.log.typed(text);
     this.#call.say(text);
     this.#show();
@@ -283,8 +283,13 @@ export class VoiceAgent extends HTMLElement {
   }
 
   #onEnded(end) {
+    const { unsent } = this.#call;
     this.#call = null;
     const text = this.#texts[end.cause] ?? end.message;
+    if (end.failed) {
+      this.#view.log.withdraw(unsent);
+      this.#view.giveBack(unsent);
+    }
     this.#view.log.endCall();
     this.#view.level(0);
     if (end.failed) this.#showProblem(text);

@@ -47,6 +47,11 @@ export class Log {
     if (this.#typed.length > MAX_UNCONFIRMED) this.#typed.shift();
   }
 
+  /** Removes typed turns that were never sent. */
+  withdraw(unsent) {
+    for (const { entry, text } of this.#typed) if (unsent.includes(text)) entry.remove();
+  }
+
   partial(text) {
     if (text === "") return this.#removePartial();
     if (!this.#partial) this.#partial = this.#add("user partial");

@@ -107,6 +107,11 @@ export class View {
     this.#problem.hidden = text === null;
   }
 
+  /** Puts texts back into the field, before what was typed meanwhile. */
+  giveBack(texts) {
+    this.#input.value = [...texts, this.#input.value].filter(Boolean).join(" ");
+  }
+
   /** The loudness of the microphone, 0 to 1. */
   level(level) {
     // Speech lies between about -50 and -10 dB: a linear meter would hardly move.
