@@ -189,7 +189,7 @@ export interface Call {
   readonly sessionId: string | null;
   /** Resumes this call in another page, once, within the host's grace period. Null if it cannot be resumed. It is a secret. */
   readonly resumeToken: string | null;
-  /** Typed turns that were not sent yet, since there is no connection. */
+  /** Typed turns that were not sent yet, since there is no connection; after the end of the call, those that never were. */
   readonly unsent: string[];
   /** Why the call ended, or null. */
   readonly end: CallEnd | null;
