@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from voice_host.front.run import allowed_hosts
-from voice_host.settings import Settings, SettingsError, list_settings, load_settings
+from voice_host.settings import PhoneSettings, Settings, SettingsError, list_settings, load_settings
 from voice_host.settings.transfer import keys_to_send, settings_to_send
 
 ACCOUNT = "AC" + "0" * 32
@@ -68,6 +69,38 @@ def test_mistakes_are_named(tmp_path: Path, right: str, wrong: str, why: str) ->
     with pytest.raises(SettingsError) as caught:
         loaded(tmp_path, TOML.replace(right, wrong))
     assert why in str(caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "twilio.auth_token",
+        "twilio.shared_key",
+        "telnyx.api_key",
+        "vonage.private_key",
+        "vonage.signature_secret",
+    ],
+)
+def test_empty_secrets_are_refused(key: str) -> None:
+    tables: dict[str, dict[str, str]] = {
+        "twilio": {"account_sid": ACCOUNT, "auth_token": "t", "shared_key": "s"},
+        "telnyx": {"api_key": "k", "public_key": "p"},
+        "vonage": {"application_id": "a", "private_key": "k", "signature_secret": "s"},
+    }
+    PhoneSettings.model_validate(tables)
+    carrier, name = key.split(".")
+    tables[carrier][name] = ""
+    with pytest.raises(ValidationError, match=name):
+        PhoneSettings.model_validate(tables)
+
+
+@pytest.mark.parametrize("content", ["", "\n", "\ufeff"])
+def test_an_empty_file_of_a_secret_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "token").write_text(content, encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        loaded(tmp_path, TOML.replace('{ env = "TWILIO_AUTH_TOKEN" }', '{ file = "token" }'))
+    [problem] = caught.value.problems
+    assert f"auth_token: it is read from the file {tmp_path / 'token'}, which is empty" in str(problem)
 
 
 def test_carriers_may_use_the_public_name_of_a_host_on_loopback(tmp_path: Path) -> None:

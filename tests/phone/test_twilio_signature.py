@@ -103,6 +103,14 @@ def test_signatures_with_a_shared_key() -> None:
     assert no_key == "there is no key for signatures with HMAC_SHA256"
 
 
+def test_nobody_signs_with_an_empty_key() -> None:
+    by_algorithm = {"HMAC_SHA1": {}, "HMAC_SHA256": SHA256}
+    for algorithm, named in by_algorithm.items():
+        computed = RequestValidator("").compute_signature(URL, library_fields(FORM), algorithm)
+        why = why_not_signed(Secrets("", ""), {HEADER: computed, **named}, URL, FORM)
+        assert why == f"there is no key for signatures with {algorithm}"
+
+
 @pytest.mark.parametrize("headers", [{}, {HEADER: ""}, {HEADER: "é"}, {HEADER: "x", SETTINGS_HEADER: "algorithm=MD5"}])
 def test_what_is_no_signature(headers: dict[str, str]) -> None:
     assert check(headers) is not None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
 import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from tests.simulators.vonage import VonageLine, VonageSimulator
 from voice_host.phone.carrier import CarrierError
 from voice_host.phone.outbound import DialOrder
 from voice_host.phone.vonage import VonageCarrier
+from voice_host.phone.vonage_tokens import why_not_signed
 from voice_host.settings import LimitsSettings
 from voice_host.settings.phone import VonageSettings
 from voice_host_sdk import AgentConfig, Channel
@@ -145,6 +149,14 @@ async def test_a_webhook_that_vonage_did_not_sign_is_refused(claims: dict[str, A
             assert answer.status_code == 403
         assert (await vonage.deliver("/phone/vonage/answer", body, {})).status_code == 403
         assert host.admission.calls == 0
+
+
+def test_nobody_signs_with_an_empty_secret() -> None:
+    parts = [{"alg": "HS256", "typ": "JWT"}, {"iat": int(time.time()), "payload_hash": sha256(b"{}").hexdigest()}]
+    signed = b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)
+    signature = base64.urlsafe_b64encode(hmac.digest(b"", signed, "sha256")).rstrip(b"=")
+    authorization = f"Bearer {(signed + b'.' + signature).decode()}"
+    assert why_not_signed("", "an-application", authorization, b"{}") is not None
 
 
 @pytest.mark.parametrize("ahead_s", [-200, 200])

@@ -48,11 +48,11 @@ def why_not_signed(
     if not signature:
         return f"the header {HEADER} is missing"
     algorithm = _algorithm(headers.get(SETTINGS_HEADER, ""))
-    if algorithm == "HMAC_SHA1":
+    if algorithm == "HMAC_SHA1" and secrets.auth_token:
         key, digest = secrets.auth_token, "sha1"
-    elif algorithm == "HMAC_SHA256" and secrets.shared_key is not None:
+    elif algorithm == "HMAC_SHA256" and secrets.shared_key:
         key, digest = secrets.shared_key, "sha256"
-    else:
+    else:  # also if the key is empty: anybody could sign with it
         return f"there is no key for signatures with {algorithm[:40]}"
     if body and not _covers(url, body):
         return "the body is not what was signed"

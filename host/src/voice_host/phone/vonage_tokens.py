@@ -44,6 +44,8 @@ def why_not_signed(secret: str, application_id: str, authorization: str, body: b
         authorization: the header of the request.
         body: of the request, unchanged; its SHA-256 is part of the token.
     """
+    if not secret:
+        return "phone.vonage.signature_secret is empty: anybody could sign with it"
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
         return "it has no token: are signed webhooks on in the application's settings?"

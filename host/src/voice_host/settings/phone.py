@@ -79,9 +79,9 @@ class TwilioSettings(BaseModel):
     model_config = TABLE
 
     account_sid: str = Field(pattern=r"^AC[0-9a-fA-F]{32}$")
-    auth_token: SecretStr = Field(description="Checks signatures, and is the password of the REST API.")
+    auth_token: SecretStr = Field(min_length=1, description="Checks signatures, and is the password of the REST API.")
     shared_key: SecretStr | None = Field(
-        default=None, description="Checks signatures with HMAC-SHA256, if webhooks are set up for them."
+        default=None, min_length=1, description="Checks signatures with HMAC-SHA256, if webhooks are set up for them."
     )
     api_url: HttpUrl = "https://api.twilio.com"
 
@@ -106,7 +106,7 @@ class VonageSettings(BaseModel):
     model_config = TABLE
 
     application_id: str
-    private_key: SecretStr = Field(description="PEM, for the REST API.")
+    private_key: SecretStr = Field(min_length=1, description="PEM, for the REST API.")
     signature_secret: SecretStr = Field(min_length=1, description="Checks signatures of webhooks.")
     api_url: HttpUrl = "https://api.nexmo.com"
 

@@ -75,7 +75,7 @@ def resolve(value: Any, environ: Mapping[str, str], folder: Path) -> Any:
         folder: the base of a relative `{ file = ... }`.
 
     Raises:
-        MissingSource: a variable is unset, or a file cannot be read.
+        MissingSource: a variable is unset, or a file is empty or cannot be read.
     """
     if isinstance(value, list):
         return [resolve(inner, environ, folder) for inner in value]
@@ -98,7 +98,7 @@ def _from_variable(name: str, environ: Mapping[str, str]) -> SecretText:
 
 def _from_file(path: Path) -> SecretText:
     try:
-        return SecretText(path.read_text(encoding="utf-8-sig").rstrip("\r\n"))
+        text = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise MissingSource(f"it is read from the file {path}, which cannot be read: {reason}") from error
@@ -106,6 +106,9 @@ def _from_file(path: Path) -> SecretText:
         raise MissingSource(f"it is read from the file {path}, which {NOT_UTF8}") from error
     except ValueError as error:
         raise MissingSource("it is read from a file whose name contains a NUL character") from error
+    if not text:
+        raise MissingSource(f"it is read from the file {path}, which is empty")
+    return SecretText(text)
 
 
 def looks_secret(key: str) -> bool:
