@@ -5,7 +5,11 @@ import pytest
 from prometheus_client import REGISTRY
 from starlette.types import Receive, Scope, Send
 
+from tests.watched import Watched
+from voice_host.fleet.local import build
+from voice_host.front.app import create_host_app
 from voice_host.front.middleware import AllowedHosts
+from voice_host.settings import PhoneSettings, Settings
 
 
 def refused() -> float:
@@ -44,3 +48,27 @@ async def test_names_that_were_given_and_addresses_are_answered(host: str, statu
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://x") as http:
         assert (await http.get("/health", headers={"host": host})).status_code == status
     assert refused() - before == (status == 400)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("old.trycloudflare.com", "'old.trycloudflare.com'"),
+        ("evil\x1b[2J", r"'evil\\x1b[2J'"),
+        ("a" * 1000, f"'{'a' * 253}... (747 more characters)'"),
+    ],
+)
+async def test_a_refused_name_is_logged_with_where_names_are_allowed(
+    host: str, shown: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(phone=PhoneSettings(public_url="https://new.trycloudflare.com"))
+    with_phone = create_host_app(build(settings, agents=[]), settings, allowed_hosts=["localhost"])
+    for app, named in (
+        (AllowedHosts(yes, ["localhost"]), "server.allowed_hosts"),
+        (with_phone, "server.allowed_hosts and phone.public_url"),
+    ):
+        watched = Watched(caplog, "requests_refused", status="400", reason="host")
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://x") as http:
+            assert (await http.get("/health", headers={"host": host})).status_code == 400
+        [line] = watched.lines("request_refused")
+        assert line["reason"] == f"the host name {shown} is not allowed: see {named}"

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from voice_host.auth.credentials import TOKEN_PARAMETER, offered_tokens
 from voice_host.auth.origins import origin_allowed, without_default_port
 from voice_host.front.authorization import OPERATOR_TOKEN, report_refused_request
+from voice_host.observability.printable import printable
 from voice_host.tenancy import contained
 
 SECURITY_HEADERS = {
@@ -67,23 +68,31 @@ class AllowedHosts(TrustedHostMiddleware):
     This prevents DNS rebinding, with which a page points its own name at this machine. IP addresses are allowed, since
     they cannot be rebound, and health checks and Prometheus use them; and so is any name over the Unix socket, which
     pages cannot reach.
+
+    Args:
+        allowed_hosts: the names; `*` allows any.
+        from_settings: the settings that they come from, for the log.
     """
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str], from_settings: str = "server.allowed_hosts") -> None:
         async def passed_on(scope: Scope, receive: Receive, send: Send) -> None:
             scope[_PASSED] = True
             await app(scope, receive, send)
 
         super().__init__(passed_on, allowed_hosts, www_redirect=False)
+        self._from_settings = from_settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         concerned = scope["type"] in ("http", "websocket") and OPERATOR_TOKEN not in scope.get("state", {})
-        if not concerned or is_address(Headers(scope=scope).get("host", "")):
+        host = Headers(scope=scope).get("host", "")
+        if not concerned or is_address(host):
             await self.app(scope, receive, send)
             return
         await super().__call__(scope, receive, send)
         if _PASSED not in scope:
-            report_refused_request(HTTPConnection(scope), 400, "host", "this host name is not allowed")
+            named = printable(host, max_chars=253)  # names in the DNS are no longer
+            reason = f"the host name {named!r} is not allowed: see {self._from_settings}"
+            report_refused_request(HTTPConnection(scope), 400, "host", reason)
 
 
 def is_address(host: str) -> bool:
