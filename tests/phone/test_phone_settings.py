@@ -62,6 +62,12 @@ def test_secrets_reach_no_worker_and_no_listing(tmp_path: Path) -> None:
         ("voice.example.com", "voice.example.com:99999", "port must be a number from 1 to 65535"),
         ("voice.example.com", "voice.example.com:port", "port must be a number from 1 to 65535"),
         ("voice.example.com", "[voice", "must name a host"),
+        ("voice.example.com", "voice.example.com/base", "must be the address of a host and no more"),
+        ("voice.example.com", "voice.example.com/base/", "must be the address of a host and no more"),
+        ("voice.example.com", "voice.example.com?key=1", "must be the address of a host and no more"),
+        ("voice.example.com", "voice.example.com?", "must be the address of a host and no more"),
+        ("voice.example.com", "voice.example.com/#top", "must be the address of a host and no more"),
+        ("voice.example.com", "user@voice.example.com", "must be the address of a host and no more"),
         ("account_sid", "accountsid", "account_sid"),
     ],
 )
@@ -101,6 +107,16 @@ def test_an_empty_file_of_a_secret_is_refused(tmp_path: Path, content: str) -> N
         loaded(tmp_path, TOML.replace('{ env = "TWILIO_AUTH_TOKEN" }', '{ file = "token" }'))
     [problem] = caught.value.problems
     assert f"auth_token: it is read from the file {tmp_path / 'token'}, which is empty" in str(problem)
+
+
+def test_a_public_url_may_end_with_a_slash(tmp_path: Path) -> None:
+    assert loaded(tmp_path, TOML.replace("example.com", "example.com/")).phone.public_url
+
+
+def test_a_public_url_with_a_password_is_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        loaded(tmp_path, TOML.replace("https://voice", "https://ada:sekret@voice"))
+    assert "sekret" not in str(caught.value)
 
 
 def test_carriers_may_use_the_public_name_of_a_host_on_loopback(tmp_path: Path) -> None:

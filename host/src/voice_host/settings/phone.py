@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
@@ -40,6 +41,17 @@ def _transfer_target(text: str) -> str:
             "sip:*@pbx.example.com"
         )
     return text
+
+
+def _public_url(url: str) -> str:
+    host = urlsplit(url).netloc
+    # The address is left out, since it may contain a password.
+    if "@" in host or url.partition("://")[2].rstrip("/") != host:
+        raise ValueError(
+            "must be the address of a host and no more, such as https://voice.example.com: the host serves carriers "
+            "at /phone/..., right after it"
+        )
+    return url
 
 
 PhoneNumber = Annotated[str, AfterValidator(_e164)]
@@ -196,10 +208,10 @@ class PhoneSettings(BaseModel):
 
     model_config = TABLE
 
-    public_url: HttpUrl | None = Field(
+    public_url: Annotated[HttpUrl, AfterValidator(_public_url)] | None = Field(
         default=None,
-        description="The address at which carriers reach this host, e.g. https://voice.example.com. Signatures are "
-        "computed over it.",
+        description="The address at which carriers reach this host, without a path, e.g. https://voice.example.com. "
+        "Twilio's signatures are computed over it.",
     )
     numbers: Annotated[
         Mapping[PhoneNumber, Annotated[NumberSettings, BeforeValidator(_number)]], AfterValidator(read_only)
