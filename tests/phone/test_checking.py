@@ -8,13 +8,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from fastapi.routing import APIRoute
 from rich.console import Console
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from tests.cli.conftest import Run, plugins, run
 from voice_host.fleet.service import FleetReport
 from voice_host.front.banner import print_banner
+from voice_host.front.middleware import AllowedHosts
+from voice_host.front.run import allowed_hosts
 from voice_host.phone.checking import WEBHOOKS, PhoneCheck, check_phone
 from voice_host.phone.service import CARRIERS
 from voice_host.settings import load_settings
@@ -46,7 +51,7 @@ OUTBOUND = '[phone.outbound]\nallow = ["+49*"]\nmax_attempts_per_hour = 20\n'
 def checked(folder: Path, toml: str, agents: tuple[str, ...] | None = ("front-desk", "night-desk")) -> PhoneCheck:
     file = folder / "voice-host.toml"
     file.write_text(toml, encoding="utf-8")
-    return check_phone(load_settings(file, {}).phone, agents)
+    return check_phone(load_settings(file, {}), agents)
 
 
 def test_settings_that_are_right(tmp_path: Path) -> None:
@@ -79,6 +84,33 @@ def test_an_address_that_carriers_cannot_use(tmp_path: Path, url: str, problem: 
     assert problem in found
 
 
+@pytest.mark.parametrize(
+    ("url", "allowed", "missing"),
+    [
+        ("https://voice.example.com", '["localhost"]', True),
+        ("https://voice.example.com", "[]", True),
+        ("https://voice.example.com", '["*.example.org", "example.com"]', True),
+        ("https://Voice.Example.com:8443", '["voice.example.com"]', False),
+        ("https://voice.example.com", '["*.example.com"]', False),
+        ("https://voice.example.com", '["*"]', False),
+        ("https://8.8.8.8", '["localhost"]', False),  # addresses are always allowed
+    ],
+)
+async def test_a_host_that_refuses_its_own_public_name(tmp_path: Path, url: str, allowed: str, missing: bool) -> None:
+    toml = GOOD.replace("https://voice.example.com", url) + f"[server]\nallowed_hosts = {allowed}\n"
+    problems = checked(tmp_path, toml).problems
+    assert ["server.allowed_hosts does not have voice.example.com" in each for each in problems] == [True] * missing
+
+    async def yes(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response()(scope, receive, send)
+
+    settings = load_settings(tmp_path / "voice-host.toml", {})
+    app = AllowedHosts(yes, allowed_hosts(settings))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as http:
+        answer = await http.post(f"{settings.phone.public_url}/phone/twilio/voice")
+    assert (answer.status_code == 400) == missing
+
+
 def test_no_address(tmp_path: Path) -> None:
     found = checked(tmp_path, GOOD.replace(URL, ""))
     assert ["phone.public_url is not set" in problem for problem in found.problems] == [True]
@@ -109,10 +141,11 @@ def test_what_keeps_calls_from_being_taken_or_made(tmp_path: Path, toml: str, pr
 def test_a_public_key_that_is_none(tmp_path: Path, key: str) -> None:
     file = tmp_path / "voice-host.toml"
     file.write_text(GOOD.replace(TWILIO, TELNYX), encoding="utf-8")
-    phone = load_settings(file, {}).phone
-    assert phone.telnyx is not None
-    telnyx = phone.telnyx.model_copy(update={"public_key": key})
-    [problem] = check_phone(phone.model_copy(update={"telnyx": telnyx})).problems
+    settings = load_settings(file, {})
+    assert settings.phone.telnyx is not None
+    telnyx = settings.phone.telnyx.model_copy(update={"public_key": key})
+    phone = settings.phone.model_copy(update={"telnyx": telnyx})
+    [problem] = check_phone(settings.model_copy(update={"phone": phone})).problems
     assert "phone.telnyx.public_key is not Base64 of 32 bytes" in problem
 
 

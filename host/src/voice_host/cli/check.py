@@ -87,7 +87,7 @@ def check(
     if ids:  # of the extensions, only broken ones matter then: they keep all agents from running
         extensions = [report for report in extensions if report.status == "broken"]
     reports += _required_but_absent(absent) if not ids else []
-    phone = PhoneCheck() if ids else check_phone(settings.phone, _answering(listed, settings))
+    phone = PhoneCheck() if ids else check_phone(settings, _answering(listed, settings))
     if as_json:
         found = [_as_data(report) for report in [*extensions, *reports]]
         print_json(found if phone.empty else [*found, phone_as_data(phone)])

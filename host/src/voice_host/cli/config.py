@@ -41,7 +41,7 @@ def config(as_json: JsonOption = False, config: ConfigOption = None) -> None:
         print_table(
             ["key", "value", "from"], ([entry.key, _text(entry.value), str(entry.came_from)] for entry in entries)
         )
-    say_phone_problems(check_phone(settings.phone))
+    say_phone_problems(check_phone(settings))
 
 
 def _text(value: object) -> str:

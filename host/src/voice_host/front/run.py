@@ -204,7 +204,7 @@ def _say_started(
     host = settings.server.host
     name = "localhost" if host == "127.0.0.1" else f"[{host}]" if ":" in host else host
     url = f"http://{name}:{listener.getsockname()[1]}"
-    phone = check_phone(settings.phone, agents.report.agents)
+    phone = check_phone(settings, agents.report.agents)
     if settings.server.log_format == "json":
         webhooks = {"webhooks": [address for _, address in phone.webhooks]} if phone.webhooks else {}
         found = [listed(agent) for agent in agents.report.agents.values()]

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from voice_host.auth.addresses import split_address
-from voice_host.settings import PhoneSettings, meant_instead
+from voice_host.settings import PhoneSettings, ServerSettings, Settings, meant_instead
 
 CARRIERS = ("twilio", "telnyx", "vonage")
 
@@ -83,18 +83,20 @@ class PhoneCheck:
         return not (self.problems or self.warnings or self.webhooks)
 
 
-def check_phone(phone: PhoneSettings, agents: Collection[str] | None = None) -> PhoneCheck:
+def check_phone(settings: Settings, agents: Collection[str] | None = None) -> PhoneCheck:
     """Check the settings of telephone calls.
 
     Args:
-        phone: the settings.
+        settings: of the host.
         agents: the ids of the agents that may answer; None: they are not known.
     """
+    phone = settings.phone
     carriers = [name for name in CARRIERS if getattr(phone, name) is not None]
     usage = (phone.outbound, phone.transfer)
     if not (carriers or phone.numbers or phone.public_url or any(each != type(each)() for each in usage)):
         return PhoneCheck()
-    problems = [*_address(phone), *_numbers(phone, carriers, agents), *_keys(phone), *_outbound(phone, carriers)]
+    problems = [*_address(phone, settings.server), *_numbers(phone, carriers, agents)]
+    problems += [*_keys(phone), *_outbound(phone, carriers)]
     warnings = [*_key_warnings(phone), *_number_warnings(phone, carriers)]
     warnings += [*_outbound_warnings(phone), *_transfer_warnings(phone)]
     webhooks, note = [], None
@@ -105,7 +107,7 @@ def check_phone(phone: PhoneSettings, agents: Collection[str] | None = None) -> 
     return PhoneCheck(tuple(problems), tuple(warnings), tuple(webhooks), note)
 
 
-def _address(phone: PhoneSettings) -> Iterator[str]:
+def _address(phone: PhoneSettings, server: ServerSettings) -> Iterator[str]:
     if phone.public_url is None:
         yield "phone.public_url is not set: carriers need the address at which they reach this host, https://..."
         return
@@ -115,13 +117,28 @@ def _address(phone: PhoneSettings) -> Iterator[str]:
         yield "phone.public_url begins with http://: carriers connect the audio of calls over TLS only, so with https://"
     if _is_local(host):
         yield f"phone.public_url names {host}, which carriers cannot reach: it is an address of this machine or network"
+    if server.allowed_hosts is not None and not _is_allowed(host, server.allowed_hosts):
+        yield f"server.allowed_hosts does not have {host}, the host of phone.public_url: add it, or no webhook is taken"
+
+
+def _is_allowed(host: str, allowed: Collection[str]) -> bool:
+    """Whether the host answers requests with this name; see `front.middleware.AllowedHosts`."""
+    if _ip_address(host) is not None:
+        return True
+    return any(host == name or (name.startswith("*") and host.endswith(name[1:])) for name in allowed)
 
 
 def _is_local(host: str) -> bool:
+    if (address := _ip_address(host)) is not None:
+        return not address.is_global
+    return "." not in host or host.endswith((".local", ".localhost", ".internal", ".lan", ".home.arpa"))
+
+
+def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return not ipaddress.ip_address(host).is_global
+        return ipaddress.ip_address(host)
     except ValueError:
-        return "." not in host or host.endswith((".local", ".localhost", ".internal", ".lan", ".home.arpa"))
+        return None
 
 
 def _numbers(phone: PhoneSettings, carriers: Collection[str], agents: Collection[str] | None) -> Iterator[str]:
