@@ -16,12 +16,16 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from tests.cli.conftest import Run, plugins, run
+from tests.environments import make_environment
+from tests.sample_plugins import PluginFolder
 from voice_host.fleet.service import FleetReport
 from voice_host.front.banner import print_banner
 from voice_host.front.middleware import AllowedHosts
 from voice_host.front.run import allowed_hosts
-from voice_host.phone.checking import WEBHOOKS, PhoneCheck, check_phone
+from voice_host.phone.checking import WEBHOOKS, Answering, PhoneCheck, check_phone
 from voice_host.phone.service import CARRIERS
+from voice_host.releases.release import Release, Routing
+from voice_host.releases.store import ReleaseStore, StoredAgent, StoredRouting
 from voice_host.settings import load_settings
 
 __all__ = ["plugins", "run"]
@@ -46,9 +50,10 @@ URL = 'public_url = "https://voice.example.com"\n'
 NUMBER = '[phone.numbers]\n"+15550100" = "front-desk"\n'
 GOOD = f"[phone]\n{URL}{NUMBER}{TWILIO}"
 OUTBOUND = '[phone.outbound]\nallow = ["+49*"]\nmax_attempts_per_hour = 20\n'
+AGENTS: Answering = {"front-desk": {"staging", "1.4.0"}, "night-desk": None}
 
 
-def checked(folder: Path, toml: str, agents: tuple[str, ...] | None = ("front-desk", "night-desk")) -> PhoneCheck:
+def checked(folder: Path, toml: str, agents: Answering | None = AGENTS) -> PhoneCheck:
     file = folder / "voice-host.toml"
     file.write_text(toml, encoding="utf-8")
     return check_phone(load_settings(file, {}), agents)
@@ -121,6 +126,14 @@ def test_no_address(tmp_path: Path) -> None:
     ("toml", "problems"),
     [
         (GOOD.replace('"front-desk"', '"frnt-desk@staging"'), ["no agent 'frnt-desk'", "did you mean 'front-desk'?"]),
+        (
+            GOOD.replace('"front-desk"', '"front-desk@stagin"'),
+            ["phone.numbers.+15550100: front-desk has no release or alias 'stagin'", "did you mean 'staging'?"],
+        ),
+        (
+            GOOD.replace('"front-desk"', '"front-desk@nosuch"'),
+            ["that takes calls; known are 1.4.0, staging"],
+        ),
         (f"[phone]\n{URL}{NUMBER}", ["no carrier is set up"]),
         (GOOD + TELNYX, ["phone.numbers.+15550100 does not say whose number it is, and twilio and telnyx are set up"]),
         (
@@ -168,6 +181,10 @@ def test_the_addresses_are_those_of_routes(tmp_path: Path) -> None:
         (GOOD.replace(TWILIO, VONAGE.replace("-4000", "")), "phone.vonage.application_id does not look like one"),
         (GOOD.replace("+15550100", "+999555"), "phone.numbers.+999555 has no known country code"),
         (f"[phone]\n{URL}{TWILIO}", "no agent answers a call"),
+        (
+            GOOD.replace('"front-desk"', '"night-desk@staging"'),
+            "phone.numbers.+15550100: whether night-desk has a release or alias 'staging' cannot be checked here",
+        ),
         (GOOD + OUTBOUND.replace("+49*", "+1*"), "25 countries"),
         (GOOD + '[phone.transfer]\nallow = ["+1*", "sip:*@pbx.example.com"]\n', "phone.transfer.allow: +1* allows"),
         (GOOD + OUTBOUND.replace("max_attempts_per_hour = 20", ""), "phone.outbound.max_attempts_per_hour must be set"),
@@ -188,6 +205,57 @@ def test_no_secret_is_told(tmp_path: Path) -> None:
     )
     found = checked(tmp_path, toml.replace("0123456789abcdef0123456789abcdef", secrets[0]))
     assert [secret for secret in secrets if secret in repr(found)] == []
+
+
+@pytest.mark.parametrize("target", ["staging", "1.4.0", "production"])
+def test_a_number_of_a_release(tmp_path: Path, target: str) -> None:
+    found = checked(tmp_path, GOOD.replace('"front-desk"', f'"front-desk@{target}"'))
+    assert (found.problems, found.warnings) == ((), ())
+
+
+@pytest.mark.usefixtures("embedded_speech")
+def test_check_knows_what_is_deployed(run: Run, plugins: PluginFolder) -> None:
+    plugins.install("hello", version="1.0")
+    store = ReleaseStore(plugins.path / "voice-host-data")
+    for version in ("1.4", "1.5"):
+        environment = make_environment(store.folder / "hello" / version / "env")
+        environment.install("hello", version=version)
+        release = Release(agent_id="hello", name=version, distribution="hello", version=version, entry_point="hello")
+        (store.folder / "hello" / version / "release.json").write_text(release.model_dump_json(), encoding="utf-8")
+
+    def problem(target: str, **environ: str) -> str | None:
+        toml = GOOD.replace('"front-desk"', f'"hello@{target}"') + '[agents]\nallow = ["hello"]\n'
+        Path("voice-host.toml").write_text(toml, encoding="utf-8")
+        [phone] = [each for each in json.loads(run("check", "--json", **environ).stdout) if each["kind"] == "phone"]
+        found: str | None = phone["error"]
+        return found
+
+    assert problem("1.0") is None  # installed beside the host
+    routing = Routing(traffic={"1.0": 100}, aliases={"staging": "1.4"})
+    store.write("hello", StoredRouting(installed="1.0", routing=routing))
+    assert [problem(target) for target in ("1.0", "1.4", "staging")] == [None, None, None]
+    assert "hello has no release or alias '1.5' that takes calls" in str(problem("1.5"))
+    assert "hello has no release or alias 'nosuch' that takes calls" in str(problem("nosuch"))
+    assert "hello has no release or alias 'staging'" in str(problem("staging", VOICE_HOST_AGENTS__ISOLATION="none"))
+    (store.folder / "hello" / "routing.json").write_text("{", encoding="utf-8")
+    assert problem("nosuch") is None
+    assert "whether hello has a release or alias 'nosuch' cannot be checked here" in run("check").stderr
+
+
+@pytest.mark.usefixtures("embedded_speech")
+def test_check_does_not_know_what_is_deployed_without_the_rights_of_the_host(
+    run: Run, plugins: PluginFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(self: ReleaseStore) -> dict[str, StoredAgent]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(ReleaseStore, "read", read)
+    plugins.install("hello")
+    toml = GOOD.replace('"front-desk"', '"hello@staging"') + '[agents]\nallow = ["hello"]\n'
+    Path("voice-host.toml").write_text(toml, encoding="utf-8")
+    shown = run("check")
+    assert shown.exit_code == 0
+    assert "whether hello has a release or alias 'staging' cannot be checked here" in shown.stderr
 
 
 @pytest.mark.usefixtures("embedded_speech")

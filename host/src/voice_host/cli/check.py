@@ -25,7 +25,7 @@ from voice_host.cli.output import (
 from voice_host.cli.phone_check import phone_as_data, print_phone
 from voice_host.fleet.installed import installed_release
 from voice_host.fleet.report import AgentReport, Status
-from voice_host.phone.checking import PhoneCheck, check_phone
+from voice_host.phone.checking import Answering, PhoneCheck, check_phone
 from voice_host.plugins import (
     AbsentAgent,
     DiscoveredAgent,
@@ -36,7 +36,7 @@ from voice_host.plugins import (
 )
 from voice_host.plugins.installing import installer
 from voice_host.releases.checking import check_in_environment, order_for
-from voice_host.releases.discovery import ListedAgent, list_agents
+from voice_host.releases.discovery import ListedAgent, list_agents, targets_at_start
 from voice_host.settings import Settings, built_in_services
 
 SHOWN = {
@@ -105,10 +105,10 @@ def check(
         raise typer.Exit(FAILED)
 
 
-def _answering(listed: Sequence[ListedAgent], settings: Settings) -> list[str]:
+def _answering(listed: Sequence[ListedAgent], settings: Settings) -> Answering:
     """Return the agents that may answer telephone calls."""
-    ids = dict.fromkeys(each.agent.id for each in listed)
-    return [agent_id for agent_id in ids if settings.agents.allows(agent_id)]
+    targets = targets_at_start(settings, listed)
+    return {agent_id: named for agent_id, named in targets.items() if settings.agents.allows(agent_id)}
 
 
 async def _check(

@@ -21,6 +21,7 @@ from rich.console import Console
 from voice_host.auth.authentication import Authentication, build_authentication
 from voice_host.auth.key_file import KeyFileError
 from voice_host.auth.key_ring import RECHECK_S, KeyRing
+from voice_host.fleet.availability import targets_of
 from voice_host.fleet.service import AgentService, CannotServe, log_report
 from voice_host.front.app import create_host_app, host_admission
 from voice_host.front.banner import print_banner
@@ -204,11 +205,12 @@ def _say_started(
     host = settings.server.host
     name = "localhost" if host == "127.0.0.1" else f"[{host}]" if ":" in host else host
     url = f"http://{name}:{listener.getsockname()[1]}"
-    phone = check_phone(settings, agents.report.agents)
+    found = agents.report.agents.values()
+    answering = {agent.id: targets_of(agent) if agent.status == "ready" else None for agent in found}
+    phone = check_phone(settings, answering)
     if settings.server.log_format == "json":
         webhooks = {"webhooks": [address for _, address in phone.webhooks]} if phone.webhooks else {}
-        found = [listed(agent) for agent in agents.report.agents.values()]
-        log.info("serving", url=url, agents=found, access=access, **webhooks)
+        log.info("serving", url=url, agents=list(map(listed, found)), access=access, **webhooks)
         for problem in phone.problems:
             log.warning("phone_settings", problem=problem)
     else:

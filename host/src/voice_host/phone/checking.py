@@ -12,7 +12,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from voice_host.auth.addresses import split_address
-from voice_host.settings import PhoneSettings, ServerSettings, Settings, meant_instead
+from voice_host.settings import PhoneSettings, ServerSettings, Settings, did_you_mean, meant_instead
 
 CARRIERS = ("twilio", "telnyx", "vonage")
 
@@ -83,12 +83,16 @@ class PhoneCheck:
         return not (self.problems or self.warnings or self.webhooks)
 
 
-def check_phone(settings: Settings, agents: Collection[str] | None = None) -> PhoneCheck:
+Answering = Mapping[str, Collection[str] | None]
+"""The agents that may answer, each with what may follow the `@` in its address: aliases and releases. None: unknown."""
+
+
+def check_phone(settings: Settings, agents: Answering | None = None) -> PhoneCheck:
     """Check the settings of telephone calls.
 
     Args:
         settings: of the host.
-        agents: the ids of the agents that may answer; None: they are not known.
+        agents: those that may answer; None: they are not known.
     """
     phone = settings.phone
     carriers = [name for name in CARRIERS if getattr(phone, name) is not None]
@@ -97,7 +101,7 @@ def check_phone(settings: Settings, agents: Collection[str] | None = None) -> Ph
         return PhoneCheck()
     problems = [*_address(phone, settings.server), *_numbers(phone, carriers, agents)]
     problems += [*_keys(phone), *_outbound(phone, carriers)]
-    warnings = [*_key_warnings(phone), *_number_warnings(phone, carriers)]
+    warnings = [*_key_warnings(phone), *_number_warnings(phone, carriers), *_target_warnings(phone, agents or {})]
     warnings += [*_outbound_warnings(phone), *_transfer_warnings(phone)]
     webhooks, note = [], None
     if carriers and phone.public_url:
@@ -141,20 +145,36 @@ def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | No
         return None
 
 
-def _numbers(phone: PhoneSettings, carriers: Collection[str], agents: Collection[str] | None) -> Iterator[str]:
+def _numbers(phone: PhoneSettings, carriers: Collection[str], agents: Answering | None) -> Iterator[str]:
     if phone.numbers and not carriers:
         yield f"phone.numbers has numbers, but no carrier is set up: [phone.twilio] or one of {', '.join(CARRIERS[1:])}"
     for number, own in phone.numbers.items():
         where = f"phone.numbers.{number}"
-        agent_id, _ = split_address(own.agent)
-        if agents is not None and agent_id not in agents:
-            known = meant_instead(agent_id, agents) or "; `voice-host agents` lists those that are"
-            yield f"{where}: there is no agent {agent_id!r} that is installed and allowed{known}"
+        if agents is not None and (missing := _why_nobody_answers(own.agent, agents)) is not None:
+            yield f"{where}: {missing}"
         if own.carrier is not None and own.carrier not in carriers:
             known = f"set up are {', '.join(carriers)}" if carriers else "none is set up"
             yield f"{where}: the carrier {own.carrier!r} is not set up in [phone.{own.carrier}]; {known}"
         elif own.carrier is None and len(carriers) > 1:
             yield f"{where} does not say whose number it is, and {' and '.join(carriers)} are set up: add `carrier`"
+
+
+def _why_nobody_answers(address: str, agents: Answering) -> str | None:
+    agent_id, target = split_address(address)
+    if agent_id not in agents:
+        known = meant_instead(agent_id, agents) or "; `voice-host agents` lists those that are"
+        return f"there is no agent {agent_id!r} that is installed and allowed{known}"
+    targets = agents[agent_id]
+    if target is None or targets is None or target in targets:
+        return None
+    return f"{agent_id} has no release or alias {target!r} that takes calls; {did_you_mean(target, targets)}"
+
+
+def _target_warnings(phone: PhoneSettings, agents: Answering) -> Iterator[str]:
+    for number, own in phone.numbers.items():
+        agent_id, target = split_address(own.agent)
+        if target is not None and agent_id in agents and agents[agent_id] is None:
+            yield f"phone.numbers.{number}: whether {agent_id} has a release or alias {target!r} cannot be checked here"
 
 
 def _number_warnings(phone: PhoneSettings, carriers: Collection[str]) -> Iterator[str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from voice_host.fleet.installed import installed_release
 from voice_host.plugins import BrokenAgent, DiscoveredAgent, installed_agents
 from voice_host.plugins.environment import agent_in
+from voice_host.releases.agent_releases import releases_at_start
 from voice_host.releases.environments import ENVIRONMENT, RELEASES
+from voice_host.releases.release import PRODUCTION
+from voice_host.releases.store import ReleaseStore, StoredAgent
 from voice_host.settings import Settings
 
 
@@ -39,6 +43,35 @@ def list_agents(settings: Settings) -> list[ListedAgent]:
     """Return all agents that are installed or deployed, sorted by id. Blocks, about 5 ms for each release."""
     listed = [*map(ListedAgent, installed_agents(settings)), *_deployed(settings.data_dir.absolute())]
     return sorted(listed, key=lambda each: (each.agent.id, each.release is not None))
+
+
+def targets_at_start(settings: Settings, listed: Collection[ListedAgent]) -> dict[str, set[str] | None]:
+    """Return what may follow the `@` in the address of each agent, once the host has started and if nothing is broken.
+
+    None: it is unknown, since the data directory cannot be read, or what it says of the agent is damaged. Blocks.
+
+    Args:
+        settings: of the host.
+        listed: of `list_agents`.
+    """
+    ids = {each.agent.id for each in listed}
+    here = (each.agent for each in listed if each.release is None)
+    installed = {agent.id: agent for agent in here if isinstance(agent, DiscoveredAgent)}
+    if settings.agents.isolation == "none":
+        return {agent_id: {installed[agent_id].version} if agent_id in installed else set() for agent_id in ids}
+    try:
+        stored = ReleaseStore(settings.data_dir).read()
+    except OSError:
+        return dict.fromkeys(ids)
+    return {agent_id: _targets(agent_id, stored.get(agent_id), installed.get(agent_id)) for agent_id in ids}
+
+
+def _targets(agent_id: str, stored: StoredAgent | None, installed: DiscoveredAgent | None) -> set[str] | None:
+    beside = None if installed is None else installed_release(installed)
+    agent = releases_at_start(agent_id, stored or StoredAgent(), beside)
+    if agent.damaged is not None:
+        return None
+    return {name for group in agent.routing.groups for name in group} - {PRODUCTION}
 
 
 def _deployed(data_dir: Path) -> Iterator[ListedAgent]:
