@@ -10,6 +10,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from fastapi.routing import APIRoute
 from rich.console import Console
 from starlette.responses import Response
@@ -30,6 +38,12 @@ from voice_host.settings import load_settings
 
 __all__ = ["plugins", "run"]
 
+
+def pem(key: PrivateKeyTypes, password: bytes | None = None) -> str:
+    encryption = NoEncryption() if password is None else BestAvailableEncryption(password)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode()
+
+
 TWILIO = """
 [phone.twilio]
 account_sid = "AC00000000000000000000000000000000"
@@ -40,12 +54,19 @@ TELNYX = f"""
 api_key = "KEY0123456789_abc"
 public_key = "{base64.b64encode(bytes(32)).decode()}"
 """
-VONAGE = """
+UNKNOWN_CURVE = """-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEGBG0wawIBAQQgAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+AAAAAAAAAAAAAAGhRANCAARrF9Hy4SxCR/i85uVjpEDydwN9gS3rM6D0oTlF2JjClk/jQuL+Gn+b
+jufrSnwPnhYrzjNXazFezsu2QGg3v1H1
+-----END PRIVATE KEY-----
+"""
+PEM = pem(rsa.generate_private_key(65537, 2048))
+VONAGE = f'''
 [phone.vonage]
 application_id = "00000000-0000-4000-8000-000000000000"
-private_key = "-----BEGIN PRIVATE KEY-----"
+private_key = """{PEM}"""
 signature_secret = "s"
-"""
+'''
 URL = 'public_url = "https://voice.example.com"\n'
 NUMBER = '[phone.numbers]\n"+15550100" = "front-desk"\n'
 GOOD = f"[phone]\n{URL}{NUMBER}{TWILIO}"
@@ -140,7 +161,6 @@ def test_no_address(tmp_path: Path) -> None:
             GOOD.replace('"front-desk"', '{ agent = "front-desk", carrier = "vonage" }'),
             ["the carrier 'vonage' is not set up in [phone.vonage]; set up are twilio"],
         ),
-        (GOOD.replace(TWILIO, VONAGE.replace("-----BEGIN", "")), ["phone.vonage.private_key is not a private key"]),
         (GOOD.replace(TWILIO, TELNYX) + OUTBOUND, ["phone.telnyx.connection_id is not set"]),
         (f"[phone]\n{URL}{OUTBOUND}{TWILIO}", ["there is no number to call from"]),
     ],
@@ -160,6 +180,26 @@ def test_a_public_key_that_is_none(tmp_path: Path, key: str) -> None:
     phone = settings.phone.model_copy(update={"telnyx": telnyx})
     [problem] = check_phone(settings.model_copy(update={"phone": phone})).problems
     assert "phone.telnyx.public_key is not Base64 of 32 bytes" in problem
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "secret",
+        "-----BEGIN PRIVATE KEY-----",
+        PEM[: len(PEM) // 2],
+        PEM.replace("BEGIN", "BEGINNING"),
+        PEM[:100] + PEM[101:],
+        pem(ec.generate_private_key(ec.SECP256R1())),
+        pem(rsa.generate_private_key(65537, 2048), b"password"),
+        UNKNOWN_CURVE,
+    ],
+    ids=["text", "line", "half", "other line", "letter missing", "other kind", "password", "unknown kind"],
+)
+def test_a_private_key_that_is_none(tmp_path: Path, key: str) -> None:
+    assert checked(tmp_path, GOOD.replace(TWILIO, VONAGE)).problems == ()
+    [problem] = checked(tmp_path, GOOD.replace(TWILIO, VONAGE.replace(PEM, key))).problems
+    assert "phone.vonage.private_key is not an RSA key in PEM form without a password" in problem
 
 
 def test_the_addresses_are_those_of_routes(tmp_path: Path) -> None:
@@ -198,11 +238,7 @@ def test_what_may_not_be_meant(tmp_path: Path, toml: str, warning: str) -> None:
 
 def test_no_secret_is_told(tmp_path: Path) -> None:
     secrets = ("wrong-token", "wrong-key", "wrong-pem")
-    toml = (
-        GOOD
-        + TELNYX.replace("KEY0123456789_abc", secrets[1])
-        + VONAGE.replace("-----BEGIN PRIVATE KEY-----", secrets[2])
-    )
+    toml = GOOD + TELNYX.replace("KEY0123456789_abc", secrets[1]) + VONAGE.replace(PEM, secrets[2])
     found = checked(tmp_path, toml.replace("0123456789abcdef0123456789abcdef", secrets[0]))
     assert [secret for secret in secrets if secret in repr(found)] == []
 

@@ -9,6 +9,7 @@ import uuid
 from typing import Any
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -23,7 +24,7 @@ def private_key(pem: str) -> RSAPrivateKey | None:
     """Return the key of an application; None: the text is no RSA key without a password."""
     try:
         key = load_pem_private_key(pem.encode(), None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         return None
     return key if isinstance(key, RSAPrivateKey) else None
 
