@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from voice_host.admission import ClientGuard
 from voice_host.clients.protocol import Played
 from voice_host.clients.spoken_audio import MARK_EVERY_MS, SpokenAudio
@@ -61,6 +63,24 @@ def test_marks_are_as_far_apart_as_they_may_be() -> None:
     assert audio.mark() is None
     audio.add(1, bytes(160))
     assert audio.mark() is not None
+
+
+@pytest.mark.parametrize("mark", ["3:0", "99:123", "2:481", "2:960", "2:99999999", "2:", "two"])
+def test_a_mark_that_was_not_sent_is_none(mark: str) -> None:
+    audio = line()
+    assert spoken(audio, 1, 8) == ["1:480", "1:3840"]
+    assert spoken(audio, 2, 1) == ["2:480"]
+    audio.add(2, bytes(480))  # has no mark yet
+    for _ in range(2):
+        with pytest.raises(ValueError, match=mark):
+            audio.played(mark)
+        assert audio.played("1:3840") == Played(1, 480)
+        assert audio.played("2:480") == Played(2, PIECE_MS)
+
+
+def test_a_mark_that_comes_before_any_was_sent_is_none() -> None:
+    with pytest.raises(ValueError, match="1:160"):
+        line().played("1:160")
 
 
 def test_a_reply_that_was_cut_has_no_further_mark() -> None:

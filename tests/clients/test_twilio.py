@@ -91,6 +91,7 @@ def test_the_id_of_a_stream_cannot_break_the_frames_that_name_it(fresh: TwilioPr
         (media(b"\xff", 5, timestamp="NaN"), "no valid frame"),
         (frame("dtmf", dtmf={"digit": "12"}), "no valid frame"),
         (frame("mark", mark={"name": "other"}), "was not sent"),
+        (frame("mark", mark={"name": "99:123"}), "was not sent"),
         (frame("mark"), "no valid frame"),
         (media(b"\xff", 5).replace("streamSid", "stream_id"), "no valid frame"),
         (frame("cheer"), "unknown event"),
@@ -143,6 +144,12 @@ def test_speech_is_sent_in_packets_of_20_ms_and_marks_say_what_was_played(starte
     assert played(started, last) == [Played(1, 125.0)]  # what it is filled up with is no speech
     assert started.tell(SpeechSent(1)) == ()
     assert started.speech(2, b"") == ()
+
+
+def test_a_mark_of_more_than_was_sent_was_not_played(started: TwilioProtocol) -> None:
+    _, first = sent(started.speech(1, b"\x7f" * 480))
+    assert "was not sent" in why(played(started, "1:99999999"))
+    assert played(started, first) == [Played(1, 60.0)]
 
 
 def test_marks_that_come_back_because_of_clear_were_not_played(started: TwilioProtocol) -> None:

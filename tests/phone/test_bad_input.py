@@ -298,6 +298,7 @@ def mistakes(carrier: str, line: Any) -> list[str | bytes]:
             '{"event": "websocket:sing"}',
             '{"event": "websocket:connected", "content-type": "audio/l16;rate=16000"}',
             '{"event": "websocket:notify", "payload": {"mark": "other"}}',
+            '{"event": "websocket:notify", "payload": {"mark": "99:123"}}',
             '{"event": "websocket:dtmf", "digit": "12"}',
             bytes(639),  # half a sample
         ]
@@ -319,6 +320,7 @@ def mistakes(carrier: str, line: Any) -> list[str | bytes]:
         json.dumps({"event": "media", key: stream, "media": {**packet, "payload": "%"}}),
         json.dumps({"event": "start", key: stream, "start": starts[carrier]}),
         json.dumps({"event": "mark", key: stream, "mark": {"name": "other"}}),
+        json.dumps({"event": "mark", key: stream, "mark": {"name": "99:123"}}),
         json.dumps({"event": "dtmf", key: stream, "dtmf": {"digit": "12"}}),
     ]
 

@@ -78,9 +78,11 @@ class SpokenAudio:
         """Return what a mark that came back tells; None: nothing, since its reply was cut.
 
         Raises:
-            ValueError: it is none of the marks.
+            ValueError: it was not sent. Of former replies, it is not known how long they were.
         """
         if (found := _MARK.fullmatch(mark)) is None:
             raise ValueError(mark)
-        reply = int(found[1])
-        return Played(reply, int(found[2]) / self._bytes_per_ms) if reply > self._cut else None
+        reply, played_bytes = int(found[1]), int(found[2])
+        if (reply, played_bytes) > (self._reply, self._marked_bytes):
+            raise ValueError(mark)
+        return Played(reply, played_bytes / self._bytes_per_ms) if reply > self._cut else None
