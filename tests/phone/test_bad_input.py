@@ -273,7 +273,9 @@ async def test_a_stream_that_is_not_what_was_agreed(
             assert await told(host, line, carrier) == [FAILED]
         assert watched.count == watched.logged("call_refused", agent_id="desk", code=4500) == 1
         assert failed.count == watched.logged("phone_call_over", carrier=carrier, outcome="failed") == 1
-        assert reason in watched.lines("call_refused")[0]["reason"]
+        [refused] = watched.lines("call_refused")
+        assert reason in refused["reason"]
+        assert watched.logged("phone_call_over", session_id=refused["session_id"]) == 1
         assert host.heard.sessions == []
 
 

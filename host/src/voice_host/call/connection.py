@@ -59,10 +59,16 @@ async def session_for(
 
 
 async def refuse(
-    client: ClientConnection, agent_id: str, code: CloseCode, reason: str, *, limit: str | None = None
+    client: ClientConnection,
+    agent_id: str,
+    code: CloseCode,
+    reason: str,
+    *,
+    session_id: str | None,
+    limit: str | None = None,
 ) -> None:
-    """Close a connection that gets no session. `limit`: the setting whose limit it is over."""
-    report_refusal(agent_id, code, reason, limit=limit)
+    """Close a connection that gets no session. `session_id` and `limit` are those of `report_refusal`."""
+    report_refusal(agent_id, code, reason, session_id=session_id, limit=limit)
     await client.refuse(code, reason)
 
 

@@ -184,10 +184,11 @@ class VoiceSessionHandler:
             )
         except OpeningFailed as failure:
             code = CloseCode.COULD_NOT_START if failure.limit is None else CloseCode.OVER_A_LIMIT
-            await refuse(client, self._manager.agent_id, code, str(failure), limit=failure.limit)
+            agent_id = self._manager.agent_id
+            await refuse(client, agent_id, code, str(failure), session_id=session_id, limit=failure.limit)
             return
         except SessionRefused as refusal:
-            await refuse(client, self._manager.agent_id, code_for(refusal), str(refusal))
+            await refuse(client, self._manager.agent_id, code_for(refusal), str(refusal), session_id=session_id)
             return
 
         end = CallEnd("shutdown")

@@ -27,17 +27,21 @@ class SessionHere(ValueError):
     """A session cannot be restored, because the manager has it."""
 
 
-def report_refusal(agent_id: str, code: int, reason: str, *, limit: str | None = None, **origin: str) -> None:
+def report_refusal(
+    agent_id: str, code: int, reason: str, *, session_id: str | None = None, limit: str | None = None, **origin: str
+) -> None:
     """Count and log a call that does not begin.
 
     Args:
         agent_id: who was called; empty: there is no such agent.
         code: the close code that the client gets.
         reason: as the client gets it.
+        session_id: which the session would have had, and other lines about the call have; None: it is not known.
         limit: the setting whose limit it is over.
         origin: log fields that say where the call came from.
     """
     if limit is not None:
         metrics.LIMITS_EXCEEDED.labels(agent_id, limit).inc()
     metrics.CALLS_REFUSED.labels(agent_id, str(int(code))).inc()
-    log.info("call_refused", agent_id=agent_id, code=int(code), reason=reason, **origin)
+    session = {} if session_id is None else {"session_id": session_id}
+    log.info("call_refused", agent_id=agent_id, **session, code=int(code), reason=reason, **origin)

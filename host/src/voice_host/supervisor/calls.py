@@ -206,6 +206,6 @@ class WorkerCalls:
 
 async def _refuse(connection: ClientConnection, lease: Lease, code: CloseCode, reason: str) -> None:
     """Accept a connection that no worker takes, and close it with a code, which a browser could not see otherwise."""
-    report_refusal(lease.agent_id, code, reason)
+    report_refusal(lease.agent_id, code, reason, session_id=lease.session_id)
     await connection.accept()
     await connection.refuse(code, reason)
