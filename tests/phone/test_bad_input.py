@@ -302,6 +302,7 @@ def mistakes(carrier: str, line: Any) -> list[str | bytes]:
             '{"event": "websocket:notify", "payload": {"mark": "other"}}',
             '{"event": "websocket:notify", "payload": {"mark": "99:123"}}',
             '{"event": "websocket:dtmf", "digit": "12"}',
+            '{"event": "websocket:dtmf", "digit": "A"}',
             bytes(639),  # half a sample
         ]
     key, stream = ("streamSid", line.stream_sid) if carrier == "twilio" else ("stream_id", "S-" + line.id)
@@ -324,6 +325,7 @@ def mistakes(carrier: str, line: Any) -> list[str | bytes]:
         json.dumps({"event": "mark", key: stream, "mark": {"name": "other"}}),
         json.dumps({"event": "mark", key: stream, "mark": {"name": "99:123"}}),
         json.dumps({"event": "dtmf", key: stream, "dtmf": {"digit": "12"}}),
+        json.dumps({"event": "dtmf", key: stream, "dtmf": {"digit": "A"}}),
     ]
 
 
