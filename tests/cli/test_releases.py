@@ -260,12 +260,19 @@ def test_what_cannot_be_deployed_is_refused_before_the_host_is_asked(run: Run, h
 
 
 def test_reloading_names_the_agents_and_what_needs_a_restart(run: Run, host: Asked) -> None:
-    host.answers({"changed": ["night-desk"], "needs_restart": ["server.port"]})
+    host.answers({"changed": ["night-desk"], "taken_over": ["phone.numbers"], "needs_restart": ["server.port"]})
     reloaded = run("reload", "--url", host.url)
     assert reloaded.stdout == (
-        "New settings for night-desk.\nChanged, but only in effect after a restart of the host: server.port\n"
+        "New settings for night-desk.\n"
+        "Changed, and in effect: phone.numbers\n"
+        "Changed, but only in effect after a restart of the host: server.port\n"
     )
     assert json.loads(run("reload", "--json", "--url", host.url).stdout)["changed"] == ["night-desk"]
+
+
+def test_reloading_says_that_nothing_has_changed(run: Run, host: Asked) -> None:
+    host.answers({"changed": [], "taken_over": [], "needs_restart": []})
+    assert run("reload", "--url", host.url).stdout == "No settings have changed.\n"
 
 
 def test_without_a_host_a_command_says_how_to_name_one(run: Run) -> None:

@@ -60,7 +60,11 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 async def test_changed_settings_of_an_agent_take_effect(host: Host) -> None:
     host.write(TEXT.replace("ada", "grace").replace("max_calls = 1", "max_calls = 2"))
-    assert (await host.live.reload()).model_dump() == {"changed": ("night-desk",), "needs_restart": ()}
+    assert (await host.live.reload()).model_dump() == {
+        "changed": ("night-desk",),
+        "taken_over": (),
+        "needs_restart": (),
+    }
     assert host.live.current is host.last
     assert host.last.for_agent("night-desk").settings["who"] == "grace"
     assert host.last.for_agent("night-desk").max_calls == 2
@@ -81,9 +85,24 @@ async def test_what_needs_a_restart_is_named_and_stays(host: Host) -> None:
 async def test_telephone_numbers_take_effect_and_accounts_need_a_restart(host: Host) -> None:
     account = "[phone.twilio]\naccount_sid = 'AC" + "0" * 32 + "'\nauth_token = 'sekret-token'\n"
     host.write(TEXT + "[phone]\npublic_url = 'https://a.example'\n[phone.numbers]\n'+15550100' = 'desk'\n" + account)
-    assert (await host.live.reload()).needs_restart == ("phone.public_url", "phone.twilio")
+    reloaded = await host.live.reload()
+    assert reloaded.needs_restart == ("phone.public_url", "phone.twilio")
+    assert reloaded.taken_over == ("phone.numbers",)
     assert host.last.phone.numbers["+15550100"].agent == "desk"
     assert (host.last.phone.public_url, host.last.phone.twilio) == (None, None)
+
+
+async def test_keys_and_variables_that_take_effect_are_named(host: Host) -> None:
+    host.write(TEXT + "[sessions]\nmax_parked = 7\n[phone.sentences]\nlanguage = 'de-DE'\n")
+    (host.file.parent / ".env").write_text("VOICE_HOST_LLM_API_KEY=sekret\n", encoding="utf-8")
+    reloaded = await host.live.reload()
+    assert reloaded.model_dump() == {
+        "changed": (),
+        "taken_over": ("sessions.max_parked", "phone.sentences", "VOICE_HOST_LLM_API_KEY"),
+        "needs_restart": (),
+    }
+    again = await host.live.reload()
+    assert not any(again.model_dump().values())
 
 
 async def test_keys_of_an_agent_that_need_a_restart_are_named(host: Host) -> None:

@@ -74,7 +74,11 @@ async def test_staging_has_its_own_settings_and_new_ones_reach_new_calls_alone(
             (tmp_path / "staging-token").write_text("renewed")
             file.write_text(SETTINGS.replace('{ env = "CRM_TOKEN" }', '"written"') + "[limits]\nmax_calls = 7\n")
             reloaded = await host.done("reload", "--json")
-            assert reloaded.json == {"changed": ["night-desk"], "needs_restart": ["limits.max_calls"]}
+            assert reloaded.json == {
+                "changed": ["night-desk"],
+                "taken_over": [],
+                "needs_restart": ["limits.max_calls"],
+            }
             assert await settings_of(host, "night-desk") == {"crm_token": "written"}
             assert await settings_of(host, "night-desk@staging") == {"crm_token": "renewed"}
 

@@ -142,10 +142,14 @@ async def reload(host: RunningHost, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(found)
         return
-    agents = ", ".join(found["changed"])
-    print_line(f"New settings for {agents}." if agents else "No settings of agents have changed.")
+    if found["changed"]:
+        print_line(f"New settings for {', '.join(found['changed'])}.")
+    if found["taken_over"]:
+        print_line(f"Changed, and in effect: {', '.join(found['taken_over'])}")
     if found["needs_restart"]:
         print_line(f"Changed, but only in effect after a restart of the host: {', '.join(found['needs_restart'])}")
+    if not any(found.values()):
+        print_line("No settings have changed.")
 
 
 def _of(agent_id: str) -> str:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from voice_host.front.authorization import Authorization
 from voice_host.observability.logs import get_logger, redact_in_logs
 from voice_host.settings import Settings, SettingsError, known_secrets
+from voice_host.settings.model import Tables
 from voice_host.supervisor.release_fleet import ReleaseFailed, ReleaseFleet
 
 log = get_logger(__name__)
@@ -35,6 +36,9 @@ class Reloaded(BaseModel):
     """What came of reading the settings again."""
 
     changed: tuple[str, ...] = Field(description="Agents whose settings have changed: they got new workers.")
+    taken_over: tuple[str, ...] = Field(
+        description="Keys of other tables, and variables of services, that have changed and are in effect."
+    )
     needs_restart: tuple[str, ...] = Field(description="Keys that have changed and need a restart of the host.")
 
 
@@ -85,7 +89,7 @@ class LiveSettings:
                 log.error("settings_not_reloaded", problems=[str(problem) for problem in error.problems])
                 raise ReloadFailed(problems, "correct them and reload again; the host continues as before") from error
             before = self.current
-            needs_restart = tuple(_changed_keys(before, read))
+            needs_restart = tuple(_keys_for_a_restart(before, read))
             fixed: dict[str, Any] = {name: getattr(before, name) for name in FIXED}
             phone = read.phone.model_copy(update={name: getattr(before.phone, name) for name in FIXED_OF_PHONE})
             after = read.model_copy(update={**fixed, "phone": phone})
@@ -100,8 +104,9 @@ class LiveSettings:
                 raise ReloadFailed(f"{failed.report}; it continues with its former settings", hint) from failed
             self.current = after
             changed = tuple(sorted(_changed_agents(before, after)))
-            log.info("settings_reloaded", agents=changed, needs_restart=needs_restart)
-            return Reloaded(changed=changed, needs_restart=needs_restart)
+            taken_over = (*_changed_keys(before, after), *_changed_variables(before, after))
+            log.info("settings_reloaded", agents=changed, taken_over=taken_over, needs_restart=needs_restart)
+            return Reloaded(changed=changed, taken_over=taken_over, needs_restart=needs_restart)
 
 
 def _changed_agents(before: Settings, after: Settings) -> set[str]:
@@ -110,15 +115,35 @@ def _changed_agents(before: Settings, after: Settings) -> set[str]:
 
 
 def _changed_keys(before: Settings, after: Settings) -> list[str]:
-    """Return the keys of fixed tables that differ, such as `server.port`."""
+    """Return the keys that differ, such as `server.port`, but for those of agents."""
     changed = []
-    for name in FIXED:
+    for name in Tables.model_fields:
         old, new = getattr(before, name), getattr(after, name)
         if isinstance(old, BaseModel):
             changed += [f"{name}.{key}" for key in type(old).model_fields if getattr(old, key) != getattr(new, key)]
-        elif old != new:
+        elif old != new and name != "agent":
             changed.append(name)
-    changed += [f"phone.{key}" for key in FIXED_OF_PHONE if getattr(before.phone, key) != getattr(after.phone, key)]
+    return changed
+
+
+def _changed_variables(before: Settings, after: Settings) -> list[str]:
+    """Return the variables of models and speech services that differ."""
+    old, new = _variables(before), _variables(after)
+    return [name for name in new if new[name] != old.get(name)]
+
+
+def _variables(settings: Settings) -> dict[str, Any]:
+    models = (settings.keys, *settings.speech_options.values())
+    fields = (
+        (field.alias, getattr(model, name)) for model in models for name, field in type(model).model_fields.items()
+    )
+    return {alias: value for alias, value in fields if alias is not None}
+
+
+def _keys_for_a_restart(before: Settings, after: Settings) -> list[str]:
+    """Return the keys that differ and that only a restart puts into effect."""
+    fixed_of_phone = {f"phone.{key}" for key in FIXED_OF_PHONE}
+    changed = [key for key in _changed_keys(before, after) if key.partition(".")[0] in FIXED or key in fixed_of_phone]
     return changed + [
         f"agent.{agent_id}.{key}"
         for agent_id in sorted({*before.agent, *after.agent})
