@@ -171,7 +171,7 @@ def test_a_response_that_was_cut_before_it_began_is_told_as_cancelled() -> None:
     session = Session()
     session.send("conversation.item.create", item=TEXT)
     session.send("response.create")
-    session.tell(call.ReplyCut(1, ""))
+    session.tell(call.TurnTaken("Hello", typed=True), call.ReplyCut(1, ""))
     assert session.last["response"]["status"] == "cancelled"
 
 
@@ -233,7 +233,8 @@ def test_a_cancel_stops_the_response_and_is_its_reason() -> None:
     assert "input_audio_buffer.speech_started" not in session.reader.kinds
 
 
-def test_a_cancel_in_the_greeting_is_also_of_the_answer_that_was_asked_for() -> None:
+def committed_in_the_greeting() -> Session:
+    """Return a session whose client has committed audio over the greeting, and asked for an answer."""
     session = Session()
     session.send("session.update", session={"audio": {"input": {"turn_detection": None}}})
     session.tell(call.Ready("s1", "desk", 16000, 24000, greets=True), call.ReplyText(1, "Hello there."))
@@ -241,11 +242,32 @@ def test_a_cancel_in_the_greeting_is_also_of_the_answer_that_was_asked_for() -> 
     session.send("input_audio_buffer.append", audio=SILENCE)
     session.send("input_audio_buffer.commit")
     assert session.send("response.create", response={"metadata": {"number": "1"}}) == [Respond("")]
+    return session
+
+
+def test_a_cancel_in_the_greeting_is_also_of_the_answer_that_was_asked_for() -> None:
+    session = committed_in_the_greeting()
     assert session.send("response.cancel") == [Stop()]
     session.tell(call.AnswerWithdrawn(), call.ReplyCut(1, "Hello"))
     greeting, answer = (event["response"] for event in session.reader.of("response.done"))
     assert (greeting["status"], greeting["output"][0]["content"][0]["transcript"]) == ("cancelled", "Hello")
     assert (answer["status"], answer["output"], answer["metadata"]) == ("cancelled", [], {"number": "1"})
+
+
+def test_a_cancel_of_the_greeting_alone_leaves_the_answer_that_was_asked_for() -> None:
+    session = committed_in_the_greeting()
+    greeting = session.reader.of("response.created")[-1]["response"]["id"]
+    assert session.send("response.cancel", response_id=greeting) == [Stop(withdraws=False)]
+    session.tell(call.ReplyCut(1, "Hello"), call.TurnTaken("What time is it?", typed=False), call.ReplyBegun(2))
+    assert [event["response"]["metadata"] for event in session.reader.of("response.created")] == [None, {"number": "1"}]
+
+
+def test_a_reply_of_the_hosts_own_is_not_the_one_that_was_asked_for() -> None:
+    session = committed_in_the_greeting()
+    session.tell(call.SpeechSent(1), over(1), call.ReplyText(2, "Are you still there?"), call.SpeechSent(2), over(2))
+    session.tell(call.TurnTaken("What time is it?", typed=False), call.ReplyBegun(3))
+    metadata = [event["response"]["metadata"] for event in session.reader.of("response.created")]
+    assert metadata == [None, None, {"number": "1"}]
 
 
 def test_usage_and_what_follows_a_cut_reply() -> None:

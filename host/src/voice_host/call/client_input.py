@@ -116,8 +116,9 @@ async def _take(call: Call, guard: ClientGuard, direct: _Direct, event: ClientEv
                 await call.over_limit(violation, unanswered=True)
             else:
                 await call.dispatch(turns.TurnFinished(text, typed=True))
-        case Stop():
-            await call.manual.withdraw()
+        case Stop(withdraws):
+            if withdraws:
+                await call.manual.withdraw()
             await call.dispatch(turns.StopRequested())
         case Reset():
             await call.dispatch(turns.ResetRequested())

@@ -80,7 +80,13 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The caller wants the agent to stop speaking."""
+    """The caller wants the agent to stop speaking.
+
+    Attributes:
+        withdraws: and does not want the answer that was asked for (`Respond`), if it has not begun.
+    """
+
+    withdraws: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from voice_host.call import events as call
@@ -62,6 +63,23 @@ MAX_METADATA_TEXT = 512
 _NOT_METADATA = {"model", "token"}
 
 
+@dataclass(slots=True)
+class _Request:
+    """A `response.create` whose response has not begun.
+
+    Attributes:
+        event_id: the client's.
+        metadata: the client's.
+        spoken: it is for committed audio, perhaps with typed text before; otherwise for typed text or the greeting.
+        is_next: the next reply that begins answers it.
+    """
+
+    event_id: str | None
+    metadata: Any
+    spoken: bool
+    is_next: bool
+
+
 class OpenAIRealtime:
     """One session of the OpenAI Realtime API (`ClientProtocol`).
 
@@ -78,9 +96,9 @@ class OpenAIRealtime:
         self._configured = False
         self._pending: list[str] = []  # typed, and not answered yet
         self._commits = 0  # committed by the client, and not answered yet
-        self._asked: client.ResponseCreate | None = None  # until its response begins
+        self._asked: _Request | None = None
         self._cancelled = False  # the client has cancelled the response
-        self._never_begun = False  # one was cancelled before it began, which is still to be told
+        self._never_begun: _Request | None = None  # it was cancelled, which is still to be told
         self._greeting = False  # the agent's greeting is to come, or in progress
 
     @property
@@ -154,7 +172,7 @@ class OpenAIRealtime:
                     message = "Cancellation failed: no active response found."  # LiveKit knows it by its beginning
                     raise EventError(message, "response_cancel_not_active", malformed=False)
                 self._cancelled = True
-                return [Stop()]
+                return [Stop(withdraws=response_id is None)]
             case _:
                 raise EventError(f"{event.type} is not supported.", "unsupported_event", "type")
 
@@ -216,13 +234,13 @@ class OpenAIRealtime:
         if not answers and not self._greeting:
             message = "There is nothing to answer: add an item or commit audio first."
             raise EventError(message, "nothing_to_answer", malformed=False)
-        self._asked, self._responses.next_metadata = event, metadata
+        self._asked = _Request(event.event_id, metadata, spoken=self._commits > 0, is_next=not answers)
         if not answers:
             return []  # the greeting is what it asks for
         self._greeting, self._cancelled = False, active
         text, self._pending = "\n".join(self._pending), []
-        spoken, self._commits = self._commits > 0, 0
-        return [Respond(text) if spoken else Typed(text)]
+        self._commits = 0
+        return [Respond(text) if self._asked.spoken else Typed(text)]
 
     # --- to the client --------------------------------------------------------------------------------------------
 
@@ -247,6 +265,8 @@ class OpenAIRealtime:
                 return self._turns.stopped()
             case call.TurnTaken(text, typed):
                 self._greeting = False
+                if self._asked is not None and self._asked.spoken != typed:
+                    self._asked.is_next = True
                 return [] if typed or self._session.manual else self._turns.taken(text)
             case call.TurnCommitted(text):
                 return self._turns.transcribed(text)
@@ -255,7 +275,7 @@ class OpenAIRealtime:
                 return [self._events.error(_REFUSALS.get(code, "refused"), reason, kind=kind)]
             case call.AnswerWithdrawn():
                 # What was committed waits for the next `response.create`.
-                self._asked, self._commits, self._never_begun = None, self._commits + 1, True
+                self._never_begun, self._asked, self._commits = self._asked, None, self._commits + 1
                 return [] if self._responses.active is not None else self._tell_never_begun()
             case call.Problem("draining", fatal=False):
                 return []  # the session goes on, but there are clients that end at any error
@@ -286,14 +306,16 @@ class OpenAIRealtime:
         return []
 
     def _begin(self, reply: int) -> list[Event]:
-        begun = self._responses.begin(reply)
+        if self._asked is None or not self._asked.is_next:
+            return self._responses.begin(reply)
+        begun = self._responses.begin(reply, self._asked.metadata)
         if begun:
             self._asked = None
         return begun
 
     def _cut(self, cut: call.ReplyCut) -> list[Event]:
         # A response that the client has asked for is told to it, even if it was cut before it began.
-        begun = self._begin(cut.reply) if self._asked is not None else []
+        begun = self._begin(cut.reply) if self._asked is not None and self._asked.is_next else []
         by_client, self._cancelled, self._greeting = self._cancelled, False, False
         started = self._turns.tell_started() if self._responses.audible and not by_client else []
         cause: Cause = "client_cancelled" if by_client else "turn_detected"
@@ -302,15 +324,15 @@ class OpenAIRealtime:
 
     def _tell_never_begun(self) -> list[Event]:
         """Tell of a response that was cancelled before it began, after the one that was in progress."""
-        if not self._never_begun:
+        if (request := self._never_begun) is None:
             return []
-        self._never_begun = self._cancelled = False
-        return self._responses.never_begun()
+        self._never_begun, self._cancelled = None, False
+        return self._responses.never_begun(request.metadata)
 
     def _problem(self, problem: call.Problem) -> Event:
         event_id = None
         if problem.unanswered and self._asked is not None:
-            event_id, self._asked, self._responses.next_metadata = self._asked.event_id, None, None
+            event_id, self._asked = self._asked.event_id, None
         if problem.code in _MISTAKES:
             return self._events.error(_MISTAKES[problem.code], problem.message, event_id=event_id)
         return self._events.error(problem.code, problem.message, kind="server_error")

@@ -60,8 +60,6 @@ class Responses:
         self._current: Response | None = None
         self._by_item: OrderedDict[str, Response] = OrderedDict()
         self._conversation_id = events.id("conv")
-        self.next_metadata: Any = None
-        """The client's metadata of the response that it has asked for."""
 
     @property
     def active(self) -> Response | None:
@@ -77,12 +75,12 @@ class Responses:
         """Whether a reply has begun a response, or a later one has."""
         return self._current is not None and reply <= self._current.reply
 
-    def begin(self, reply: int) -> list[Event]:
-        """Begin the response of a reply, unless it has begun."""
+    def begin(self, reply: int, metadata: Any = None) -> list[Event]:
+        """Begin the response of a reply, unless it has begun. `metadata`: the client's, if it has asked for it."""
         if self.is_known(reply):
             return []
         unfinished = self.cancelled("turn_detected", self.active.transcript) if self.active is not None else []
-        response = self._current = self._new(reply)
+        response = self._current = self._new(reply, metadata)
         item = response.item
         self._by_item[item.id] = response
         if len(self._by_item) > MAX_RESPONSES:
@@ -98,10 +96,9 @@ class Responses:
             self._part_event("response.content_part.added", response, part=_part(response, "")),
         ]
 
-    def _new(self, reply: int) -> Response:
+    def _new(self, reply: int, metadata: Any) -> Response:
         kind: Kind = "output_text" if self._session.text_only else "output_audio"
         item = Item(self._events.id("item"), "assistant", kind, status="in_progress")
-        metadata, self.next_metadata = self.next_metadata, None
         return Response(reply, self._events.id("resp"), item, metadata)
 
     def text(self, text: str) -> list[Event]:
@@ -142,9 +139,9 @@ class Responses:
             part,
         ]
 
-    def never_begun(self) -> list[Event]:
-        """A response that was asked for is cancelled before it begins."""
-        response = self._new(0)
+    def never_begun(self, metadata: Any) -> list[Event]:
+        """A response that was asked for, with the client's metadata, is cancelled before it begins."""
+        response = self._new(0, metadata)
         details = {"type": "cancelled", "reason": "client_cancelled"}
         done = {**self._described(response, "cancelled", details, _usage(0, 0)), "output": []}
         return [
