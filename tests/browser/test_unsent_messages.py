@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -53,6 +55,19 @@ async def test_a_message_is_typed_once_although_its_first_call_fails(
     await expect(alert).to_contain_text("could not be started")
     await expect(field).to_have_value("")
     await expect(said).to_have_text(["Are you open on Sunday?", "Thanks"])
+
+
+@pytest.mark.parametrize("shown", ["talk page", "widget"])
+async def test_a_message_is_not_lost_when_the_caller_hangs_up_before_it_was_sent(
+    page: Page, host: ScriptedHost, site: CustomerSite, shown: str
+) -> None:
+    host.script = refuse_once_asked
+    await page.goto(host.url if shown == "talk page" else site.show(host.url, INLINE))
+    await type_message(page, "Are you open")
+    await host.call()
+    await page.get_by_role("button", name=re.compile("Hang up|End")).click()
+    await expect(page.get_by_role("textbox", name="Message")).to_have_value("Are you open")
+    await expect(page.locator(".user:not(.partial) .bubble")).to_have_count(0)
 
 
 async def test_a_message_stays_in_the_field_of_a_widget_that_cannot_call(

@@ -283,7 +283,7 @@ async def test_a_page_without_an_agent_or_a_token_is_told(page: Page, host: Scri
     page.on("console", lambda line: logged.append(line.text))
     await page.goto(site.show(host.url, body))
     await page.get_by_role("button", name="Start talking").click()
-    await expect(page.get_by_role("alert")).to_contain_text("could not get a call token. Try again")
+    await expect(page.get_by_role("alert")).to_contain_text("got no call token. Try again")
     assert any("/voice-token answered 401" in line for line in logged)
     assert host.calls == []
     await page.evaluate("document.querySelector('voice-agent').removeAttribute('agent')")

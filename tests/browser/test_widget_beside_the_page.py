@@ -20,6 +20,9 @@ FOR_ALL_ELEMENTS = {
       border: 1px solid; min-width: 50vw; min-height: 50vh; overflow: hidden; transform: translateX(9px) }""",
     "words": """body * { font-family: 'Courier New'; font-size: 30px; color: #c00; line-height: 1.8;
       letter-spacing: 3px; text-transform: uppercase; text-align: right; cursor: crosshair }""",
+    "layout": """body > * { display: grid; grid-template-columns: 1fr 1fr; columns: 2; aspect-ratio: 16/9 }
+      body > * { contain: strict } *::before { content: 'XX'; display: block }""",
+    "effects": "body > * { rotate: 9deg; zoom: 1.5; scale: 0.5; translate: 9px; perspective: 9px; opacity: 0.3 }",
     "variables": "* { --accent: red; --text: red; --inset: 0px; --inset-block: 9rem; --inset-inline: 9rem }",
 }
 
@@ -120,6 +123,8 @@ async def test_what_is_typed_into_the_widget_is_none_of_the_keyboard_shortcuts_o
     await expect(microphones).to_be_visible()
     await microphones.press("s")
     assert await page.evaluate("pressed") == []
+    await message.press("Control+k")
+    assert await page.evaluate("[...new Set(pressed.splice(0))]") == ["Control", "k"]
     await page.get_by_role("button", name="Hang up").press("x")
     await message.press("Escape")  # which dialogs of the page may wait for
     await expect(page.get_by_role("button", name="Talk to us")).to_be_focused()

@@ -23,7 +23,7 @@ export class Conversation {
   /**
    * Opens the call. Do this directly in a click or key press, or browsers may block audio. `view` has `changed()`,
    * `level(0..1)`, `microphoneOpened()`, `problem(text, code)` and, once and last, `ended({ text, failed, hostGone,
-   * draining, credentialNeeded, unsent })`; `unsent`: typed turns that a call that failed did not send.
+   * draining, credentialNeeded, unsent })`; `unsent`: typed turns that were not sent.
    * `options` are those of `connect`: `microphone`, `inputDevice`, `outputDevice`, `metadata`, and `resumeToken`, which
    * resumes the call of an earlier page. `details` has what the panel shows: `log` and `waterfall`.
    */
@@ -174,7 +174,7 @@ export class Conversation {
 
   #onEnded(end) {
     const { code, wasLost } = end;
-    const unsent = end.failed ? this.#call.unsent : [];
+    const { unsent } = this.#call;
     this.#transcript.withdraw(unsent);
     this.#transcript.endCall();
     this.#view.level(0);

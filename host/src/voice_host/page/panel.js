@@ -18,7 +18,7 @@ export class Panel {
     toggle.addEventListener("click", () => this.toggle());
     close.addEventListener("click", () => this.#show(false));
     panel.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.#show(false);
+      if (event.key === "Escape" && !event.isComposing) this.#show(false);
     });
     for (const tab of this.#tabs) {
       tab.addEventListener("click", () => {

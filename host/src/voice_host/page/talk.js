@@ -244,7 +244,7 @@ function startCall({ withMicrophone, muted = false, token = null }) {
 function endCall({ text, failed, hostGone, draining, credentialNeeded, unsent }, withMicrophone) {
   lastFacts = conversation.facts;
   conversation = null;
-  page.message.value = [...unsent, page.message.value].filter(Boolean).join(" "); // typed turns of a failed call
+  page.message.value = [...unsent, page.message.value].filter(Boolean).join(" "); // typed turns that were not sent
   if (hostGone) callAfterRestart = { withMicrophone };
   // A followed host restarts after each save, which is no problem to show.
   const isReplaced = draining && isFollowed;

@@ -68,7 +68,7 @@ const CAUSES = {
 const ENDS = {
   hung_up: "You hung up.",
   ended: "The call has ended.",
-  token_failed: "There is no permission to call: the page could not get a call token. Try again in a moment.",
+  token_failed: "The call could not begin: the page got no call token. Try again in a moment.",
   not_authorised: "There is no permission to call: the page needs a valid call token. Reload the page and try again.",
   origin_not_allowed: "The voice service does not take calls from this site. Its operator must allow the site’s address.",
   no_such_agent: "The voice service has no such agent.",

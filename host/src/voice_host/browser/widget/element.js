@@ -286,10 +286,8 @@ export class VoiceAgent extends HTMLElement {
     const { unsent } = this.#call;
     this.#call = null;
     const text = this.#texts[end.cause] ?? end.message;
-    if (end.failed) {
-      this.#view.log.withdraw(unsent);
-      this.#view.giveBack(unsent);
-    }
+    this.#view.log.withdraw(unsent);
+    this.#view.giveBack(unsent);
     this.#view.log.endCall();
     this.#view.level(0);
     if (end.failed) this.#showProblem(text);

@@ -35,9 +35,39 @@ const CSS = `
   border: none !important;
   background: none !important;
   box-shadow: none !important;
+  outline: none !important;
+  border-radius: 0 !important;
   overflow: visible !important;
+  columns: auto !important;
+  grid-template: none !important;
+  aspect-ratio: auto !important;
+  contain: none !important;
   transform: none !important;
+  translate: none !important;
+  rotate: none !important;
+  scale: none !important;
+  zoom: 1 !important;
+  perspective: none !important;
+  animation: none !important;
+  opacity: 1 !important;
+  filter: none !important;
+  clip-path: none !important;
+  mask: none !important;
+  mix-blend-mode: normal !important;
+  text-decoration: none !important;
+  user-select: text !important;
   pointer-events: none !important;
+}
+
+:host::before,
+:host::after {
+  content: none !important;
+}
+
+@media print {
+  :host(:not([placement="inline"])) {
+    display: none !important;
+  }
 }
 
 :host([placement^="top-"]) {
@@ -384,9 +414,9 @@ input::placeholder {
 }
 `;
 
-/** The rules for `theme="dark"`, which also hold without the attribute `theme` where the person's system is dark. */
+/** The rules for `theme="dark"`, which also hold without `theme="light"` where the person's system is dark. */
 const DARK = /:host\(\[theme="dark"\]\) .frame (\{[^}]*\})/.exec(CSS)[1];
-const AUTO_DARK = `@media (prefers-color-scheme: dark) { :host(:not([theme])) .frame ${DARK} }`;
+const AUTO_DARK = `@media (prefers-color-scheme: dark) { :host(:not([theme="light"])) .frame ${DARK} }`;
 
 let made = null;
 

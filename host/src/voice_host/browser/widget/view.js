@@ -147,11 +147,11 @@ export class View {
     this.#talk.addEventListener("click", () => actions.talk());
     this.#stop.addEventListener("click", () => actions.stop());
     this.#hangUp.addEventListener("click", () => actions.hangUp());
-    this.#panel.addEventListener("keydown", ({ key }) => key === "Escape" && actions.close());
+    this.#panel.addEventListener("keydown", ({ key, isComposing }) => key === "Escape" && !isComposing && actions.close());
     // The page sees the widget as the target, not the field, and would take what is typed for its keyboard shortcuts.
     for (const type of ["keydown", "keypress", "keyup"]) {
       for (const field of [this.#input, this.microphones.select]) {
-        field.addEventListener(type, (event) => LEFT_TO_THE_PAGE.has(event.key) || event.stopPropagation());
+        field.addEventListener(type, (event) => isForThePage(event) || event.stopPropagation());
       }
     }
     form.addEventListener("submit", (event) => {
@@ -161,6 +161,11 @@ export class View {
       if (text !== "") actions.say(text);
     });
   }
+}
+
+/** Whether a key is no typing, but for the page: Escape and Tab, and shortcuts such as Ctrl+K. AltGr is Ctrl and Alt. */
+function isForThePage({ key, ctrlKey, metaKey, altKey }) {
+  return LEFT_TO_THE_PAGE.has(key) || ((ctrlKey || metaKey) && !altKey);
 }
 
 function statusText(texts, state, microphone) {
