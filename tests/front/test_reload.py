@@ -131,6 +131,12 @@ async def test_an_agent_that_does_not_start_is_named(host: Host) -> None:
     assert raised.value.hint == "start its database"
 
 
+async def test_what_takes_effect_although_an_agent_does_not_start_is_named(host: Host) -> None:
+    host.write("[sessions]\nresume_grace_s = 31\n" + TEXT + "settings.broken = true\n")
+    with pytest.raises(ReloadFailed, match=r"its former settings; changed, and in effect: sessions\.resume_grace_s$"):
+        await host.live.reload()
+
+
 async def test_secrets_and_variables_of_files_are_read_again(host: Host, tmp_path: Path) -> None:
     secret, dotenv = tmp_path / "secret", tmp_path / ".env"
     secret.write_text("first")

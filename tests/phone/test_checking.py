@@ -118,6 +118,7 @@ def test_an_address_that_carriers_cannot_use(tmp_path: Path, url: str, problem: 
         ("https://voice.example.com", '["*.example.org", "example.com"]', True),
         ("https://Voice.Example.com:8443", '["voice.example.com"]', False),
         ("https://voice.example.com", '["*.example.com"]', False),
+        ("https://voice.example.com", '["Voice.Example.com"]', False),
         ("https://voice.example.com", '["*"]', False),
         ("https://8.8.8.8", '["localhost"]', False),  # addresses are always allowed
     ],
@@ -267,6 +268,9 @@ def test_check_knows_what_is_deployed(run: Run, plugins: PluginFolder) -> None:
         return found
 
     assert problem("1.0") is None  # installed beside the host
+    assert "'nosuch' that takes calls" in str(problem("nosuch"))
+    elsewhere = {"VOICE_HOST_DATA__DIR": "data-of-the-running-host"}  # which is not there where an image is built
+    assert problem("nosuch", **elsewhere) is None
     routing = Routing(traffic={"1.0": 100}, aliases={"staging": "1.4"})
     store.write("hello", StoredRouting(installed="1.0", routing=routing))
     assert [problem(target) for target in ("1.0", "1.4", "staging")] == [None, None, None]

@@ -103,7 +103,7 @@ class Carrier(ABC):
             raise CallFailed(f"{url} cannot be called: {words}", hint) from error
         if response.status != 200:
             hint = {
-                403: "signatures are computed over [phone] public_url: are address and account those of the host?",
+                403: "are account and secrets those of the host, and its [phone] public_url the address that you call?",
                 404: "does the host have this carrier in [phone]?",
             }.get(response.status, "is the address in --url that of a host? then its log says why")
             raise CallFailed(f"the host answered the carrier's webhook with {response.status}", hint)

@@ -90,7 +90,8 @@ def create_host_app(
     if allowed_origins:
         app.add_middleware(CrossOrigin, allowed=allowed_origins)
     app.add_middleware(SameSiteSockets, allowed=allowed_origins)
-    names_from = "server.allowed_hosts" + (" and phone.public_url" if settings.phone.public_url else "")
+    by_phone = settings.server.allowed_hosts is None and settings.phone.public_url is not None
+    names_from = "server.allowed_hosts" + (" and phone.public_url" if by_phone else "")
     app.add_middleware(AllowedHosts, allowed_hosts=list(allowed_hosts), from_settings=names_from)
     app.add_middleware(SecurityHeaders)
     add_browser_client(app)

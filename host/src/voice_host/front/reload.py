@@ -35,9 +35,10 @@ Load = Callable[[], Settings]
 class Reloaded(BaseModel):
     """What came of reading the settings again."""
 
-    changed: tuple[str, ...] = Field(description="Agents whose settings have changed: they got new workers.")
+    changed: tuple[str, ...] = Field(description="Agents whose own settings have changed: they got new workers.")
     taken_over: tuple[str, ...] = Field(
-        description="Keys of other tables, and variables of services, that have changed and are in effect."
+        description="Keys of other tables, and variables of services, that have changed and are in effect. Some of "
+        "them give new workers to other agents, too."
     )
     needs_restart: tuple[str, ...] = Field(description="Keys that have changed and need a restart of the host.")
 
@@ -95,16 +96,18 @@ class LiveSettings:
             after = read.model_copy(update={**fixed, "phone": phone})
             self._secrets |= known_secrets(after)  # the former ones are still in use by calls
             redact_in_logs(self._secrets)
+            taken_over = (*_changed_keys(before, after), *_changed_variables(before, after))
             try:
                 await self._fleet.reload(after)
             except ReleaseFailed as failed:
                 self.current = after
-                log.error("agent_not_reloaded", agent_id=failed.report.id, error=str(failed.report))
+                told = {"taken_over": taken_over, "needs_restart": needs_restart}
+                log.error("agent_not_reloaded", agent_id=failed.report.id, error=str(failed.report), **told)
                 hint = failed.report.hint or "correct its settings and reload again"
-                raise ReloadFailed(f"{failed.report}; it continues with its former settings", hint) from failed
+                also = f"; changed, and in effect: {', '.join(taken_over)}" if taken_over else ""
+                raise ReloadFailed(f"{failed.report}; it continues with its former settings{also}", hint) from failed
             self.current = after
             changed = tuple(sorted(_changed_agents(before, after)))
-            taken_over = (*_changed_keys(before, after), *_changed_variables(before, after))
             log.info("settings_reloaded", agents=changed, taken_over=taken_over, needs_restart=needs_restart)
             return Reloaded(changed=changed, taken_over=taken_over, needs_restart=needs_restart)
 

@@ -129,7 +129,8 @@ def _is_allowed(host: str, allowed: Collection[str]) -> bool:
     """Whether the host answers requests with this name; see `front.middleware.AllowedHosts`."""
     if _ip_address(host) is not None:
         return True
-    return any(host == name or (name.startswith("*") and host.endswith(name[1:])) for name in allowed)
+    names = (name.lower() for name in allowed)
+    return any(host == name or (name.startswith("*") and host.endswith(name[1:])) for name in names)
 
 
 def _is_local(host: str) -> bool:

@@ -48,7 +48,8 @@ def list_agents(settings: Settings) -> list[ListedAgent]:
 def targets_at_start(settings: Settings, listed: Collection[ListedAgent]) -> dict[str, set[str] | None]:
     """Return what may follow the `@` in the address of each agent, once the host has started and if nothing is broken.
 
-    None: it is unknown, since the data directory cannot be read, or what it says of the agent is damaged. Blocks.
+    None: it is unknown, since the data directory is not there or cannot be read, or what it says of the agent is
+    damaged. Blocks.
 
     Args:
         settings: of the host.
@@ -59,6 +60,8 @@ def targets_at_start(settings: Settings, listed: Collection[ListedAgent]) -> dic
     installed = {agent.id: agent for agent in here if isinstance(agent, DiscoveredAgent)}
     if settings.agents.isolation == "none":
         return {agent_id: {installed[agent_id].version} if agent_id in installed else set() for agent_id in ids}
+    if not settings.data_dir.is_dir():  # as where an image is built, which gets its data when it runs
+        return dict.fromkeys(ids)
     try:
         stored = ReleaseStore(settings.data_dir).read()
     except OSError:

@@ -89,7 +89,7 @@ def resolve(value: Any, environ: Mapping[str, str], folder: Path) -> Any:
 
 def _from_variable(name: str, environ: Mapping[str, str]) -> SecretText:
     text = environ.get(name)
-    if not text:
+    if text is None or not text.strip():
         raise MissingSource(f"it is read from the variable {name}, which is not set")
     if not is_utf8(text):
         raise MissingSource(f"it is read from the variable {name}, which {NOT_UTF8}")
@@ -106,7 +106,7 @@ def _from_file(path: Path) -> SecretText:
         raise MissingSource(f"it is read from the file {path}, which {NOT_UTF8}") from error
     except ValueError as error:
         raise MissingSource("it is read from a file whose name contains a NUL character") from error
-    if not text:
+    if not text.strip():
         raise MissingSource(f"it is read from the file {path}, which is empty")
     return SecretText(text)
 
