@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.calls.realtime_desk import RealtimeHandler
 from tests.calls.studio import Studio, studio
-from tests.calls.test_openai_realtime import RealtimeHandler
 from tests.calls.test_telephone import TelephoneHandler
 from tests.calls.turn_taking import hear, partial
 from tests.clients.carrier import telephone

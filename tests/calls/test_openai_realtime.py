@@ -3,80 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
-from fastapi import WebSocket
 from websockets.asyncio.client import connect
 
-from tests.calls.studio import Studio, studio
+from tests.calls.realtime_desk import TEN, Callbacks, desk, named, says, transcript
 from tests.clients.realtime_client import RealtimeClient, realtime
-from tests.simulators.assemblyai import SimulatedSession
-from voice_host import VoiceSessionHandler
-from voice_host.clients.openai_realtime import OpenAIRealtime
-from voice_host.clients.transport.asgi import AsgiWebSocket
-from voice_host.clients.transport.connection import ClientConnection
 from voice_host.settings import LimitsSettings
-from voice_host_sdk import AgentConfig, AgentReply, Caller, LifecycleCallbacks, Session, SessionError, UserTurn, tool
-
-
-class RealtimeHandler(VoiceSessionHandler):
-    async def handle(self, ws: WebSocket, *, caller: Caller | None = None, metadata: Any = None) -> None:
-        protocol = OpenAIRealtime({"model": "desk", "expires_at": 1800000000})
-        await self.take(ClientConnection(AsgiWebSocket(ws), protocol, send_timeout_s=5), caller=caller)
-
-
-class Callbacks(LifecycleCallbacks):
-    def __init__(self) -> None:
-        self.channels: list[str] = []
-        self.turns: list[UserTurn] = []
-        self.replies: list[AgentReply] = []
-        self.errors: list[SessionError] = []
-
-    async def on_session_created(self, session: Session) -> None:
-        self.channels.append(session.channel.name)
-
-    async def on_user_turn(self, session: Session, turn: UserTurn) -> None:
-        self.turns.append(turn)
-
-    async def on_agent_reply(self, session: Session, reply: AgentReply) -> None:
-        self.replies.append(reply)
-
-    async def on_error(self, session: Session, error: SessionError) -> None:
-        self.errors.append(error)
+from voice_host_sdk import AgentConfig, tool
 
 
 @tool
 async def opening_hours(day: str) -> str:
     """Tell the opening hours of a day."""
     return f"On {day} we open at nine."
-
-
-def desk(**options: Any) -> Any:
-    return studio(handler_class=RealtimeHandler, **{"ms_per_word": 300, **options})
-
-
-TEN = "One two three four five six seven eight nine ten."
-
-
-async def says(s: Studio, client: RealtimeClient, text: str) -> SimulatedSession:
-    """Let the caller say a whole turn."""
-    ears = await s.stt.connected()
-    await client.say()
-    await ears.final(text)
-    return ears
-
-
-def named(error: dict[str, Any]) -> tuple[str, str]:
-    """Return the code of an error, and the id of the event that it is about."""
-    return error["error"]["code"], error["error"]["event_id"]
-
-
-def transcript(done: dict[str, Any]) -> str:
-    """Return what a response said, or what was heard of it."""
-    [item] = done["response"]["output"]
-    [content] = item["content"]
-    return str(content["transcript"])
 
 
 TURN = [
@@ -240,46 +180,6 @@ async def test_a_typed_turn_is_cancelled_before_its_response_begins() -> None:
     assert len(client.reader.of("response.created")) == 1
 
 
-async def test_a_spoken_turn_is_cancelled_before_its_words_are_known() -> None:
-    callbacks = Callbacks()
-    async with desk(callbacks=callbacks) as s:
-        s.llm.reply("Yes, both.")
-        async with realtime(s.url, audio={"input": {"turn_detection": None}}) as client:
-            ears = await s.stt.connected()
-            await ears.speech_started()
-            await client.say()
-            await client.send("input_audio_buffer.commit")
-            await client.send("response.create", response={"metadata": {"number": "1"}})
-            await client.send("response.cancel")
-            cancelled = await client.came("response.done")
-            await ears.final("Can I pay by card?")
-            await client.came("conversation.item.input_audio_transcription.completed")
-            await client.send("response.cancel", event_id="late")
-            await asyncio.sleep(2)
-            assert callbacks.turns == []
-            await client.type("Or in cash?")
-            done = await client.came("response.done", 2)
-    assert cancelled["response"]["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
-    assert (cancelled["response"]["output"], cancelled["response"]["metadata"]) == ([], {"number": "1"})
-    assert [turn.text for turn in callbacks.turns] == ["Can I pay by card?\nOr in cash?"]
-    assert (transcript(done), done["response"]["metadata"]) == ("Yes, both.", None)
-    assert list(map(named, client.reader.of("error"))) == [("response_cancel_not_active", "late")]
-
-
-async def test_whatever_was_committed_over_the_greeting_is_answered_in_its_place() -> None:
-    config = AgentConfig(greeting="One two three four five six seven eight nine ten.")
-    async with desk(config=config) as s:
-        s.llm.reply("Fine.")
-        async with realtime(s.url, audio={"input": {"turn_detection": None}}) as client:
-            await client.hear_for(500)
-            await says(s, client, "Okay.")  # which is no turn where the host decides
-            await client.send("input_audio_buffer.commit")
-            await client.send("response.create")
-            [greeting, answer] = [await client.came("response.done"), await client.came("response.done", 2)]
-    assert greeting["response"]["status"] == "cancelled"
-    assert transcript(answer) == "Fine."
-
-
 async def test_a_host_that_will_stop_is_no_error_while_the_call_goes_on() -> None:
     async with desk() as s:
         s.llm.reply("It is noon.")
@@ -385,65 +285,6 @@ async def test_tools_run_on_the_host_and_are_not_shown() -> None:
     assert transcript(done) == "We open at nine."
     assert "function_call" not in str(client.reader.events)
     assert len(client.reader.of("response.created")) == 1
-
-
-async def test_the_client_decides_when_a_turn_ends() -> None:
-    callbacks = Callbacks()
-    async with desk(callbacks=callbacks) as s:
-        s.llm.reply("It is noon.")
-        async with realtime(s.url, audio={"input": {"turn_detection": None}}) as client:
-            updated = await client.came("session.updated")
-            assert updated["session"]["audio"]["input"]["turn_detection"] is None
-            ears = await says(s, client, "What time is it")
-            await asyncio.sleep(1)
-            await ears.speech_started()
-            await client.say()
-            await client.send("input_audio_buffer.commit")
-            await client.send("response.create")
-            await client.came("conversation.item.added")
-            assert callbacks.turns == []
-            await ears.final("in Berlin?")
-            await client.came("response.done")
-            await client.send("input_audio_buffer.commit", event_id="c2")
-            error = await client.came("error")
-    [heard] = client.reader.of("conversation.item.input_audio_transcription.completed")
-    assert heard["transcript"] == "What time is it in Berlin?"
-    assert [(turn.text, turn.typed) for turn in callbacks.turns] == [("What time is it in Berlin?", False)]
-    assert client.reader.of("input_audio_buffer.speech_started") == []
-    assert named(error) == ("input_audio_buffer_commit_empty", "c2")
-
-
-async def test_a_clear_after_a_commit_takes_nothing_away_from_it() -> None:
-    callbacks = Callbacks()
-    async with desk(callbacks=callbacks) as s:
-        s.llm.reply("It is noon.")
-        async with realtime(s.url, audio={"input": {"turn_detection": None}}) as client:
-            ears = await says(s, client, "What time is it")
-            await ears.speech_started()
-            await client.send("input_audio_buffer.commit")
-            await client.send("response.create")
-            await client.send("input_audio_buffer.clear")  # as before the caller presses the button again
-            await client.came("input_audio_buffer.cleared")
-            await ears.final("in Berlin?")
-            await client.came("response.done")
-    assert [turn.text for turn in callbacks.turns] == ["What time is it in Berlin?"]
-
-
-async def test_nothing_said_before_a_commit_is_an_error_and_no_turn() -> None:
-    callbacks = Callbacks()
-    async with desk(callbacks=callbacks) as s, realtime(s.url, audio={"input": {"turn_detection": None}}) as client:
-        await says(s, client, "Scratch that")
-        await asyncio.sleep(0.1)
-        await client.send("input_audio_buffer.clear")
-        await client.came("input_audio_buffer.cleared")
-        await client.say()
-        await client.send("input_audio_buffer.commit")
-        await client.send("response.create", event_id="r1")
-        error = await client.came("error")
-        completed = await client.came("conversation.item.input_audio_transcription.completed")
-    assert completed["transcript"] == ""
-    assert named(error) == ("nothing_heard", "r1")
-    assert callbacks.turns == []
 
 
 async def test_mistakes_are_reported_as_those_of_any_client_and_the_session_goes_on() -> None:
