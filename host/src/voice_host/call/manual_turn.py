@@ -55,8 +55,8 @@ class ManualTurn:
         self._commits = 0  # that are being finished
         self._committed: list[str] = []
         self._asked: str | None = None  # an answer was asked for, and the text that was typed before
-        self._withdrawn: list[str] = []  # for which it was asked, and no longer is
-        self._withdrawn_commits = 0  # that are being finished, and belong to it
+        self._withdrawn: list[str] = []  # whose answer was asked for, and no longer is
+        self._withdrawn_commits = 0  # whose words are still to come
 
     def take(self, event: SpeechEvent) -> None:
         """Take an event of the recogniser."""

@@ -206,7 +206,7 @@ class JsonMediaStream(MediaStream):
         """Check the call and the audio format of a stream that starts."""
 
     def _hear(self, media: Any) -> Sequence[ClientEvent]:
-        """Take a packet."""
+        """Take a packet of audio."""
         if media.get("track", "inbound") != "inbound":
             return self._other_track
         try:
@@ -217,7 +217,7 @@ class JsonMediaStream(MediaStream):
 
     @abstractmethod
     def _in_order(self, media: Any, audio: bytes) -> bytes:
-        """Pass a packet of the caller through the `JitterBuffer`, decoded, and return what is complete by now."""
+        """Pass the decoded audio of a packet through the `JitterBuffer`, and return what is complete by now."""
 
 
 _DETAILED = frozenset({"start", "media", "dtmf", "mark"})

@@ -83,7 +83,7 @@ class Stop:
     """The caller wants the agent to stop speaking.
 
     Attributes:
-        withdraws: and does not want the answer that was asked for (`Respond`), if it has not begun.
+        withdraws: the answer that was asked for (`Respond`) is no longer wanted either, if it has not begun.
     """
 
     withdraws: bool = True

@@ -98,7 +98,7 @@ class OpenAIRealtime:
         self._commits = 0  # committed by the client, and not answered yet
         self._asked: _Request | None = None
         self._cancelled = False  # the client has cancelled the response
-        self._never_begun: _Request | None = None  # it was cancelled, which is still to be told
+        self._never_begun: _Request | None = None  # cancelled; the client has still to be told
         self._greeting = False  # the agent's greeting is to come, or in progress
 
     @property

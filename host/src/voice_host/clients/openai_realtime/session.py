@@ -74,7 +74,7 @@ class Session:
             raise EventError("Only sessions of type realtime are served.", "invalid_value", "session.type")
         for name in ("input_audio_format", "output_audio_format"):
             if asked.get(name) is not None:
-                message = f"{name} is of the beta of this API: set session.audio.{name.split('_')[0]}.format."
+                message = f"{name} belongs to the beta of this API: set session.audio.{name.split('_')[0]}.format."
                 raise EventError(message, "unknown_parameter", f"session.{name}")
         given, taken = _object(asked, "audio", "input"), _object(asked, "audio", "output")
         formats = (_format(given, "input") or self._input, _format(taken, "output") or self._output)
